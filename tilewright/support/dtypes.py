@@ -1,0 +1,143 @@
+"""Data types: the strings of the IR (`float32`, `int8x4`, `bool`) taken apart once and cached."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from .errors import ArgumentError
+
+_ML_DTYPES = {
+    name: np.dtype(getattr(ml_dtypes, name))
+    for name in (
+        "bfloat16", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn",
+        "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+        "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn",
+    )
+}  # fmt: skip
+_PLAIN = re.compile(r"(float|int|uint|bool|handle|void)(\d*)$")
+_VECTOR = re.compile(r"(.*?)(?:x(\d+)|xvscalex(\d+))$")
+_SUBBYTE = {"float6_e2m3fn": 6, "float6_e3m2fn": 6, "float4_e2m1fn": 4}
+
+
+@dataclass(frozen=True, slots=False)
+class DType:
+    """A data type taken apart: `code` (`int`, `uint`, `float`, `bool`, `handle`, `bfloat`,
+    `float8_e4m3fn`...), `bits` of one lane, `lanes`."""
+
+    name: str
+    code: str
+    bits: int
+    lanes: int
+
+    @property
+    def bytes(self) -> int:
+        """Storage size of the whole value in bytes (a `bool` takes one)."""
+        return (self.bits * self.lanes + 7) // 8 if self.code != "bool" else self.lanes
+
+    @cached_property
+    def element(self) -> str:
+        """The name of the type of one lane."""
+        return self.name.rsplit("x", 1)[0] if self.lanes > 1 else self.name
+
+    @property
+    def is_float(self) -> bool:
+        """Any floating-point type, the narrow ones included."""
+        return self.code.startswith(("float", "bfloat"))
+
+    @property
+    def is_int(self) -> bool:
+        """A signed integer."""
+        return self.code == "int"
+
+    @property
+    def is_uint(self) -> bool:
+        """An unsigned integer; `bool` is not one."""
+        return self.code == "uint"
+
+    @property
+    def is_integral(self) -> bool:
+        """A signed or unsigned integer or a `bool`."""
+        return self.code in ("int", "uint", "bool")
+
+    @property
+    def is_bool(self) -> bool:
+        """A truth value."""
+        return self.code == "bool"
+
+    @property
+    def is_handle(self) -> bool:
+        """An address or an object."""
+        return self.code == "handle"
+
+    def with_lanes(self, lanes: int) -> str:
+        """The name of the type with the same lanes' type and `lanes` lanes."""
+        return self.element if lanes == 1 else f"{self.element}x{lanes}"
+
+    @cached_property
+    def numpy(self) -> np.dtype[Any]:
+        """The NumPy type of one lane. Raises `ArgumentError` for handles."""
+        if self.element in _ML_DTYPES:
+            return _ML_DTYPES[self.element]
+        if self.code in ("handle", "void"):
+            raise ArgumentError(f"dtype {self.name} has no NumPy equivalent")
+        return np.dtype(self.element)
+
+    @property
+    def min_value(self) -> int | float:
+        """The smallest finite value."""
+        if self.code == "bool":
+            return 0
+        if self.is_integral:
+            return -(1 << (self.bits - 1)) if self.is_int else 0
+        return float(ml_dtypes.finfo(self.numpy).min)
+
+    @property
+    def max_value(self) -> int | float:
+        """The largest finite value."""
+        if self.code == "bool":
+            return 1
+        if self.is_integral:
+            return (1 << (self.bits - 1)) - 1 if self.is_int else (1 << self.bits) - 1
+        return float(ml_dtypes.finfo(self.numpy).max)
+
+
+@lru_cache(maxsize=None)
+def dtype_of(name: str) -> DType:
+    """`name` taken apart. Raises `ArgumentError` if it is not a data type."""
+    vector = None if name in _ML_DTYPES else _VECTOR.match(name)
+    lanes = int(vector.group(2) or vector.group(3)) if vector else 1
+    base = vector.group(1) if vector else name
+    if base in _ML_DTYPES:
+        code = "bfloat" if base == "bfloat16" else base
+        bits = _SUBBYTE.get(base, 16 if base == "bfloat16" else 8)
+        return DType(name, code, bits, lanes)
+    plain = _PLAIN.match(base)
+    if plain is None or (plain.group(1) in ("bool", "void") and plain.group(2)):
+        raise ArgumentError(
+            f"unknown dtype {name!r}", hint="expected a name such as float32, int8x4 or bool"
+        )
+    code = plain.group(1)
+    default = {"bool": 8, "handle": 64, "void": 0}.get(code, 32)
+    bits = int(plain.group(2) or default)
+    if code == "float" and bits not in (16, 32, 64):
+        raise ArgumentError(f"unknown dtype {name!r}", hint="floats have 16, 32 or 64 bits")
+    canonical = name if plain.group(2) or code not in ("float", "int", "uint") else f"{name}{bits}"
+    return DType(canonical, code, bits, lanes)
+
+
+def dtype_name(dtype: object) -> str:
+    """The IR's name of a NumPy, ml_dtypes, Python or tvm-ffi data type."""
+    if isinstance(dtype, str):
+        return dtype_of(dtype).name
+    if dtype in (bool, int, float):
+        return {bool: "bool", int: "int64", float: "float64"}[dtype]  # type: ignore[index]
+    try:
+        return dtype_of(str(np.dtype(dtype))).name  # type: ignore[call-overload]
+    except TypeError:
+        return dtype_of(str(dtype)).name

@@ -1,0 +1,73 @@
+"""The one family of exceptions: every error says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .span import Span
+
+
+class TVMError(RuntimeError):
+    """Base of every error that tilewright raises on purpose.
+
+    `message` says what was expected and what was given; `span` says where; `note` adds a fact;
+    `hint` says what to do next.
+    """
+
+    def __init__(
+        self, message: str = "", span: Span | None = None, *, note: str = "", hint: str = ""
+    ) -> None:
+        self.message = message
+        self.span = span
+        self.note = note
+        self.hint = hint
+        super().__init__(self._render())
+
+    def _render(self) -> str:
+        lines = [self.message]
+        if self.span is not None:
+            lines.append(f"  --> {self.span}")
+            lines += [f"   {line}" for line in self.span.excerpt().splitlines()]
+        if self.note:
+            lines.append(f"  note: {self.note}")
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class InternalError(TVMError):
+    """A broken promise between our own layers: always a defect of tilewright."""
+
+
+class CompileError(TVMError):
+    """A program that cannot be compiled as written."""
+
+
+class DiagnosticError(CompileError):
+    """A script, or a piece of IR, that breaks a rule of the language."""
+
+
+class ScheduleError(CompileError):
+    """A schedule primitive whose conditions do not hold; the schedule is unchanged."""
+
+
+class ImportModelError(CompileError):
+    """A model file that cannot be imported: corrupt, inconsistent, or outside its format."""
+
+
+class OpNotImplemented(ImportModelError, NotImplementedError):
+    """A model uses operators that no importer row knows; lists all of them with their nodes."""
+
+
+class ArgumentError(TVMError, ValueError):
+    """A call with a wrong number, rank, shape, dtype, device or alignment of arguments."""
+
+
+class RuntimeFailure(TVMError):
+    """A compiled program failed while it ran."""
+
+
+def listing(items: Sequence[str], limit: int = 20) -> str:
+    """`items` joined by commas, the tail beyond `limit` counted instead of shown."""
+    head = ", ".join(items[:limit])
+    return head if len(items) <= limit else f"{head} and {len(items) - limit} more"
