@@ -31,7 +31,10 @@ _PARSERS: dict[type, Callable[[str], object]] = {
 
 
 class Knob(Generic[T]):
-    """One setting: `TILEWRIGHT_<name>` in the environment, `.set(value)` in a scope, `.get()` to read."""
+    """One setting, read with `.get()`.
+
+    `TILEWRIGHT_<name>` in the environment sets it for a process, `.set(value)` for a scope.
+    """
 
     def __init__(self, name: str, default: T, doc: str) -> None:
         self.name = name
