@@ -55,7 +55,7 @@ class ImportModelError(CompileError):
     """A model file that cannot be imported: corrupt, inconsistent, or outside its format."""
 
 
-class OpNotImplemented(ImportModelError, NotImplementedError):  # noqa: N818  (TVM's name)
+class OpNotImplemented(ImportModelError, NotImplementedError):
     """A model uses operators that no importer row knows; lists all of them with their nodes."""
 
 
@@ -63,7 +63,7 @@ class ArgumentError(TVMError, ValueError):
     """A call with a wrong number, rank, shape, dtype, device or alignment of arguments."""
 
 
-class RuntimeFailure(TVMError):  # noqa: N818  (a `RuntimeError` is Python's)
+class RuntimeFailure(TVMError):
     """A compiled program failed while it ran."""
 
 
