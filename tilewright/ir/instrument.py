@@ -1,4 +1,4 @@
-"""Instruments: what watches passes run, by a `PassContext` or by the settings DUMP, DIFF, VERIFY."""
+"""Instruments: what watches passes run, by a `PassContext` or by DUMP, DIFF and VERIFY."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any
 
 from ..support.errors import ArgumentError, TVMError
 from .expr import BaseFunc, GlobalVar
@@ -14,7 +14,6 @@ from .instrument import PassInstrument, knob_instruments
 from .module import IRModule
 
 ModuleFunction = Callable[[IRModule, "PassContext"], IRModule]
-C = TypeVar("C", bound=type)
 
 CONFIG: dict[str, tuple[type | None, str]] = {}
 """The options that `PassContext(config=...)` takes: their type (None: any) and what they do."""
@@ -130,7 +129,8 @@ class Pass:
     def __call__(self, mod: IRModule) -> IRModule:
         context = PassContext.current()
         instruments = (*context.instruments, *knob_instruments())
-        if not all([i.should_run(mod, self.info) for i in instruments]):
+        answers = [instrument.should_run(mod, self.info) for instrument in instruments]
+        if False in answers:
             return mod
         for instrument in instruments:
             instrument.run_before_pass(mod, self.info)
@@ -218,14 +218,6 @@ class Sequential(Pass):
         return mod
 
 
-@overload
-def module_pass(pass_func: C, /, **options: Any) -> C: ...
-@overload
-def module_pass(pass_func: ModuleFunction, /, **options: Any) -> ModulePass: ...
-@overload
-def module_pass(*, opt_level: int, **options: Any) -> Callable[[Any], Any]: ...
-
-
 def module_pass(
     pass_func: Any = None,
     /,
@@ -284,14 +276,13 @@ def class_pass(cls: type, method: str, wrap: Callable[[Any], Pass]) -> Any:
 def PrintIR(header: str = "") -> Pass:
     """A pass that prints the module, after a line `header`."""
 
-    @module_pass(opt_level=0, name="PrintIR")
     def show(mod: IRModule, _: PassContext) -> IRModule:
         if header:
             print(header)
         print(mod)
         return mod
 
-    return show
+    return ModulePass(show, PassInfo(0, "PrintIR"))
 
 
 def ApplyPassToFunction(
@@ -300,7 +291,6 @@ def ApplyPassToFunction(
     """`transform` on the functions alone whose names match the regular expression."""
     import re
 
-    @module_pass(opt_level=0, name="ApplyPassToFunction")
     def apply(mod: IRModule, _: PassContext) -> IRModule:
         chosen = {v: f for v, f in mod.items() if re.fullmatch(func_name_regex, v.name_hint)}
         if not chosen and error_if_no_match:
@@ -309,4 +299,4 @@ def ApplyPassToFunction(
         rest = {v: f for v, f in mod.items() if v not in chosen}
         return mod.with_functions({**rest, **done.functions})
 
-    return apply
+    return ModulePass(apply, PassInfo(0, "ApplyPassToFunction"))
