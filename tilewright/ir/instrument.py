@@ -45,7 +45,7 @@ _METHODS = ("enter_pass_ctx", "exit_pass_ctx", "should_run", "run_before_pass", 
 def pass_instrument(pi_cls: type | None = None) -> Any:
     """Makes an instrument of a class that has some of the methods of `PassInstrument`."""
 
-    def make(cls: type) -> type:
+    def make(cls: type) -> Any:
         missing = {m: getattr(PassInstrument, m) for m in _METHODS if not hasattr(cls, m)}
         return functools.wraps(cls, updated=())(type(cls.__name__, (cls, PassInstrument), missing))
 
