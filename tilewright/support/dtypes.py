@@ -136,7 +136,7 @@ def dtype_name(dtype: object) -> str:
     """The IR's name of a NumPy, ml_dtypes, Python or tvm-ffi data type."""
     if isinstance(dtype, str):
         return dtype_of(dtype).name
-    if dtype in (bool, int, float):
+    if isinstance(dtype, type) and dtype in (bool, int, float):
         return {bool: "bool", int: "int64", float: "float64"}[dtype]
     try:
         return dtype_of(str(np.dtype(dtype))).name  # type: ignore[call-overload]
