@@ -79,4 +79,5 @@ __all__ = [
     "remove_global_func",
     "serialization",
     "system_lib",
+    "tvm_ffi",
 ]
