@@ -1,0 +1,15 @@
+"""What every dialect shares: nodes and what derives from them, types, modules, passes."""
+
+from .expr import BaseExpr, BaseFunc, FloatImm, GlobalVar, IntImm, PrimExpr, Range, RelaxExpr
+from .functor import Rewriter, Visitor, on, post_order_visit
+from .json import load_json, save_json
+from .module import IRModule
+from .node import Node, definition, ignored, node
+from .op import Op, register_op, register_op_attr
+from .structural import (
+    assert_structural_equal,
+    get_first_structural_mismatch,
+    structural_equal,
+    structural_hash,
+)
+from .type import FuncType, OpaqueType, PointerType, PrimType, TupleType, Type

@@ -1,1 +1,1 @@
-"""What every layer stands on: errors with places, settings, data types, progress. Imports nothing of ours."""
+"""What every layer stands on: errors with places, settings, data types, progress."""

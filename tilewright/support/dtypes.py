@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Any
 
 import ml_dtypes
@@ -83,7 +83,8 @@ class DType:
     def numpy(self) -> np.dtype[Any]:
         """The NumPy type of one lane. Raises `ArgumentError` for handles."""
         if self.element in _ML_DTYPES:
-            return _ML_DTYPES[self.element]
+            narrow: np.dtype[Any] = _ML_DTYPES[self.element]
+            return narrow
         if self.code in ("handle", "void"):
             raise ArgumentError(f"dtype {self.name} has no NumPy equivalent")
         return np.dtype(self.element)
@@ -107,7 +108,7 @@ class DType:
         return float(ml_dtypes.finfo(self.numpy).max)
 
 
-@lru_cache(maxsize=None)
+@cache
 def dtype_of(name: str) -> DType:
     """`name` taken apart. Raises `ArgumentError` if it is not a data type."""
     vector = None if name in _ML_DTYPES else _VECTOR.match(name)
@@ -136,7 +137,7 @@ def dtype_name(dtype: object) -> str:
     if isinstance(dtype, str):
         return dtype_of(dtype).name
     if dtype in (bool, int, float):
-        return {bool: "bool", int: "int64", float: "float64"}[dtype]  # type: ignore[index]
+        return {bool: "bool", int: "int64", float: "float64"}[dtype]
     try:
         return dtype_of(str(np.dtype(dtype))).name  # type: ignore[call-overload]
     except TypeError:

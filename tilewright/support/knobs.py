@@ -31,7 +31,7 @@ _PARSERS: dict[type, Callable[[str], object]] = {
 
 
 class Knob(Generic[T]):
-    """One setting: `TILEWRIGHT_<name>` in the environment, `.set(value)` in a scope, `.get()` to read."""
+    """One setting: `TILEWRIGHT_<name>` in the environment, `.set(value)` in a scope, `.get()`."""
 
     def __init__(self, name: str, default: T, doc: str) -> None:
         self.name = name

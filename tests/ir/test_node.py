@@ -1,0 +1,69 @@
+"""Nodes: equality up to renaming, mismatch paths, hash, JSON, rewriting, depth."""
+
+from typing import Any
+
+from tilewright import ir, tir
+from tilewright.ir import Rewriter, on
+
+
+def increment(name: str, extent: int = 16) -> tir.PrimFunc:
+    n = tir.Var("n", "int32")
+    buffer = tir.decl_buffer((extent, n), "float32", name)
+    i = tir.Var(name + "_i", "int32")
+    store = tir.BufferStore(buffer, buffer[i, 0] + 1.0, (i, 0))
+    return tir.PrimFunc((buffer,), tir.For(i, 0, extent, tir.ForKind.SERIAL, store))
+
+
+def test_bound_names_do_not_matter() -> None:
+    a, b = increment("a"), increment("b")
+    assert ir.structural_equal(a, b)
+    assert ir.structural_hash(a) == ir.structural_hash(b)
+
+
+def test_a_mismatch_says_where() -> None:
+    found = ir.get_first_structural_mismatch(increment("a"), increment("a", 17))
+    assert found is not None
+    assert found[0] == "<root>.buffer_map.a_handle.shape[0].value"
+
+
+def test_free_variables_are_equal_only_if_asked() -> None:
+    x, y = tir.Var("x", "int32"), tir.Var("y", "int32")
+    assert not ir.structural_equal(x + 1, y + 1)
+    assert ir.structural_equal(x + 1, y + 1, map_free_vars=True)
+    assert not ir.structural_equal(x + y, x + x, map_free_vars=True)
+
+
+def test_json_keeps_structure_and_sharing() -> None:
+    func = increment("a")
+    back = ir.load_json(ir.save_json(ir.IRModule({"main": func})))
+    assert ir.structural_equal(back["main"], func)
+    x = tir.Var("x", "int32")
+    pair = ir.load_json(ir.save_json((x, x)))
+    assert pair[0] is pair[1]
+
+
+def test_nan_and_infinity_survive_json() -> None:
+    for value in (float("nan"), float("inf"), -0.0):
+        constant = tir.const(value, "float32")
+        assert ir.structural_equal(ir.load_json(ir.save_json(constant)), constant)
+
+
+def test_rewriting_keeps_what_does_not_change() -> None:
+    class Swap(Rewriter):
+        @on(tir.IntImm)
+        def number(self, n: tir.IntImm) -> Any:
+            return tir.IntImm(n.dtype, 18) if n.value == 17 else n
+
+    same, changed = increment("a"), increment("a", 17)
+    assert Swap().run(same) is same
+    assert ir.structural_equal(Swap().run(changed), increment("a", 18))
+
+
+def test_depth_does_not_matter() -> None:
+    x, total = tir.Var("x", "int32"), tir.const(0, "int32")
+    for _ in range(20_000):
+        total = total + x
+    seen = []
+    ir.post_order_visit(total, seen.append)
+    assert len(seen) == 20_000
+    assert ir.structural_equal(ir.load_json(ir.save_json(total)), total, map_free_vars=True)

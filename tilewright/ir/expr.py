@@ -1,0 +1,283 @@
+"""Expressions that every dialect shares: scalars with operators, ranges, global names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError
+from .node import Node, node
+
+
+@node("ir.BaseExpr")
+class BaseExpr(Node):
+    """The base of all expressions."""
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {}
+"""What `a + b` and its kin build, by the name of the Python method; filled by `tir.op`."""
+
+
+def _operate(name: str, *args: Any) -> PrimExpr:
+    made: PrimExpr = OPERATORS[name](*args)
+    return made
+
+
+class _Typed(BaseExpr):
+    """Gives scalars their `dtype` without making it a constructor field of every one."""
+
+    __slots__ = ("dtype",)
+    dtype: str
+
+
+@node("ir.PrimExpr")
+class PrimExpr(_Typed):
+    """A scalar or vector computation; `dtype` is the data type of its value.
+
+    Python's operators build further expressions and fold constants as they go. `==` compares by
+    building an `EQ`, whose truth value is identity of the two sides; `/` needs floats, `//` and
+    `%` round towards minus infinity.
+    """
+
+    def __add__(self, other: object) -> PrimExpr:
+        return _operate("add", self, other)
+
+    def __radd__(self, other: object) -> PrimExpr:
+        return _operate("add", other, self)
+
+    def __sub__(self, other: object) -> PrimExpr:
+        return _operate("sub", self, other)
+
+    def __rsub__(self, other: object) -> PrimExpr:
+        return _operate("sub", other, self)
+
+    def __mul__(self, other: object) -> PrimExpr:
+        return _operate("mul", self, other)
+
+    def __rmul__(self, other: object) -> PrimExpr:
+        return _operate("mul", other, self)
+
+    def __truediv__(self, other: object) -> PrimExpr:
+        return _operate("truediv", self, other)
+
+    def __rtruediv__(self, other: object) -> PrimExpr:
+        return _operate("truediv", other, self)
+
+    def __floordiv__(self, other: object) -> PrimExpr:
+        return _operate("floordiv", self, other)
+
+    def __rfloordiv__(self, other: object) -> PrimExpr:
+        return _operate("floordiv", other, self)
+
+    def __mod__(self, other: object) -> PrimExpr:
+        return _operate("floormod", self, other)
+
+    def __rmod__(self, other: object) -> PrimExpr:
+        return _operate("floormod", other, self)
+
+    def __neg__(self) -> PrimExpr:
+        return _operate("neg", self)
+
+    def __lshift__(self, other: object) -> PrimExpr:
+        return _operate("shift_left", self, other)
+
+    def __rlshift__(self, other: object) -> PrimExpr:
+        return _operate("shift_left", other, self)
+
+    def __rshift__(self, other: object) -> PrimExpr:
+        return _operate("shift_right", self, other)
+
+    def __rrshift__(self, other: object) -> PrimExpr:
+        return _operate("shift_right", other, self)
+
+    def __and__(self, other: object) -> PrimExpr:
+        return _operate("bitwise_and", self, other)
+
+    def __rand__(self, other: object) -> PrimExpr:
+        return _operate("bitwise_and", other, self)
+
+    def __or__(self, other: object) -> PrimExpr:
+        return _operate("bitwise_or", self, other)
+
+    def __ror__(self, other: object) -> PrimExpr:
+        return _operate("bitwise_or", other, self)
+
+    def __xor__(self, other: object) -> PrimExpr:
+        return _operate("bitwise_xor", self, other)
+
+    def __rxor__(self, other: object) -> PrimExpr:
+        return _operate("bitwise_xor", other, self)
+
+    def __invert__(self) -> PrimExpr:
+        return _operate("bitwise_not", self)
+
+    def __lt__(self, other: object) -> PrimExpr:
+        return _operate("lt", self, other)
+
+    def __le__(self, other: object) -> PrimExpr:
+        return _operate("le", self, other)
+
+    def __gt__(self, other: object) -> PrimExpr:
+        return _operate("gt", self, other)
+
+    def __ge__(self, other: object) -> PrimExpr:
+        return _operate("ge", self, other)
+
+    def __eq__(self, other: object) -> PrimExpr:  # type: ignore[override]
+        return _operate("eq", self, other)
+
+    def __ne__(self, other: object) -> PrimExpr:  # type: ignore[override]
+        return _operate("ne", self, other)
+
+    __hash__ = Node.__hash__
+
+    def __bool__(self) -> bool:
+        raise ArgumentError(
+            f"the truth value of `{self}` is not known while the program is being written",
+            hint="use tir.all, tir.any or tir.if_then_else for a condition in the program; "
+            "compare nodes with `is` or structural_equal",
+        )
+
+    def equal(self, other: object) -> PrimExpr:
+        """The expression `self == other`."""
+        return _operate("eq", self, other)
+
+    def astype(self, dtype: str) -> PrimExpr:
+        """This value converted to `dtype`."""
+        return _operate("cast", self, dtype)
+
+
+PrimExprLike: TypeAlias = "PrimExpr | int | float | bool | np.number[Any]"
+
+
+@node("tir.IntImm")
+class IntImm(PrimExpr):
+    """An integer constant (or a `bool`) of type `dtype`."""
+
+    dtype: str
+    value: int
+
+    def __post_init__(self) -> None:
+        self.value = int(self.value)  # type: ignore[misc]
+        info = dtype_of(self.dtype)
+        if not info.is_integral or info.lanes != 1:
+            raise ArgumentError(f"IntImm needs a scalar integer dtype, found {self.dtype}")
+        if not info.min_value <= self.value <= info.max_value:
+            raise ArgumentError(f"{self.value} does not fit into {self.dtype}", self.span)
+
+    def __bool__(self) -> bool:
+        return self.value != 0
+
+    def __int__(self) -> int:
+        return self.value
+
+    __index__ = __int__
+
+
+@node("tir.FloatImm")
+class FloatImm(PrimExpr):
+    """A floating-point constant of type `dtype`; `value` is held in double precision."""
+
+    dtype: str
+    value: float
+
+    def __post_init__(self) -> None:
+        self.value = float(self.value)  # type: ignore[misc]
+        if not dtype_of(self.dtype).is_float or dtype_of(self.dtype).lanes != 1:
+            raise ArgumentError(f"FloatImm needs a scalar floating dtype, found {self.dtype}")
+
+    def __bool__(self) -> bool:
+        return self.value != 0.0
+
+    def __float__(self) -> float:
+        return self.value
+
+
+@node("ir.Range")
+class Range(Node):
+    """The integers from `min`, `extent` of them."""
+
+    min: PrimExpr
+    extent: PrimExpr
+
+    def __post_init__(self) -> None:
+        lo, extent = as_scalar(self.min), as_scalar(self.extent)
+        wide = "int64" if "int64" in (lo.dtype, extent.dtype) else lo.dtype
+        self.min = _widen(lo, wide)  # type: ignore[misc]
+        self.extent = _widen(extent, wide)  # type: ignore[misc]
+
+    @staticmethod
+    def from_min_extent(min_value: PrimExprLike, extent: PrimExprLike) -> Range:
+        """The range of `extent` integers from `min_value`."""
+        return Range(as_scalar(min_value), as_scalar(extent))
+
+    @property
+    def end(self) -> PrimExpr:
+        """One past the last integer."""
+        return self.min + self.extent
+
+
+def _widen(value: PrimExpr, dtype: str) -> PrimExpr:
+    return IntImm(dtype, value.value) if isinstance(value, IntImm) else value
+
+
+def as_scalar(value: object, dtype: str | None = None) -> PrimExpr:
+    """`value` as an expression: Python ints become `int32` (`int64` if large), floats `float32`.
+
+    `dtype`, if given, is the type of the constant made. Raises `ArgumentError` for other kinds.
+    """
+    if isinstance(value, PrimExpr):
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return IntImm(dtype or "bool", int(value))
+    if isinstance(value, (int, np.integer)):
+        if dtype is not None and dtype_of(dtype).is_float:
+            return FloatImm(dtype, float(value))
+        narrow = -(2**31) <= int(value) < 2**31
+        return IntImm(dtype or ("int32" if narrow else "int64"), int(value))
+    if isinstance(value, (float, np.floating)):
+        return FloatImm(dtype or "float32", float(value))
+    raise ArgumentError(f"expected a scalar expression or a number, found {type(value).__name__}")
+
+
+@node("ir.RelaxExpr")
+class RelaxExpr(BaseExpr):
+    """An expression over tensors and other run-time objects; a pass may set its struct info."""
+
+
+@node("ir.GlobalVar")
+class GlobalVar(RelaxExpr):
+    """The name of a function of a module."""
+
+    name_hint: str
+
+    def __call__(self, *args: Any) -> Any:
+        """A call of this function: relax.Call or tir.Call, by the kind of the arguments."""
+        return OPERATORS["call_global"](self, args)
+
+
+@node("ir.BaseFunc")
+class BaseFunc(RelaxExpr):
+    """The base of functions of every dialect: `attrs` maps names to plain data or nodes."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def attrs(self) -> dict[str, Any]:
+            """Attributes by name."""
+
+    def with_attr(self, key: str | dict[str, Any], value: Any = None) -> Any:
+        """A copy with one attribute set, or with all of a dict."""
+        new = key if isinstance(key, dict) else {key: value}
+        return self.replace(attrs={**self.attrs, **new})
+
+    def without_attr(self, key: str) -> Any:
+        """A copy that lacks the attribute."""
+        return self.replace(attrs={k: v for k, v in self.attrs.items() if k != key})
+
+    def with_attrs(self, attrs: dict[str, Any]) -> Any:
+        """A copy with all of `attrs` set."""
+        return self.with_attr(attrs)

@@ -1,0 +1,198 @@
+"""Walking and rewriting: small classes whose handlers go into a table when the class is made.
+
+Only Python frames lie between a node and its child, so depth is bounded by memory alone: the
+entry points raise the interpreter's recursion limit while they run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, TypeVar
+
+from .node import Node, rebuild
+
+F = TypeVar("F", bound=Callable[..., Any])
+N = TypeVar("N", bound=Node)
+
+_DEEP = 1_000_000 if sys.version_info >= (3, 11) else 20_000
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Lets pure Python recursion go as deep as IR does (a sum of thousands of terms)."""
+    before = sys.getrecursionlimit()
+    if before >= _DEEP:
+        yield
+        return
+    sys.setrecursionlimit(_DEEP)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def on(*classes: type[Node]) -> Callable[[F], F]:
+    """Marks a method as the handler of these node classes (and of their subclasses)."""
+
+    def mark(method: F) -> F:
+        method.__dict__.setdefault("_handles", []).extend(classes)
+        return method
+
+    return mark
+
+
+class _Dispatcher:
+    """Collects the `@on` methods of a class and of its bases; the nearest class wins."""
+
+    _declared: ClassVar[dict[type[Node], str]] = {}
+    _resolved: ClassVar[dict[type[Node], str | None]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        table: dict[type[Node], str] = {}
+        for base in reversed(cls.__mro__):
+            for name, method in vars(base).items():
+                for handled in getattr(method, "_handles", ()):
+                    table[handled] = name
+        cls._declared = table
+        cls._resolved = {}
+
+    @classmethod
+    def _resolve(cls, kind: type[Node]) -> str | None:
+        name = next((cls._declared[k] for k in kind.__mro__ if k in cls._declared), None)
+        cls._resolved[kind] = name
+        return name
+
+
+class Visitor(_Dispatcher):
+    """Calls the handler of each node; a node without one has its children visited.
+
+    A handler goes on with `self.visit_children(node)` or by visiting the parts it chooses.
+    """
+
+    def walk(self, root: object) -> None:
+        """Visits `root`, a node or a tuple or dict of nodes: the entry point."""
+        with deep_recursion():
+            self.visit(root)
+
+    def visit(self, value: Any) -> None:
+        """Visits one value."""
+        if isinstance(value, Node):
+            kind = type(value)
+            name = self._resolved[kind] if kind in self._resolved else self._resolve(kind)
+            if name is None:
+                self.visit_children(value)
+            else:
+                getattr(self, name)(value)
+        elif isinstance(value, (tuple, list)):
+            for item in value:
+                self.visit(item)
+        elif isinstance(value, dict):
+            for item in value.values():
+                self.visit(item)
+
+    def visit_children(self, node: Node) -> None:
+        """Visits every field of `node` in order."""
+        for name in type(node).walked:
+            value = getattr(node, name)
+            if isinstance(value, (Node, tuple, list, dict)):
+                self.visit(value)
+
+
+class Rewriter(_Dispatcher):
+    """Replaces nodes by what their handlers return; what does not change stays the same object.
+
+    A handler that wants the default first calls `self.rewrite_children(node)`.
+    """
+
+    _variables: dict[int, tuple[Node, Node]]
+
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        made = super().__new__(cls)
+        made._variables = {}
+        return made
+
+    def rewrite_variable(self, variable: Node) -> Node:
+        """A variable (or buffer) whose parts changed is replaced by the same new one everywhere."""
+        known = self._variables.get(id(variable))
+        if known is None:
+            known = self._variables[id(variable)] = (variable, self.rewrite_children(variable))
+        return known[1]
+
+    def run(self, root: N) -> Any:
+        """Rewrites `root`: the entry point."""
+        with deep_recursion():
+            return self.rewrite(root)
+
+    def rewrite(self, value: Any) -> Any:
+        """The rewritten value: a node, or a tuple or dict whose members are rewritten."""
+        if isinstance(value, Node):
+            kind = type(value)
+            name = self._resolved[kind] if kind in self._resolved else self._resolve(kind)
+            if name is not None:
+                return getattr(self, name)(value)
+            return (
+                self.rewrite_variable(value) if kind.is_variable else self.rewrite_children(value)
+            )
+        if isinstance(value, tuple):
+            return self.rewrite_tuple(value)
+        if isinstance(value, list):
+            return list(self.rewrite_tuple(tuple(value)))
+        if isinstance(value, dict):
+            return self.rewrite_dict(value)
+        return value
+
+    def rewrite_tuple(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The tuple with each member rewritten; the same tuple if none changed."""
+        out = []
+        changed = False
+        for item in items:
+            new = self.rewrite(item)
+            changed = changed or new is not item
+            out.append(new)
+        return tuple(out) if changed else items
+
+    def rewrite_dict(self, items: dict[Any, Any]) -> dict[Any, Any]:
+        """The dict with keys that are nodes and all values rewritten."""
+        out = {}
+        changed = False
+        for key, item in items.items():
+            new_key = self.rewrite(key) if isinstance(key, Node) else key
+            new = self.rewrite(item)
+            changed = changed or new is not item or new_key is not key
+            out[new_key] = new
+        return out if changed else items
+
+    def rewrite_children(self, node: N) -> N:
+        """`node` with its fields rewritten; itself if none changed."""
+        changes = None
+        for name in type(node).walked:
+            value = getattr(node, name)
+            if isinstance(value, (Node, tuple, list, dict)):
+                new = self.rewrite(value)
+                if new is not value:
+                    if changes is None:
+                        changes = {}
+                    changes[name] = new
+        return node if changes is None else rebuild(node, changes)
+
+
+class _PostOrder(Visitor):
+    def __init__(self, function: Callable[[Node], None]) -> None:
+        self.function = function
+        self.seen: set[int] = set()
+
+    @on(Node)
+    def node(self, node: Node) -> None:
+        """Calls the function once for each distinct node, children first."""
+        if id(node) not in self.seen:
+            self.seen.add(id(node))
+            self.visit_children(node)
+            self.function(node)
+
+
+def post_order_visit(root: object, function: Callable[[Node], None]) -> None:
+    """Calls `function` on every node under `root`, children first, shared nodes once."""
+    _PostOrder(function).walk(root)

@@ -1,0 +1,80 @@
+"""Operators: names with tables of meaning. A dialect declares an operator once; others add rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..support.errors import ArgumentError
+from .expr import RelaxExpr
+from .node import node
+
+
+@node("ir.Op")
+class Op(RelaxExpr):
+    """A named operator, one object a name; get it with `Op.get`."""
+
+    name: str
+    attributes: dict[str, Any]
+
+    @staticmethod
+    def get(name: str) -> Op:
+        """The operator called `name`. Raises `ArgumentError` if nobody declared it."""
+        found = _OPS.get(name)
+        if found is None:
+            raise ArgumentError(f"operator {name!r} is not registered", hint=_near(name))
+        return found
+
+    @staticmethod
+    def list_op_names() -> list[str]:
+        """The names of all operators declared so far, sorted."""
+        return sorted(_OPS)
+
+    def get_attr(self, key: str) -> Any:
+        """What was declared under `key`, or None."""
+        return self.attributes.get(key)
+
+    def has_attr(self, key: str) -> bool:
+        """True if something was declared under `key`."""
+        return key in self.attributes
+
+    def set_attr(self, key: str, value: Any) -> None:
+        """Declares `value` under `key`."""
+        self.attributes[key] = value
+
+    def reset_attr(self, key: str) -> None:
+        """Takes back what was declared under `key`."""
+        self.attributes.pop(key, None)
+
+    def __repr__(self) -> str:
+        return f'Op.get("{self.name}")'
+
+    __str__ = __repr__
+
+
+_OPS: dict[str, Op] = {}
+
+
+def register_op(name: str, **attributes: Any) -> Op:
+    """Declares the operator `name`, or adds `attributes` to it."""
+    op = _OPS.get(name)
+    if op is None:
+        op = _OPS[name] = Op(name, {})
+    op.attributes.update(attributes)
+    return op
+
+
+def register_op_attr(op_name: str, attr_key: str, value: Any = None) -> Any:
+    """Sets an attribute of an operator, directly or as a decorator of the value."""
+
+    def declare(what: Any) -> Any:
+        register_op(op_name, **{attr_key: what})
+        return what
+
+    return declare if value is None else declare(value)
+
+
+def _near(name: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, _OPS, 3)
+    return f"did you mean {', '.join(close)}?" if close else ""

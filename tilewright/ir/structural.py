@@ -1,0 +1,218 @@
+"""Structural equality and hash, derived from the declarations of nodes.
+
+Two programs are equal if they are the same tree up to the names of the variables that they bind.
+A free variable equals itself, or, with `map_free_vars`, the one met at the same place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .functor import deep_recursion
+from .node import Node
+
+AccessPath = tuple["str | int", ...]
+
+
+def structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> bool:
+    """True if `lhs` and `rhs` are equal up to the names of bound variables."""
+    return get_first_structural_mismatch(lhs, rhs, map_free_vars) is None
+
+
+def get_first_structural_mismatch(
+    lhs: object, rhs: object, map_free_vars: bool = False
+) -> tuple[str, str] | None:
+    """Where the two first differ, as an access path in each, such as `body.seq[1].value`."""
+    matcher = _Matcher(map_free_vars)
+    with deep_recursion():
+        if matcher.equal(lhs, rhs, False):
+            return None
+    path = _render(tuple(reversed(matcher.path)))
+    return path, path
+
+
+def assert_structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> None:
+    """Raises `ValueError` that shows where `lhs` and `rhs` differ, if they do."""
+    mismatch = get_first_structural_mismatch(lhs, rhs, map_free_vars)
+    if mismatch is not None:
+        raise ValueError(
+            f"the two sides differ at {mismatch[0]}\n--- left\n{lhs}\n--- right\n{rhs}"
+        )
+
+
+def structural_hash(value: object, map_free_vars: bool = False) -> int:
+    """A hash that structurally equal values share, 64 bits, the same in every process
+    as long as no free variable is hashed by identity (`map_free_vars=False`)."""
+    with deep_recursion():
+        return _Hasher(map_free_vars).hash(value, False)
+
+
+def _render(path: AccessPath) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "<root>" + text
+
+
+class _Matcher:
+    def __init__(self, map_free_vars: bool) -> None:
+        self.map_free_vars = map_free_vars
+        self.forward: dict[int, Node] = {}
+        self.backward: dict[int, Node] = {}
+        self.path: list[str | int] = []
+
+    def equal(self, a: Any, b: Any, defining: bool) -> bool:
+        if isinstance(a, Node):
+            return isinstance(b, Node) and self._nodes(a, b, defining)
+        if isinstance(a, (tuple, list)):
+            return isinstance(b, (tuple, list)) and self._sequences(a, b, defining)
+        if isinstance(a, dict):
+            return isinstance(b, dict) and self._dicts(a, b, defining)
+        return leaf_equal(a, b)
+
+    def _nodes(self, a: Node, b: Node, defining: bool) -> bool:
+        if type(a) is not type(b):
+            return False
+        if type(a).is_variable:
+            return self._variables(a, b, defining)
+        return self._fields(a, b, defining)
+
+    def _variables(self, a: Node, b: Node, defining: bool) -> bool:
+        bound = self.forward.get(id(a))
+        if bound is not None or id(b) in self.backward:
+            return bound is b
+        if not (defining or self.map_free_vars):
+            return a is b
+        self.forward[id(a)] = b
+        self.backward[id(b)] = a
+        return self._fields(a, b, defining)
+
+    def _fields(self, a: Node, b: Node, defining: bool) -> bool:
+        for info in type(a).compared:
+            x, y = getattr(a, info.name), getattr(b, info.name)
+            if not self.equal(x, y, defining or info.is_definition):
+                self.path.append(info.name)
+                return False
+        return True
+
+    def _sequences(self, a: Any, b: Any, defining: bool) -> bool:
+        for index, (x, y) in enumerate(zip(a, b, strict=False)):
+            if not self.equal(x, y, defining):
+                self.path.append(index)
+                return False
+        if len(a) != len(b):
+            self.path.append(min(len(a), len(b)))
+            return False
+        return True
+
+    def _dicts(self, a: dict[Any, Any], b: dict[Any, Any], defining: bool) -> bool:
+        if len(a) != len(b):
+            return False
+        names = {_label(key): key for key in b if isinstance(key, Node)}
+        for key, x in a.items():
+            other = key
+            if isinstance(key, Node):
+                other = self.forward.get(id(key), names.get(_label(key)))
+            if other not in b or not self.equal(x, b[other], defining):
+                self.path.append(str(_label(key)))
+                return False
+        return True
+
+
+def _label(key: Any) -> Any:
+    return getattr(key, "name_hint", None) or getattr(key, "name", key)
+
+
+LeafEqual = Callable[[Any, Any], bool]
+LEAF_EQUAL: dict[type, LeafEqual] = {}
+"""Equality of plain values that `==` does not decide (arrays, tensors), by type."""
+
+LEAF_HASH: dict[type, Callable[[Any], Any]] = {}
+"""What to hash of a plain value whose own hash will not do, by type."""
+
+
+def leaf_equal(a: Any, b: Any) -> bool:
+    """Equality of two plain values: same kind, same value, NaN equal to NaN."""
+    special = LEAF_EQUAL.get(type(a))
+    if special is not None:
+        return type(a) is type(b) and special(a, b)
+    if isinstance(a, float) and isinstance(b, float) and math.isnan(a):
+        return math.isnan(b)
+    if isinstance(a, bool) is not isinstance(b, bool):
+        return False
+    return bool(a == b)
+
+
+def _arrays_equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+LEAF_EQUAL[np.ndarray] = _arrays_equal
+LEAF_HASH[np.ndarray] = lambda a: (str(a.dtype), a.shape, a.tobytes())
+
+_MASK = (1 << 64) - 1
+
+
+def _mix(state: int, value: int) -> int:
+    state = (state ^ (value & _MASK)) * 0x9E3779B97F4A7C15 & _MASK
+    return state ^ (state >> 29)
+
+
+def _bytes_hash(data: bytes) -> int:
+    import hashlib
+
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+class _Hasher:
+    def __init__(self, map_free_vars: bool) -> None:
+        self.map_free_vars = map_free_vars
+        self.bound: dict[int, int] = {}
+
+    def hash(self, value: Any, defining: bool) -> int:
+        if isinstance(value, Node):
+            return self._node(value, defining)
+        if isinstance(value, (tuple, list)):
+            state = _mix(11, len(value))
+            for item in value:
+                state = _mix(state, self.hash(item, defining))
+            return state
+        if isinstance(value, dict):
+            return self._dict(value, defining)
+        special = LEAF_HASH.get(type(value))
+        return self._leaf(special(value) if special else value)
+
+    def _leaf(self, value: Any) -> int:
+        if isinstance(value, tuple):
+            state = 7
+            for item in value:
+                state = _mix(state, self._leaf(item))
+            return state
+        if isinstance(value, bytes):
+            return _bytes_hash(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return _mix(3, int(value))
+        return _bytes_hash(f"{type(value).__name__}:{value!r}".encode())
+
+    def _dict(self, value: dict[Any, Any], defining: bool) -> int:
+        total = _mix(13, len(value))
+        for key, item in value.items():
+            name = self._node(key, False) if isinstance(key, Node) else self._leaf(key)
+            total = (total + _mix(name, self.hash(item, defining))) & _MASK
+        return total
+
+    def _node(self, node: Node, defining: bool) -> int:
+        kind = type(node)
+        state = _bytes_hash(kind.type_key.encode())
+        if kind.is_variable:
+            known = self.bound.get(id(node))
+            if known is not None:
+                return _mix(state, known)
+            if not (defining or self.map_free_vars):
+                return _mix(state, id(node))
+            self.bound[id(node)] = len(self.bound)
+        for info in kind.compared:
+            state = _mix(state, self.hash(getattr(node, info.name), defining or info.is_definition))
+        return state

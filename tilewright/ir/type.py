@@ -1,0 +1,56 @@
+"""Types of values: what a variable of the IR may hold."""
+
+from __future__ import annotations
+
+from ..support.dtypes import dtype_of
+from .node import Node, node
+
+
+@node("ir.Type")
+class Type(Node):
+    """The base of all types."""
+
+
+@node("ir.PrimType")
+class PrimType(Type):
+    """A scalar or short vector of machine data, such as `float32` or `int8x4`."""
+
+    dtype: str
+
+    def __post_init__(self) -> None:
+        self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
+
+
+@node("ir.PointerType")
+class PointerType(Type):
+    """The address of `element_type` in memory of `storage_scope` (`global`, `local`...)."""
+
+    element_type: Type
+    storage_scope: str = ""
+
+
+@node("ir.TupleType")
+class TupleType(Type):
+    """A fixed number of values; `TupleType(())` is the type of no value."""
+
+    fields_: tuple[Type, ...] = ()
+
+
+@node("ir.FuncType")
+class FuncType(Type):
+    """A function from `arg_types` to `ret_type`."""
+
+    arg_types: tuple[Type, ...]
+    ret_type: Type
+
+
+@node("ir.OpaqueType")
+class OpaqueType(Type):
+    """An object that programs pass on without looking inside, named by `name`."""
+
+    name: str = "Object"
+
+
+def void_type() -> TupleType:
+    """The type of no value."""
+    return TupleType(())

@@ -1,0 +1,216 @@
+"""Buffers: memory seen as an array of a shape."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
+from ..ir.node import Node, definition, ignored, node
+from ..ir.type import PointerType
+from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError
+from .expr import BufferLoad, Ramp, Var, as_indices, pointer
+from .op import simplified, tvm_access_ptr_of
+
+
+@node("tir.Buffer", variable=True)
+class Buffer(Node):
+    """`data`, an address, seen as an array of `shape` elements of `dtype`.
+
+    `strides` (in elements) is empty for a compact row-major array; `elem_offset` is where the
+    first element lies after `data`. Alignment is in bytes; `offset_factor` divides the offset.
+    """
+
+    data: Var = definition()
+    dtype: str
+    shape: tuple[PrimExpr, ...]
+    strides: tuple[PrimExpr, ...] = ()
+    elem_offset: PrimExpr = None  # type: ignore[assignment]  # set when made
+    name: str = ignored(default="buffer")
+    data_alignment: int = 64
+    offset_factor: int = 1
+    buffer_type: str = ""
+    axis_separators: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        index = next((d.dtype for d in self.shape if isinstance(d, PrimExpr)), "int32")
+        self.shape = tuple(as_scalar(d, index) for d in self.shape)  # type: ignore[misc]
+        self.strides = tuple(as_scalar(d, index) for d in self.strides or ())  # type: ignore[misc]
+        if self.elem_offset is None:
+            self.elem_offset = IntImm(index, 0)
+        self.axis_separators = tuple(int(x) for x in self.axis_separators or ())  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def scope(self) -> str:
+        """The memory that holds it: `global`, `local`, `shared`..."""
+        kind = self.data.type_annotation
+        return (kind.storage_scope or "global") if isinstance(kind, PointerType) else "global"
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    def with_name(self, name: str) -> Buffer:
+        """A new buffer on new memory, alike but for the name."""
+        return self.replace(name=name, data=self.data.copy_with_name(name))
+
+    def vload(self, begin: Sequence[object], dtype: str | None = None) -> BufferLoad:
+        """Loads the element, or the vector of `dtype`, that begins at the indices `begin`."""
+        return BufferLoad(self, self._vector_indices(begin, dtype or self.dtype))
+
+    def vstore(self, begin: Sequence[object], value: object) -> Any:
+        """The statement that stores `value` from the indices `begin` on."""
+        value = as_scalar(value, self.dtype)
+        return OPERATORS["store"](self, value, self._vector_indices(begin, value.dtype))
+
+    def _vector_indices(self, begin: Sequence[object], dtype: str) -> tuple[PrimExpr, ...]:
+        indices = as_indices(begin if isinstance(begin, (tuple, list)) else (begin,))
+        lanes = dtype_of(dtype).lanes // dtype_of(self.dtype).lanes
+        if lanes == 1:
+            return indices
+        return (*indices[:-1], Ramp(indices[-1], IntImm(indices[-1].dtype, 1), lanes))
+
+    def offset_of(self, indices: Sequence[object]) -> tuple[PrimExpr, ...]:
+        """Where the element at `indices` lies in `data`: one flat index, `elem_offset` included."""
+        return flat_indices(self, as_indices(indices))
+
+    def get_flattened_buffer(self) -> Buffer:
+        """The same memory as one dimension (one a group of `axis_separators`)."""
+        return flattened(self)
+
+    def access_ptr(
+        self,
+        access_mask: int | str = "rw",
+        ptr_type: str = "handle",
+        content_lanes: int = 1,
+        offset: object = 0,
+        extent: object = None,
+    ) -> PrimExpr:
+        """The address of the elements from `offset` on, for a call outside the language."""
+        return tvm_access_ptr_of(self, access_mask, ptr_type, content_lanes, offset, extent)
+
+    def __getitem__(self, indices: Any) -> Any:
+        """The element at `indices`, or the `BufferRegion` if one of them is a slice.
+
+        A slice of constant length at the last place, with a step, is a vector (`Ramp`).
+        """
+        items = indices if isinstance(indices, tuple) else (indices,)
+        if len(items) != self.ndim:
+            raise ArgumentError(
+                f"buffer `{self.name}` has {self.ndim} dimensions, indexed with {len(items)}"
+            )
+        if not any(isinstance(item, (slice, Range)) for item in items):
+            return BufferLoad(self, items)
+        if isinstance(items[-1], slice) and items[-1].step is not None:
+            return BufferLoad(self, (*items[:-1], _ramp(items[-1])))
+        region = tuple(_range(i, d) for i, d in zip(items, self.shape, strict=True))
+        return OPERATORS["region"](self, region)
+
+
+def _ramp(item: slice) -> PrimExpr:
+    lo, hi, step = as_scalar(item.start or 0), as_scalar(item.stop), as_scalar(item.step)
+    lanes = simplified((hi - lo + step - 1) // step)
+    if not isinstance(lanes, IntImm):
+        raise ArgumentError(f"a vector needs a constant number of lanes, found {lanes}")
+    return lo if lanes.value == 1 else Ramp(lo, step, lanes.value)
+
+
+def _range(item: Any, extent: PrimExpr) -> Range:
+    if isinstance(item, Range):
+        return item
+    if not isinstance(item, slice):
+        lo = as_scalar(item)
+        return Range(lo, IntImm(lo.dtype, 1))
+    lo = as_scalar(item.start if item.start is not None else 0, extent.dtype)
+    hi = as_scalar(item.stop, extent.dtype) if item.stop is not None else extent
+    return Range(lo, hi - lo)
+
+
+def _dot(indices: Sequence[PrimExpr], strides: Sequence[PrimExpr]) -> PrimExpr:
+    total: PrimExpr | None = None
+    for i, s in zip(indices, strides, strict=True):
+        total = i * s if total is None else total + i * s
+    return IntImm("int32", 0) if total is None else total
+
+
+def _row_major(indices: Sequence[PrimExpr], shape: Sequence[PrimExpr]) -> PrimExpr:
+    total: PrimExpr | None = None
+    for i, extent in zip(indices, shape, strict=True):
+        total = i if total is None else total * extent + i
+    return IntImm("int32", 0) if total is None else total
+
+
+def _groups(buffer: Buffer) -> list[slice]:
+    ends = [0, *buffer.axis_separators, buffer.ndim]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
+
+
+def flat_indices(buffer: Buffer, indices: Sequence[PrimExpr]) -> tuple[PrimExpr, ...]:
+    """One flat index a group of axes (one group without `axis_separators`)."""
+    if len(indices) != buffer.ndim:
+        raise ArgumentError(
+            f"buffer `{buffer.name}` has {buffer.ndim} dimensions, indexed with {len(indices)}"
+        )
+    out = []
+    for part in _groups(buffer):
+        if buffer.strides:
+            out.append(_dot(indices[part], buffer.strides[part]))
+        else:
+            out.append(_row_major(indices[part], buffer.shape[part]))
+    if not (isinstance(buffer.elem_offset, IntImm) and buffer.elem_offset.value == 0):
+        out[-1] = out[-1] + buffer.elem_offset
+    return tuple(out)
+
+
+def flattened(buffer: Buffer) -> Buffer:
+    """`buffer` with the axes of each group joined into one; a scalar becomes one element."""
+    index = buffer.shape[0].dtype if buffer.shape else "int32"
+    sizes = []
+    for part in _groups(buffer):
+        size: PrimExpr = IntImm(index, 1)
+        if buffer.strides:
+            size = buffer.strides[part][0] * buffer.shape[part][0] if buffer.ndim else size
+        else:
+            for extent in buffer.shape[part]:
+                size = extent if isinstance(size, IntImm) and size.value == 1 else size * extent
+        sizes.append(size)
+    if len(sizes) == 1 and buffer.ndim == 1 and not buffer.strides:
+        return buffer
+    separators = tuple(range(1, len(sizes)))
+    return buffer.replace(shape=tuple(sizes), strides=(), axis_separators=separators)
+
+
+def decl_buffer(
+    shape: Sequence[object] | object,
+    dtype: str = "float32",
+    name: str = "buffer",
+    data: Var | None = None,
+    strides: Sequence[object] | None = None,
+    elem_offset: object = None,
+    scope: str = "",
+    data_alignment: int = -1,
+    offset_factor: int = 0,
+    buffer_type: str = "",
+    axis_separators: Sequence[int] = (),
+) -> Buffer:
+    """A new buffer of `shape` (integers or expressions); its memory is a new variable `name`."""
+    dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    memory = data if data is not None else Var(name, pointer(dtype, scope or "global"))  # type: ignore[arg-type]
+    offset = None if elem_offset is None else as_scalar(elem_offset)
+    return Buffer(
+        memory,
+        dtype,
+        dims,
+        tuple(strides or ()),  # type: ignore[arg-type]
+        offset,  # type: ignore[arg-type]
+        name,
+        64 if data_alignment <= 0 else data_alignment,
+        offset_factor or 1,
+        buffer_type,
+        tuple(axis_separators),
+    )

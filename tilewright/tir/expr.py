@@ -1,0 +1,499 @@
+"""Expressions of loop programs. A node checks its operands and derives its `dtype` when made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from ..ir.expr import BaseExpr, FloatImm, IntImm, PrimExpr, Range, as_scalar
+from ..ir.node import Node, binders, definition, ignored, node
+from ..ir.op import Op, register_op
+from ..ir.type import PointerType, PrimType, Type
+from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from .buffer import Buffer
+
+__all__ = [
+    "EQ", "GE", "GT", "LE", "LT", "NE", "Add", "And", "BinaryOpExpr", "Broadcast", "BufferLoad",
+    "Call", "Cast", "CmpExpr", "CommReducer", "Div", "FloatImm", "FloorDiv", "FloorMod", "IntImm",
+    "IterVar", "Let", "Max", "Min", "Mod", "Mul", "Not", "Or", "PrimExpr", "ProducerLoad",
+    "Ramp", "Range", "Reduce", "Select", "Shuffle", "SizeVar", "StringImm", "Sub", "Var",
+]  # fmt: skip
+
+
+@node("tir.Var", variable=True)
+class Var(PrimExpr):
+    """A variable, one object a binding. `dtype` is a data type's name or a `Type` (a pointer)."""
+
+    name: str = ignored()
+    dtype: str
+    type_annotation: Type = ignored(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        given: Any = self.dtype
+        annotation = self.type_annotation
+        if isinstance(given, Type):
+            annotation = given
+            self.dtype = given.dtype if isinstance(given, PrimType) else "handle"  # type: ignore[misc]
+        elif annotation is None:
+            annotation = PrimType(given)
+            self.dtype = annotation.dtype
+        self.type_annotation = annotation  # type: ignore[misc]
+
+    def copy_with_name(self, name: str) -> Var:
+        """A new variable of the same type."""
+        return type(self)(name, self.dtype, type_annotation=self.type_annotation, span=self.span)
+
+    def copy_with_suffix(self, suffix: str) -> Var:
+        """A new variable of the same type, its name lengthened by `suffix`."""
+        return self.copy_with_name(self.name + suffix)
+
+    def copy_with_dtype(self, dtype: str) -> Var:
+        """A new variable of the same name and another type."""
+        return type(self)(self.name, dtype, span=self.span)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@node("tir.SizeVar", variable=True)
+class SizeVar(Var):
+    """A variable that is never negative, such as a dimension."""
+
+
+@node("tir.StringImm")
+class StringImm(PrimExpr):
+    """A string constant."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        self.dtype = "handle"
+
+
+@node("tir.Cast")
+class Cast(PrimExpr):
+    """`value` converted to `dtype`: floats to integers round towards zero and saturate."""
+
+    dtype: str
+    value: PrimExpr
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, PrimExpr):
+            self.value = as_scalar(self.value)
+        if dtype_of(self.dtype).lanes != dtype_of(self.value.dtype).lanes:
+            raise ArgumentError(
+                f"a cast keeps the lanes: {self.value.dtype} to {self.dtype}", self.span
+            )
+
+
+def _operands(which: str, of: Any) -> str:
+    """Converts plain numbers, checks that the types agree, and returns the common dtype."""
+    a, b = of.a, of.b
+    if not isinstance(a, PrimExpr):
+        a = of.a = as_scalar(a, b.dtype if isinstance(b, PrimExpr) else None)
+    if not isinstance(b, PrimExpr):
+        b = of.b = as_scalar(b, a.dtype)
+    if a.dtype != b.dtype:
+        raise ArgumentError(f"{which} of {a.dtype} and {b.dtype}: the types differ", of.span)
+    return a.dtype
+
+
+@node("tir.BinaryOpExpr")
+class BinaryOpExpr(PrimExpr):
+    """Two operands of one type, which is the result's."""
+
+    a: PrimExpr
+    b: PrimExpr
+
+    def __post_init__(self) -> None:
+        a, b = self.a, self.b
+        if isinstance(a, PrimExpr) and isinstance(b, PrimExpr) and a.dtype == b.dtype:
+            self.dtype = a.dtype
+        else:
+            self.dtype = _operands(type(self).__name__, self)
+
+
+@node("tir.Add")
+class Add(BinaryOpExpr):
+    """`a + b`; integers wrap around."""
+
+
+@node("tir.Sub")
+class Sub(BinaryOpExpr):
+    """`a - b`."""
+
+
+@node("tir.Mul")
+class Mul(BinaryOpExpr):
+    """`a * b`."""
+
+
+@node("tir.Div")
+class Div(BinaryOpExpr):
+    """`a / b`: for integers, the quotient rounded towards zero."""
+
+
+@node("tir.Mod")
+class Mod(BinaryOpExpr):
+    """What `Div` leaves over: its sign is `a`'s."""
+
+
+@node("tir.FloorDiv")
+class FloorDiv(BinaryOpExpr):
+    """The quotient rounded towards minus infinity."""
+
+
+@node("tir.FloorMod")
+class FloorMod(BinaryOpExpr):
+    """What `FloorDiv` leaves over: its sign is `b`'s."""
+
+
+@node("tir.Min")
+class Min(BinaryOpExpr):
+    """The smaller one; NaN if either is."""
+
+
+@node("tir.Max")
+class Max(BinaryOpExpr):
+    """The larger one; NaN if either is."""
+
+
+@node("tir.CmpExpr")
+class CmpExpr(PrimExpr):
+    """A comparison of two operands of one type; the result is `bool` with their lanes."""
+
+    a: PrimExpr
+    b: PrimExpr
+
+    def __post_init__(self) -> None:
+        lanes = dtype_of(_operands(type(self).__name__, self)).lanes
+        self.dtype = "bool" if lanes == 1 else f"boolx{lanes}"
+
+
+@node("tir.EQ")
+class EQ(CmpExpr):
+    """`a == b`. As a Python condition: whether both are the same object."""
+
+    def __bool__(self) -> bool:
+        return self.a is self.b
+
+
+@node("tir.NE")
+class NE(CmpExpr):
+    """`a != b`. As a Python condition: whether they are different objects."""
+
+    def __bool__(self) -> bool:
+        return self.a is not self.b
+
+
+@node("tir.LT")
+class LT(CmpExpr):
+    """`a < b`."""
+
+
+@node("tir.LE")
+class LE(CmpExpr):
+    """`a <= b`."""
+
+
+@node("tir.GT")
+class GT(CmpExpr):
+    """`a > b`."""
+
+
+@node("tir.GE")
+class GE(CmpExpr):
+    """`a >= b`."""
+
+
+def _require_bool(which: str, value: PrimExpr) -> None:
+    if not dtype_of(value.dtype).is_bool:
+        raise ArgumentError(f"{which} needs boolean operands, found {value.dtype}", value.span)
+
+
+@node("tir.And")
+class And(PrimExpr):
+    """Both conditions."""
+
+    a: PrimExpr
+    b: PrimExpr
+
+    def __post_init__(self) -> None:
+        self.dtype = _operands("And", self)
+        _require_bool("And", self.a)
+
+
+@node("tir.Or")
+class Or(PrimExpr):
+    """Either condition."""
+
+    a: PrimExpr
+    b: PrimExpr
+
+    def __post_init__(self) -> None:
+        self.dtype = _operands("Or", self)
+        _require_bool("Or", self.a)
+
+
+@node("tir.Not")
+class Not(PrimExpr):
+    """The opposite of a condition."""
+
+    a: PrimExpr
+
+    def __post_init__(self) -> None:
+        self.a = as_scalar(self.a)  # type: ignore[misc]
+        _require_bool("Not", self.a)
+        self.dtype = self.a.dtype
+
+
+@node("tir.Select")
+class Select(PrimExpr):
+    """`true_value` where `condition`, else `false_value`; both are computed."""
+
+    condition: PrimExpr
+    true_value: PrimExpr
+    false_value: PrimExpr
+
+    def __post_init__(self) -> None:
+        yes, no = self.true_value, self.false_value
+        if not isinstance(yes, PrimExpr):
+            yes = as_scalar(yes, no.dtype if isinstance(no, PrimExpr) else None)
+        if not isinstance(no, PrimExpr):
+            no = as_scalar(no, yes.dtype)
+        self.true_value, self.false_value = yes, no  # type: ignore[misc]
+        if not isinstance(self.condition, PrimExpr):
+            self.condition = as_scalar(self.condition)
+        _require_bool("Select", self.condition)
+        if yes.dtype != no.dtype:
+            raise ArgumentError(f"Select of {yes.dtype} and {no.dtype}", self.span)
+        self.dtype = yes.dtype
+
+
+@node("tir.BufferLoad")
+class BufferLoad(PrimExpr):
+    """The element of `buffer` at `indices`; a vector if an index is one.
+
+    `predicate`, a vector of `bool`, masks lanes: those not loaded are undefined.
+    """
+
+    buffer: Buffer
+    indices: tuple[PrimExpr, ...]
+    predicate: PrimExpr | None = None
+
+    def __post_init__(self) -> None:
+        self.indices = as_indices(self.indices)  # type: ignore[misc]
+        self.dtype = access_dtype(self.buffer, self.indices)
+
+
+def as_indices(indices: Sequence[object]) -> tuple[PrimExpr, ...]:
+    """A tuple of expressions from expressions and plain integers."""
+    return tuple(i if isinstance(i, PrimExpr) else as_scalar(i) for i in indices)
+
+
+def access_dtype(buffer: Buffer, indices: Sequence[PrimExpr]) -> str:
+    """The dtype of a value loaded from or stored to `buffer` at `indices`.
+
+    All but the last index are scalars; the last one's lanes multiply the buffer's.
+    """
+    if not indices:
+        return buffer.dtype
+    lanes = dtype_of(indices[-1].dtype).lanes
+    if lanes == 1:
+        return buffer.dtype
+    info = dtype_of(buffer.dtype)
+    return info.with_lanes(info.lanes * lanes)
+
+
+@node("tir.ProducerLoad")
+class ProducerLoad(PrimExpr):
+    """An element of a tensor of `te` that has no buffer yet."""
+
+    producer: Any
+    indices: tuple[PrimExpr, ...]
+
+    def __post_init__(self) -> None:
+        self.indices = as_indices(self.indices)  # type: ignore[misc]
+        self.dtype = self.producer.dtype
+
+
+@node("tir.Ramp")
+class Ramp(PrimExpr):
+    """The vector `base, base + stride, ...` of `lanes` elements."""
+
+    base: PrimExpr
+    stride: PrimExpr
+    lanes: int
+
+    def __post_init__(self) -> None:
+        base = as_scalar(self.base)
+        stride = as_scalar(self.stride, base.dtype)
+        if base.dtype != stride.dtype:
+            raise ArgumentError(f"Ramp of {base.dtype} with a stride of {stride.dtype}", self.span)
+        self.base, self.stride, self.lanes = base, stride, int(self.lanes)  # type: ignore[misc]
+        if self.lanes < 1:
+            raise ArgumentError(f"Ramp needs at least one lane, found {self.lanes}", self.span)
+        info = dtype_of(base.dtype)
+        self.dtype = info.with_lanes(info.lanes * self.lanes)
+
+
+@node("tir.Broadcast")
+class Broadcast(PrimExpr):
+    """`value` in each of `lanes` lanes."""
+
+    value: PrimExpr
+    lanes: int
+
+    def __post_init__(self) -> None:
+        self.value, self.lanes = as_scalar(self.value), int(self.lanes)  # type: ignore[misc]
+        info = dtype_of(self.value.dtype)
+        self.dtype = info.with_lanes(info.lanes * self.lanes)
+
+
+@node("tir.Shuffle")
+class Shuffle(PrimExpr):
+    """The lanes of `vectors`, strung together, picked by the constant `indices`."""
+
+    vectors: tuple[PrimExpr, ...]
+    indices: tuple[PrimExpr, ...]
+
+    def __post_init__(self) -> None:
+        self.vectors = tuple(self.vectors)  # type: ignore[misc]
+        self.indices = as_indices(self.indices)  # type: ignore[misc]
+        info = dtype_of(self.vectors[0].dtype)
+        self.dtype = info.with_lanes(len(self.indices))
+
+
+class CallEffectKind(IntEnum):
+    """What a call may do besides giving its value, in rising order."""
+
+    ExprAnnotation = 0
+    Pure = 1
+    ReadState = 2
+    UpdateState = 3
+    SpecialCallArg = 4
+    EmbedInfo = 5
+    ControlJump = 6
+
+
+@node("tir.Call")
+class Call(PrimExpr):
+    """A call of an operator (by name or `Op`) or of a global function, giving a `dtype`."""
+
+    dtype: str
+    op: Any
+    args: tuple[BaseExpr, ...]
+    annotations: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.op, str):
+            name = self.op if "." in self.op else f"tir.{self.op}"
+            self.op = Op.get(name)  # type: ignore[misc]
+        self.args = tuple(  # type: ignore[misc]
+            arg if isinstance(arg, Node)
+            else StringImm(arg) if isinstance(arg, str) else as_scalar(arg)
+            for arg in self.args
+        )  # fmt: skip
+
+
+@node("tir.Let")
+class Let(PrimExpr):
+    """`body` with `var` standing for `value`."""
+
+    var: Var = definition()
+    value: PrimExpr
+    body: PrimExpr
+
+    def __post_init__(self) -> None:
+        self.dtype = self.body.dtype
+
+
+class IterVarType(IntEnum):
+    """How an iteration may run: see `IterVar`."""
+
+    DataPar = 0
+    ThreadIndex = 1
+    CommReduce = 2
+    Ordered = 3
+    Opaque = 4
+    Unrolled = 5
+    Vectorized = 6
+    Parallelized = 7
+    Tensorized = 8
+
+
+@node("tir.IterVar")
+class IterVar(Node):
+    """`var` over `dom`: a data-parallel (`DataPar`), reduction (`CommReduce`) or other axis.
+
+    It may be used as the expression `var` in arithmetic.
+    """
+
+    dom: Range | None
+    var: Var = definition()
+    iter_type: IterVarType = IterVarType.DataPar
+    thread_tag: str = ""
+
+    DataPar = IterVarType.DataPar
+    ThreadIndex = IterVarType.ThreadIndex
+    CommReduce = IterVarType.CommReduce
+    Ordered = IterVarType.Ordered
+    Opaque = IterVarType.Opaque
+    DimInfo = IterVarType.Opaque
+    Unrolled = IterVarType.Unrolled
+    Vectorized = IterVarType.Vectorized
+    Parallelized = IterVarType.Parallelized
+    Tensorized = IterVarType.Tensorized
+
+    def __post_init__(self) -> None:
+        dom: Any = self.dom
+        if isinstance(dom, (tuple, list)):
+            lo, end = as_scalar(dom[0]), as_scalar(dom[1])
+            dom = Range(lo, end - lo)
+        var: Any = self.var
+        if isinstance(var, str):
+            var = Var(var, dom.extent.dtype if dom is not None else "int32")
+        self.dom, self.var = dom, var  # type: ignore[misc]
+        self.iter_type = IterVarType(self.iter_type)  # type: ignore[misc]
+
+
+@node("tir.CommReducer")
+class CommReducer(Node):
+    """A commutative reduction: `result` from `lhs` and `rhs`, starting at `identity_element`."""
+
+    lhs: tuple[Var, ...] = definition()
+    rhs: tuple[Var, ...] = definition()
+    result: tuple[PrimExpr, ...]
+    identity_element: tuple[PrimExpr, ...]
+
+
+@node("tir.Reduce")
+class Reduce(PrimExpr):
+    """The `value_index`-th result of reducing `source` over `axis` where `condition` holds.
+
+    `init`, if not empty, replaces the identity elements.
+    """
+
+    combiner: CommReducer
+    source: tuple[PrimExpr, ...]
+    axis: tuple[IterVar, ...] = binders()
+    condition: PrimExpr
+    value_index: int
+    init: tuple[PrimExpr, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.dtype = self.source[self.value_index].dtype
+
+
+def pointer(dtype: str, scope: str = "global") -> PointerType:
+    """The type of the address of elements of `dtype` in memory of `scope`."""
+    return PointerType(PrimType(dtype), scope)
+
+
+for _name in ("if_then_else", "reinterpret", "likely", "ret"):
+    register_op(f"tir.{_name}")

@@ -1,0 +1,64 @@
+"""PrimFunc: a function of loop programs."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Any
+
+from ..ir.expr import OPERATORS, BaseFunc, PrimExpr
+from ..ir.node import definition, node
+from ..ir.type import Type, void_type
+from ..support.errors import ArgumentError
+from .buffer import Buffer
+from .expr import Var
+from .stmt import Stmt
+
+
+@node("tir.PrimFunc")
+class PrimFunc(BaseFunc):
+    """`body` over `params`; `buffer_map` says which handle parameters are arrays of what shape.
+
+    Attributes in use: `global_symbol`, `target`, `tir.noalias`, `op_pattern`, `tir.is_scheduled`.
+    """
+
+    params: tuple[Var, ...] = definition()
+    body: Stmt
+    ret_type: Type = None  # type: ignore[assignment]
+    buffer_map: dict[Var, Buffer] = definition(default_factory=dict)
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        params = []
+        buffers = dict(self.buffer_map or {})
+        for param in self.params:
+            made: Any = param
+            if isinstance(made, Buffer):
+                handle = Var(made.name + "_handle", "handle")
+                buffers[handle] = made
+                made = handle
+            params.append(made)
+        self.params = tuple(params)  # type: ignore[misc]
+        self.buffer_map = buffers  # type: ignore[misc]
+        self.attrs = dict(self.attrs or {})  # type: ignore[misc]
+        if self.ret_type is None:
+            self.ret_type = void_type()
+
+    def with_body(self, body: Stmt) -> PrimFunc:
+        """The same function with another body."""
+        return self.replace(body=body)
+
+    def buffers(self) -> list[Buffer]:
+        """The arrays among the parameters, in order."""
+        return [self.buffer_map[p] for p in self.params if p in self.buffer_map]
+
+    def specialize(self, param_map: dict[Var, PrimExpr | Buffer]) -> PrimFunc:
+        """The function with some parameters fixed: scalars to values, arrays to shapes."""
+        made: PrimFunc = OPERATORS["specialize"](self, param_map)
+        return made
+
+    def global_symbol(self) -> str:
+        """Its public name. Raises `ArgumentError` if it has none."""
+        name = self.attrs.get("global_symbol")
+        if name is None:
+            raise ArgumentError("the function has no attribute `global_symbol`")
+        return str(name)

@@ -1,0 +1,294 @@
+"""Statements of loop programs, from blocks down to plain loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
+from ..ir.node import Node, binders, definition, node
+from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError
+from .buffer import Buffer
+from .expr import IterVar, Var, access_dtype, as_indices
+
+
+@node("tir.Stmt")
+class Stmt(Node):
+    """The base of all statements."""
+
+
+@node("tir.LetStmt")
+class LetStmt(Stmt):
+    """`body` with `var` standing for `value`, computed once."""
+
+    var: Var = definition()
+    value: PrimExpr
+    body: Stmt
+
+
+@node("tir.AttrStmt")
+class AttrStmt(Stmt):
+    """`body` under the attribute `attr_key` of `node`, such as a thread's extent."""
+
+    node: Any
+    attr_key: str
+    value: PrimExpr
+    body: Stmt
+
+
+@node("tir.AssertStmt")
+class AssertStmt(Stmt):
+    """`body`, after an error with `message` unless `condition` holds."""
+
+    condition: PrimExpr
+    message: PrimExpr
+    body: Stmt
+
+
+class ForKind(IntEnum):
+    """How the iterations of a loop run."""
+
+    SERIAL = 0
+    PARALLEL = 1
+    VECTORIZED = 2
+    UNROLLED = 3
+    THREAD_BINDING = 4
+
+
+@node("tir.For")
+class For(Stmt):
+    """`for loop_var in range(min, min + extent): body`, run as `kind` says."""
+
+    loop_var: Var = definition()
+    min: PrimExpr
+    extent: PrimExpr
+    kind: ForKind
+    body: Stmt
+    thread_binding: IterVar | None = None
+    annotations: dict[str, Any] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        dtype = self.loop_var.dtype
+        self.min = _as_index(self.min, dtype)  # type: ignore[misc]
+        self.extent = _as_index(self.extent, dtype)  # type: ignore[misc]
+        self.kind = ForKind(self.kind)  # type: ignore[misc]
+        self.annotations = dict(self.annotations or {})  # type: ignore[misc]
+
+
+def _as_index(value: object, dtype: str) -> PrimExpr:
+    made = as_scalar(value, dtype)
+    if made.dtype == dtype:
+        return made
+    if isinstance(made, IntImm):
+        return IntImm(dtype, made.value, span=made.span)
+    raise ArgumentError(f"a loop over {dtype} has a bound of {made.dtype}: {made}")
+
+
+@node("tir.While")
+class While(Stmt):
+    """`body` as long as `condition` holds."""
+
+    condition: PrimExpr
+    body: Stmt
+
+
+@node("tir.BufferStore")
+class BufferStore(Stmt):
+    """`buffer[indices] = value`, a vector if an index is one; `predicate` masks lanes."""
+
+    buffer: Buffer
+    value: PrimExpr
+    indices: tuple[PrimExpr, ...]
+    predicate: PrimExpr | None = None
+
+    def __post_init__(self) -> None:
+        self.indices = as_indices(self.indices)  # type: ignore[misc]
+        expected = access_dtype(self.buffer, self.indices)
+        self.value = as_scalar(self.value, expected)  # type: ignore[misc]
+        if self.value.dtype != expected:
+            raise ArgumentError(
+                f"a value of {self.value.dtype} is stored to `{self.buffer.name}` "
+                f"where {expected} is expected",
+                self.span,
+            )
+
+
+@node("tir.Allocate")
+class Allocate(Stmt):
+    """`body` with `buffer_var` the address of new memory of `extents` elements of `dtype`."""
+
+    buffer_var: Var = definition()
+    dtype: str
+    extents: tuple[PrimExpr, ...]
+    condition: PrimExpr
+    body: Stmt
+    annotations: dict[str, Any] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self.extents = as_indices(self.extents)  # type: ignore[misc]
+        self.condition = as_scalar(self.condition)  # type: ignore[misc]
+        self.annotations = dict(self.annotations or {})  # type: ignore[misc]
+
+
+@node("tir.AllocateConst")
+class AllocateConst(Stmt):
+    """`body` with `buffer_var` the address of constant `data`, a NumPy array."""
+
+    buffer_var: Var = definition()
+    dtype: str
+    extents: tuple[PrimExpr, ...]
+    data: Any
+    body: Stmt
+    annotations: dict[str, Any] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self.extents = as_indices(self.extents)  # type: ignore[misc]
+        self.annotations = dict(self.annotations or {})  # type: ignore[misc]
+
+
+@node("tir.DeclBuffer")
+class DeclBuffer(Stmt):
+    """`body` with `buffer` declared as a view of memory that exists."""
+
+    buffer: Buffer = definition()
+    body: Stmt
+
+
+@node("tir.SeqStmt")
+class SeqStmt(Stmt):
+    """Statements one after another."""
+
+    seq: tuple[Stmt, ...]
+
+    def __post_init__(self) -> None:
+        self.seq = tuple(self.seq)  # type: ignore[misc]
+
+    def __getitem__(self, index: int) -> Stmt:
+        return self.seq[index]
+
+    def __len__(self) -> int:
+        return len(self.seq)
+
+
+@node("tir.IfThenElse")
+class IfThenElse(Stmt):
+    """`then_case` if `condition`, else `else_case` if there is one."""
+
+    condition: PrimExpr
+    then_case: Stmt
+    else_case: Stmt | None = None
+
+
+@node("tir.Evaluate")
+class Evaluate(Stmt):
+    """An expression for its effect."""
+
+    value: PrimExpr
+
+    def __post_init__(self) -> None:
+        self.value = as_scalar(self.value)  # type: ignore[misc]
+
+
+@node("tir.BufferRegion")
+class BufferRegion(Node):
+    """The part of `buffer` within one range a dimension."""
+
+    buffer: Buffer
+    region: tuple[Range, ...]
+
+    def __post_init__(self) -> None:
+        self.region = tuple(self.region)  # type: ignore[misc]
+
+
+@node("tir.MatchBufferRegion")
+class MatchBufferRegion(Node):
+    """`buffer` declared as a view of the region `source`."""
+
+    buffer: Buffer = definition()
+    source: BufferRegion
+
+
+@node("tir.Block")
+class Block(Stmt):
+    """A computation over `iter_vars` with its reads and writes declared: the unit of scheduling.
+
+    `init`, if any, runs when all reduction axes are at their beginning. `alloc_buffers` live
+    within the block; `match_buffers` are views of other buffers' regions.
+    """
+
+    iter_vars: tuple[IterVar, ...] = binders()
+    reads: tuple[BufferRegion, ...]
+    writes: tuple[BufferRegion, ...]
+    name_hint: str
+    body: Stmt
+    init: Stmt | None = None
+    alloc_buffers: tuple[Buffer, ...] = definition(default=())
+    match_buffers: tuple[MatchBufferRegion, ...] = binders(default=())
+    annotations: dict[str, Any] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        for name in ("iter_vars", "reads", "writes", "alloc_buffers", "match_buffers"):
+            setattr(self, name, tuple(getattr(self, name) or ()))
+        self.annotations = dict(self.annotations or {})  # type: ignore[misc]
+
+
+@node("tir.BlockRealize")
+class BlockRealize(Stmt):
+    """`block` run with its axes at `iter_values`, where `predicate` holds."""
+
+    iter_values: tuple[PrimExpr, ...]
+    predicate: PrimExpr
+    block: Block
+
+    def __post_init__(self) -> None:
+        values = zip(self.iter_values, self.block.iter_vars, strict=False)
+        given = len(self.iter_values)
+        self.iter_values = tuple(as_scalar(v, i.var.dtype) for v, i in values)  # type: ignore[misc]
+        self.predicate = as_scalar(self.predicate)  # type: ignore[misc]
+        if given != len(self.block.iter_vars):
+            raise ArgumentError(
+                f"block `{self.block.name_hint}` has {len(self.block.iter_vars)} axes, "
+                f"realized with {given} values",
+                self.span,
+            )
+
+
+def stmt_seq(*stmts: Stmt | Sequence[Stmt]) -> Stmt:
+    """The statements as one; sequences within are opened, empty ones dropped."""
+    flat: list[Stmt] = []
+    pending: list[Any] = list(stmts)
+    while pending:
+        first = pending.pop(0)
+        if isinstance(first, SeqStmt):
+            pending[:0] = first.seq
+        elif isinstance(first, (tuple, list)):
+            pending[:0] = first
+        elif not _is_nothing(first):
+            flat.append(first)
+    if not flat:
+        return Evaluate(IntImm("int32", 0))
+    return flat[0] if len(flat) == 1 else SeqStmt(tuple(flat))
+
+
+def _is_nothing(stmt: Stmt) -> bool:
+    return isinstance(stmt, Evaluate) and isinstance(stmt.value, IntImm)
+
+
+def full_region(buffer: Buffer) -> BufferRegion:
+    """The whole of `buffer`."""
+    return BufferRegion(
+        buffer, tuple(Range(IntImm(extent.dtype, 0), extent) for extent in buffer.shape)
+    )
+
+
+def element_region(buffer: Buffer, indices: Sequence[PrimExpr]) -> BufferRegion:
+    """The one element of `buffer` at scalar `indices`."""
+    for index in indices:
+        if dtype_of(index.dtype).lanes != 1:
+            raise ArgumentError(f"a region needs scalar indices, found {index.dtype}")
+    return BufferRegion(buffer, tuple(Range(i, IntImm(i.dtype, 1)) for i in indices))
+
+
+OPERATORS.update(store=BufferStore, region=BufferRegion)
