@@ -27,7 +27,7 @@ from ..tir.stmt import (
 )
 from .index_dtype import with_index_dtype
 from .linear import difference
-from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, Tensor, is_one
+from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, Tensor
 
 STRUCTURAL_TAGS = frozenset(("elemwise", "broadcast", "injective", "comm_reduce", "opaque"))
 """Tags that the body itself shows; the others are written to the block as annotation `tag`."""
@@ -231,7 +231,9 @@ class _Builder:
         raise ArgumentError(f"`{operation.name}` ({type(operation).__name__}) has no loop program")
 
     def lower_compute(self, operation: ComputeOp, outputs: list[Buffer]) -> list[Stmt]:
-        if operation.reduce_axis or isinstance(operation.body[0], Reduce):
+        if any(_is_empty(axis) for axis in operation.reduce_axis):
+            operation = _filled(operation)
+        if operation.reduce_axis:
             return [self.nest(operation, outputs, operation.body)]
         return [
             self.nest(operation, [buffer], (value,))
@@ -366,6 +368,19 @@ def _update(
     return stmt
 
 
+def _is_empty(axis: IterVar) -> bool:
+    return axis.dom is not None and op.is_const_int(axis.dom.extent, 0)
+
+
+def _filled(operation: ComputeOp) -> ComputeOp:
+    """A reduction over nothing, as the tensors of its initial values."""
+    body = []
+    for index, value in enumerate(operation.body):
+        if isinstance(value, Reduce):
+            body.append((value.init or value.combiner.identity_element)[index])
+    return operation.replace(body=tuple(body))
+
+
 def _annotations(operation: Operation) -> dict[str, Any]:
     made = dict(operation.attrs)
     if operation.tag and operation.tag.split(",")[0] not in STRUCTURAL_TAGS:
@@ -402,5 +417,3 @@ def create_prim_func(
     func = _Builder(args).build()
     return func if index_dtype_override is None else with_index_dtype(func, index_dtype_override)
 
-
-__all__ = ["create_prim_func", "is_one"]

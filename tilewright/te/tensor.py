@@ -304,7 +304,3 @@ class ScanOp(Operation):
         state = self.state_placeholder[index]
         return Tensor(state.shape, state.dtype, self, index)
 
-
-def is_one(extent: PrimExpr) -> bool:
-    """True if `extent` is the constant 1."""
-    return isinstance(extent, IntImm) and extent.value == 1
