@@ -1,6 +1,7 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
 from . import analysis, op
+from .block_builder import BlockBuilder
 from .base import Expr, ExprWithOp, StructInfo
 from .deduce import deduce
 from .expr import *
