@@ -9,11 +9,16 @@ from typing import Any
 
 from .. import te
 from ..ir.expr import PrimExpr
+from ..ir.functor import Visitor, on
+from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError, CompileError
+from ..tir import op as tir_op
+from ..tir.expr import IterVar, Let
 from ..tir.expr import Var as TirVar
 from ..tir.function import PrimFunc
+from ..tir.stmt import For, LetStmt
 from .base import Expr, ShapeExpr
-from .dims import substitute, symbolic_vars
+from .dims import simplify, substitute
 from .expr import Constant, DataTypeImm, ExternFunc, PrimValue, StringImm, Tuple, TupleGetItem
 from .struct_info import (
     PrimStructInfo,
@@ -39,21 +44,13 @@ class Arguments:
 
     inputs: list[Expr] = field(default_factory=list)
     placeholders: list[Any] = field(default_factory=list)
-    vars: dict[TirVar, PrimExpr] = field(default_factory=dict)
-
-    def _local(self, value: Any) -> Any:
-        """`value` in terms of the kernel's own variables."""
-        for var in symbolic_vars(value):
-            if var not in self.vars:
-                self.vars[var] = var.copy_with_name(var.name)
-        return substitute(value, self.vars)
 
     def convert(self, value: Any) -> Any:
         """What the `te` function gets for `value`."""
         if isinstance(value, Expr):
             return self._expr(value)
         if isinstance(value, PrimExpr):
-            return self._local(value)
+            return value
         if isinstance(value, (list, tuple)):
             return type(value)(self.convert(v) for v in value)
         if isinstance(value, dict):
@@ -64,7 +61,7 @@ class Arguments:
         if isinstance(value, (StringImm, DataTypeImm)):
             return value.value
         if isinstance(value, PrimValue):
-            return self._local(value.value)
+            return value.value
         if isinstance(value, ExternFunc):
             return value
         return self._described(value, value.struct_info)
@@ -79,29 +76,21 @@ class Arguments:
                 for i, item in enumerate(info.items)
             ]
         if isinstance(info, ShapeStructInfo) and info.values is not None:
-            return list(self._local(info.values))
+            return list(info.values)
         if isinstance(info, PrimStructInfo) and info.value is not None:
-            return self._local(info.value)
+            return info.value
         raise CompileError(f"a kernel cannot be written for an argument that is `{info}`")
 
     def _tensor(self, value: Expr, info: TensorStructInfo) -> Any:
-        for var in symbolic_vars(info.dims or ()):
-            if var not in self.vars:
-                self.vars[var] = var.copy_with_name(var.name)
         name = getattr(value, "name_hint", "") or ("const" if isinstance(value, Constant) else "x")
-        made = placeholder_of(info, self.vars, "".join(c if c.isalnum() else "_" for c in name))
+        made = placeholder_of(info, {}, "".join(c if c.isalnum() else "_" for c in name))
         self.inputs.append(value)
         self.placeholders.append(made)
         return made
 
-    def unbound(self) -> list[TirVar]:
-        """The variables that no input's shape gives: the kernel takes them as scalars."""
-        given = {d for p in self.placeholders for d in p.shape if isinstance(d, TirVar)}
-        return [var for var, own in self.vars.items() if own not in given]
-
-    def outer(self, value: Any) -> Any:
-        """`value`, written by `te`, in terms of the caller's variables."""
-        return substitute(value, {own: var for var, own in self.vars.items()})  # type: ignore[misc]
+    def bound(self) -> set[TirVar]:
+        """The variables that the inputs' shapes give."""
+        return {d for p in self.placeholders for d in p.shape if isinstance(d, TirVar)}
 
 
 def _outputs(made: Any, name: str) -> list[Any]:
@@ -146,19 +135,63 @@ def kernel_of(
     te_kwargs = {key: arguments.convert(v) for key, v in kwargs.items()}
     name = name_of_function(func)
     outputs = _own(_outputs(func(*te_args, **te_kwargs), name), arguments.placeholders)
-    scalars = arguments.unbound()
-    params = [*arguments.placeholders, *outputs, *(arguments.vars[v] for v in scalars)]
-    prim_func = te.create_prim_func(params).without_attr("global_symbol")
+    prim_func = te.create_prim_func([*arguments.placeholders, *outputs])
+    prim_func = prim_func.without_attr("global_symbol")
+    free = free_vars(prim_func)
+    scalars = [var for var in free if var not in arguments.bound()]
+    prim_func = prim_func.replace(params=(*prim_func.params, *scalars))
+    if free:
+        prim_func = substitute(prim_func, {v: v.copy_with_name(v.name) for v in free})
     if attrs:
         prim_func = prim_func.with_attrs(attrs)
     vdevice = next(
         (i.struct_info.vdevice for i in arguments.inputs if i.struct_info.vdevice is not None), None
     )
     infos = [
-        TensorStructInfo(ShapeExpr(arguments.outer(tuple(o.shape))), o.dtype, vdevice)
+        TensorStructInfo(ShapeExpr(tuple(as_int64(d) for d in o.shape)), o.dtype, vdevice)
         for o in outputs
     ]
     return TirCall(prim_func, arguments.inputs, infos, scalars)
+
+
+def as_int64(dim: PrimExpr) -> PrimExpr:
+    """A dimension that `te` computed as one of Relax."""
+    return simplify(dim if dim.dtype == "int64" else tir_op.cast(dim, "int64"))
+
+
+class _FreeVars(Visitor):
+    """Index variables that a kernel uses and does not define."""
+
+    def __init__(self) -> None:
+        self.used: dict[TirVar, None] = {}
+        self.defined: set[TirVar] = set()
+
+    @on(TirVar)
+    def var(self, var: TirVar) -> None:
+        self.used.setdefault(var)
+
+    @on(For)
+    def loop(self, loop: For) -> None:
+        self.defined.add(loop.loop_var)
+        self.visit_children(loop)
+
+    @on(IterVar)
+    def axis(self, axis: IterVar) -> None:
+        self.defined.add(axis.var)
+        self.visit_children(axis)
+
+    @on(LetStmt, Let)
+    def let(self, let: LetStmt) -> None:
+        self.defined.add(let.var)
+        self.visit_children(let)
+
+
+def free_vars(func: PrimFunc) -> list[TirVar]:
+    """The symbolic dimensions and other scalars that a kernel uses, scalar parameters left out."""
+    visitor = _FreeVars()
+    visitor.walk((tuple(func.buffer_map.values()), func.body))
+    visitor.defined.update(func.params)
+    return [v for v in visitor.used if v not in visitor.defined and not dtype_of(v.dtype).is_handle]
 
 
 def name_of_function(func: Any) -> str:
