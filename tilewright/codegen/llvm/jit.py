@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
-import tvm_ffi
 
+from tilewright.ffi import tvm_ffi
 from tilewright.support.errors import ArgumentError, listing
 from tilewright.support.knobs import NUM_THREADS
 
