@@ -1,0 +1,66 @@
+"""Calling kernels: by the address of the bare symbol, or through the packed function."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+from tilewright.ffi import core
+from tilewright.support.errors import ArgumentError, RuntimeFailure
+
+from ..executable import CallKernel, Imm
+from ..module import Module
+
+_CTYPES: dict[str, Any] = {
+    "int8": ctypes.c_int8, "int16": ctypes.c_int16, "int32": ctypes.c_int32,
+    "int64": ctypes.c_int64, "uint8": ctypes.c_uint8, "uint16": ctypes.c_uint16,
+    "uint32": ctypes.c_uint32, "uint64": ctypes.c_uint64, "bool": ctypes.c_bool,
+    "float32": ctypes.c_float, "float64": ctypes.c_double,
+}  # fmt: skip
+
+Call = Callable[[tuple[Any, ...]], Any]
+
+
+def scalar_dtypes(ins: CallKernel) -> tuple[str, ...]:
+    """The C types of the kernel's scalars, the default ones where the instruction names none."""
+    if ins.scalar_dtypes:
+        if len(ins.scalar_dtypes) != len(ins.scalars):
+            raise ArgumentError(
+                f"kernel {ins.symbol!r} has {len(ins.scalars)} scalars "
+                f"but {len(ins.scalar_dtypes)} types of scalars"
+            )
+        return ins.scalar_dtypes
+    return tuple(
+        "float64" if isinstance(s, Imm) and isinstance(s.value, float) else "int64"
+        for s in ins.scalars
+    )
+
+
+def bind_kernel(kernels: Module | None, ins: CallKernel) -> tuple[Call, core.Function | None]:
+    """A function of (tensors..., scalars...) that runs the kernel, and the packed function."""
+    if kernels is None:
+        raise RuntimeFailure(
+            f"the executable has no kernels, but calls {ins.symbol!r}",
+            hint="give it a module: Executable(functions, constants, kernels)",
+        )
+    packed = kernels._lookup(ins.symbol, True)
+    types = scalar_dtypes(ins)
+    address = kernels.symbol_address(ins.symbol)
+    if address and all(t in _CTYPES for t in types):
+        return _bare(address, len(ins.tensors), types), packed
+    if packed is None:
+        raise RuntimeFailure(f"the module of kernels has no kernel {ins.symbol!r}")
+    function = packed
+    return (lambda values: function(*values)), packed
+
+
+def _bare(address: int, num_tensors: int, types: tuple[str, ...]) -> Call:
+    signature = [ctypes.c_void_p] * num_tensors + [_CTYPES[t] for t in types]
+    function = ctypes.CFUNCTYPE(None, *signature)(address)
+
+    def call(values: tuple[Any, ...]) -> None:
+        pointers = [value.data_ptr() for value in values[:num_tensors]]
+        function(*pointers, *values[num_tensors:])
+
+    return call
