@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tilewright.ffi import Function, Object, Shape, String, convert
+from tilewright.ffi import DataTypeCode, Function, Object, Shape, String, convert
 from tilewright.ffi import dtype as DataType
 
 from . import container, ndarray, profiling, vm
@@ -12,6 +12,7 @@ from .device import (
     cpu,
     cuda,
     device,
+    enabled,
     ext_dev,
     hexagon,
     metal,
@@ -29,6 +30,7 @@ from .module import (
     LibraryModule,
     Module,
     NativeModule,
+    as_module,
     load_module,
     register_loader,
     system_lib,
@@ -49,6 +51,7 @@ ShapeTuple = Shape
 __all__ = [
     "BenchmarkResult",
     "DataType",
+    "DataTypeCode",
     "Device",
     "Executable",
     "FFIModule",
@@ -68,12 +71,14 @@ __all__ = [
     "VMInstrumentReturnKind",
     "VirtualMachine",
     "array",
+    "as_module",
     "container",
     "convert",
     "cpu",
     "cuda",
     "device",
     "empty",
+    "enabled",
     "ext_dev",
     "from_dlpack",
     "hexagon",

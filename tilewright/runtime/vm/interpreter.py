@@ -346,8 +346,7 @@ def _observed(
 
 @builds(CallKernel)
 def _call_kernel(builder: Builder, ins: CallKernel) -> Step:
-    kernels = builder.executable.kernels
-    call, function = bind_kernel(kernels, ins)
+    call, function = bind_kernel(builder.executable, ins)
     tensors = builder.get_all(ins.tensors)
     scalars = builder.get_all(ins.scalars)
     run = _observed(call, ins.symbol, ins.span, function)

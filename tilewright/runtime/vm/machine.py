@@ -14,7 +14,7 @@ from ..benchmark import Evaluator
 from ..device import Device, cpu
 from ..device import device as make_device
 from ..executable import Executable, VMFunction
-from ..module import Module
+from ..module import Module, as_module
 from ..ndarray import Tensor
 from ..profiling import Profiler, Report
 from ..verify import verify
@@ -268,7 +268,7 @@ class VirtualMachine:
     def _find_packed(self, name: str) -> Callable[..., Any]:
         executable = self.executable
         if executable is not None and executable.kernels is not None:
-            found = executable.kernels._lookup(name, True)
+            found = as_module(executable.kernels)._lookup(name, True)
             if found is not None:
                 return found
         if name in BUILTINS:
@@ -326,18 +326,19 @@ class _MachineModule(Module):
 def _parts(rt_mod: Any) -> tuple[Executable | None, Module | None]:
     """The executable and the native code in what was given."""
     if isinstance(rt_mod, Executable):
-        return rt_mod, rt_mod.native
+        return rt_mod, None if rt_mod.native is None else as_module(rt_mod.native)
     inner = getattr(rt_mod, "executable", None)
     if isinstance(inner, Executable):
-        return inner, inner.native
-    if isinstance(rt_mod, Module):
-        return None, rt_mod
+        return _parts(inner)
     nested = getattr(rt_mod, "mod", None)
     if nested is not None and nested is not rt_mod:
         return _parts(nested)
-    raise ArgumentError(
-        f"VirtualMachine expects an Executable or a Module, found {type(rt_mod).__name__}"
-    )
+    try:
+        return None, as_module(rt_mod)
+    except ArgumentError:
+        raise ArgumentError(
+            f"VirtualMachine expects an Executable or a Module, found {type(rt_mod).__name__}"
+        ) from None
 
 
 def _devices(device: Any) -> list[Device]:
