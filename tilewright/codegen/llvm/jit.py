@@ -81,6 +81,7 @@ class JITModule(Module):
         super().__init__()
         self.objects = list(objects)
         self._code = _Code(self.objects, imports or {})
+        self._owner: tvm_ffi.Function | None = None
 
     @property
     def symbols(self) -> frozenset[str]:
@@ -118,12 +119,14 @@ class JITModule(Module):
         """`values` live as long as the code does."""
         self._code.kept.extend(values)
 
-    def owner(self) -> tvm_ffi.Function:
-        """An object of the tvm-ffi ABI that keeps the code alive."""
+    def hold_owner(self, symbol: str) -> None:
+        """Stores the handle of an object that keeps the code alive at `symbol`, for closures."""
         address = next(iter(self._code.defined))
-        return tvm_ffi.Function.__from_extern_c__(
+        self._owner = tvm_ffi.Function.__from_extern_c__(
             self._code.address(address), keep_alive_object=self._code
         )
+        slot = ctypes.c_void_p.from_address(self.address(symbol))
+        slot.value = self._owner.__chandle__()
 
 
 def load_objects(

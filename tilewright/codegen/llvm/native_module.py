@@ -60,17 +60,13 @@ def load_executable(
     """
     data = compile_executable(executable, kernels, failing=failing)
     module = JITModule([*kernels, data])
-    _set_constants(module, executable.constants)
-    owner = module.owner()
-    ctypes.c_void_p.from_address(module.address("tilewright_module_owner")).value = (
-        owner.__chandle__()
-    )
-    module.code_owner = owner
+    bind_constants(module, executable.constants)
     return module
 
 
-def _set_constants(module: JITModule, constants: Sequence[core.Tensor]) -> None:
-    """Fills the tables through which compiled code reaches its constants."""
+def bind_constants(module: JITModule, constants: Sequence[core.Tensor]) -> None:
+    """Fills the tables through which compiled functions reach their constants and their owner."""
+    module.hold_owner("tilewright_module_owner")
     table = ctypes.c_void_p * len(constants)
     data = table.from_address(module.address("tilewright_constant_data"))
     objects = table.from_address(module.address("tilewright_constant_objects"))
