@@ -131,4 +131,3 @@ def erf(m: Ops[N], x: N) -> N:
     power = m.scale(m.const(1.0), n)
     large = 1.0 - m.mad(power, expm1_reduced(m, r), power)
     return m.copysign(m.select(a < 1.0, small, large), x)
-
