@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 import tvm_ffi
 from tilewright.codegen.llvm.codegen import emit_module, may_fail
+from tilewright.ir.expr import IntImm, PrimExpr
+from tilewright.support.dtypes import dtype_name, dtype_of
+from tilewright.tir.buffer import decl_buffer
+from tilewright.tir.expr import BufferLoad, Ramp, Var
 from tilewright.tir.function import PrimFunc
+from tilewright.tir.stmt import BufferStore, For, ForKind
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
@@ -102,3 +107,24 @@ class Compiled:
 def run(func: PrimFunc, *args: Any) -> Any:
     """Compiles one function and calls it; returns its status or result."""
     return Compiled({"kernel": func})("kernel", *args)
+
+
+def elementwise(
+    make: Callable[..., PrimExpr], *arrays: np.ndarray[Any, Any], lanes: int = 1
+) -> np.ndarray[Any, Any]:
+    """`make(a[i], b[i], ...)` over equally long arrays, in a compiled loop of vectors."""
+    count = len(arrays[0])
+    assert count % lanes == 0
+    buffers = [
+        decl_buffer((count,), dtype_name(a.dtype), f"in{n}") for n, a in enumerate(arrays)
+    ]
+    i = Var("i", "int32")
+    where: PrimExpr = i if lanes == 1 else Ramp(i * lanes, IntImm("int32", 1), lanes)
+    value = make(*[BufferLoad(b, [where]) for b in buffers])
+    dtype = dtype_of(value.dtype).element
+    out = decl_buffer((count,), dtype, "out")
+    body = For(i, 0, count // lanes, ForKind.SERIAL, BufferStore(out, value, [where]))
+    func = PrimFunc([*[b.data for b in buffers], out.data], body)
+    result = np.zeros(count, dtype_of(dtype).numpy)
+    run(func, *arrays, result)
+    return result

@@ -18,7 +18,7 @@ from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.tir.expr import BinaryOpExpr, Call, Var
 from tilewright.tir.function import PrimFunc
-from tilewright.tir.stmt import Allocate, AssertStmt, Stmt
+from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore, Stmt
 
 from .builder import FunctionBuilder, ModuleBuilder, Value, quoted
 from .types import value_type
@@ -259,7 +259,7 @@ def _load_tables() -> None:
 def may_fail(func: PrimFunc) -> bool:
     """Whether the compiled function returns a status: it asserts, takes memory from the heap or
     calls packed functions."""
-    pending: list[object] = [func.body]
+    pending: list[Node] = [func.body]
     seen: set[int] = set()
     while pending:
         node = pending.pop()
@@ -272,7 +272,7 @@ def may_fail(func: PrimFunc) -> bool:
             return True
         if isinstance(node, Call) and getattr(node.op, "name", "") in FAILING:
             return True
-        if isinstance(node, Node):
+        if not isinstance(node, BufferStore):
             pending.extend(children(node))
     return False
 
