@@ -140,9 +140,7 @@ def metadata(executable: Executable) -> bytes:
 
 
 def _blobs(executable: Executable) -> list[Blob]:
-    constants = [
-        Blob(_CONSTANT.format(i), _bytes(c)) for i, c in enumerate(executable.constants)
-    ]
+    constants = [Blob(_CONSTANT.format(i), _bytes(c)) for i, c in enumerate(executable.constants)]
     return [*constants, Blob(_METADATA, metadata(executable) + b"\0")]
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Sequence
 
-import numpy as np
-
 from tilewright.ffi import dtype as ffi_dtype
 from tilewright.runtime.executable import (
     DIM_OPS,
@@ -823,9 +821,7 @@ def _make_closure(f: _Function, ins: MakeClosure) -> None:
 def _call_closure(f: _Function, ins: CallClosure) -> None:
     arguments = f.arguments(ins.args)
     closure = f.any(ins.closure)
-    f.define(
-        ins.dst, lambda at: f.call("call_value", f"ptr {closure}, {arguments}, ptr {at}")
-    )
+    f.define(ins.dst, lambda at: f.call("call_value", f"ptr {closure}, {arguments}, ptr {at}"))
 
 
 def _make_tuple(f: _Function, ins: MakeTuple) -> None:

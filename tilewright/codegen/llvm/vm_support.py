@@ -171,8 +171,16 @@ entry:
   br i1 %same, label %good, label %bad
 good:
   ret i32 0
-{text.fail("bad", "%s expects %d arguments (%s), given %d",
-           "ptr %name", "i32 %wanted", "ptr %params", "i32 %given")}
+{
+        text.fail(
+            "bad",
+            "%s expects %d arguments (%s), given %d",
+            "ptr %name",
+            "i32 %wanted",
+            "ptr %params",
+            "i32 %given",
+        )
+    }
 }}
 
 define i32 @tilewright_check_tensor(ptr %any, ptr %spec, ptr %dims, ptr %out) {{
@@ -195,8 +203,14 @@ check.device:
   %pinned = icmp eq i32 %device, 3
   %host = or i1 %cpu, %pinned
   br i1 %host, label %check.dtype, label %wrong.device
-{text.fail("wrong.device", "%s: expected a tensor on the CPU, given one on a device of type %d",
-           "ptr %context", "i32 %device")}
+{
+        text.fail(
+            "wrong.device",
+            "%s: expected a tensor on the CPU, given one on a device of type %d",
+            "ptr %context",
+            "i32 %device",
+        )
+    }
 check.dtype:
   %wanted.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 3
   %wanted = load i32, ptr %wanted.ptr
@@ -211,8 +225,15 @@ other.dtype:
   %dtype.text = load ptr, ptr %dtype.text.ptr
   call void @tw.dtype_name(i32 %dtype, ptr %given)
   br label %wrong.dtype
-{text.fail("wrong.dtype", "%s: expected dtype %s, given %s",
-           "ptr %context", "ptr %dtype.text", "ptr %given")}
+{
+        text.fail(
+            "wrong.dtype",
+            "%s: expected dtype %s, given %s",
+            "ptr %context",
+            "ptr %dtype.text",
+            "ptr %given",
+        )
+    }
 check.ndim:
   %shape.text.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 1
   %shape.text = load ptr, ptr %shape.text.ptr
@@ -229,8 +250,17 @@ check.ndim:
 other.ndim:
   call void @tw.shape_text(ptr %shape, i32 %ndim, ptr %given)
   br label %wrong.ndim
-{text.fail("wrong.ndim", "%s: expected %d dimensions, shape %s; given %d, shape %s",
-           "ptr %context", "i32 %ndim.wanted", "ptr %shape.text", "i32 %ndim", "ptr %given")}
+{
+        text.fail(
+            "wrong.ndim",
+            "%s: expected %d dimensions, shape %s; given %d, shape %s",
+            "ptr %context",
+            "i32 %ndim.wanted",
+            "ptr %shape.text",
+            "i32 %ndim",
+            "ptr %given",
+        )
+    }
 check.dims:
   %dims.status = call i32 @tw.match_dims(ptr %spec, ptr %shape, i32 %ndim, ptr %dims)
   %dims.good = icmp eq i32 %dims.status, 0
@@ -250,8 +280,14 @@ check.strides:
 strided:
   call void @tw.shape_text(ptr %strides, i32 %ndim, ptr %given)
   br label %not.compact
-{text.fail("not.compact", "%s: expected a contiguous tensor, given one with strides %s",
-           "ptr %context", "ptr %given")}
+{
+        text.fail(
+            "not.compact",
+            "%s: expected a contiguous tensor, given one with strides %s",
+            "ptr %context",
+            "ptr %given",
+        )
+    }
 check.align:
   %align.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 5
   %align = load i64, ptr %align.ptr
@@ -260,8 +296,15 @@ check.align:
   %low = and i64 %address, %mask
   %aligned = icmp eq i64 %low, 0
   br i1 %aligned, label %good, label %misaligned
-{text.fail("misaligned", "%s: expected data aligned to %lld bytes, given address %p",
-           "ptr %context", "i64 %align", "ptr %first")}
+{
+        text.fail(
+            "misaligned",
+            "%s: expected data aligned to %lld bytes, given address %p",
+            "ptr %context",
+            "i64 %align",
+            "ptr %first",
+        )
+    }
 good:
   ret i32 0
 }}
@@ -339,8 +382,17 @@ other:
   %text = load ptr, ptr %text.ptr
   call void @tw.shape_text(ptr %shape, i32 %ndim, ptr %given)
   br label %bad
-{text.fail("bad", "%s: expected shape %s with dimension %d equal to %lld, given %s",
-           "ptr %context", "ptr %text", "i32 %i", "i64 %wanted", "ptr %given")}
+{
+        text.fail(
+            "bad",
+            "%s: expected shape %s with dimension %d equal to %lld, given %s",
+            "ptr %context",
+            "ptr %text",
+            "i32 %i",
+            "i64 %wanted",
+            "ptr %given",
+        )
+    }
 end:
   ret i32 0
 }}
@@ -372,8 +424,16 @@ begin:
   %same.ndim = icmp eq i32 %ndim, %wanted
   %good.ndim = or i1 %any.ndim, %same.ndim
   br i1 %good.ndim, label %kind, label %wrong.ndim
-{text.fail("wrong.ndim", "%s: expected a shape %s of %d dimensions, given %d",
-           "ptr %context", "ptr %text", "i32 %wanted", "i32 %ndim")}
+{
+        text.fail(
+            "wrong.ndim",
+            "%s: expected a shape %s of %d dimensions, given %d",
+            "ptr %context",
+            "ptr %text",
+            "i32 %wanted",
+            "i32 %ndim",
+        )
+    }
 kind:
   %plain = icmp eq i32 %tag, {SHAPE}
   br i1 %plain, label %match, label %copy
@@ -404,8 +464,11 @@ other:
   %wrong.tag = phi i32 [ %tag, %entry ], [ %entry.tag, %load ]
   %tag.name = call ptr @tw.tag_name(i32 %wrong.tag)
   br label %bad
-{text.fail("bad", "%s: expected a shape %s, given %s", "ptr %context", "ptr %text",
-           "ptr %tag.name")}
+{
+        text.fail(
+            "bad", "%s: expected a shape %s, given %s", "ptr %context", "ptr %text", "ptr %tag.name"
+        )
+    }
 }}
 
 define i32 @tilewright_check_tuple(ptr %any, i64 %wanted, ptr %context) {{
@@ -428,10 +491,24 @@ measure:
   br i1 %same, label %good, label %wrong
 good:
   ret i32 0
-{text.fail("wrong", "%s: expected a tuple of %lld items, given %lld",
-           "ptr %context", "i64 %wanted", "i64 %size")}
-{text.fail("bad", "%s: expected a tuple of %lld items, given %s",
-           "ptr %context", "i64 %wanted", "ptr %tag.name")}
+{
+        text.fail(
+            "wrong",
+            "%s: expected a tuple of %lld items, given %lld",
+            "ptr %context",
+            "i64 %wanted",
+            "i64 %size",
+        )
+    }
+{
+        text.fail(
+            "bad",
+            "%s: expected a tuple of %lld items, given %s",
+            "ptr %context",
+            "i64 %wanted",
+            "ptr %tag.name",
+        )
+    }
 }}
 
 define i32 @tilewright_as_int(ptr %any, ptr %out, ptr %context) {{
@@ -479,7 +556,9 @@ other:
 }}
 
 define void @tilewright_division_by_zero() cold {{
-  call void @TVMFFIErrorSetRaisedFromCStr(ptr {text.string("ArgumentError")}, ptr {text.string("a dimension is divided by zero")})
+  call void @TVMFFIErrorSetRaisedFromCStr(ptr {text.string("ArgumentError")}, ptr {
+        text.string("a dimension is divided by zero")
+    })
   ret void
 }}
 
@@ -682,8 +761,14 @@ allocate:
   %status = call i32 @posix_memalign(ptr %fresh, i64 64, i64 %size)
   %none = icmp ne i32 %status, 0
   br i1 %none, label %out.of.memory, label %fill
-{text.fail("out.of.memory", "cannot allocate a tensor of %lld bytes", "i64 %bytes",
-           kind="MemoryError")}
+{
+        text.fail(
+            "out.of.memory",
+            "cannot allocate a tensor of %lld bytes",
+            "i64 %bytes",
+            kind="MemoryError",
+        )
+    }
 fill:
   %block = load ptr, ptr %fresh
   %data = getelementptr i8, ptr %block, i64 %head
