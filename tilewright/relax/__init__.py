@@ -1,5 +1,8 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
+from typing import TYPE_CHECKING
+
+from ..support import public as _public
 from . import analysis, op
 from .base import Expr, ExprWithOp, StructInfo
 from .deduce import deduce
@@ -15,3 +18,6 @@ from .op import (
     call_tir_with_grad,
 )
 from .struct_info import *
+
+if not TYPE_CHECKING:  # public names that other layers define; a checker would take all for granted
+    __getattr__, __dir__ = _public.lazy_attributes(__name__)
