@@ -163,7 +163,10 @@ def json_with(change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         (lambda t: t["functions"][0]["instructions"][0].update(op="Boom"), "unknown instruction"),
         (lambda t: t["functions"][0]["instructions"][0].pop("size"), "CheckTuple has fields"),
         (lambda t: t["functions"][0]["instructions"][0].update(src={"q": 1}), "unknown operand"),
-        (lambda t: t["functions"][0]["instructions"][0].update(src=[1]), "src should be an operand"),
+        (
+            lambda t: t["functions"][0]["instructions"][0].update(src=[1]),
+            "src should be an operand",
+        ),
         (lambda t: t["functions"][0]["instructions"][7].update(dims="ab"), "dims should be"),
     ],
 )

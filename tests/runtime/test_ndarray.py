@@ -182,7 +182,12 @@ def test_views_reinterpret_and_stay_inside() -> None:
     assert t._create_view((3, 2)).numpy().tolist() == [[0, 1], [2, 3], [4, 5]]
     assert t._create_view((2,), "int32", 4).numpy()[0] == np.float32(1).view("int32")
     assert t._create_view((0,), "bfloat16").shape == (0,)
-    for shape, dtype, offset in [((7,), None, 0), ((6,), None, 4), ((6,), "float64", 0), ((1,), None, -4)]:
+    for shape, dtype, offset in [
+        ((7,), None, 0),
+        ((6,), None, 4),
+        ((6,), "float64", 0),
+        ((1,), None, -4),
+    ]:
         with pytest.raises(ArgumentError, match="does not fit"):
             t._create_view(shape, dtype, offset)
 
