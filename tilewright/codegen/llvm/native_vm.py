@@ -13,7 +13,6 @@ import numpy as np
 
 from tilewright.ffi import dtype as ffi_dtype
 from tilewright.runtime.executable import (
-    DIM_OPS,
     AllocStorage,
     AllocTensor,
     BindDim,
@@ -22,6 +21,7 @@ from tilewright.runtime.executable import (
     CallFunction,
     CallKernel,
     CallPacked,
+    CheckedDim,
     CheckShape,
     CheckTensor,
     CheckTuple,
@@ -47,7 +47,8 @@ from tilewright.runtime.executable import (
     Slot,
     VMFunction,
 )
-from tilewright.support.errors import CompileError
+from tilewright.runtime.vm.dims import describe
+from tilewright.support.errors import CompileError, listing
 
 from .threadpool import c_string
 from .vm_registers import classify, targets
@@ -297,9 +298,10 @@ class _Function:
 
     def _check_count(self) -> None:
         expected = len(self.function.params)
-        name = self.module.string(self.function.name)
-        params = self.module.string(", ".join(self.function.params))
-        self.call("check_count", f"i32 %count, i32 {expected}, ptr {name}, ptr {params}")
+        names = f" ({listing(self.function.params)})" if expected else ""
+        plural = "" if expected == 1 else "s"
+        text = f"{self.function.name} takes {expected} argument{plural}{names}"
+        self.call("check_count", f"i32 %count, i32 {expected}, ptr {self.module.string(text)}")
 
     def _parameter(self, index: int) -> None:
         source = self.value(f"getelementptr {{ i64, i64 }}, ptr %args, i64 {index}")
@@ -458,10 +460,11 @@ class _Function:
         if index in self.registers.boxed and index not in self.known:
             where = self.module.string(context)
             self.call("tensor_data", f"ptr %r{index}, ptr %d{index}, ptr {where}")
-            self._knows(index)
+            self.knows(index)
         return self.value(f"load ptr, ptr %d{index}")
 
-    def _knows(self, index: int) -> None:
+    def knows(self, index: int) -> None:
+        """The register's data pointer is at hand from here on."""
         self.known.add(index)
         params = len(self.function.params)
         single = self.registers.definitions[index] == (0 if index < params else 1)
@@ -515,37 +518,37 @@ def element_alignment(name: str) -> int:
 # ---- instructions --------------------------------------------------------------------------------
 
 
-def _context(f: _Function, text: str) -> str:
-    return f.module.string(text or f.function.name)
+def _where(f: _Function, context: str) -> str:
+    """What messages start with, as in `main: x`."""
+    return f.module.string(f"{f.function.name}: {context}" if context else f.function.name)
 
 
 def _check_tensor(f: _Function, ins: CheckTensor) -> None:
     _host_only(ins.device_index, ins.span or ins.context)
     source = f.any(ins.src)
-    where = f"%d{ins.src.index}" if isinstance(ins.src, Reg) else "%result"
+    found = f"%d{ins.src.index}" if isinstance(ins.src, Reg) else "%result"
     first, rest = _phases(ins.dims)
-    dtype = dtype_bits(ins.dtype) if ins.dtype else -1
-    align = element_alignment(ins.dtype) if ins.dtype else 1
     for phase in filter(None, (first, rest)):
-        spec = _spec(f, ins.context, ins.dims, phase, ins.ndim, ins.dtype or "", dtype, align)
+        spec = _tensor_spec(f, ins, phase)
         _fill_dims(f, ins.dims, phase)
-        f.call("check_tensor", f"ptr {source}, ptr {spec}, ptr %dims, ptr {where}")
+        f.call("check_tensor", f"ptr {source}, ptr {spec}, ptr %dims, ptr {found}")
         _bind_dims(f, ins.dims, phase)
     if isinstance(ins.src, Reg):
-        f._knows(ins.src.index)
+        f.knows(ins.src.index)
 
 
 def _check_shape(f: _Function, ins: CheckShape) -> None:
     source = f.any(ins.src)
     first, rest = _phases(ins.dims)
+    expected = f"a shape {_shape_text(ins.dims, f.function)}"
     for phase in filter(None, (first, rest)):
-        spec = _spec(f, ins.context, ins.dims, phase, len(ins.dims), "", -1, 1)
+        spec = _spec(f, ins.context, expected, -1, len(ins.dims), 1, phase[: len(ins.dims)])
         _fill_dims(f, ins.dims, phase)
         f.call("check_shape", f"ptr {source}, ptr {spec}, ptr %dims")
         _bind_dims(f, ins.dims, phase)
 
 
-def _phases(dims: Sequence[object]) -> tuple[str, str]:
+def _phases(dims: Sequence[CheckedDim]) -> tuple[str, str]:
     """A letter a dimension: `_` free, `=` compared, `b` bound; what depends on a dimension bound
     here is compared in the second phase."""
     bound: set[int] = set()
@@ -564,13 +567,13 @@ def _phases(dims: Sequence[object]) -> tuple[str, str]:
     return "".join(kinds) or " ", "".join(later) if "=" in later else ""
 
 
-def _slots(dim: object) -> set[int]:
+def _slots(dim: CheckedDim) -> set[int]:
     if isinstance(dim, DimOp):
         return _slots(dim.a) | _slots(dim.b)
     return {dim.index} if isinstance(dim, Slot) else set()
 
 
-def _fill_dims(f: _Function, dims: Sequence[object], phase: str) -> None:
+def _fill_dims(f: _Function, dims: Sequence[CheckedDim], phase: str) -> None:
     f.max_dims = max(f.max_dims, len(dims))
     values = {}
     for i, (dim, kind) in enumerate(zip(dims, phase, strict=False)):
@@ -580,52 +583,48 @@ def _fill_dims(f: _Function, dims: Sequence[object], phase: str) -> None:
         f.emit(f"store i64 {value}, ptr {f._at('%dims', 'i64', i)}")
 
 
-def _bind_dims(f: _Function, dims: Sequence[object], phase: str) -> None:
+def _bind_dims(f: _Function, dims: Sequence[CheckedDim], phase: str) -> None:
     for i, (dim, kind) in enumerate(zip(dims, phase, strict=False)):
         if kind == "b" and isinstance(dim, BindDim):
             found = f.value(f"load i64, ptr {f._at('%dims', 'i64', i)}")
             f.emit(f"store i64 {found}, ptr %s{dim.slot.index}")
 
 
+def _tensor_spec(f: _Function, ins: CheckTensor, phase: str) -> str:
+    rank = len(ins.dims) if ins.dims and ins.ndim < 0 else ins.ndim
+    dtype = f"{ins.dtype} " if ins.dtype else ""
+    expected = f"a {dtype}tensor"
+    if ins.dims or ins.ndim == 0:
+        expected += f" of shape {_shape_text(ins.dims, f.function)}"
+    elif ins.ndim > 0:
+        expected += f" of rank {ins.ndim}"
+    bits = dtype_bits(ins.dtype) if ins.dtype else -1
+    align = element_alignment(ins.dtype) if ins.dtype else 1
+    return _spec(f, ins.context, expected, bits, rank, align, phase[: len(ins.dims)])
+
+
 def _spec(
-    f: _Function,
-    context: str,
-    dims: Sequence[object],
-    phase: str,
-    ndim: int,
-    dtype_name: str,
-    dtype: int,
-    align: int,
+    f: _Function, context: str, expected: str, dtype: int, ndim: int, align: int, phase: str
 ) -> str:
     """The constant that describes a check; its layout is `%tw.spec` in `vm_support`."""
-    count = min(len(dims), len(phase))
-    kinds = "".join(f"\\{'_=b'.index(kind):02X}" for kind in phase[:count])
-    kinds_name = f.module.constant(f'[{count} x i8] c"{kinds}"') if count else "null"
-    shape = ", ".join(_dim_text(d, f.function) for d in dims)
-    if ndim >= 0 and not dims:
-        shape = ", ".join("_" * ndim)
-    shape += "," if ndim == 1 else ""
+    kinds = "".join(f"\\{'_=b'.index(kind):02X}" for kind in phase)
+    kinds_name = f.module.constant(f'[{len(phase)} x i8] c"{kinds}"') if phase else "null"
     return f.module.constant(
-        "{ ptr, ptr, ptr, i32, i32, i64, i32, ptr } "
-        f"{{ ptr {_context(f, context)}, ptr {f.module.string(f'({shape})')}, "
-        f"ptr {f.module.string(dtype_name)}, i32 {dtype}, i32 {ndim}, i64 {align}, i32 {count}, "
-        f"ptr {kinds_name} }}"
+        "{ ptr, ptr, i32, i32, i64, i32, ptr } "
+        f"{{ ptr {_where(f, context)}, ptr {f.module.string(expected)}, i32 {dtype}, "
+        f"i32 {ndim}, i64 {align}, i32 {len(phase)}, ptr {kinds_name} }}"
     )
 
 
-def _dim_text(dim: object, function: VMFunction) -> str:
-    """A checked dimension in the model's names, as in `(n + 1)`."""
+def _shape_text(dims: Sequence[CheckedDim], function: VMFunction) -> str:
+    inner = ", ".join(_dim_text(d, function) for d in dims)
+    return f"({inner},)" if len(dims) == 1 else f"({inner})"
+
+
+def _dim_text(dim: CheckedDim, function: VMFunction) -> str:
     if dim is None:
-        return "_"
-    if isinstance(dim, BindDim):
-        return function.slot_name(dim.slot.index)
-    if isinstance(dim, Slot):
-        return function.slot_name(dim.index)
-    if isinstance(dim, DimOp):
-        a, b = _dim_text(dim.a, function), _dim_text(dim.b, function)
-        symbol = DIM_OPS[dim.op]
-        return f"{symbol}({a}, {b})" if symbol in ("min", "max") else f"({a} {symbol} {b})"
-    return str(dim)
+        return "any"
+    return describe(dim.slot if isinstance(dim, BindDim) else dim, function)
 
 
 def _host_only(device_index: int, where: str) -> None:
@@ -639,12 +638,12 @@ def _host_only(device_index: int, where: str) -> None:
 
 def _check_tuple(f: _Function, ins: CheckTuple) -> None:
     source = f.any(ins.src)
-    f.call("check_tuple", f"ptr {source}, i64 {ins.size}, ptr {_context(f, ins.context)}")
+    f.call("check_tuple", f"ptr {source}, i64 {ins.size}, ptr {_where(f, ins.context)}")
 
 
 def _bind_scalar(f: _Function, ins: BindScalar) -> None:
     source = f.any(ins.src)
-    context = _context(f, ins.context)
+    context = _where(f, ins.context)
     f.call("as_int", f"ptr {source}, ptr %s{ins.slot.index}, ptr {context}")
 
 
@@ -701,7 +700,7 @@ def _alloc_tensor(f: _Function, ins: AllocTensor) -> None:
     f.define(
         ins.dst, lambda at: f.call("view", f"ptr %r{storage}, i64 {offset}, ptr {at}, {shape}")
     )
-    f._knows(index)
+    f.knows(index)
 
 
 def _new_tensor(f: _Function, ins: NewTensor) -> None:
@@ -710,7 +709,7 @@ def _new_tensor(f: _Function, ins: NewTensor) -> None:
     dims = f.dims(ins.dims)
     shape = f"i32 {len(ins.dims)}, ptr {dims}, i32 {dtype_bits(ins.dtype)}, ptr %d{index}"
     f.define(ins.dst, lambda at: f.call("new_tensor", f"ptr {at}, {shape}"))
-    f._knows(index)
+    f.knows(index)
 
 
 def _kill(f: _Function, ins: KillReg) -> None:
@@ -901,7 +900,7 @@ _EMITTERS: dict[type[Instruction], Callable[..., None]] = {
 }
 
 _DECLARATIONS = """
-declare i32 @tilewright_check_count(i32, i32, ptr, ptr)
+declare i32 @tilewright_check_count(i32, i32, ptr)
 declare i32 @tilewright_check_tensor(ptr, ptr, ptr, ptr)
 declare i32 @tilewright_check_shape(ptr, ptr, ptr)
 declare i32 @tilewright_check_tuple(ptr, i64, ptr)
