@@ -127,13 +127,13 @@ FITS: dict[str, tuple[Real, Real, Any, Any, int | None, int | None]] = {
         lambda z: mp.mpf(1),
         mp.mpf(0), mp.mpf(1), 6, 12,
     ),
-    "LOG_ERFC_F32": (  # erfc(x) = exp(-G(x - 2.5)), 1 <= x <= 4
-        lambda t: -mp.log(mp.erfc(t + 2.5)), lambda t: mp.erfc(t + 2.5),
-        mp.mpf(-1.5), mp.mpf(1.5), 7, None,
+    "LOG_ERFC_F32": (  # erfc(x) = exp(-G(x - 1)), 1 <= x <= 4
+        lambda t: -mp.log(mp.erfc(t + 1)), lambda t: mp.erfc(t + 1),
+        mp.mpf(0), mp.mpf(3), 7, None,
     ),
-    "LOG_ERFC_F64": (  # erfc(x) = exp(-G(x - 3.5)), 1 <= x <= 6
-        lambda t: -mp.log(mp.erfc(t + 3.5)), lambda t: mp.erfc(t + 3.5),
-        mp.mpf(-2.5), mp.mpf(2.5), None, 18,
+    "LOG_ERFC_F64": (  # erfc(x) = exp(-G(x - 1)), 1 <= x <= 6
+        lambda t: -mp.log(mp.erfc(t + 1)), lambda t: mp.erfc(t + 1),
+        mp.mpf(0), mp.mpf(5), None, 18,
     ),
 }  # fmt: skip
 

@@ -248,7 +248,8 @@ def _wrap(array: Array, dtype: DType, where: tuple[int, int] = (_CPU, 0)) -> Ten
 @cache
 def _element(dtype: Any) -> DType:
     """The dtype of a tensor. Raises `ArgumentError` for types that have no place in memory."""
-    kind = dtype_of(dtype_name(dtype))
+    native = dtype.newbyteorder("=") if isinstance(dtype, np.dtype) else dtype
+    kind = dtype_of(dtype_name(native))
     if kind.is_handle or kind.code == "void":
         raise ArgumentError(f"a tensor cannot hold elements of dtype {kind.name}")
     if kind.bits % 8:
