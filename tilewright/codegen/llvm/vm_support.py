@@ -8,6 +8,7 @@ each exported library carries its own.
 from __future__ import annotations
 
 from .threadpool import c_string, threadpool_ir
+from .vm_builtins import builtins_ir
 
 BUFFER = 1024
 TENSOR, ARRAY, LIST, SHAPE, RAW_TENSOR = 70, 71, 75, 69, 7
@@ -488,8 +489,8 @@ other:
 {text.fail("bad", "%s: expected a number, found %s", "ptr %context", "ptr %tag.name")}
 }}
 
-define void @tilewright_division_by_zero() cold {{
-  call void @TVMFFIErrorSetRaisedFromCStr(ptr {text.string("ArgumentError")}, ptr {text.string("a dimension is divided by zero")})
+define void @tilewright_raise(ptr %message) cold {{
+  call void @TVMFFIErrorSetRaisedFromCStr(ptr {text.string("ArgumentError")}, ptr %message)
   ret void
 }}
 
@@ -1167,4 +1168,4 @@ end:
 """  # noqa: E501
 
 
-_PARTS = (_names, _checks, _values, _calls, _arenas)
+_PARTS = (_names, _checks, _values, _calls, _arenas, builtins_ir)
