@@ -28,8 +28,8 @@ from .elf import Blob, read_symbols, write_data_object
 from .jit import JITModule
 from .linkers import Linker, LinkError, find_linker, is_native, system_libraries
 from .native_module import bind_constants, check_constant, compile_executable
-from .native_vm import dtype_bits, quote
 from .threadpool import c_string
+from .vm_emitter import dtype_bits, quote
 from .vm_support import support_ir
 
 ARCHIVE_SUFFIXES = (".tw", ".tar")
