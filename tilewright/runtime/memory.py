@@ -98,6 +98,12 @@ if hasattr(os, "register_at_fork"):
 
 def checked_shape(shape: Any) -> tuple[int, ...]:
     """`shape` as a tuple of Python integers. Raises `ArgumentError` if it is no shape."""
+    if type(shape) is tuple:
+        for dim in shape:
+            if type(dim) is not int or dim < 0:
+                break
+        else:
+            return shape
     try:
         dims = (int(shape),) if np.ndim(shape) == 0 else tuple(int(d) for d in shape)
     except (TypeError, ValueError):
@@ -127,10 +133,14 @@ def allocate_array(shape: tuple[int, ...], dtype: DType, pooled: bool = True) ->
 
 
 _CODES = {"int": "i", "uint": "u", "float": "f", "bool": "b"}
+_TYPESTRS: dict[str, str] = {}
 
 
 def typestr(dtype: DType) -> str:
     """The array-interface name of one lane; `<u2` and the like for types that NumPy lacks."""
-    code = _CODES.get(dtype.code, "u")
-    size = max(1, dtype.bits // 8)
-    return f"|{code}1" if size == 1 else f"<{code}{size}"
+    found = _TYPESTRS.get(dtype.name)
+    if found is None:
+        code = _CODES.get(dtype.code, "u")
+        size = max(1, dtype.bits // 8)
+        found = _TYPESTRS[dtype.name] = f"|{code}1" if size == 1 else f"<{code}{size}"
+    return found

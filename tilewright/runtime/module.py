@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tilewright.ffi import core, tvm_ffi
+from tilewright.ffi import core, register_error, tvm_ffi
 from tilewright.support.errors import ArgumentError, listing
 
-from .benchmark import Evaluator
+from .benchmark import BenchmarkResult, Evaluator
 from .device import Device
 
 PACKED_PREFIX = "__tvm_ffi_"
@@ -29,7 +29,6 @@ class Module:
 
     def __init__(self) -> None:
         self._imports: list[Module] = []
-        self._found: dict[str, core.Function] = {}
 
     # What a kind of module provides.
 
@@ -79,9 +78,8 @@ class Module:
         return self._lookup(name, query_imports) is not None
 
     def _lookup(self, name: str, query_imports: bool) -> core.Function | None:
-        found = self._found.get(name) or self.find(name)
+        found = self.find(name)
         if found is not None:
-            self._found[name] = found
             return found
         if query_imports:
             for module in self._imports:
@@ -174,6 +172,7 @@ class Module:
         return f"{type(self).__name__}({listing(names, 8)})" if names else type(self).__name__
 
 
+@register_error
 class MissingFunction(ArgumentError, AttributeError):
     """A module has no function of that name."""
 
@@ -220,12 +219,18 @@ class NativeModule(Module):
         self._names = list(names)
         self._keep_alive = keep_alive
         self._source = source
+        self._found: dict[str, core.Function] = {}
 
     def find(self, name: str) -> core.Function | None:
-        address = self._address_of(PACKED_PREFIX + name)
-        if not address:
-            return None
-        return core.Function.__from_extern_c__(address, keep_alive_object=self)
+        found = self._found.get(name)
+        if found is None:
+            address = self._address_of(PACKED_PREFIX + name)
+            if not address:
+                return None
+            # It keeps the code alive, not this module: a cycle through it would never be collected.
+            found = core.Function.__from_extern_c__(address, keep_alive_object=self._keep_alive)
+            self._found[name] = found
+        return found
 
     def function_names(self) -> list[str]:
         return list(self._names)
@@ -283,6 +288,21 @@ class FFIModule(Module):
         return str(self.module.inspect_source(fmt))
 
 
+def as_module(value: Any) -> Module:
+    """A module as it is; a tvm-ffi module, or a JIT with `symbols` and `address(name)`, as one."""
+    if isinstance(value, Module):
+        return value
+    if isinstance(value, tvm_ffi.Module):
+        return FFIModule(value)
+    symbols, address = getattr(value, "symbols", None), getattr(value, "address", None)
+    if symbols is None or address is None:
+        raise ArgumentError(f"expected a module, found {type(value).__name__}")
+    names = sorted(s.removeprefix(PACKED_PREFIX) for s in symbols if s.startswith(PACKED_PREFIX))
+    return NativeModule(
+        lambda name: address(name) if name in symbols else None, names, keep_alive=value
+    )
+
+
 # ---- loading -----------------------------------------------------------------------------------
 
 Loader = Callable[[str], Module]
@@ -319,3 +339,17 @@ def system_lib(symbol_prefix: str = "") -> Module:
 _SHARED_LIBRARIES = ("so", "dylib", "dll")
 for _suffix in _SHARED_LIBRARIES:
     register_loader(_suffix, LibraryModule)
+
+__all__ = [
+    "BenchmarkResult",
+    "FFIModule",
+    "FunctionModule",
+    "LibraryModule",
+    "MissingFunction",
+    "Module",
+    "NativeModule",
+    "as_module",
+    "load_module",
+    "register_loader",
+    "system_lib",
+]

@@ -323,7 +323,9 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 
 def _device(where: Any) -> Device:
-    return _DEFAULT if where is None else device(where)
+    if where is None:
+        return _DEFAULT
+    return where if type(where) is Device else device(where)
 
 
 _DEFAULT = cpu(0)
