@@ -10,6 +10,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 import tvm_ffi
+
 from tilewright.codegen.llvm.codegen import emit_module, may_fail
 from tilewright.ir.expr import IntImm, PrimExpr
 from tilewright.support.dtypes import dtype_name, dtype_of
@@ -115,9 +116,7 @@ def elementwise(
     """`make(a[i], b[i], ...)` over equally long arrays, in a compiled loop of vectors."""
     count = len(arrays[0])
     assert count % lanes == 0
-    buffers = [
-        decl_buffer((count,), dtype_name(a.dtype), f"in{n}") for n, a in enumerate(arrays)
-    ]
+    buffers = [decl_buffer((count,), dtype_name(a.dtype), f"in{n}") for n, a in enumerate(arrays)]
     i = Var("i", "int32")
     where: PrimExpr = i if lanes == 1 else Ramp(i * lanes, IntImm("int32", 1), lanes)
     value = make(*[BufferLoad(b, [where]) for b in buffers])

@@ -8,12 +8,33 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+
 from tilewright import tir
 from tilewright.ir.expr import PrimExpr
 from tilewright.tir import const
 from tilewright.tir.expr import (
-    EQ, GE, GT, LE, LT, NE, Add, And, Call, Cast, Div, FloorDiv, FloorMod, Max, Min, Mod, Mul,
-    Not, Or, Select, Shuffle, Sub,
+    EQ,
+    GE,
+    GT,
+    LE,
+    LT,
+    NE,
+    Add,
+    And,
+    Call,
+    Cast,
+    Div,
+    FloorDiv,
+    FloorMod,
+    Max,
+    Min,
+    Mod,
+    Mul,
+    Not,
+    Or,
+    Select,
+    Shuffle,
+    Sub,
 )  # fmt: skip
 
 from .native import elementwise
@@ -51,15 +72,15 @@ def c_divide(a: Array, b: Array) -> tuple[Array, Array]:
     """Quotient and remainder rounded towards zero; by zero both are 0."""
     x, y = [int(v) for v in a], [int(v) for v in b]
     quotient = [0 if q == 0 else abs(p) // abs(q) * (1 if (p < 0) == (q < 0) else -1)
-                for p, q in zip(x, y)]  # fmt: skip
-    rest = [0 if q == 0 else p - q * d for p, q, d in zip(x, y, quotient)]
+                for p, q in zip(x, y, strict=True)]  # fmt: skip
+    rest = [0 if q == 0 else p - q * d for p, q, d in zip(x, y, quotient, strict=True)]
     return wrap(quotient, a.dtype), wrap(rest, a.dtype)
 
 
 def floor_divide(a: Array, b: Array) -> tuple[Array, Array]:
     x, y = [int(v) for v in a], [int(v) for v in b]
-    quotient = [0 if q == 0 else p // q for p, q in zip(x, y)]
-    rest = [0 if q == 0 else p % q for p, q in zip(x, y)]
+    quotient = [0 if q == 0 else p // q for p, q in zip(x, y, strict=True)]
+    rest = [0 if q == 0 else p % q for p, q in zip(x, y, strict=True)]
     return wrap(quotient, a.dtype), wrap(rest, a.dtype)
 
 
@@ -145,8 +166,9 @@ def test_max_with_a_constant_keeps_nan(lanes: int) -> None:
     a = floats("float32", 0)
     for left in (True, False):
         zero = const(0.0, "float32" if lanes == 1 else f"float32x{lanes}")
-        make = (lambda x: Max(zero, x)) if left else (lambda x: Max(x, zero))
-        value = elementwise(make, a, lanes=lanes)
+        value = elementwise(
+            lambda x, zero=zero, left=left: Max(zero, x) if left else Max(x, zero), a, lanes=lanes
+        )
         assert np.array_equal(value, np.maximum(a, np.float32(0)), equal_nan=True)
 
 
@@ -187,7 +209,9 @@ def nearest_bfloat(v: Any) -> float:
 
     exact = Fraction(int(v)) if isinstance(v, int) else Fraction(float(v))
     exponent = int(np.floor(np.log2(abs(float(exact)))))
-    exponent += (abs(exact) >= Fraction(2) ** (exponent + 1)) - (abs(exact) < Fraction(2) ** exponent)
+    exponent += (abs(exact) >= Fraction(2) ** (exponent + 1)) - (
+        abs(exact) < Fraction(2) ** exponent
+    )
     unit = Fraction(2) ** (exponent - 7)
     return float(round(exact / unit) * unit)
 
@@ -211,8 +235,12 @@ def test_casts_from_float32_to_narrow_floats(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", *NARROW])
 def test_every_narrow_value_survives_a_round_trip(dtype: str) -> None:
     kind = dtype_of(dtype)
-    bits = {"float4_e2m1fn": 4, "float6_e2m3fn": 6, "float6_e3m2fn": 6}.get(dtype, 8 * kind.itemsize)
-    a = np.resize(np.arange(1 << bits, dtype=f"uint{8 * kind.itemsize}"), 1 << max(bits, 8)).view(kind)
+    bits = {"float4_e2m1fn": 4, "float6_e2m3fn": 6, "float6_e3m2fn": 6}.get(
+        dtype, 8 * kind.itemsize
+    )
+    a = np.resize(np.arange(1 << bits, dtype=f"uint{8 * kind.itemsize}"), 1 << max(bits, 8)).view(
+        kind
+    )
     wide = elementwise(lambda x: Cast("float32x16", x), a, lanes=16)
     assert np.array_equal(wide, a.astype(np.float32), equal_nan=True)
     back = elementwise(lambda x: Cast(f"{dtype}x16", x), wide, lanes=16)
@@ -235,8 +263,8 @@ def test_shifts_beyond_the_width_do_not_wander(dtype: str) -> None:
     bits = np.dtype(dtype).itemsize * 8
     a = integers(dtype, 0)
     by = (np.arange(COUNT) % (bits + 4)).astype(dtype)
-    left = [int(v) << int(s) for v, s in zip(a, by)]
-    right = [int(v) >> int(s) for v, s in zip(a, by)]
+    left = [int(v) << int(s) for v, s in zip(a, by, strict=True)]
+    right = [int(v) >> int(s) for v, s in zip(a, by, strict=True)]
     assert np.array_equal(elementwise(tir.shift_left, a, by), wrap(left, a.dtype))
     assert np.array_equal(elementwise(tir.shift_right, a, by, lanes=4), wrap(right, a.dtype))
 

@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tilewright import tir
 from tilewright.codegen.llvm.codegen import emit_module
 from tilewright.ir.type import PrimType
 from tilewright.support.errors import CompileError
 from tilewright.tir import (
-    Allocate, And, AssertStmt, AttrStmt, Broadcast, Buffer, BufferLoad, BufferStore, Call,
-    Evaluate, For, ForKind, IfThenElse, Let, LetStmt, Or, PrimExpr, PrimFunc, Ramp, SeqStmt,
-    SizeVar, Stmt, StringImm, Var, While, const, decl_buffer,
+    Allocate,
+    And,
+    AssertStmt,
+    AttrStmt,
+    Broadcast,
+    Buffer,
+    BufferLoad,
+    BufferStore,
+    Call,
+    Evaluate,
+    For,
+    ForKind,
+    IfThenElse,
+    Let,
+    LetStmt,
+    Or,
+    PrimExpr,
+    PrimFunc,
+    Ramp,
+    SeqStmt,
+    SizeVar,
+    Stmt,
+    StringImm,
+    Var,
+    While,
+    const,
+    decl_buffer,
 )  # fmt: skip
 
 from .native import Compiled, live_workspaces, run
@@ -50,8 +75,8 @@ def test_a_parallel_loop_sees_everything_around_it() -> None:
     value = BufferLoad(a, [Ramp(i * 4, const(1, "int64"), 4)]) * Broadcast(scale, 4) + vector
     fill = For(i, 0, tir.floordiv(n, 4), ForKind.PARALLEL,
                BufferStore(scratch, value, [Ramp(i * 4, const(1, "int64"), 4)]))  # fmt: skip
-    use = For(j, 0, n, ForKind.PARALLEL,
-              BufferStore(target, BufferLoad(scratch, [j]) + tir.cast(bias, "float32"), [j]))  # fmt: skip
+    moved = BufferLoad(scratch, [j]) + tir.cast(bias, "float32")
+    use = For(j, 0, n, ForKind.PARALLEL, BufferStore(target, moved, [j]))
     body: Stmt = Allocate(scratch.data, "float32", (n,), True, SeqStmt((fill, use)))
     body = LetStmt(vector, Broadcast(scale + 1, 4), body)
     func = PrimFunc([a.data, target.data, n, scale, bias], body)
@@ -64,8 +89,9 @@ def test_parallel_buffers_stay_apart() -> None:
     a, b, i = flat("a", 8), flat("b", 8), Var("i", "int32")
     loop = For(i, 0, 8, ForKind.PARALLEL, BufferStore(b, BufferLoad(a, [i]), [i]))
     text = emit_module({"kernel": PrimFunc([a.data, b.data], loop)})
-    assert "define internal void @kernel.parallel0(ptr noalias %c0, ptr noalias %c1" in text.replace(
-        "%c1, ptr noalias %c0", "%c0, ptr noalias %c1"
+    assert (
+        "define internal void @kernel.parallel0(ptr noalias %c0, ptr noalias %c1"
+        in text.replace("%c1, ptr noalias %c0", "%c0, ptr noalias %c1")
     )
 
 
@@ -95,7 +121,9 @@ def test_while_and_if() -> None:
     """The number of steps to 1 of the 3 n + 1 sequence."""
     a, steps = flat("a", 1), flat("steps", 1)
     n, count = BufferLoad(a, [0]), BufferLoad(steps, [0])
-    even = tir.floormod(n, 2).equal(0) if hasattr(n, "equal") else tir.EQ(tir.floormod(n, 2), i32(0))
+    even = (
+        tir.floormod(n, 2).equal(0) if hasattr(n, "equal") else tir.EQ(tir.floormod(n, 2), i32(0))
+    )
     body = SeqStmt((
         IfThenElse(even, BufferStore(a, tir.floordiv(n, 2), [0]), BufferStore(a, n * 3 + 1, [0])),
         BufferStore(steps, count + 1, [0]),
@@ -109,9 +137,8 @@ def test_while_and_if() -> None:
 def test_a_load_is_made_anew_after_a_store() -> None:
     a, target = flat("a", 2), flat("target", 2)
     load = BufferLoad(a, [0])  # the same node before and after
-    body = SeqStmt((
-        BufferStore(target, load, [0]), BufferStore(a, load + 1, [0]), BufferStore(target, load, [1]),
-    ))  # fmt: skip
+    change = BufferStore(a, load + 1, [0])
+    body = SeqStmt((BufferStore(target, load, [0]), change, BufferStore(target, load, [1])))
     x, y = np.array([5, 0], np.int32), np.zeros(2, np.int32)
     run(PrimFunc([a.data, target.data], body), x, y)
     assert list(y) == [5, 6]

@@ -6,14 +6,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tilewright import tir
+from tilewright.codegen.llvm.codegen import emit_module
 from tilewright.ir.type import PointerType, PrimType
 from tilewright.support.errors import CompileError
 from tilewright.tir import (
-    Allocate, AllocateConst, Broadcast, Buffer, BufferLoad, BufferStore, DeclBuffer, For, ForKind,
-    PrimExpr, PrimFunc, Ramp, SeqStmt, Stmt, Var, const, decl_buffer,
+    Allocate,
+    AllocateConst,
+    Broadcast,
+    Buffer,
+    BufferLoad,
+    BufferStore,
+    DeclBuffer,
+    For,
+    ForKind,
+    PrimExpr,
+    PrimFunc,
+    Ramp,
+    SeqStmt,
+    Stmt,
+    Var,
+    const,
+    decl_buffer,
 )  # fmt: skip
-from tilewright.codegen.llvm.codegen import emit_module
 
 from .native import Compiled, live_workspaces, run
 
@@ -43,7 +59,9 @@ def numbers(dtype: str, count: int) -> Array:
 def test_strided_loads_and_stores(dtype: str, stride: int) -> None:
     lanes, first = 8, 20
     source, target = flat("source", 64, dtype), flat("target", 64, dtype)
-    read = BufferStore(target, BufferLoad(source, [ramp(first, stride, lanes)]), [ramp(0, 1, lanes)])
+    read = BufferStore(
+        target, BufferLoad(source, [ramp(first, stride, lanes)]), [ramp(0, 1, lanes)]
+    )
     write = BufferStore(target, BufferLoad(source, [ramp(0, 1, lanes)]), [ramp(35, stride, lanes)])
     x, y = numbers(dtype, 64), np.zeros(64, dtype)
     run(PrimFunc([source.data, target.data], SeqStmt((read, write))), x, y)
@@ -59,9 +77,7 @@ def test_every_second_element_stays_inside_the_buffer() -> None:
 
     page = mmap.mmap(-1, 2 * mmap.PAGESIZE)
     whole = np.frombuffer(page, np.float32)
-    ctypes.CDLL(None).mprotect(
-        ctypes.c_void_p(whole.ctypes.data + mmap.PAGESIZE), mmap.PAGESIZE, 0
-    )
+    ctypes.CDLL(None).mprotect(ctypes.c_void_p(whole.ctypes.data + mmap.PAGESIZE), mmap.PAGESIZE, 0)
     last = mmap.PAGESIZE // 4
     x = whole[last - 31 : last]
     x[:] = np.arange(31)
@@ -123,8 +139,8 @@ def sum_through(scratch: Buffer, size: PrimExpr, extra: tuple[Var, ...] = ()) ->
     source, target = flat("source", 1 << 20), flat("target", 1 << 20)
     i, j = Var("i", "int32"), Var("j", "int32")
     fill = For(i, 0, size, ForKind.SERIAL, BufferStore(scratch, BufferLoad(source, [i]), [i]))
-    use = For(j, 0, size, ForKind.SERIAL,
-              BufferStore(target, BufferLoad(scratch, [j]) + const(1.0, "float32"), [j]))  # fmt: skip
+    more = BufferLoad(scratch, [j]) + const(1.0, "float32")
+    use = For(j, 0, size, ForKind.SERIAL, BufferStore(target, more, [j]))
     body: Stmt = DeclBuffer(scratch, SeqStmt((fill, use)))
     body = Allocate(scratch.data, "float32", (size,), True, body)
     return PrimFunc([source.data, target.data, *extra], body)
@@ -218,7 +234,7 @@ def test_accumulators_stay_in_registers(rows: int, vectors: int) -> None:
 def test_access_with_two_indices_is_refused() -> None:
     buffer = decl_buffer((4, 4), "float32", "matrix")
     func = PrimFunc([buffer.data], BufferStore(buffer, const(0.0, "float32"), [0, 0]))
-    with pytest.raises(CompileError, match="matrix.*2 indices"):
+    with pytest.raises(CompileError, match=r"matrix.*2 indices"):
         emit_module({"kernel": func})
 
 

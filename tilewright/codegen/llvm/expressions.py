@@ -283,8 +283,8 @@ def _compare(e: FunctionEmitter, node: CmpExpr, predicates: tuple[str, str, str]
     return e.b.compare(predicates[0 if info.is_int else 1], a, b)
 
 
-for _class, _three in _PREDICATES.items():
-    EXPRESSIONS[_class] = partial(_compare, predicates=_three)
+for _comparison, _three in _PREDICATES.items():
+    EXPRESSIONS[_comparison] = partial(_compare, predicates=_three)
 
 
 @on(E.And)
