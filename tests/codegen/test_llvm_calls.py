@@ -73,8 +73,7 @@ def packed(body: Stmt, name: str = "main") -> Any:
     done = Evaluate(Call("int32", "tir.ret", (i32(0),)))
     func = PrimFunc(params, SeqStmt((body, done)), PrimType("int32"))
     compiled = Compiled({f"__tvm_ffi_{name}": func})
-    made = tvm_ffi.Function.__from_extern_c__(compiled.address(f"__tvm_ffi_{name}"))
-    return made
+    return compiled.module[name]
 
 
 def test_c_functions_are_called_by_symbol() -> None:
@@ -184,7 +183,7 @@ def test_fields_of_tensors_are_read() -> None:
     compiled = Compiled({"__tvm_ffi_f": PrimFunc(params, body, PrimType("int32"))})
     SEEN.clear()
     array = tvm_ffi.from_dlpack(np.zeros((3, 5), np.float32))
-    tvm_ffi.Function.__from_extern_c__(compiled.address("__tvm_ffi_f"))(array)
+    compiled.module["f"](array)
     assert SEEN == [(2, 2, 32, 1, 1, 0, 0, 5, 70)]
 
 

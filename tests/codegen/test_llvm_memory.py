@@ -164,8 +164,6 @@ def test_an_allocation_of_unknown_size_comes_from_the_workspace() -> None:
 
 
 def test_an_allocation_that_fails_is_an_error() -> None:
-    import tvm_ffi
-
     n = Var("n", "int64")
     scratch = flat("scratch", 0)
     i = Var("i", "int64")
@@ -173,7 +171,6 @@ def test_an_allocation_that_fails_is_an_error() -> None:
     func = PrimFunc([n], Allocate(scratch.data, "float32", (n,), True, fill))
     assert Compiled({"kernel": func})("kernel", 1 << 40) == -1
     assert live_workspaces() == 0
-    del tvm_ffi
 
 
 def test_constants_live_in_the_module() -> None:
