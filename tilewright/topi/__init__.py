@@ -3,10 +3,11 @@
 from . import tag, utils
 from .broadcast import *
 from .indexing import *
-from .layout import layout_shape, layout_transform, parse_layout
-from .linalg import einsum, matmul, tensordot
+from .layout import *
+from .linalg import *
 from .math import *
-from .scan import cumprod, cumsum, scanop
-from .scatter import index_put, scatter_add, scatter_elements, scatter_nd
-from .slicing import dynamic_strided_slice, slice_scatter, strided_set, strided_slice
+from .scan import *
+from .scatter import *
+from .slicing import *
 from .transform import *
+from .reduction import *

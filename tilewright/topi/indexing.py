@@ -27,6 +27,11 @@ from .utils import (
     unflatten,
 )
 
+__all__ = [
+    "adv_index", "arange", "eye", "gather", "gather_nd", "index_tensor", "matrix_set_diag",
+    "one_hot", "sequence_mask", "sparse_to_dense", "take", "take_along_axis", "trilu",
+]  # fmt: skip
+
 _MODES = ("fast", "clip", "wrap", "nan")
 
 

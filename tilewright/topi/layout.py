@@ -13,6 +13,10 @@ from ..tir import op
 from . import tag
 from .utils import compute, const_or_none
 
+__all__ = [
+    "layout_transform", "parse_layout",
+]  # fmt: skip
+
 _PART = re.compile(r"(\d*)([A-Za-z])")
 
 
@@ -163,6 +167,4 @@ def is_blocked(layout: str) -> bool:
     """True if `layout` has blocks."""
     return any(size for _, size in parse_layout(layout).parts)
 
-
-__all__ = ["Layout", "layout_shape", "layout_transform", "parse_layout"]
 

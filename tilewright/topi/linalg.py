@@ -22,6 +22,10 @@ from .utils import (
     reduce_over,
 )
 
+__all__ = [
+    "einsum", "matmul", "tensordot",
+]  # fmt: skip
+
 
 def check_same(a: PrimExpr, b: PrimExpr, who: str) -> None:
     """Raises `ArgumentError` if the two dimensions are constants that differ."""
@@ -155,5 +159,3 @@ def _contract(tensors: list[Tensor], terms: list[str], result: str) -> Tensor:
     shape = [sizes[c] for c in result]
     return compute(shape, element, "T_einsum", "einsum" if reduced else tag.INJECTIVE)
 
-
-__all__ = ["einsum", "matmul", "tensordot"]

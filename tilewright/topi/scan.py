@@ -15,6 +15,10 @@ from .loops import Cell, cells, load, loop, nest, seq, store
 from .transform import reshape
 from .utils import index_dtype, normalize_axis, offset, product
 
+__all__ = [
+    "cumprod", "cumsum", "scanop",
+]  # fmt: skip
+
 Binary = Callable[[PrimExpr, PrimExpr], PrimExpr]
 
 
@@ -88,5 +92,3 @@ def cumprod(
 def _counted(data: Tensor, dtype: str | None) -> str | None:
     return dtype or ("int32" if data.dtype == "bool" else None)
 
-
-__all__ = ["cumprod", "cumsum", "scanop"]

@@ -16,6 +16,10 @@ from .broadcast import broadcast_index, broadcast_shapes
 from .loops import load, nest, seq, store
 from .utils import get_const_int, normalize_axis
 
+__all__ = [
+    "index_put", "scatter_add", "scatter_elements", "scatter_nd",
+]  # fmt: skip
+
 Combine = Callable[[PrimExpr, PrimExpr], PrimExpr]
 
 REDUCTIONS: dict[str, Combine] = {
@@ -166,8 +170,6 @@ def index_put(
     )[0]
     return made
 
-
-__all__ = ["index_put", "scatter_elements", "scatter_nd"]
 
 
 def scatter_add(data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0) -> Any:

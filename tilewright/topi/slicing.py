@@ -21,6 +21,10 @@ from .utils import (
     normalize_axis,
 )
 
+__all__ = [
+    "dynamic_strided_slice", "slice_scatter", "strided_set", "strided_slice",
+]  # fmt: skip
+
 _FAR = 2**31 - 1
 
 
@@ -189,7 +193,3 @@ def slice_scatter(
     ends: list[Any] = [*input_tensor.shape[:place], end]
     return strided_set(input_tensor, src, begin, ends, [1] * place + [get_const_int(step)])
 
-
-__all__ = [
-    "dynamic_strided_slice", "slice_bounds", "slice_scatter", "strided_set", "strided_slice",
-]  # fmt: skip

@@ -29,6 +29,12 @@ from .utils import (
     unflatten,
 )
 
+__all__ = [
+    "broadcast_arrays", "concatenate", "expand_dims", "expand_like", "flatten", "flip", "meshgrid",
+    "ndarray_size", "repeat", "reshape", "reverse_sequence", "shape", "sliding_window", "split",
+    "squeeze", "stack", "tile", "transpose", "unravel_index",
+]  # fmt: skip
+
 
 def expand_dims(a: Tensor, axis: Any, num_newaxis: int = 1) -> Tensor:
     """`a` with new dimensions of 1: `num_newaxis` of them at `axis`, or one at each of a list."""
