@@ -13,6 +13,14 @@ from ..tir import op
 from . import tag
 from .utils import as_tuple, compute, const_or_none, equal_const_int, same_dim
 
+__all__ = [
+    "add", "atan2", "bitwise_and", "bitwise_or", "bitwise_xor", "broadcast_to", "divide",
+    "elemwise_sum", "equal", "floor_divide", "floor_mod", "greater", "greater_equal", "left_shift",
+    "less", "less_equal", "log_add_exp", "logical_and", "logical_or", "logical_xor", "maximum",
+    "minimum", "mod", "multiply", "not_equal", "power", "right_shift", "subtract", "trunc_divide",
+    "trunc_mod", "where",
+]  # fmt: skip
+
 
 def broadcast_dim(a: PrimExpr, b: PrimExpr) -> PrimExpr:
     """The dimension that `a` and `b` broadcast to. Raises `ArgumentError` if they cannot."""
