@@ -1,5 +1,6 @@
 """What every dialect shares: nodes and what derives from them, types, modules, passes."""
 
+from . import printer
 from .expr import BaseExpr, BaseFunc, FloatImm, GlobalVar, IntImm, PrimExpr, Range, RelaxExpr
 from .functor import Rewriter, Visitor, on, post_order_visit
 from .json import load_json, save_json

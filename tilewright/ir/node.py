@@ -152,9 +152,6 @@ class Node(_Declared):
         """Prints the script, coloured where the terminal can."""
         _shower()(self, **options)
 
-    def __str__(self) -> str:
-        return self.script() if PRINTERS else self.__repr__()
-
     def __repr__(self) -> str:
         if "script" in PRINTERS:
             return self.script()

@@ -1,1 +1,4 @@
-"""What every layer stands on: errors with places, settings, data types, progress."""
+"""What every layer stands on: errors with places, settings, data types, progress.
+
+Imports nothing of ours.
+"""

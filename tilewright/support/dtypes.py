@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, cast
 
 import ml_dtypes
 import numpy as np
 
 from .errors import ArgumentError
 
-_ML_DTYPES = {
+_ML_DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(getattr(ml_dtypes, name))
     for name in (
         "bfloat16", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn",
@@ -20,6 +20,7 @@ _ML_DTYPES = {
         "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn",
     )
 }  # fmt: skip
+_PYTHON_TYPES: dict[type, str] = {bool: "bool", int: "int64", float: "float64"}
 _PLAIN = re.compile(r"(float|int|uint|bool|handle|void)(\d*)$")
 _VECTOR = re.compile(r"(.*?)(?:x(\d+)|xvscalex(\d+))$")
 _SUBBYTE = {"float6_e2m3fn": 6, "float6_e3m2fn": 6, "float4_e2m1fn": 4}
@@ -83,8 +84,7 @@ class DType:
     def numpy(self) -> np.dtype[Any]:
         """The NumPy type of one lane. Raises `ArgumentError` for handles."""
         if self.element in _ML_DTYPES:
-            narrow: np.dtype[Any] = _ML_DTYPES[self.element]
-            return narrow
+            return _ML_DTYPES[self.element]
         if self.code in ("handle", "void"):
             raise ArgumentError(f"dtype {self.name} has no NumPy equivalent")
         return np.dtype(self.element)
@@ -133,12 +133,12 @@ def dtype_of(name: str) -> DType:
 
 
 def dtype_name(dtype: object) -> str:
-    """The IR's name of a NumPy, ml_dtypes, Python or tvm-ffi data type."""
+    """The IR's name of a NumPy, ml_dtypes, Python, torch or tvm-ffi data type."""
     if isinstance(dtype, str):
         return dtype_of(dtype).name
-    if dtype in (bool, int, float):
-        return {bool: "bool", int: "int64", float: "float64"}[dtype]
+    if isinstance(dtype, type) and dtype in _PYTHON_TYPES:
+        return _PYTHON_TYPES[dtype]
     try:
-        return dtype_of(str(np.dtype(dtype))).name  # type: ignore[call-overload]
+        return dtype_of(str(np.dtype(cast(Any, dtype)))).name
     except TypeError:
-        return dtype_of(str(dtype)).name
+        return dtype_of(str(dtype).removeprefix("torch.")).name

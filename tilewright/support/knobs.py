@@ -1,6 +1,6 @@
 """Settings: each declared once here or beside its user, typed, scoped, listed by the command line.
 
-This is the only module that reads `os.environ`.
+This is the only module that touches `os.environ`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ _PARSERS: dict[type, Callable[[str], object]] = {
 
 
 class Knob(Generic[T]):
-    """One setting: `TILEWRIGHT_<name>` in the environment, `.set(value)` in a scope, `.get()`."""
+    """One setting, read with `.get()`.
+
+    `TILEWRIGHT_<name>` in the environment sets it for a process, `.set(value)` for a scope.
+    """
 
     def __init__(self, name: str, default: T, doc: str) -> None:
         self.name = name
@@ -75,6 +78,25 @@ class Knob(Generic[T]):
 def read_environment(variable: str) -> str | None:
     """A variable that is not ours (such as `CC`), read at the one place that reads them."""
     return os.environ.get(variable)
+
+
+def set_environment(variable: str, value: str) -> None:
+    """Sets a variable for the rest of this process and for its children."""
+    os.environ[variable] = value
+
+
+@contextmanager
+def environment(variable: str, value: str) -> Iterator[None]:
+    """Sets a variable that is not ours inside the `with` block, for the whole process."""
+    before = os.environ.get(variable)
+    os.environ[variable] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
 
 
 DUMP = Knob("DUMP", "", "a directory: write the module after every pass there, as script")

@@ -1,6 +1,7 @@
 """TensorIR: loop programs over buffers, with blocks as the unit of scheduling."""
 
 from ..ir.expr import FloatImm, IntImm, PrimExpr, Range
+from . import printer_stmt
 from .buffer import Buffer, decl_buffer
 from .expr import *
 from .expr import CallEffectKind, IterVarType

@@ -462,6 +462,26 @@ class IterVar(Node):
         self.iter_type = IterVarType(self.iter_type)  # type: ignore[misc]
 
 
+def _delegated(name: str) -> Any:
+    method = getattr(PrimExpr, name)
+
+    def operate(self: IterVar, *others: object) -> PrimExpr:
+        made: PrimExpr = method(self.var, *others)
+        return made
+
+    operate.__name__ = name
+    operate.__doc__ = f"`var.{name}`."
+    return operate
+
+
+for _name in (
+    "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv",
+    "mod", "rmod", "neg", "lshift", "rshift", "and", "or", "xor", "lt", "le", "gt", "ge", "eq", "ne",
+):  # fmt: skip
+    setattr(IterVar, f"__{_name}__", _delegated(f"__{_name}__"))
+IterVar.__hash__ = Node.__hash__  # type: ignore[method-assign]
+
+
 @node("tir.CommReducer")
 class CommReducer(Node):
     """A commutative reduction: `result` from `lhs` and `rhs`, starting at `identity_element`."""

@@ -1,0 +1,1 @@
+"""Measurements: the models, and how fast we and our peers run them."""

@@ -1,0 +1,73 @@
+"""Models to measure and to test with, made on first use and kept in the user's cache directory.
+
+`light_*` need only the `onnx` package (and ONNX Runtime to set their scales); the others need
+`torch`, `onnxscript` and `transformers`. No weights are downloaded: they are drawn from a seed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import onnx
+
+from tilewright.support.errors import ArgumentError, listing
+from tilewright.support.knobs import CACHE, Knob, read_environment
+
+from . import exporters, light
+
+ZOO = Knob("ZOO", "", "directory of the model zoo; empty: `zoo` in the cache directory")
+NAMES = (*exporters.NETWORKS, *(f"light_{name}" for name in light.NAMES))
+EXPORT_NEEDS = ("torch", "onnxscript", "transformers")
+
+
+def path(name: str, *, dynamic: bool = False) -> Path:
+    """The ONNX file of model `name` of `NAMES`, made if it is not there.
+
+    `dynamic`: batch and sequence are symbols instead of 1 and 128; not for `light_*`.
+    """
+    _check(name, dynamic)
+    file = folder() / f"{name}{'_dynamic' if dynamic else ''}.onnx"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}.part")
+        _make(name, part, dynamic)
+        part.replace(file)
+    return file
+
+
+def load(name: str, *, dynamic: bool = False) -> onnx.ModelProto:
+    """Model `name` of `NAMES` in memory."""
+    return onnx.load(str(path(name, dynamic=dynamic)))
+
+
+def folder() -> Path:
+    """Where the files are kept: `TILEWRIGHT_ZOO`, or `zoo` in the cache directory."""
+    if ZOO.get():
+        return Path(ZOO.get())
+    root = CACHE.get() or read_environment("XDG_CACHE_HOME")
+    base = Path(root) if root else Path.home() / ".cache"
+    return (base if CACHE.get() else base / "tilewright") / "zoo"
+
+
+def _check(name: str, dynamic: bool) -> None:
+    if name not in NAMES:
+        raise ArgumentError(
+            f"no model {name!r} in the zoo", hint=f"there are {listing(NAMES, len(NAMES))}"
+        )
+    if dynamic and name.startswith("light_"):
+        raise ArgumentError(f"{name} has fixed sizes only")
+
+
+def _make(name: str, file: Path, dynamic: bool) -> None:
+    if name.startswith("light_"):
+        onnx.save(light.load(name.removeprefix("light_")), str(file))
+        return
+    missing = [m for m in EXPORT_NEEDS if importlib.util.find_spec(m) is None]
+    if missing:
+        raise ArgumentError(
+            f"cannot export {name}: {listing(missing)} not installed",
+            hint=f"pip install {' '.join(missing)}, or point {ZOO.variable} to exported files",
+        )
+    exporters.export(name, file, dynamic=dynamic)

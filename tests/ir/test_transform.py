@@ -1,0 +1,83 @@
+"""Passes run, nest, are switched and are watched."""
+
+from pathlib import Path
+
+import pytest
+
+from tilewright import tir
+from tilewright.ir import IRModule
+from tilewright.ir.instrument import PassInstrument, PassTimingInstrument, pass_instrument
+from tilewright.ir.transform import (
+    PassContext,
+    PassInfo,
+    Sequential,
+    make_function_pass,
+    module_pass,
+)
+from tilewright.support import knobs
+from tilewright.support.errors import ArgumentError
+
+prim_func_pass = make_function_pass(tir.PrimFunc)
+
+
+@module_pass(opt_level=1, name="Mark")
+def mark(mod: IRModule, _: PassContext) -> IRModule:
+    return mod.with_attr("marked", mod.attrs.get("marked", 0) + 1)
+
+
+@module_pass(opt_level=3)
+class Name:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def transform_module(self, mod: IRModule, _: PassContext) -> IRModule:
+        return mod.with_attr("name", self.name)
+
+
+def nothing() -> IRModule:
+    return IRModule({"f": tir.PrimFunc((), tir.Evaluate(0))})
+
+
+def test_levels_and_switches() -> None:
+    both = Sequential([mark, Name("n")])
+    assert both(nothing()).attrs == {"marked": 1}
+    with PassContext(opt_level=3):
+        assert both(nothing()).attrs == {"marked": 1, "name": "n"}
+    with PassContext(opt_level=0, required_pass=["Name"]):
+        assert both(nothing()).attrs == {"name": "n"}
+    with PassContext(opt_level=3, disabled_pass=["Mark"]):
+        assert both(nothing()).attrs == {"name": "n"}
+
+
+def test_function_passes_leave_other_functions_alone() -> None:
+    @prim_func_pass(opt_level=0, name="Tag")
+    def tag(func: tir.PrimFunc, mod: IRModule, _: PassContext) -> tir.PrimFunc:
+        return func.with_attr("tagged", True)
+
+    mod = nothing()
+    assert tag(mod)["f"].attrs == {"tagged": True}
+    assert mod["f"].attrs == {}
+
+
+def test_instruments_watch_and_may_refuse() -> None:
+    @pass_instrument
+    class Refuse:
+        def should_run(self, mod: IRModule, info: PassInfo) -> bool:
+            return info.name != "Mark"
+
+    timing = PassTimingInstrument()
+    with PassContext(opt_level=3, instruments=[Refuse(), timing]):
+        assert "marked" not in Sequential([mark, Name("n")])(nothing()).attrs
+    assert "Name" in timing.render()
+    assert isinstance(Refuse(), PassInstrument)
+
+
+def test_unknown_options_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="has no option 'unknown'"):
+        PassContext(config={"unknown": 1})
+
+
+def test_dump_writes_one_file_a_pass(tmp_path: Path) -> None:
+    with knobs.DUMP.set(str(tmp_path)):
+        Sequential([mark, mark])(nothing())
+    assert [f.name for f in sorted(tmp_path.iterdir())] == ["000_Mark.py", "001_Mark.py"]

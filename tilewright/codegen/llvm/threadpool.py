@@ -1,0 +1,790 @@
+"""The process-wide thread pool and the workspace allocator, as LLVM IR.
+
+Every exported library and the JIT link a copy of this module, but only one copy in a process works:
+the first to be used publishes the table of its functions in the tvm-ffi registry under
+`TABLE_NAME`, and all others call through that table.
+
+A launch is one word, `epoch << 16 | tasks`. A task `i` belongs to whoever moves `slots[i]` to the
+word's epoch; a slot always holds the last epoch in which it was claimed, so a worker that is late
+by any number of launches can claim nothing. The launcher runs task 0, then what nobody has claimed.
+A busy pool (another thread's launch, or a nested one) is not waited for: the caller runs the body
+serially. Idle workers spin for `SPIN_NANOSECONDS` and then wait on a condition variable.
+"""
+
+from __future__ import annotations
+
+from string import Template
+
+MAX_THREADS = 256
+SPIN_NANOSECONDS = 50_000
+TABLE_NAME = "tilewright.runtime.v1"
+SET_NUM_THREADS = "tilewright.set_num_threads"
+NUM_THREADS = "tilewright.num_threads"
+EXPORTED = (
+    "tilewright_parallel_launch",
+    "tilewright_set_num_threads",
+    "tilewright_get_num_threads",
+    "tilewright_workspace_alloc",
+    "tilewright_workspace_free",
+    "tilewright_runtime_table",
+)
+
+
+def threadpool_ir(triple: str) -> str:
+    """The module's text for `triple`: pthreads, atomics and tvm-ffi are all that it needs."""
+    parts = (_STATE, _SHARING, _THREAD_COUNT, _LAUNCH, _WORKER, _WORKSPACE)
+    text = Template("\n".join(parts)).substitute(_parameters(triple))
+    return f'target triple = "{triple}"\n{text}'
+
+
+def c_string(text: str) -> str:
+    """`text` as an LLVM constant with its terminating zero: `[4 x i8] c"abc\\00"`."""
+    data = text.encode() + b"\0"
+    body = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in data)
+    return f'[{len(data)} x i8] c"{body}"'
+
+
+def _parameters(triple: str) -> dict[str, str | int]:
+    architecture = triple.split("-")[0]
+    darwin = "apple" in triple or "darwin" in triple
+    pause_declaration, pause = _PAUSE.get(architecture, ("", 'call void asm sideeffect "", ""()'))
+    gnu = "gnu" in triple and not darwin
+    return {
+        "max_threads": MAX_THREADS,
+        "spin": SPIN_NANOSECONDS,
+        "table_name": c_string(TABLE_NAME),
+        "table_name_size": len(TABLE_NAME),
+        "set_name": c_string(SET_NUM_THREADS),
+        "set_name_size": len(SET_NUM_THREADS),
+        "get_name": c_string(NUM_THREADS),
+        "get_name_size": len(NUM_THREADS),
+        "variable": c_string("TILEWRIGHT_NUM_THREADS"),
+        "pause_declaration": pause_declaration,
+        "pause": pause,
+        "affinity": _AFFINITY_NONE if darwin else _AFFINITY_LINUX,
+        "processors_online": 58 if darwin else 84,
+        "monotonic": 6 if darwin else 1,
+        "block_signals": 1 if darwin else 0,
+        "no_delete": 0x82 if darwin else 0x1002,
+        "at_fork": _AT_FORK_GLIBC if gnu else _AT_FORK_POSIX,
+    }
+
+
+_PAUSE = {
+    "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
+    "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
+    "arm64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
+}
+
+# glibc keeps `pthread_atfork` in a static library that a JIT cannot reach; this is what it calls.
+_AT_FORK_GLIBC = """
+declare i32 @__register_atfork(ptr, ptr, ptr, ptr)
+define internal void @tw.at_fork() {
+  %ignored = call i32 @__register_atfork(ptr null, ptr null, ptr @tw.child, ptr null)
+  ret void
+}"""
+
+_AT_FORK_POSIX = """
+declare i32 @pthread_atfork(ptr, ptr, ptr)
+define internal void @tw.at_fork() {
+  %ignored = call i32 @pthread_atfork(ptr null, ptr null, ptr @tw.child)
+  ret void
+}"""
+
+_AFFINITY_NONE = """
+define internal i32 @tw.affinity() {
+  ret i32 0
+}"""
+
+# The processors that this process may use; 0 where the kernel does not say.
+_AFFINITY_LINUX = """
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i64 @llvm.ctpop.i64(i64)
+define internal i32 @tw.affinity() {
+entry:
+  %mask = alloca [16 x i64], align 16
+  call void @llvm.memset.p0.i64(ptr %mask, i8 0, i64 128, i1 false)
+  %status = call i32 @sched_getaffinity(i32 0, i64 128, ptr %mask)
+  %known = icmp eq i32 %status, 0
+  br i1 %known, label %count, label %unknown
+count:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %count ]
+  %sum = phi i64 [ 0, %entry ], [ %sum.next, %count ]
+  %word.ptr = getelementptr i64, ptr %mask, i64 %i
+  %word = load i64, ptr %word.ptr
+  %bits = call i64 @llvm.ctpop.i64(i64 %word)
+  %sum.next = add i64 %sum, %bits
+  %i.next = add i64 %i, 1
+  %more = icmp ult i64 %i.next, 16
+  br i1 %more, label %count, label %done
+done:
+  %result = trunc i64 %sum.next to i32
+  ret i32 %result
+unknown:
+  ret i32 0
+}"""
+
+_STATE = """
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare i32 @pthread_mutex_init(ptr, ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_init(ptr, ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_signal(ptr)
+declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_detach(ptr)
+declare i32 @pthread_sigmask(i32, ptr, ptr)
+declare i32 @sched_yield()
+declare ptr @getenv(ptr)
+declare i32 @atoi(ptr)
+declare i64 @sysconf(i32)
+declare i32 @clock_gettime(i32, ptr)
+declare i32 @dladdr(ptr, ptr)
+declare ptr @dlopen(ptr, i32)
+$pause_declaration
+
+; 128 bytes hold a pthread mutex or condition of every supported system
+@tw.mutex = internal global [16 x i64] zeroinitializer, align 64
+@tw.condition = internal global [16 x i64] zeroinitializer, align 64
+@tw.word = internal global i64 0, align 64
+@tw.body = internal global ptr null, align 8
+@tw.closure = internal global ptr null, align 8
+@tw.pending = internal global i32 0, align 64
+@tw.busy = internal global i32 0, align 64
+@tw.sleepers = internal global i32 0, align 64
+@tw.started = internal global i32 0, align 64
+@tw.threads = internal global i32 0, align 4
+; one cache line a task: the last epoch in which it was claimed
+@tw.slots = internal global [$max_threads x [8 x i64]] zeroinitializer, align 64
+"""
+
+_SHARING = """
+%tw.bytes = type { ptr, i64 }
+declare i32 @TVMFFIFunctionGetGlobal(ptr, ptr)
+declare i32 @TVMFFIFunctionSetGlobal(ptr, ptr, i32)
+declare i32 @TVMFFIFunctionCreate(ptr, ptr, ptr, ptr)
+declare i32 @TVMFFIFunctionCall(ptr, ptr, i32, ptr)
+declare i32 @TVMFFIObjectDecRef(ptr)
+declare void @TVMFFIErrorMoveFromRaised(ptr)
+
+@tw.name.table.text = private constant $table_name
+@tw.name.table = private constant %tw.bytes { ptr @tw.name.table.text, i64 $table_name_size }
+@tw.name.set.text = private constant $set_name
+@tw.name.set = private constant %tw.bytes { ptr @tw.name.set.text, i64 $set_name_size }
+@tw.name.get.text = private constant $get_name
+@tw.name.get = private constant %tw.bytes { ptr @tw.name.get.text, i64 $get_name_size }
+@tw.own = internal constant [5 x ptr] [ptr @tw.launch, ptr @tw.set_threads, ptr @tw.get_threads,
+  ptr @tw.alloc, ptr @tw.free]
+@tw.table = internal global ptr null, align 8
+@tw.lock = internal global i32 0, align 4
+
+define void @tilewright_parallel_launch(ptr %body, ptr %closure, i64 %hint) {
+  %table = call ptr @tilewright_runtime_table()
+  %function = load ptr, ptr %table
+  tail call void %function(ptr %body, ptr %closure, i64 %hint)
+  ret void
+}
+
+define void @tilewright_set_num_threads(i32 %threads) {
+  %table = call ptr @tilewright_runtime_table()
+  %entry = getelementptr ptr, ptr %table, i64 1
+  %function = load ptr, ptr %entry
+  tail call void %function(i32 %threads)
+  ret void
+}
+
+define i32 @tilewright_get_num_threads() {
+  %table = call ptr @tilewright_runtime_table()
+  %entry = getelementptr ptr, ptr %table, i64 2
+  %function = load ptr, ptr %entry
+  %threads = tail call i32 %function()
+  ret i32 %threads
+}
+
+define ptr @tilewright_workspace_alloc(i64 %bytes) {
+  %table = call ptr @tilewright_runtime_table()
+  %entry = getelementptr ptr, ptr %table, i64 3
+  %function = load ptr, ptr %entry
+  %block = tail call ptr %function(i64 %bytes)
+  ret ptr %block
+}
+
+define void @tilewright_workspace_free(ptr %block) {
+  %table = call ptr @tilewright_runtime_table()
+  %entry = getelementptr ptr, ptr %table, i64 4
+  %function = load ptr, ptr %entry
+  tail call void %function(ptr %block)
+  ret void
+}
+
+; The table in force in this process; the first call finds it or publishes this copy's own.
+define ptr @tilewright_runtime_table() {
+  %table = load atomic ptr, ptr @tw.table acquire, align 8
+  %known = icmp ne ptr %table, null
+  br i1 %known, label %have, label %find
+have:
+  ret ptr %table
+find:
+  %found = call ptr @tw.resolve()
+  ret ptr %found
+}
+
+define internal ptr @tw.resolve() noinline {
+entry:
+  %function = alloca ptr
+  br label %acquire
+acquire:
+  %exchange = cmpxchg ptr @tw.lock, i32 0, i32 1 acquire monotonic
+  %mine = extractvalue { i32, i1 } %exchange, 1
+  br i1 %mine, label %locked, label %wait
+wait:
+  %ignored = call i32 @sched_yield()
+  br label %acquire
+locked:
+  %again = load atomic ptr, ptr @tw.table acquire, align 8
+  %done = icmp ne ptr %again, null
+  br i1 %done, label %release, label %ask
+ask:
+  %published = call ptr @tw.lookup()
+  %exists = icmp ne ptr %published, null
+  br i1 %exists, label %store, label %publish
+publish:
+  call void @tw.prepare()
+  %won = call i32 @tw.register(ptr @tw.name.table, ptr @tw.call.table, i32 0)
+  %lost = icmp ne i32 %won, 0
+  br i1 %lost, label %retry, label %first
+first:
+  %r1 = call i32 @tw.register(ptr @tw.name.set, ptr @tw.call.set, i32 1)
+  %r2 = call i32 @tw.register(ptr @tw.name.get, ptr @tw.call.get, i32 1)
+  br label %store
+retry:
+  %other = call ptr @tw.lookup()
+  %none = icmp eq ptr %other, null
+  %safe = select i1 %none, ptr @tw.own, ptr %other
+  br label %store
+store:
+  %value = phi ptr [ %published, %ask ], [ @tw.own, %first ], [ %safe, %retry ]
+  store atomic ptr %value, ptr @tw.table release, align 8
+  br label %release
+release:
+  %result = phi ptr [ %again, %locked ], [ %value, %store ]
+  store atomic i32 0, ptr @tw.lock release, align 4
+  ret ptr %result
+}
+
+; The published table, or null.
+define internal ptr @tw.lookup() {
+entry:
+  %function = alloca ptr
+  %any = alloca { i64, i64 }
+  store ptr null, ptr %function
+  %status = call i32 @TVMFFIFunctionGetGlobal(ptr @tw.name.table, ptr %function)
+  %handle = load ptr, ptr %function
+  %missing = icmp eq ptr %handle, null
+  br i1 %missing, label %none, label %call
+call:
+  store { i64, i64 } zeroinitializer, ptr %any
+  %called = call i32 @TVMFFIFunctionCall(ptr %handle, ptr null, i32 0, ptr %any)
+  %dropped = call i32 @TVMFFIObjectDecRef(ptr %handle)
+  %value.ptr = getelementptr { i64, i64 }, ptr %any, i32 0, i32 1
+  %value = load ptr, ptr %value.ptr
+  %failed = icmp ne i32 %called, 0
+  br i1 %failed, label %none, label %found
+found:
+  ret ptr %value
+none:
+  call void @tw.clear_error()
+  ret ptr null
+}
+
+define internal void @tw.clear_error() {
+entry:
+  %error = alloca ptr
+  store ptr null, ptr %error
+  call void @TVMFFIErrorMoveFromRaised(ptr %error)
+  %handle = load ptr, ptr %error
+  %clean = icmp eq ptr %handle, null
+  br i1 %clean, label %end, label %drop
+drop:
+  %ignored = call i32 @TVMFFIObjectDecRef(ptr %handle)
+  br label %end
+end:
+  ret void
+}
+
+define internal i32 @tw.register(ptr %name, ptr %call, i32 %override) {
+entry:
+  %function = alloca ptr
+  %created = call i32 @TVMFFIFunctionCreate(ptr null, ptr %call, ptr null, ptr %function)
+  %handle = load ptr, ptr %function
+  %status = call i32 @TVMFFIFunctionSetGlobal(ptr %name, ptr %handle, i32 %override)
+  %ignored = call i32 @TVMFFIObjectDecRef(ptr %handle)
+  %failed = icmp ne i32 %status, 0
+  br i1 %failed, label %clear, label %end
+clear:
+  call void @tw.clear_error()
+  br label %end
+end:
+  ret i32 %status
+}
+
+; Before this copy is published: its state is made, and its library stays loaded for ever.
+define internal void @tw.prepare() {
+entry:
+  %info = alloca [4 x ptr]
+  %m = call i32 @pthread_mutex_init(ptr @tw.mutex, ptr null)
+  %c = call i32 @pthread_cond_init(ptr @tw.condition, ptr null)
+  %k = call i32 @pthread_key_create(ptr @tw.key, ptr @tw.drop_cache)
+  call void @tw.at_fork()
+  %found = call i32 @dladdr(ptr @tw.own, ptr %info)
+  %inside = icmp ne i32 %found, 0
+  br i1 %inside, label %pin, label %end
+pin:
+  %path = load ptr, ptr %info
+  %ignored = call ptr @dlopen(ptr %path, i32 $no_delete)
+  br label %end
+end:
+  ret void
+}
+
+$at_fork
+
+; A forked child has no workers: the next launch starts its own.
+define internal void @tw.child() {
+  %m = call i32 @pthread_mutex_init(ptr @tw.mutex, ptr null)
+  %c = call i32 @pthread_cond_init(ptr @tw.condition, ptr null)
+  %word = load i64, ptr @tw.word
+  %idle = and i64 %word, -65536
+  store i64 %idle, ptr @tw.word
+  store i32 0, ptr @tw.started
+  store i32 0, ptr @tw.sleepers
+  store i32 0, ptr @tw.busy
+  store i32 0, ptr @tw.lock
+  ret void
+}
+
+define internal i32 @tw.call.table(ptr %self, ptr %args, i32 %count, ptr %result) {
+  store i64 4, ptr %result
+  %value = getelementptr i64, ptr %result, i64 1
+  store ptr @tw.own, ptr %value
+  ret i32 0
+}
+
+define internal i32 @tw.call.set(ptr %self, ptr %args, i32 %count, ptr %result) {
+entry:
+  %none = icmp eq i32 %count, 0
+  br i1 %none, label %set, label %argument
+argument:
+  %value.ptr = getelementptr i64, ptr %args, i64 1
+  %value = load i64, ptr %value.ptr
+  %short = trunc i64 %value to i32
+  br label %set
+set:
+  %threads = phi i32 [ 0, %entry ], [ %short, %argument ]
+  call void @tw.set_threads(i32 %threads)
+  ret i32 0
+}
+
+define internal i32 @tw.call.get(ptr %self, ptr %args, i32 %count, ptr %result) {
+  %threads = call i32 @tw.get_threads()
+  %long = sext i32 %threads to i64
+  store i64 1, ptr %result
+  %value = getelementptr i64, ptr %result, i64 1
+  store i64 %long, ptr %value
+  ret i32 0
+}
+"""
+
+_THREAD_COUNT = """
+@tw.variable = private constant $variable
+declare i32 @llvm.smin.i32(i32, i32)
+declare i32 @llvm.smax.i32(i32, i32)
+$affinity
+
+; TILEWRIGHT_NUM_THREADS, else one for each processor that this process may use.
+define internal i32 @tw.default_threads() {
+entry:
+  %text = call ptr @getenv(ptr @tw.variable)
+  %unset = icmp eq ptr %text, null
+  br i1 %unset, label %ask, label %parse
+parse:
+  %parsed = call i32 @atoi(ptr %text)
+  %valid = icmp sgt i32 %parsed, 0
+  br i1 %valid, label %end, label %ask
+ask:
+  %allowed = call i32 @tw.affinity()
+  %known = icmp sgt i32 %allowed, 0
+  br i1 %known, label %end, label %all
+all:
+  %online = call i64 @sysconf(i32 $processors_online)
+  %online.short = trunc i64 %online to i32
+  br label %end
+end:
+  %threads = phi i32 [ %parsed, %parse ], [ %allowed, %ask ], [ %online.short, %all ]
+  ret i32 %threads
+}
+
+define internal void @tw.set_threads(i32 %threads) {
+entry:
+  %given = icmp sgt i32 %threads, 0
+  br i1 %given, label %store, label %default
+default:
+  %found = call i32 @tw.default_threads()
+  br label %store
+store:
+  %value = phi i32 [ %threads, %entry ], [ %found, %default ]
+  %least = call i32 @llvm.smax.i32(i32 %value, i32 1)
+  %capped = call i32 @llvm.smin.i32(i32 %least, i32 $max_threads)
+  store atomic i32 %capped, ptr @tw.threads release, align 4
+  ret void
+}
+
+define internal i32 @tw.get_threads() {
+  %threads = load atomic i32, ptr @tw.threads acquire, align 4
+  %known = icmp ne i32 %threads, 0
+  br i1 %known, label %have, label %find
+have:
+  ret i32 %threads
+find:
+  call void @tw.set_threads(i32 0)
+  %found = load atomic i32, ptr @tw.threads acquire, align 4
+  ret i32 %found
+}
+"""
+
+_LAUNCH = """
+declare i64 @llvm.smin.i64(i64, i64)
+
+define internal void @tw.launch(ptr %body, ptr %closure, i64 %hint) {
+entry:
+  %threads = call i32 @tw.get_threads()
+  %threads.long = sext i32 %threads to i64
+  %wanted = call i64 @llvm.smin.i64(i64 %hint, i64 %threads.long)
+  %unspecified = icmp sle i64 %hint, 0
+  %tasks = select i1 %unspecified, i64 %threads.long, i64 %wanted
+  %several = icmp sgt i64 %tasks, 1
+  br i1 %several, label %acquire, label %serial
+acquire:
+  %exchange = cmpxchg ptr @tw.busy, i32 0, i32 1 acquire monotonic
+  %mine = extractvalue { i32, i1 } %exchange, 1
+  br i1 %mine, label %ready, label %serial
+serial:
+  call void %body(i64 0, i64 1, ptr %closure)
+  ret void
+ready:
+  %started = load i32, ptr @tw.started
+  %workers = sub i32 %threads, 1
+  %enough = icmp sge i32 %started, %workers
+  br i1 %enough, label %announce, label %start
+start:
+  call void @tw.start_workers(i32 %workers)
+  br label %announce
+announce:
+  store ptr %body, ptr @tw.body
+  store ptr %closure, ptr @tw.closure
+  %tasks.short = trunc i64 %tasks to i32
+  store atomic i32 %tasks.short, ptr @tw.pending monotonic, align 4
+  %old = load i64, ptr @tw.word
+  %old.epoch = lshr i64 %old, 16
+  %epoch = add i64 %old.epoch, 1
+  %shifted = shl i64 %epoch, 16
+  %word = or i64 %shifted, %tasks
+  store atomic i64 %word, ptr @tw.word seq_cst, align 8
+  %sleepers = load atomic i32, ptr @tw.sleepers seq_cst, align 4
+  %asleep = icmp sgt i32 %sleepers, 0
+  br i1 %asleep, label %wake, label %own
+wake:
+  %others = sub i32 %tasks.short, 1
+  %signals = call i32 @llvm.smin.i32(i32 %others, i32 %sleepers)
+  call void @tw.wake(i32 %signals)
+  br label %own
+own:
+  call void %body(i64 0, i64 %tasks, ptr %closure)
+  %left.before = atomicrmw sub ptr @tw.pending, i32 1 acq_rel
+  %alone = icmp eq i32 %left.before, 1
+  br i1 %alone, label %finished, label %help
+help:
+  call void @tw.run_unclaimed(i64 1, i64 %word)
+  br label %wait
+wait:
+  %spins = phi i32 [ 0, %help ], [ %spins.next, %relax ], [ 0, %yield ]
+  %left = load atomic i32, ptr @tw.pending acquire, align 4
+  %over = icmp eq i32 %left, 0
+  br i1 %over, label %finished, label %more
+more:
+  %spins.next = add i32 %spins, 1
+  %long = icmp ugt i32 %spins, 2000
+  br i1 %long, label %yield, label %relax
+relax:
+  $pause
+  br label %wait
+yield:
+  %ignored = call i32 @sched_yield()
+  br label %wait
+finished:
+  store atomic i32 0, ptr @tw.busy release, align 4
+  ret void
+}
+
+define internal void @tw.wake(i32 %signals) {
+entry:
+  %l = call i32 @pthread_mutex_lock(ptr @tw.mutex)
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %s = call i32 @pthread_cond_signal(ptr @tw.condition)
+  %next = add i32 %i, 1
+  %more = icmp slt i32 %next, %signals
+  br i1 %more, label %loop, label %end
+end:
+  %u = call i32 @pthread_mutex_unlock(ptr @tw.mutex)
+  ret void
+}
+
+; Claims and runs tasks of the launch `word`, first `preferred`, then the following ones, around.
+define internal void @tw.run_unclaimed(i64 %preferred, i64 %word) {
+entry:
+  %tasks = and i64 %word, 65535
+  %epoch = lshr i64 %word, 16
+  %several = icmp ugt i64 %tasks, 1
+  br i1 %several, label %begin, label %end
+begin:
+  %inside = icmp ult i64 %preferred, %tasks
+  %first = select i1 %inside, i64 %preferred, i64 1
+  br label %loop
+loop:
+  %task = phi i64 [ %first, %begin ], [ %following, %next ]
+  %tried = phi i64 [ 1, %begin ], [ %tried.next, %next ]
+  %slot = getelementptr [8 x i64], ptr @tw.slots, i64 %task
+  %last = load atomic i64, ptr %slot acquire, align 8
+  %free = icmp ult i64 %last, %epoch
+  br i1 %free, label %claim, label %next
+claim:
+  %exchange = cmpxchg ptr %slot, i64 %last, i64 %epoch acq_rel monotonic
+  %mine = extractvalue { i64, i1 } %exchange, 1
+  br i1 %mine, label %run, label %next
+run:
+  %body = load ptr, ptr @tw.body
+  %closure = load ptr, ptr @tw.closure
+  call void %body(i64 %task, i64 %tasks, ptr %closure)
+  %left = atomicrmw sub ptr @tw.pending, i32 1 acq_rel
+  br label %next
+next:
+  %raised = add i64 %task, 1
+  %wraps = icmp uge i64 %raised, %tasks
+  %following = select i1 %wraps, i64 1, i64 %raised
+  %tried.next = add i64 %tried, 1
+  %more = icmp ult i64 %tried.next, %tasks
+  br i1 %more, label %loop, label %end
+end:
+  ret void
+}
+"""
+
+_WORKER = """
+; Only the holder of `busy` comes here. Workers take no signals: those belong to the application.
+define internal void @tw.start_workers(i32 %wanted) {
+entry:
+  %thread = alloca ptr
+  %all = alloca [16 x i64], align 16
+  %saved = alloca [16 x i64], align 16
+  call void @llvm.memset.p0.i64(ptr %all, i8 -1, i64 128, i1 false)
+  %b = call i32 @pthread_sigmask(i32 $block_signals, ptr %all, ptr %saved)
+  br label %check
+check:
+  %started = load i32, ptr @tw.started
+  %more = icmp slt i32 %started, %wanted
+  br i1 %more, label %create, label %end
+create:
+  %index = add i32 %started, 1
+  %index.long = sext i32 %index to i64
+  %argument = inttoptr i64 %index.long to ptr
+  %status = call i32 @pthread_create(ptr %thread, ptr null, ptr @tw.worker, ptr %argument)
+  %made = icmp eq i32 %status, 0
+  br i1 %made, label %count, label %end
+count:
+  store i32 %index, ptr @tw.started
+  %handle = load ptr, ptr %thread
+  %d = call i32 @pthread_detach(ptr %handle)
+  br label %check
+end:
+  %r = call i32 @pthread_sigmask(i32 3, ptr %saved, ptr null)
+  ret void
+}
+
+define internal i64 @tw.now() {
+entry:
+  %time = alloca { i64, i64 }
+  %ignored = call i32 @clock_gettime(i32 $monotonic, ptr %time)
+  %seconds = load i64, ptr %time
+  %nanoseconds.ptr = getelementptr { i64, i64 }, ptr %time, i32 0, i32 1
+  %nanoseconds = load i64, ptr %nanoseconds.ptr
+  %scaled = mul i64 %seconds, 1000000000
+  %now = add i64 %scaled, %nanoseconds
+  ret i64 %now
+}
+
+define internal ptr @tw.worker(ptr %argument) {
+entry:
+  %index = ptrtoint ptr %argument to i64
+  br label %rest
+rest:
+  %seen.rest = phi i64 [ 0, %entry ], [ %word, %job ], [ %seen, %parked ]
+  %start = call i64 @tw.now()
+  br label %look
+look:
+  %seen = phi i64 [ %seen.rest, %rest ], [ %seen, %idle ], [ %seen, %clock ]
+  %spins = phi i32 [ 0, %rest ], [ %spins.next, %idle ], [ %spins.next, %clock ]
+  %word = load atomic i64, ptr @tw.word acquire, align 8
+  %new = icmp ne i64 %word, %seen
+  br i1 %new, label %job, label %pause
+job:
+  call void @tw.run_unclaimed(i64 %index, i64 %word)
+  br label %rest
+pause:
+  $pause
+  %spins.next = add i32 %spins, 1
+  %masked = and i32 %spins.next, 31
+  %due = icmp eq i32 %masked, 0
+  br i1 %due, label %clock, label %idle
+idle:
+  br label %look
+clock:
+  %now = call i64 @tw.now()
+  %waited = sub i64 %now, %start
+  %long = icmp sgt i64 %waited, $spin
+  br i1 %long, label %park, label %look
+park:
+  %l = call i32 @pthread_mutex_lock(ptr @tw.mutex)
+  %s = atomicrmw add ptr @tw.sleepers, i32 1 seq_cst
+  %last = load atomic i64, ptr @tw.word seq_cst, align 8
+  %nothing = icmp eq i64 %last, %seen
+  br i1 %nothing, label %sleep, label %parked
+sleep:
+  %w = call i32 @pthread_cond_wait(ptr @tw.condition, ptr @tw.mutex)
+  br label %parked
+parked:
+  %e = atomicrmw sub ptr @tw.sleepers, i32 1 seq_cst
+  %u = call i32 @pthread_mutex_unlock(ptr @tw.mutex)
+  br label %rest
+}
+"""
+
+# A block is 64 bytes longer than asked for; its capacity lies in the first 8 of them.
+_WORKSPACE = """
+declare i32 @pthread_key_create(ptr, ptr)
+declare ptr @pthread_getspecific(i64)
+declare i32 @pthread_setspecific(i64, ptr)
+declare i32 @posix_memalign(ptr, i64, i64)
+declare ptr @calloc(i64, i64)
+declare void @free(ptr)
+@tw.key = internal global i64 0, align 8
+
+; This thread's eight cached blocks, or null when memory is out.
+define internal ptr @tw.cache() {
+  %key = load i64, ptr @tw.key
+  %cache = call ptr @pthread_getspecific(i64 %key)
+  %known = icmp ne ptr %cache, null
+  br i1 %known, label %have, label %make
+have:
+  ret ptr %cache
+make:
+  %made = call ptr @calloc(i64 8, i64 8)
+  %ignored = call i32 @pthread_setspecific(i64 %key, ptr %made)
+  ret ptr %made
+}
+
+define internal void @tw.drop_cache(ptr %cache) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %slot = getelementptr ptr, ptr %cache, i64 %i
+  %block = load ptr, ptr %slot
+  call void @free(ptr %block)
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, 8
+  br i1 %more, label %loop, label %end
+end:
+  call void @free(ptr %cache)
+  ret void
+}
+
+define internal ptr @tw.alloc(i64 %bytes) {
+entry:
+  %fresh = alloca ptr
+  %cache = call ptr @tw.cache()
+  %twice = shl i64 %bytes, 1
+  %most = add i64 %twice, 65536
+  %none = icmp eq ptr %cache, null
+  br i1 %none, label %make, label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %skip ]
+  %slot = getelementptr ptr, ptr %cache, i64 %i
+  %block = load ptr, ptr %slot
+  %empty = icmp eq ptr %block, null
+  br i1 %empty, label %skip, label %measure
+measure:
+  %capacity = load i64, ptr %block
+  %large = icmp uge i64 %capacity, %bytes
+  %modest = icmp ule i64 %capacity, %most
+  %fits = and i1 %large, %modest
+  br i1 %fits, label %take, label %skip
+take:
+  store ptr null, ptr %slot
+  %cached = getelementptr i8, ptr %block, i64 64
+  ret ptr %cached
+skip:
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, 8
+  br i1 %more, label %loop, label %make
+make:
+  %padded = add i64 %bytes, 64
+  %negative = icmp slt i64 %bytes, 0
+  br i1 %negative, label %fail, label %allocate
+allocate:
+  %status = call i32 @posix_memalign(ptr %fresh, i64 64, i64 %padded)
+  %failed = icmp ne i32 %status, 0
+  br i1 %failed, label %fail, label %made
+made:
+  %base = load ptr, ptr %fresh
+  store i64 %bytes, ptr %base
+  %result = getelementptr i8, ptr %base, i64 64
+  ret ptr %result
+fail:
+  ret ptr null
+}
+
+define internal void @tw.free(ptr %pointer) {
+entry:
+  %null = icmp eq ptr %pointer, null
+  br i1 %null, label %end, label %begin
+begin:
+  %block = getelementptr i8, ptr %pointer, i64 -64
+  %capacity = load i64, ptr %block
+  %cache = call ptr @tw.cache()
+  %none = icmp eq ptr %cache, null
+  %huge = icmp ugt i64 %capacity, 67108864
+  %drop = or i1 %none, %huge
+  br i1 %drop, label %release, label %loop
+loop:
+  %i = phi i64 [ 0, %begin ], [ %next, %skip ]
+  %slot = getelementptr ptr, ptr %cache, i64 %i
+  %held = load ptr, ptr %slot
+  %empty = icmp eq ptr %held, null
+  br i1 %empty, label %keep, label %skip
+keep:
+  store ptr %block, ptr %slot
+  br label %end
+skip:
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, 8
+  br i1 %more, label %loop, label %release
+release:
+  call void @free(ptr %block)
+  br label %end
+end:
+  ret void
+}
+"""

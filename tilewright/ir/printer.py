@@ -1,0 +1,132 @@
+"""How modules, types, ranges and constants print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..script.printer import Printer, Text, prints, script, show, statements
+from ..support.dtypes import dtype_of
+from . import type as ty
+from .expr import FloatImm, GlobalVar, IntImm, Range
+from .module import IRModule
+from .node import PRINTERS
+from .op import Op
+
+PRINTERS.update(script=script, show=show)
+statements(IRModule)
+
+
+@prints(IRModule)
+def module(p: Printer, mod: IRModule) -> None:
+    """Prints a module as a class with one method a function."""
+    c = p.config
+    p.line(f"# from tilewright.script import ir as {c.ir_prefix}")
+    p.line(f"# from tilewright.script import tir as {c.tir_prefix}")
+    p.line(f"# from tilewright.script import relax as {c.relax_prefix}")
+    p.line()
+    p.line(f"@{c.ir_prefix}.ir_module")
+    with p.indent(f"class {c.name or 'Module'}:"):
+        if mod.attrs:
+            p.line(f"{c.ir_prefix}.module_attrs({p(mod.attrs)})")
+        if mod.global_infos:
+            p.line(f"{c.ir_prefix}.module_global_infos({p(mod.global_infos)})")
+        for index, (var, func) in enumerate(mod.items()):
+            if index:
+                p.line()
+            p.facts["function"] = var.name_hint
+            p.facts["in_module"] = True
+            p.statement(func)
+
+
+@prints(GlobalVar)
+def global_var(p: Printer, var: GlobalVar) -> Text:
+    """A function of the module, `cls.name`."""
+    alias = p.config.module_alias if p.facts.get("in_module") else ""
+    return Text.of(f"{alias}.{var.name_hint}" if alias else var.name_hint)
+
+
+@prints(Op)
+def op(p: Printer, value: Op) -> Text:
+    """An operator by its name."""
+    return Text.of(f'{p.config.ir_prefix}.Op.get("{value.name}")')
+
+
+@prints(Range)
+def range_(p: Printer, value: Range) -> Text:
+    """A range by its two ends."""
+    end = value.min + value.extent
+    return Text.of(f"{p.config.ir_prefix}.Range({p(value.min)}, {p(end)})")
+
+
+def number(p: Printer, value: int | float, dtype: str) -> Text:
+    """A constant: bare where the parser would give it the same type, else `T.dtype(value)`."""
+    t = p.config.tir_prefix
+    info = dtype_of(dtype)
+    if info.is_bool:
+        return Text.of(f"{t}.bool({bool(value)})")
+    if info.is_integral:
+        bare = dtype == p.config.int_dtype
+        return Text.of(str(value) if bare else f"{t}.{dtype}({value})", 20 if value >= 0 else 11)
+    if dtype == p.config.float_dtype and np.isfinite(value):
+        return Text.of(repr(float(value)), 20 if value >= 0 else 11)
+    shown = _shortest(float(value), dtype)
+    return Text.of(f"{t}.{dtype}({shown})")
+
+
+def _shortest(value: float, dtype: str) -> str:
+    if not np.isfinite(value):
+        return f'"{value}"'
+    narrow = dtype_of(dtype).numpy
+    short = str(narrow.type(value)) if narrow.itemsize <= 4 else repr(value)
+    return short if float(short) == value else repr(value)
+
+
+@prints(IntImm)
+def int_imm(p: Printer, value: IntImm) -> Text:
+    """An integer constant."""
+    return number(p, value.value, value.dtype)
+
+
+@prints(FloatImm)
+def float_imm(p: Printer, value: FloatImm) -> Text:
+    """A floating-point constant."""
+    return number(p, value.value, value.dtype)
+
+
+@prints(ty.PrimType)
+def prim_type(p: Printer, value: ty.PrimType) -> Text:
+    """A data type."""
+    return Text.of(f"{p.config.tir_prefix}.{value.dtype}")
+
+
+@prints(ty.PointerType)
+def pointer_type(p: Printer, value: ty.PointerType) -> Text:
+    """An address."""
+    inner = value.element_type
+    element = f'"{inner.dtype}"' if isinstance(inner, ty.PrimType) else str(p(inner))
+    scope = f', "{value.storage_scope}"' if value.storage_scope not in ("", "global") else ""
+    return Text.of(f"{p.config.tir_prefix}.handle({element}{scope})")
+
+
+@prints(ty.TupleType)
+def tuple_type(p: Printer, value: ty.TupleType) -> Text:
+    """Several values; `None` for none."""
+    if not value.fields_:
+        return Text.of("None")
+    return Text.of(f"{p.config.tir_prefix}.Tuple({p.list(value.fields_)})")
+
+
+@prints(ty.FuncType)
+def func_type(p: Printer, value: ty.FuncType) -> Text:
+    """A function."""
+    return Text.of(f"{p.config.ir_prefix}.FuncType({p(value.arg_types)}, {p(value.ret_type)})")
+
+
+@prints(np.ndarray)
+def array(p: Printer, value: np.ndarray[Any, Any]) -> Text:
+    """An array too long to be shown, by its type."""
+    if value.size <= 8:
+        return Text.of(f'{p.config.tir_prefix}.array({value.tolist()}, "{value.dtype}")')
+    return Text.of(f"metadata[{value.dtype}, {list(value.shape)}]")

@@ -1,0 +1,4 @@
+"""Operators of neural networks."""
+
+from .nn import *
+from .nn import relu

@@ -1,0 +1,164 @@
+"""TVM's public paths: one table from where users look for a name to where it lives.
+
+Packages whose public path differs from their layer are imported under both names as one module:
+`tilewright.arith` is `tilewright.tir.arith`. Names of a package that another layer defines resolve
+when they are first read. Nothing here imports; the tables are strings.
+
+A program written for TVM runs with `sys.modules["tvm"] = tilewright`: every `tvm.x` is then the
+module `tilewright.x`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+ROOT = "tilewright"
+
+MODULES = {
+    "arith": "tir.arith",
+    "base": "support.errors",
+    "container": "ir.container",
+    "contrib.msc": "msc",
+    "error": "support.errors",
+    "instrument": "ir.instrument",
+    "nd": "runtime.ndarray",
+    "relax.frontend": "frontend",
+    "transform": "ir.transform",
+}
+"""Public module -> the module it is, both below `tilewright`."""
+
+_DEVICES = (
+    "cpu",
+    "cuda",
+    "device",
+    "ext_dev",
+    "hexagon",
+    "metal",
+    "opencl",
+    "rocm",
+    "vpi",
+    "vulkan",
+    "webgpu",
+)
+NAMES = {
+    "DataType": "runtime:DataType",
+    "DataTypeCode": "runtime:DataTypeCode",
+    "IRModule": "ir:IRModule",
+    "Object": "runtime:Object",
+    "TVMError": "support.errors:TVMError",
+    "build": "driver:build",
+    "compile": "driver:compile",
+    "get_global_func": "ffi:get_global_func",
+    "register_func": "ffi:register_func",
+    "register_global_func": "ffi:register_global_func",
+    "register_object": "ffi:register_object",
+    "relax.build": "driver:build_relax",
+    "tir.build": "driver:build_tir",
+    **{name: f"runtime:{name}" for name in _DEVICES},
+}
+"""Public name -> `module:name` of its definition, both below `tilewright`."""
+
+PACKAGES = (
+    *("contrib", "dlight", "driver", "ffi", "ir", "meta_schedule", "msc", "relax", "rpc"),
+    *("runtime", "script", "support", "target", "te", "testing", "tir", "topi"),
+)
+"""Packages whose public path is their own."""
+
+
+def real_name(fullname: str) -> str | None:
+    """The module that `fullname` stands for, or None where the name is the module's own."""
+    root, _, path = fullname.partition(".")
+    if not path or (root != ROOT and sys.modules.get(root) is not sys.modules.get(ROOT)):
+        return None
+    parts = path.split(".")
+    for count in range(len(parts), 0, -1):
+        target = MODULES.get(".".join(parts[:count]))
+        if target is not None:
+            return ".".join([ROOT, target, *parts[count:]])
+    return None if root == ROOT else f"{ROOT}.{path}"
+
+
+class _SameModule(Loader):
+    """Loads a public name as the module that it stands for."""
+
+    def __init__(self, real: str) -> None:
+        self.real = real
+        self.spec: ModuleSpec | None = None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The real module, imported."""
+        module = importlib.import_module(self.real)
+        self.spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Gives the module its own spec back, which the import system has replaced."""
+        module.__spec__ = self.spec
+
+
+class PublicFinder(MetaPathFinder):
+    """Finds the modules of `MODULES`, and those of a package name bound to tilewright."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """A spec that loads the real module, or None for any other name."""
+        real = real_name(fullname)
+        return None if real is None else ModuleSpec(fullname, _SameModule(real))
+
+
+def install() -> None:
+    """Puts the finder in front of the others, once."""
+    if not any(isinstance(finder, PublicFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, PublicFinder())
+
+
+def lazy_attributes(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package: names of the tables, then its own modules."""
+    prefix = package.removeprefix(ROOT).removeprefix(".")
+    before = f"{prefix}." if prefix else ""
+
+    def resolve(name: str) -> Any:
+        place = NAMES.get(before + name)
+        missing = AttributeError(f"module {package!r} has no attribute {name!r}")
+        if place is not None:
+            value = _import_name(place, missing)
+        elif name.startswith("__"):
+            raise missing
+        else:
+            value = _import_module(f"{package}.{name}", missing)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def names() -> list[str]:
+        public = [key[len(before) :] for key in (*NAMES, *MODULES) if key.startswith(before)]
+        listed = [name for name in public if "." not in name]
+        return sorted({*vars(sys.modules[package]), *listed, *(() if prefix else PACKAGES)})
+
+    return resolve, names
+
+
+def _import_name(place: str, missing: AttributeError) -> Any:
+    module, _, attribute = place.partition(":")
+    found = _import_module(f"{ROOT}.{module}", missing)
+    try:
+        return getattr(found, attribute)
+    except AttributeError:
+        raise missing from None
+
+
+def _import_module(name: str, missing: AttributeError) -> ModuleType:
+    """The module; `missing` if it is not there. Failures inside of it are passed on."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        wanted = (name, real_name(name) or name)
+        if any(w == error.name or w.startswith(f"{error.name}.") for w in wanted):
+            raise missing from None
+        raise

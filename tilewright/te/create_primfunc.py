@@ -1,0 +1,419 @@
+"""From tensors to a loop program: one block for each operation, under one root block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ..ir.functor import Rewriter, deep_recursion, on
+from ..ir.structural import structural_equal
+from ..support.errors import ArgumentError
+from ..tir import op
+from ..tir.buffer import Buffer, decl_buffer
+from ..tir.expr import BufferLoad, IterVar, ProducerLoad, Reduce, Var
+from ..tir.function import PrimFunc
+from ..tir.stmt import (
+    Block,
+    BlockRealize,
+    BufferRegion,
+    BufferStore,
+    For,
+    ForKind,
+    LetStmt,
+    SeqStmt,
+    Stmt,
+    full_region,
+)
+from .index_dtype import with_index_dtype
+from .linear import difference
+from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, Tensor
+
+STRUCTURAL_TAGS = frozenset(("elemwise", "broadcast", "injective", "comm_reduce", "opaque"))
+"""Tags that the body itself shows; the others are written to the block as annotation `tag`."""
+
+Key = tuple[int, int]
+
+
+def _key(tensor: Tensor) -> Key:
+    return (id(tensor.op), tensor.value_index)
+
+
+class _Lowering(Rewriter):
+    """Replaces loads from tensors by loads from buffers, noting which elements are read."""
+
+    def __init__(self, buffers: dict[Key, Buffer]) -> None:
+        self.buffers = buffers
+        self.env: dict[int, PrimExpr] = {}
+        self.reads: dict[int, tuple[Buffer, list[tuple[PrimExpr, ...]]]] = {}
+        self.memo: dict[int, Any] = {}
+
+    def begin(self, env: dict[int, PrimExpr]) -> None:
+        """Starts a new block whose axes are renamed by `env`."""
+        self.env = env
+        self.reads = {}
+        self.memo = {}
+
+    @on(PrimExpr)
+    def expression(self, value: PrimExpr) -> PrimExpr:
+        known = self.memo.get(id(value))
+        if known is None:
+            known = self.memo[id(value)] = self.rewrite_children(value)
+        made: PrimExpr = known
+        return made
+
+    @on(Var)
+    def variable(self, value: Var) -> PrimExpr:
+        return self.env.get(id(value), value)
+
+    @on(IntImm)
+    def integer(self, value: IntImm) -> PrimExpr:
+        return value
+
+    @on(Reduce)
+    def nested(self, value: Reduce) -> PrimExpr:
+        raise ArgumentError(
+            "a reduction stands within another expression",
+            value.span,
+            hint="give the reduction a te.compute of its own",
+        )
+
+    @on(ProducerLoad)
+    def load(self, value: ProducerLoad) -> PrimExpr:
+        known = self.memo.get(id(value))
+        if known is None:
+            tensor = value.producer
+            buffer = self.buffers[(id(tensor.op), tensor.value_index)]
+            indices = tuple([self.rewrite(index) for index in value.indices])
+            entry = self.reads.setdefault(id(buffer), (buffer, []))
+            entry[1].append(indices)
+            known = self.memo[id(value)] = BufferLoad(buffer, indices, span=value.span)
+        made: PrimExpr = known
+        return made
+
+    def regions(self) -> tuple[BufferRegion, ...]:
+        """What was read since `begin`, one region a buffer."""
+        return tuple([_union(buffer, places) for buffer, places in self.reads.values()])
+
+
+def _union(buffer: Buffer, places: list[tuple[PrimExpr, ...]]) -> BufferRegion:
+    """The smallest box of constant size around `places`; whole dimensions where none is known."""
+    if len(places) == 1:
+        return BufferRegion(buffer, tuple([Range(i, IntImm(i.dtype, 1)) for i in places[0]]))
+    ranges = []
+    for axis, extent in enumerate(buffer.shape):
+        ranges.append(_hull([place[axis] for place in places], extent))
+    return BufferRegion(buffer, tuple(ranges))
+
+
+def _hull(indices: list[PrimExpr], extent: PrimExpr) -> Range:
+    first = indices[0]
+    lowest, least, most = first, 0, 0
+    for index in indices[1:]:
+        if index is first or structural_equal(index, first):
+            continue
+        apart = difference(index, first)
+        if apart is None:
+            return Range(IntImm(extent.dtype, 0), extent)
+        if apart < least:
+            lowest, least = index, apart
+        most = max(most, apart)
+    return Range(lowest, IntImm(lowest.dtype, most - least + 1))
+
+
+class _Substitute(Rewriter):
+    """Replaces buffers (and the variables of their memory), and other variables."""
+
+    def __init__(self, buffers: dict[int, Buffer], env: dict[int, PrimExpr]) -> None:
+        self.buffers = buffers
+        self.env = env
+
+    @on(Buffer)
+    def buffer(self, value: Buffer) -> Any:
+        known = self.buffers.get(id(value))
+        return known if known is not None else self.rewrite_variable(value)
+
+    @on(Var)
+    def variable(self, value: Var) -> PrimExpr:
+        return self.env.get(id(value), value)
+
+
+class _Names:
+    """Hands out names that are not taken yet: `A`, `A_1`, `A_2`..."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, int] = {}
+
+    def fresh(self, name: str) -> str:
+        count = self.taken.get(name)
+        if count is None:
+            self.taken[name] = 0
+            return name
+        while True:
+            count += 1
+            made = f"{name}_{count}"
+            if made not in self.taken:
+                self.taken[name] = count
+                self.taken[made] = 0
+                return made
+
+
+class _Builder:
+    def __init__(self, args: Sequence[Tensor | Var]) -> None:
+        self.args = args
+        self.buffers: dict[Key, Buffer] = {}
+        self.lowering = _Lowering(self.buffers)
+        self.buffer_names = _Names()
+        self.block_names = _Names()
+        self.params: list[Var] = []
+        self.buffer_map: dict[Var, Buffer] = {}
+        self.allocated: list[Buffer] = []
+        self.env: dict[int, PrimExpr] = {}
+
+    def build(self) -> PrimFunc:
+        """The function of the given arguments."""
+        order = _in_order([arg for arg in self.args if isinstance(arg, Tensor)])
+        for arg in self.args:
+            self.parameter(arg)
+        body = [stmt for operation in order for stmt in self.lower(operation)]
+        if not body:
+            raise ArgumentError("create_prim_func needs at least one computed tensor")
+        root = Block(
+            (), (), (), "root", body[0] if len(body) == 1 else SeqStmt(tuple(body)), None,
+            tuple(self.allocated),
+        )  # fmt: skip
+        return PrimFunc(
+            tuple(self.params),
+            BlockRealize((), op.const(1, "bool"), root),
+            buffer_map=self.buffer_map,
+            attrs={"global_symbol": "main", "tir.noalias": True},
+        )
+
+    def parameter(self, arg: Any) -> None:
+        if isinstance(arg, Var):
+            self.params.append(arg)
+            return
+        if not isinstance(arg, Tensor):
+            raise ArgumentError(
+                f"an argument must be a te.Tensor or a tir.Var, found {type(arg).__name__}"
+            )
+        if _key(arg) in self.buffers:
+            raise ArgumentError(f"tensor `{arg.name}` is given twice as an argument")
+        buffer = self.declare(arg)
+        handle = Var(f"var_{buffer.name}", "handle")
+        self.params.append(handle)
+        self.buffer_map[handle] = buffer
+
+    def declare(self, tensor: Tensor) -> Buffer:
+        name = self.buffer_names.fresh(tensor.name)
+        buffer = self.buffers[_key(tensor)] = decl_buffer(tensor.shape, tensor.dtype, name)
+        return buffer
+
+    def lower(self, operation: Operation) -> list[Stmt]:
+        """The statements of one operation; its buffers are allocated unless they are given."""
+        if isinstance(operation, PlaceholderOp):
+            if (id(operation), 0) not in self.buffers:
+                raise ArgumentError(
+                    f"tensor `{operation.name}` is read but is not among the arguments"
+                )
+            return []
+        outputs = []
+        for index in range(operation.num_outputs):
+            buffer = self.buffers.get((id(operation), index))
+            if buffer is None:
+                buffer = self.declare(operation.output(index))
+                self.allocated.append(buffer)
+            outputs.append(buffer)
+        if isinstance(operation, ComputeOp):
+            return self.lower_compute(operation, outputs)
+        if isinstance(operation, ExternOp):
+            return [self.lower_extern(operation, outputs)]
+        raise ArgumentError(f"`{operation.name}` ({type(operation).__name__}) has no loop program")
+
+    def lower_compute(self, operation: ComputeOp, outputs: list[Buffer]) -> list[Stmt]:
+        if any(_is_empty(axis) for axis in operation.reduce_axis):
+            operation = _filled(operation)
+        if operation.reduce_axis:
+            return [self.nest(operation, outputs, operation.body)]
+        return [
+            self.nest(operation, [buffer], (value,))
+            for buffer, value in zip(outputs, operation.body, strict=True)
+        ]
+
+    def nest(
+        self, operation: ComputeOp, outputs: list[Buffer], body: tuple[PrimExpr, ...]
+    ) -> Stmt:
+        """Loops around one block that fills `outputs` with `body`."""
+        axes = (*operation.axes, *operation.reduce_axis)
+        env: dict[int, PrimExpr] = {}
+        self.lowering.begin(env)
+        iter_vars, loops = self.axes(axes, env)
+        values: list[PrimExpr] = list(loops)
+        if not operation.axes:
+            dummy = IterVar(Range(0, 1), Var("vi", "int32"))
+            iter_vars, values = [dummy, *iter_vars], [op.const(0), *values]
+        indices = tuple([iter_vars[i].var for i in range(len(operation.axes))])
+        init, update, guard = self.statements(body, outputs, indices)
+        writes = tuple([
+            BufferRegion(b, tuple([Range(i, IntImm(i.dtype, 1)) for i in indices])) for b in outputs
+        ])  # fmt: skip
+        block = Block(
+            tuple(iter_vars),
+            self.lowering.regions(),
+            writes,
+            self.block_names.fresh(operation.name),
+            update,
+            init,
+            annotations=_annotations(operation),
+        )
+        stmt: Stmt = BlockRealize(tuple(values), guard, block)
+        for axis, loop in zip(reversed(axes), reversed(loops), strict=True):
+            dom = axis.dom
+            if dom is None:
+                raise ArgumentError(f"axis `{axis.var.name}` of `{operation.name}` has no domain")
+            stmt = For(loop, dom.min, dom.extent, ForKind.SERIAL, stmt)
+        return stmt
+
+    def axes(
+        self, axes: Sequence[IterVar], env: dict[int, PrimExpr]
+    ) -> tuple[list[IterVar], list[Var]]:
+        """The block's axes and the loops that drive them."""
+        iter_vars, loops = [], []
+        for axis in axes:
+            var = axis.var
+            inner = Var(f"v_{var.name}", var.dtype)
+            env[id(var)] = inner
+            iter_vars.append(IterVar(axis.dom, inner, axis.iter_type))
+            loops.append(Var(var.name, var.dtype))
+        return iter_vars, loops
+
+    def statements(
+        self, body: tuple[PrimExpr, ...], outputs: list[Buffer], indices: tuple[PrimExpr, ...]
+    ) -> tuple[Stmt | None, Stmt, PrimExpr]:
+        """The initial statement of a reduction, the statement for each point, and the guard."""
+        always = op.const(1, "bool")
+        first = body[0]
+        with deep_recursion():
+            if not isinstance(first, Reduce):
+                value = self.lowering.rewrite(first)
+                return None, _store(outputs[0], value, indices), always
+            sources = tuple([self.lowering.rewrite(source) for source in first.source])
+            starts = tuple([self.lowering.rewrite(i) for i in first.init])
+            guard = self.lowering.rewrite(first.condition)
+        starts = starts or first.combiner.identity_element
+        init = [_store(b, v, indices) for b, v in zip(outputs, starts, strict=True)]
+        update = _update(first, sources, outputs, indices)
+        if not op.is_const_int(guard, 1):
+            kept = [BufferLoad(b, indices) for b in outputs]
+            update = _update(first, sources, outputs, indices, guard, kept)
+        return init[0] if len(init) == 1 else SeqStmt(tuple(init)), update, always
+
+    def lower_extern(self, operation: ExternOp, outputs: list[Buffer]) -> Stmt:
+        inputs = [self.buffers[_key(tensor)] for tensor in operation.inputs]
+        swaps: dict[int, Buffer] = {}
+        env: dict[int, PrimExpr] = {}
+        placeholders = (*operation.input_placeholders, *operation.output_placeholders)
+        for old, new in zip(placeholders, (*inputs, *outputs), strict=True):
+            swaps[id(old)] = new
+            env[id(old.data)] = new.data
+            for left, right in zip(old.shape, new.shape, strict=True):
+                if isinstance(left, Var) and left is not right:
+                    env[id(left)] = right
+        body = _Substitute(swaps, env).run(operation.body)
+        if isinstance(body, BlockRealize) and not body.iter_values:
+            self.allocated.extend(body.block.alloc_buffers)
+            body = body.block.body
+        block = Block(
+            (),
+            tuple([full_region(b) for b in dict.fromkeys(inputs)]),
+            tuple([full_region(b) for b in outputs]),
+            self.block_names.fresh(operation.name),
+            body,
+            annotations=_annotations(operation),
+        )
+        return BlockRealize((), op.const(1, "bool"), block)
+
+
+def _store(buffer: Buffer, value: PrimExpr, indices: tuple[PrimExpr, ...]) -> Stmt:
+    if not buffer.shape:
+        indices = ()
+    return BufferStore(buffer, as_scalar(value, buffer.dtype), indices)
+
+
+def _update(
+    reduce: Reduce,
+    sources: tuple[PrimExpr, ...],
+    outputs: list[Buffer],
+    indices: tuple[PrimExpr, ...],
+    guard: PrimExpr | None = None,
+    kept: list[BufferLoad] | None = None,
+) -> Stmt:
+    """One step of a reduction; several results are computed before any is stored."""
+    combiner = reduce.combiner
+    env: dict[int, PrimExpr] = {}
+    for var, buffer in zip(combiner.lhs, outputs, strict=True):
+        env[id(var)] = BufferLoad(buffer, indices)
+    for var, source in zip(combiner.rhs, sources, strict=True):
+        env[id(var)] = source
+    values = [_Substitute({}, env).run(result) for result in combiner.result]
+    if guard is not None and kept is not None:
+        values = [op.if_then_else(guard, v, k) for v, k in zip(values, kept, strict=True)]
+    if len(values) == 1:
+        return _store(outputs[0], values[0], indices)
+    names = [Var(f"v_{b.name}", b.dtype) for b in outputs]
+    stores = [_store(b, n, indices) for b, n in zip(outputs, names, strict=True)]
+    stmt: Stmt = SeqStmt(tuple(stores))
+    for var, value in zip(reversed(names), reversed(values), strict=True):
+        stmt = LetStmt(var, value, stmt)
+    return stmt
+
+
+def _is_empty(axis: IterVar) -> bool:
+    return axis.dom is not None and op.is_const_int(axis.dom.extent, 0)
+
+
+def _filled(operation: ComputeOp) -> ComputeOp:
+    """A reduction over nothing, as the tensors of its initial values."""
+    body = []
+    for index, value in enumerate(operation.body):
+        if isinstance(value, Reduce):
+            body.append((value.init or value.combiner.identity_element)[index])
+    return operation.replace(body=tuple(body))
+
+
+def _annotations(operation: Operation) -> dict[str, Any]:
+    made = dict(operation.attrs)
+    if operation.tag and operation.tag.split(",")[0] not in STRUCTURAL_TAGS:
+        made["tag"] = operation.tag
+    return made
+
+
+def _in_order(tensors: list[Tensor]) -> list[Operation]:
+    """The operations behind `tensors`, each after those that it reads."""
+    order: list[Operation] = []
+    done: set[int] = set()
+    stack: list[tuple[Operation, bool]] = [(t.op, False) for t in reversed(tensors)]
+    while stack:
+        operation, ready = stack.pop()
+        if ready:
+            order.append(operation)
+        elif id(operation) not in done:
+            done.add(id(operation))
+            stack.append((operation, True))
+            stack.extend((t.op, False) for t in reversed(operation.input_tensors))
+    return order
+
+
+def create_prim_func(
+    ops: Sequence[Tensor | Var] | Tensor, index_dtype_override: str | None = None
+) -> PrimFunc:
+    """The function whose parameters are `ops`: given tensors, computed tensors (its outputs) and
+    scalar variables. What lies between is allocated inside; variables that occur in the shapes of
+    tensors are bound by them. `index_dtype_override` sets the type of all indices and shapes.
+
+    Raises `ArgumentError` if a tensor that is read is not among `ops`.
+    """
+    args = [ops] if isinstance(ops, (Tensor, Var)) else list(ops)
+    func = _Builder(args).build()
+    return func if index_dtype_override is None else with_index_dtype(func, index_dtype_override)
+

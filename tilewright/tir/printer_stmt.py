@@ -1,0 +1,353 @@
+"""How statements and functions of loop programs print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.expr import IntImm, PrimExpr
+from ..ir.functor import post_order_visit
+from ..ir.node import Node
+from ..ir.type import PointerType, TupleType
+from ..script.printer import Printer, prints, statements
+from . import expr as E
+from . import stmt as S
+from .buffer import Buffer
+from .function import PrimFunc
+from .printer import (
+    buffer_arguments,
+    declare_buffer,
+    free_variable,
+    index_text,
+    t,
+    typed_var,
+)
+
+statements(S.Stmt, PrimFunc)
+
+
+@prints(S.SeqStmt)
+def seq(p: Printer, s: S.SeqStmt) -> None:
+    """One after another; only the last may leave its scope open."""
+    outer = p.facts.get("tail", True)
+    for index, stmt in enumerate(s.seq):
+        p.facts["tail"] = outer and index == len(s.seq) - 1
+        p.statement(stmt)
+    p.facts["tail"] = outer
+
+
+def _scoped(p: Printer, plain: str, with_form: str, body: S.Stmt) -> None:
+    """A statement whose scope is `body`: plain where the rest of the block is the scope."""
+    if p.facts.get("tail", True):
+        p.line(plain)
+        p.statement(body)
+    else:
+        with p.indent(f"with {with_form}:"):
+            _body(p, body)
+
+
+def _body(p: Printer, body: S.Stmt) -> None:
+    outer = p.facts.get("tail", True)
+    p.facts["tail"] = True
+    p.statement(body)
+    p.facts["tail"] = outer
+
+
+@prints(S.LetStmt)
+def let_stmt(p: Printer, s: S.LetStmt) -> None:
+    """`x: T.int32 = value`."""
+    value = p(s.value)
+    typed = typed_var(p, s.var)
+    form = f"{t(p, 'LetStmt')}({value}, var={p(s.var)})"
+    _scoped(p, f"{typed} = {value}", form, s.body)
+
+
+@prints(S.AttrStmt)
+def attr_stmt(p: Printer, s: S.AttrStmt) -> None:
+    """`T.attr(node, key, value)`."""
+    form = f'{t(p, "attr")}({p(s.node)}, "{s.attr_key}", {p(s.value)})'
+    _scoped(p, form, form, s.body)
+
+
+@prints(S.AssertStmt)
+def assert_stmt(p: Printer, s: S.AssertStmt) -> None:
+    """`assert condition, message`."""
+    form = f"{t(p, 'Assert')}({p(s.condition)}, {p(s.message)})"
+    _scoped(p, f"assert {p(s.condition)}, {p(s.message)}", form, s.body)
+
+
+_LOOPS = {
+    S.ForKind.SERIAL: "serial", S.ForKind.PARALLEL: "parallel",
+    S.ForKind.VECTORIZED: "vectorized", S.ForKind.UNROLLED: "unroll",
+}  # fmt: skip
+
+
+@prints(S.For)
+def for_(p: Printer, s: S.For) -> None:
+    """A loop; a nest of plain ones is one `T.grid`."""
+    nest = _grid(s)
+    with p.scope():
+        loops = p.facts["loops"] = dict(p.facts.get("loops", {}))
+        extents = [p(loop.extent) for loop in nest]
+        names = [p(loop.loop_var) for loop in nest]
+        loops.update({id(loop.loop_var): loop for loop in nest})
+        if len(nest) > 1:
+            head = f"for {', '.join(names)} in {t(p, 'grid')}({', '.join(extents)}):"
+        else:
+            head = f"for {names[0]} in {_loop_kind(p, s)}:"
+        with p.indent(head):
+            _body(p, nest[-1].body)
+
+
+def _grid(s: S.For) -> list[S.For]:
+    nest: list[S.For] = []
+    seen: set[int] = set()
+    loop: S.Stmt = s
+    while isinstance(loop, S.For) and _is_plain(loop) and not _uses(loop.extent, seen):
+        nest.append(loop)
+        seen.add(id(loop.loop_var))
+        loop = loop.body
+    return nest or [s]
+
+
+def _is_plain(loop: S.For) -> bool:
+    zero = isinstance(loop.min, IntImm) and loop.min.value == 0
+    return zero and loop.kind is S.ForKind.SERIAL and not loop.annotations
+
+
+def _uses(value: PrimExpr, variables: set[int]) -> bool:
+    found: list[bool] = []
+    post_order_visit(value, lambda n: found.append(True) if id(n) in variables else None)
+    return bool(found)
+
+
+def _loop_kind(p: Printer, s: S.For) -> str:
+    zero = isinstance(s.min, IntImm) and s.min.value == 0
+    bounds = p(s.extent) if zero else f"{p(s.min)}, {p(s.min + s.extent)}"
+    if _is_plain(s) or (s.kind is S.ForKind.SERIAL and not s.annotations):
+        return f"range({bounds})"
+    extra = f", annotations={p(s.annotations)}" if s.annotations else ""
+    if s.kind is S.ForKind.THREAD_BINDING:
+        tag = s.thread_binding.thread_tag if s.thread_binding is not None else ""
+        return f'{t(p, "thread_binding")}({bounds}, thread="{tag}"{extra})'
+    return f"{t(p, _LOOPS[s.kind])}({bounds}{extra})"
+
+
+@prints(S.While)
+def while_(p: Printer, s: S.While) -> None:
+    """`while condition:`."""
+    with p.indent(f"while {p(s.condition)}:"):
+        _body(p, s.body)
+
+
+@prints(S.IfThenElse)
+def if_(p: Printer, s: S.IfThenElse) -> None:
+    """`if condition: ... else: ...`."""
+    with p.indent(f"if {p(s.condition)}:"), p.scope():
+        _body(p, s.then_case)
+    if s.else_case is not None:
+        with p.indent("else:"), p.scope():
+            _body(p, s.else_case)
+
+
+@prints(S.Evaluate)
+def evaluate(p: Printer, s: S.Evaluate) -> None:
+    """An intrinsic call stands alone; other expressions are in `T.evaluate`."""
+    text = p(s.value)
+    p.line(text if isinstance(s.value, E.Call) else f"{t(p, 'evaluate')}({text})")
+
+
+@prints(S.BufferStore)
+def store(p: Printer, s: S.BufferStore) -> None:
+    """`A[i, j] = value`."""
+    if s.predicate is not None:
+        args = f"[{p.list(s.indices)}], {p(s.value)}, predicate={p(s.predicate)}"
+        p.line(f"{p(s.buffer)}.vstore({args})")
+    else:
+        p.line(f"{p(s.buffer)}[{index_text(p, s.indices)}] = {p(s.value)}")
+
+
+def _scope_name(v: E.Var) -> str:
+    kind = v.type_annotation
+    return (kind.storage_scope or "global") if isinstance(kind, PointerType) else "global"
+
+
+@prints(S.Allocate)
+def allocate(p: Printer, s: S.Allocate) -> None:
+    """`A = T.allocate([extents], dtype, scope)`."""
+    extra = f", annotations={p(s.annotations)}" if s.annotations else ""
+    if not (isinstance(s.condition, IntImm) and s.condition.value == 1):
+        extra = f", {p(s.condition)}" + extra
+    args = f'[{p.list(s.extents)}], "{s.dtype}", "{_scope_name(s.buffer_var)}"{extra}'
+    form = f"{t(p, 'allocate')}({args})"
+    name = p(s.buffer_var)
+    _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
+
+
+@prints(S.AllocateConst)
+def allocate_const(p: Printer, s: S.AllocateConst) -> None:
+    """`A = T.allocate_const(data, dtype, extents)`."""
+    form = f'{t(p, "allocate_const")}({p(s.data)}, "{s.dtype}", [{p.list(s.extents)}])'
+    name = p(s.buffer_var)
+    _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
+
+
+@prints(S.DeclBuffer)
+def decl_buffer(p: Printer, s: S.DeclBuffer) -> None:
+    """`A = T.decl_buffer(shape, dtype, data=...)`."""
+    name = declare_buffer(p, s.buffer)
+    form = f"{t(p, 'decl_buffer')}({buffer_arguments(p, s.buffer, with_data=True)})"
+    _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
+
+
+@prints(S.Block)
+def bare_block(p: Printer, b: S.Block) -> None:
+    """A block outside a realize."""
+    with p.indent(f'with {t(p, "block")}("{b.name_hint}", no_realize=True):'), p.scope():
+        for axis in b.iter_vars:
+            p.line(f"{p(axis.var)} = {_axis(p, axis, None)}")
+        _block_inside(p, b)
+
+
+@prints(S.BlockRealize)
+def realize(p: Printer, s: S.BlockRealize) -> None:
+    """`with T.block(name):` with its axes, regions and body."""
+    b = s.block
+    with p.indent(f'with {t(p, "block")}("{b.name_hint}"):'), p.scope():
+        values = [p(v) for v in s.iter_values]
+        _axes(p, s, values)
+        if not (isinstance(s.predicate, IntImm) and s.predicate.value == 1):
+            p.line(f"{t(p, 'where')}({p(s.predicate)})")
+        _block_inside(p, b)
+
+
+_AXIS = {
+    E.IterVarType.DataPar: "spatial", E.IterVarType.CommReduce: "reduce",
+    E.IterVarType.Ordered: "scan", E.IterVarType.Opaque: "opaque",
+}  # fmt: skip
+_LETTER = {E.IterVarType.DataPar: "S", E.IterVarType.CommReduce: "R"}
+
+
+def _axes(p: Printer, s: S.BlockRealize, values: list[Any]) -> None:
+    axes = s.block.iter_vars
+    if len(axes) > 1 and all(_remaps(p, a, v) for a, v in zip(axes, s.iter_values, strict=True)):
+        names = ", ".join([p(a.var) for a in axes])
+        kinds = "".join(_LETTER[a.iter_type] for a in axes)
+        p.line(f'{names} = {t(p, "axis")}.remap("{kinds}", [{", ".join(values)}])')
+        return
+    for axis, value in zip(axes, values, strict=True):
+        p.line(f"{p(axis.var)} = {_axis(p, axis, value)}")
+
+
+def _remaps(p: Printer, axis: E.IterVar, value: PrimExpr) -> bool:
+    loop = p.facts.get("loops", {}).get(id(value))
+    if loop is None or axis.iter_type not in _LETTER or axis.dom is None:
+        return False
+    return _same(loop.min, axis.dom.min) and _same(loop.extent, axis.dom.extent)
+
+
+def _same(a: PrimExpr, b: PrimExpr) -> bool:
+    if isinstance(a, IntImm) and isinstance(b, IntImm):
+        return a.value == b.value and a.dtype == b.dtype
+    return a is b
+
+
+def _axis(p: Printer, axis: E.IterVar, value: Any) -> str:
+    dom = axis.dom
+    assert dom is not None
+    zero = isinstance(dom.min, IntImm) and dom.min.value == 0
+    shown = p(dom.extent) if zero else f"({p(dom.min)}, {p(dom.min + dom.extent)})"
+    rest = f", {value}" if value is not None else ""
+    return f"{t(p, 'axis')}.{_AXIS.get(axis.iter_type, 'opaque')}({shown}{rest})"
+
+
+def _block_inside(p: Printer, b: S.Block) -> None:
+    for m in b.match_buffers:
+        source = p(m.source)
+        name = declare_buffer(p, m.buffer)
+        args = buffer_arguments(p, m.buffer, with_data=False)
+        p.line(f"{name} = {t(p, 'match_buffer')}({source}, {args})")
+    p.line(f"{t(p, 'reads')}({p.list(b.reads)})")
+    p.line(f"{t(p, 'writes')}({p.list(b.writes)})")
+    if b.annotations:
+        p.line(f"{t(p, 'block_attr')}({p(b.annotations)})")
+    _allocs(p, b.alloc_buffers)
+    if b.init is not None:
+        with p.indent(f"with {t(p, 'init')}():"), p.scope():
+            _body(p, b.init)
+    _body(p, b.body)
+
+
+def _allocs(p: Printer, buffers: tuple[Buffer, ...]) -> None:
+    for b in buffers:
+        name = declare_buffer(p, b)
+        p.line(f"{name} = {t(p, 'alloc_buffer')}({buffer_arguments(p, b, with_data=False)})")
+
+
+@prints(PrimFunc)
+def prim_func(p: Printer, f: PrimFunc) -> None:
+    """A function with its parameters, attributes and body."""
+    with p.scope():
+        public = f.attrs.get("global_symbol")
+        name = p.facts.pop("function", None) or public or "main"
+        private = "" if public == name or not p.facts.get("in_module") else "(private=True)"
+        attrs = {k: v for k, v in f.attrs.items() if not (k == "global_symbol" and v == name)}
+        shown = {id(b.data) for b in f.buffer_map.values()}
+        sugar = {v: b for v, b in f.buffer_map.items() if _is_simple(f, v, b)}
+        params = []
+        for v in f.params:
+            if v in sugar:
+                declare_buffer(p, sugar[v])
+                args = buffer_arguments(p, sugar[v], with_data=False)
+                params.append(f"{p(sugar[v])}: {t(p, 'Buffer')}({args})")
+            else:
+                params.append(typed_var(p, v))
+        ret = "" if isinstance(f.ret_type, TupleType) else f" -> {p(f.ret_type)}"
+        p.line(f"@{t(p, 'prim_func')}{private}")
+        with p.indent(f"def {name}({', '.join(params)}){ret}:"):
+            _function_inside(p, f, attrs, sugar, shown)
+
+
+def _function_inside(
+    p: Printer, f: PrimFunc, attrs: dict[str, Any], sugar: dict[E.Var, Buffer], shown: set[int]
+) -> None:
+    if attrs:
+        p.line(f"{t(p, 'func_attr')}({p(attrs)})")
+    for v, b in f.buffer_map.items():
+        if v in sugar:
+            continue
+        for dim in _unknown(p, b):
+            p.line(f"{p(dim)} = {free_variable(p, dim)}")
+        handle = p(v)
+        name = declare_buffer(p, b)
+        args = buffer_arguments(p, b, with_data=id(b.data) not in shown)
+        p.line(f"{name} = {t(p, 'match_buffer')}({handle}, {args})")
+    body = f.body
+    if isinstance(body, S.BlockRealize) and _is_root(body):
+        p.line(f'# with {t(p, "block")}("root"):')
+        _allocs(p, body.block.alloc_buffers)
+        body = body.block.body
+    _body(p, body)
+
+
+def _is_root(s: S.BlockRealize) -> bool:
+    b = s.block
+    extra = b.reads or b.writes or b.iter_vars or b.annotations or b.init or b.match_buffers
+    return b.name_hint == "root" and not extra
+
+
+def _unknown(p: Printer, b: Buffer) -> list[E.Var]:
+    found: list[E.Var] = []
+
+    def visit(n: Node) -> None:
+        if isinstance(n, E.Var) and not p.is_named(n) and n not in found:
+            found.append(n)
+
+    post_order_visit((b.shape, b.strides, b.elem_offset), visit)
+    return found
+
+
+def _is_simple(f: PrimFunc, v: E.Var, b: Buffer) -> bool:
+    """Whether `v: T.Buffer(...)` says all there is to say of a parameter."""
+    plain = all(isinstance(d, IntImm) for d in (*b.shape, *b.strides, b.elem_offset))
+    alone = [x for x in f.buffer_map.values() if x.data is b.data]
+    return plain and len(alone) == 1 and v.name in (f"{b.name}_handle", f"var_{b.name}", b.name)
