@@ -1,9 +1,7 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
-from typing import TYPE_CHECKING
-
-from ..support import public as _public
-from . import analysis, op
+from . import analysis, expr_functor, op, transform
+from .block_builder import BlockBuilder
 from .base import Expr, ExprWithOp, StructInfo
 from .deduce import deduce
 from .expr import *
@@ -18,6 +16,4 @@ from .op import (
     call_tir_with_grad,
 )
 from .struct_info import *
-
-if not TYPE_CHECKING:  # public names that other layers define; a checker would take all for granted
-    __getattr__, __dir__ = _public.lazy_attributes(__name__)
+from .expr_functor import PyExprMutator, PyExprVisitor
