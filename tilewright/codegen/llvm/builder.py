@@ -178,9 +178,7 @@ def quoted(name: str) -> str:
 
 def escaped(data: bytes) -> str:
     """Bytes as they stand inside a quoted LLVM string."""
-    return "".join(
-        chr(b) if 32 <= b < 127 and b not in (34, 92) else f"\\{b:02X}" for b in data
-    )
+    return "".join(chr(b) if 32 <= b < 127 and b not in (34, 92) else f"\\{b:02X}" for b in data)
 
 
 class FunctionBuilder:
