@@ -28,3 +28,5 @@ from .stmt import (
     While,
     stmt_seq,
 )  # fmt: skip
+
+from .schedule import Schedule, ScheduleError, ScheduleState, StmtSRef

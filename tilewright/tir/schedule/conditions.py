@@ -41,9 +41,8 @@ def not_complete(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str |
 
 
 def not_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str | None:
-    """Why `block` is not a reduction: it has an `init`, its axes are data-parallel or reduce,
-    its bindings are affine, it is the only writer, and no reduction axis indexes what it writes.
-    None if it is."""
+    """Why `block` is not a reduction: it has an `init`, its axes are data-parallel or reduce, it
+    is the only writer, and no reduction axis indexes what it writes. None if it is."""
     stmt = block.block
     if stmt.init is None:
         return "it has no `init`"
@@ -51,8 +50,6 @@ def not_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str 
     for axis in stmt.iter_vars:
         if axis.iter_type not in allowed:
             return f"its axis `{axis.var.name}` is neither data-parallel nor a reduction axis"
-    if not affine(state, block):
-        return "its bindings are not affine"
     why = _not_dominant(state.get_block_scope(root), block)
     if why is not None:
         return why
@@ -98,8 +95,10 @@ def require_complete(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> N
 
 
 def require_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
-    """Refuses unless `block` is a reduction."""
+    """Refuses unless `block` is a reduction with affine bindings."""
     why = not_reduction(state, block, root)
+    if why is None and not affine(state, block):
+        why = "its bindings are not affine"
     if why is not None:
         refuse(f"the block is not a reduction: {why}", block)
 

@@ -138,6 +138,12 @@ class Accesses(Visitor):
         self.loads: list[BufferLoad] = []
         self.stores: list[BufferStore] = []
         self.blocks: list[Block] = []
+        self.variables: set[Var] = set()
+
+    @on(Var)
+    def variable(self, var: Var) -> None:
+        """Notes a variable that stands in an expression."""
+        self.variables.add(var)
 
     @on(BufferLoad)
     def load(self, load: BufferLoad) -> None:
@@ -152,10 +158,16 @@ class Accesses(Visitor):
         self.visit(store.indices)
         self.visit(store.value)
 
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> None:
+        """Declarations of buffers are no accesses."""
+
     @on(Block)
     def block(self, block: Block) -> None:
         """Notes a block and goes into its body."""
         self.blocks.append(block)
+        for match in block.match_buffers:
+            self.variables.discard(match.buffer.data)
         self.visit(block.body)
         if block.init is not None:
             self.visit(block.init)
