@@ -17,6 +17,7 @@ from .._samples import array
 from . import _reference as reference
 from ._layout import SPATIAL, axes_of, inner_block
 
+
 def listed(value: Any, rank: int) -> list[Any]:
     """`value`, a number or a list of 1 or `rank` numbers, as a list of `rank`."""
     items = list(value) if isinstance(value, (list, tuple)) else [value]
