@@ -190,6 +190,7 @@ class FunctionBuilder:
         self.lines: list[str] = []
         self.entry: list[str] = []
         self._next = 0
+        self.targets: set[str] = set()  # blocks that are jumped to
         self._known: dict[str, Value] = {}  # pure instructions of the current block by their text
 
     # -- the plumbing
@@ -239,6 +240,7 @@ class FunctionBuilder:
 
     def jump(self, label: str, metadata: str = "") -> None:
         """An unconditional branch."""
+        self.targets.add(label)
         self.do(f"br label %{label}{metadata}")
 
     def branch(self, condition: Value, then: str, other: str, metadata: str = "") -> None:
@@ -259,9 +261,14 @@ class FunctionBuilder:
         step: int = 1,
         metadata: str = "",
         at_least_once: bool = False,
+        latch: str = "",
+        done: str = "",
     ) -> None:
-        """`for i in range(begin, end, step): body(i)`; counts upwards, `step` positive."""
-        head, done, before = self.label("loop"), self.label("done"), self.block
+        """`for i in range(begin, end, step): body(i)`; counts upwards, `step` positive.
+
+        The body may jump to `latch`, to go on with the next iteration, and to `done`.
+        """
+        head, done, before = self.label("loop"), done or self.label("done"), self.block
         if not at_least_once:
             self.branch(self.compare("slt", begin, end), head, done)
         else:
@@ -270,6 +277,9 @@ class FunctionBuilder:
         index, position = Value(begin.type, self.fresh()), len(self.lines)
         self.lines.append("")
         body(index)
+        if latch in self.targets:
+            self.jump(latch)
+            self.start(latch)
         after = self.emit(begin.type, f"add nsw {begin.type} {index.ref}, {step}")
         incoming = f"[{begin.ref}, %{before}], [{after.ref}, %{self.block}]"
         self.lines[position] = f"  {index.ref} = phi {begin.type} {incoming}"

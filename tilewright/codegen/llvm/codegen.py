@@ -16,6 +16,7 @@ from tilewright.ir.node import Node, children
 from tilewright.ir.type import PointerType, PrimType
 from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
+from tilewright.support.span import Span
 from tilewright.tir.expr import BinaryOpExpr, Call, Var
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore, Stmt
@@ -85,6 +86,7 @@ class FunctionEmitter:
         self.no_alias: set[int] = set()
         self.never_negative: set[int] = set()
         self.cleanups: list[Callable[[], None]] = []
+        self.loops: list[tuple[str, str, int]] = []  # where to go on, where out, and cleanups
         self.can_fail = False
         self.returns = "void"
         self.in_index = 0
@@ -217,9 +219,15 @@ class FunctionEmitter:
         self.b.do(f"ret {value}" if value is not None else "ret void")
         self.b.start(self.b.label("after"))
 
-    def fail_unless(self, ok: Value) -> None:
-        """Leaves with -1 unless `ok`; the error has been raised by then or is by the caller."""
-        self.fail_if(ok, lambda: None, inverted=True)
+    def jump_out(self, which: int, span: Span | None) -> None:
+        """Goes on with the next iteration (0) or leaves the innermost loop (1)."""
+        if not self.loops or not self.loops[-1][which]:
+            raise CompileError("`break` and `continue` need a serial loop around them", span)
+        target, kept = self.loops[-1][which], self.loops[-1][2]
+        for cleanup in reversed(self.cleanups[kept:]):
+            cleanup()
+        self.b.jump(str(target))
+        self.b.start(self.b.label("after"))
 
     def fail_if(
         self, bad: Value, raise_error: Callable[[], None], *, inverted: bool = False

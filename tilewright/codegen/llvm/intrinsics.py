@@ -373,6 +373,12 @@ def _ret(e: FunctionEmitter, node: Call) -> Value:
     return Value("i32", "0")
 
 
+@on("break_loop", "continue_loop")
+def _jump(e: FunctionEmitter, node: Call) -> Value:
+    e.jump_out(1 if node.op.name.endswith("break_loop") else 0, node.span)
+    return Value("i32", "0")
+
+
 @on("prefetch")
 def _prefetch(e: FunctionEmitter, node: Call) -> Value:
     """`prefetch(address or element, rw, locality, cache_type)`."""
