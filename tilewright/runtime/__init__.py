@@ -24,17 +24,14 @@ from .device import (
     webgpu,
 )
 from .executable import Executable, VMFunction
-from .module import (
-    FFIModule,
-    FunctionModule,
+from .library import (
+    ExecutableModule,
     LibraryModule,
-    Module,
-    NativeModule,
-    as_module,
     load_module,
     register_loader,
     system_lib,
 )
+from .module import FFIModule, FunctionModule, Module, NativeModule, as_module
 from .ndarray import NDArray, Tensor, array, empty, from_dlpack, tensor
 from .params import (
     load_param_dict,
@@ -54,6 +51,7 @@ __all__ = [
     "DataTypeCode",
     "Device",
     "Executable",
+    "ExecutableModule",
     "FFIModule",
     "Function",
     "FunctionModule",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from math import prod
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -105,8 +106,8 @@ def checked_shape(shape: Any) -> tuple[int, ...]:
         else:
             return shape
     try:
-        dims = (int(shape),) if np.ndim(shape) == 0 else tuple(int(d) for d in shape)
-    except (TypeError, ValueError):
+        dims = (index(shape),) if hasattr(shape, "__index__") else tuple(map(index, shape))
+    except TypeError:
         raise ArgumentError(f"expected a shape (a tuple of integers), found {shape!r}") from None
     if any(d < 0 for d in dims):
         raise ArgumentError(f"a shape has no negative dimensions, found {dims}")

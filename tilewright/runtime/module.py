@@ -7,9 +7,7 @@ symbol `<name>` of a kernel is what the executors call.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from tilewright.ffi import core, register_error, tvm_ffi
@@ -242,33 +240,13 @@ class NativeModule(Module):
         return self._source(fmt) if self._source is not None else ""
 
 
-class LibraryModule(Module):
-    """A shared library; it stays loaded for the life of the process."""
-
-    kind = "library"
-
-    def __init__(self, path: str | Path) -> None:
-        super().__init__()
-        self.path = str(path)
-        try:
-            self._library = ctypes.CDLL(self.path)
-            self._module = tvm_ffi.load_module(self.path)
-        except (OSError, RuntimeError) as error:
-            raise ArgumentError(f"cannot load {self.path!r}: {error}") from None
-
-    def find(self, name: str) -> core.Function | None:
-        found: core.Function | None = _get_function(self._module, name, True)
-        return found
-
-    def symbol_address(self, name: str) -> int | None:
-        try:
-            symbol = getattr(self._library, name)
-        except AttributeError:
-            return super().symbol_address(name)
-        return ctypes.cast(symbol, ctypes.c_void_p).value
-
-
 _get_function = tvm_ffi.get_global_func("ffi.ModuleGetFunction")
+
+
+def function_of(module: tvm_ffi.Module, name: str) -> core.Function | None:
+    """The function of a tvm-ffi module, or of those it imports, or None."""
+    found: core.Function | None = _get_function(module, name, True)
+    return found
 
 
 class FFIModule(Module):
@@ -281,8 +259,7 @@ class FFIModule(Module):
         self.module = module
 
     def find(self, name: str) -> core.Function | None:
-        found: core.Function | None = _get_function(self.module, name, True)
-        return found
+        return function_of(self.module, name)
 
     def inspect_source(self, fmt: str = "") -> str:
         return str(self.module.inspect_source(fmt))
@@ -303,53 +280,12 @@ def as_module(value: Any) -> Module:
     )
 
 
-# ---- loading -----------------------------------------------------------------------------------
-
-Loader = Callable[[str], Module]
-_LOADERS: dict[str, Loader] = {}
-
-
-def register_loader(suffix: str, loader: Loader) -> None:
-    """Makes `load_module` use `loader` for files that end in `.suffix`."""
-    _LOADERS[suffix.lstrip(".")] = loader
-
-
-def load_module(path: str | Path, fmt: str = "") -> Module:
-    """The module in a file, by its suffix (or `fmt`): a shared library or a registered kind."""
-    name = str(path)
-    suffix = fmt or Path(name).suffix.lstrip(".")
-    if not Path(name).is_file():
-        raise ArgumentError(f"cannot load module {name!r}: there is no such file")
-    loader = _LOADERS.get(suffix)
-    if loader is not None:
-        return loader(name)
-    if tvm_ffi.get_global_func(f"ffi.Module.load_from_file.{suffix}", allow_missing=True):
-        return FFIModule(tvm_ffi.load_module(name))
-    raise ArgumentError(
-        f"cannot load module {name!r}: no loader for files of type {suffix!r}",
-        hint=f"known types: {listing(sorted(_LOADERS))}",
-    )
-
-
-def system_lib(symbol_prefix: str = "") -> Module:
-    """The functions linked into this process under `symbol_prefix`."""
-    return FFIModule(tvm_ffi.system_lib(symbol_prefix))
-
-
-_SHARED_LIBRARIES = ("so", "dylib", "dll")
-for _suffix in _SHARED_LIBRARIES:
-    register_loader(_suffix, LibraryModule)
-
 __all__ = [
     "BenchmarkResult",
     "FFIModule",
     "FunctionModule",
-    "LibraryModule",
     "MissingFunction",
     "Module",
     "NativeModule",
     "as_module",
-    "load_module",
-    "register_loader",
-    "system_lib",
 ]

@@ -70,6 +70,7 @@ def _filled(source: Tensor, dims: list[int]) -> list[int]:
     return [source.numel() // known if d == -1 else d for d in dims]
 
 
+@builtin("relax.run.tensor_to_shape")
 @builtin("vm.builtin.tensor_to_shape")
 def tensor_to_shape(value: Tensor) -> Any:
     """The shape whose dimensions are the elements of a 1-d integer tensor."""
@@ -81,9 +82,6 @@ def tensor_to_shape(value: Tensor) -> Any:
             f"of shape {source.shape}"
         )
     return Shape([int(d) for d in array])
-
-
-BUILTINS["relax.run.tensor_to_shape"] = tensor_to_shape
 
 
 @builtin("relax.run.shape_to_tensor")

@@ -76,7 +76,7 @@ _REPORT = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p
 )(lambda *_: -1)
 _pending = core.Function.__from_extern_c__(
-    ctypes.cast(_REPORT, ctypes.c_void_p).value, keep_alive_object=_REPORT
+    ctypes.cast(_REPORT, ctypes.c_void_p).value or 0, keep_alive_object=_REPORT
 )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import llvmlite.binding as llvm
+from collections.abc import Callable
 
+import llvmlite.binding as llvm
+import pytest
+
+from tilewright.ffi import tvm_ffi
 from tilewright.runtime import NativeModule
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
+llvm.load_library_permanently(tvm_ffi.libinfo.find_libtvm_ffi())
 
 # scale(x, y, n, factor): y = x * factor; add(a, b, out, n): out = a + b
 KERNELS = r"""
@@ -50,6 +55,16 @@ done:
 declare void @TVMFFIErrorSetRaisedFromCStr(ptr, ptr)
 @kind = private constant [14 x i8] c"ArgumentError\00"
 @message = private constant [23 x i8] c"bad argument, says jit\00"
+define i32 @check_positive(ptr %x) {
+  %v = load float, ptr %x
+  %bad = fcmp ole float %v, 0.0
+  br i1 %bad, label %fail, label %good
+fail:
+  call void @TVMFFIErrorSetRaisedFromCStr(ptr @kind, ptr @message)
+  ret i32 -1
+good:
+  ret i32 0
+}
 define i32 @__tvm_ffi_fail(ptr %self, ptr %args, i32 %n, ptr %ret) {
   call void @TVMFFIErrorSetRaisedFromCStr(ptr @kind, ptr @message)
   ret i32 -1
@@ -80,3 +95,15 @@ def compile_ir(source: str = KERNELS) -> NativeModule:
     engine.finalize_object()
     names = [f.name for f in module.functions if not f.is_declaration]
     return NativeModule(engine.get_function_address, names, keep_alive=engine)
+
+
+@pytest.fixture(scope="session")
+def jit() -> Callable[[str], NativeModule]:
+    """Compiles LLVM IR text."""
+    return compile_ir
+
+
+@pytest.fixture(scope="session")
+def kernels() -> NativeModule:
+    """The kernels above."""
+    return compile_ir()
