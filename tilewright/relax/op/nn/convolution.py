@@ -8,16 +8,14 @@ from typing import Any
 from .... import topi
 from ....ir.expr import IntImm, PrimExpr
 from ....support.errors import CompileError
-from ....topi.testing import convolution as reference
 from ...base import Expr
 from ...dims import as_dim, simplify
 from ...struct_info import TensorStructInfo
 from .. import _infer
 from .._declare import Sample, op, sample
 from .._samples import array
-
-SPATIAL = {1: "W", 2: "HW", 3: "DHW"}
-
+from . import _reference as reference
+from ._layout import SPATIAL, axes_of, inner_block
 
 def listed(value: Any, rank: int) -> list[Any]:
     """`value`, a number or a list of 1 or `rank` numbers, as a list of `rank`."""
@@ -36,25 +34,6 @@ def pads(padding: Any, rank: int) -> tuple[list[Any], list[Any]]:
         return items[:rank], items[rank:]
     both = listed(items, rank)
     return both, list(both)
-
-
-def inner_block(layout: str) -> dict[str, int]:
-    """Sizes of the split-off parts of a blocked layout: `NCHW16c` gives `{"c": 16}`."""
-    blocks: dict[str, int] = {}
-    digits = ""
-    for char in layout:
-        if char.isdigit():
-            digits += char
-        elif char.islower():
-            blocks[char] = int(digits)
-            digits = ""
-    return blocks
-
-
-def axes_of(layout: str) -> dict[str, int]:
-    """The place of each letter of a layout."""
-    letters = [c for c in layout if c.isalpha()]
-    return {letter: place for place, letter in enumerate(letters)}
 
 
 def logical(dims: Sequence[PrimExpr], layout: str, letter: str) -> PrimExpr:
