@@ -7,7 +7,6 @@ emitted once each.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from tilewright.ir.expr import PrimExpr
 from tilewright.support.dtypes import dtype_of
@@ -30,7 +29,7 @@ def expand(call: Call) -> PrimExpr:
     info = dtype_of(call.dtype)
     computed = "float64" if info.element == "float64" else "float32"
     math = TirMath(computed, info.lanes)
-    args: list[Any] = list(call.args)
+    args = [a for a in call.args if isinstance(a, PrimExpr)]
     if info.element == computed:
         return function.expand(math, *args)
     wide = [Cast(math.dtype, a) for a in args]
