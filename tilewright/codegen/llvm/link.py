@@ -21,6 +21,7 @@ import numpy.typing as npt
 from tilewright.ffi import core
 from tilewright.runtime import serialize
 from tilewright.runtime.executable import Executable
+from tilewright.runtime.library import ExecutableModule, register_loader
 from tilewright.support.errors import ArgumentError
 
 from .compile import Machine, compile_module, host_machine
@@ -297,5 +298,8 @@ def load_archive(path: str | Path) -> Executable:
     executable.native = executable.kernels = module
     return executable
 
+
+for _suffix in ARCHIVE_SUFFIXES:
+    register_loader(_suffix, lambda path: ExecutableModule(load_archive(path)))
 
 __all__ = ["LinkError", "export_library", "load_archive", "metadata"]
