@@ -166,7 +166,7 @@ def test_cc_is_asked_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     tool.chmod(0o755)
     monkeypatch.setenv("CC", f"{tool} -m64")
     assert find_linker(host_machine()).command == (str(tool), "-m64")
-    with pytest.raises(LinkError, match="my-cc could not make .*\n.*broken"):
+    with pytest.raises(LinkError, match=r"my-cc could not make .*\n.*broken"):
         exported(tmp_path / "model.so")
     assert [path.name for path in tmp_path.iterdir()] == ["my-cc"]
 
@@ -259,7 +259,7 @@ def test_a_cpp_program_runs_the_library(library: Path, tmp_path: Path) -> None:
     assert good.stdout == "(2,4,) 0 11 22 33 44 55 66 77\n"
     bad = subprocess.run([tmp_path / "run", library, "2x5"], capture_output=True, text=True)
     assert bad.returncode == 1
-    assert bad.stderr.startswith("ArgumentError: main: x: expected a float32 tensor of shape (n, 4)")
+    assert bad.stderr.startswith("ArgumentError: main: x: expected a float32 tensor of shape (n,")
 
 
 @pytest.mark.parametrize("architecture", ["aarch64", "riscv64", "x86_64"])

@@ -132,9 +132,7 @@ class JITModule(Module):
         slot.value = self._owner.__chandle__()
 
 
-def load_objects(
-    objects: Iterable[bytes], imports: Mapping[str, int] | None = None
-) -> JITModule:
+def load_objects(objects: Iterable[bytes], imports: Mapping[str, int] | None = None) -> JITModule:
     """The objects linked together and loaded; `imports` are addresses of further symbols."""
     return JITModule(list(objects), imports)
 
