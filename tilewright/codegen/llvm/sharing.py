@@ -181,6 +181,7 @@ entry:
   %c = call i32 @pthread_cond_init(ptr @tw.condition, ptr null)
   %k = call i32 @pthread_key_create(ptr @tw.key, ptr @tw.drop_cache)
   call void @tw.at_fork()
+  call void @tw.set_spin()
   %found = call i32 @dladdr(ptr @tw.own, ptr %info)
   %inside = icmp ne i32 %found, 0
   br i1 %inside, label %pin, label %end

@@ -8,20 +8,25 @@ A launch is one word, `epoch << 16 | tasks`. A task `i` belongs to whoever moves
 word's epoch; a slot always holds the last epoch in which it was claimed, so a worker that is late
 by any number of launches can claim nothing. The launcher runs task 0, then what nobody has claimed.
 A busy pool (another thread's launch, or a nested one) is not waited for: the caller runs the body
-serially. Idle workers spin for `SPIN_NANOSECONDS` and then wait on a condition variable.
+serially. Idle workers spin for a while (SPIN_MICROSECONDS) and then wait on a condition variable.
 """
 
 from __future__ import annotations
 
 from string import Template
 
+from tilewright.support.knobs import NUM_THREADS, Knob
+
 from .sharing import SHARING, WORKSPACE
 
+SPIN_MICROSECONDS = Knob(
+    "SPIN_MICROSECONDS", 200, "how long idle workers look for work before they sleep"
+)
+
 MAX_THREADS = 256
-SPIN_NANOSECONDS = 50_000
 TABLE_NAME = "tilewright.runtime.v1"
-SET_NUM_THREADS = "tilewright.set_num_threads"
-NUM_THREADS = "tilewright.num_threads"
+SET_THREADS = "tilewright.set_num_threads"
+GET_THREADS = "tilewright.num_threads"
 EXPORTED = (
     "tilewright_parallel_launch",
     "tilewright_set_num_threads",
@@ -53,14 +58,15 @@ def _parameters(triple: str) -> dict[str, str | int]:
     gnu = "gnu" in triple and not darwin
     return {
         "max_threads": MAX_THREADS,
-        "spin": SPIN_NANOSECONDS,
+        "spin": SPIN_MICROSECONDS.default,
+        "spin_variable": c_string(SPIN_MICROSECONDS.variable),
         "table_name": c_string(TABLE_NAME),
         "table_name_size": len(TABLE_NAME),
-        "set_name": c_string(SET_NUM_THREADS),
-        "set_name_size": len(SET_NUM_THREADS),
-        "get_name": c_string(NUM_THREADS),
-        "get_name_size": len(NUM_THREADS),
-        "variable": c_string("TILEWRIGHT_NUM_THREADS"),
+        "set_name": c_string(SET_THREADS),
+        "set_name_size": len(SET_THREADS),
+        "get_name": c_string(GET_THREADS),
+        "get_name_size": len(GET_THREADS),
+        "variable": c_string(NUM_THREADS.variable),
         "pause_declaration": pause_declaration,
         "pause": pause,
         "affinity": _AFFINITY_NONE if darwin else _AFFINITY_LINUX,
@@ -134,6 +140,7 @@ declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_cond_init(ptr, ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_signal(ptr)
+declare i32 @pthread_cond_broadcast(ptr)
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_detach(ptr)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
@@ -163,6 +170,8 @@ $pause_declaration
 
 _THREAD_COUNT = """
 @tw.variable = private constant $variable
+@tw.spin.variable = private constant $spin_variable
+@tw.spin = internal global i64 0, align 8
 declare i32 @llvm.smin.i32(i32, i32)
 declare i32 @llvm.smax.i32(i32, i32)
 $affinity
@@ -262,7 +271,7 @@ announce:
 wake:
   %others = sub i32 %tasks.short, 1
   %signals = call i32 @llvm.smin.i32(i32 %others, i32 %sleepers)
-  call void @tw.wake(i32 %signals)
+  call void @tw.wake(i32 %signals, i32 %sleepers)
   br label %own
 own:
   call void %body(i64 0, i64 %tasks, ptr %closure)
@@ -292,10 +301,16 @@ finished:
   ret void
 }
 
-define internal void @tw.wake(i32 %signals) {
+; Locking once makes sure that whoever counts as a sleeper really waits by now.
+define internal void @tw.wake(i32 %signals, i32 %sleepers) {
 entry:
   %l = call i32 @pthread_mutex_lock(ptr @tw.mutex)
-  br label %loop
+  %u = call i32 @pthread_mutex_unlock(ptr @tw.mutex)
+  %all = icmp sge i32 %signals, %sleepers
+  br i1 %all, label %everyone, label %loop
+everyone:
+  %b = call i32 @pthread_cond_broadcast(ptr @tw.condition)
+  ret void
 loop:
   %i = phi i32 [ 0, %entry ], [ %next, %loop ]
   %s = call i32 @pthread_cond_signal(ptr @tw.condition)
@@ -303,7 +318,6 @@ loop:
   %more = icmp slt i32 %next, %signals
   br i1 %more, label %loop, label %end
 end:
-  %u = call i32 @pthread_mutex_unlock(ptr @tw.mutex)
   ret void
 }
 
@@ -348,6 +362,23 @@ end:
 """
 
 _WORKER = """
+; How long workers spin, in nanoseconds; part of the preparation of the pool.
+define internal void @tw.set_spin() {
+entry:
+  %text = call ptr @getenv(ptr @tw.spin.variable)
+  %unset = icmp eq ptr %text, null
+  br i1 %unset, label %store, label %parse
+parse:
+  %parsed = call i32 @atoi(ptr %text)
+  br label %store
+store:
+  %microseconds = phi i32 [ $spin, %entry ], [ %parsed, %parse ]
+  %long = sext i32 %microseconds to i64
+  %nanoseconds = mul i64 %long, 1000
+  store i64 %nanoseconds, ptr @tw.spin
+  ret void
+}
+
 ; Only the holder of `busy` comes here. Workers take no signals: those belong to the application.
 define internal void @tw.start_workers(i32 %wanted) {
 entry:
@@ -418,7 +449,8 @@ idle:
 clock:
   %now = call i64 @tw.now()
   %waited = sub i64 %now, %start
-  %long = icmp sgt i64 %waited, $spin
+  %patience = load i64, ptr @tw.spin
+  %long = icmp sgt i64 %waited, %patience
   br i1 %long, label %park, label %look
 park:
   %l = call i32 @pthread_mutex_lock(ptr @tw.mutex)
