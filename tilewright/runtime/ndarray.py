@@ -283,6 +283,8 @@ def empty(
     where = _device(device)
     kind = _element(dtype)
     scope = mem_scope or "global"
+    if where is _DEFAULT and scope == "global":
+        return _wrap(allocate_array(checked_shape(shape), kind), kind)
     allocate = device_api(where).allocate
     return cast(Tensor, allocate(checked_shape(shape), kind.name, where.index, scope))
 

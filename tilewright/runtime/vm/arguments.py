@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,32 +13,52 @@ from tilewright.support.errors import ArgumentError, listing
 from ..executable import VMFunction
 from ..ndarray import Tensor, from_dlpack, from_numpy, tensor
 
-_PASS = (int, float, bool, str, type(None), core.Tensor, Shape)
-
 
 def prepare(value: Any) -> Any:
     """The argument as a register holds it; memory is shared wherever it can be.
 
     NumPy arrays that are compact, aligned, writable and of native byte order are not copied.
     """
-    if isinstance(value, _PASS):
-        return value
-    if isinstance(value, np.ndarray):
-        return _from_array(value)
-    if isinstance(value, np.generic):
-        return tensor(np.asarray(value))
-    if isinstance(value, (tuple, list, Array)):
-        return tuple(prepare(item) for item in value)
-    if hasattr(value, "__dlpack__"):
-        return from_dlpack(value)
+    convert = _CONVERTERS.get(type(value))
+    return _prepare_other(value) if convert is None else convert(value)
+
+
+def _prepare_other(value: Any) -> Any:
+    for cls, convert in _CONVERTERS.items():
+        if isinstance(value, cls):
+            return convert(value)
+    return from_dlpack(value) if hasattr(value, "__dlpack__") else value
+
+
+_KINDS = {"iu": "1248", "f": "248", "b": "1"}
+_DIRECT = frozenset(
+    np.dtype(f"{kind}{size}") for kinds, sizes in _KINDS.items()
+    for kind in kinds for size in sizes
+)  # fmt: skip
+
+
+def _from_array(array: np.ndarray[Any, Any]) -> Any:
+    if not array.flags.carray:  # compact, aligned and writable
+        return tensor(array)
+    if array.dtype in _DIRECT:
+        return core.from_dlpack(array)
+    return from_numpy(array) if array.dtype.isnative else tensor(array)
+
+
+def _from_items(value: Any) -> tuple[Any, ...]:
+    return tuple(prepare(item) for item in value)
+
+
+def _same(value: Any) -> Any:
     return value
 
 
-def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
-    flags = array.flags
-    if flags.c_contiguous and flags.aligned and flags.writeable and array.dtype.isnative:
-        return from_numpy(array)
-    return tensor(array)
+_CONVERTERS: dict[type, Callable[[Any], Any]] = {
+    np.generic: lambda value: tensor(np.asarray(value)),  # before float: np.float64 is one
+    np.ndarray: _from_array,
+    **dict.fromkeys((core.Tensor, Tensor, int, float, bool, str, type(None), Shape), _same),
+    **dict.fromkeys((tuple, list, Array), _from_items),
+}
 
 
 def own(value: Any) -> Any:

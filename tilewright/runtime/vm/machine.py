@@ -81,9 +81,9 @@ class VirtualMachine:
             return self._saved[key]
         self._check_name(key)
         native = self._native_function(key)
-        return (
-            partial(self._call, key) if native is None else partial(self._call_native, native, key)
-        )
+        if native is None:
+            return partial(self._call, key)
+        return self._native_caller(native, key)
 
     def _functions(self) -> dict[str, VMFunction]:
         return self.executable.functions if self.executable is not None else {}
@@ -104,15 +104,20 @@ class VirtualMachine:
             return None
         return self._native._lookup(name, True)
 
-    def _call_native(self, native: core.Function, name: str, /, *args: Any, **named: Any) -> Any:
-        if self._observer is not None:
-            return self._call(name, *args, **named)
-        if named:
-            args = bind(self._function(name), args, named)
-        for arg in args:
-            if type(arg) is not Tensor:
-                return native(*map(prepare, args))
-        return native(*args)
+    def _native_caller(self, native: core.Function, name: str) -> Callable[..., Any]:
+        """A function that calls compiled code; the checks of the arguments are in there."""
+
+        def call(*args: Any, **named: Any) -> Any:
+            if self._observer is not None:
+                return self._call(name, *args, **named)
+            if named:
+                args = bind(self._function(name), args, named)
+            for arg in args:
+                if type(arg) is not Tensor:
+                    return native(*map(prepare, args))
+            return native(*args)
+
+        return call
 
     def _call(self, name: str, /, *args: Any, **named: Any) -> Any:
         values = bind(self._function(name), args, named)
