@@ -109,10 +109,12 @@ class Interpreter:
         executable: Executable,
         devices: Sequence[Device],
         find_packed: Callable[[str], Callable[..., Any]],
+        allocate: Callable[..., Tensor] = empty,
     ) -> None:
         self.executable = executable
         self.devices = list(devices)
         self.find_packed = find_packed
+        self.allocate = allocate
         self._programs: dict[str, list[Step]] = {}
 
     def program(self, function: VMFunction) -> list[Step]:
@@ -123,6 +125,19 @@ class Interpreter:
             steps = [builder.build(instruction) for instruction in function.instructions]
             self._programs[function.name] = steps
         return steps
+
+    def prepare(self, name: str) -> None:
+        """Compiles the function and all that it may call, so that calls are not slowed by it."""
+        done: set[str] = set()
+        todo = [name]
+        while todo:
+            function = self.executable.functions[todo.pop()]
+            done.add(function.name)
+            self.program(function)
+            for ins in function.instructions:
+                callee = getattr(ins, _CALLEE.get(type(ins), ""), None)
+                if callee is not None and callee not in done:
+                    todo.append(callee)
 
     def call(self, name: str, args: Sequence[Any], observer: Observer | None = None) -> Any:
         """What the function returns for arguments as registers hold them."""
@@ -148,6 +163,9 @@ def _locate(error: Exception, function: VMFunction, index: int) -> None:
     if span and isinstance(error, TVMError) and getattr(error, "span", None) is None:
         error.span = model_span(span)
         error.args = (error._render(),)
+
+
+_CALLEE: dict[type[Instruction], str] = {CallFunction: "name", MakeClosure: "function"}
 
 
 # ---- from instructions to steps ----------------------------------------------------------------
@@ -285,9 +303,10 @@ def _alloc_storage(builder: Builder, ins: AllocStorage) -> Step:
     size = compile_dim(ins.size)
     dst = ins.dst.index
     device = builder.device(ins.device_index)
+    allocate = builder.interpreter.allocate
 
     def step(frame: Frame) -> None:
-        frame.registers[dst] = empty((size(frame.slots),), "uint8", device)
+        frame.registers[dst] = allocate((size(frame.slots),), "uint8", device)
 
     return step
 
@@ -309,9 +328,10 @@ def _new_tensor(builder: Builder, ins: NewTensor) -> Step:
     dims = compile_dims(ins.dims)
     dst, dtype = ins.dst.index, ins.dtype
     device = builder.device(ins.device_index)
+    allocate = builder.interpreter.allocate
 
     def step(frame: Frame) -> None:
-        frame.registers[dst] = empty(dims(frame.slots), dtype, device)
+        frame.registers[dst] = allocate(dims(frame.slots), dtype, device)
 
     return step
 
