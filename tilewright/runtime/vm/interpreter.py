@@ -317,7 +317,9 @@ def _alloc_tensor(builder: Builder, ins: AllocTensor) -> Step:
     storage, dst, dtype = ins.storage.index, ins.dst.index, ins.dtype
 
     def step(frame: Frame) -> None:
-        memory: Tensor = frame.registers[storage]
+        memory = frame.registers[storage]
+        if not isinstance(memory, Tensor):
+            raise RuntimeFailure(f"a tensor needs storage, found {describe_value(memory)}")
         frame.registers[dst] = memory._create_view(dims(frame.slots), dtype, offset(frame.slots))
 
     return step
