@@ -1,16 +1,16 @@
-"""Compiles LLVM text in this process and calls it with arrays: for the tests of this folder."""
+"""Compiles TensorIR in this process and calls it with arrays: for the tests of this folder."""
 
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
-import tvm_ffi
+
 from tilewright.codegen.llvm.codegen import emit_module, may_fail
+from tilewright.codegen.llvm.compile import assembly, compile_module, host_machine
+from tilewright.codegen.llvm.jit import load_objects
 from tilewright.ir.expr import IntImm, PrimExpr
 from tilewright.support.dtypes import dtype_name, dtype_of
 from tilewright.tir.buffer import decl_buffer
@@ -18,29 +18,10 @@ from tilewright.tir.expr import BufferLoad, Ramp, Var
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import BufferStore, For, ForKind
 
-llvm.initialize_native_target()
-llvm.initialize_native_asmprinter()
-llvm.load_library_permanently(tvm_ffi.libinfo.find_libtvm_ffi())
-FEATURES = llvm.get_host_cpu_features().flatten()
-MACHINE = llvm.Target.from_default_triple().create_target_machine(
-    cpu=llvm.get_host_cpu_name(), features=FEATURES, opt=2
-)
+FEATURES = host_machine().features
 _SCALARS = {"int32": ctypes.c_int32, "int64": ctypes.c_int64, "float32": ctypes.c_float,
             "float64": ctypes.c_double, "bool": ctypes.c_bool}  # fmt: skip
-_TASK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
-_LIVE: list[Any] = []
 _MEMORY: dict[int, Any] = {}
-
-
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-def _launch(task: int, closure: int, hint: int) -> None:
-    """A pool of two tasks, on threads, in place of the real one."""
-    body = _TASK(task)
-    threads = [threading.Thread(target=body, args=(n, 2, closure)) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 @ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int64)
@@ -58,12 +39,13 @@ def _free(address: int) -> None:
     del _MEMORY[address]
 
 
-for _name, _function in {
-    "tilewright_parallel_launch": _launch,
-    "tilewright_workspace_alloc": _alloc,
-    "tilewright_workspace_free": _free,
-}.items():
-    llvm.add_symbol(_name, ctypes.cast(_function, ctypes.c_void_p).value)
+_IMPORTS = {
+    name: ctypes.cast(function, ctypes.c_void_p).value or 0
+    for name, function in {
+        "tilewright_workspace_alloc": _alloc,
+        "tilewright_workspace_free": _free,
+    }.items()
+}
 
 
 def live_workspaces() -> int:
@@ -74,25 +56,17 @@ def live_workspaces() -> int:
 class Compiled:
     """A module in memory: `.asm`, `.text`, and its functions as callables on arrays."""
 
-    def __init__(self, functions: Mapping[str, PrimFunc], level: int = 1) -> None:
+    def __init__(self, functions: Mapping[str, PrimFunc]) -> None:
         self.functions = functions
         self.text = emit_module(functions, FEATURES)
-        self.load(self.text, level)
+        self.module = load_objects([compile_module(self.text, cache=False)], _IMPORTS)
 
-    def load(self, text: str, level: int) -> None:
-        module = llvm.parse_assembly(text)
-        module.verify()
-        options = llvm.create_pipeline_tuning_options(speed_level=level)
-        options.loop_vectorization = options.slp_vectorization = False
-        builder = llvm.create_pass_builder(MACHINE, options)
-        builder.getModulePassManager().run(module, builder)
-        self.asm = MACHINE.emit_assembly(module)
-        self.engine = llvm.create_mcjit_compiler(module, MACHINE)
-        self.engine.finalize_object()
-        _LIVE.append(self.engine)
+    @property
+    def asm(self) -> str:
+        return assembly(self.text)
 
     def address(self, name: str) -> int:
-        return int(self.engine.get_function_address(name))
+        return self.module.address(name)
 
     def __call__(self, name: str, *args: Any) -> Any:
         func = self.functions[name]
@@ -115,9 +89,7 @@ def elementwise(
     """`make(a[i], b[i], ...)` over equally long arrays, in a compiled loop of vectors."""
     count = len(arrays[0])
     assert count % lanes == 0
-    buffers = [
-        decl_buffer((count,), dtype_name(a.dtype), f"in{n}") for n, a in enumerate(arrays)
-    ]
+    buffers = [decl_buffer((count,), dtype_name(a.dtype), f"in{n}") for n, a in enumerate(arrays)]
     i = Var("i", "int32")
     where: PrimExpr = i if lanes == 1 else Ramp(i * lanes, IntImm("int32", 1), lanes)
     value = make(*[BufferLoad(b, [where]) for b in buffers])

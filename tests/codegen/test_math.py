@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tilewright.codegen.math import FUNCTIONS
 from tilewright.tir import Call
 
@@ -45,9 +46,12 @@ def arguments(arity: int, dtype: type) -> list[Array]:
     """Samples for each argument; for two, every pair of special values as well."""
     if arity == 1:
         return [samples(dtype, 0)]
-    x, y = (np.array(p, dtype) for p in zip(*[(a, b) for a in SPECIAL for b in SPECIAL]))
+    x, y = (m.ravel() for m in np.meshgrid(*[np.array(SPECIAL, dtype)] * 2))
     small = np.random.default_rng(2).integers(-9, 9, (2, COUNT)).astype(dtype)
-    pairs = [np.concatenate([samples(dtype, n), p, s]) for n, p, s in zip((0, 1), (x, y), small)]
+    pairs = [
+        np.concatenate([samples(dtype, n), p, s])
+        for n, p, s in zip((0, 1), (x, y), small, strict=True)
+    ]
     return [p[: len(p) // 16 * 16] for p in pairs]
 
 

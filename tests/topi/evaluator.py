@@ -225,6 +225,15 @@ class Machine:
         while self.eval(s.condition):
             self.run(s.body)
 
+    def run_Allocate(self, s):
+        self.env[id(s.buffer_var)] = None
+        self.run(s.body)
+
+    def run_DeclBuffer(self, s):
+        shape = tuple(int(self.eval(d)) for d in s.buffer.shape)
+        self.arrays[id(s.buffer)] = np.full(shape, 77).astype(np_dtype(s.buffer.dtype))
+        self.run(s.body)
+
     def run_Evaluate(self, s):
         self.eval(s.value)
 

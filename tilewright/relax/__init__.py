@@ -1,6 +1,7 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
-from . import analysis, op
+from . import analysis, expr_functor, op, transform
+from .block_builder import BlockBuilder
 from .base import Expr, ExprWithOp, StructInfo
 from .deduce import deduce
 from .expr import *
@@ -15,3 +16,4 @@ from .op import (
     call_tir_with_grad,
 )
 from .struct_info import *
+from .expr_functor import PyExprMutator, PyExprVisitor

@@ -9,6 +9,7 @@ from ..ir.expr import IntImm, PrimExpr, as_scalar
 from ..ir.functor import Rewriter, Visitor, on
 from ..ir.structural import structural_equal
 from ..support.errors import ArgumentError
+from ..tir.arith import Analyzer
 from ..tir.expr import Var as TirVar
 
 Dims = tuple[PrimExpr, ...]
@@ -39,33 +40,11 @@ def static_dims(dims: Sequence[PrimExpr] | None) -> tuple[int, ...] | None:
     return tuple(d.value for d in dims if isinstance(d, IntImm))
 
 
-class _Structural:
-    def simplify(self, dim: PrimExpr) -> PrimExpr:
-        return dim
-
-    def can_prove_equal(self, a: PrimExpr, b: PrimExpr) -> bool:
-        return False
-
-
-_analyzers: list[Any] = []
-
-
-def _analyzer() -> Any:
-    if not _analyzers:
-        try:
-            from ..tir.arith import Analyzer
-        except ImportError:
-            Analyzer = _Structural
-        _analyzers.append(Analyzer)
-    return _analyzers[0]()
-
-
 def simplify(dim: PrimExpr) -> PrimExpr:
     """An equal, usually shorter dimension."""
     if isinstance(dim, (IntImm, TirVar)):
         return dim
-    made: PrimExpr = _analyzer().simplify(dim)
-    return made
+    return Analyzer().simplify(dim)
 
 
 def is_equal(a: PrimExpr, b: PrimExpr) -> bool:
@@ -78,7 +57,7 @@ def is_equal(a: PrimExpr, b: PrimExpr) -> bool:
         return True
     if isinstance(a, (IntImm, TirVar)) and isinstance(b, (IntImm, TirVar)):
         return False
-    return bool(_analyzer().can_prove_equal(a, b))
+    return bool(Analyzer().can_prove_equal(a, b))
 
 
 def is_different(a: PrimExpr, b: PrimExpr) -> bool:

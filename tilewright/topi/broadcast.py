@@ -13,6 +13,14 @@ from ..tir import op
 from . import tag
 from .utils import as_tuple, compute, const_or_none, equal_const_int, same_dim
 
+__all__ = [
+    "add", "atan2", "bitwise_and", "bitwise_or", "bitwise_xor", "broadcast_to", "divide",
+    "elemwise_sum", "equal", "floor_divide", "floor_mod", "greater", "greater_equal", "left_shift",
+    "less", "less_equal", "log_add_exp", "logical_and", "logical_or", "logical_xor", "maximum",
+    "minimum", "mod", "multiply", "not_equal", "power", "right_shift", "subtract", "trunc_divide",
+    "trunc_mod", "where",
+]  # fmt: skip
+
 
 def broadcast_dim(a: PrimExpr, b: PrimExpr) -> PrimExpr:
     """The dimension that `a` and `b` broadcast to. Raises `ArgumentError` if they cannot."""
@@ -154,7 +162,9 @@ def _log_add_exp(a: PrimExpr, b: PrimExpr) -> PrimExpr:
     """`log(exp(a) + exp(b))`, computed from the larger one."""
     high, low = op.max(a, b), op.min(a, b)
     rest = op.add(high, op.log1p(op.exp(op.subtract(low, high))))
-    return op.select(op.equal(high, low), op.add(high, op.const(0.6931471805599453, high.dtype)), rest)
+    return op.select(
+        op.equal(high, low), op.add(high, op.const(0.6931471805599453, high.dtype)), rest
+    )
 
 
 def _xor(a: Any, b: Any) -> PrimExpr:

@@ -14,6 +14,15 @@ from ..tir import op
 from . import tag
 from .utils import as_scalar, compute, is_float
 
+__all__ = [
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "bitwise_not", "cast", "ceil",
+    "ceil_log2", "clip", "cos", "cosh", "erf", "exp", "exp10", "exp2", "expm1", "fast_erf",
+    "fast_exp", "fast_tanh", "fixed_point_multiply", "floor", "full", "full_like", "identity",
+    "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "logical_not", "negative",
+    "ones", "reciprocal", "reinterpret", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh", "sqrt",
+    "square", "tan", "tanh", "trunc", "zeros",
+]  # fmt: skip
+
 Scalar = PrimExpr | int | float
 
 

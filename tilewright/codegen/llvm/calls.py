@@ -15,10 +15,11 @@ from tilewright.support.errors import CompileError
 from tilewright.tir.expr import BufferLoad, Call, StringImm
 
 from .builder import Value
-from .codegen import INTRINSICS, FunctionEmitter, return_type
+from .codegen import INTRINSICS, FunctionEmitter, parameter_type, return_type
 from .expressions import convert
 from .intrinsics import arguments, on
 from .memory import address_of
+from .narrow import to_memory
 from .types import memory_type, value_type
 
 ANY_SIZE, TENSOR_SIZE = 16, 48
@@ -86,7 +87,10 @@ def _call_symbol(e: FunctionEmitter, node: Call, name: str, parts: Sequence[Prim
 def _argument(e: FunctionEmitter, node: PrimExpr) -> Value:
     if isinstance(node, Call) and getattr(node.op, "name", "") == "tir.address_of":
         return _address_of(e, node)
-    return e.expr(node)
+    value = e.expr(node)
+    if parameter_type(node.dtype) == value.type:
+        return value
+    return e.b.cast("bitcast", to_memory(e.b, node.dtype, value), parameter_type(node.dtype))
 
 
 @on("address_of")

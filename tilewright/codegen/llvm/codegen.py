@@ -21,7 +21,8 @@ from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore, Stmt
 
 from .builder import FunctionBuilder, ModuleBuilder, Value, quoted
-from .types import value_type
+from .narrow import from_memory
+from .types import memory_type, value_type
 
 IntrinsicHandler = Callable[["FunctionEmitter", Call], Value]
 
@@ -296,8 +297,7 @@ def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
     separate = bool(func.attrs.get("tir.noalias", True)) and not func.buffer_map
     params = []
     for position, var in enumerate(func.params):
-        value = Value(value_type(var.dtype), f"%p{position}")
-        emitter.bind(var, value)
+        value = Value(parameter_type(var.dtype), f"%p{position}")
         is_buffer = isinstance(var.type_annotation, PointerType) and isinstance(
             var.type_annotation.element_type, PrimType
         )
@@ -306,6 +306,10 @@ def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
             params.append(f"ptr noalias {value.ref}")
         else:
             params.append(str(value))
+        if value.type != value_type(var.dtype):
+            bits = emitter.b.cast("bitcast", value, memory_type(var.dtype))
+            value = from_memory(emitter.b, var.dtype, bits)
+        emitter.bind(var, value)
     emitter.can_fail = name in context.failing
     emitter.returns = "i32" if emitter.can_fail else return_type(func)
     emitter.stmt(func.body)
@@ -313,6 +317,11 @@ def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
     group = context.module.attribute_group(function_attributes(context.features))
     header = f"define {emitter.returns} @{quoted(name)}({', '.join(params)}) {group}"
     context.module.functions[name] = emitter.b.finish(header)
+
+
+def parameter_type(dtype: str) -> str:
+    """The LLVM type in which a parameter of `dtype` is passed: as C passes it."""
+    return "bfloat" if dtype == "bfloat16" else value_type(dtype)
 
 
 def function_attributes(features: Features) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import ctypes
 import functools
 import os
@@ -84,8 +85,13 @@ def compile_modules(
     if workers <= 1:
         made = [compile_module(text, machine, cache=cache) for text in distinct]
     else:
+        contexts = [contextvars.copy_context() for _ in distinct]  # settings hold in threads too
         with ThreadPoolExecutor(workers) as pool:
-            made = list(pool.map(lambda t: compile_module(t, machine, cache=cache), distinct))
+            made = list(
+                pool.map(
+                    lambda c, t: c.run(compile_module, t, machine, cache=cache), contexts, distinct
+                )
+            )
     objects = dict(zip(distinct, made, strict=True))
     return [objects[text] for text in texts]
 

@@ -13,7 +13,7 @@ from tilewright.support.errors import CompileError
 from tilewright.tir import expr as E
 from tilewright.tir.expr import BinaryOpExpr, Call, CallEffectKind, CmpExpr
 
-from .builder import CONTRACT, Value, constant, int_of, mangled, vector, wrapped
+from .builder import CONTRACT, Value, constant, element_of, int_of, mangled, vector, wrapped
 from .codegen import EXPRESSIONS, INTRINSICS, FunctionEmitter, lanes
 from .narrow import round_narrow
 from .types import is_narrow, value_type
@@ -283,8 +283,8 @@ def _compare(e: FunctionEmitter, node: CmpExpr, predicates: tuple[str, str, str]
     return e.b.compare(predicates[0 if info.is_int else 1], a, b)
 
 
-for _class, _three in _PREDICATES.items():
-    EXPRESSIONS[_class] = partial(_compare, predicates=_three)
+for _comparison, _three in _PREDICATES.items():
+    EXPRESSIONS[_comparison] = partial(_compare, predicates=_three)
 
 
 @on(E.And)
@@ -415,7 +415,12 @@ def _to_odd(e: FunctionEmitter, value: Value, type: str) -> Value:
 
 
 def _float_to_int(e: FunctionEmitter, value: Value, target: DType, type: str) -> Value:
-    """Rounded towards zero, saturated, NaN as 0: never undefined."""
+    """Rounded towards zero, saturated, NaN as 0: never undefined.
+
+    float16 goes through float32: LLVM 22 turns NaN into the lowest int16 with AVX512-FP16.
+    """
+    if element_of(value.type) == "half":
+        value = e.b.cast("fpext", value, vector("float", target.lanes))
     name = "fptosi" if target.is_int else "fptoui"
     suffix = f"{mangled(type)}.{mangled(value.type)}"
     return e.b.intrinsic(f"llvm.{name}.sat.{suffix}", type, [value])

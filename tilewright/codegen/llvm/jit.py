@@ -82,6 +82,7 @@ class JITModule(Module):
         self.objects = list(objects)
         self._code = _Code(self.objects, imports or {})
         self._owner: tvm_ffi.Function | None = None
+        self._functions: dict[str, tvm_ffi.Function] = {}
 
     @property
     def symbols(self) -> frozenset[str]:
@@ -109,11 +110,13 @@ class JITModule(Module):
         return found
 
     def find(self, name: str) -> tvm_ffi.Function | None:
-        if PACKED_PREFIX + name not in self._code.defined:
-            return None
-        address = self._code.address(PACKED_PREFIX + name)
-        # The function keeps the code, not this object: that would be a cycle no collector sees.
-        return tvm_ffi.Function.__from_extern_c__(address, keep_alive_object=self._code)
+        found = self._functions.get(name)
+        if found is None and PACKED_PREFIX + name in self._code.defined:
+            address = self._code.address(PACKED_PREFIX + name)
+            # The function keeps the code, not this object: a cycle that no collector would see.
+            found = tvm_ffi.Function.__from_extern_c__(address, keep_alive_object=self._code)
+            self._functions[name] = found
+        return found
 
     def keep(self, *values: object) -> None:
         """`values` live as long as the code does."""
@@ -129,9 +132,7 @@ class JITModule(Module):
         slot.value = self._owner.__chandle__()
 
 
-def load_objects(
-    objects: Iterable[bytes], imports: Mapping[str, int] | None = None
-) -> JITModule:
+def load_objects(objects: Iterable[bytes], imports: Mapping[str, int] | None = None) -> JITModule:
     """The objects linked together and loaded; `imports` are addresses of further symbols."""
     return JITModule(list(objects), imports)
 

@@ -28,8 +28,8 @@ from .elf import Blob, read_symbols, write_data_object
 from .jit import JITModule
 from .linkers import Linker, LinkError, find_linker, is_native, system_libraries
 from .native_module import bind_constants, check_constant, compile_executable
-from .native_vm import dtype_bits, quote
 from .threadpool import c_string
+from .vm_emitter import dtype_bits, quote
 from .vm_support import support_ir
 
 ARCHIVE_SUFFIXES = (".tw", ".tar")
@@ -140,9 +140,7 @@ def metadata(executable: Executable) -> bytes:
 
 
 def _blobs(executable: Executable) -> list[Blob]:
-    constants = [
-        Blob(_CONSTANT.format(i), _bytes(c)) for i, c in enumerate(executable.constants)
-    ]
+    constants = [Blob(_CONSTANT.format(i), _bytes(c)) for i, c in enumerate(executable.constants)]
     return [*constants, Blob(_METADATA, metadata(executable) + b"\0")]
 
 

@@ -8,6 +8,7 @@ each exported library carries its own.
 from __future__ import annotations
 
 from .threadpool import c_string, threadpool_ir
+from .vm_builtins import builtins_ir
 
 BUFFER = 1024
 TENSOR, ARRAY, LIST, SHAPE, RAW_TENSOR = 70, 71, 75, 69, 7
@@ -57,9 +58,9 @@ declare i32 @TVMFFITensorCreateUnsafeView(ptr, ptr, ptr)
 declare i32 @TVMFFIAnyViewToOwnedAny(ptr, ptr)
 
 %tw.dltensor = type {{ ptr, i32, i32, i32, i32, ptr, ptr, i64 }}
-; context, expected shape, expected dtype, dtype (-1: any), ndim (-1: any), alignment, kinds
-; a kind is 0 (any), 1 (equal to the value given) or 2 (report the value found)
-%tw.spec = type {{ ptr, ptr, ptr, i32, i32, i64, i32, ptr }}
+; A check: where, what is expected, dtype (-1: any), ndim (-1: any), alignment, number of kinds and
+; kinds: 0 (any size), 1 (equal to the value given) or 2 (report the size found)
+%tw.spec = type {{ ptr, ptr, i32, i32, i64, i32, ptr }}
 
 ; the DLTensor of a value, or null
 define internal ptr @tw.dltensor(ptr %any) alwaysinline {{
@@ -155,7 +156,26 @@ item:
   br label %loop
 end:
   %last = getelementptr i8, ptr %buffer, i32 %used
-  store i16 41, ptr %last
+  %single = icmp eq i32 %ndim, 1
+  %closing = select i1 %single, ptr {text.string(",)")}, ptr {text.string(")")}
+  %closed = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %last, i64 3, ptr %closing)
+  ret void
+}}
+
+; `a float32 tensor of shape (2, 3)`, or, for dtype -1, `the shape (2, 3)`
+define internal void @tw.describe(ptr %shape, i32 %ndim, i32 %dtype, ptr %buffer) cold {{
+entry:
+  %dims = alloca [272 x i8]
+  %name = alloca [48 x i8]
+  call void @tw.shape_text(ptr %shape, i32 %ndim, ptr %dims)
+  %plain = icmp eq i32 %dtype, -1
+  br i1 %plain, label %shape.only, label %tensor
+shape.only:
+  %a = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %buffer, i64 400, ptr {text.string("the shape %s")}, ptr %dims)
+  ret void
+tensor:
+  call void @tw.dtype_name(i32 %dtype, ptr %name)
+  %b = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %buffer, i64 400, ptr {text.string("a %s tensor of shape %s")}, ptr %name, ptr %dims)
   ret void
 }}
 """  # noqa: E501
@@ -164,79 +184,68 @@ end:
 def _checks(text: _Text) -> str:
     """Arguments against what the function declares."""
     return f"""
-define i32 @tilewright_check_count(i32 %given, i32 %wanted, ptr %name, ptr %params) {{
+define i32 @tilewright_check_count(i32 %given, i32 %wanted, ptr %text) {{
 entry:
   %buffer = alloca [{BUFFER} x i8]
   %same = icmp eq i32 %given, %wanted
   br i1 %same, label %good, label %bad
 good:
   ret i32 0
-{text.fail("bad", "%s expects %d arguments (%s), given %d",
-           "ptr %name", "i32 %wanted", "ptr %params", "i32 %given")}
+{text.fail("bad", "%s, %d given", "ptr %text", "i32 %given")}
 }}
 
 define i32 @tilewright_check_tensor(ptr %any, ptr %spec, ptr %dims, ptr %out) {{
 entry:
   %buffer = alloca [{BUFFER} x i8]
-  %given = alloca [272 x i8]
+  %given = alloca [400 x i8]
   %context = load ptr, ptr %spec
+  %text.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 1
+  %text = load ptr, ptr %text.ptr
   %tensor = call ptr @tw.dltensor(ptr %any)
   %tag = load i32, ptr %any
   %none = icmp eq ptr %tensor, null
-  br i1 %none, label %no.tensor, label %check.device
+  br i1 %none, label %no.tensor, label %check.type
 no.tensor:
   %tag.name = call ptr @tw.tag_name(i32 %tag)
   br label %not.tensor
-{text.fail("not.tensor", "%s: expected a tensor, given %s", "ptr %context", "ptr %tag.name")}
-check.device:
-  %device.ptr = getelementptr %tw.dltensor, ptr %tensor, i32 0, i32 1
-  %device = load i32, ptr %device.ptr
-  %cpu = icmp eq i32 %device, 1
-  %pinned = icmp eq i32 %device, 3
-  %host = or i1 %cpu, %pinned
-  br i1 %host, label %check.dtype, label %wrong.device
-{text.fail("wrong.device", "%s: expected a tensor on the CPU, given one on a device of type %d",
-           "ptr %context", "i32 %device")}
-check.dtype:
-  %wanted.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 3
+{text.fail("not.tensor", "%s: expected %s, found %s", "ptr %context", "ptr %text", "ptr %tag.name")}
+check.type:
+  %wanted.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 2
   %wanted = load i32, ptr %wanted.ptr
   %dtype.ptr = getelementptr %tw.dltensor, ptr %tensor, i32 0, i32 4
   %dtype = load i32, ptr %dtype.ptr
   %any.dtype = icmp eq i32 %wanted, -1
   %same.dtype = icmp eq i32 %wanted, %dtype
   %dtype.good = or i1 %any.dtype, %same.dtype
-  br i1 %dtype.good, label %check.ndim, label %other.dtype
-other.dtype:
-  %dtype.text.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 2
-  %dtype.text = load ptr, ptr %dtype.text.ptr
-  call void @tw.dtype_name(i32 %dtype, ptr %given)
-  br label %wrong.dtype
-{text.fail("wrong.dtype", "%s: expected dtype %s, given %s",
-           "ptr %context", "ptr %dtype.text", "ptr %given")}
-check.ndim:
-  %shape.text.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 1
-  %shape.text = load ptr, ptr %shape.text.ptr
   %shape.ptr = getelementptr %tw.dltensor, ptr %tensor, i32 0, i32 5
   %shape = load ptr, ptr %shape.ptr
-  %ndim.wanted.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 4
+  %ndim.wanted.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 3
   %ndim.wanted = load i32, ptr %ndim.wanted.ptr
   %ndim.ptr = getelementptr %tw.dltensor, ptr %tensor, i32 0, i32 3
   %ndim = load i32, ptr %ndim.ptr
   %any.ndim = icmp slt i32 %ndim.wanted, 0
   %same.ndim = icmp eq i32 %ndim.wanted, %ndim
   %ndim.good = or i1 %any.ndim, %same.ndim
-  br i1 %ndim.good, label %check.dims, label %other.ndim
-other.ndim:
-  call void @tw.shape_text(ptr %shape, i32 %ndim, ptr %given)
-  br label %wrong.ndim
-{text.fail("wrong.ndim", "%s: expected %d dimensions, shape %s; given %d, shape %s",
-           "ptr %context", "i32 %ndim.wanted", "ptr %shape.text", "i32 %ndim", "ptr %given")}
+  %type.good = and i1 %dtype.good, %ndim.good
+  br i1 %type.good, label %check.dims, label %other.type
+other.type:
+  call void @tw.describe(ptr %shape, i32 %ndim, i32 %dtype, ptr %given)
+  br label %wrong.type
+{text.fail("wrong.type", "%s: expected %s, found %s", "ptr %context", "ptr %text", "ptr %given")}
 check.dims:
-  %dims.status = call i32 @tw.match_dims(ptr %spec, ptr %shape, i32 %ndim, ptr %dims)
+  %dims.status = call i32 @tw.match_dims(ptr %spec, ptr %shape, i32 %ndim, i32 %dtype, ptr %dims)
   %dims.good = icmp eq i32 %dims.status, 0
-  br i1 %dims.good, label %check.strides, label %wrong.dims
+  br i1 %dims.good, label %check.device, label %wrong.dims
 wrong.dims:
   ret i32 -1
+check.device:
+  %device.ptr = getelementptr %tw.dltensor, ptr %tensor, i32 0, i32 1
+  %device = load i32, ptr %device.ptr
+  %cpu = icmp eq i32 %device, 1
+  br i1 %cpu, label %check.strides, label %wrong.device
+{text.fail("wrong.device", "%s: expected %s, found a tensor on a device of type %d%s",
+           "ptr %context", "ptr %text", "i32 %device",
+           f"ptr {text.string(chr(10) + '  note: it should be on cpu:0')}")}
 check.strides:
   %strides.ptr = getelementptr %tw.dltensor, ptr %tensor, i32 0, i32 6
   %strides = load ptr, ptr %strides.ptr
@@ -250,18 +259,19 @@ check.strides:
 strided:
   call void @tw.shape_text(ptr %strides, i32 %ndim, ptr %given)
   br label %not.compact
-{text.fail("not.compact", "%s: expected a contiguous tensor, given one with strides %s",
-           "ptr %context", "ptr %given")}
+{text.fail("not.compact", "%s: expected %s, found a tensor with strides %s%s",
+           "ptr %context", "ptr %text", "ptr %given",
+           f"ptr {text.string(chr(10) + '  note: make it compact: tensor(x)')}")}
 check.align:
-  %align.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 5
+  %align.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 4
   %align = load i64, ptr %align.ptr
   %mask = sub i64 %align, 1
   %address = ptrtoint ptr %first to i64
   %low = and i64 %address, %mask
   %aligned = icmp eq i64 %low, 0
   br i1 %aligned, label %good, label %misaligned
-{text.fail("misaligned", "%s: expected data aligned to %lld bytes, given address %p",
-           "ptr %context", "i64 %align", "ptr %first")}
+{text.fail("misaligned", "%s: expected %s, found a misaligned tensor%s", "ptr %context",
+           "ptr %text", f"ptr {text.string(chr(10) + '  note: make it aligned: tensor(x)')}")}
 good:
   ret i32 0
 }}
@@ -299,13 +309,13 @@ end:
   ret i32 %state
 }}
 
-define internal i32 @tw.match_dims(ptr %spec, ptr %shape, i32 %ndim, ptr %dims) {{
+define internal i32 @tw.match_dims(ptr %spec, ptr %shape, i32 %ndim, i32 %dtype, ptr %dims) {{
 entry:
   %buffer = alloca [{BUFFER} x i8]
-  %given = alloca [272 x i8]
-  %count.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 6
+  %given = alloca [400 x i8]
+  %count.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 5
   %count = load i32, ptr %count.ptr
-  %kinds.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 7
+  %kinds.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 6
   %kinds = load ptr, ptr %kinds.ptr
   br label %loop
 loop:
@@ -316,17 +326,16 @@ item:
   %kind.ptr = getelementptr i8, ptr %kinds, i32 %i
   %kind = load i8, ptr %kind.ptr
   %size.ptr = getelementptr i64, ptr %shape, i32 %i
+  %size = load i64, ptr %size.ptr
   %dim.ptr = getelementptr i64, ptr %dims, i32 %i
   switch i8 %kind, label %following [
     i8 1, label %compare
     i8 2, label %bind
   ]
 bind:
-  %found = load i64, ptr %size.ptr
-  store i64 %found, ptr %dim.ptr
+  store i64 %size, ptr %dim.ptr
   br label %following
 compare:
-  %size = load i64, ptr %size.ptr
   %wanted = load i64, ptr %dim.ptr
   %same = icmp eq i64 %size, %wanted
   br i1 %same, label %following, label %other
@@ -337,10 +346,11 @@ other:
   %context = load ptr, ptr %spec
   %text.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 1
   %text = load ptr, ptr %text.ptr
-  call void @tw.shape_text(ptr %shape, i32 %ndim, ptr %given)
+  call void @tw.describe(ptr %shape, i32 %ndim, i32 %dtype, ptr %given)
   br label %bad
-{text.fail("bad", "%s: expected shape %s with dimension %d equal to %lld, given %s",
-           "ptr %context", "ptr %text", "i32 %i", "i64 %wanted", "ptr %given")}
+{text.fail("bad", "%s: expected %s, found %s" + chr(10)
+           + "  note: dimension %d should be %lld, found %lld",
+           "ptr %context", "ptr %text", "ptr %given", "i32 %i", "i64 %wanted", "i64 %size")}
 end:
   ret i32 0
 }}
@@ -348,11 +358,11 @@ end:
 define i32 @tilewright_check_shape(ptr %any, ptr %spec, ptr %dims) {{
 entry:
   %buffer = alloca [{BUFFER} x i8]
-  %given = alloca [272 x i8]
+  %given = alloca [400 x i8]
   %context = load ptr, ptr %spec
   %text.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 1
   %text = load ptr, ptr %text.ptr
-  %wanted.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 4
+  %wanted.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 3
   %wanted = load i32, ptr %wanted.ptr
   %tag = load i32, ptr %any
   %slot = getelementptr i64, ptr %any, i64 1
@@ -368,22 +378,15 @@ begin:
   %size.ptr = getelementptr i8, ptr %object, i64 32
   %size = load i64, ptr %size.ptr
   %ndim = trunc i64 %size to i32
-  %any.ndim = icmp slt i32 %wanted, 0
-  %same.ndim = icmp eq i32 %ndim, %wanted
-  %good.ndim = or i1 %any.ndim, %same.ndim
-  br i1 %good.ndim, label %kind, label %wrong.ndim
-{text.fail("wrong.ndim", "%s: expected a shape %s of %d dimensions, given %d",
-           "ptr %context", "ptr %text", "i32 %wanted", "i32 %ndim")}
-kind:
   %plain = icmp eq i32 %tag, {SHAPE}
-  br i1 %plain, label %match, label %copy
+  br i1 %plain, label %measure, label %copy
 copy:
   %values = alloca i64, i32 %ndim
   br label %loop
 loop:
   %i = phi i32 [ 0, %copy ], [ %next, %item ]
   %more = icmp slt i32 %i, %ndim
-  br i1 %more, label %load, label %match
+  br i1 %more, label %load, label %measure
 load:
   %entry.ptr = getelementptr {{ i32, i32, i64 }}, ptr %data, i32 %i
   %entry.tag = load i32, ptr %entry.ptr
@@ -396,16 +399,24 @@ item:
   store i64 %value, ptr %target
   %next = add i32 %i, 1
   br label %loop
+measure:
+  %source = phi ptr [ %data, %begin ], [ %values, %loop ]
+  %any.ndim = icmp slt i32 %wanted, 0
+  %same.ndim = icmp eq i32 %ndim, %wanted
+  %good.ndim = or i1 %any.ndim, %same.ndim
+  br i1 %good.ndim, label %match, label %other.ndim
+other.ndim:
+  call void @tw.describe(ptr %source, i32 %ndim, i32 -1, ptr %given)
+  br label %wrong.ndim
+{text.fail("wrong.ndim", "%s: expected %s, found %s", "ptr %context", "ptr %text", "ptr %given")}
 match:
-  %source = phi ptr [ %data, %kind ], [ %values, %loop ]
-  %status = call i32 @tw.match_dims(ptr %spec, ptr %source, i32 %ndim, ptr %dims)
+  %status = call i32 @tw.match_dims(ptr %spec, ptr %source, i32 %ndim, i32 -1, ptr %dims)
   ret i32 %status
 other:
   %wrong.tag = phi i32 [ %tag, %entry ], [ %entry.tag, %load ]
   %tag.name = call ptr @tw.tag_name(i32 %wrong.tag)
   br label %bad
-{text.fail("bad", "%s: expected a shape %s, given %s", "ptr %context", "ptr %text",
-           "ptr %tag.name")}
+{text.fail("bad", "%s: expected %s, found %s", "ptr %context", "ptr %text", "ptr %tag.name")}
 }}
 
 define i32 @tilewright_check_tuple(ptr %any, i64 %wanted, ptr %context) {{
@@ -428,9 +439,9 @@ measure:
   br i1 %same, label %good, label %wrong
 good:
   ret i32 0
-{text.fail("wrong", "%s: expected a tuple of %lld items, given %lld",
+{text.fail("wrong", "%s: expected a tuple of %lld, found one of %lld",
            "ptr %context", "i64 %wanted", "i64 %size")}
-{text.fail("bad", "%s: expected a tuple of %lld items, given %s",
+{text.fail("bad", "%s: expected a tuple of %lld, found %s",
            "ptr %context", "i64 %wanted", "ptr %tag.name")}
 }}
 
@@ -450,7 +461,7 @@ good:
 other:
   %tag.name = call ptr @tw.tag_name(i32 %tag)
   br label %bad
-{text.fail("bad", "%s: expected an integer, given %s", "ptr %context", "ptr %tag.name")}
+{text.fail("bad", "%s: expected an integer, found %s", "ptr %context", "ptr %tag.name")}
 }}
 
 define i32 @tilewright_as_float(ptr %any, ptr %out, ptr %context) {{
@@ -475,11 +486,11 @@ good:
 other:
   %tag.name = call ptr @tw.tag_name(i32 %tag)
   br label %bad
-{text.fail("bad", "%s: expected a number, given %s", "ptr %context", "ptr %tag.name")}
+{text.fail("bad", "%s: expected a number, found %s", "ptr %context", "ptr %tag.name")}
 }}
 
-define void @tilewright_division_by_zero() cold {{
-  call void @TVMFFIErrorSetRaisedFromCStr(ptr {text.string("ArgumentError")}, ptr {text.string("a dimension is divided by zero")})
+define void @tilewright_raise(ptr %message) cold {{
+  call void @TVMFFIErrorSetRaisedFromCStr(ptr {text.string("ArgumentError")}, ptr %message)
   ret void
 }}
 
@@ -1157,4 +1168,4 @@ end:
 """  # noqa: E501
 
 
-_PARTS = (_names, _checks, _values, _calls, _arenas)
+_PARTS = (_names, _checks, _values, _calls, _arenas, builtins_ir)

@@ -60,16 +60,16 @@ def _wide(name: str, f: Expansion, ulp: float, arity: int = 1) -> MathFunction:
 FUNCTIONS: dict[str, MathFunction] = {
     row.name: row
     for row in (
-        _row("exp", e.exp, (1.0, 1.0), True),
-        _row("exp2", e.exp2, (1.0, 1.0), True),
-        _row("sigmoid", e.sigmoid, (1.5, 1.5), True),
+        _row("exp", e.exp, (1.1, 1.1), True),
+        _row("exp2", e.exp2, (1.1, 1.1), True),
+        _row("sigmoid", e.sigmoid, (1.6, 1.6), True),
         _row("tanh", e.tanh, (1.8, 2.1), True),
         _row("erf", e.erf, (1.4, 1.4), True),
         _row("rsqrt", rsqrt, (1.5, 1.5), True),
-        _row("log", l.log, (1.0, 1.0), True),
-        _row("log2", l.log2, (0.8, 0.8), False),
-        _row("sin", t.sin, (1.5, 2.4), False),
-        _row("cos", t.cos, (1.5, 2.4), False),
+        _row("log", l.log, (0.9, 0.9), True),
+        _row("log2", l.log2, (0.9, 0.9), False),
+        _row("sin", t.sin, (1.6, 2.6), False),
+        _row("cos", t.cos, (1.6, 2.6), False),
         MathFunction("tan", 1, t.tan_float32, t.tan, (0.51, 4.0)),
         MathFunction("pow", 2, power.pow_float32, power.pow, (0.51, 2.0)),
         _wide("exp10", e.exp10, 1.5),

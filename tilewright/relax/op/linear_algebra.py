@@ -12,7 +12,7 @@ from ...support.errors import CompileError
 from ..base import Expr
 from ..struct_info import TensorStructInfo
 from . import _infer
-from ._declare import Sample, op, sample
+from ._declare import Sample, Tensors, op, sample
 from ._samples import array
 
 
@@ -62,3 +62,51 @@ def _matmul_samples() -> list[Sample]:
 )
 def matmul(x1: Expr, x2: Expr, out_dtype: str | None = None) -> Expr:
     """The product of two tensors of matrices, batch dimensions broadcast (as `numpy.matmul`)."""
+
+
+def linear(
+    data: Expr, weight: Expr, bias: Expr | None = None, out_dtype: str | None = None
+) -> Expr:
+    """`data @ weight.T + bias`."""
+    from .binary import add
+    from .rearrange import permute_dims
+
+    product = matmul(data, permute_dims(weight), out_dtype)
+    return product if bias is None else add(product, bias)
+
+
+def _infer_einsum(operands: Any, subscripts: str) -> TensorStructInfo:
+    infos = _infer.tensors(operands, "`operands`")
+    dtype = _infer.common_dtype(*infos)
+    sizes, output = _einsum_sizes(infos, subscripts)
+    if any(i.dims is None for i in infos):
+        return _infer.like(infos[0], None, dtype=dtype)
+    return _infer.like(infos[0], [sizes[letter] for letter in output], dtype=dtype)
+
+
+def _einsum_sizes(infos: Any, subscripts: str) -> tuple[dict[str, Any], str]:
+    inputs, output = topi.einsum_terms(subscripts, [i.ndim for i in infos])
+    sizes: dict[str, Any] = {}
+    for term, info in zip(inputs, infos, strict=True):
+        for letter, dim in zip(term, info.dims or (), strict=False):
+            if letter not in sizes or _infer.is_one(sizes[letter]):
+                sizes[letter] = dim
+            elif not _infer.is_one(dim):
+                _infer.require_equal(sizes[letter], dim, f"dimensions `{letter}` of {subscripts}")
+    return sizes, output
+
+
+@op(
+    "einsum",
+    infer=_infer_einsum,
+    lower=lambda operands, subscripts: topi.einsum(subscripts, *operands),
+    reference=lambda operands, subscripts: np.einsum(subscripts, *operands),
+    samples=lambda: [
+        sample((array((2, 3)), array((3, 4), seed=1)), "ij,jk->ik"),
+        sample((array((2, 3, 4)), array((2, 4, 5), seed=1)), "...ij,...jk->...ik"),
+        sample((array((3, 3)),), "ii->"),
+        sample((array((2, 3)), array((4,), seed=1)), "ij,k"),
+    ],
+)
+def einsum(operands: Tensors, subscripts: str) -> Expr:
+    """The sum of products that `subscripts` describes, as `numpy.einsum`."""

@@ -40,7 +40,7 @@ class Canonical:
         self.terms = Terms()
         self.bounds = Bounds(self.terms)
         self.divider = Divider(self.terms, self.bounds)
-        self.bounds.interval_of = self.interval
+        self.bounds.interval_of = lambda of: opaque_interval(of, self.interval)
         self.bindings: dict[Var, PrimExpr] = {}
         self.memo: dict[int, tuple[PrimExpr, Sum]] = {}
 
@@ -125,13 +125,18 @@ class Canonical:
         a, b = self.sum(expr.a), self.sum(expr.b)
         if self._both_positive(a, b):
             return self.divider.floordiv_by(a, b)
-        return self.terms.of(self._atom_of(O.truncdiv(a.expr(), b.expr())))
+        return self._folded(O.truncdiv(a.expr(), b.expr()))
 
     def _truncmod(self, expr: Any) -> Sum:
         a, b = self.sum(expr.a), self.sum(expr.b)
         if self._both_positive(a, b):
             return self.divider.floormod_by(a, b)
-        return self.terms.of(self._atom_of(O.truncmod(a.expr(), b.expr())))
+        return self._folded(O.truncmod(a.expr(), b.expr()))
+
+    def _folded(self, made: PrimExpr) -> Sum:
+        if isinstance(made, (Div, Mod)):
+            return self._single(self._atom_of(made))
+        return self.sum(made)
 
     def _both_positive(self, a: Sum, b: Sum) -> bool:
         prove = self.bounds.is_not_negative

@@ -236,7 +236,12 @@ def mentions(expr: Any, variables: Any) -> bool:
     from ...ir.functor import post_order_visit
 
     found: list[Any] = []
-    post_order_visit(expr, lambda n: found.append(n) if type(n).is_variable and n in variables else None)  # fmt: skip
+
+    def look(node: Any) -> None:
+        if type(node).is_variable and node in variables:
+            found.append(node)
+
+    post_order_visit(expr, look)
     return bool(found)
 
 

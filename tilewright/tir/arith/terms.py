@@ -252,7 +252,7 @@ class Terms:
 
     def add(self, a: Sum, b: Sum, factor: int = 1) -> Sum:
         """`a + factor * b`, with the parts of divisions put together again."""
-        if not b.terms:
+        if not b.terms or factor == 0:
             return a.shifted(b.const * factor)
         if not a.terms:
             return b.scaled(factor).shifted(a.const)

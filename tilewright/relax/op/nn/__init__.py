@@ -1,4 +1,8 @@
 """Operators of neural networks."""
 
-from .nn import *
-from .nn import relu
+from .activation import *
+from .attention import *
+from .convolution import *
+from .normalization import *
+from .padding import *
+from .pooling import *

@@ -1,0 +1,3 @@
+"""The public path of `tilewright.tir.arith`."""
+
+from ..tir.arith import *

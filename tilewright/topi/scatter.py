@@ -1,0 +1,177 @@
+"""Writing into a tensor at indices that another tensor holds: loop programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import te
+from ..ir.expr import PrimExpr
+from ..support.errors import ArgumentError
+from ..te.tensor import Tensor
+from ..tir import op
+from ..tir.buffer import Buffer
+from ..tir.stmt import Stmt
+from .broadcast import broadcast_index, broadcast_shapes
+from .loops import load, nest, seq, store
+from .utils import get_const_int, normalize_axis
+
+__all__ = [
+    "index_put", "scatter_add", "scatter_elements", "scatter_nd",
+]  # fmt: skip
+
+Combine = Callable[[PrimExpr, PrimExpr], PrimExpr]
+
+REDUCTIONS: dict[str, Combine] = {
+    "update": lambda old, new: new,
+    "none": lambda old, new: new,
+    "add": op.add,
+    "sub": op.subtract,
+    "mul": op.multiply,
+    "min": op.min,
+    "max": op.max,
+}
+"""How a new value meets the one that is there."""
+
+
+def _combine(reduction: str, who: str) -> Combine:
+    if reduction not in REDUCTIONS:
+        known = ", ".join([*REDUCTIONS, "mean"])
+        raise ArgumentError(f"{who}: reduction is one of {known}, found {reduction!r}")
+    return REDUCTIONS[reduction]
+
+
+def _wrapped(index: PrimExpr, extent: PrimExpr) -> PrimExpr:
+    """A negative index counted from the end."""
+    wide = op.cast(index, extent.dtype)
+    return op.select(op.less(wide, 0), op.add(wide, extent), wide)
+
+
+def _copy(source: Buffer, target: Buffer) -> Stmt:
+    return nest(source.shape, lambda *i: store(target, i, load(source, i)), "c")
+
+
+def scatter_elements(
+    data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0, reduction: str = "update"
+) -> Tensor:
+    """`data` with each of `updates` written at its index along `axis`, in its own row.
+
+    `reduction` combines it with what is there: update, add, mul, min, max, or mean (with the
+    original element counted in). Negative indices count from the end.
+    """
+    place = normalize_axis(axis, data.ndim)
+    if indices.ndim != data.ndim or updates.ndim != data.ndim:
+        raise ArgumentError(
+            f"scatter_elements: data, indices and updates have {data.ndim}, {indices.ndim} and "
+            f"{updates.ndim} dimensions, expected the same"
+        )
+    mean = reduction == "mean"
+    combine = op.add if mean else _combine(reduction, "scatter_elements")
+    extent = data.shape[place]
+
+    def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
+        given, where, new = ins
+        out = outs[0]
+
+        def target(i: Sequence[PrimExpr]) -> list[PrimExpr]:
+            index = _wrapped(load(where, i), extent)
+            return [*i[:place], index, *i[place + 1 :]]
+
+        def update(*i: PrimExpr) -> Stmt:
+            to = target(i)
+            write = store(out, to, combine(load(out, to), load(new, i)))
+            return seq(write, store(outs[1], to, load(outs[1], to) + 1)) if mean else write
+
+        steps = [_copy(given, out), nest(where.shape, update, "i")]
+        if mean:
+            steps.insert(0, nest(given.shape, lambda *i: store(outs[1], i, 1), "c"))
+            steps.append(nest(given.shape, lambda *i: store(out, i, _mean(out, outs[1], i)), "d"))
+        return seq(*steps)
+
+    shapes = [data.shape, data.shape] if mean else [data.shape]
+    dtypes = [data.dtype, "int32"] if mean else [data.dtype]
+    made = te.extern(
+        shapes, [data, indices, updates], program, "scatter_elements", dtypes,
+        tag="scatter_elements",
+    )  # fmt: skip
+    result: Tensor = made[0]
+    return result
+
+
+def _mean(total: Buffer, count: Buffer, i: Sequence[PrimExpr]) -> PrimExpr:
+    value = load(total, i)
+    return op.div(value, op.cast(load(count, i), value.dtype))
+
+
+def scatter_nd(data: Tensor, indices: Tensor, updates: Tensor, mode: str = "update") -> Tensor:
+    """`data` with slices replaced: `indices[k, ...]` is the index of the `k`-th dimension of the
+    slice `updates[...]`. `mode`: update, add, mul, min or max, in the order of the indices."""
+    combine = _combine(mode, "scatter_nd")
+    depth = get_const_int(indices.shape[0])
+    outer = indices.ndim - 1
+    if depth > data.ndim or updates.ndim != outer + data.ndim - depth:
+        raise ArgumentError(
+            f"scatter_nd: updates of {updates.ndim} dimensions do not fit coordinates of {depth} "
+            f"into {data.ndim} dimensions"
+        )
+
+    def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
+        given, where, new = ins
+        out = outs[0]
+
+        def update(*i: PrimExpr) -> Stmt:
+            to = [
+                *(
+                    _wrapped(load(where, [op.const(k, where.shape[0].dtype), *i[:outer]]), extent)
+                    for k, extent in enumerate(data.shape[:depth])
+                ),
+                *i[outer:],
+            ]
+            return store(out, to, combine(load(out, to), load(new, i)))
+
+        return seq(_copy(given, out), nest(new.shape, update, "i"))
+
+    made: Tensor = te.extern(
+        [data.shape], [data, indices, updates], program, "scatter_nd", [data.dtype],
+        tag="scatter_nd",
+    )[0]  # fmt: skip
+    return made
+
+
+def index_put(
+    data: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """`data` with `data[indices[0], indices[1], ...] = values` (`accumulate`: `+=`), where the
+    index tensors broadcast and the values broadcast to what they pick."""
+    given = list(indices)
+    if not given or len(given) > data.ndim:
+        raise ArgumentError(f"index_put: {len(given)} index tensors for {data.ndim} dimensions")
+    front = broadcast_shapes(*[t.shape for t in given])
+    whole = [*front, *data.shape[len(given) :]]
+
+    def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
+        source, *places, new = ins
+        out = outs[0]
+
+        def update(*i: PrimExpr) -> Stmt:
+            head = i[: len(front)]
+            to: list[PrimExpr] = [
+                _wrapped(load(p, broadcast_index(head, front, p.shape)), data.shape[k])
+                for k, p in enumerate(places)
+            ]
+            to += i[len(front) :]
+            value = load(new, broadcast_index(i, whole, new.shape))
+            return store(out, to, load(out, to) + value if accumulate else value)
+
+        return seq(_copy(source, out), nest(whole, update, "i"))
+
+    made: Tensor = te.extern(
+        [data.shape], [data, *given, values], program, "index_put", [data.dtype], tag="index_put"
+    )[0]
+    return made
+
+
+
+def scatter_add(data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0) -> Any:
+    """`scatter_elements` that adds."""
+    return scatter_elements(data, indices, updates, axis, "add")
