@@ -459,8 +459,9 @@ def _get_item(builder: Builder, ins: GetItem) -> Step:
 
     def step(frame: Frame) -> None:
         value = get(frame)
-        if not isinstance(value, (tuple, Array)) or index >= len(value):
-            raise RuntimeFailure(
+        is_tuple = isinstance(value, (tuple, Array)) and not isinstance(value, Shape)
+        if not is_tuple or index >= len(value):
+            raise ArgumentError(
                 f"expected a tuple of more than {index}, found {describe_value(value)}"
             )
         frame.registers[dst] = value[index]
@@ -480,7 +481,11 @@ def _move(builder: Builder, ins: Move) -> Step:
 
 
 def _truth(value: Any) -> bool:
-    return bool(value.item()) if isinstance(value, Tensor) else bool(value)
+    if isinstance(value, int):
+        return value != 0
+    if isinstance(value, Tensor) and value.ndim == 0 and value.nbytes == 1:
+        return bool(value.item())
+    raise ArgumentError(f"a condition must be a boolean scalar, found {describe_value(value)}")
 
 
 @builds(If)
