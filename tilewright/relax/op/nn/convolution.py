@@ -17,6 +17,7 @@ from .._samples import array
 from . import _reference as reference
 from ._layout import SPATIAL, axes_of, inner_block
 
+
 def listed(value: Any, rank: int) -> list[Any]:
     """`value`, a number or a list of 1 or `rank` numbers, as a list of `rank`."""
     items = list(value) if isinstance(value, (list, tuple)) else [value]
@@ -128,13 +129,14 @@ def _conv_samples(rank: int) -> Any:
 
     def make() -> list[Sample]:
         w = (6, 4, *(3, 2, 3)[:rank])
+        uneven = [2, *[1] * (2 * rank - 1)]
         grouped = (4, 2, *(3, 3, 1)[:rank])
         plain = {"data_layout": "NC" + spatial, "kernel_layout": "OI" + spatial}
         last = {"data_layout": f"N{spatial}C", "kernel_layout": "OI" + spatial}
         return [
             sample(array(x), array(w, seed=1), padding=1, **plain),
             sample(array(x), array(grouped, seed=1), strides=2, groups=2, padding=1, **plain),
-            sample(array(x), array(w, seed=1), dilation=2, padding=[2, *[1] * (2 * rank - 1)], **plain),
+            sample(array(x), array(w, seed=1), dilation=2, padding=uneven, **plain),
             sample(array((2, *x[2:], 4)), array(w, seed=1), padding=1, **last),
         ]  # fmt: skip
 
