@@ -50,7 +50,10 @@ def read_sources(folder: Path) -> Sources:
 
 
 def imported_names(module: str, text: str, is_package: bool, typing: bool) -> Iterator[str]:
-    """Everything that a module imports, functions included; `typing`: TYPE_CHECKING blocks too."""
+    """Everything that a module imports, functions included; `typing`: TYPE_CHECKING blocks too.
+
+    `from a.b import c` is `a.b:c`: c may be a module, or a name in a.b.
+    """
     tree = ast.parse(text)
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
@@ -65,7 +68,7 @@ def imported_names(module: str, text: str, is_package: bool, typing: bool) -> It
             base = module.split(".") + ([""] if is_package else [])
             above = ".".join(base[: len(base) - node.level]) if node.level else ""
             source = ".".join(part for part in (above, node.module) if part)
-            yield from (f"{source}.{alias.name}" for alias in node.names)
+            yield from (f"{source}:{alias.name}" for alias in node.names)
 
 
 def import_edges(sources: Sources, typing: bool = False) -> Edges:
@@ -80,9 +83,13 @@ def import_edges(sources: Sources, typing: bool = False) -> Edges:
 
 
 def _module_of(name: str, sources: Sources) -> str | None:
-    while name and name not in sources:
-        name = name.rpartition(".")[0]
-    return name or None
+    source, colon, member = name.partition(":")
+    if colon:
+        inner = f"{source}.{member}"
+        return inner if inner in sources else source if source in sources else None
+    while source and source not in sources:
+        source = source.rpartition(".")[0]
+    return source or None
 
 
 def ranks(table: str) -> dict[str, int]:
@@ -136,7 +143,7 @@ def users_of(sources: Sources, library: str) -> list[str]:
         module
         for module, text in sources.items()
         if any(
-            f"{name}.".startswith(f"{library}.")
+            f"{name.replace(':', '.')}.".startswith(f"{library}.")
             for name in imported_names(module, text, module in packages, typing=False)
         )
     ]

@@ -19,9 +19,7 @@ Real = Callable[[Any], Any]
 def remez(f: Real, weight: Real, low: float, high: float, degree: int) -> tuple[list[Any], Any]:
     """Coefficients (constant first) of the polynomial with the least `max |weight * (p - f)|`."""
     n = degree + 2
-    points = [
-        low + (high - low) * (1 - mp.cos(mp.pi * i / (n - 1))) / 2 for i in range(n)
-    ]
+    points = [low + (high - low) * (1 - mp.cos(mp.pi * i / (n - 1))) / 2 for i in range(n)]
     grid = [low + (high - low) * (1 - mp.cos(mp.pi * i / 600)) / 2 for i in range(601)]
     values = [(x, f(x), weight(x)) for x in grid]
     for _ in range(12):
@@ -115,25 +113,27 @@ FITS: dict[str, tuple[Real, Real, Any, Any, int | None, int | None]] = {
     ),
     "ASIN": (  # asin(x) = x + x z P(z), |x| <= 1/2
         series(
-            lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, lambda z: mp.mpf(1) / 6 + 3 * z / 40
+            lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
+            lambda z: mp.mpf(1) / 6 + 3 * z / 40,
         ),
         lambda z: z + mp.mpf(10) ** -6,
         mp.mpf(0), mp.mpf(0.25), None, 13,
     ),
     "ERF": (  # erf(x) = x + x P(z), z = x^2
         series(
-            lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, lambda z: 2 / mp.sqrt(mp.pi) * (1 - z / 3) - 1
+            lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
+            lambda z: 2 / mp.sqrt(mp.pi) * (1 - z / 3) - 1,
         ),
         lambda z: mp.mpf(1),
         mp.mpf(0), mp.mpf(1), 6, 12,
     ),
-    "LOG_ERFC_F32": (  # erfc(x) = exp(-G(x - 2.5)), 1 <= x <= 4
-        lambda t: -mp.log(mp.erfc(t + 2.5)), lambda t: mp.erfc(t + 2.5),
-        mp.mpf(-1.5), mp.mpf(1.5), 7, None,
+    "LOG_ERFC_F32": (  # erfc(x) = exp(-G(x - 1)), 1 <= x <= 4
+        lambda t: -mp.log(mp.erfc(t + 1)), lambda t: mp.erfc(t + 1),
+        mp.mpf(0), mp.mpf(3), 7, None,
     ),
-    "LOG_ERFC_F64": (  # erfc(x) = exp(-G(x - 3.5)), 1 <= x <= 6
-        lambda t: -mp.log(mp.erfc(t + 3.5)), lambda t: mp.erfc(t + 3.5),
-        mp.mpf(-2.5), mp.mpf(2.5), None, 18,
+    "LOG_ERFC_F64": (  # erfc(x) = exp(-G(x - 1)), 1 <= x <= 6
+        lambda t: -mp.log(mp.erfc(t + 1)), lambda t: mp.erfc(t + 1),
+        mp.mpf(0), mp.mpf(5), None, 18,
     ),
 }  # fmt: skip
 
@@ -149,8 +149,10 @@ def main() -> None:
             coefficients, error = remez(*row[:4], degree)
             kind = np.float32 if format == "float32" else np.float64
             shown = [repr(float(kind(mp.nstr(c, 30)))) for c in coefficients]
-            print(f'    "{name.removesuffix("_F32").removesuffix("_F64")}": (  '
-                  f"# error 2^{float(mp.log(error, 2)):.1f}")
+            print(
+                f'    "{name.removesuffix("_F32").removesuffix("_F64")}": (  '
+                f"# error 2^{float(mp.log(error, 2)):.1f}"
+            )
             for c in shown:
                 print(f"        {c},")
             print("    ),")

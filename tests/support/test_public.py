@@ -24,8 +24,20 @@ def test_a_public_module_is_the_real_module() -> None:
 
 
 def test_modules_below_a_public_module_are_the_real_ones() -> None:
-    real = importlib.import_module("tilewright.frontend.onnx")
-    assert importlib.import_module("tilewright.relax.frontend.onnx") is real
+    real = importlib.import_module("tilewright.tir.arith.analyzer")
+    assert importlib.import_module("tilewright.arith.analyzer") is real
+
+
+@pytest.mark.parametrize("name", sorted(public.NAMES))
+def test_the_table_names_what_is_there(name: str) -> None:
+    module, _, attribute = public.NAMES[name].partition(":")
+    found = importlib.import_module(f"tilewright.{module}")
+    if not [n for n in vars(found) if not n.startswith("__")]:
+        pytest.skip(f"{module} is empty")
+    value = tilewright
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert value is getattr(found, attribute)
 
 
 def test_a_missing_name_is_a_plain_attribute_error() -> None:

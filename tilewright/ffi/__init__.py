@@ -6,7 +6,9 @@ and `errors` for exceptions.
 
 from __future__ import annotations
 
-from ._load import access_path, core, serialization, tvm_ffi
+from . import access_path, container, serialization
+from ._load import core, tvm_ffi
+from .device import Device
 from .errors import register_error
 from .registry import (
     _init_api,
@@ -23,7 +25,7 @@ Array = tvm_ffi.Array
 Bytes = core.Bytes
 CObject = core.CObject
 DLDeviceType = core.DLDeviceType
-Device = core.Device
+DataTypeCode = tvm_ffi._dtype.DataTypeCode
 Dict = tvm_ffi.Dict
 Error = core.Error
 Function = core.Function
@@ -48,6 +50,7 @@ __all__ = [
     "Bytes",
     "CObject",
     "DLDeviceType",
+    "DataTypeCode",
     "Device",
     "Dict",
     "Error",
@@ -63,6 +66,7 @@ __all__ = [
     "Tensor",
     "_init_api",
     "access_path",
+    "container",
     "convert",
     "core",
     "device",

@@ -243,9 +243,32 @@ def as_scalar(value: object, dtype: str | None = None) -> PrimExpr:
     raise ArgumentError(f"expected a scalar expression or a number, found {type(value).__name__}")
 
 
+class _Described(BaseExpr):
+    """Gives expressions a place for their struct info, which is derived and never compared."""
+
+    __slots__ = ("_struct_info",)
+
+
 @node("ir.RelaxExpr")
-class RelaxExpr(BaseExpr):
-    """An expression over tensors and other run-time objects; a pass may set its struct info."""
+class RelaxExpr(_Described):
+    """An expression over tensors and other run-time objects.
+
+    Its struct info (what is known of the value: kind, shape, dtype) is derived when first asked
+    for, and kept.
+    """
+
+    @property
+    def struct_info(self) -> Any:
+        """What is known of the value. Raises `CompileError` if it cannot be derived."""
+        known = self.struct_info_
+        if known is None:
+            known = self._struct_info = OPERATORS["struct_info"](self)
+        return known
+
+    @property
+    def struct_info_(self) -> Any:
+        """What is known of the value so far; None if nobody has asked yet."""
+        return getattr(self, "_struct_info", None)
 
 
 @node("ir.GlobalVar")

@@ -11,22 +11,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
+from tilewright.support.stack import recursion_depth
+
 from .node import Node, rebuild
 
 F = TypeVar("F", bound=Callable[..., Any])
 N = TypeVar("N", bound=Node)
-
-_DEEP = 1_000_000 if sys.version_info >= (3, 11) else 20_000
 
 
 @contextmanager
 def deep_recursion() -> Iterator[None]:
     """Lets pure Python recursion go as deep as IR does (a sum of thousands of terms)."""
     before = sys.getrecursionlimit()
-    if before >= _DEEP:
+    depth = recursion_depth()
+    if before >= depth:
         yield
         return
-    sys.setrecursionlimit(_DEEP)
+    sys.setrecursionlimit(depth)
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..support.errors import ArgumentError
 from .expr import RelaxExpr
-from .node import node
+from .node import ignored, node
 
 
 @node("ir.Op")
@@ -14,7 +14,7 @@ class Op(RelaxExpr):
     """A named operator, one object a name; get it with `Op.get`."""
 
     name: str
-    attributes: dict[str, Any]
+    attributes: dict[str, Any] = ignored(default_factory=dict)
 
     @staticmethod
     def get(name: str) -> Op:

@@ -7,6 +7,7 @@ A free variable equals itself, or, with `map_free_vars`, the one met at the same
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -146,11 +147,38 @@ def leaf_equal(a: Any, b: Any) -> bool:
 
 
 def _arrays_equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if a is b:
+        return True
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    return np.array_equal(_as_bytes(a), _as_bytes(b))
 
 
+def _as_bytes(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+def _array_hash(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
+    """dtype, shape and a digest of the contents, which read-only arrays keep."""
+    if array.flags.writeable:
+        return (str(array.dtype), array.shape, _digest(array))
+    known = _DIGESTS.get(id(array))
+    if known is None or known[0]() is not array:
+        key = id(array)
+        kept = weakref.ref(array, lambda _: _DIGESTS.pop(key, None))
+        known = _DIGESTS[key] = (kept, _digest(array))
+    return (str(array.dtype), array.shape, known[1])
+
+
+def _digest(array: np.ndarray[Any, Any]) -> bytes:
+    import hashlib
+
+    return hashlib.blake2b(_as_bytes(array).data, digest_size=16).digest()
+
+
+_DIGESTS: dict[int, tuple[weakref.ref[np.ndarray[Any, Any]], bytes]] = {}
 LEAF_EQUAL[np.ndarray] = _arrays_equal
-LEAF_HASH[np.ndarray] = lambda a: (str(a.dtype), a.shape, a.tobytes())
+LEAF_HASH[np.ndarray] = _array_hash
 
 _MASK = (1 << 64) - 1
 

@@ -1,0 +1,19 @@
+"""Relax: graph programs over tensors, with symbolic shapes."""
+
+from . import analysis, expr_functor, op, printer, transform
+from .block_builder import BlockBuilder
+from .base import Expr, ExprWithOp, StructInfo
+from .deduce import deduce
+from .expr import *
+from .expr import _update_struct_info
+from .op import (
+    call_builtin_with_ctx,
+    call_dps_packed,
+    call_inplace_packed,
+    call_pure_packed,
+    call_tir,
+    call_tir_inplace,
+    call_tir_with_grad,
+)
+from .struct_info import *
+from .expr_functor import PyExprMutator, PyExprVisitor

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from tilewright.ffi import Device as BaseDevice
 from tilewright.ffi import DLDeviceType, core
 from tilewright.support.errors import ArgumentError, listing
 
@@ -58,20 +59,10 @@ def device_api(device: core.Device) -> DeviceAPI:
     return _APIS[kind]
 
 
-class Device(core.Device):
+class Device(BaseDevice):
     """A device: its kind and its number among the devices of that kind."""
 
     __slots__ = ()
-
-    @property
-    def device_type(self) -> int:
-        """The DLPack number of the kind."""
-        return self.dlpack_device_type()
-
-    @property
-    def device_id(self) -> int:
-        """The number among the devices of this kind."""
-        return self.index
 
     @property
     def exist(self) -> bool:
@@ -133,6 +124,15 @@ def _canonical(name: str) -> str:
     words = name.split()
     kind, colon, index = (words[0] if words else "").partition(":")
     return _ALIASES.get(kind, kind) + colon + index
+
+
+def enabled(target: str) -> bool:
+    """Whether code for that kind of target can run here."""
+    kind = target.split()[0] if target.split() else ""
+    try:
+        return device(kind).exist
+    except ArgumentError:
+        return False
 
 
 def _maker(kind: DLDeviceType, name: str) -> Callable[..., Device]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from math import prod
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -98,9 +99,15 @@ if hasattr(os, "register_at_fork"):
 
 def checked_shape(shape: Any) -> tuple[int, ...]:
     """`shape` as a tuple of Python integers. Raises `ArgumentError` if it is no shape."""
+    if type(shape) is tuple:
+        for dim in shape:
+            if type(dim) is not int or dim < 0:
+                break
+        else:
+            return shape
     try:
-        dims = (int(shape),) if np.ndim(shape) == 0 else tuple(int(d) for d in shape)
-    except (TypeError, ValueError):
+        dims = (index(shape),) if hasattr(shape, "__index__") else tuple(map(index, shape))
+    except TypeError:
         raise ArgumentError(f"expected a shape (a tuple of integers), found {shape!r}") from None
     if any(d < 0 for d in dims):
         raise ArgumentError(f"a shape has no negative dimensions, found {dims}")
@@ -127,10 +134,14 @@ def allocate_array(shape: tuple[int, ...], dtype: DType, pooled: bool = True) ->
 
 
 _CODES = {"int": "i", "uint": "u", "float": "f", "bool": "b"}
+_TYPESTRS: dict[str, str] = {}
 
 
 def typestr(dtype: DType) -> str:
     """The array-interface name of one lane; `<u2` and the like for types that NumPy lacks."""
-    code = _CODES.get(dtype.code, "u")
-    size = max(1, dtype.bits // 8)
-    return f"|{code}1" if size == 1 else f"<{code}{size}"
+    found = _TYPESTRS.get(dtype.name)
+    if found is None:
+        code = _CODES.get(dtype.code, "u")
+        size = max(1, dtype.bits // 8)
+        found = _TYPESTRS[dtype.name] = f"|{code}1" if size == 1 else f"<{code}{size}"
+    return found

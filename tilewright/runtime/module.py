@@ -7,15 +7,13 @@ symbol `<name>` of a kernel is what the executors call.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from tilewright.ffi import core, tvm_ffi
+from tilewright.ffi import core, register_error, tvm_ffi
 from tilewright.support.errors import ArgumentError, listing
 
-from .benchmark import Evaluator
+from .benchmark import BenchmarkResult, Evaluator
 from .device import Device
 
 PACKED_PREFIX = "__tvm_ffi_"
@@ -29,7 +27,6 @@ class Module:
 
     def __init__(self) -> None:
         self._imports: list[Module] = []
-        self._found: dict[str, core.Function] = {}
 
     # What a kind of module provides.
 
@@ -79,9 +76,8 @@ class Module:
         return self._lookup(name, query_imports) is not None
 
     def _lookup(self, name: str, query_imports: bool) -> core.Function | None:
-        found = self._found.get(name) or self.find(name)
+        found = self.find(name)
         if found is not None:
-            self._found[name] = found
             return found
         if query_imports:
             for module in self._imports:
@@ -174,6 +170,7 @@ class Module:
         return f"{type(self).__name__}({listing(names, 8)})" if names else type(self).__name__
 
 
+@register_error
 class MissingFunction(ArgumentError, AttributeError):
     """A module has no function of that name."""
 
@@ -220,12 +217,18 @@ class NativeModule(Module):
         self._names = list(names)
         self._keep_alive = keep_alive
         self._source = source
+        self._found: dict[str, core.Function] = {}
 
     def find(self, name: str) -> core.Function | None:
-        address = self._address_of(PACKED_PREFIX + name)
-        if not address:
-            return None
-        return core.Function.__from_extern_c__(address, keep_alive_object=self)
+        found = self._found.get(name)
+        if found is None:
+            address = self._address_of(PACKED_PREFIX + name)
+            if not address:
+                return None
+            # It keeps the code alive, not this module: a cycle through it would never be collected.
+            found = core.Function.__from_extern_c__(address, keep_alive_object=self._keep_alive)
+            self._found[name] = found
+        return found
 
     def function_names(self) -> list[str]:
         return list(self._names)
@@ -237,33 +240,13 @@ class NativeModule(Module):
         return self._source(fmt) if self._source is not None else ""
 
 
-class LibraryModule(Module):
-    """A shared library; it stays loaded for the life of the process."""
-
-    kind = "library"
-
-    def __init__(self, path: str | Path) -> None:
-        super().__init__()
-        self.path = str(path)
-        try:
-            self._library = ctypes.CDLL(self.path)
-            self._module = tvm_ffi.load_module(self.path)
-        except (OSError, RuntimeError) as error:
-            raise ArgumentError(f"cannot load {self.path!r}: {error}") from None
-
-    def find(self, name: str) -> core.Function | None:
-        found: core.Function | None = _get_function(self._module, name, True)
-        return found
-
-    def symbol_address(self, name: str) -> int | None:
-        try:
-            symbol = getattr(self._library, name)
-        except AttributeError:
-            return super().symbol_address(name)
-        return ctypes.cast(symbol, ctypes.c_void_p).value
-
-
 _get_function = tvm_ffi.get_global_func("ffi.ModuleGetFunction")
+
+
+def function_of(module: tvm_ffi.Module, name: str) -> core.Function | None:
+    """The function of a tvm-ffi module, or of those it imports, or None."""
+    found: core.Function | None = _get_function(module, name, True)
+    return found
 
 
 class FFIModule(Module):
@@ -276,46 +259,33 @@ class FFIModule(Module):
         self.module = module
 
     def find(self, name: str) -> core.Function | None:
-        found: core.Function | None = _get_function(self.module, name, True)
-        return found
+        return function_of(self.module, name)
 
     def inspect_source(self, fmt: str = "") -> str:
         return str(self.module.inspect_source(fmt))
 
 
-# ---- loading -----------------------------------------------------------------------------------
-
-Loader = Callable[[str], Module]
-_LOADERS: dict[str, Loader] = {}
-
-
-def register_loader(suffix: str, loader: Loader) -> None:
-    """Makes `load_module` use `loader` for files that end in `.suffix`."""
-    _LOADERS[suffix.lstrip(".")] = loader
-
-
-def load_module(path: str | Path, fmt: str = "") -> Module:
-    """The module in a file, by its suffix (or `fmt`): a shared library or a registered kind."""
-    name = str(path)
-    suffix = fmt or Path(name).suffix.lstrip(".")
-    if not Path(name).is_file():
-        raise ArgumentError(f"cannot load module {name!r}: there is no such file")
-    loader = _LOADERS.get(suffix)
-    if loader is not None:
-        return loader(name)
-    if tvm_ffi.get_global_func(f"ffi.Module.load_from_file.{suffix}", allow_missing=True):
-        return FFIModule(tvm_ffi.load_module(name))
-    raise ArgumentError(
-        f"cannot load module {name!r}: no loader for files of type {suffix!r}",
-        hint=f"known types: {listing(sorted(_LOADERS))}",
+def as_module(value: Any) -> Module:
+    """A module as it is; a tvm-ffi module, or a JIT with `symbols` and `address(name)`, as one."""
+    if isinstance(value, Module):
+        return value
+    if isinstance(value, tvm_ffi.Module):
+        return FFIModule(value)
+    symbols, address = getattr(value, "symbols", None), getattr(value, "address", None)
+    if symbols is None or address is None:
+        raise ArgumentError(f"expected a module, found {type(value).__name__}")
+    names = sorted(s.removeprefix(PACKED_PREFIX) for s in symbols if s.startswith(PACKED_PREFIX))
+    return NativeModule(
+        lambda name: address(name) if name in symbols else None, names, keep_alive=value
     )
 
 
-def system_lib(symbol_prefix: str = "") -> Module:
-    """The functions linked into this process under `symbol_prefix`."""
-    return FFIModule(tvm_ffi.system_lib(symbol_prefix))
-
-
-_SHARED_LIBRARIES = ("so", "dylib", "dll")
-for _suffix in _SHARED_LIBRARIES:
-    register_loader(_suffix, LibraryModule)
+__all__ = [
+    "BenchmarkResult",
+    "FFIModule",
+    "FunctionModule",
+    "MissingFunction",
+    "Module",
+    "NativeModule",
+    "as_module",
+]

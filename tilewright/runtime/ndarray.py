@@ -248,7 +248,8 @@ def _wrap(array: Array, dtype: DType, where: tuple[int, int] = (_CPU, 0)) -> Ten
 @cache
 def _element(dtype: Any) -> DType:
     """The dtype of a tensor. Raises `ArgumentError` for types that have no place in memory."""
-    kind = dtype_of(dtype_name(dtype))
+    native = dtype.newbyteorder("=") if isinstance(dtype, np.dtype) else dtype
+    kind = dtype_of(dtype_name(native))
     if kind.is_handle or kind.code == "void":
         raise ArgumentError(f"a tensor cannot hold elements of dtype {kind.name}")
     if kind.bits % 8:
@@ -282,6 +283,8 @@ def empty(
     where = _device(device)
     kind = _element(dtype)
     scope = mem_scope or "global"
+    if where is _DEFAULT and scope == "global":
+        return _wrap(allocate_array(checked_shape(shape), kind), kind)
     allocate = device_api(where).allocate
     return cast(Tensor, allocate(checked_shape(shape), kind.name, where.index, scope))
 
@@ -295,6 +298,14 @@ def tensor(arr: Any, device: Any = None, mem_scope: str | None = None) -> Tensor
 
 
 array = tensor
+
+
+def empty_unpooled(shape: Any, dtype: Any = "float32", device: Any = None) -> Tensor:
+    """As `empty`, but host memory comes fresh from the system and goes back to it."""
+    kind = _element(dtype)
+    if _device(device) != _DEFAULT:
+        return empty(shape, dtype, device)
+    return _wrap(allocate_array(checked_shape(shape), kind, pooled=False), kind)
 
 
 def _foreign(value: Any) -> Array | Tensor:
@@ -323,7 +334,9 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 
 def _device(where: Any) -> Device:
-    return _DEFAULT if where is None else device(where)
+    if where is None:
+        return _DEFAULT
+    return where if type(where) is Device else device(where)
 
 
 _DEFAULT = cpu(0)

@@ -80,6 +80,11 @@ def read_environment(variable: str) -> str | None:
     return os.environ.get(variable)
 
 
+def set_environment(variable: str, value: str) -> None:
+    """Sets a variable for the rest of this process and for its children."""
+    os.environ[variable] = value
+
+
 @contextmanager
 def environment(variable: str, value: str) -> Iterator[None]:
     """Sets a variable that is not ours inside the `with` block, for the whole process."""

@@ -23,12 +23,14 @@ ROOT = "tilewright"
 MODULES = {
     "arith": "tir.arith",
     "base": "support.errors",
-    "container": "ir.container",
+    "container": "runtime.container",
     "contrib.msc": "msc",
     "error": "support.errors",
     "instrument": "ir.instrument",
+    "ir.container": "runtime.container",
     "nd": "runtime.ndarray",
     "relax.frontend": "frontend",
+    "relax.vm": "runtime.vm",
     "transform": "ir.transform",
 }
 """Public module -> the module it is, both below `tilewright`."""
@@ -58,7 +60,17 @@ NAMES = {
     "register_func": "ffi:register_func",
     "register_global_func": "ffi:register_global_func",
     "register_object": "ffi:register_object",
+    "relax.VMInstrumentReturnKind": "runtime.vm:VMInstrumentReturnKind",
+    "relax.VirtualMachine": "runtime.vm:VirtualMachine",
     "relax.build": "driver:build_relax",
+    "tir.BlockScope": "tir.schedule:BlockScope",
+    "tir.IndexMap": "tir.index_map:IndexMap",
+    "tir.Schedule": "tir.schedule:Schedule",
+    "tir.ScheduleDebugMask": "tir.schedule:ScheduleDebugMask",
+    "tir.ScheduleError": "support.errors:ScheduleError",
+    "tir.ScheduleState": "tir.schedule:ScheduleState",
+    "tir.StmtSRef": "tir.schedule:StmtSRef",
+    "tir.TensorIntrin": "tir.tensor_intrin:TensorIntrin",
     "tir.build": "driver:build_tir",
     **{name: f"runtime:{name}" for name in _DEVICES},
 }

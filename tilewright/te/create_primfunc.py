@@ -240,9 +240,7 @@ class _Builder:
             for buffer, value in zip(outputs, operation.body, strict=True)
         ]
 
-    def nest(
-        self, operation: ComputeOp, outputs: list[Buffer], body: tuple[PrimExpr, ...]
-    ) -> Stmt:
+    def nest(self, operation: ComputeOp, outputs: list[Buffer], body: tuple[PrimExpr, ...]) -> Stmt:
         """Loops around one block that fills `outputs` with `body`."""
         axes = (*operation.axes, *operation.reduce_axis)
         env: dict[int, PrimExpr] = {}
@@ -416,4 +414,3 @@ def create_prim_func(
     args = [ops] if isinstance(ops, (Tensor, Var)) else list(ops)
     func = _Builder(args).build()
     return func if index_dtype_override is None else with_index_dtype(func, index_dtype_override)
-

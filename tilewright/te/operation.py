@@ -46,16 +46,12 @@ def const(value: Any, dtype: str = "int32", span: Any = None) -> PrimExpr:
     return op.const(value, dtype)
 
 
-def reduce_axis(
-    dom: Any, name: str = "rv", thread_tag: str = "", span: Any = None
-) -> IterVar:
+def reduce_axis(dom: Any, name: str = "rv", thread_tag: str = "", span: Any = None) -> IterVar:
     """A new axis to reduce over: `dom` is `(begin, end)` or a `Range`."""
     return IterVar(_domain(dom), name, IterVar.CommReduce, thread_tag, span=span)  # type: ignore[arg-type]
 
 
-def thread_axis(
-    dom: Any = None, tag: str = "", name: str = "", span: Any = None
-) -> IterVar:
+def thread_axis(dom: Any = None, tag: str = "", name: str = "", span: Any = None) -> IterVar:
     """A new axis over the threads of `tag`, such as `threadIdx.x`."""
     if isinstance(dom, str):
         dom, tag = None, dom
@@ -180,9 +176,7 @@ def extern(
             raise ArgumentError(f"extern `{name}` expects tensors, found {type(value).__name__}")
     several = isinstance(shape, (tuple, list)) and any(isinstance(s, (tuple, list)) for s in shape)
     shapes = [as_shape(s) for s in shape] if several else [as_shape(shape)]
-    reads = list(_as_list(in_buffers)) or [
-        decl_buffer(t.shape, t.dtype, t.name) for t in inputs
-    ]
+    reads = list(_as_list(in_buffers)) or [decl_buffer(t.shape, t.dtype, t.name) for t in inputs]
     writes = list(_as_list(out_buffers)) or [
         decl_buffer(dims, kind, name) for dims, kind in _outputs(shapes, dtype, inputs, name)
     ]

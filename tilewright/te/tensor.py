@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ir.expr import IntImm, PrimExpr, as_scalar
+from ..ir.expr import PrimExpr, as_scalar
 from ..ir.functor import Visitor, on
 from ..ir.node import Node, derived, ignored, node
 from ..support.dtypes import dtype_of
@@ -303,4 +303,3 @@ class ScanOp(Operation):
         """The `index`-th state over all steps."""
         state = self.state_placeholder[index]
         return Tensor(state.shape, state.dtype, self, index)
-

@@ -1,6 +1,9 @@
 """TensorIR: loop programs over buffers, with blocks as the unit of scheduling."""
 
+from typing import TYPE_CHECKING
+
 from ..ir.expr import FloatImm, IntImm, PrimExpr, Range
+from ..support import public as _public
 from . import printer_stmt
 from .buffer import Buffer, decl_buffer
 from .expr import *
@@ -28,3 +31,6 @@ from .stmt import (
     While,
     stmt_seq,
 )  # fmt: skip
+
+if not TYPE_CHECKING:  # public names that other layers define; a checker would take all for granted
+    __getattr__, __dir__ = _public.lazy_attributes(__name__)

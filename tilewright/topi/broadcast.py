@@ -162,7 +162,9 @@ def _log_add_exp(a: PrimExpr, b: PrimExpr) -> PrimExpr:
     """`log(exp(a) + exp(b))`, computed from the larger one."""
     high, low = op.max(a, b), op.min(a, b)
     rest = op.add(high, op.log1p(op.exp(op.subtract(low, high))))
-    return op.select(op.equal(high, low), op.add(high, op.const(0.6931471805599453, high.dtype)), rest)
+    return op.select(
+        op.equal(high, low), op.add(high, op.const(0.6931471805599453, high.dtype)), rest
+    )
 
 
 def _xor(a: Any, b: Any) -> PrimExpr:

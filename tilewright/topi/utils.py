@@ -184,9 +184,7 @@ def compute(
     """`te.compute` of one output whose axes are `ax0`, `ax1`..."""
     dims = as_shape(list(shape))
     names = [f"ax{i}" for i in range(len(dims))]
-    made: Tensor = te.compute(
-        dims, lambda *i: function(*i), name, tag, attrs, varargs_names=names
-    )
+    made: Tensor = te.compute(dims, lambda *i: function(*i), name, tag, attrs, varargs_names=names)
     return made
 
 

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from tilewright.support.errors import ArgumentError
 
 MACHINES = {"x86_64": 62, "aarch64": 183, "arm64": 183, "riscv64": 243}
@@ -19,6 +16,8 @@ _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _SYMTAB, _STRTAB, _PROGBITS = 2, 3, 1
 _LOCAL, _GLOBAL, _WEAK = 0, 1, 2
+_ALLOCATED, _LARGE = 2, 0x10000000
+_LARGE_FROM = 512 << 20  # beyond this, x86-64 code could no longer reach what lies behind the data
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Blob:
     """Named bytes for `write_data_object`."""
 
     name: str
-    data: bytes | npt.NDArray[np.uint8]
+    data: bytes | memoryview
     align: int = 64
 
 
@@ -74,7 +73,10 @@ def write_data_object(path: Path, blobs: Sequence[Blob], architecture: str) -> N
         )
     offsets, size = _layout(blobs)
     names = b"\0" + b"".join(blob.name.encode() + b"\0" for blob in blobs)
-    section_names = b"\0.rodata.tilewright\0.symtab\0.strtab\0.shstrtab\0.note.GNU-stack\0"
+    large = architecture == "x86_64" and size > _LARGE_FROM
+    section = ".lrodata.tilewright" if large else ".rodata.tilewright"
+    flags = _ALLOCATED | (_LARGE if large else 0)
+    section_names = f"\0{section}\0.symtab\0.strtab\0.shstrtab\0.note.GNU-stack\0".encode()
     symbols = _SYMBOL.pack(0, 0, 0, 0, 0, 0)
     at = 1
     for blob, offset in zip(blobs, offsets, strict=True):
@@ -91,23 +93,23 @@ def write_data_object(path: Path, blobs: Sequence[Blob], architecture: str) -> N
 
     table = [
         (0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-        (named(".rodata.tilewright"), _PROGBITS, 2, 0, start, size, 0, 0, 4096, 0),
+        (named(section), _PROGBITS, flags, 0, start, size, 0, 0, 4096, 0),
         (named(".symtab"), _SYMTAB, 0, 0, symbols_at, len(symbols), 3, 1, 8, _SYMBOL.size),
         (named(".strtab"), _STRTAB, 0, 0, names_at, len(names), 0, 0, 1, 0),
         (named(".shstrtab"), _STRTAB, 0, 0, section_names_at, len(section_names), 0, 0, 1, 0),
         (named(".note.GNU-stack"), _PROGBITS, 0, 0, table_at, 0, 0, 0, 1, 0),
     ]
     identity = b"\x7fELF\x02\x01\x01" + bytes(9)
-    flags = _RISCV_FLAGS if architecture == "riscv64" else 0
+    abi = _RISCV_FLAGS if architecture == "riscv64" else 0
     header = _HEADER.pack(
-        identity, 1, MACHINES[architecture], 1, 0, 0, table_at, flags,
+        identity, 1, MACHINES[architecture], 1, 0, 0, table_at, abi,
         _HEADER.size, 0, 0, _SECTION.size, len(table), 4,
     )  # fmt: skip
     with open(path, "wb") as file:
         file.write(header)
         for blob, offset in zip(blobs, offsets, strict=True):
             file.seek(start + offset)
-            file.write(memoryview(blob.data))
+            file.write(blob.data)
         file.seek(symbols_at)
         file.write(symbols + names + section_names)
         file.seek(table_at)

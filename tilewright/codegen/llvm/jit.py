@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
-import tvm_ffi
 
+from tilewright.ffi import tvm_ffi
+from tilewright.runtime.module import PACKED_PREFIX, Module
 from tilewright.support.errors import ArgumentError, listing
 from tilewright.support.knobs import NUM_THREADS
 
@@ -23,7 +24,6 @@ from .elf import read_symbols
 from .threadpool import EXPORTED
 from .vm_support import support_ir
 
-PACKED_PREFIX = "__tvm_ffi_"
 _serial = itertools.count()
 
 
@@ -48,6 +48,7 @@ class _Code:
         except RuntimeError as error:
             self._engine.close()
             raise ArgumentError(f"cannot link the compiled objects: {error}") from None
+        self.kept: list[object] = []
         self._release: Callable[[], None] | None = None
         if "tilewright_module_release" in self.defined:
             address = self.addresses["tilewright_module_release"]
@@ -67,17 +68,20 @@ class _Code:
         engine.close()
 
 
-class JITModule:
+class JITModule(Module):
     """Compiled functions in this process.
 
     `module["f"]` is the tvm-ffi function whose symbol is `__tvm_ffi_f`; `address("f")` is the plain
     address of any symbol. The code lives as long as this object or any function taken from it.
     """
 
-    kind = "llvm"
+    kind = "jit"
 
     def __init__(self, objects: Sequence[bytes], imports: Mapping[str, int] | None = None) -> None:
-        self._code = _Code(objects, imports or {})
+        super().__init__()
+        self.objects = list(objects)
+        self._code = _Code(self.objects, imports or {})
+        self._owner: tvm_ffi.Function | None = None
         self._functions: dict[str, tvm_ffi.Function] = {}
 
     @property
@@ -85,48 +89,50 @@ class JITModule:
         """The names of all symbols defined here."""
         return self._code.defined
 
-    @property
     def function_names(self) -> list[str]:
-        """The names that `get_function` knows."""
+        """The names of the packed functions."""
         prefix = len(PACKED_PREFIX)
         return sorted(s[prefix:] for s in self.symbols if s.startswith(PACKED_PREFIX))
 
+    def symbol_address(self, name: str) -> int | None:
+        if name in self._code.defined:
+            return self._code.address(name)
+        return super().symbol_address(name)
+
     def address(self, symbol: str) -> int:
         """The address of a symbol; it is valid while this module is alive."""
-        if symbol not in self._code.defined:
+        found = self.symbol_address(symbol)
+        if found is None:
             raise ArgumentError(
                 f"the module defines no symbol {symbol!r}",
                 note=f"it defines {listing(sorted(self.symbols))}",
             )
-        return self._code.address(symbol)
+        return found
 
-    def implements_function(self, name: str, query_imports: bool = False) -> bool:
-        """Whether there is a packed function called `name`."""
-        return PACKED_PREFIX + name in self._code.defined
-
-    def get_function(self, name: str, query_imports: bool = False) -> tvm_ffi.Function:
-        """The packed function called `name`; it keeps the code alive."""
+    def find(self, name: str) -> tvm_ffi.Function | None:
         found = self._functions.get(name)
-        if found is None:
-            if not self.implements_function(name):
-                raise AttributeError(
-                    f"the module has no function {name!r}; it has {listing(self.function_names)}"
-                )
+        if found is None and PACKED_PREFIX + name in self._code.defined:
             address = self._code.address(PACKED_PREFIX + name)
+            # The function keeps the code, not this object: a cycle that no collector would see.
             found = tvm_ffi.Function.__from_extern_c__(address, keep_alive_object=self._code)
             self._functions[name] = found
         return found
 
-    def __getitem__(self, name: str) -> tvm_ffi.Function:
-        return self.get_function(name)
+    def keep(self, *values: object) -> None:
+        """`values` live as long as the code does."""
+        self._code.kept.extend(values)
 
-    def __contains__(self, name: str) -> bool:
-        return self.implements_function(name)
+    def hold_owner(self, symbol: str) -> None:
+        """Stores the handle of an object that keeps the code alive at `symbol`, for closures."""
+        address = next(iter(self._code.defined))
+        self._owner = tvm_ffi.Function.__from_extern_c__(
+            self._code.address(address), keep_alive_object=self._code
+        )
+        slot = ctypes.c_void_p.from_address(self.address(symbol))
+        slot.value = self._owner.__chandle__()
 
 
-def load_objects(
-    objects: Iterable[bytes], imports: Mapping[str, int] | None = None
-) -> JITModule:
+def load_objects(objects: Iterable[bytes], imports: Mapping[str, int] | None = None) -> JITModule:
     """The objects linked together and loaded; `imports` are addresses of further symbols."""
     return JITModule(list(objects), imports)
 

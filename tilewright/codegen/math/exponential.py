@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .ops import N, Ops, clamp, nearest, polynomial
+from .ops import N, Ops, clamp, nearest, polynomial, two_sum
 
 LOG2E = 1.4426950408889634
 LN2 = 0.6931471805599453
@@ -23,7 +23,6 @@ EXP10_RANGE = {"float32": (-46.0, 39.0), "float64": (-324.5, 309.0)}
 EXPM1_LOW = {"float32": -18.0, "float64": -39.0}
 TANH_HIGH = {"float32": 10.0, "float64": 22.0}
 ERF_HIGH = {"float32": 4.0, "float64": 6.0}
-ERFC_MIDDLE = {"float32": 2.5, "float64": 3.5}
 SQUARING_FROM = {"float32": 88.0, "float64": 709.0}
 
 
@@ -82,7 +81,16 @@ def expm1(m: Ops[N], x: N) -> N:
 def sigmoid(m: Ops[N], x: N) -> N:
     """`1 / (1 + exp(-x))`; the smaller tail keeps its relative accuracy."""
     e = exp(m, -m.abs(x))
-    return m.select(x < 0.0, e, 1.0) / (e + 1.0)
+    d = e + 1.0
+    return quotient(m, m.select(x < 0.0, e, 1.0), d, e - (d - 1.0))
+
+
+def quotient(m: Ops[N], a: N, b: N, b_low: N) -> N:
+    """`a / (b + b_low)`, for a `b_low` that `b` lost by rounding: nearly correctly rounded."""
+    inverse = 1.0 / b
+    q = a * inverse
+    rest = m.mad(-q, b, a) - q * b_low
+    return m.mad(rest, inverse, q)
 
 
 def tanh(m: Ops[N], x: N) -> N:
@@ -93,7 +101,8 @@ def tanh(m: Ops[N], x: N) -> N:
     n, r = reduced(m, a + a)
     power = m.scale(m.const(1.0), n)
     t = m.mad(power, expm1_reduced(m, r), power - 1.0)
-    y = m.select(a < m.format.min_normal, a, t / (t + 2.0))
+    d, d_low = two_sum(t, m.const(2.0))
+    y = m.select(a < m.format.min_normal, a, quotient(m, t, d, d_low))
     return m.copysign(y, x)
 
 
@@ -115,10 +124,9 @@ def cosh(m: Ops[N], x: N) -> N:
 
 def _half_exp(m: Ops[N], a: N) -> N:
     """`exp(a) / 2`, which is finite a little longer than `exp(a)`."""
-    high, low = LN2_PARTS[m.format.name]
-    reduced_by_ln2 = (a - high) - low
-    n, r = reduced(m, clamp(m, reduced_by_ln2, *EXP_RANGE[m.format.name]))
-    return m.scale(expm1_reduced(m, r) + 1.0, n)
+    low, high = EXP_RANGE[m.format.name]
+    n, r = reduced(m, clamp(m, a, low, high + 1.0))
+    return m.scale(expm1_reduced(m, r) + 1.0, n - 1.0)
 
 
 def erf(m: Ops[N], x: N) -> N:
@@ -127,8 +135,7 @@ def erf(m: Ops[N], x: N) -> N:
     a = m.abs(x)
     a = m.select(a > high, high, a)
     small = m.mad(a, polynomial(m, a * a, "ERF"), a)
-    n, r = reduced(m, -polynomial(m, a - ERFC_MIDDLE[m.format.name], "LOG_ERFC"))
+    n, r = reduced(m, -polynomial(m, a - 1.0, "LOG_ERFC"))
     power = m.scale(m.const(1.0), n)
     large = 1.0 - m.mad(power, expm1_reduced(m, r), power)
     return m.copysign(m.select(a < 1.0, small, large), x)
-

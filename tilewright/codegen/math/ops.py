@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, Union
+from typing import Protocol, TypeVar
 
 from .coefficients import FLOAT32, FLOAT64
 
-Scalar = Union[int, float]
+Scalar = int | float
 Self = TypeVar("Self", bound="Number")
 
 
@@ -124,9 +124,9 @@ class Ops(Protocol[N]):
         """`values[index]`, lane by lane."""
         ...
 
-    def rarely(self, condition: N, slow: Callable[[], tuple[N, ...]], fast: tuple[N, ...]) -> (
-        tuple[N, ...]
-    ):
+    def rarely(
+        self, condition: N, slow: Callable[[], tuple[N, ...]], fast: tuple[N, ...]
+    ) -> tuple[N, ...]:
         """`slow()` where `condition`, else `fast`; may skip `slow` if no lane needs it."""
         ...
 

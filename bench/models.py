@@ -1,0 +1,219 @@
+"""How fast whole models run: tilewright and its peers in turns, on the same inputs.
+
+python -m bench.models --models resnet50,bert_base --threads 1,2 --json results.json
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import onnx
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tilewright.target import MachineModel, Target
+
+from . import zoo
+from .peers import OURS, PEERS, Array, Inputs, installed, version_of
+from .turns import Measurement, measure
+
+SYMBOLS = {"batch": 1, "sequence": 128}
+DEFAULT = "resnet50,resnet18,mobilenetv2,convnext_tiny,bert_base,minilm,vit_b16,gpt2"
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One peer on one model: times in milliseconds; `error` relative to the outputs' spread.
+
+    `speedup` is the peer's median over ours: above 1, we are faster.
+    """
+
+    model: str
+    threads: int
+    peer: str
+    version: str
+    build_s: float | None
+    median_ms: float | None
+    best_ms: float | None
+    speedup: float | None
+    difference: float | None
+    agrees: bool | None
+    failure: str
+
+
+def make_inputs(model: onnx.ModelProto, seed: int = 0) -> dict[str, Array]:
+    """Random inputs for a model: numbers, tokens, and masks of ones; symbols as in `SYMBOLS`."""
+    rng = np.random.default_rng(seed)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs: dict[str, Array] = {}
+    for value in model.graph.input:
+        if value.name in weights:
+            continue
+        kind = value.type.tensor_type
+        shape = [d.dim_value or SYMBOLS.get(d.dim_param, 1) for d in kind.shape.dim]
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        if np.issubdtype(dtype, np.floating):
+            inputs[value.name] = rng.standard_normal(shape).astype(dtype)
+        elif "mask" in value.name:
+            inputs[value.name] = np.ones(shape, dtype)
+        elif "type" in value.name:
+            inputs[value.name] = np.zeros(shape, dtype)
+        else:
+            inputs[value.name] = rng.integers(0, 1000, shape).astype(dtype)
+    return inputs
+
+
+def difference(outputs: list[Array], reference: list[Array]) -> float:
+    """The largest difference of two sets of outputs, over the spread of the reference."""
+    if [o.shape for o in outputs] != [r.shape for r in reference]:
+        return float("inf")
+    worst = 0.0
+    for output, expected in zip(outputs, reference, strict=True):
+        spread = float(np.std(expected)) or 1.0
+        gap = float(np.max(np.abs(output.astype(float) - expected), initial=0.0))
+        worst = max(worst, gap / spread if np.isfinite(gap) else float("inf"))
+    return worst
+
+
+def rows_of(model: str, threads: int, found: list[Measurement]) -> list[Row]:
+    """The rows of one model; outputs are compared with the first peer's that is not ours."""
+    working = [m for m in found if not m.error]
+    reference = next((m for m in working if m.peer != OURS), None)
+    ours = next((m for m in working if m.peer == OURS), None)
+    return [_row(model, threads, m, reference, ours) for m in found]
+
+
+def _row(
+    model: str,
+    threads: int,
+    m: Measurement,
+    reference: Measurement | None,
+    ours: Measurement | None,
+) -> Row:
+    if m.error:
+        failed = (None, None, None, None, None, None)
+        return Row(model, threads, m.peer, version_of(m.peer), *failed, m.error)
+    compared = reference is not None and m is not reference
+    gap = difference(m.outputs, reference.outputs) if compared and reference else None
+    return Row(
+        model,
+        threads,
+        m.peer,
+        version_of(m.peer),
+        m.build,
+        m.median * 1e3,
+        m.best * 1e3,
+        m.median / ours.median if ours else None,
+        gap,
+        gap <= TOLERANCE if gap is not None else None,
+        "",
+    )
+
+
+def table_of(rows: list[Row]) -> Table:
+    """The rows of peers that work, as a table for the terminal."""
+    table = Table(title="milliseconds; speedup: the peer's median over ours")
+    for column in ("model", "threads", "peer", "build s", "median", "best", "speedup", "agrees"):
+        left = column in ("model", "peer")
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    previous = ""
+    for row in rows:
+        if row.failure:
+            continue
+        if previous not in ("", row.model):
+            table.add_section()
+        previous = row.model
+        figures = (row.build_s, row.median_ms, row.best_ms, row.speedup)
+        cells = ["" if figure is None else f"{figure:.2f}" for figure in figures]
+        table.add_row(row.model, str(row.threads), row.peer, *cells, _verdict(row))
+    return table
+
+
+def _verdict(row: Row) -> str:
+    if row.agrees is None:
+        return "reference"
+    return f"{row.difference:.0e}" if row.agrees else f"[red]NO: {row.difference:.0e}"
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    model = MachineModel.of(Target("llvm"))
+    return {
+        "cpu": model.cpu,
+        "cores": model.cores,
+        "vector_bits": model.vector_bits,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def _resolve(model: str, dynamic: bool) -> Path:
+    file = Path(model)
+    return file if file.suffix == ".onnx" else zoo.path(model, dynamic=dynamic)
+
+
+def run(
+    models: list[str], threads: list[int], peers: list[str], *, dynamic: bool, **turns: Any
+) -> list[Row]:
+    """Measures all models with all numbers of threads and returns the rows."""
+    rows = []
+    for model in models:
+        file = _resolve(model, dynamic)
+        inputs: Inputs = make_inputs(onnx.load(str(file), load_external_data=False))
+        for count in threads:
+            found = measure(peers, str(file), count, inputs, **turns)
+            rows += rows_of(file.stem, count, found)
+    return rows
+
+
+@click.command()
+@click.option("--models", default=DEFAULT, help="names of the zoo, or .onnx files, by commas")
+@click.option("--threads", default="1", help="numbers of threads, by commas")
+@click.option("--peers", default=",".join(PEERS), help="whom to measure, by commas")
+@click.option("--rounds", default=5, help="turns that each peer takes")
+@click.option("--seconds", default=0.5, help="length of a turn")
+@click.option("--dynamic", is_flag=True, help="models with symbolic batch and sequence")
+@click.option("--json", "json_file", type=click.Path(), help="write the rows here too")
+def main(
+    models: str,
+    threads: str,
+    peers: str,
+    rounds: int,
+    seconds: float,
+    dynamic: bool,
+    json_file: str | None,
+) -> None:
+    """Measures tilewright and its peers on whole models, in turns. Fails if outputs differ."""
+    chosen = peers.split(",")
+    unknown = [p for p in chosen if p not in PEERS]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(PEERS)}")
+    console = Console(width=max(100, Console().width))
+    for peer in chosen:
+        if not installed(peer):
+            console.print(f"[yellow]{peer} is not installed: left out")
+    present = [p for p in chosen if installed(p)]
+    counts = [int(count) for count in threads.split(",")]
+    rows = run(models.split(","), counts, present, dynamic=dynamic, rounds=rounds, seconds=seconds)
+    console.print(table_of(rows))
+    for row in rows:
+        if row.failure:
+            where = f"{row.model} with {row.threads} threads"
+            console.print(f"[red]{row.peer} failed on {where}:[/] {escape(row.failure)}")
+    if json_file:
+        record = {"machine": machine(), "rows": [asdict(row) for row in rows]}
+        Path(json_file).write_text(json.dumps(record, indent=1))
+    sys.exit(any(row.failure or row.agrees is False for row in rows))
+
+
+if __name__ == "__main__":
+    main()

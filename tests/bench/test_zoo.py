@@ -1,0 +1,71 @@
+"""The model zoo: light graphs whose outputs tell right from wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from bench import zoo
+from bench.zoo import light
+from tilewright.support.errors import ArgumentError
+
+
+@pytest.fixture
+def empty_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(zoo.ZOO.variable, str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "shufflenet", "densenet121", "inception_v1"])
+def test_light_models_react_to_their_input(name: str) -> None:
+    model = light.load(name)
+    onnx.checker.check_model(model)
+    assert len(model.graph.input) == 1
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    rng = np.random.default_rng(7)
+    images = [rng.standard_normal(light.INPUT_SHAPE, np.float32) for _ in range(2)]
+    first, second = (session.run(None, {model.graph.input[0].name: i})[0] for i in images)
+    assert first.size == 1000 and np.isfinite(first).all()
+    assert first.max() - first.min() > 0.01
+    assert np.abs(first - second).max() > 1e-3
+    assert first.max() < 0.9 or first.min() < 0  # a softmax that is not saturated, or logits
+
+
+def test_weights_come_from_the_seed() -> None:
+    first, again, other = (light.load("squeezenet", seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_files_are_made_once(empty_zoo: Path) -> None:
+    file = zoo.path("light_squeezenet")
+    assert file == empty_zoo / "light_squeezenet.onnx"
+    before = file.stat().st_mtime_ns
+    assert zoo.path("light_squeezenet").stat().st_mtime_ns == before
+    assert [f.name for f in empty_zoo.iterdir()] == [file.name]
+    assert zoo.load("light_squeezenet").graph.node
+
+
+def test_mistakes(empty_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ArgumentError, match="no model 'resnet51' in the zoo"):
+        zoo.path("resnet51")
+    with pytest.raises(ArgumentError, match="fixed sizes only"):
+        zoo.path("light_vgg19", dynamic=True)
+    monkeypatch.setattr(zoo, "EXPORT_NEEDS", ("no_such_library",))
+    with pytest.raises(ArgumentError, match="no_such_library not installed"):
+        zoo.path("resnet50")
+
+
+def test_the_folder_is_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(zoo.ZOO.variable, raising=False)
+    monkeypatch.delenv("TILEWRIGHT_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert zoo.folder() == tmp_path / "tilewright" / "zoo"
+    monkeypatch.setenv("TILEWRIGHT_CACHE", str(tmp_path / "mine"))
+    assert zoo.folder() == tmp_path / "mine" / "zoo"

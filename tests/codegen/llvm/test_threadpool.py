@@ -1,0 +1,197 @@
+"""The thread pool: every task runs once, whatever calls it, from wherever."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import tvm_ffi
+
+from tilewright.codegen.llvm.compile import Machine, compile_module
+from tilewright.codegen.llvm.jit import JITModule, load_objects, num_threads, set_num_threads
+from tilewright.codegen.llvm.vm_support import support_ir
+
+# count(closure): each task adds 1 to closure[task]; nest: each task launches `count` again.
+KERNELS = """
+declare void @tilewright_parallel_launch(ptr, ptr, i64)
+declare ptr @tilewright_workspace_alloc(i64)
+declare void @tilewright_workspace_free(ptr)
+
+define internal void @count_body(i64 %task, i64 %tasks, ptr %counts) {
+  %slot = getelementptr i64, ptr %counts, i64 %task
+  %old = atomicrmw add ptr %slot, i64 1 monotonic
+  ret void
+}
+define internal void @nest_body(i64 %task, i64 %tasks, ptr %counts) {
+  call void @tilewright_parallel_launch(ptr @count_body, ptr %counts, i64 4)
+  ret void
+}
+define internal void @share_body(i64 %task, i64 %tasks, ptr %sums) {
+  %slot = getelementptr i64, ptr %sums, i64 %task
+  store i64 %tasks, ptr %slot
+  ret void
+}
+define void @count(ptr %counts, i64 %hint, i64 %repeats) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  call void @tilewright_parallel_launch(ptr @count_body, ptr %counts, i64 %hint)
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %repeats
+  br i1 %more, label %loop, label %end
+end:
+  ret void
+}
+define void @nest(ptr %counts, i64 %hint, i64 %repeats) {
+  call void @tilewright_parallel_launch(ptr @nest_body, ptr %counts, i64 %hint)
+  ret void
+}
+define void @share(ptr %counts, i64 %hint, i64 %repeats) {
+  call void @tilewright_parallel_launch(ptr @share_body, ptr %counts, i64 %hint)
+  ret void
+}
+define ptr @take(i64 %bytes) {
+  %block = call ptr @tilewright_workspace_alloc(i64 %bytes)
+  ret ptr %block
+}
+define void @give(ptr %block) {
+  call void @tilewright_workspace_free(ptr %block)
+  ret void
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def module() -> JITModule:
+    return load_objects([compile_module(KERNELS)])
+
+
+@pytest.fixture(autouse=True)
+def default_threads() -> Iterator[None]:
+    yield
+    set_num_threads(0)
+
+
+def run(module: JITModule, name: str, hint: int, repeats: int = 1) -> np.ndarray:
+    counts = np.zeros(512, np.int64)
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    function(module.address(name))(counts.ctypes.data, hint, repeats)
+    return counts
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_every_task_runs_once_in_each_launch(module: JITModule, threads: int) -> None:
+    set_num_threads(threads)
+    counts = run(module, "count", 0, 300)
+    assert counts[:threads].tolist() == [300] * threads
+    assert not counts[threads:].any()
+
+
+def test_the_hint_bounds_the_tasks(module: JITModule) -> None:
+    set_num_threads(4)
+    assert run(module, "share", 3)[:4].tolist() == [3, 3, 3, 0]
+    assert run(module, "share", 100)[:5].tolist() == [4, 4, 4, 4, 0]
+    assert run(module, "share", 1)[:2].tolist() == [1, 0]
+
+
+def test_a_launch_inside_a_task_runs_serially(module: JITModule) -> None:
+    set_num_threads(4)
+    counts = run(module, "nest", 4)
+    assert counts[0] == 4  # each of 4 tasks ran the inner body once, as its only task
+    assert not counts[1:].any()
+
+
+def test_launches_from_many_threads(module: JITModule) -> None:
+    set_num_threads(3)
+    totals: list[int] = []
+
+    def work() -> None:
+        counts = run(module, "count", 2, 500)
+        totals.append(int(counts[0]) * 10_000 + int(counts[1]))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(totals) == 8
+    assert all(total // 10_000 == 500 and total % 10_000 <= 500 for total in totals)
+
+
+def test_workers_sleep_when_there_is_nothing_to_do(module: JITModule) -> None:
+    set_num_threads(4)
+    run(module, "count", 0)
+    time.sleep(0.01)
+    before = time.process_time()
+    time.sleep(0.2)
+    assert time.process_time() - before < 0.05
+    assert run(module, "count", 0)[:4].tolist() == [1] * 4
+
+
+def test_a_forked_child_starts_its_own_workers(module: JITModule) -> None:
+    set_num_threads(3)
+    run(module, "count", 0, 10)
+    child = os.fork()
+    if child == 0:
+        counts = run(module, "count", 0, 100)
+        os._exit(0 if counts[:3].tolist() == [100] * 3 else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert run(module, "count", 0)[:3].tolist() == [1] * 3
+
+
+def test_number_of_threads_is_set_and_read_by_global_functions() -> None:
+    tvm_ffi.get_global_func("tilewright.set_num_threads")(5)
+    assert num_threads() == 5
+    set_num_threads(2)
+    assert tvm_ffi.get_global_func("tilewright.num_threads")() == 2
+    set_num_threads(100_000)
+    assert num_threads() == 256
+    set_num_threads(-3)
+    assert num_threads() >= 1
+
+
+@pytest.mark.parametrize(("given", "expected"), [("3", "3"), ("nonsense", None), ("-1", None)])
+def test_the_environment_sets_the_default(given: str, expected: str | None) -> None:
+    code = (
+        "from tilewright.codegen.llvm import jit\n"
+        "import tilewright.support.knobs as k; k.NUM_THREADS.get = lambda: 0\n"
+        "print(jit.num_threads())"
+    )
+    environment = {**os.environ, "TILEWRIGHT_NUM_THREADS": given}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == (expected or str(len(os.sched_getaffinity(0))))
+
+
+def test_workspace_blocks_are_aligned_distinct_and_reused(module: JITModule) -> None:
+    take = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int64)(module.address("take"))
+    give = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(module.address("give"))
+    blocks = [take(size) for size in (0, 1, 100, 100_000, 3_000_000)]
+    assert all(block % 64 == 0 for block in blocks)
+    assert len(set(blocks)) == 5
+    for block in blocks:
+        give(block)
+    assert take(100_000) == blocks[3]
+    give(blocks[3])
+    assert take(-1) is None
+    assert take(1 << 60) is None
+
+
+@pytest.mark.parametrize(
+    "triple",
+    ["aarch64-unknown-linux-gnu", "riscv64-unknown-linux-gnu", "arm64-apple-macosx13",
+     "x86_64-unknown-linux-musl"],
+)  # fmt: skip
+def test_it_compiles_for_other_targets(triple: str) -> None:
+    features = "+m,+a,+f,+d,+c" if triple.startswith("riscv") else ""
+    assert compile_module(support_ir(triple), Machine(triple, features=features))

@@ -1,0 +1,359 @@
+"""Lowered TensorIR to LLVM IR text.
+
+`emit_module` is the entry. A `FunctionEmitter` writes one function; what it does for each class of
+node stands in the tables `EXPRESSIONS`, `STATEMENTS` and `INTRINSICS`, filled by the modules
+`expressions`, `statements`, `intrinsics`, `calls`... of this folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tilewright.ir.expr import FloatImm, IntImm, PrimExpr
+from tilewright.ir.node import Node, children
+from tilewright.ir.type import PointerType, PrimType
+from tilewright.support.dtypes import dtype_of
+from tilewright.support.errors import CompileError
+from tilewright.support.span import Span
+from tilewright.target.machine import MachineModel, model_of
+from tilewright.target.target import Target
+from tilewright.tir.expr import BinaryOpExpr, Call, Var
+from tilewright.tir.function import PrimFunc
+from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore, Stmt
+
+from .builder import FunctionBuilder, ModuleBuilder, Value, quoted
+from .narrow import from_memory
+from .types import memory_type, value_type
+
+IntrinsicHandler = Callable[["FunctionEmitter", Call], Value]
+
+EXPRESSIONS: dict[type, Callable[..., Value]] = {}
+STATEMENTS: dict[type, Callable[..., Stmt | None]] = {}
+INTRINSICS: dict[str, IntrinsicHandler] = {}
+
+FAILING = frozenset(
+    (
+        "tir.tvm_call_packed",
+        "tir.tvm_call_cpacked",
+        "tir.tvm_call_packed_lowered",
+        "tir.tvm_throw_last_error",
+    )
+)
+
+
+STACK_LIMIT, LOCAL_LIMIT = 4096, 65536  # bytes of one allocation
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the machine has that changes the text. `vector_bits` is the widest register."""
+
+    has_fma: bool = True
+    has_scalef: bool = False
+    vector_bits: int = 512
+
+    @staticmethod
+    def of(target: Target | None) -> Features:
+        """Of the processor that `target` is for; of this machine's without one."""
+        model = MachineModel.of(target) if target is not None else model_of({})
+        return Features(model.has_fma, model.has("avx512f"), model.vector_bits)
+
+
+@dataclass
+class Context:
+    """What the functions of one module share."""
+
+    module: ModuleBuilder
+    features: Features
+    functions: Mapping[str, PrimFunc] = field(default_factory=dict)
+    failing: frozenset[str] = frozenset()
+    math: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+class FunctionEmitter:
+    """Writes one function. Values of variables are found by the variable's identity; a variable
+    of an enclosing function is captured: it becomes a parameter."""
+
+    def __init__(self, context: Context, name: str, parent: FunctionEmitter | None = None) -> None:
+        self.context = context
+        self.name = name
+        self.b = FunctionBuilder(context.module)
+        self.parent = parent
+        self.captured: dict[int, tuple[Value, Value, bool]] = {}
+        self.variables: dict[int, Value] = {}
+        self.no_alias: set[int] = set()
+        self.never_negative: set[int] = set()
+        self.cleanups: list[Callable[[], None]] = []
+        self.loops: list[tuple[str, str, int]] = []  # where to go on, where out, and cleanups
+        self.can_fail = False
+        self.returns = "void"
+        self.in_index = 0
+        self.mask: Value | None = None
+        self.effects = 0  # loads and calls so far: an expression that made none may be shared
+        self._pure: dict[int, Value] = {}
+        self._impure: dict[int, Value] = {}
+        self._made: list[int] = []
+
+    # -- variables
+
+    def bind(self, var: Var, value: Value) -> None:
+        """Gives `var` its value."""
+        self.variables[id(var)] = value
+
+    def lookup(self, var: Var) -> Value:
+        """The value of `var`, captured from an enclosing function if need be."""
+        found = self.variables.get(id(var))
+        if found is not None:
+            return found
+        if self.parent is None:
+            raise CompileError(
+                f"variable `{var.name}` is used in `{self.name}` outside its scope", var.span
+            )
+        outer = self.parent.lookup(var)
+        if outer.ref[0] not in "%":
+            return outer
+        inner = Value(outer.type, f"%c{len(self.captured)}")
+        alone = id(var) in self.parent.no_alias
+        self.captured[id(var)] = (inner, outer, alone)
+        if alone:
+            self.no_alias.add(id(var))
+        if self.parent.is_never_negative(var):
+            self.never_negative.add(id(var))
+        self.variables[id(var)] = inner
+        return inner
+
+    def is_never_negative(self, var: Var) -> bool:
+        """Whether `var` is known to be at least zero."""
+        return id(var) in self.never_negative or (
+            self.parent is not None and self.parent.is_never_negative(var)
+        )
+
+    # -- expressions
+
+    def expr(self, node: PrimExpr) -> Value:
+        """The value of `node`, emitted once for all its uses that its first one dominates."""
+        key = id(node)
+        found = self._pure.get(key) or self._impure.get(key)
+        if found is not None:
+            return found
+        if isinstance(node, BinaryOpExpr):
+            self._left_spine(node)
+        handler = EXPRESSIONS.get(type(node))
+        if handler is None:
+            raise CompileError(
+                f"`{self.name}` contains a {type(node).__name__}, which has no meaning in "
+                "lowered code",
+                node.span,
+            )
+        before = self.effects
+        value = handler(self, node)
+        memo = self._pure if self.effects == before else self._impure
+        memo[key] = value
+        self._made.append(key)
+        return value
+
+    def _left_spine(self, node: BinaryOpExpr) -> None:
+        """Emits the left operands of a long chain from the inside, so that none recurses far."""
+        chain: list[PrimExpr] = []
+        inner: PrimExpr = node.a
+        while isinstance(inner, BinaryOpExpr) and id(inner) not in self._pure:
+            chain.append(inner)
+            inner = inner.a
+        if len(chain) > 50:
+            for part in reversed(chain):
+                self.expr(part)
+
+    def index(self, node: PrimExpr) -> Value:
+        """The value of an index: its arithmetic is known not to overflow."""
+        self.in_index += 1
+        value = self.expr(node)
+        self.in_index -= 1
+        return value
+
+    @property
+    def wrap_flags(self) -> str:
+        """The flags of integer arithmetic here."""
+        return " nsw" if self.in_index else ""
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Code that may not run: what it computes is not known outside."""
+        mark = len(self._made)
+        self._impure.clear()
+        yield
+        for key in self._made[mark:]:
+            self._pure.pop(key, None)
+        del self._made[mark:]
+        self._impure.clear()
+
+    def effect(self) -> None:
+        """Says that memory may have changed: loads are made anew from here on."""
+        self.effects += 1
+        self._impure.clear()
+
+    # -- statements
+
+    def stmt(self, node: Stmt | None) -> None:
+        """Emits a statement. A handler returns the statement to go on with, if any, so that long
+        nests of declarations do not recurse; what it put on `cleanups` runs at the end."""
+        mark = len(self.cleanups)
+        while node is not None:
+            self._impure.clear()
+            handler = STATEMENTS.get(type(node))
+            if handler is None:
+                raise CompileError(
+                    f"`{self.name}` contains a {type(node).__name__}, which should have been "
+                    "lowered before code generation",
+                    node.span,
+                )
+            node = handler(self, node)
+        while len(self.cleanups) > mark:
+            self.cleanups.pop()()
+
+    def leave(self, value: Value | None = None) -> None:
+        """Returns from the function, giving allocations back; goes on in an unreachable block."""
+        for cleanup in reversed(self.cleanups):
+            cleanup()
+        self.b.do(f"ret {value}" if value is not None else "ret void")
+        self.b.start(self.b.label("after"))
+
+    def jump_out(self, which: int, span: Span | None) -> None:
+        """Goes on with the next iteration (0) or leaves the innermost loop (1)."""
+        if not self.loops or not self.loops[-1][which]:
+            raise CompileError("`break` and `continue` need a serial loop around them", span)
+        target, kept = self.loops[-1][which], self.loops[-1][2]
+        for cleanup in reversed(self.cleanups[kept:]):
+            cleanup()
+        self.b.jump(str(target))
+        self.b.start(self.b.label("after"))
+
+    def fail_if(
+        self, bad: Value, raise_error: Callable[[], None], *, inverted: bool = False
+    ) -> None:
+        """Leaves with -1 after `raise_error()` if `bad`."""
+        failed, fine = self.b.label("failed"), self.b.label("fine")
+        first, second = (fine, failed) if inverted else (failed, fine)
+        self.b.branch(bad, first, second)
+        self.b.start(failed)
+        raise_error()
+        self.leave(Value("i32", "-1"))
+        self.b.do("unreachable")
+        self.b.start(fine)
+
+
+def emit_module(functions: Mapping[str, PrimFunc], target: Target | Features | None = None) -> str:
+    """The LLVM IR text of a module with one function for each of `functions`, by symbol.
+
+    `target` says what the machine has; without it, this machine's processor. A function that can
+    fail (see `may_fail`) returns `i32`: 0, or -1 with the error raised through tvm-ffi; the others
+    return what `ret_type` says. Raises `CompileError` for what is not lowered TensorIR.
+    """
+    _load_tables()
+    known = target if isinstance(target, Features) else Features.of(target)
+    module = ModuleBuilder()
+    failing = frozenset(name for name, func in functions.items() if may_fail(func))
+    context = Context(module, known, functions, failing)
+    for name, func in functions.items():
+        _emit_function(context, name, func)
+    return module.text()
+
+
+def _load_tables() -> None:
+    from . import calls, expressions, intrinsics, memory, parallel, statements  # noqa: F401
+
+
+def may_fail(func: PrimFunc) -> bool:
+    """Whether the compiled function returns a status: it asserts, takes memory from the heap or
+    calls packed functions."""
+    pending: list[Node] = [func.body]
+    seen: set[int] = set()
+    while pending:
+        node = pending.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, AssertStmt) or (
+            isinstance(node, Allocate) and stack_size(node) is None
+        ):
+            return True
+        if isinstance(node, Call) and getattr(node.op, "name", "") in FAILING:
+            return True
+        if not isinstance(node, BufferStore):
+            pending.extend(children(node))
+    return False
+
+
+def stack_size(node: Allocate) -> int | None:
+    """The number of elements of an allocation that is put on the stack, else `None`."""
+    count = 1
+    for extent in node.extents:
+        if not isinstance(extent, IntImm):
+            return None
+        count *= extent.value
+    info = dtype_of(node.dtype)
+    kind = node.buffer_var.type_annotation
+    scope = kind.storage_scope if isinstance(kind, PointerType) else ""
+    limit = LOCAL_LIMIT if scope.startswith("local") else STACK_LIMIT
+    return count if count * max(1, info.bytes) <= limit else None
+
+
+def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
+    emitter = FunctionEmitter(context, name)
+    separate = bool(func.attrs.get("tir.noalias", True)) and not func.buffer_map
+    params = []
+    for position, var in enumerate(func.params):
+        value = Value(parameter_type(var.dtype), f"%p{position}")
+        is_buffer = isinstance(var.type_annotation, PointerType) and isinstance(
+            var.type_annotation.element_type, PrimType
+        )
+        if separate and is_buffer:
+            emitter.no_alias.add(id(var))
+            params.append(f"ptr noalias {value.ref}")
+        else:
+            params.append(str(value))
+        if value.type != value_type(var.dtype):
+            bits = emitter.b.cast("bitcast", value, memory_type(var.dtype))
+            value = from_memory(emitter.b, var.dtype, bits)
+        emitter.bind(var, value)
+    emitter.can_fail = name in context.failing
+    emitter.returns = "i32" if emitter.can_fail else return_type(func)
+    emitter.stmt(func.body)
+    emitter.b.do(_last(emitter.returns))
+    group = context.module.attribute_group(function_attributes(context.features))
+    header = f"define {emitter.returns} @{quoted(name)}({', '.join(params)}) {group}"
+    context.module.functions[name] = emitter.b.finish(header)
+
+
+def parameter_type(dtype: str) -> str:
+    """The LLVM type in which a parameter of `dtype` is passed: as C passes it."""
+    return "bfloat" if dtype == "bfloat16" else value_type(dtype)
+
+
+def function_attributes(features: Features) -> str:
+    """The attributes of every function with a body."""
+    return f'nounwind "prefer-vector-width"="{features.vector_bits}"'
+
+
+def return_type(func: PrimFunc) -> str:
+    """The LLVM type that a function that cannot fail returns."""
+    if isinstance(func.ret_type, PrimType):
+        return value_type(func.ret_type.dtype)
+    return "ptr" if isinstance(func.ret_type, PointerType) else "void"
+
+
+def _last(returns: str) -> str:
+    if returns == "void":
+        return "ret void"
+    return f"ret {returns} {'null' if returns == 'ptr' else 'zeroinitializer'}"
+
+
+def is_literal(node: PrimExpr) -> bool:
+    """Whether `node` is a number."""
+    return isinstance(node, (IntImm, FloatImm))
+
+
+def lanes(node: PrimExpr) -> int:
+    """The lanes of an expression's value."""
+    return dtype_of(node.dtype).lanes

@@ -1,0 +1,206 @@
+"""Loads and stores: contiguous, strided, gathered, masked; addresses."""
+
+from __future__ import annotations
+
+from tilewright.ir.expr import IntImm, PrimExpr
+from tilewright.support.dtypes import dtype_of
+from tilewright.support.errors import CompileError
+from tilewright.tir.buffer import Buffer
+from tilewright.tir.expr import Broadcast, BufferLoad, Ramp
+from tilewright.tir.stmt import BufferStore, Stmt
+
+from .builder import Value, constant, lanes_of, mangled, vector
+from .codegen import STATEMENTS, FunctionEmitter
+from .expressions import on
+from .narrow import from_memory, to_memory
+from .types import alignment, is_narrow, memory_type
+
+
+def _flat_index(buffer: Buffer, indices: tuple[PrimExpr, ...]) -> PrimExpr:
+    if len(indices) != 1:
+        raise CompileError(
+            f"buffer `{buffer.name}` is accessed with {len(indices)} indices; lowered code has "
+            "flat buffers"
+        )
+    return indices[0]
+
+
+def from_stored(e: FunctionEmitter, dtype: str, raw: Value) -> Value:
+    """A value of `dtype` from what memory holds."""
+    if is_narrow(dtype):
+        return from_memory(e.b, dtype, raw)
+    if dtype_of(dtype).is_bool:
+        return e.b.compare("ne", raw, constant(raw.type, 0))
+    return raw
+
+
+def to_stored(e: FunctionEmitter, dtype: str, value: Value) -> Value:
+    """What memory holds for a value of `dtype`."""
+    if is_narrow(dtype):
+        return to_memory(e.b, dtype, value)
+    if dtype_of(dtype).is_bool:
+        return e.b.cast("zext", value, memory_type(dtype))
+    return value
+
+
+@on(BufferLoad)
+def _load(e: FunctionEmitter, node: BufferLoad) -> Value:
+    e.effects += 1
+    buffer, index = node.buffer, _flat_index(node.buffer, node.indices)
+    pointer = e.lookup(buffer.data)
+    mask = e.expr(node.predicate) if node.predicate is not None else None
+    count = dtype_of(index.dtype).lanes
+    if mask is None and e.mask is not None and count == lanes_of(e.mask.type):
+        mask = e.mask
+    if count == 1:
+        return _load_one(e, buffer.dtype, pointer, e.index(index))
+    if dtype_of(buffer.dtype).lanes != 1:
+        raise CompileError(f"a vector of vectors is loaded from `{buffer.name}`", node.span)
+    return from_stored(e, node.dtype, _load_vector(e, buffer, pointer, index, count, mask))
+
+
+def _load_one(e: FunctionEmitter, dtype: str, pointer: Value, index: Value) -> Value:
+    type = memory_type(dtype)
+    address = e.b.offset(pointer, index, type)
+    return from_stored(e, dtype, e.b.load(type, address, alignment(dtype)))
+
+
+def _load_vector(
+    e: FunctionEmitter,
+    buffer: Buffer,
+    pointer: Value,
+    index: PrimExpr,
+    count: int,
+    mask: Value | None,
+) -> Value:
+    b = e.b
+    element, align = memory_type(buffer.dtype), alignment(buffer.dtype)
+    type = vector(element, count)
+    if isinstance(index, Broadcast) and mask is None:
+        one = e.b.load(element, b.offset(pointer, e.index(index.value), element), align)
+        return b.splat(one, count)
+    if isinstance(index, Ramp):
+        stride = index.stride.value if isinstance(index.stride, IntImm) else None
+        if stride == 1:
+            address = b.offset(pointer, e.index(index.base), element)
+            return _masked_load(e, type, address, align, mask)
+        if mask is None and stride is not None:
+            return _load_strided(e, element, align, pointer, e.index(index.base), stride, count)
+    addresses = _addresses(e, element, pointer, index, count)
+    if mask is None:
+        return b.gather_lanes(
+            [b.load(element, b.extract(addresses, n), align) for n in range(count)]
+        )
+    name = f"llvm.masked.gather.{mangled(type)}.v{count}p0"
+    address_text = f"align {align} {addresses.ref}"
+    e.context.module.declare(name, type, [addresses.type, mask.type, type])
+    return b.emit(
+        type,
+        f"call {type} @{name}({addresses.type} {address_text}, {mask}, {type} zeroinitializer)",
+    )
+
+
+def _addresses(
+    e: FunctionEmitter, element: str, pointer: Value, index: PrimExpr, count: int
+) -> Value:
+    offsets = e.index(index)
+    text = f"getelementptr inbounds {element}, {pointer}, {offsets}"
+    return e.b.emit(vector("ptr", count), text)
+
+
+def _masked_load(
+    e: FunctionEmitter, type: str, address: Value, align: int, mask: Value | None
+) -> Value:
+    if mask is None:
+        return e.b.load(type, address, align)
+    name = f"llvm.masked.load.{mangled(type)}.p0"
+    e.context.module.declare(name, type, ["ptr", mask.type, type])
+    where = f"ptr align {align} {address.ref}"
+    return e.b.emit(type, f"call {type} @{name}({where}, {mask}, {type} zeroinitializer)")
+
+
+def _load_strided(
+    e: FunctionEmitter,
+    element: str,
+    align: int,
+    pointer: Value,
+    base: Value,
+    stride: int,
+    count: int,
+) -> Value:
+    """Reversed: one load. Every second: two loads that stay inside. Else lane by lane."""
+    b = e.b
+    type = vector(element, count)
+    first = b.offset(pointer, base, element)
+    if stride == -1:
+        start = b.offset(first, Value("i64", str(1 - count)), element)
+        return b.shuffle(b.load(type, start, align), None, range(count - 1, -1, -1))
+    if stride == 2:
+        second = b.offset(first, Value("i64", str(count - 1)), element)
+        low, high = b.load(type, first, align), b.load(type, second, align)
+        half = (count + 1) // 2
+        wanted = [2 * n if n < half else count + 2 * n - count + 1 for n in range(count)]
+        return b.shuffle(low, high, wanted)
+    items = [
+        b.load(element, b.offset(first, Value("i64", str(n * stride)), element), align)
+        for n in range(count)
+    ]
+    return b.gather_lanes(items)
+
+
+def _store(e: FunctionEmitter, node: Stmt) -> None:
+    assert isinstance(node, BufferStore)
+    buffer, index = node.buffer, _flat_index(node.buffer, node.indices)
+    value = to_stored(e, node.value.dtype, e.expr(node.value))
+    mask = e.expr(node.predicate) if node.predicate is not None else None
+    pointer = e.lookup(buffer.data)
+    element, align = memory_type(buffer.dtype), alignment(buffer.dtype)
+    count = dtype_of(index.dtype).lanes
+    if count == 1:
+        e.b.store(value, e.b.offset(pointer, e.index(index), element), align)
+    elif isinstance(index, Ramp) and isinstance(index.stride, IntImm) and index.stride.value == 1:
+        address = e.b.offset(pointer, e.index(index.base), element)
+        _masked_store(e, value, address, align, mask)
+    else:
+        _scatter(e, value, _addresses(e, element, pointer, index, count), align, mask)
+    e.effect()
+
+
+def _masked_store(
+    e: FunctionEmitter, value: Value, address: Value, align: int, mask: Value | None
+) -> None:
+    if mask is None:
+        e.b.store(value, address, align)
+        return
+    name = f"llvm.masked.store.{mangled(value.type)}.p0"
+    e.context.module.declare(name, "void", [value.type, "ptr", mask.type])
+    e.b.do(f"call void @{name}({value}, ptr align {align} {address.ref}, {mask})")
+
+
+def _scatter(
+    e: FunctionEmitter, value: Value, addresses: Value, align: int, mask: Value | None
+) -> None:
+    if mask is None:
+        for n in range(lanes_of(value.type)):
+            e.b.store(e.b.extract(value, n), e.b.extract(addresses, n), align)
+        return
+    name = f"llvm.masked.scatter.{mangled(value.type)}.v{lanes_of(value.type)}p0"
+    e.context.module.declare(name, "void", [value.type, addresses.type, mask.type])
+    where = f"{addresses.type} align {align} {addresses.ref}"
+    e.b.do(f"call void @{name}({value}, {where}, {mask})")
+
+
+STATEMENTS[BufferStore] = _store
+
+
+def address_of(e: FunctionEmitter, load: BufferLoad) -> Value:
+    """The address of the element that `load` reads; of the first one, for a vector."""
+    index = _flat_index(load.buffer, load.indices)
+    base = index.base if isinstance(index, Ramp) else index
+    pointer = e.lookup(load.buffer.data)
+    return e.b.offset(pointer, e.index(base), memory_type(load.buffer.dtype))
+
+
+def load_element(e: FunctionEmitter, dtype: str, pointer: Value, index: Value) -> Value:
+    """Element `index` of the array of `dtype` at `pointer`."""
+    return _load_one(e, dtype, pointer, index)

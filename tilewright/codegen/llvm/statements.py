@@ -1,0 +1,251 @@
+"""Loops, branches, allocations: the handlers of statement nodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from tilewright.ir.expr import IntImm, PrimExpr
+from tilewright.ir.node import Node, children
+from tilewright.ir.op import Op
+from tilewright.support.errors import CompileError
+from tilewright.tir import stmt as S
+from tilewright.tir.expr import Call, StringImm
+
+from .builder import Value, escaped, int_of, size_of
+from .codegen import STATEMENTS, FunctionEmitter, stack_size
+from .expressions import is_never_negative
+from .types import alignment, memory_type
+
+BREAK, CONTINUE = Op.get("tir.break_loop"), Op.get("tir.continue_loop")
+Handler = Callable[..., "S.Stmt | None"]
+VECTOR_ALIGNMENT = 64
+DEFAULT_KIND = "RuntimeError"
+_KIND = re.compile(r"([A-Z]\w*(?:Error|Exception)): ?")
+
+
+def on(*classes: type) -> Callable[[Handler], Handler]:
+    """Enters a handler for statement classes into the table."""
+
+    def enter(handler: Handler) -> Handler:
+        for cls in classes:
+            STATEMENTS[cls] = handler
+        return handler
+
+    return enter
+
+
+@on(S.SeqStmt)
+def _seq(e: FunctionEmitter, node: S.SeqStmt) -> S.Stmt | None:
+    for part in node.seq[:-1]:
+        e.stmt(part)
+    return node.seq[-1] if node.seq else None
+
+
+@on(S.Evaluate)
+def _evaluate(e: FunctionEmitter, node: S.Evaluate) -> None:
+    if not isinstance(node.value, IntImm):
+        e.expr(node.value)
+
+
+@on(S.LetStmt)
+def _let(e: FunctionEmitter, node: S.LetStmt) -> S.Stmt:
+    e.bind(node.var, e.expr(node.value))
+    if is_never_negative(e, node.value):
+        e.never_negative.add(id(node.var))
+    return node.body
+
+
+@on(S.AttrStmt, S.DeclBuffer)
+def _transparent(e: FunctionEmitter, node: S.AttrStmt | S.DeclBuffer) -> S.Stmt:
+    return node.body
+
+
+# ---- control flow ------------------------------------------------------------------------------
+
+
+def no_unroll(e: FunctionEmitter) -> str:
+    """The metadata of a loop that LLVM leaves alone: unrolling is the schedule's."""
+    module = e.context.module
+    if not module.metadata:
+        module.node('!{!"llvm.loop.unroll.disable"}')
+        module.node("distinct !{$, !0}")
+    return ", !llvm.loop !1"
+
+
+@on(S.For)
+def _for(e: FunctionEmitter, node: S.For) -> S.Stmt | None:
+    if node.kind not in (S.ForKind.SERIAL, S.ForKind.PARALLEL):
+        raise CompileError(
+            f"a loop over `{node.loop_var.name}` is still {node.kind.name}; code generation "
+            "takes serial and parallel loops",
+            node.span,
+        )
+    extent = e.index(node.extent)
+    count = int_of(extent)
+    if count is not None and count <= 0:
+        return None
+    if is_never_negative(e, node.min):
+        e.never_negative.add(id(node.loop_var))
+    begin = e.index(node.min)
+    if count == 1 and not _jumps(node.body):
+        e.bind(node.loop_var, begin)
+        return node.body
+    if node.kind == S.ForKind.PARALLEL and e.parent is None:
+        from .parallel import launch
+
+        launch(e, node, begin, extent)
+    else:
+        run_loop(e, node, begin, e.b.add(begin, extent, " nsw"), count is not None)
+    return None
+
+
+def _jumps(body: S.Stmt) -> bool:
+    """Whether a small body may hold a `break` or `continue` of the loop around it."""
+    pending: list[Node] = [body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Call) and node.op in (BREAK, CONTINUE):
+            return True
+        if not isinstance(node, (S.For, S.While, S.BufferStore)):
+            pending.extend(children(node))
+    return False
+
+
+def run_loop(
+    e: FunctionEmitter, node: S.For, begin: Value, end: Value, at_least_once: bool
+) -> None:
+    """The serial loop over `begin..end`."""
+
+    latch, done = e.b.label("next"), e.b.label("done")
+
+    def body(index: Value) -> None:
+        e.bind(node.loop_var, index)
+        e.loops.append((latch, done if node.kind == S.ForKind.SERIAL else "", len(e.cleanups)))
+        e.stmt(node.body)
+        e.loops.pop()
+
+    e.effect()
+    with e.scope():
+        e.b.loop(
+            begin,
+            end,
+            body,
+            metadata=no_unroll(e),
+            at_least_once=at_least_once,
+            latch=latch,
+            done=done,
+        )
+
+
+@on(S.While)
+def _while(e: FunctionEmitter, node: S.While) -> None:
+    head, inside, done = e.b.label("while"), e.b.label("do"), e.b.label("done")
+    e.effect()
+    e.b.jump(head)
+    e.b.start(head)
+    with e.scope():
+        e.b.branch(e.expr(node.condition), inside, done)
+        e.b.start(inside)
+        e.loops.append((head, done, len(e.cleanups)))
+        e.stmt(node.body)
+        e.loops.pop()
+        e.b.jump(head, no_unroll(e))
+    e.b.start(done)
+
+
+@on(S.IfThenElse)
+def _if(e: FunctionEmitter, node: S.IfThenElse) -> S.Stmt | None:
+    condition = e.expr(node.condition)
+    if condition.ref in ("true", "false"):
+        return node.then_case if condition.ref == "true" else node.else_case
+    then, done = e.b.label("then"), e.b.label("endif")
+    other = e.b.label("else") if node.else_case is not None else done
+    e.b.branch(condition, then, other)
+    for label, case in ((then, node.then_case), (other, node.else_case)):
+        if case is not None:
+            e.b.start(label)
+            with e.scope():
+                e.stmt(case)
+            e.b.jump(done)
+    e.b.start(done)
+    e.effect()
+    return None
+
+
+@on(S.AssertStmt)
+def _assert(e: FunctionEmitter, node: S.AssertStmt) -> S.Stmt:
+    condition = e.expr(node.condition)
+    if condition.ref != "true":
+        e.fail_if(condition, lambda: raise_error(e, node.message), inverted=True)
+    return node.body
+
+
+def raise_error(e: FunctionEmitter, message: PrimExpr) -> None:
+    """Raises through tvm-ffi. A message that begins with `ValueError: ` names its kind."""
+    text = message.value if isinstance(message, StringImm) else "assertion failed"
+    match = _KIND.match(text)
+    kind = match.group(1) if match else DEFAULT_KIND
+    rest = text[match.end() :] if match else text
+    module = e.context.module
+    e.b.call("TVMFFIErrorSetRaisedFromCStr", "void", [module.string(kind), module.string(rest)])
+
+
+# ---- memory ------------------------------------------------------------------------------------
+
+
+@on(S.Allocate)
+def _allocate(e: FunctionEmitter, node: S.Allocate) -> S.Stmt:
+    type = memory_type(node.dtype)
+    count = stack_size(node)
+    if count is not None:
+        align = max(VECTOR_ALIGNMENT, alignment(node.dtype))
+        pointer = e.b.alloca(type, max(1, count), align)
+    else:
+        pointer = _workspace(e, node, type)
+    e.bind(node.buffer_var, pointer)
+    e.no_alias.add(id(node.buffer_var))
+    return node.body
+
+
+def _workspace(e: FunctionEmitter, node: S.Allocate, type: str) -> Value:
+    """Memory from the heap, given back when the function is left or the scope ends."""
+    size = Value("i64", str(size_of(type)))
+    for extent in node.extents:
+        size = e.b.mul(size, as_int64(e, e.index(extent)), " nsw")
+    pointer = e.b.call("tilewright_workspace_alloc", "ptr", [size])
+    missing = e.b.compare("eq", pointer, Value("ptr", "null"))
+    text = f"MemoryError: `{e.name}` cannot allocate its workspace `{node.buffer_var.name}`"
+    e.fail_if(missing, lambda: raise_error(e, StringImm(text)))
+    e.cleanups.append(lambda: _free(e, pointer))
+    e.effect()
+    return pointer
+
+
+def as_int64(e: FunctionEmitter, value: Value) -> Value:
+    """A signed integer as an `i64`."""
+    literal = int_of(value)
+    if literal is not None:
+        return Value("i64", str(literal))
+    return value if value.type == "i64" else e.b.cast("sext", value, "i64")
+
+
+def _free(e: FunctionEmitter, pointer: Value) -> None:
+    e.b.call("tilewright_workspace_free", "void", [pointer])
+
+
+@on(S.AllocateConst)
+def _allocate_const(e: FunctionEmitter, node: S.AllocateConst) -> S.Stmt:
+    data = node.data.numpy() if hasattr(node.data, "numpy") else node.data
+    stored = np.ascontiguousarray(data).view(np.uint8).tobytes()
+    module = e.context.module
+    name = f"{e.name}.const{len(module.globals)}"
+    pointer = module.global_(
+        name,
+        f'private unnamed_addr constant [{len(stored)} x i8] c"{escaped(stored)}", '
+        f"align {VECTOR_ALIGNMENT}",
+    )
+    e.bind(node.buffer_var, pointer)
+    return node.body

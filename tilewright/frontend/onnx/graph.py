@@ -1,0 +1,259 @@
+"""Walking an ONNX graph: names to values, nodes to converters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from ... import relax
+from ...ir.expr import PrimExpr
+from ...support.dtypes import dtype_name
+from ...support.errors import ImportModelError, OpNotImplemented, TVMError, listing
+from ...support.span import Span
+from .expand import function_body
+from .node import NodeContext
+from .registry import find_converter
+from .values import LIMIT, Known, is_symbolic, settle
+
+
+class GraphImporter:
+    """Imports one graph into the function that `bb` builds; subgraphs see their parent's names."""
+
+    def __init__(
+        self,
+        bb: relax.BlockBuilder,
+        opsets: dict[str, int],
+        parent: GraphImporter | None = None,
+    ) -> None:
+        self.bb = bb
+        self.opsets = opsets
+        self.parent = parent
+        self._exprs: dict[str, relax.Expr] = {}
+        self._known: dict[str, Known] = {}
+        self._constants: dict[str, relax.Expr] = {}
+        self.dims: dict[str, Any] = parent.dims if parent is not None else {}
+        """Symbolic dimensions by their ONNX name, shared by the whole model."""
+
+    # values
+
+    def bind(self, name: str, value: relax.Expr | Known) -> None:
+        """Gives an ONNX name its value."""
+        if isinstance(value, np.ndarray):
+            self._known[name] = settle(value)
+        else:
+            self._exprs[name] = value
+
+    def is_bound(self, name: str) -> bool:
+        """Whether the name has a value here or in a parent."""
+        here = name in self._exprs or name in self._known
+        return here or (self.parent is not None and self.parent.is_bound(name))
+
+    def _owner(self, name: str) -> GraphImporter:
+        scope: GraphImporter | None = self
+        while scope is not None:
+            if name in scope._exprs or name in scope._known:
+                return scope
+            scope = scope.parent
+        raise ImportModelError(
+            f"the name '{name}' is used but nothing gives it a value",
+            hint="the model is inconsistent: check it with onnx.checker",
+        )
+
+    def known(self, name: str) -> Known | None:
+        """The value of a name if it is known while importing."""
+        return self._owner(name)._known.get(name)
+
+    def expr(self, name: str) -> relax.Expr:
+        """The value of a name as an expression; a known tensor is made one."""
+        owner = self._owner(name)
+        found = owner._exprs.get(name)
+        if found is None:
+            found = self.materialize(owner._known[name])
+            if isinstance(found, relax.Constant):
+                owner._exprs[name] = found
+        return found
+
+    def materialize(self, known: Known) -> relax.Expr:
+        """A known tensor as an expression: a constant, or computed from the dimensions."""
+        if not is_symbolic(known):
+            return relax.const(settle(known), dtype_name(settle(known).dtype))
+        flat = relax.ShapeExpr(list(known.reshape(-1)))
+        tensor = self.emit(relax.op.shape_to_tensor(flat))
+        if known.ndim == 1:
+            return tensor
+        return self.emit(relax.op.reshape(tensor, list(known.shape)))
+
+    def emit(self, expr: relax.Expr, span: Span | None = None) -> relax.Expr:
+        """Adds a binding; variables and constants stay as they are."""
+        if isinstance(expr, (relax.Var, relax.Constant)):
+            return expr
+        if span is not None and expr.span is None:
+            expr = expr.replace(span=span)
+        return self.bb.emit(expr)
+
+    # graphs
+
+    def initializers(self, graph: onnx.GraphProto, base_dir: str) -> dict[str, Known]:
+        """The constants that a graph holds, by name."""
+        found = {}
+        for tensor in graph.initializer:
+            try:
+                found[tensor.name] = onnx.numpy_helper.to_array(tensor, base_dir)
+            except Exception as error:
+                raise ImportModelError(
+                    f"initializer '{tensor.name}' cannot be read: {error}",
+                    hint="the file is damaged, or its external data lie elsewhere",
+                ) from error
+        for sparse in graph.sparse_initializer:
+            found[sparse.values.name] = dense_of(sparse)
+        return found
+
+    def nodes(self, nodes: Iterable[onnx.NodeProto]) -> None:
+        """Imports nodes in their order."""
+        for node in nodes:
+            self.node(node)
+
+    def node(self, proto: onnx.NodeProto) -> None:
+        """Imports one node: by its converter, or by the function that ONNX defines it with."""
+        domain = "" if proto.domain == "ai.onnx" else proto.domain
+        opset = self.opsets.get(domain, self.opsets.get("", 1) if domain == "" else 1)
+        context = NodeContext(self, proto, opset)
+        converter = find_converter(domain, proto.op_type, opset)
+        try:
+            if converter is None:
+                self._expand(context)
+                return
+            result = converter(context)
+        except TVMError as error:
+            if error.span is None:
+                raise type(error)(
+                    error.message, context.span, note=error.note, hint=error.hint
+                ) from error
+            raise
+        self._outputs(context, result)
+
+    def _outputs(self, context: NodeContext, result: Any) -> None:
+        values = list(result) if isinstance(result, (list, tuple)) else [result]
+        names = context.proto.output
+        if isinstance(result, relax.Expr) and len([n for n in names if n]) > 1:
+            values = self._split(context, result)
+        for name, value in zip(names, values, strict=False):
+            if name and value is not None:
+                made = value if isinstance(value, np.ndarray) else context.emit(value)
+                self.bind(name, made)
+
+    def _split(self, context: NodeContext, result: relax.Expr) -> list[relax.Expr]:
+        whole = context.emit(result)
+        if not isinstance(whole.struct_info, relax.TupleStructInfo):
+            raise context.error("the converter gave one value for several outputs")
+        count = len(whole.struct_info.fields)
+        return [relax.TupleGetItem(whole, index) for index in range(count)]
+
+    def _expand(self, context: NodeContext) -> None:
+        body = function_body(context)
+        if body is None:
+            raise OpNotImplemented(
+                f"operator {context.op_type} of domain "
+                f"'{context.proto.domain or 'ai.onnx'}' is not known at opset {context.opset}",
+                context.span,
+            )
+        inner = GraphImporter(self.bb, {**self.opsets, **body.opsets}, self)
+        inner.nodes(body.nodes)
+        for outer, name in body.outputs:
+            known = inner.known(name)
+            self.bind(outer, known if known is not None else inner.expr(name))
+
+    def subgraph(self, graph: onnx.GraphProto, inputs: Sequence[relax.Expr | Known]) -> list[Any]:
+        """Imports a subgraph inline, on these inputs; gives its outputs."""
+        inner = GraphImporter(self.bb, self.opsets, self)
+        for name, value in inner.initializers(graph, "").items():
+            inner.bind(name, value)
+        for proto, value in zip(graph.input, inputs, strict=False):
+            inner.bind(proto.name, value)
+        inner.nodes(graph.node)
+        out = []
+        for proto in graph.output:
+            known = inner.known(proto.name)
+            out.append(known if known is not None else inner.expr(proto.name))
+        return out
+
+    def is_small(self, value: Known) -> bool:
+        """Whether a tensor is small enough to be followed while importing."""
+        return value.size <= LIMIT
+
+
+def dense_of(sparse: onnx.SparseTensorProto) -> Known:
+    """A sparse constant as a dense array."""
+    values = onnx.numpy_helper.to_array(sparse.values)
+    indices = onnx.numpy_helper.to_array(sparse.indices)
+    dense = np.zeros(tuple(sparse.dims), values.dtype)
+    if indices.ndim == 1:
+        dense.reshape(-1)[indices] = values
+    else:
+        dense[tuple(indices.T)] = values
+    return dense
+
+
+def unknown_operators(model: onnx.ModelProto, opsets: dict[str, int]) -> dict[str, list[str]]:
+    """Every operator of the model (subgraphs included) that cannot be imported, with its nodes."""
+    missing: dict[str, list[str]] = {}
+    local = {(f.domain, f.name) for f in model.functions}
+
+    def visit(graph: onnx.GraphProto) -> None:
+        for node in graph.node:
+            domain = "" if node.domain == "ai.onnx" else node.domain
+            opset = opsets.get(domain, 1)
+            known = (node.domain, node.op_type) in local or find_converter(
+                domain, node.op_type, opset
+            )
+            if not known and not _has_function(node.op_type, domain, opset):
+                label = f"{domain + '.' if domain else ''}{node.op_type}"
+                missing.setdefault(label, []).append(node.name or ", ".join(node.output))
+            for attribute in node.attribute:
+                for inner in (attribute.g, *attribute.graphs):
+                    visit(inner)
+
+    visit(model.graph)
+    return missing
+
+
+def _has_function(op_type: str, domain: str, opset: int) -> bool:
+    try:
+        schema = onnx.defs.get_schema(op_type, opset, domain)
+    except onnx.defs.SchemaError:
+        return False
+    return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def refuse_unknown(model: onnx.ModelProto, opsets: dict[str, int]) -> None:
+    """Raises `OpNotImplemented` that lists every unknown operator with its nodes, if any."""
+    missing = unknown_operators(model, opsets)
+    if missing:
+        rows = [f"{name}: nodes {listing(nodes, 5)}" for name, nodes in sorted(missing.items())]
+        raise OpNotImplemented(
+            f"the model uses {len(missing)} operators that cannot be imported:\n  "
+            + "\n  ".join(rows),
+            hint="check the model's opset and domain versions; see docs/onnx.md for the list",
+        )
+
+
+def shape_of_proto(
+    value: onnx.ValueInfoProto, dims: dict[str, Any], new_dim: Any
+) -> list[int | PrimExpr] | None:
+    """The declared shape of a graph input: named dimensions become variables; None if unknown."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    shape: list[int | PrimExpr] = []
+    for index, dim in enumerate(tensor.shape.dim):
+        if dim.HasField("dim_value") and dim.dim_value >= 0:
+            shape.append(dim.dim_value)
+        else:
+            name = dim.dim_param or f"{value.name}_dim_{index}"
+            if name not in dims:
+                dims[name] = new_dim(name)
+            shape.append(dims[name])
+    return shape

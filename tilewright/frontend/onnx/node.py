@@ -1,0 +1,201 @@
+"""What a converter sees: one ONNX node with its inputs, attributes and the builder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import onnx
+
+from ... import relax
+from ...ir.expr import PrimExpr
+from ...support.dtypes import dtype_name
+from ...support.errors import ImportModelError
+from ...support.span import Span, model_span
+from .values import Known, dimension, settle
+
+if TYPE_CHECKING:
+    from .graph import GraphImporter
+
+Result: TypeAlias = "relax.Expr | Known | Sequence[relax.Expr | Known | None] | None"
+"""What a converter returns: an expression or a known tensor, or one of them an output."""
+
+
+class NodeContext:
+    """One node being converted. Inputs that are absent (or an empty name) are None."""
+
+    def __init__(self, importer: GraphImporter, proto: onnx.NodeProto, opset: int) -> None:
+        self.importer = importer
+        self.proto = proto
+        self.opset = opset
+        self.op_type = proto.op_type
+        self._attributes = {a.name: a for a in proto.attribute}
+
+    @property
+    def label(self) -> str:
+        """The node in words, for messages and spans."""
+        name = self.proto.name or (self.proto.output[0] if self.proto.output else "")
+        return f"ONNX node '{name}' ({self.op_type})"
+
+    @property
+    def span(self) -> Span:
+        """The node as a span."""
+        return model_span(self.label)
+
+    @property
+    def bb(self) -> relax.BlockBuilder:
+        """The builder of the function being imported."""
+        return self.importer.bb
+
+    def error(self, message: str, **options: Any) -> ImportModelError:
+        """An error about this node, to be raised."""
+        return ImportModelError(message, self.span, **options)
+
+    # attributes
+
+    def attr(self, name: str, default: Any = None) -> Any:
+        """An attribute as Python data: int, float, str, list, NumPy array or GraphProto."""
+        found = self._attributes.get(name)
+        return default if found is None else attribute_value(found)
+
+    def has_attr(self, name: str) -> bool:
+        """Whether the node has the attribute."""
+        return name in self._attributes
+
+    # inputs
+
+    @property
+    def num_inputs(self) -> int:
+        """The number of inputs, absent ones in the middle counted."""
+        return len(self.proto.input)
+
+    @property
+    def num_outputs(self) -> int:
+        """The number of outputs."""
+        return len(self.proto.output)
+
+    def has(self, index: int) -> bool:
+        """Whether the input is there."""
+        return index < len(self.proto.input) and self.proto.input[index] != ""
+
+    def known(self, index: int) -> Known | None:
+        """The input's value if it is known now (numbers, or symbolic integers), else None."""
+        if not self.has(index):
+            return None
+        return self.importer.known(self.proto.input[index])
+
+    def constant(self, index: int) -> np.ndarray[Any, Any] | None:
+        """The input's value if it is a constant of plain numbers, else None."""
+        value = self.known(index)
+        return None if value is None or value.dtype == object else value
+
+    def require_constant(self, index: int, what: str) -> np.ndarray[Any, Any]:
+        """The input's value. Raises `ImportModelError` if it is not constant."""
+        value = self.constant(index)
+        if value is None:
+            raise self.error(f"input {index} ({what}) must be a constant here, it is computed")
+        return value
+
+    def maybe(self, index: int) -> relax.Expr | None:
+        """The input as an expression, None if absent."""
+        return self.importer.expr(self.proto.input[index]) if self.has(index) else None
+
+    def __getitem__(self, index: int) -> relax.Expr:
+        """The input as an expression. Raises `ImportModelError` if it is absent."""
+        value = self.maybe(index)
+        if value is None:
+            raise self.error(f"input {index} is required, it is absent")
+        return value
+
+    def inputs(self) -> list[relax.Expr]:
+        """All inputs as expressions."""
+        return [self[i] for i in range(self.num_inputs)]
+
+    # struct info
+
+    def info(self, index: int) -> relax.TensorStructInfo:
+        """The struct info of a tensor input."""
+        found = self[index].struct_info
+        if not isinstance(found, relax.TensorStructInfo):
+            raise self.error(f"input {index} must be a tensor, found {found}")
+        return found
+
+    def dtype(self, index: int) -> str:
+        """The data type of an input."""
+        value = self.known(index)
+        if value is not None:
+            return "int64" if value.dtype == object else dtype_name(value.dtype)
+        return str(self.info(index).dtype)
+
+    def rank(self, index: int) -> int:
+        """The rank of an input. Raises `ImportModelError` if it is not known."""
+        value = self.known(index)
+        if value is not None:
+            return int(value.ndim)
+        rank = self.info(index).ndim
+        if rank < 0:
+            raise self.error(f"the rank of input {index} ({self.proto.input[index]}) is not known")
+        return int(rank)
+
+    def shape(self, index: int) -> list[Any]:
+        """The shape of an input: integers and expressions. Raises if it is not known."""
+        value = self.known(index)
+        if value is not None:
+            return list(value.shape)
+        shape = self.info(index).shape
+        if not isinstance(shape, relax.ShapeExpr):
+            raise self.error(f"the shape of input {index} ({self.proto.input[index]}) is not known")
+        return [dimension(d) for d in shape.values]
+
+    def static_shape(self, index: int) -> list[int]:
+        """The shape of an input that must be constant."""
+        shape = self.shape(index)
+        if any(isinstance(d, PrimExpr) for d in shape):
+            raise self.error(f"input {index} must have a constant shape, it has {shape}")
+        return shape
+
+    def axis(self, index: int = 0, name: str = "axis", default: int = 0) -> int:
+        """An axis attribute made non-negative. Raises if it is out of range."""
+        return self.normalize_axis(int(self.attr(name, default)), self.rank(index))
+
+    def normalize_axis(self, axis: int, rank: int) -> int:
+        """`axis` made non-negative. Raises `ImportModelError` if it is out of range."""
+        if not -max(rank, 1) <= axis < max(rank, 1):
+            raise self.error(f"axis {axis} is out of range for rank {rank}")
+        return axis + rank if axis < 0 else axis
+
+    def dims(self, index: int, what: str) -> list[Any] | None:
+        """A one-dimensional integer input as a list of integers and expressions; None if it is
+        computed at run time."""
+        value = self.known(index)
+        if value is None:
+            return None
+        if value.ndim > 1:
+            raise self.error(f"{what} must be one-dimensional, found shape {value.shape}")
+        return [dimension(v) for v in settle(value).reshape(-1)]
+
+    # building
+
+    def emit(self, expr: relax.Expr) -> relax.Expr:
+        """Adds a binding for `expr`, marked with this node."""
+        return self.importer.emit(expr, self.span)
+
+    def const(self, value: Any, dtype: str) -> relax.Expr:
+        """A constant expression."""
+        return relax.const(np.asarray(value), dtype)
+
+
+def attribute_value(proto: onnx.AttributeProto) -> Any:
+    """An attribute as Python data."""
+    kind = onnx.AttributeProto
+    if proto.type == kind.STRING:
+        return proto.s.decode("utf-8", "replace")
+    if proto.type == kind.STRINGS:
+        return [s.decode("utf-8", "replace") for s in proto.strings]
+    if proto.type == kind.TENSOR:
+        return onnx.numpy_helper.to_array(proto.t)
+    if proto.type == kind.SPARSE_TENSOR:
+        return proto.sparse_tensor
+    value = onnx.helper.get_attribute_value(proto)
+    return list(value) if proto.type in (kind.INTS, kind.FLOATS, kind.TENSORS) else value

@@ -1,0 +1,18 @@
+"""Questions about Relax programs."""
+
+from .effects import (
+    computable_at_compile_time,
+    contains_impure_call,
+    detect_recursion,
+    is_impure_call,
+    remove_all_unused,
+)
+from .relations import (
+    BaseCheckResult,
+    definable_tir_vars_in_struct_info,
+    erase_to_well_defined,
+    struct_info_base_check,
+    struct_info_lca,
+    tir_vars_in_struct_info,
+)
+from .variables import *

@@ -1,0 +1,123 @@
+"""Dimensions: integers and symbolic expressions of type int64, and what can be proved of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..ir.expr import IntImm, PrimExpr, as_scalar
+from ..ir.functor import Rewriter, Visitor, on
+from ..ir.structural import structural_equal
+from ..support.errors import ArgumentError
+from ..tir.arith import Analyzer
+from ..tir.expr import Var as TirVar
+
+Dims = tuple[PrimExpr, ...]
+
+
+def as_dim(value: Any) -> PrimExpr:
+    """`value`, an integer or an expression, as a dimension. Raises `ArgumentError` otherwise."""
+    if isinstance(value, IntImm):
+        return value if value.dtype == "int64" else IntImm("int64", value.value)
+    if isinstance(value, PrimExpr):
+        if value.dtype != "int64":
+            raise ArgumentError(f"a dimension has dtype int64, found `{value}` of {value.dtype}")
+        return value
+    if isinstance(value, float):
+        raise ArgumentError(f"a dimension is an integer, found {value}")
+    return as_scalar(value, "int64")
+
+
+def as_dims(values: Iterable[Any]) -> Dims:
+    """Each of `values` as a dimension."""
+    return tuple(as_dim(v) for v in values)
+
+
+def static_dims(dims: Sequence[PrimExpr] | None) -> tuple[int, ...] | None:
+    """The integers, if all of `dims` are known."""
+    if dims is None or not all(isinstance(d, IntImm) for d in dims):
+        return None
+    return tuple(d.value for d in dims if isinstance(d, IntImm))
+
+
+def simplify(dim: PrimExpr) -> PrimExpr:
+    """An equal, usually shorter dimension."""
+    if isinstance(dim, (IntImm, TirVar)):
+        return dim
+    return Analyzer().simplify(dim)
+
+
+def is_equal(a: PrimExpr, b: PrimExpr) -> bool:
+    """True if the two are proved equal for all values of their variables."""
+    if a is b:
+        return True
+    if isinstance(a, IntImm) and isinstance(b, IntImm):
+        return a.value == b.value
+    if structural_equal(a, b):
+        return True
+    if isinstance(a, (IntImm, TirVar)) and isinstance(b, (IntImm, TirVar)):
+        return False
+    return bool(Analyzer().can_prove_equal(a, b))
+
+
+def is_different(a: PrimExpr, b: PrimExpr) -> bool:
+    """True if the two are proved different for all values of their variables."""
+    if a is b:
+        return False
+    if isinstance(a, IntImm) and isinstance(b, IntImm):
+        return a.value != b.value
+    difference = simplify(a - b)
+    return isinstance(difference, IntImm) and difference.value != 0
+
+
+def all_equal(a: Sequence[PrimExpr], b: Sequence[PrimExpr]) -> bool:
+    """True if the two shapes have one rank and each pair of dimensions is proved equal."""
+    return len(a) == len(b) and all(is_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def any_different(a: Sequence[PrimExpr], b: Sequence[PrimExpr]) -> bool:
+    """True if the two shapes are proved to differ."""
+    return len(a) != len(b) or any(is_different(x, y) for x, y in zip(a, b, strict=True))
+
+
+def product(dims: Iterable[PrimExpr]) -> PrimExpr:
+    """The number of elements of a shape."""
+    total: PrimExpr = IntImm("int64", 1)
+    for dim in dims:
+        total = total * dim
+    return simplify(total)
+
+
+class _Vars(Visitor):
+    def __init__(self) -> None:
+        self.found: dict[TirVar, None] = {}
+
+    @on(TirVar)
+    def var(self, var: TirVar) -> None:
+        self.found.setdefault(var)
+
+
+def symbolic_vars(value: Any) -> list[TirVar]:
+    """The TIR variables anywhere in a node or tuple of nodes, in order, each once."""
+    if isinstance(value, IntImm):
+        return []
+    visitor = _Vars()
+    visitor.walk(value)
+    return list(visitor.found)
+
+
+class Substitute(Rewriter):
+    """Replaces TIR variables by expressions, in dimensions, struct info or any other node."""
+
+    def __init__(self, env: dict[TirVar, PrimExpr]) -> None:
+        self.env = env
+
+    @on(TirVar)
+    def var(self, var: TirVar) -> PrimExpr:
+        """The value of a variable that has one, else itself."""
+        return self.env.get(var, var)
+
+
+def substitute(value: Any, env: dict[TirVar, PrimExpr]) -> Any:
+    """`value` with TIR variables replaced by what `env` says."""
+    return Substitute(env).run(value) if env else value

@@ -1,0 +1,180 @@
+"""Operators that make tensors: filled, counted, triangular."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ... import topi
+from ...ir.expr import IntImm, PrimExpr, as_scalar
+from ...support.dtypes import dtype_of
+from ...support.errors import CompileError
+from ...tir import op as tir_op
+from ..base import Expr
+from ..dims import as_dim, simplify
+from ..expr import PrimValue, as_expr
+from ..struct_info import PrimStructInfo, TensorStructInfo
+from . import _infer
+from ._declare import Prim, Shape, op, sample
+from ._samples import array
+
+
+def _infer_full(shape: Any, fill_value: Any, dtype: str | None) -> TensorStructInfo:
+    target, fill = _infer.shape(shape), _infer.tensor(fill_value, "`fill_value`")
+    if fill.ndim not in (0, -1):
+        raise CompileError(f"`fill_value` is a scalar, found {fill.ndim} dimensions")
+    return TensorStructInfo(target.values, dtype or fill.dtype, None, target.ndim)
+
+
+@op(
+    "full",
+    infer=_infer_full,
+    lower=lambda shape, fill_value, dtype: topi.full(
+        shape, dtype or fill_value.dtype, fill_value()
+    ),
+    reference=lambda shape, fill_value, dtype: np.full(
+        shape, fill_value, dtype_of(dtype or str(fill_value.dtype)).numpy
+    ),
+    samples=lambda: [sample((2, 3), np.array(1.5, "float32"), "float32"),
+                     sample((), np.array(3, "int64"), None)],
+)  # fmt: skip
+def full(shape: Shape, fill_value: Expr, dtype: str | None = None) -> Expr:
+    """A tensor of `shape` with `fill_value`, a scalar tensor or a number, everywhere."""
+
+
+def _like(x: Any, dtype: str | None) -> TensorStructInfo:
+    info = _infer.tensor(x)
+    return TensorStructInfo(info.shape, dtype or info.dtype, info.vdevice, info.ndim)
+
+
+@op(
+    "full_like",
+    infer=lambda x, fill_value, dtype: _like(x, dtype),
+    lower=lambda x, fill_value, dtype: topi.full(x.shape, dtype or x.dtype, fill_value()),
+    reference=lambda x, fill_value, dtype: np.full_like(x, fill_value, dtype),
+    samples=lambda: [sample(array((2, 3)), np.array(1.5, "float32"))],
+)
+def full_like(x: Expr, fill_value: Expr, dtype: str | None = None) -> Expr:
+    """A tensor of the shape of `x` with `fill_value` everywhere."""
+
+
+def _filled(name: str, value: int, doc: str) -> Any:
+    def declare(shape: Shape, dtype: str = "float32") -> Expr:
+        raise NotImplementedError
+
+    declare.__name__, declare.__doc__ = name, f"A tensor of `shape` with {doc} everywhere."
+    return op(
+        name,
+        infer=lambda shape, dtype: TensorStructInfo(
+            _infer.shape(shape).values, dtype, None, _infer.shape(shape).ndim
+        ),
+        lower=lambda shape, dtype: topi.full(shape, dtype, tir_op.const(value, dtype)),
+        reference=lambda shape, dtype: np.full(shape, value, dtype_of(dtype).numpy),
+        samples=lambda: [sample((2, 3), "float32"), sample((0,), "int32")],
+    )(declare)
+
+
+def _filled_like(name: str, value: int, doc: str) -> Any:
+    def declare(x: Expr, dtype: str | None = None) -> Expr:
+        raise NotImplementedError
+
+    declare.__name__, declare.__doc__ = name, f"A tensor of the shape of `x` with {doc}."
+    return op(
+        name,
+        infer=_like,
+        lower=lambda x, dtype: topi.full(
+            x.shape, dtype or x.dtype, tir_op.const(value, dtype or x.dtype)
+        ),
+        reference=lambda x, dtype: np.full_like(x, value, dtype),
+        samples=lambda: [sample(array((2, 3)))],
+    )(declare)
+
+
+ones = _filled("ones", 1, "ones")
+zeros = _filled("zeros", 0, "zeros")
+ones_like = _filled_like("ones_like", 1, "ones")
+zeros_like = _filled_like("zeros_like", 0, "zeros")
+
+
+def _prim(info: Any, what: str) -> PrimExpr:
+    if not isinstance(info, PrimStructInfo) or info.value is None:
+        raise CompileError(f"`{what}` must be a scalar known when compiling, found `{info}`")
+    return info.value
+
+
+def _count(start: PrimExpr, stop: PrimExpr, step: PrimExpr) -> PrimExpr:
+    if isinstance(step, IntImm) and step.value == 0:
+        raise CompileError("the step of arange is 0")
+    parts = [getattr(p, "value", None) for p in (start, stop, step)]
+    if all(p is not None for p in parts):
+        return IntImm("int64", max(0, int(np.ceil((parts[1] - parts[0]) / parts[2]))))
+    lo, hi, by = (as_dim(p) for p in (start, stop, step))
+    return simplify(tir_op.max(tir_op.ceildiv(hi - lo, by), 0))
+
+
+@op(
+    "arange",
+    infer=lambda start, end, step, dtype: TensorStructInfo(
+        (_count(_prim(start, "start"), _prim(end, "end"), _prim(step, "step")),), dtype
+    ),
+    lower=lambda start, end, step, dtype: topi.arange(start, end, step, dtype),
+    reference=lambda start, end, step, dtype: np.arange(start, end, step).astype(
+        dtype_of(dtype).numpy
+    ),
+    samples=lambda: [
+        sample(0, 5, 1, "int64"),
+        sample(1, 9, 2, "float32"),
+        sample(5, 0, -2, "int32"),
+    ],
+)  # fmt: skip
+def _arange(start: Prim, end: Prim, step: Prim, dtype: str) -> Expr:
+    """Numbers from `start` by `step`, as long as they are before `end`."""
+
+
+def arange(start: Prim, end: Prim | None = None, step: Prim = 1, dtype: str | None = None) -> Expr:
+    """Numbers from `start` by `step`, as long as they are before `end` (from 0 if it is None)."""
+    if end is None:
+        start, end = 0, start
+    if dtype is None:
+        kinds = [getattr(as_scalar_of(v), "dtype", "int64") for v in (start, end, step)]
+        dtype = next((k for k in kinds if dtype_of(k).is_float), "int64")
+    return _arange(*(as_expr(as_prim(v)) for v in (start, end, step)), dtype)  # type: ignore[misc]
+
+
+def as_scalar_of(value: Any) -> Any:
+    """The scalar expression that a number, expression or PrimValue stands for."""
+    return value.value if isinstance(value, PrimValue) else as_scalar(value)
+
+
+def as_prim(value: Any) -> Any:
+    """`value` as a PrimValue; integers become int64."""
+    scalar = as_scalar_of(value)
+    return PrimValue(IntImm("int64", scalar.value) if isinstance(scalar, IntImm) else scalar)
+
+
+@op(
+    "tril",
+    infer=lambda x, k: _infer.tensor(x),
+    lower=lambda x, k: topi.trilu(x, tir_op.const(k, "int64"), False),
+    reference=lambda x, k: np.tril(x, k),
+    samples=lambda: [sample(array((3, 4)), 0), sample(array((2, 4, 4)), -1)],
+)
+def tril(x: Expr, k: int = 0) -> Expr:
+    """The lower triangles of the last two axes, up to diagonal `k`; 0 elsewhere."""
+
+
+@op(
+    "triu",
+    infer=lambda x, k: _infer.tensor(x),
+    lower=lambda x, k: topi.trilu(x, tir_op.const(k, "int64"), True),
+    reference=lambda x, k: np.triu(x, k),
+    samples=lambda: [sample(array((3, 4)), 0), sample(array((2, 4, 4)), 2)],
+)
+def triu(x: Expr, k: int = 0) -> Expr:
+    """The upper triangles of the last two axes, from diagonal `k`; 0 elsewhere."""
+
+
+__all__ = [
+    "arange", "full", "full_like", "ones", "ones_like", "tril", "triu", "zeros", "zeros_like",
+]  # fmt: skip

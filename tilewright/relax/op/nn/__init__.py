@@ -1,0 +1,8 @@
+"""Operators of neural networks."""
+
+from .activation import *
+from .attention import *
+from .convolution import *
+from .normalization import *
+from .padding import *
+from .pooling import *

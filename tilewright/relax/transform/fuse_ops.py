@@ -1,0 +1,366 @@
+"""FuseOps: groups kernel calls that one kernel can do.
+
+The graph is that of one dataflow block. Node `i` may be fused with its immediate post-dominator
+(the first node through which all of its results pass) if the kinds of all nodes between allow it;
+then all these nodes join one group. A group holds at most one heavy operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...ir.expr import GlobalVar
+from ...ir.module import IRModule
+from ...ir.op import Op
+from ...ir.transform import Pass, PassContext, register_config
+from ...support.span import Span
+from ...tir.function import PrimFunc
+from ..analysis.variables import uses_of
+from ..base import ShapeExpr
+from ..block_builder import BlockBuilder
+from ..dims import all_equal, symbolic_vars
+from ..expr import (
+    Binding,
+    Call,
+    DataflowBlock,
+    DataflowVar,
+    Function,
+    SeqExpr,
+    Tuple,
+    Var,
+    VarBinding,
+)
+from ..expr_functor import PyExprMutator
+from ..struct_info import ShapeStructInfo, TensorStructInfo
+from ._pass import module_level
+from .annotate_tir_op_pattern import OpPatternKind as Kind
+
+MAX_DEPTH = register_config(
+    "relax.FuseOps.max_depth", int, "how many operations one fused kernel may hold at most"
+)
+MAX_ARGS = 127
+
+
+@dataclass(eq=False)
+class Node:
+    """A binding in the graph of a dataflow block."""
+
+    index: int
+    binding: VarBinding
+    kind: Kind
+    users: list[tuple[Node, Kind]] = field(default_factory=list)
+    leaves: bool = False  # used outside of the block's fusable part
+    parent: Node | None = None  # immediate post-dominator
+    edge: Kind = Kind.ELEMENTWISE  # the most demanding use on the way there
+    depth: int = 1
+    group: Group = None  # type: ignore[assignment]
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes to become one kernel; `anchor` is the heavy or reducing one."""
+
+    members: list[Node]
+    kind: Kind
+    into: Group | None = None
+
+    def root(self) -> Group:
+        """The group that this one has joined."""
+        group = self
+        while group.into is not None:
+            group = group.into
+        return group
+
+
+def kernel_kind(mod: IRModule, call: Call) -> Kind:
+    """The declared kind of the kernel that `call_tir` calls."""
+    gvar = call.args[0]
+    func = mod[gvar] if isinstance(gvar, GlobalVar) and gvar in mod else None
+    if not isinstance(func, PrimFunc) or "op_pattern" not in func.attrs:
+        return Kind.OPAQUE
+    return Kind(int(func.attrs["op_pattern"]))
+
+
+def _is_call_tir(value: Any) -> bool:
+    return isinstance(value, Call) and value.op is Op.get("relax.call_tir")
+
+
+class Graph:
+    """The nodes of a dataflow block with their uses and post-dominators."""
+
+    def __init__(self, mod: IRModule, block: DataflowBlock) -> None:
+        self.mod = mod
+        self.nodes: list[Node] = []
+        self.by_var: dict[Var, Node] = {}
+        for binding in block.bindings:
+            self._add(binding)
+        self._post_dominators()
+
+    def _add(self, binding: Binding) -> None:
+        value = binding.value  # type: ignore[attr-defined]
+        if isinstance(binding, VarBinding):
+            kind = self._kind(value)
+            node = Node(len(self.nodes), binding, kind)
+            node.group = Group([node], kind)
+            node.leaves = not isinstance(binding.var, DataflowVar)
+            for used in uses_of(value):
+                self._use(used, node, value)
+            self.nodes.append(node)
+            self.by_var[binding.var] = node
+        else:
+            for used in uses_of(value):
+                if used in self.by_var:
+                    self.by_var[used].leaves = True
+
+    def _kind(self, value: Any) -> Kind:
+        if _is_call_tir(value):
+            return kernel_kind(self.mod, value)
+        return Kind.TUPLE if isinstance(value, Tuple) else Kind.OPAQUE
+
+    def _use(self, used: Var, node: Node, value: Any) -> None:
+        producer = self.by_var.get(used)
+        if producer is not None:
+            edge = node.kind
+            if edge == Kind.BROADCAST and _same_shape(used, node.binding.var):
+                edge = Kind.ELEMENTWISE
+            if edge == Kind.TUPLE:
+                producer.leaves = True
+            producer.users.append((node, edge))
+
+    def _post_dominators(self) -> None:
+        for node in reversed(self.nodes):
+            if node.leaves or not node.users:
+                continue
+            (parent, edge), *others = node.users
+            for other, kind in others:
+                parent, both = _common(parent, other)  # type: ignore[assignment]
+                edge = max(edge, kind, both)
+                if parent is None:
+                    break
+            if parent is not None:
+                node.parent, node.edge, node.depth = parent, edge, parent.depth + 1
+
+
+def _same_shape(a: Var, b: Var) -> bool:
+    x, y = a.struct_info, b.struct_info
+    both = isinstance(x, TensorStructInfo) and isinstance(y, TensorStructInfo)
+    return both and x.dims is not None and y.dims is not None and all_equal(x.dims, y.dims)  # type: ignore[union-attr]
+
+
+def _common(a: Node | None, b: Node | None) -> tuple[Node | None, Kind]:
+    """The nearest node that post-dominates both, with the most demanding use on the way."""
+    edge = Kind.ELEMENTWISE
+    while a is not b:
+        if a is None or b is None:
+            return None, edge
+        if a.depth < b.depth:
+            edge = max(edge, b.edge)
+            b = b.parent
+        elif b.depth < a.depth:
+            edge = max(edge, a.edge)
+            a = a.parent
+        else:
+            edge = max(edge, a.edge, b.edge)
+            a, b = a.parent, b.parent
+    return a, edge
+
+
+Condition = Callable[[Kind, bool], bool]
+
+
+def _between(source: Node, sink: Node) -> Iterator[Node]:
+    """The nodes on all ways from `source` to `sink`, `sink` included."""
+    seen: set[int] = set()
+    stack = [user for user, _ in source.users]
+    while stack:
+        node = stack.pop()
+        if node.index in seen:
+            continue
+        seen.add(node.index)
+        yield node
+        if node is not sink:
+            stack.extend(user for user, _ in node.users)
+
+
+def _epilogue(kind: Kind, is_sink: bool) -> bool:
+    return kind <= Kind.BROADCAST
+
+
+def _into_any(kind: Kind, is_sink: bool) -> bool:
+    return kind <= (Kind.OUT_EWISE_FUSABLE if is_sink else Kind.INJECTIVE)
+
+
+def _injective(kind: Kind, is_sink: bool) -> bool:
+    return kind <= Kind.INJECTIVE
+
+
+def _rule(node: Node, phase: int) -> Condition | None:
+    """What the nodes up to the post-dominator must satisfy for `node` to join it now."""
+    kind = node.group.root().kind
+    if kind in (Kind.OUT_EWISE_FUSABLE, Kind.COMM_REDUCE):
+        return _epilogue if phase == 0 and node.edge == Kind.ELEMENTWISE else None
+    if kind <= Kind.BROADCAST:
+        return _into_any if phase == 0 and node.edge <= Kind.COMM_REDUCE else None
+    if kind == Kind.INJECTIVE and phase == 1:
+        return _injective
+    return None
+
+
+class Fuser:
+    """Forms the groups of one graph."""
+
+    def __init__(self, graph: Graph, max_depth: int) -> None:
+        self.graph = graph
+        self.max_depth = max_depth
+
+    def run(self) -> list[Group]:
+        """The groups of more than one node."""
+        for phase in (0, 1):
+            for node in self.graph.nodes:
+                self._try(node, phase)
+        found: dict[int, Group] = {}
+        for node in self.graph.nodes:
+            root = node.group.root()
+            found.setdefault(id(root), root)
+        return [g for g in found.values() if len(g.members) > 1]
+
+    def _try(self, node: Node, phase: int) -> None:
+        sink = node.parent
+        if sink is None or node.group.root() is sink.group.root() or node.kind == Kind.OPAQUE:
+            return
+        condition = _rule(node, phase)
+        if condition is None or sink.kind in (Kind.TUPLE, Kind.OPAQUE):
+            return
+        path = list(_between(node, sink))
+        if not all(condition(n.group.root().kind, n is sink) for n in path):
+            return
+        groups = {id(n.group.root()): n.group.root() for n in (node, *path)}
+        if self._fits(list(groups.values())):
+            self._join(list(groups.values()), sink)
+
+    def _fits(self, groups: list[Group]) -> bool:
+        heavy = sum(g.kind in (Kind.OUT_EWISE_FUSABLE, Kind.COMM_REDUCE) for g in groups)
+        if heavy > 1 or sum(len(g.members) for g in groups) > self.max_depth:
+            return False
+        members = {n.binding.var for g in groups for n in g.members}
+        inputs = {v for g in groups for n in g.members for v in uses_of(n.binding.value)}
+        return len(inputs - members) < MAX_ARGS
+
+    def _join(self, groups: list[Group], sink: Node) -> None:
+        target = sink.group.root()
+        for group in groups:
+            if group is not target:
+                group.into = target
+                target.members.extend(group.members)
+                target.kind = max(target.kind, group.kind)
+
+
+class _Rewriter(PyExprMutator):
+    """Moves the members of each group into a function of their own, called where the last was."""
+
+    def __init__(self, mod: IRModule, max_depth: int) -> None:
+        super().__init__(mod)
+        self.mod = mod
+        self.max_depth = max_depth
+
+    def visit_dataflow_block_(self, block: DataflowBlock) -> None:
+        """A block: its groups are formed and replaced."""
+        groups = Fuser(Graph(self.mod, block), self.max_depth).run()
+        last: dict[Var, list[VarBinding]] = {}
+        inner: set[Var] = set()
+        for group in groups:
+            members = [n.binding for n in sorted(group.members, key=lambda n: n.index)]
+            last[members[-1].var] = members
+            inner.update(b.var for b in members[:-1])
+        self.builder_._begin_dataflow_block()
+        for binding in block.bindings:
+            var: Var = binding.var  # type: ignore[attr-defined]
+            if var in last:
+                self._emit_group(last[var])
+            elif var not in inner:
+                self.visit_binding(binding)
+        self.builder_._end_block()
+
+    def _emit_group(self, members: list[VarBinding]) -> None:
+        bindings = [
+            b if (v := self.visit_expr(b.value)) is b.value else b.replace(value=v) for b in members
+        ]
+        sink = bindings[-1]
+        call = make_group_call(self.builder_, bindings, _name(bindings))
+        self.builder_.emit_normalized(VarBinding(sink.var, call, span=sink.span))
+
+
+def _name(bindings: list[VarBinding]) -> str:
+    names = [b.value.args[0].name_hint for b in bindings if _is_call_tir(b.value)]  # type: ignore[attr-defined]
+    return "fused_" + "_".join(names)[:80].rstrip("_")
+
+
+def make_group_call(
+    builder: BlockBuilder,
+    bindings: list[VarBinding],
+    name: str,
+    attrs: dict[str, Any] | None = None,
+) -> Call:
+    """Adds a private function of the bindings, which returns the last one; a call of it.
+
+    Its parameters are the variables used from outside, in order of use, and a shape of the symbolic
+    dimensions that these do not bind.
+    """
+    own = {b.var for b in bindings}
+    inputs = list(dict.fromkeys(v for b in bindings for v in uses_of(b.value) if v not in own))
+    params: list[Var] = [Var(v.name_hint, v.struct_info) for v in inputs]
+    args: list[Any] = list(inputs)
+    bound = {d for p in params for d in _bare_dims(p)}
+    missing = [v for v in symbolic_vars(tuple(bindings)) if v not in bound]
+    if missing:
+        params.append(Var("tir_vars", ShapeStructInfo(tuple(missing))))
+        args.append(ShapeExpr(tuple(missing)))
+    remap = PyExprMutator()
+    remap.var_remap.update(zip(inputs, params, strict=False))
+    inner: list[VarBinding] = []
+    for index, binding in enumerate(bindings):
+        is_last = index == len(bindings) - 1
+        kind = Var if is_last else DataflowVar
+        var = kind("gv" if is_last else binding.var.name_hint, binding.var.struct_info)
+        inner.append(VarBinding(var, remap.visit_expr(binding.value), span=binding.span))
+        remap.var_remap[binding.var] = var
+    body = SeqExpr((DataflowBlock(tuple(inner)),), inner[-1].var)
+    func = Function(tuple(params), body, bindings[-1].var.struct_info, True, attrs or {"Primitive": True})  # type: ignore[arg-type]
+    gvar = builder.add_func(func, name)
+    call = Call(gvar, tuple(args), span=joined_span([b.value.span for b in bindings]))
+    call._struct_info = bindings[-1].var.struct_info
+    return call
+
+
+def _bare_dims(var: Var) -> list[Any]:
+    from ..analysis.relations import definable_tir_vars_in_struct_info
+
+    return definable_tir_vars_in_struct_info(var.struct_info)  # type: ignore[arg-type]
+
+
+def joined_span(spans: list[Span | None]) -> Span | None:
+    """One span that names all the places, each once."""
+    known = list(dict.fromkeys(s for s in spans if s is not None))
+    if len(known) < 2:
+        return known[0] if known else None
+    parts = dict.fromkeys(part for s in known for part in str(s).split(" + "))
+    return Span(origin=" + ".join(parts))
+
+
+def FuseOps(fuse_opt_level: int = -1) -> Pass:
+    """Groups calls of kernels in dataflow blocks into private functions with `Primitive`.
+
+    Elementwise and broadcasting operations join what produces or consumes them; injective ones each
+    other; a reduction or a sum of products (matmul, convolution) takes an elementwise epilogue.
+    """
+
+    def transform(mod: IRModule) -> IRModule:
+        depth = int(PassContext.current().config.get(MAX_DEPTH, 256))
+        level = PassContext.current().opt_level if fuse_opt_level < 0 else fuse_opt_level
+        return _Rewriter(mod, depth).transform() if level >= 0 else mod
+
+    return module_level("FuseOps", transform)
+
+

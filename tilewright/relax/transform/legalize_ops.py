@@ -1,0 +1,210 @@
+"""LegalizeOps: high-level operators become calls of kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...ir.expr import IntImm
+from ...ir.module import IRModule
+from ...ir.op import Op
+from ...ir.structural import structural_equal, structural_hash
+from ...ir.transform import Pass
+from ...support.errors import CompileError
+from ..base import Expr, StructInfo
+from ..block_builder import BlockBuilder
+from ..expr import Call, Constant, Function, ShapeExpr, Tuple, Var
+from ..expr_functor import PyExprMutator
+from ..op._declare import Declaration, is_null
+from ..op.base import call_tir
+from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
+from ._pass import module_level
+
+LegalizeFunc = Callable[[BlockBuilder, Call], Expr]
+KEEP = frozenset(
+    f"relax.{name}"
+    for name in (
+        "call_tir", "call_tir_with_grad", "call_tir_inplace", "call_dps_packed",
+        "call_pure_packed", "call_inplace_packed", "call_builtin_with_ctx", "call_py_func",
+        "invoke_closure", "invoke_pure_closure", "make_closure", "null_value", "shape_of",
+        "tensor_to_shape", "shape_to_tensor", "to_vdevice", "hint_on_device", "assert_op", "print",
+        "builtin.alloc_tensor", "memory.alloc_storage", "memory.alloc_tensor",
+        "memory.kill_storage", "memory.kill_tensor", "memory.view",
+        "memory.ensure_zero_offset", "wrap_param",
+    )
+)  # fmt: skip
+"""Operators that stay: later passes and the virtual machine know them."""
+
+
+def is_known(info: StructInfo) -> bool:
+    """True if the shapes and dtypes of all tensors in it are known, symbolic ones included."""
+    if isinstance(info, TensorStructInfo):
+        return info.dims is not None and bool(info.dtype)
+    if isinstance(info, TupleStructInfo):
+        return all(is_known(item) for item in info.items)
+    if isinstance(info, ShapeStructInfo):
+        return info.values is not None
+    return True
+
+
+class _Legalizer(PyExprMutator):
+    def __init__(self, mod: IRModule, custom: dict[str, LegalizeFunc]) -> None:
+        super().__init__(mod)
+        self.custom = custom
+        self.known: dict[int, list[tuple[Call, Call]]] = {}
+
+    def visit_call_(self, op: Call) -> Expr:
+        """A call: of a kernel if its operator has one."""
+        call = self.visit_expr_post_order(op)
+        if not isinstance(call, Call) or not isinstance(call.op, Op) or call.op.name in KEEP:
+            return call
+        return self.legalize(call, 0)
+
+    def legalize(self, call: Call, depth: int) -> Expr:
+        """What replaces an operator's call; its own parts are legal already."""
+        name = call.op.name  # type: ignore[attr-defined]
+        custom = self.custom.get(name) or call.op.get_attr("FLegalize")  # type: ignore[attr-defined]
+        if custom is not None:
+            made: Expr = custom(self.builder_, call)
+            return made
+        declared: Declaration | None = call.op.get_attr("declaration")  # type: ignore[attr-defined]
+        if declared is None or not _can_lower(call):
+            return call
+        if declared.lower is not None:
+            return self.kernel(declared, call)
+        if declared.decompose is not None:
+            return self.decomposed(declared.apply(declared.decompose, call, call.args), depth)
+        return call
+
+    def decomposed(self, expr: Expr, depth: int) -> Expr:
+        """An expression of other operators, each legalized."""
+        if depth > 50:
+            raise CompileError("operators decompose into each other without end", expr.span)
+        if isinstance(expr, Tuple):
+            return Tuple(tuple(self._leaf(self.decomposed(i, depth)) for i in expr.items))
+        if not isinstance(expr, Call):
+            return expr
+        args = tuple(self._leaf(self.decomposed(a, depth)) for a in expr.args)
+        call = expr.replace(args=args)
+        legal = isinstance(call.op, Op) and call.op.name not in KEEP
+        return self.legalize(call, depth + 1) if legal else call
+
+    def _leaf(self, expr: Expr) -> Expr:
+        if isinstance(expr, (Var, Constant, ShapeExpr)) or not isinstance(expr, (Call, Tuple)):
+            return expr
+        return expr if isinstance(expr, Tuple) else self.builder_.emit(expr)
+
+    def kernel(self, declared: Declaration, call: Call) -> Call:
+        """The call of the kernel that the declaration's `lower` writes; equal ones are reused."""
+        again = self._written_before(call)
+        if again is not None:
+            return again
+        lower = declared.lower
+        assert lower is not None
+
+        def write(*args: Any) -> Any:
+            return declared.apply(lower, call, args)
+
+        args = [None if is_null(a) else _scalar(a) for a in call.args]
+        attrs = {"op_pattern": _PATTERNS[declared.pattern]} if declared.pattern else None
+        with self.builder_.at(call.span):
+            made = self.builder_.call_te(
+                write, *args, primfunc_name_hint=declared.short_name, primfunc_attrs=attrs
+            )
+        if len(made.args) == 2:
+            self.known.setdefault(_signature(call), []).append((call, made))
+        return made.replace(span=call.span)
+
+    def _written_before(self, call: Call) -> Call | None:
+        for old, made in self.known.get(_signature(call), ()):
+            if _same_signature(old, call):
+                inputs = [a for a in _tensors(call.args) if _scalar(a) is a]
+                return call_tir(made.args[0], inputs, made.sinfo_args[0]).replace(span=call.span)  # type: ignore[arg-type, no-any-return]
+        return None
+
+
+_PATTERNS = {"elementwise": 0, "broadcast": 1, "injective": 2, "reduction": 3, "opaque": 8}
+
+
+def _can_lower(call: Call) -> bool:
+    return is_known(call.struct_info) and all(
+        is_null(a) or is_known(a.struct_info) for a in call.args
+    )
+
+
+def _scalar(arg: Expr) -> Any:
+    return arg
+
+
+def _tensors(args: Any) -> list[Expr]:
+    """The tensors among arguments, in the order in which a kernel takes them."""
+    found: list[Expr] = []
+    for arg in args:
+        if isinstance(arg, Tuple):
+            found.extend(_tensors(arg.items))
+        elif isinstance(arg.struct_info, TensorStructInfo):
+            found.append(arg)
+    return found
+
+
+def _static(call: Call) -> tuple[Any, ...] | None:
+    """What decides the kernel of a call whose shapes are all constants; None for others."""
+    parts: list[Any] = [call.op.name]  # type: ignore[attr-defined]
+    for arg in call.args:
+        info = arg.struct_info
+        if isinstance(arg, Tuple):
+            infos = [i.struct_info for i in arg.items]
+            if not all(isinstance(i, TensorStructInfo) for i in infos):
+                return None
+            parts.append(tuple((i.static_shape, i.dtype) for i in infos))
+            if any(i.static_shape is None for i in infos):
+                return None
+        elif isinstance(info, TensorStructInfo):
+            if info.static_shape is None:
+                return None
+            parts.append((info.static_shape, info.dtype))
+        elif isinstance(arg, ShapeExpr) and all(isinstance(d, IntImm) for d in arg.values):
+            parts.append(tuple(d.value for d in arg.values if isinstance(d, IntImm)))
+        else:
+            return None
+    return tuple(parts)
+
+
+def _signature(call: Call) -> int:
+    static = _static(call)
+    return 0 if static is None else hash(static) ^ structural_hash(dict(call.attrs))
+
+
+def _same_signature(a: Call, b: Call) -> bool:
+    static = _static(a)
+    return static is not None and static == _static(b) and structural_equal(a.attrs, b.attrs)
+
+
+def LegalizeOps(
+    customize_legalize_map: dict[str, LegalizeFunc] | None = None, enable_warning: bool = False
+) -> Pass:
+    """Replaces calls of operators by `call_tir` of kernels made by their declared lowering.
+
+    `customize_legalize_map` maps operator names to functions `(builder, call) -> expression` that
+    go first. Calls whose shapes are not known stay.
+    """
+    custom = dict(customize_legalize_map or {})
+
+    def transform(mod: IRModule) -> IRModule:
+        return _Legalizer(mod, custom).transform()
+
+    return module_level("LegalizeOps", transform)
+
+
+def register_legalize(op_name: str, legal_func: LegalizeFunc | None = None) -> Any:
+    """Sets how an operator is legalized, before its declared lowering."""
+    op = Op.get(op_name)
+
+    def register(func: LegalizeFunc) -> LegalizeFunc:
+        op.set_attr("FLegalize", func)
+        return func
+
+    return register if legal_func is None else register(legal_func)
+
+
+__all__ = ["Function", "LegalizeOps", "register_legalize"]

@@ -1,0 +1,157 @@
+"""Modules in files: shared libraries, with an executable inside or not, and other kinds."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from tilewright.ffi import core, tvm_ffi
+from tilewright.support.errors import ArgumentError, listing
+
+from . import serialize
+from .executable import Executable
+from .module import FFIModule, Module, as_module, function_of
+
+# A library that was compiled from an executable has these two packed functions: the instruction
+# lists as JSON, and the constant of an index (or their number for -1).
+TABLE_FUNCTION = "tilewright_executable"
+CONSTANT_FUNCTION = "tilewright_constant"
+
+
+class ExecutableModule(Module):
+    """An executable as a module: its functions are the native ones where there are any."""
+
+    kind = "executable"
+
+    def __init__(self, executable: Executable) -> None:
+        super().__init__()
+        self.executable = executable
+
+    def _parts(self) -> list[Module]:
+        parts = (self.executable.native, self.executable.kernels)
+        return [as_module(part) for part in parts if part is not None]
+
+    def find(self, name: str) -> core.Function | None:
+        for part in self._parts():
+            found = part._lookup(name, True)
+            if found is not None:
+                return found
+        return None
+
+    def function_names(self) -> list[str]:
+        return list(self.executable.functions)
+
+    def symbol_address(self, name: str) -> int | None:
+        for part in self._parts():
+            address = part.symbol_address(name)
+            if address is not None:
+                return address
+        return super().symbol_address(name)
+
+    def stats(self) -> str:
+        """The executable's summary."""
+        return self.executable.stats()
+
+    def as_text(self) -> str:
+        """The executable's instructions."""
+        return self.executable.as_text()
+
+    def as_python(self) -> str:
+        """Python text that builds the executable's functions."""
+        return self.executable.as_python()
+
+
+class LibraryModule(Module):
+    """A shared library; it stays loaded for the life of the process."""
+
+    kind = "library"
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__()
+        self.path = str(path)
+        self._executable: Executable | None = None
+        self._lock = threading.Lock()
+        try:
+            self._module = tvm_ffi.load_module(self.path)
+            self._library = ctypes.CDLL(self.path)
+        except (OSError, RuntimeError) as error:
+            raise ArgumentError(f"cannot load {self.path!r}: {error}") from None
+
+    def find(self, name: str) -> core.Function | None:
+        return function_of(self._module, name)
+
+    def function_names(self) -> list[str]:
+        executable = self.executable
+        return [] if executable is None else list(executable.functions)
+
+    def symbol_address(self, name: str) -> int | None:
+        try:
+            symbol = getattr(self._library, name)
+        except AttributeError:
+            return super().symbol_address(name)
+        return ctypes.cast(symbol, ctypes.c_void_p).value
+
+    @property
+    def executable(self) -> Executable | None:
+        """The executable that the library was compiled from, if it carries one."""
+        with self._lock:
+            if self._executable is None:
+                self._executable = self._read_executable()
+            return self._executable
+
+    def _read_executable(self) -> Executable | None:
+        table, constant = self.find(TABLE_FUNCTION), self.find(CONSTANT_FUNCTION)
+        if table is None or constant is None:
+            return None
+        try:
+            text = json.loads(table())
+        except ValueError as error:
+            raise ArgumentError(f"{self.path!r} holds a damaged executable: {error}") from None
+        executable = serialize.from_json(text, [constant(i) for i in range(constant(-1))])
+        executable.native = executable.kernels = self
+        return executable
+
+
+# ---- loading -----------------------------------------------------------------------------------
+
+Loader = Callable[[str], Module]
+_LOADERS: dict[str, Loader] = {}
+
+
+def register_loader(suffix: str, loader: Loader) -> None:
+    """Makes `load_module` use `loader` for files that end in `.suffix`."""
+    _LOADERS[suffix.lstrip(".")] = loader
+
+
+def load_module(path: str | Path, fmt: str = "") -> Module:
+    """The module in a file, by its suffix (or `fmt`): a shared library or a registered kind."""
+    name = str(path)
+    suffix = fmt or Path(name).suffix.lstrip(".")
+    if not Path(name).is_file():
+        raise ArgumentError(f"cannot load module {name!r}: there is no such file")
+    loader = _LOADERS.get(suffix)
+    if loader is not None:
+        return loader(name)
+    if tvm_ffi.get_global_func(f"ffi.Module.load_from_file.{suffix}", allow_missing=True):
+        return FFIModule(tvm_ffi.load_module(name))
+    raise ArgumentError(
+        f"cannot load module {name!r}: no loader for files of type {suffix!r}",
+        hint=f"known types: {listing(sorted(_LOADERS))}",
+    )
+
+
+def system_lib(symbol_prefix: str = "") -> Module:
+    """The functions linked into this process under `symbol_prefix`."""
+    return FFIModule(tvm_ffi.system_lib(symbol_prefix))
+
+
+def _load_executable(path: str) -> Module:
+    return ExecutableModule(serialize.load(path))
+
+
+for _suffix in ("so", "dylib", "dll"):
+    register_loader(_suffix, LibraryModule)
+register_loader("twx", _load_executable)

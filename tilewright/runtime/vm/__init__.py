@@ -1,0 +1,19 @@
+"""The virtual machine and its built-in functions."""
+
+from __future__ import annotations
+
+from .builtins import BUILTINS, builtin
+from .interpreter import Closure, Interpreter
+from .machine import VirtualMachine, VMInstrumentReturnKind
+
+VMClosure = Closure
+
+__all__ = [
+    "BUILTINS",
+    "Closure",
+    "Interpreter",
+    "VMClosure",
+    "VMInstrumentReturnKind",
+    "VirtualMachine",
+    "builtin",
+]

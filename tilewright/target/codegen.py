@@ -1,0 +1,90 @@
+"""Questions about LLVM: its version, its intrinsics, the processors that it generates code for."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+from tilewright.support.errors import ArgumentError
+
+from .cpus import ALIASES, CPUS, GENERIC
+from .host import host_cpu, host_triple
+from .machine import MachineModel
+from .target import Target, TargetLike
+
+_INTRINSICS: dict[int, str] = {}
+
+
+def llvm_version_major(allow_none: bool = False) -> int | None:
+    """The major version of the LLVM in use."""
+    import llvmlite.binding as llvm
+
+    return int(llvm.llvm_version_info[0])
+
+
+def llvm_lookup_intrinsic_id(name: str) -> int:
+    """A number that stands for LLVM's intrinsic `name` in TensorIR calls; 0 if it is none."""
+    if not name.startswith("llvm."):
+        return 0
+    number = zlib.crc32(name.encode())
+    _INTRINSICS[number] = name
+    return number
+
+
+def llvm_get_intrinsic_name(intrin_id: int) -> str:
+    """The name of the intrinsic that `llvm_lookup_intrinsic_id` gave this number."""
+    if intrin_id not in _INTRINSICS:
+        raise ArgumentError(f"no LLVM intrinsic has number {intrin_id}")
+    return _INTRINSICS[intrin_id]
+
+
+def llvm_get_system_cpu() -> str:
+    """LLVM's name of this machine's processor."""
+    return host_cpu()
+
+
+def llvm_get_system_triple() -> str:
+    """LLVM's triple of this machine."""
+    return host_triple()
+
+
+def llvm_get_system_x86_vendor() -> str:
+    """`intel`, `amd`, or `other`."""
+    if host_cpu().startswith(("znver", "bdver", "btver", "athlon", "opteron")):
+        return "amd"
+    return "intel" if _model(None).arch == "x86_64" else "other"
+
+
+def llvm_get_targets() -> list[str]:
+    """The architectures that code can be generated for."""
+    return sorted(GENERIC)
+
+
+def llvm_get_cpu_archlist(target: TargetLike | None = None) -> list[str]:
+    """The processors of the target's architecture of which there is a machine model."""
+    arch = _model(target).arch
+    names = [*CPUS, *(alias for alias, name in ALIASES.items() if CPUS[name].arch == arch)]
+    return sorted(n for n in names if n not in CPUS or CPUS[n].arch == arch)
+
+
+def llvm_get_cpu_features(target: TargetLike | None = None) -> list[str]:
+    """LLVM's features of the target's processor."""
+    return sorted(_model(target).features)
+
+
+def llvm_cpu_has_features(features: str | Sequence[str], target: TargetLike | None = None) -> bool:
+    """Whether the target's processor has all of `features`."""
+    return _model(target).has(*([features] if isinstance(features, str) else features))
+
+
+target_has_features = llvm_cpu_has_features
+
+
+def llvm_get_vector_width(target: TargetLike | None = None) -> int:
+    """The bits of a vector register of the target's processor."""
+    return _model(target).vector_bits
+
+
+def _model(target: TargetLike | None) -> MachineModel:
+    found = Target.current() if target is None else Target(target)
+    return MachineModel.of(Target("llvm") if found is None else found)

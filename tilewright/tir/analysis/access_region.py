@@ -1,0 +1,255 @@
+"""What a block reads and writes, from its body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...ir.expr import PrimExpr, Range
+from ...ir.functor import Visitor, on
+from ..arith import Analyzer
+from ..arith.canonical import INDEX_TYPES
+from ..arith.int_set import Ends, Evaluator, ends_of, union
+from ..arith.vectors import affine
+from ..buffer import Buffer
+from ..expr import BufferLoad, Call, Let, Select, Var
+from ..op import logical_not
+from ..stmt import (
+    Block,
+    BlockRealize,
+    BufferRegion,
+    BufferStore,
+    For,
+    IfThenElse,
+    LetStmt,
+    full_region,
+)  # fmt: skip
+from ..stmt_functor import substitute
+
+Region = tuple[Ends, ...]
+
+
+class AccessCollector(Visitor):
+    """Gathers the regions of every buffer touched, loops within relaxed to their ranges."""
+
+    def __init__(self, buffer_var_map: Mapping[Var, Buffer]) -> None:
+        self.buffers_by_data = dict(buffer_var_map)
+        self.analyzer = Analyzer()
+        self.domain: dict[Var, Ends] = {}
+        self.reads: dict[Buffer, list[Region]] = {}
+        self.writes: dict[Buffer, list[Region]] = {}
+        self.opaque: dict[Buffer, None] = {}
+        self.own: set[Buffer] = set()
+        self.conditions: list[PrimExpr] = []
+
+    # ---- accesses ---------------------------------------------------------------------------
+
+    def _region(self, indices: tuple[PrimExpr, ...]) -> Region:
+        evaluator = Evaluator(self.analyzer, self.domain)
+        return tuple(self._ends(evaluator, index) for index in indices)
+
+    def _ends(self, evaluator: Evaluator, index: PrimExpr) -> Ends:
+        lanes = affine(index)
+        if lanes is not None:
+            first = evaluator.of(self.analyzer.sum(lanes[0]))
+            last = evaluator.of(self.analyzer.sum(lanes[0] + lanes[1] * (lanes[2] - 1)))
+            return union(self.analyzer, (first, last))
+        if index.dtype not in INDEX_TYPES:
+            return None, None
+        return self._clipped(index, evaluator.of(self.analyzer.sum(index)))
+
+    def _clipped(self, index: PrimExpr, ends: Ends) -> Ends:
+        """`ends` tightened by the constant bounds that conditions give the index."""
+        if not self.conditions:
+            return ends
+        lo, hi = self.analyzer.engine.interval(index)
+        least, most = ends
+        if least is not None and not least.terms and lo > least.const:
+            least = self.analyzer.engine.terms.const(int(lo), least.dtype)
+        if most is not None and not most.terms and hi < most.const:
+            most = self.analyzer.engine.terms.const(int(hi), most.dtype)
+        return least, most
+
+    def _touch(self, where: dict[Buffer, list[Region]], buffer: Buffer, region: Region) -> None:
+        where.setdefault(buffer, []).append(region)
+
+    @on(BufferLoad)
+    def load(self, load: BufferLoad) -> None:
+        """A read of one element, or of a vector of them."""
+        self._touch(self.reads, load.buffer, self._region(load.indices))
+        self.visit(load.indices)
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> None:
+        """A write."""
+        self._touch(self.writes, store.buffer, self._region(store.indices))
+        self.visit(store.indices)
+        self.visit(store.value)
+
+    @on(Call)
+    def call(self, call: Call) -> None:
+        """Conditional expressions narrow what their branches read."""
+        name = getattr(call.op, "name", "")
+        if name == "tir.if_then_else":
+            self.visit(call.args[0])
+            self._under(call.args[0], call.args[1])
+            self._under(logical_not(call.args[0]), call.args[2])
+        else:
+            self.visit_children(call)
+
+    @on(Select)
+    def select(self, select: Select) -> None:
+        """Both sides are computed: nothing is narrowed."""
+        self.visit_children(select)
+
+    @on(Var)
+    def variable(self, var: Var) -> None:
+        """An address used outside loads and stores: anything may happen to its buffer."""
+        buffer = self.buffers_by_data.get(var)
+        if buffer is not None:
+            self.opaque[buffer] = None
+
+    # ---- scopes -----------------------------------------------------------------------------
+
+    @on(For)
+    def loop(self, loop: For) -> None:
+        """The loop's variable runs through its range."""
+        self.visit(loop.min)
+        self.visit(loop.extent)
+        range_ = Range(loop.min, loop.extent)
+        evaluator = Evaluator(self.analyzer, self.domain)
+        lo, hi = ends_of(self.analyzer, range_)
+        self.analyzer.bind(loop.loop_var, range_)
+        least = None if lo is None else evaluator.of(lo)[0]
+        most = None if hi is None else evaluator.of(hi)[1]
+        self.domain[loop.loop_var] = (least, most)
+        self.visit(loop.body)
+        del self.domain[loop.loop_var]
+
+    @on(IfThenElse)
+    def branch(self, branch: IfThenElse) -> None:
+        """A condition narrows its branch."""
+        self.visit(branch.condition)
+        self._under(branch.condition, branch.then_case)
+        if branch.else_case is not None:
+            self._under(logical_not(branch.condition), branch.else_case)
+
+    def _under(self, condition: Any, what: Any) -> None:
+        self.conditions.append(condition)
+        with self.analyzer.constraint_scope(condition):
+            self.visit(what)
+        self.conditions.pop()
+
+    @on(LetStmt, Let)
+    def let(self, let: Any) -> None:
+        """A bound name is what it stands for."""
+        self.visit(let.value)
+        if let.var.dtype in INDEX_TYPES:
+            self.analyzer.bind(let.var, let.value)
+        self.visit(let.body)
+
+    @on(BlockRealize)
+    def realize(self, realize: BlockRealize) -> None:
+        """A nested block's declared regions, with its axes at their values."""
+        block = realize.block
+        self.visit(realize.iter_values)
+        self.visit(realize.predicate)
+        values = {
+            axis.var: value
+            for axis, value in zip(block.iter_vars, realize.iter_values, strict=True)
+        }
+        with self.analyzer.constraint_scope(realize.predicate):
+            for where, regions in ((self.reads, block.reads), (self.writes, block.writes)):
+                for region in regions:
+                    self._nested(where, region, values)
+
+    def _nested(
+        self, where: dict[Buffer, list[Region]], region: BufferRegion, values: dict[Var, PrimExpr]
+    ) -> None:
+        evaluator = Evaluator(self.analyzer, self.domain)
+        ends = []
+        for range_ in region.region:
+            lo, hi = ends_of(self.analyzer, substitute(range_, values))
+            ends.append(
+                (None if lo is None else evaluator.of(lo)[0],
+                 None if hi is None else evaluator.of(hi)[1])
+            )  # fmt: skip
+        self._touch(where, region.buffer, tuple(ends))
+
+    # ---- the result -------------------------------------------------------------------------
+
+    def collect(self, block: Block) -> None:
+        """Visits what `block` runs."""
+        for match in block.match_buffers:
+            self.buffers_by_data[match.buffer.data] = match.buffer
+        self.own.update(block.alloc_buffers)
+        if block.init is not None:
+            self.walk(block.init)
+        self.walk(block.body)
+        self._open_views(block)
+
+    def _open_views(self, block: Block) -> None:
+        for match in block.match_buffers:
+            source = match.source
+            whole = tuple(ends_of(self.analyzer, r) for r in source.region)
+            for where in (self.reads, self.writes):
+                if where.pop(match.buffer, None) is not None:
+                    self._touch(where, source.buffer, whole)
+            if match.buffer in self.opaque:
+                del self.opaque[match.buffer]
+                self._touch(self.reads, source.buffer, whole)
+                self._touch(self.writes, source.buffer, whole)
+
+    def regions(self, where: dict[Buffer, list[Region]]) -> tuple[BufferRegion, ...]:
+        """One region a buffer: the smallest box around all accesses."""
+        return tuple(
+            self._box(buffer, found) for buffer, found in where.items() if buffer not in self.own
+        )
+
+    def _box(self, buffer: Buffer, found: list[Region]) -> BufferRegion:
+        ranges = []
+        for axis, extent in enumerate(buffer.shape):
+            lo, hi = union(self.analyzer, (region[axis] for region in found))
+            if lo is None or hi is None:
+                lo, hi = self._whole(extent)
+            size = self.analyzer.engine.terms.sub(hi, lo).shifted(1)
+            ranges.append(Range(lo.expr(), size.expr()))
+        return BufferRegion(buffer, tuple(ranges))
+
+    def _whole(self, extent: PrimExpr) -> tuple[Any, Any]:
+        zero = self.analyzer.engine.terms.const(0, extent.dtype)
+        return zero, self.analyzer.sum(extent).shifted(-1)
+
+
+def _collect(block: Block, buffer_var_map: Mapping[Var, Buffer]) -> AccessCollector:
+    collector = AccessCollector(buffer_var_map)
+    collector.collect(block)
+    if block.init is not None:
+        for buffer in collector.writes:
+            collector.reads.pop(buffer, None)
+    return collector
+
+
+def get_block_access_region(
+    block: Block, buffer_var_map: Mapping[Var, Buffer]
+) -> tuple[tuple[BufferRegion, ...], tuple[BufferRegion, ...], tuple[BufferRegion, ...]]:
+    """The regions that `block` reads, writes, and touches in ways unknown (by address).
+
+    What a block with `init` writes does not count as read, though its body updates it.
+    `buffer_var_map` names the buffer of each address.
+    """
+    found = _collect(block, buffer_var_map)
+    opaque = tuple(full_region(b) for b in found.opaque if b not in found.own)
+    return found.regions(found.reads), found.regions(found.writes), opaque
+
+
+def get_block_read_write_region(
+    block: Block, buffer_var_map: Mapping[Var, Buffer]
+) -> tuple[tuple[BufferRegion, ...], tuple[BufferRegion, ...]]:
+    """The regions that `block` reads and writes; what is touched by address counts as both."""
+    found = _collect(block, buffer_var_map)
+    for buffer in found.opaque:
+        whole = tuple(ends_of(found.analyzer, r) for r in full_region(buffer).region)
+        found._touch(found.reads, buffer, whole)
+        found._touch(found.writes, buffer, whole)
+    return found.regions(found.reads), found.regions(found.writes)

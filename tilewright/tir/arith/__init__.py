@@ -1,0 +1,21 @@
+"""Integer arithmetic: simplification, bounds, sets, and maps of iterations."""
+
+from .analyzer import Analyzer, ConstraintScope, Extension, ProofStrength, simplify
+from .bound import ConstIntBound, ModularSet
+from .int_set import IntervalSet, IntSet, eval_set, neg_inf, pos_inf, union_lower_bound
+from .iter_expr import (
+    IterMapExpr,
+    IterMapLevel,
+    IterMark,
+    IterSplitExpr,
+    IterSumExpr,
+    normalize_iter_map_to_expr,
+)  # fmt: skip
+from .iter_inverse import inverse_affine_iter_map, subspace_divide
+from .iter_map import IterMapResult, detect_iter_map, iter_map_simplify, normalize_to_iter_sum
+from .linear import detect_clip_bound, detect_linear_equation
+from .region import (
+    estimate_region_lower_bound,
+    estimate_region_strict_bound,
+    estimate_region_upper_bound,
+)  # fmt: skip

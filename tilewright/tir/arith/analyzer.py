@@ -1,0 +1,210 @@
+"""The analyzer: what can be known about integers, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ...ir.functor import deep_recursion
+from ...support.errors import ArgumentError
+from .. import op as O
+from ..expr import IterVar, Var
+from .bound import ConstIntBound, ModularSet, ModularSets
+from .canonical import INDEX_TYPES
+from .simplifier import Simplifier
+from .terms import Sum
+
+if TYPE_CHECKING:
+    from .int_set import IntSet
+
+
+class ProofStrength(IntEnum):
+    """How hard `can_prove` tries. Both tries are the same here: they are cheap."""
+
+    DEFAULT = 0
+    SYMBOLIC_BOUND = 1
+
+
+class Extension(IntEnum):
+    """Simplifications that are off unless asked for; kept for scripts, all are on."""
+
+    NoExtensions = 0
+    TransitivelyProveInequalities = 1
+    ConvertBooleanToAndOfOrs = 2
+    ApplyConstraintsToBooleanBranches = 4
+    ComparisonOfProductAndSum = 8
+
+
+class ConstraintScope:
+    """A condition that holds within a `with` block."""
+
+    def __init__(self, analyzer: Analyzer, condition: PrimExpr) -> None:
+        self._scope = analyzer.engine.scope(condition)
+
+    def __enter__(self) -> None:
+        self._scope.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._scope.__exit__(*error)
+
+
+class Analyzer:
+    """Simplifies and proves facts about integer expressions.
+
+    Ranges of variables come by `bind`, conditions by `constraint_scope`. A `SizeVar` is never
+    negative. Indices (`int32`, `int64`) are taken not to overflow.
+    """
+
+    def __init__(self) -> None:
+        self.engine = Simplifier()
+        self.modular = ModularSets()
+        self.enabled_extensions = Extension.NoExtensions
+
+    # ---- simplification ---------------------------------------------------------------------
+
+    def simplify(self, expr: PrimExpr, steps: int = 2) -> PrimExpr:
+        """`expr` in its simplest form; the same object if it has that form already."""
+        del steps
+        with deep_recursion():
+            return self.engine.simplify(as_scalar(expr))
+
+    def rewrite_simplify(self, expr: PrimExpr) -> PrimExpr:
+        """The same as `simplify`: one engine does both."""
+        return self.simplify(expr)
+
+    def canonical_simplify(self, expr: PrimExpr) -> PrimExpr:
+        """The same as `simplify`: one engine does both."""
+        return self.simplify(expr)
+
+    # ---- knowledge --------------------------------------------------------------------------
+
+    def bind(
+        self, var: Var | IterVar, expr: Range | PrimExpr | int, override: bool = False
+    ) -> None:
+        """Says that `var` lies in a range, or equals an expression."""
+        del override
+        if isinstance(var, IterVar):
+            var = var.var
+        self._forget(var)
+        if isinstance(expr, Range):
+            self._bind_range(var, expr)
+        else:
+            self.engine.bindings[var] = as_scalar(expr, var.dtype)
+
+    def _forget(self, var: Var) -> None:
+        engine = self.engine
+        if id(var) in engine.memo or id(var) in engine.others or var in engine.bounds.variables:
+            engine.reset()
+        engine.bindings.pop(var, None)
+
+    def _bind_range(self, var: Var, range_: Range) -> None:
+        engine, bounds = self.engine, self.engine.bounds
+        if var.dtype not in INDEX_TYPES:
+            if isinstance(range_.min, IntImm) and isinstance(range_.extent, IntImm):
+                last = range_.min.value + range_.extent.value - 1
+                bounds.variables[var] = (range_.min.value, last)
+            return
+        with deep_recursion():
+            lo = engine.sum(_as(range_.min, var.dtype))
+            hi = engine.terms.add(lo, engine.sum(_as(range_.extent, var.dtype))).shifted(-1)
+        least, most = bounds.of(lo)[0], bounds.of(hi)[1]
+        if most < least:
+            most = least
+        bounds.variables[var] = (least, most)
+        if lo.terms or hi.terms:
+            symbolic = lo if lo.terms else None, hi if hi.terms else None
+            bounds.ranges[var] = (len(bounds.variables), *symbolic)
+        else:
+            bounds.ranges.pop(var, None)
+
+    def update(self, var: Var, info: ConstIntBound | ModularSet, override: bool = False) -> None:
+        """Says what values `var` takes."""
+        del override
+        self._forget(var)
+        if isinstance(info, ConstIntBound):
+            self.engine.bounds.variables[var] = info.interval()
+        elif isinstance(info, ModularSet):
+            self.modular.variables[var] = info
+        else:
+            raise ArgumentError(
+                f"Analyzer.update takes a ConstIntBound or ModularSet, found {type(info).__name__}"
+            )
+
+    def constraint_scope(self, constraint: PrimExpr) -> ConstraintScope:
+        """A `with` block in which `constraint` holds."""
+        return ConstraintScope(self, constraint)
+
+    def assume(self, condition: PrimExpr) -> None:
+        """Takes `condition` for granted from now on."""
+        self.engine.assume(condition)
+        self.engine.reset()
+
+    @contextmanager
+    def loop(self, var: Var, range_: Range) -> Iterator[None]:
+        """A `with` block in which `var` lies in `range_`, which is not empty."""
+        self.bind(var, range_)
+        yield
+
+    # ---- questions --------------------------------------------------------------------------
+
+    def const_int_bound(self, expr: PrimExpr) -> ConstIntBound:
+        """The constants between which `expr` lies."""
+        with deep_recursion():
+            return ConstIntBound.of(*self.engine.interval(as_scalar(expr)))
+
+    def const_int_bound_is_bound(self, var: Var) -> bool:
+        """True if something is known of `var`."""
+        return var in self.engine.bounds.variables
+
+    def modular_set(self, expr: PrimExpr) -> ModularSet:
+        """The residue class of `expr`."""
+        if expr.dtype not in INDEX_TYPES:
+            return ModularSet(1, 0)
+        with deep_recursion():
+            return self.modular.of(self.engine.sum(expr))
+
+    def int_set(self, expr: PrimExpr, dom_map: dict[Var, IntSet] | None = None) -> IntSet:
+        """The values of `expr` when variables run through the sets of `dom_map`."""
+        from .int_set import eval_set
+
+        return eval_set(self, expr, dom_map or {})
+
+    def can_prove(self, expr: PrimExpr, strength: ProofStrength = ProofStrength.DEFAULT) -> bool:
+        """True if `expr` holds whatever its variables are."""
+        del strength
+        made = self.simplify(expr)
+        return isinstance(made, IntImm) and made.value != 0
+
+    def can_prove_equal(self, lhs: PrimExpr | int, rhs: PrimExpr | int) -> bool:
+        """True if both are always equal."""
+        if lhs is rhs:
+            return True
+        return self.can_prove(O.equal(lhs, rhs))
+
+    def can_prove_greater_equal(self, expr: PrimExpr, lower_bound: int) -> bool:
+        """True if `expr >= lower_bound` always."""
+        return self.can_prove(O.greater_equal(expr, lower_bound))
+
+    def can_prove_less(self, expr: PrimExpr, upper_bound: int) -> bool:
+        """True if `expr < upper_bound` always."""
+        return self.can_prove(O.less(expr, upper_bound))
+
+    def sum(self, expr: PrimExpr) -> Sum:
+        """The canonical sum of an index expression."""
+        with deep_recursion():
+            return self.engine.sum(expr)
+
+
+def _as(value: PrimExpr, dtype: str) -> PrimExpr:
+    return value if value.dtype == dtype else O.cast(value, dtype)
+
+
+def simplify(expr: PrimExpr) -> PrimExpr:
+    """`expr` simplified, knowing nothing about its variables."""
+    return Analyzer().simplify(expr)
+
+
+O.SIMPLIFY[:] = [simplify]

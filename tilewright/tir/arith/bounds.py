@@ -1,0 +1,310 @@
+"""Bounds of index expressions: constants that a value never leaves, and proofs with symbols."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from ...ir.expr import PrimExpr
+from ...support.dtypes import dtype_of
+from ..expr import Call, Cast, FloorDiv, FloorMod, Max, Min, Select, SizeVar, Var
+from .terms import Atom, Binary, Opaque, Product, Split, Sum, Terms, factors_of
+
+Interval: TypeAlias = "tuple[float | int, float | int]"
+EVERYTHING: Interval = (-math.inf, math.inf)
+
+
+def dtype_interval(dtype: str) -> Interval:
+    """What an integer type holds; 64 bits count as unbounded."""
+    info = dtype_of(dtype)
+    if not info.is_integral or (info.bits >= 64 and not info.is_uint):
+        return EVERYTHING
+    return (info.min_value, math.inf if info.bits >= 64 else info.max_value)
+
+
+def floor_quotient(value: float | int, by: int) -> float | int:
+    """`value // by`, infinities kept."""
+    return value if math.isinf(value) else value // by
+
+
+def intersect(a: Interval, b: Interval) -> Interval:
+    """What both allow."""
+    return (max(a[0], b[0]), min(a[1], b[1]))
+
+
+def _product(a: Interval, b: Interval) -> Interval:
+    ends = [0 if x == 0 or y == 0 else x * y for x in a for y in b]
+    return (min(ends), max(ends))
+
+
+class Bounds:
+    """What is known about variables and sums; answers with constant intervals and proofs."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.variables: dict[Var, Interval] = {}
+        self.ranges: dict[Var, tuple[int, Sum | None, Sum | None]] = {}
+        self.known: dict[Any, Interval] = {}
+        self.facts: list[Sum] = []
+        self.cache: dict[Atom, Interval] = {}
+        self.interval_of: Callable[[PrimExpr], Interval] = lambda _: EVERYTHING
+
+    # ---- constant intervals -----------------------------------------------------------------
+
+    def of(self, total: Sum) -> Interval:
+        """The constants between which `total` lies."""
+        lo: float | int = total.const
+        hi: float | int = total.const
+        for atom, coefficient in total.terms.items():
+            a, b = self.atom(atom)
+            if coefficient > 0:
+                lo, hi = lo + a * coefficient, hi + b * coefficient
+            else:
+                lo, hi = lo + b * coefficient, hi + a * coefficient
+        if self.known and total.terms:
+            lo, hi = intersect((lo, hi), self._known(total))
+        return lo, hi
+
+    def _known(self, total: Sum) -> Interval:
+        divisor, key = normal_key(total)
+        found = self.known.get(key)
+        if found is None:
+            return EVERYTHING
+        return (found[0] * divisor + total.const, found[1] * divisor + total.const)
+
+    def atom(self, atom: Atom) -> Interval:
+        """The constants between which `atom` lies."""
+        found = self.cache.get(atom)
+        if found is None:
+            found = self.cache[atom] = self._atom(atom)
+        return found
+
+    def _atom(self, atom: Atom) -> Interval:
+        made = _ATOMS[type(atom)](self, atom)
+        if self.known:
+            made = intersect(made, self.known.get(frozenset(((atom, 1),)), EVERYTHING))
+        return made
+
+    def _opaque(self, atom: Opaque) -> Interval:
+        of = atom.of
+        if isinstance(of, Var):
+            found = self.variables.get(of)
+            if found is None:
+                found = dtype_interval(of.dtype)
+                if isinstance(of, SizeVar):
+                    found = (0, found[1])
+            return found
+        return self.interval_of(of)
+
+    def _split(self, atom: Split) -> Interval:
+        lo, hi = self.of(atom.base)
+        lo, hi = floor_quotient(lo, atom.lower), floor_quotient(hi, atom.lower)
+        if atom.upper is None:
+            return lo, hi
+        modulus = atom.upper // atom.lower
+        if lo >= 0 and hi < modulus:
+            return lo, hi
+        return 0, modulus - 1
+
+    def _binary(self, atom: Binary) -> Interval:
+        return _BINARY[atom.kind](self.of(atom.a), self.of(atom.b))
+
+    def _product(self, atom: Product) -> Interval:
+        result = self.atom(atom.factors[0])
+        for factor in atom.factors[1:]:
+            result = _product(result, self.atom(factor))
+        return result
+
+    # ---- facts ------------------------------------------------------------------------------
+
+    def assume_not_negative(self, total: Sum) -> None:
+        """Takes `total >= 0` for granted."""
+        if not total.terms:
+            return
+        self.facts.append(total)
+        divisor, key = normal_key(total)
+        least = -(total.const // divisor)
+        self._tighten(key, (least, math.inf))
+        mirrored = frozenset((a, -c) for a, c in key)
+        self._tighten(mirrored, (-math.inf, -least))
+        self.cache = {}
+
+    def _tighten(self, key: Any, interval: Interval) -> None:
+        self.known[key] = intersect(self.known.get(key, EVERYTHING), interval)
+
+    # ---- proofs -----------------------------------------------------------------------------
+
+    def is_not_negative(self, total: Sum) -> bool:
+        """True if `total >= 0` follows from what is known; symbols are eliminated one by one."""
+        return self._prove(total, True)
+
+    def _prove(self, total: Sum, use_facts: bool) -> bool:
+        for _ in range(24):
+            lo, hi = self.of(total)
+            if lo >= 0:
+                return True
+            if hi < 0:
+                return False
+            if use_facts and self._follows(total):
+                return True
+            relaxed = self._relax(total)
+            if relaxed is None:
+                return False
+            total = relaxed
+        return False
+
+    def _follows(self, total: Sum) -> bool:
+        for fact in self.facts:
+            if any(atom in total.terms for atom in fact.terms):
+                rest = self.terms.sub(total, fact)
+                if len(rest.terms) < len(total.terms) + 1 and self._prove(rest, False):
+                    return True
+        return False
+
+    def _relax(self, total: Sum) -> Sum | None:
+        """A smaller or equal sum with the latest bound variable or a quotient replaced."""
+        best: tuple[int, Atom, Sum] | None = None
+        for atom, coefficient in total.terms.items():
+            bound = self._replacement(atom, coefficient)
+            if bound is not None and (best is None or bound[0] > best[0]):
+                best = (bound[0], atom, bound[1])
+        if best is None:
+            return None
+        _, atom, replacement = best
+        rest = {a: c for a, c in total.terms.items() if a is not atom}
+        return self.terms.add(Sum(total.dtype, rest, total.const), replacement)
+
+    def _replacement(self, atom: Atom, coefficient: int) -> tuple[int, Sum] | None:
+        """A lower bound of `coefficient * atom` with other symbols, and how late it was bound."""
+        best: tuple[int, Sum] | None = None
+        factors = factors_of(atom)
+        for position, factor in enumerate(factors):
+            found = self._bound_of(factor, coefficient)
+            if found is None or (best is not None and found[0] <= best[0]):
+                continue
+            others = factors[:position] + factors[position + 1 :]
+            if not others:
+                best = found
+            elif all(self.atom(other)[0] >= 0 for other in others):
+                product = self.terms.multiply(
+                    found[1], self.terms.of(self.terms.product(list(others)))
+                )
+                best = best if product is None else (found[0], product)
+        return best
+
+    def _bound_of(self, atom: Atom, coefficient: int) -> tuple[int, Sum] | None:
+        if isinstance(atom, Opaque) and isinstance(atom.of, Var):
+            return self._variable_bound(atom.of, coefficient)
+        if isinstance(atom, Split) and atom.upper is None and coefficient % atom.lower == 0:
+            factor = coefficient // atom.lower
+            base = atom.base if factor < 0 else atom.base.shifted(1 - atom.lower)
+            return atom.order, base.scaled(factor)
+        if isinstance(atom, Binary) and coefficient * (1 if atom.kind is Max else -1) > 0:
+            if atom.kind in (Min, Max):
+                side = atom.b if atom.b.terms else atom.a
+                return atom.order, side.scaled(coefficient)
+            if atom.kind is FloorMod and self.of(atom.b)[0] >= 0:
+                return atom.order, atom.b.shifted(-1).scaled(coefficient)
+        return None
+
+    def _variable_bound(self, var: Var, coefficient: int) -> tuple[int, Sum] | None:
+        found = self.ranges.get(var)
+        if found is None:
+            return None
+        order, lo, hi = found
+        side = lo if coefficient > 0 else hi
+        return None if side is None else (order + (1 << 20), side.scaled(coefficient))
+
+
+def normal_key(total: Sum) -> tuple[int, Any]:
+    """The terms divided by their greatest common divisor, as a key, and that divisor."""
+    divisor = math.gcd(*total.terms.values())
+    if divisor == 1:
+        return 1, frozenset(total.terms.items())
+    return divisor, frozenset((a, c // divisor) for a, c in total.terms.items())
+
+
+def _quotient(a: Interval, b: Interval) -> Interval:
+    if a[0] >= 0 and b[0] >= 0:
+        return (0, a[1])
+    if b[0] >= 1:
+        return a if a[0] < 0 <= a[1] else (a[0], max(a[1], -1))
+    largest = max(abs(a[0]), abs(a[1]))
+    return (-largest, largest)
+
+
+def _rest(a: Interval, b: Interval) -> Interval:
+    if b[0] >= 0:
+        hi = b[1] - 1
+        return (0, min(hi, a[1]) if a[0] >= 0 else hi)
+    return (min(b[0] + 1, 0), max(b[1] - 1, 0))
+
+
+_BINARY: dict[type[PrimExpr], Callable[[Interval, Interval], Interval]] = {
+    Min: lambda a, b: (min(a[0], b[0]), min(a[1], b[1])),
+    Max: lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
+    FloorDiv: _quotient,
+    FloorMod: _rest,
+}
+_ATOMS: dict[type[Atom], Callable[[Bounds, Any], Interval]] = {
+    Opaque: Bounds._opaque,
+    Split: Bounds._split,
+    Binary: Bounds._binary,
+    Product: Bounds._product,
+}
+
+
+def opaque_interval(of: PrimExpr, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    """The interval of an expression that is no sum, from its parts."""
+    made = _OPAQUE.get(type(of))
+    return dtype_interval(of.dtype) if made is None else made(of, interval)
+
+
+def _select(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    a, b = interval(of.true_value), interval(of.false_value)
+    return (min(a[0], b[0]), max(a[1], b[1]))
+
+
+def _cast(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    own = dtype_interval(of.dtype)
+    if not dtype_of(of.value.dtype).is_integral:
+        return own
+    inner = interval(of.value)
+    return inner if own[0] <= inner[0] and inner[1] <= own[1] else own
+
+
+def _call(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    made = _CALLS.get(getattr(of.op, "name", ""))
+    return dtype_interval(of.dtype) if made is None else made(of, interval)
+
+
+def _conditional(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    a, b = interval(of.args[1]), interval(of.args[2])
+    return (min(a[0], b[0]), max(a[1], b[1]))
+
+
+def _shift_right(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    (lo, hi), (a, b) = interval(of.args[0]), interval(of.args[1])
+    if a == b and 0 <= a < 64:
+        return floor_quotient(lo, 1 << int(a)), floor_quotient(hi, 1 << int(a))
+    return (0, hi) if lo >= 0 else dtype_interval(of.dtype)
+
+
+def _bitwise_and(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    highs = [hi for lo, hi in map(interval, of.args) if lo >= 0]
+    return (0, min(highs)) if highs else dtype_interval(of.dtype)
+
+
+_CALLS: dict[str, Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
+    "tir.if_then_else": _conditional,
+    "tir.likely": lambda of, interval: interval(of.args[0]),
+    "tir.shift_right": _shift_right,
+    "tir.bitwise_and": _bitwise_and,
+    "tir.vscale": lambda of, interval: (1, 256),
+}
+_OPAQUE: dict[type[PrimExpr], Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
+    Select: _select,
+    Cast: _cast,
+    Call: _call,
+}

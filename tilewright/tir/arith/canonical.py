@@ -1,0 +1,269 @@
+"""From expressions to canonical sums and back: the engine behind `Analyzer.simplify`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...ir.expr import IntImm, PrimExpr
+from ...ir.node import Node, children
+from ...support.dtypes import dtype_of
+from .. import op as O
+from ..expr import (
+    Add,
+    BufferLoad,
+    Call,
+    CallEffectKind,
+    Cast,
+    Div,
+    FloorDiv,
+    FloorMod,
+    Let,
+    Max,
+    Min,
+    Mod,
+    Mul,
+    Sub,
+    Var,
+)  # fmt: skip
+from .bounds import Bounds, Interval, dtype_interval, opaque_interval
+from .divide import Divider
+from .terms import Atom, Binary, Key, Sum, Terms
+
+INDEX_TYPES = ("int32", "int64")
+
+
+class Canonical:
+    """Turns index expressions into sums; `Simplifier` adds all other expressions."""
+
+    def __init__(self) -> None:
+        self.terms = Terms()
+        self.bounds = Bounds(self.terms)
+        self.divider = Divider(self.terms, self.bounds)
+        self.bounds.interval_of = lambda of: opaque_interval(of, self.interval)
+        self.bindings: dict[Var, PrimExpr] = {}
+        self.memo: dict[int, tuple[PrimExpr, Sum]] = {}
+
+    def other(self, expr: PrimExpr) -> PrimExpr:
+        """`expr`, which is no sum, with its parts simplified."""
+        return expr
+
+    def interval(self, expr: PrimExpr) -> Interval:
+        """The constants between which `expr` lies."""
+        if expr.dtype in INDEX_TYPES:
+            return self.bounds.of(self.sum(expr))
+        if isinstance(expr, IntImm):
+            return (expr.value, expr.value)
+        if not dtype_of(expr.dtype).is_integral:
+            return dtype_interval("int64")
+        if isinstance(expr, Var) and expr in self.bounds.variables:
+            return self.bounds.variables[expr]
+        return self._other_interval(expr)
+
+    def _other_interval(self, expr: PrimExpr) -> Interval:
+        plain = dtype_interval(expr.dtype)
+        if type(expr) in (Add, Sub, Mul, FloorDiv, FloorMod, Min, Max) and "x" not in expr.dtype:
+            wide = Canonical()
+            lifted = wide.sum(type(expr)(*(  # type: ignore[call-arg]
+                self._stand_in(wide, part) for part in (expr.a, expr.b)  # type: ignore[attr-defined]
+            )))  # fmt: skip
+            made = wide.bounds.of(lifted)
+            return made if plain[0] <= made[0] and made[1] <= plain[1] else plain
+        return opaque_interval(expr, self.interval)
+
+    def _stand_in(self, wide: Canonical, part: PrimExpr) -> PrimExpr:
+        made = Var("part", "int64")
+        wide.bounds.variables[made] = self.interval(part)
+        return made
+
+    # ---- to sums ----------------------------------------------------------------------------
+
+    def sum(self, expr: PrimExpr) -> Sum:
+        """`expr`, of an index type, as a sum."""
+        known = self.memo.get(id(expr))
+        if known is not None:
+            return known[1]
+        made = _TO_SUM.get(type(expr), Canonical._opaque)(self, expr)
+        self.memo[id(expr)] = (expr, made)
+        return made
+
+    def _constant(self, expr: Any) -> Sum:
+        return Sum(expr.dtype, {}, expr.value)
+
+    def _variable(self, expr: Any) -> Sum:
+        bound = self.bindings.get(expr)
+        if bound is not None:
+            return self.sum(bound)
+        return self._single(self.terms.opaque(expr, expr))
+
+    def _single(self, atom: Atom) -> Sum:
+        lo, hi = self.bounds.atom(atom)
+        if lo == hi:
+            return Sum(atom.dtype, {}, int(lo))
+        return self.terms.of(atom)
+
+    def _add(self, expr: Any) -> Sum:
+        return self.terms.add(self.sum(expr.a), self.sum(expr.b))
+
+    def _sub(self, expr: Any) -> Sum:
+        return self.terms.sub(self.sum(expr.a), self.sum(expr.b))
+
+    def _mul(self, expr: Any) -> Sum:
+        a, b = self.sum(expr.a), self.sum(expr.b)
+        made = self.terms.multiply(a, b)
+        if made is None:
+            made = self.terms.of(self._atom_of(Mul(a.expr(), b.expr())))
+        return made
+
+    def _floordiv(self, expr: Any) -> Sum:
+        return self.divider.floordiv_by(self.sum(expr.a), self.sum(expr.b))
+
+    def _floormod(self, expr: Any) -> Sum:
+        return self.divider.floormod_by(self.sum(expr.a), self.sum(expr.b))
+
+    def _truncdiv(self, expr: Any) -> Sum:
+        a, b = self.sum(expr.a), self.sum(expr.b)
+        if self._both_positive(a, b):
+            return self.divider.floordiv_by(a, b)
+        return self._folded(O.truncdiv(a.expr(), b.expr()))
+
+    def _truncmod(self, expr: Any) -> Sum:
+        a, b = self.sum(expr.a), self.sum(expr.b)
+        if self._both_positive(a, b):
+            return self.divider.floormod_by(a, b)
+        return self._folded(O.truncmod(a.expr(), b.expr()))
+
+    def _folded(self, made: PrimExpr) -> Sum:
+        if isinstance(made, (Div, Mod)):
+            return self._single(self._atom_of(made))
+        return self.sum(made)
+
+    def _both_positive(self, a: Sum, b: Sum) -> bool:
+        prove = self.bounds.is_not_negative
+        return prove(a) and prove(b.shifted(-1) if not b.terms else b)
+
+    def _min(self, expr: Any) -> Sum:
+        return self.extremum(Min, self.sum(expr.a), self.sum(expr.b))
+
+    def _max(self, expr: Any) -> Sum:
+        return self.extremum(Max, self.sum(expr.a), self.sum(expr.b))
+
+    def extremum(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum:
+        """The smaller or larger of two sums; one of them if it can be told."""
+        difference = self.terms.sub(a, b)
+        if self.bounds.is_not_negative(difference):
+            return b if kind is Min else a
+        if self.bounds.is_not_negative(difference.scaled(-1)):
+            return a if kind is Min else b
+        choose = min if kind is Min else max
+        for one, other in ((a, b), (b, a)):
+            atom = one.single()
+            if isinstance(atom, Binary) and atom.kind is kind:
+                if not other.terms and not atom.b.terms:
+                    limit = choose(atom.b.const, other.const)
+                    return self.terms.binary(kind, atom.a, Sum(a.dtype, {}, limit), True)
+                if other.key in (atom.a.key, atom.b.key):
+                    return one
+        if not a.terms:
+            a, b = b, a
+        return self.terms.binary(kind, a, b, True)
+
+    def _cast(self, expr: Any) -> Sum:
+        if expr.value.dtype == "int32" and expr.dtype == "int64":
+            inner = self.sum(expr.value)
+            terms = {self._widened(atom): c for atom, c in inner.terms.items()}
+            return Sum("int64", terms, inner.const)
+        return self._opaque(expr)
+
+    def _widened(self, atom: Atom) -> Atom:
+        made = atom.expr()
+        return self.terms.opaque(Cast("int64", made), ("cast", atom))
+
+    def _let(self, expr: Any) -> Sum:
+        self.bindings[expr.var] = expr.value
+        return self.sum(expr.body)
+
+    def _call(self, expr: Any) -> Sum:
+        name = getattr(expr.op, "name", "")
+        if name == "tir.likely":
+            return self.sum(expr.args[0])
+        if name == "tir.shift_left" and isinstance(expr.args[1], IntImm):
+            return self.sum(expr.args[0]).scaled(1 << expr.args[1].value)
+        if name == "tir.shift_right" and isinstance(expr.args[1], IntImm):
+            return self.divider.floordiv(self.sum(expr.args[0]), 1 << expr.args[1].value)
+        return self._opaque(expr)
+
+    def _opaque(self, expr: PrimExpr) -> Sum:
+        made = self.other(expr)
+        if made is not expr and type(made) in _TO_SUM and type(made) is not type(expr):
+            return self.sum(made)
+        return self._single(self._atom_of(made))
+
+    def _atom_of(self, expr: PrimExpr) -> Atom:
+        return self.terms.opaque(expr, self._node_key(expr))
+
+    # ---- keys -------------------------------------------------------------------------------
+
+    def key(self, value: Any) -> Key:
+        """Equal for expressions that compute the same; effects make a key of their own."""
+        if isinstance(value, PrimExpr) and value.dtype in INDEX_TYPES:
+            made = _TO_SUM.get(type(value))
+            if made is not None and not isinstance(value, (Cast, Call)):
+                return self.sum(value).key
+        if isinstance(value, Node):
+            if type(value).is_variable:
+                return value
+            return self._node_key(value)
+        if isinstance(value, (tuple, list)):
+            return tuple(self.key(item) for item in value)
+        return value if not isinstance(value, dict) else id(value)
+
+    def _node_key(self, value: Node) -> Key:
+        if isinstance(value, Call):
+            if effect_of(value) > CallEffectKind.ReadState:
+                return id(value)
+            return (Call, value.dtype, value.op, self.key(value.args))
+        dtype = value.dtype if isinstance(value, PrimExpr) else None
+        return (type(value), dtype, *(self.key(getattr(value, n)) for n in type(value).walked))
+
+
+def effect_of(call: Call) -> CallEffectKind:
+    """What `call` may do; a call of an unknown function may do anything."""
+    effect = getattr(call.op, "attributes", {}).get("effect", CallEffectKind.UpdateState)
+    return CallEffectKind(effect)
+
+
+def reads_memory(expr: Node) -> bool:
+    """True if the value depends on memory (a load, or a call that reads state)."""
+    if isinstance(expr, BufferLoad):
+        return True
+    if isinstance(expr, Call) and effect_of(expr) > CallEffectKind.Pure:
+        return True
+    return any(reads_memory(child) for child in children(expr))
+
+
+_TO_SUM: dict[type[PrimExpr], Callable[[Canonical, Any], Sum]] = {
+    IntImm: Canonical._constant,
+    Add: Canonical._add,
+    Sub: Canonical._sub,
+    Mul: Canonical._mul,
+    FloorDiv: Canonical._floordiv,
+    FloorMod: Canonical._floormod,
+    Div: Canonical._truncdiv,
+    Mod: Canonical._truncmod,
+    Min: Canonical._min,
+    Max: Canonical._max,
+    Cast: Canonical._cast,
+    Let: Canonical._let,
+    Call: Canonical._call,
+}
+
+
+def _register_variables() -> None:
+    from ..expr import SizeVar
+
+    for kind in (Var, SizeVar):
+        _TO_SUM[kind] = Canonical._variable
+
+
+_register_variables()

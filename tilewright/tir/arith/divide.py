@@ -1,0 +1,191 @@
+"""Floor division and modulus of sums, by constants and by symbols."""
+
+from __future__ import annotations
+
+from math import gcd
+
+from ..expr import FloorDiv, FloorMod
+from .bounds import Bounds, floor_quotient
+from .terms import Atom, Binary, Split, Sum, Terms, factors_of
+
+
+class Divider:
+    """`a // b` and `a % b` in canonical form."""
+
+    def __init__(self, terms: Terms, bounds: Bounds) -> None:
+        self.terms = terms
+        self.bounds = bounds
+
+    # ---- by a constant ----------------------------------------------------------------------
+
+    def floordiv(self, a: Sum, c: int) -> Sum:
+        """`a // c` for `c != 0`: whole multiples come out, parts too small to matter drop."""
+        if c < 0:
+            a, c = a.scaled(-1), -c
+        if c == 1:
+            return a
+        whole, rest = split_multiple(a, c)
+        return self.terms.add(whole, self._quotient(rest, c))
+
+    def floormod(self, a: Sum, c: int) -> Sum:
+        """`a % c` for `c != 0`; the sign is that of `c`."""
+        if c < 0:
+            return self.floormod(a.scaled(-1), -c).scaled(-1)
+        return self._rest(split_multiple(a, c)[1], c)
+
+    def _quotient(self, r: Sum, c: int) -> Sum:
+        lo, hi = self.bounds.of(r)
+        least = floor_quotient(lo, c)
+        if least == floor_quotient(hi, c):
+            return self.terms.const(int(least), r.dtype)
+        coarse, _, step = self._coarsen(r, c)
+        if step > 1:
+            return self.floordiv(coarse, c // step)
+        atom, offset = _lone(r)
+        if isinstance(atom, Split):
+            if atom.upper is None:
+                return self.floordiv(atom.base.shifted(offset * atom.lower), atom.lower * c)
+            if offset == 0 and atom.upper // atom.lower % c == 0:
+                return self.part(atom.base, atom.lower * c, atom.upper)
+        return self.terms.split(r, c, None)
+
+    def _rest(self, r: Sum, c: int) -> Sum:
+        lo, hi = self.bounds.of(r)
+        least = floor_quotient(lo, c)
+        if least == floor_quotient(hi, c):
+            return r.shifted(-c * int(least))
+        coarse, fine, step = self._coarsen(r, c)
+        if step > 1:
+            return self.terms.add(self.floormod(coarse, c // step).scaled(step), fine)
+        atom, offset = _lone(r)
+        if isinstance(atom, Split):
+            if atom.upper is None:
+                base = atom.base.shifted(offset * atom.lower)
+                return self.part(base, atom.lower, atom.lower * c)
+            if offset == 0 and atom.upper // atom.lower % c == 0:
+                return self.part(atom.base, atom.lower, atom.lower * c)
+        return self.terms.split(r, 1, c)
+
+    def part(self, base: Sum, lower: int, upper: int | None) -> Sum:
+        """`(base // lower) % (upper // lower)`, simplified."""
+        if upper is None:
+            return self.floordiv(base, lower)
+        rest = self.floormod(base, upper)
+        atom = rest.single()
+        if isinstance(atom, Split) and atom.lower == 1 and atom.upper == upper:
+            coarse, _, step = self._coarsen(atom.base, lower)
+            if step > 1:
+                return self.part(coarse, lower // step, upper // step)
+            return self.terms.split(atom.base, lower, upper)
+        return self.floordiv(rest, lower)
+
+    def _coarsen(self, r: Sum, c: int) -> tuple[Sum, Sum, int]:
+        """`r = step * coarse + fine` with `0 <= fine < step` and `step` a divisor of `c`, the
+        largest that works; a step of 1 if none does."""
+        ordered = sorted(r.terms.items(), key=lambda item: -abs(item[1]))
+        step = c
+        for count, (_, coefficient) in enumerate(ordered, 1):
+            step = gcd(step, coefficient)
+            if step == 1:
+                break
+            if count < len(ordered) and ordered[count][1] % step == 0:
+                continue
+            fine = Sum(r.dtype, dict(ordered[count:]), r.const % step)
+            lo, hi = self.bounds.of(fine)
+            if lo >= 0 and hi < step:
+                chosen = {a for a, _ in ordered[:count]}
+                kept = {a: k // step for a, k in r.terms.items() if a in chosen}
+                return Sum(r.dtype, kept, r.const // step), fine, step
+        return r, r, 1
+
+    # ---- by a sum ---------------------------------------------------------------------------
+
+    def floordiv_by(self, a: Sum, b: Sum) -> Sum:
+        """`a // b` for any `b` that is not zero."""
+        if not b.terms:
+            if b.const:
+                return self.floordiv(a, b.const)
+            return self.terms.binary(FloorDiv, a, b)
+        whole, rest = self._split_symbolic(a, b)
+        return self.terms.add(whole, self._symbolic(FloorDiv, rest, b))
+
+    def floormod_by(self, a: Sum, b: Sum) -> Sum:
+        """`a % b` for any `b` that is not zero."""
+        if not b.terms:
+            if b.const:
+                return self.floormod(a, b.const)
+            return self.terms.binary(FloorMod, a, b)
+        return self._symbolic(FloorMod, self._split_symbolic(a, b)[1], b)
+
+    def _symbolic(self, kind: type[FloorDiv] | type[FloorMod], r: Sum, b: Sum) -> Sum:
+        if not r.terms and r.const == 0:
+            return r
+        prove = self.bounds.is_not_negative
+        if prove(r) and prove(self.terms.sub(b, r).shifted(-1)):
+            return r if kind is FloorMod else self.terms.const(0, r.dtype)
+        atom = r.single()
+        if isinstance(atom, Binary) and atom.b.key == b.key and atom.kind is FloorMod:
+            return r if kind is FloorMod else self.terms.const(0, r.dtype)
+        if kind is FloorDiv and isinstance(atom, Binary) and atom.kind is FloorDiv:
+            both = self.terms.multiply(atom.b, b)
+            if both is not None and prove(b) and prove(atom.b):
+                return self.floordiv_by(atom.a, both)
+        return self.terms.binary(kind, r, b)
+
+    def _split_symbolic(self, a: Sum, b: Sum) -> tuple[Sum, Sum]:
+        """`a = b * whole + rest` with what is plainly a multiple of `b` in `whole`."""
+        zero = self.terms.const(0, a.dtype)
+        if len(b.terms) > 1 or b.const:
+            return self._split_multiple_of(a, b)
+        ((unit, scale),) = b.terms.items()
+        factors = factors_of(unit)
+        whole, rest = zero, self.terms.const(a.const, a.dtype)
+        for atom, coefficient in a.terms.items():
+            left = _divide_factors(factors_of(atom), factors)
+            if left is None or coefficient % scale:
+                rest = self.terms.add(rest, self.terms.of(atom, coefficient))
+            elif left:
+                part = self.terms.of(self.terms.product(left), coefficient // scale)
+                whole = self.terms.add(whole, part)
+            else:
+                whole = whole.shifted(coefficient // scale)
+        return whole, rest
+
+    def _split_multiple_of(self, a: Sum, b: Sum) -> tuple[Sum, Sum]:
+        """Takes out `k * b` where the terms of `b` occur in `a`, all `k` times."""
+        zero = self.terms.const(0, a.dtype)
+        lead, scale = next(iter(b.terms.items()))
+        times, odd = divmod(a.terms.get(lead, 0), scale)
+        if odd or times == 0 or any(a.terms.get(t, 0) != times * c for t, c in b.terms.items()):
+            return zero, a
+        return self.terms.const(times, a.dtype), self.terms.add(a, b, -times)
+
+
+def split_multiple(a: Sum, c: int) -> tuple[Sum, Sum]:
+    """`a = c * whole + rest`: terms that `c` divides go to `whole`, the constant is shared."""
+    whole: dict[Atom, int] = {}
+    rest: dict[Atom, int] = {}
+    for atom, coefficient in a.terms.items():
+        if coefficient % c == 0:
+            whole[atom] = coefficient // c
+        else:
+            rest[atom] = coefficient
+    return Sum(a.dtype, whole, a.const // c), Sum(a.dtype, rest, a.const % c)
+
+
+def _lone(r: Sum) -> tuple[Atom | None, int]:
+    """The only atom of `atom + const`, and the constant."""
+    if len(r.terms) == 1:
+        ((atom, coefficient),) = r.terms.items()
+        if coefficient == 1:
+            return atom, r.const
+    return None, 0
+
+
+def _divide_factors(of: tuple[Atom, ...], by: tuple[Atom, ...]) -> list[Atom] | None:
+    left = list(of)
+    for factor in by:
+        if factor not in left:
+            return None
+        left.remove(factor)
+    return left

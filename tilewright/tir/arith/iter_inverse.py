@@ -1,0 +1,205 @@
+"""Inverses of iteration maps, and their division into an outer and an inner space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ...support.errors import ArgumentError
+from .. import op as O
+from ..expr import And, Var
+from .int_set import mentions
+from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr
+from .iter_map import Detector, NotAffine, _level
+
+
+def inverse_affine_iter_map(
+    iter_map: Sequence[IterSumExpr], outputs: Sequence[PrimExpr]
+) -> dict[Var, PrimExpr]:
+    """The value of each iterator from `outputs`, the values of a bijective `iter_map`."""
+    if len(iter_map) != len(outputs):
+        raise ArgumentError(f"{len(iter_map)} indices but {len(outputs)} outputs to invert")
+    values: dict[int, PrimExpr] = {}
+    marks: dict[int, IterMark] = {}
+
+    def give(split: IterSplitExpr, value: PrimExpr) -> None:
+        part = O.multiply(value, split.lower_factor)
+        key = id(split.source)
+        marks[key] = split.source
+        values[key] = O.add(values[key], part) if key in values else part
+
+    for index, output in zip(iter_map, outputs, strict=True):
+        _hand_down(index, O.subtract(output, index.base), give)
+    result: dict[Var, PrimExpr] = {}
+    for key in _outer_first(marks):
+        mark = marks[key]
+        if isinstance(mark.source, IterSumExpr):
+            _hand_down(mark.source, O.subtract(values[key], mark.source.base), give)
+        elif isinstance(mark.source, Var):
+            result[mark.source] = O.simplified(values[key])
+    for mark in marks.values():
+        if isinstance(mark.source, Var):
+            result[mark.source] = O.simplified(values[id(mark)])
+    return result
+
+
+def _hand_down(index: IterSumExpr, value: PrimExpr, give: object) -> None:
+    """Gives each split of `index` its digit of `value`."""
+    for position, split in enumerate(index.args):
+        digit = O.floordiv(value, split.scale)
+        is_part = not _is_whole(split)
+        if position > 0 or (is_part and len(index.args) > 1):
+            digit = O.floormod(digit, split.extent)
+        give(split, digit)  # type: ignore[operator]
+
+
+def _is_whole(split: IterSplitExpr) -> bool:
+    whole = O.simplified(O.floordiv(split.source.extent, split.lower_factor))
+    return O.is_const_int(O.simplified(O.equal(whole, split.extent)), 1)
+
+
+class _outer_first:  # noqa: N801
+    """Marks in an order in which a sum comes before what it is made of, growing while read."""
+
+    def __init__(self, marks: dict[int, IterMark]) -> None:
+        self.marks = marks
+        self.done: set[int] = set()
+
+    def __iter__(self) -> _outer_first:
+        return self
+
+    def __next__(self) -> int:
+        waiting = [k for k in self.marks if k not in self.done]
+        for key in waiting:
+            mark = self.marks[key]
+            inside = [k for k in waiting if k != key and _holds(self.marks[k], mark)]
+            if not inside:
+                self.done.add(key)
+                return key
+        raise StopIteration
+
+
+def _holds(outer: IterMark, inner: IterMark) -> bool:
+    pending = [outer]
+    while pending:
+        mark = pending.pop()
+        if isinstance(mark.source, IterSumExpr):
+            for split in mark.source.args:
+                if split.source is inner:
+                    return True
+                pending.append(split.source)
+    return False
+
+
+def subspace_divide(
+    bindings: Sequence[PrimExpr],
+    input_iters: Mapping[Var, Range],
+    sub_iters: Sequence[Var],
+    predicate: PrimExpr | bool = True,
+    check_level: IterMapLevel | str = IterMapLevel.Surjective,
+    simplify_trivial_iterators: bool = True,
+) -> list[list[IterMark]]:
+    """Each binding as `outer * extent(inner) + inner`, the inner one over `sub_iters` alone.
+
+    One pair of marks a binding, and a last pair whose extents are the predicates of the outer
+    and inner space. Empty if a binding does not divide.
+    """
+    del simplify_trivial_iterators
+    level = _level(check_level)
+    condition = as_scalar(predicate)
+    inner_vars = set(sub_iters)
+    try:
+        detector = Detector(input_iters, condition)
+        parsed = [detector.fuse(detector.parse(b)) for b in bindings]
+        detector.check(parsed, level)
+        plain = Detector(input_iters, IntImm("bool", 1))
+        pairs = [_divide(plain, plain.fuse(plain.parse(b)), inner_vars) for b in bindings]
+    except NotAffine:
+        return []
+    outer, inner = _divide_predicate(condition, inner_vars)
+    zero = IntImm("int32", 0)
+    pairs.append([IterMark(zero, outer), IterMark(zero, inner)])
+    return pairs
+
+
+def _divide_predicate(condition: PrimExpr, inner: set[Var]) -> tuple[PrimExpr, PrimExpr]:
+    """The conjuncts free of inner iterators, and the others."""
+    outside: PrimExpr = IntImm("bool", 1)
+    inside: PrimExpr = IntImm("bool", 1)
+    pending = [condition]
+    while pending:
+        one = pending.pop(0)
+        if isinstance(one, And):
+            pending[:0] = [one.a, one.b]
+        elif mentions(one, inner):
+            inside = O.logical_and(inside, one)
+        else:
+            outside = O.logical_and(outside, one)
+    return outside, inside
+
+
+def _divide(detector: Detector, index: IterSumExpr, inner: set[Var]) -> list[IterMark]:
+    """The outer and the inner mark of one binding."""
+    dtype = index.dtype
+    one, zero = IntImm(dtype, 1), IntImm(dtype, 0)
+    if not index.args:
+        return [IterMark(IterSumExpr((), index.base), one), IterMark(IterSumExpr((), zero), one)]
+    (split,) = index.args
+    parts = _digits(split)
+    is_inner = [_is_inner(part, inner) for part in parts]
+    first = next((i for i, flag in enumerate(is_inner) if flag), len(parts))
+    if not all(is_inner[first:]):
+        raise NotAffine("an outer iterator is nested within an inner one")
+    if not O.is_const_int(split.scale, 1):
+        if 0 < first < len(parts):
+            raise NotAffine("a scaled binding is divided")
+    outer_parts, inner_parts = parts[:first], parts[first:]
+    inner_extent = detector.analyzer.simplify(_product(inner_parts, one))
+    outer_extent = detector.analyzer.simplify(_product(outer_parts, one))
+    unit = IntImm(dtype, 1) if not inner_parts else inner_extent
+    outer_sum = IterSumExpr(
+        tuple(
+            IterSplitExpr(p.source, p.lower_factor, p.extent, detector._divided(p.scale, unit))
+            for p in outer_parts
+        ),
+        index.base if not inner_parts else zero,
+    )
+    inner_sum = IterSumExpr(tuple(inner_parts), index.base if inner_parts else zero)
+    return [IterMark(outer_sum, outer_extent), IterMark(inner_sum, inner_extent)]
+
+
+def _digits(split: IterSplitExpr) -> list[IterSplitExpr]:
+    """The parts of a split that is all of a sum; itself otherwise."""
+    source = split.source.source
+    if isinstance(source, IterSumExpr) and _is_whole(split) and O.is_const_int(source.base, 0):
+        return [
+            IterSplitExpr(
+                p.source, p.lower_factor, p.extent,
+                O.simplified(O.multiply(p.scale, split.scale)),
+            )
+            for p in source.args
+        ]  # fmt: skip
+    return [split]
+
+
+def _is_inner(part: IterSplitExpr, inner: set[Var]) -> bool:
+    variables: set[Var] = set()
+    pending = [part.source]
+    while pending:
+        mark = pending.pop()
+        if isinstance(mark.source, IterSumExpr):
+            pending += [s.source for s in mark.source.args]
+        elif isinstance(mark.source, Var):
+            variables.add(mark.source)
+    if variables <= inner:
+        return True
+    if variables & inner:
+        raise NotAffine("outer and inner iterators are fused and split again")
+    return False
+
+
+def _product(parts: Sequence[IterSplitExpr], one: PrimExpr) -> PrimExpr:
+    total = one
+    for part in parts:
+        total = O.multiply(total, part.extent)
+    return total

@@ -1,0 +1,393 @@
+"""Detects that indices walk through an iteration space by fusing and splitting alone.
+
+The canonical sums of the analyzer do most of the work: a fused and split again index comes as a
+sum of `(base // lower) % extent` parts. What is left is to see that the parts of each index fit
+together without gap or overlap, and that each iterator is used once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
+from .. import op as O
+from ..expr import GE, GT, LE, LT, And, Call, FloorDiv, FloorMod, Var
+from .analyzer import Analyzer
+from .int_set import mentions
+from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr
+from .simplifier import same
+from .terms import Atom, Binary, Opaque, Split, Sum, factors_of
+
+
+class NotAffine(Exception):
+    """An index is no map of iterations; the message says why. Never leaves this package."""
+
+
+@dataclass
+class IterMapResult:
+    """The indices as sums of splits (none if the map is not affine), and what was wrong."""
+
+    indices: tuple[IterSumExpr, ...] = ()
+    errors: tuple[str, ...] = ()
+    padding_predicate: PrimExpr = field(default_factory=lambda: IntImm("bool", 0))
+
+
+@dataclass(eq=False)
+class _Bound:
+    """A predicate `terms < limit` or `terms >= limit`."""
+
+    terms: dict[Atom, int]
+    lower: int | None = None
+    upper: Sum | None = None
+
+
+class Detector:
+    """Parses indices over `input_iters`."""
+
+    def __init__(self, input_iters: Mapping[Var, Range], predicate: PrimExpr) -> None:
+        self.analyzer = Analyzer()
+        self.terms = self.analyzer.engine.terms
+        self.iters = dict(input_iters)
+        self.marks: dict[Any, IterMark] = {}
+        self.bounds: list[_Bound] = []
+        for var, range_ in self.iters.items():
+            self.analyzer.bind(var, range_)
+        self._read_predicate(predicate)
+
+    # ---- predicates -------------------------------------------------------------------------
+
+    def _read_predicate(self, predicate: PrimExpr) -> None:
+        pending: list[Any] = [predicate]
+        while pending:
+            one = pending.pop(0)
+            if isinstance(one, Call) and getattr(one.op, "name", "") == "tir.likely":
+                pending.append(one.args[0])
+            elif isinstance(one, And):
+                pending += [one.a, one.b]
+            elif isinstance(one, (LT, LE, GT, GE)):
+                self._read_bound(one)
+            elif not O.is_const_int(one, 1):
+                raise NotAffine(f"the predicate {one} is no bound of an iterator")
+
+    def _read_bound(self, one: Any) -> None:
+        kind = type(one)
+        if kind in (GT, GE):
+            one = LT(one.b, one.a) if kind is GT else LE(one.b, one.a)
+        a, b = self.analyzer.sum(one.a), self.analyzer.sum(one.b)
+        if isinstance(one, LE):
+            b = b.shifted(1)
+        slack = self.terms.sub(b, a)
+        if self.analyzer.engine.bounds.is_not_negative(slack.shifted(-1)):
+            return
+        left = {x: -c for x, c in slack.terms.items() if self._iterates(x)}
+        rest = Sum(
+            slack.dtype, {x: c for x, c in slack.terms.items() if x not in left}, slack.const
+        )
+        if left and all(c > 0 for c in left.values()):
+            self.bounds.append(_Bound(left, upper=rest))
+        elif left and all(c < 0 for c in left.values()) and not rest.terms:
+            self.bounds.append(_Bound({x: -c for x, c in left.items()}, lower=1 - rest.const))
+        else:
+            raise NotAffine(f"the predicate {one} is no bound of an iterator")
+
+    def _iterates(self, atom: Atom) -> bool:
+        return mentions(atom.expr(), self.iters)
+
+    # ---- parsing ----------------------------------------------------------------------------
+
+    def parse(self, index: PrimExpr) -> IterSumExpr:
+        """`index` as a sum of splits, those under one predicate grouped."""
+        return self.parse_sum(self.analyzer.sum(as_scalar(index)))
+
+    def parse_sum(self, total: Sum) -> IterSumExpr:
+        """A canonical sum as a sum of splits, the largest scale first."""
+        base = Sum(total.dtype, {}, total.const)
+        moving: dict[Atom, int] = {}
+        for atom, coefficient in total.terms.items():
+            if self._iterates(atom):
+                moving[atom] = coefficient
+            else:
+                base = self.terms.add(base, self.terms.of(atom, coefficient))
+        splits = []
+        for bound in self.bounds:
+            grouped = self._group(moving, bound)
+            if grouped is not None:
+                splits.append(grouped[0])
+                base = base.shifted(grouped[1])
+        splits += [self._term(atom, coefficient) for atom, coefficient in moving.items()]
+        return IterSumExpr(tuple(splits), base.expr())
+
+    def _group(self, moving: dict[Atom, int], bound: _Bound) -> tuple[IterSplitExpr, int] | None:
+        """Takes the terms of a bounded sum out of `moving` as one iterator."""
+        if len(bound.terms) == 0 or any(atom not in moving for atom in bound.terms):
+            return None
+        lead, unit = next(iter(bound.terms.items()))
+        scale, odd = divmod(moving[lead], unit)
+        if odd or any(moving[a] != c * scale for a, c in bound.terms.items()):
+            return None
+        lower, upper = self._limits(bound)
+        dtype = lead.dtype
+        mark = self._bounded_mark(bound, dtype, lower, upper)
+        for atom in bound.terms:
+            del moving[atom]
+        one = IntImm(dtype, 1)
+        return IterSplitExpr(mark, one, mark.extent, IntImm(dtype, scale)), lower * scale
+
+    def _limits(self, bound: _Bound) -> tuple[int, Sum]:
+        """The lower end and the end of a bounded sum, its two bounds put together."""
+        lower, upper = bound.lower or 0, bound.upper
+        for other in self.bounds:
+            if other is not bound and other.terms == bound.terms:
+                lower = max(lower, other.lower or 0)
+                upper = upper or other.upper
+        if upper is None:
+            lo, hi = self.analyzer.engine.bounds.of(Sum("int64", bound.terms, 0))
+            upper = Sum(next(iter(bound.terms)).dtype, {}, int(hi) + 1)
+        return lower, upper
+
+    def _bounded_mark(self, bound: _Bound, dtype: str, lower: int, upper: Sum) -> IterMark:
+        key = frozenset(bound.terms.items())
+        known = self.marks.get(key)
+        if known is None:
+            inner = self.fuse(
+                IterSumExpr(
+                    tuple(self._term(a, c) for a, c in bound.terms.items()), IntImm(dtype, -lower)
+                )
+            )
+            known = IterMark(inner, upper.shifted(-lower).expr())
+            self.marks[key] = known
+        return known
+
+    def _term(self, atom: Atom, coefficient: int) -> IterSplitExpr:
+        factors = factors_of(atom)
+        moving = [f for f in factors if self._iterates(f)]
+        if len(moving) != 1:
+            raise NotAffine(f"{atom.expr()} multiplies iterators")
+        split = self._split_of(moving[0])
+        others = [f for f in factors if f is not moving[0]]
+        scale = Sum(atom.dtype, {}, coefficient)
+        if others:
+            scale = self.terms.of(self.terms.product(others), coefficient)
+        return IterSplitExpr(split.source, split.lower_factor, split.extent, scale.expr())
+
+    def _split_of(self, atom: Atom) -> IterSplitExpr:
+        if isinstance(atom, Opaque) and isinstance(atom.of, Var):
+            return self.whole(self._variable_mark(atom.of))
+        if isinstance(atom, Split):
+            upper = None if atom.upper is None else IntImm(atom.dtype, atom.upper)
+            return self._part(atom, atom.base, IntImm(atom.dtype, atom.lower), upper)
+        if isinstance(atom, Binary) and atom.kind is FloorDiv:
+            return self._part(atom, atom.a, atom.b.expr(), None)
+        if isinstance(atom, Binary) and atom.kind is FloorMod:
+            return self._part(atom, atom.a, IntImm(atom.dtype, 1), atom.b.expr())
+        raise NotAffine(f"{atom.expr()} is not affine")
+
+    def whole(self, mark: IterMark) -> IterSplitExpr:
+        """All of a mark."""
+        one = IntImm(mark.source.dtype, 1)
+        return IterSplitExpr(mark, one, mark.extent, one)
+
+    def _variable_mark(self, var: Var) -> IterMark:
+        known = self.marks.get(var)
+        if known is None:
+            range_ = self.iters[var]
+            if not O.is_const_int(range_.min, 0):
+                raise NotAffine(f"iterator {var} does not start at 0")
+            known = self.marks[var] = IterMark(var, _typed(range_.extent, var.dtype))
+        return known
+
+    def _part(
+        self, atom: Atom, base: Sum, lower: PrimExpr, upper: PrimExpr | None
+    ) -> IterSplitExpr:
+        mark = self._mark_of(base)
+        divisor = lower if upper is None else upper
+        if not self.prove(O.equal(O.floormod(mark.extent, divisor), 0)):
+            raise NotAffine(f"{divisor} does not divide {mark.extent}, the extent of {base.expr()}")
+        end = mark.extent if upper is None else upper
+        extent = self.analyzer.simplify(O.floordiv(end, lower))
+        return IterSplitExpr(mark, lower, extent, IntImm(atom.dtype, 1))
+
+    def _mark_of(self, base: Sum) -> IterMark:
+        atom = base.single()
+        if isinstance(atom, Opaque) and isinstance(atom.of, Var) and atom.of in self.iters:
+            return self._variable_mark(atom.of)
+        known = self.marks.get(base.key)
+        if known is None:
+            fused = self.fuse(self.parse_sum(base))
+            if len(fused.args) != 1 or not O.is_const_int(fused.args[0].scale, 1):
+                raise NotAffine(f"{base.expr()} leaves gaps")
+            known = fused.args[0].source
+            is_whole = self.prove(O.equal(fused.args[0].extent, known.extent))
+            if not O.is_const_int(fused.base, 0) or not is_whole:
+                known = IterMark(fused, fused.args[0].extent)
+            self.marks[base.key] = known
+        return known
+
+    def prove(self, condition: PrimExpr) -> bool:
+        """True if `condition` always holds."""
+        return self.analyzer.can_prove(condition)
+
+    # ---- fusing -----------------------------------------------------------------------------
+
+    def fuse(self, total: IterSumExpr) -> IterSumExpr:
+        """The sum with all its splits fused into one, as compact as digits in a number."""
+        if len(total.args) <= 1:
+            return total
+        ordered = self._ordered(list(total.args))
+        unit = ordered[-1].scale
+        parts = tuple(
+            IterSplitExpr(s.source, s.lower_factor, s.extent, self._divided(s.scale, unit))
+            for s in ordered
+        )
+        extent = self.analyzer.simplify(O.multiply(parts[0].scale, parts[0].extent))
+        inner = IterSumExpr(parts, IntImm(total.dtype, 0))
+        key = tuple(
+            (id(s.source), self.analyzer.sum(s.lower_factor).key, self.analyzer.sum(s.scale).key)
+            for s in parts
+        )
+        mark = self.marks.get(key)
+        if mark is None:
+            mark = self.marks[key] = IterMark(inner, extent)
+        one = IntImm(total.dtype, 1)
+        return IterSumExpr((IterSplitExpr(mark, one, extent, unit),), total.base)
+
+    def _divided(self, scale: PrimExpr, unit: PrimExpr) -> PrimExpr:
+        return self.analyzer.simplify(O.floordiv(scale, unit))
+
+    def _ordered(self, splits: list[IterSplitExpr]) -> list[IterSplitExpr]:
+        """Largest scale first. Raises NotAffine if a scale is not the one below it times its
+        extent."""
+        constants = [s for s in splits if isinstance(s.scale, IntImm)]
+        if not constants:
+            raise NotAffine("no iterator has a constant scale")
+        lowest = min(constants, key=lambda s: s.scale.value)  # type: ignore[attr-defined]
+        ordered, left = [lowest], [s for s in splits if s is not lowest]
+        while left:
+            last = ordered[-1]
+            expected = self.analyzer.simplify(O.multiply(last.scale, last.extent))
+            following = next((s for s in left if self._equal(s.scale, expected)), None)
+            if following is None:
+                raise NotAffine(f"no iterator has scale {expected} among {left}")
+            ordered.append(following)
+            left.remove(following)
+        return ordered[::-1]
+
+    def _equal(self, a: PrimExpr, b: PrimExpr) -> bool:
+        return same(a, b) or self.prove(O.equal(a, b))
+
+    # ---- checks -----------------------------------------------------------------------------
+
+    def check(self, indices: Sequence[IterSumExpr], level: IterMapLevel) -> None:
+        """Raises NotAffine unless iterators are used as `level` demands."""
+        used: dict[int, tuple[IterMark, list[IterSplitExpr]]] = {}
+        pending = [split for index in indices for split in index.args]
+        while pending:
+            split = pending.pop()
+            mark, splits = used.setdefault(id(split.source), (split.source, []))
+            if not splits and isinstance(mark.source, IterSumExpr):
+                pending += mark.source.args
+            splits.append(split)
+        for mark, splits in used.values():
+            self._check_mark(mark, splits, level)
+        if level is IterMapLevel.Bijective:
+            self._check_all_used(used)
+
+    def _check_mark(self, mark: IterMark, splits: list[IterSplitExpr], level: IterMapLevel) -> None:
+        expected: PrimExpr = IntImm(mark.source.dtype, 1)
+        left = list(splits)
+        while left:
+            following = next((s for s in left if self._equal(s.lower_factor, expected)), None)
+            if following is None:
+                following = self._after_gap(left, expected, level)
+            left.remove(following)
+            expected = self.analyzer.simplify(O.multiply(following.lower_factor, following.extent))
+        if level is IterMapLevel.Bijective and not self._equal(expected, mark.extent):
+            raise NotAffine(f"{mark.source} is not used whole")
+
+    def _after_gap(
+        self, left: list[IterSplitExpr], expected: PrimExpr, level: IterMapLevel
+    ) -> IterSplitExpr:
+        if level is IterMapLevel.Surjective:
+            for split in left:
+                if self.prove(O.equal(O.floormod(split.lower_factor, expected), 0)):
+                    return split
+        raise NotAffine(f"{left[0]} overlaps another use of {left[0].source.source}")
+
+    def _check_all_used(self, used: dict[int, tuple[IterMark, list[IterSplitExpr]]]) -> None:
+        for var, range_ in self.iters.items():
+            mark = self.marks.get(var)
+            if not O.is_const_int(range_.extent, 1) and (mark is None or id(mark) not in used):
+                raise NotAffine(f"iterator {var} is not used")
+
+
+def _typed(value: PrimExpr, dtype: str) -> PrimExpr:
+    return value if value.dtype == dtype else O.cast(value, dtype)
+
+
+def _level(level: IterMapLevel | str | int) -> IterMapLevel:
+    return IterMapLevel.from_str(level) if isinstance(level, str) else IterMapLevel(level)
+
+
+def detect_iter_map(
+    indices: Sequence[PrimExpr],
+    input_iters: Mapping[Var, Range],
+    predicate: PrimExpr | bool = True,
+    check_level: IterMapLevel | str = IterMapLevel.Surjective,
+    simplify_trivial_iterators: bool = True,
+) -> IterMapResult:
+    """The indices as fusions and splits of the iterators; `errors` says why if they are not.
+
+    An iterator of extent 1 is its constant. Each iterator must start at 0.
+    """
+    del simplify_trivial_iterators
+    level = _level(check_level)
+    try:
+        detector = Detector(input_iters, as_scalar(predicate))
+        parsed = [detector.parse(index) for index in indices]
+        if level is not IterMapLevel.NoCheck:
+            parsed = [detector.fuse(index) for index in parsed]
+            detector.check(parsed, level)
+        else:
+            parsed = [_fused_if_possible(detector, index) for index in parsed]
+    except NotAffine as error:
+        return IterMapResult(errors=(str(error),))
+    return IterMapResult(tuple(parsed))
+
+
+def _fused_if_possible(detector: Detector, index: IterSumExpr) -> IterSumExpr:
+    try:
+        return detector.fuse(index)
+    except NotAffine:
+        return index
+
+
+def normalize_to_iter_sum(index: PrimExpr, input_iters: Mapping[Var, Range]) -> IterSumExpr:
+    """`index` as a sum of splits, the largest scale first; what is not affine goes to `base`."""
+    try:
+        detector = Detector(input_iters, IntImm("bool", 1))
+        parsed = detector.parse(index)
+    except NotAffine:
+        return IterSumExpr((), index)
+    constant = all(isinstance(s.scale, IntImm) for s in parsed.args)
+    if constant:
+        args = sorted(parsed.args, key=lambda s: -int(O.const_value(s.scale) or 0))
+        return IterSumExpr(tuple(args), parsed.base)
+    return parsed
+
+
+def iter_map_simplify(
+    indices: Sequence[PrimExpr],
+    input_iters: Mapping[Var, Range],
+    predicate: PrimExpr | bool = True,
+    check_level: IterMapLevel | str = IterMapLevel.Surjective,
+    simplify_trivial_iterators: bool = True,
+) -> tuple[PrimExpr, ...]:
+    """The indices simplified, knowing the ranges of the iterators and the predicate."""
+    del check_level, simplify_trivial_iterators
+    analyzer = Analyzer()
+    for var, range_ in input_iters.items():
+        analyzer.bind(var, range_)
+    with analyzer.constraint_scope(as_scalar(predicate)):
+        return tuple(analyzer.simplify(as_scalar(index)) for index in indices)

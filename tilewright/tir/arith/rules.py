@@ -1,0 +1,212 @@
+"""Algebra as data: a rule is two expressions and a condition on the constants within.
+
+The letters of a pattern match anything of the same type; `c0`, `c1`... match constants only.
+Rules hold for scalars and vectors of every dtype unless a rule set says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ...ir.expr import IntImm, PrimExpr
+from ...ir.structural import structural_equal
+from .. import op as O
+from ..expr import (
+    EQ,
+    GE,
+    GT,
+    LE,
+    LT,
+    NE,
+    Add,
+    And,
+    Div,
+    FloorDiv,
+    FloorMod,
+    Max,
+    Min,
+    Mod,
+    Mul,
+    Not,
+    Or,
+    Select,
+    Sub,
+    Var,
+)  # fmt: skip
+
+Binding: TypeAlias = "dict[str, PrimExpr]"
+
+MAKERS: dict[type[PrimExpr], Callable[..., PrimExpr]] = {
+    Add: O.add, Sub: O.subtract, Mul: O.multiply, FloorDiv: O.floordiv, FloorMod: O.floormod,
+    Div: O.truncdiv, Mod: O.truncmod, Min: O.min, Max: O.max, EQ: O.equal, NE: O.not_equal,
+    LT: O.less, LE: O.less_equal, GT: O.greater, GE: O.greater_equal, And: O.logical_and,
+    Or: O.logical_or, Not: O.logical_not, Select: O.select,
+}  # fmt: skip
+"""The folding constructor of each kind of node that rules are made of."""
+
+OPERANDS: dict[type[PrimExpr], tuple[str, ...]] = {
+    kind: ("a", "b") for kind in MAKERS if kind not in (Not, Select)
+} | {Not: ("a",), Select: ("condition", "true_value", "false_value")}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`before -> after` where `when` holds of the constants named in its parameters."""
+
+    before: PrimExpr
+    after: PrimExpr
+    when: Callable[..., bool] | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.before} -> {self.after}"
+
+    def constants(self, bound: Binding) -> dict[str, int]:
+        """The numbers that the constant letters stand for."""
+        return {
+            name: int(O.const_value(value) or 0)
+            for name, value in bound.items()
+            if is_constant_letter(name)
+        }
+
+    def apply(self, value: PrimExpr) -> PrimExpr | None:
+        """What `value` becomes, or None if the rule does not fit."""
+        bound: Binding = {}
+        if not match(self.before, value, bound):
+            return None
+        if self.when is not None:
+            names = self.when.__code__.co_varnames[: self.when.__code__.co_argcount]
+            numbers = self.constants(bound)
+            if not self.when(**{name: numbers[name] for name in names}):
+                return None
+        return instantiate(self.after, bound, value.dtype)
+
+
+def rule(before: PrimExpr, after: Any, when: Callable[..., bool] | None = None) -> Rule:
+    """Declares a rule; a plain number stands for a constant of the type at hand."""
+    return Rule(before, after if isinstance(after, PrimExpr) else O.as_scalar(after), when)
+
+
+class RuleSet:
+    """Rules tried in order, found by the kind of their outermost node."""
+
+    def __init__(self, *rules: Rule) -> None:
+        self.rules = rules
+        self.by_kind: dict[type[PrimExpr], list[Rule]] = {}
+        for each in rules:
+            self.by_kind.setdefault(type(each.before), []).append(each)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self.rules)
+
+    def apply(self, value: PrimExpr) -> PrimExpr | None:
+        """`value` by the first rule that fits, or None."""
+        for each in self.by_kind.get(type(value), ()):
+            made = each.apply(value)
+            if made is not None:
+                return made
+        return None
+
+
+def is_constant_letter(name: str) -> bool:
+    """`c0`, `c1`..."""
+    return name[0] == "c" and name[1:].isdigit()
+
+
+def match(pattern: PrimExpr, value: PrimExpr, bound: Binding) -> bool:
+    """True if `value` has the form of `pattern`; what the letters stand for goes to `bound`."""
+    kind = type(pattern)
+    if kind is Var:
+        return _match_letter(pattern.name, value, bound)  # type: ignore[attr-defined]
+    if kind is IntImm:
+        return O.const_value(value) == pattern.value  # type: ignore[attr-defined]
+    if type(value) is not kind:
+        return False
+    return all(
+        match(getattr(pattern, name), getattr(value, name), bound) for name in OPERANDS[kind]
+    )
+
+
+def _match_letter(name: str, value: PrimExpr, bound: Binding) -> bool:
+    if is_constant_letter(name) and not isinstance(O.const_value(value), int):
+        return False
+    known = bound.get(name)
+    if known is None:
+        bound[name] = value
+        return True
+    return known is value or structural_equal(known, value)
+
+
+def instantiate(pattern: PrimExpr, bound: Binding, dtype: str) -> PrimExpr:
+    """`pattern` with its letters replaced, in the types of what they stand for."""
+    kind = type(pattern)
+    if kind is Var:
+        return bound[pattern.name]  # type: ignore[attr-defined]
+    if kind is IntImm:
+        return O.const(pattern.value, dtype)  # type: ignore[attr-defined]
+    parts: list[Any] = [getattr(pattern, name) for name in OPERANDS[kind]]
+    inner = next((bound[p.name].dtype for p in parts if type(p) is Var), dtype)
+    made = [
+        part.value if type(part) is IntImm else instantiate(part, bound, inner) for part in parts
+    ]
+    if all(isinstance(part, int) for part in made):
+        made = [O.const(part, inner) for part in made]
+    return MAKERS[kind](*made)
+
+
+def _letters(names: str, dtype: str) -> list[Any]:
+    return [Var(name, dtype) for name in names.split()]
+
+
+_x, _y, _z, _c0, _c1 = _letters("x y z c0 c1", "int32")
+_p, _q = _letters("p q", "bool")
+
+LOGIC = RuleSet(
+    rule(Not(Not(_p)), _p),
+    rule(Not(LT(_x, _y)), LE(_y, _x)),
+    rule(Not(LE(_x, _y)), LT(_y, _x)),
+    rule(Not(GT(_x, _y)), LE(_x, _y)),
+    rule(Not(GE(_x, _y)), LT(_x, _y)),
+    rule(Not(EQ(_x, _y)), NE(_x, _y)),
+    rule(Not(NE(_x, _y)), EQ(_x, _y)),
+    rule(Not(And(_p, _q)), Or(Not(_p), Not(_q))),
+    rule(Not(Or(_p, _q)), And(Not(_p), Not(_q))),
+    rule(And(_p, _p), _p),
+    rule(Or(_p, _p), _p),
+    rule(And(_p, Not(_p)), False),
+    rule(Or(_p, Not(_p)), True),
+)
+"""Conditions; the comparisons under `Not` are integer ones (NaN forbids them for floats)."""
+
+EXACT = RuleSet(
+    rule(Min(_x, _x), _x),
+    rule(Max(_x, _x), _x),
+    rule(Min(Min(_x, _y), _x), Min(_x, _y)),
+    rule(Min(Min(_x, _y), _y), Min(_x, _y)),
+    rule(Max(Max(_x, _y), _x), Max(_x, _y)),
+    rule(Max(Max(_x, _y), _y), Max(_x, _y)),
+    rule(Select(_p, _x, _x), _x),
+    rule(Select(Not(_p), _x, _y), Select(_p, _y, _x)),
+    rule(Select(_p, Select(_p, _x, _y), _z), Select(_p, _x, _z)),
+    rule(Select(_p, _x, Select(_p, _y, _z)), Select(_p, _x, _z)),
+)
+"""Rules that hold of every type, floats with NaN included."""
+
+INTEGER = RuleSet(
+    rule(Sub(_x, _x), 0),
+    rule(Sub(Add(_x, _y), _y), _x),
+    rule(Sub(Add(_x, _y), _x), _y),
+    rule(Add(Sub(_x, _y), _y), _x),
+    rule(Min(Min(_x, _c0), _c1), Min(_x, Min(_c0, _c1))),
+    rule(Max(Max(_x, _c0), _c1), Max(_x, Max(_c0, _c1))),
+    rule(Min(Max(_x, _y), _y), _y),
+    rule(Max(Min(_x, _y), _y), _y),
+    rule(EQ(_x, _x), True),
+    rule(NE(_x, _x), False),
+    rule(LE(_x, _x), True),
+    rule(LT(_x, _x), False),
+    rule(GE(_x, _x), True),
+    rule(GT(_x, _x), False),
+)
+"""Integers that are no indices (narrow, unsigned) and vectors: what holds in modular arithmetic."""

@@ -1,0 +1,396 @@
+"""Simplification of every expression: sums by their canonical form, the rest by rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import gcd
+from typing import Any
+
+from ...ir.expr import FloatImm, IntImm, PrimExpr
+from ...ir.node import Node, rebuild
+from ...support.dtypes import dtype_of
+from .. import op as O
+from ..expr import (
+    EQ,
+    GE,
+    GT,
+    LE,
+    LT,
+    NE,
+    And,
+    BinaryOpExpr,
+    Broadcast,
+    BufferLoad,
+    Call,
+    CmpExpr,
+    Let,
+    Not,
+    Or,
+    Ramp,
+    Select,
+    SizeVar,
+    StringImm,
+    Var,
+)  # fmt: skip
+from .canonical import INDEX_TYPES, Canonical
+from .rules import EXACT, INTEGER, LOGIC, MAKERS
+from .terms import Sum
+from .vectors import simplify_vector
+
+TRUE = IntImm("bool", 1)
+FALSE = IntImm("bool", 0)
+
+
+class Simplifier(Canonical):
+    """Simplifies expressions under what is known about their variables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.others: dict[int, tuple[PrimExpr, PrimExpr]] = {}
+        self.truths: dict[Any, bool] = {}
+
+    def simplify(self, expr: PrimExpr) -> PrimExpr:
+        """`expr` in its simplest form; the same object if that is how it is written."""
+        if expr.dtype in INDEX_TYPES:
+            made = self.sum(expr).expr()
+        else:
+            made = self.other(expr)
+        return expr if made is not expr and same(made, expr) else made
+
+    def other(self, expr: PrimExpr) -> PrimExpr:
+        """`expr`, which is no sum, with its parts simplified and by the rules."""
+        known = self.others.get(id(expr))
+        if known is not None:
+            return known[1]
+        made = _SIMPLIFY.get(type(expr), Simplifier._generic)(self, expr)
+        self.others[id(expr)] = (expr, made)
+        return made
+
+    def reset(self) -> None:
+        """Forgets results that new knowledge may better."""
+        self.memo, self.others = {}, {}
+        self.bounds.cache = {}
+
+    # ---- knowledge --------------------------------------------------------------------------
+
+    @contextmanager
+    def scope(self, condition: PrimExpr) -> Iterator[None]:
+        """What follows from `condition` is known inside."""
+        bounds = self.bounds
+        saved = (self.memo, self.others, bounds.cache, bounds.known, bounds.facts, self.truths)
+        bounds.known, bounds.facts = dict(bounds.known), list(bounds.facts)
+        self.truths = dict(self.truths)
+        try:
+            self.assume(condition)
+            self.reset()
+            yield
+        finally:
+            (self.memo, self.others, bounds.cache) = saved[:3]
+            (bounds.known, bounds.facts, self.truths) = saved[3:]
+
+    def assume(self, condition: PrimExpr) -> None:
+        """Takes `condition` for granted from here on."""
+        pending = [condition]
+        while pending:
+            one = pending.pop()
+            if isinstance(one, Call) and getattr(one.op, "name", "") == "tir.likely":
+                pending.append(one.args[0])  # type: ignore[arg-type]
+            elif isinstance(one, And):
+                pending += [one.a, one.b]
+            elif isinstance(one, CmpExpr) and one.a.dtype in INDEX_TYPES:
+                self._assume_comparison(type(one), self.sum(one.a), self.sum(one.b))
+            else:
+                self._assume_truth(one, pending)
+
+    def _assume_truth(self, one: PrimExpr, pending: list[PrimExpr]) -> None:
+        if isinstance(one, Not):
+            turned = LOGIC.apply(one)
+            if turned is not None:
+                pending.append(turned)
+                return
+            self.truths[self.key(one.a)] = False
+        elif not isinstance(one, IntImm):
+            self.truths[self.key(one)] = True
+
+    def _assume_comparison(self, kind: type[PrimExpr], a: Sum, b: Sum) -> None:
+        assume = self.bounds.assume_not_negative
+        if kind is EQ:
+            assume(self.terms.sub(a, b))
+            assume(self.terms.sub(b, a))
+        elif kind is NE:
+            self._assume_different(self.terms.sub(a, b))
+        else:
+            assume(self._slack(kind, a, b))
+
+    def _assume_different(self, difference: Sum) -> None:
+        lo, hi = self.bounds.of(difference)
+        if lo == 0:
+            self.bounds.assume_not_negative(difference.shifted(-1))
+        elif hi == 0:
+            self.bounds.assume_not_negative(difference.scaled(-1).shifted(-1))
+
+    # ---- comparisons ------------------------------------------------------------------------
+
+    def _slack(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum:
+        """What is not negative just where the inequality `kind` holds of `a` and `b`."""
+        if kind in (GT, GE):
+            a, b = b, a
+        return self.terms.sub(b, a).shifted(-1 if kind in (LT, GT) else 0)
+
+    def _comparison(self, expr: Any) -> PrimExpr:
+        if expr.a.dtype not in INDEX_TYPES:
+            return self._generic(expr)
+        a, b = self.sum(expr.a), self.sum(expr.b)
+        kind = type(expr)
+        if kind in (EQ, NE):
+            return self._equality(kind, self.terms.sub(a, b))
+        return self._inequality(self._slack(kind, a, b))
+
+    def _inequality(self, slack: Sum) -> PrimExpr:
+        """`slack >= 0`, simplified."""
+        if self.bounds.is_not_negative(slack):
+            return TRUE
+        if self.bounds.is_not_negative(slack.scaled(-1).shifted(-1)):
+            return FALSE
+        slack = self.divider._coarsen(slack, 0)[0]
+        left = {a: -c for a, c in slack.terms.items() if c < 0}
+        right = {a: c for a, c in slack.terms.items() if c > 0}
+        dtype, const = slack.dtype, slack.const
+        if not left:
+            return LE(IntImm(dtype, -const), Sum(dtype, right, 0).expr())
+        limit = const + 1
+        return LT(
+            Sum(dtype, left, -limit if limit < 0 and right else 0).expr(),
+            Sum(dtype, right, limit if limit > 0 or not right else 0).expr(),
+        )
+
+    def _equality(self, kind: type[PrimExpr], difference: Sum) -> PrimExpr:
+        """`difference == 0` (or `!= 0`), simplified."""
+        yes, no = (TRUE, FALSE) if kind is EQ else (FALSE, TRUE)
+        if not difference.terms:
+            return yes if difference.const == 0 else no
+        if difference.const % gcd(*difference.terms.values()):
+            return no
+        prove = self.bounds.is_not_negative
+        above, below = prove(difference.shifted(-1)), prove(difference.scaled(-1).shifted(-1))
+        if above or below:
+            return no
+        lo, hi = self.bounds.of(difference)
+        if lo == hi == 0:
+            return yes
+        coarse, fine, step = self.divider._coarsen(difference, 0)
+        if step > 1 and fine.terms:
+            join = O.logical_and if kind is EQ else O.logical_or
+            return join(self._equality(kind, coarse), self._equality(kind, fine))
+        return self._equality_of(kind, coarse)
+
+    def _equality_of(self, kind: type[PrimExpr], difference: Sum) -> PrimExpr:
+        left = {a: c for a, c in difference.terms.items() if c > 0}
+        right = {a: -c for a, c in difference.terms.items() if c < 0}
+        const = -difference.const
+        if not left:
+            left, right, const = right, left, -const
+        dtype = difference.dtype
+        make: Callable[..., PrimExpr] = kind
+        if right and const < 0:
+            return make(Sum(dtype, left, -const).expr(), Sum(dtype, right, 0).expr())
+        return make(Sum(dtype, left, 0).expr(), Sum(dtype, right, const).expr())
+
+    # ---- logic ------------------------------------------------------------------------------
+
+    def _and(self, expr: Any) -> PrimExpr:
+        if expr.dtype != "bool":
+            return self._generic(expr)
+        a = self.simplify(expr.a)
+        if isinstance(a, IntImm):
+            return self.simplify(expr.b) if a.value else a
+        with self.scope(a):
+            b = self.simplify(expr.b)
+        if isinstance(b, IntImm):
+            return a if b.value else b
+        return self._ruled(expr if a is expr.a and b is expr.b else And(a, b))
+
+    def _or(self, expr: Any) -> PrimExpr:
+        if expr.dtype != "bool":
+            return self._generic(expr)
+        a = self.simplify(expr.a)
+        if isinstance(a, IntImm):
+            return a if a.value else self.simplify(expr.b)
+        with self.scope(Not(a)):
+            b = self.simplify(expr.b)
+        if isinstance(b, IntImm):
+            return b if b.value else a
+        return self._ruled(expr if a is expr.a and b is expr.b else Or(a, b))
+
+    def _select(self, expr: Any) -> PrimExpr:
+        condition = self.simplify(expr.condition)
+        if isinstance(condition, IntImm):
+            return self.simplify(expr.true_value if condition.value else expr.false_value)
+        yes, no = self._branches(condition, expr.true_value, expr.false_value)
+        return self._ruled(self._rebuilt(expr, (condition, yes, no)))
+
+    def _branches(
+        self, condition: PrimExpr, yes: PrimExpr, no: PrimExpr
+    ) -> tuple[PrimExpr, PrimExpr]:
+        if condition.dtype != "bool":
+            return self.simplify(yes), self.simplify(no)
+        with self.scope(condition):
+            yes = self.simplify(yes)
+        with self.scope(Not(condition)):
+            no = self.simplify(no)
+        return yes, no
+
+    def _call(self, expr: Any) -> PrimExpr:
+        name = getattr(expr.op, "name", "")
+        if name == "tir.if_then_else":
+            return self._conditional(expr)
+        args = tuple(self.simplify(a) if isinstance(a, PrimExpr) else a for a in expr.args)
+        if name == "tir.likely" and isinstance(args[0], IntImm):
+            return args[0]
+        if all(a is b for a, b in zip(args, expr.args, strict=True)):
+            made: PrimExpr = expr
+        else:
+            made = rebuild(expr, {"args": args})
+        return _fold_call(name, made)
+
+    def _conditional(self, expr: Any) -> PrimExpr:
+        condition = self.simplify(expr.args[0])
+        if isinstance(condition, IntImm):
+            return self.simplify(expr.args[1 if condition.value else 2])
+        args = (condition, *self._branches(condition, expr.args[1], expr.args[2]))
+        if same(args[1], args[2]):
+            return args[1]
+        if all(a is b for a, b in zip(args, expr.args, strict=True)):
+            made: PrimExpr = expr
+        else:
+            made = rebuild(expr, {"args": args})
+        return made
+
+    # ---- everything else --------------------------------------------------------------------
+
+    def _leaf(self, expr: Any) -> PrimExpr:
+        truth = self.truths.get(expr) if self.truths and type(expr).is_variable else None
+        if truth is not None:
+            return TRUE if truth else FALSE
+        bound = self.bindings.get(expr) if isinstance(expr, Var) else None
+        made: PrimExpr = expr if bound is None else self.simplify(bound)
+        return made
+
+    def _let(self, expr: Any) -> PrimExpr:
+        value = self.simplify(expr.value)
+        if isinstance(value, (IntImm, FloatImm, Var)) or expr.var.dtype in INDEX_TYPES:
+            self.bindings[expr.var] = value
+            return self.simplify(expr.body)
+        body = self.simplify(expr.body)
+        same_parts = value is expr.value and body is expr.body
+        return expr if same_parts else rebuild(expr, {"value": value, "body": body})
+
+    def _generic(self, expr: PrimExpr) -> PrimExpr:
+        parts = []
+        for name in type(expr).walked:
+            parts.append(self._part(getattr(expr, name)))
+        made = self._rebuilt(expr, tuple(parts))
+        return self._ruled(made)
+
+    def _part(self, value: Any) -> Any:
+        if isinstance(value, PrimExpr):
+            return self.simplify(value)
+        if isinstance(value, tuple):
+            new = tuple(self._part(item) for item in value)
+            return value if all(a is b for a, b in zip(new, value, strict=True)) else new
+        return value
+
+    def _rebuilt(self, expr: PrimExpr, parts: tuple[Any, ...]) -> PrimExpr:
+        names = type(expr).walked
+        if all(getattr(expr, n) is p for n, p in zip(names, parts, strict=True)):
+            return expr
+        if type(expr) in MAKERS:
+            return MAKERS[type(expr)](*parts)
+        return rebuild(expr, dict(zip(names, parts, strict=True)))
+
+    def _ruled(self, expr: PrimExpr) -> PrimExpr:
+        """`expr`, whose parts are simple, by the rules that hold of its type."""
+        info = dtype_of(expr.dtype)
+        truth = self._known_truth(expr) if expr.dtype == "bool" and self.truths else None
+        if truth is not None:
+            return truth
+        made = EXACT.apply(expr)
+        if made is None and info.is_bool and not _compares_floats(expr):
+            made = LOGIC.apply(expr)
+            if made is None:
+                made = INTEGER.apply(expr)
+        elif made is None and info.is_integral:
+            made = INTEGER.apply(expr)
+        if made is None and info.lanes > 1 and isinstance(expr, (BinaryOpExpr, CmpExpr)):
+            made = simplify_vector(self, expr)
+        return expr if made is None else self.simplify(made)
+
+    def _known_truth(self, expr: PrimExpr) -> PrimExpr | None:
+        found = self.truths.get(self.key(expr))
+        return None if found is None else TRUE if found else FALSE
+
+
+def _compares_floats(expr: PrimExpr) -> bool:
+    inner = getattr(expr, "a", expr)
+    if isinstance(inner, CmpExpr):
+        inner = inner.a
+    return dtype_of(inner.dtype).is_float
+
+
+def _fold_call(name: str, call: Any) -> PrimExpr:
+    """A shift or bit operation of constants, folded."""
+    maker = _FOLDERS.get(name)
+    if maker is None or not all(isinstance(a, IntImm) for a in call.args):
+        return call  # type: ignore[no-any-return]
+    return maker(*call.args)
+
+
+_FOLDERS: dict[str, Callable[..., PrimExpr]] = {
+    "tir.shift_left": O.shift_left, "tir.shift_right": O.shift_right,
+    "tir.bitwise_and": O.bitwise_and, "tir.bitwise_or": O.bitwise_or,
+    "tir.bitwise_xor": O.bitwise_xor, "tir.bitwise_not": O.bitwise_not,
+}  # fmt: skip
+
+
+def same(a: Any, b: Any) -> bool:
+    """True if two expressions are written alike: the same variables, buffers and numbers."""
+    if a is b:
+        return True
+    kind = type(a)
+    if kind is not type(b) or not isinstance(a, Node):
+        return _same_values(a, b)
+    if kind.is_variable or (kind is Call and a.op is not b.op):
+        return False
+    if isinstance(a, PrimExpr) and a.dtype != b.dtype:
+        return False
+    return all(same(getattr(a, name), getattr(b, name)) for name in kind.walked if name != "op")
+
+
+def _same_values(a: Any, b: Any) -> bool:
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return type(a) is type(b) and bool(a == b)
+
+
+_SIMPLIFY: dict[type[PrimExpr], Callable[[Simplifier, Any], PrimExpr]] = {
+    IntImm: Simplifier._leaf,
+    FloatImm: Simplifier._leaf,
+    StringImm: Simplifier._leaf,
+    Var: Simplifier._leaf,
+    SizeVar: Simplifier._leaf,
+    EQ: Simplifier._comparison,
+    NE: Simplifier._comparison,
+    LT: Simplifier._comparison,
+    LE: Simplifier._comparison,
+    GT: Simplifier._comparison,
+    GE: Simplifier._comparison,
+    And: Simplifier._and,
+    Or: Simplifier._or,
+    Select: Simplifier._select,
+    Call: Simplifier._call,
+    Let: Simplifier._let,
+    Ramp: Simplifier._generic,
+    Broadcast: Simplifier._generic,
+    BufferLoad: Simplifier._generic,
+}

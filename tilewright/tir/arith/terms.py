@@ -1,0 +1,347 @@
+"""The canonical form of index expressions: a constant plus coefficients times atoms.
+
+An atom is whatever addition and multiplication by a constant do not open: a variable, a part of
+a division, a product of atoms, a minimum. `Terms` keeps one object for each distinct atom, so
+that atoms compare by identity. Overflow is undefined for indices, as in every loop compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...ir.expr import IntImm, PrimExpr
+from .. import op as O
+from ..expr import Add, FloorDiv, FloorMod, Mul, Sub
+
+Key = Any
+
+
+class Atom:
+    """A factor that sums do not look into; one object for each distinct one of a `Terms`."""
+
+    __slots__ = ("_expr", "dtype", "order")
+
+    is_split = False
+
+    def __init__(self, dtype: str, order: int) -> None:
+        self.dtype = dtype
+        self.order = order
+        self._expr: PrimExpr | None = None
+
+    def expr(self) -> PrimExpr:
+        """The atom as an expression, built once."""
+        if self._expr is None:
+            self._expr = self._build()
+        return self._expr
+
+    def _build(self) -> PrimExpr:
+        raise NotImplementedError
+
+    def parts(self) -> tuple[Sum, ...]:
+        """The sums within."""
+        return ()
+
+
+class Sum:
+    """`const` plus each atom times its coefficient, in order of appearance. Immutable."""
+
+    __slots__ = ("_expr", "_key", "const", "dtype", "terms")
+
+    def __init__(self, dtype: str, terms: dict[Atom, int], const: int) -> None:
+        self.dtype = dtype
+        self.terms = terms
+        self.const = const
+        self._key: Key = None
+        self._expr: PrimExpr | None = None
+
+    @property
+    def key(self) -> Key:
+        """Equal for equal sums."""
+        if self._key is None:
+            self._key = (frozenset(self.terms.items()), self.const, self.dtype)
+        return self._key
+
+    @property
+    def constant(self) -> int | None:
+        """The value, if there are no terms."""
+        return None if self.terms else self.const
+
+    def single(self) -> Atom | None:
+        """The atom, if the sum is one atom times one."""
+        if self.const == 0 and len(self.terms) == 1:
+            ((atom, coefficient),) = self.terms.items()
+            return atom if coefficient == 1 else None
+        return None
+
+    def expr(self) -> PrimExpr:
+        """The sum as an expression, built once; positive terms come first."""
+        if self._expr is None:
+            self._expr = build_sum(self.dtype, self.terms, self.const)
+        return self._expr
+
+    def scaled(self, factor: int) -> Sum:
+        """The sum times a constant."""
+        if factor == 1:
+            return self
+        if factor == 0:
+            return Sum(self.dtype, {}, 0)
+        return Sum(self.dtype, {a: c * factor for a, c in self.terms.items()}, self.const * factor)
+
+    def shifted(self, by: int) -> Sum:
+        """The sum plus a constant."""
+        return Sum(self.dtype, self.terms, self.const + by) if by else self
+
+    def __repr__(self) -> str:
+        return " + ".join([f"{c}*<{a.order}>" for a, c in self.terms.items()] + [str(self.const)])
+
+
+def build_sum(dtype: str, terms: dict[Atom, int], const: int) -> PrimExpr:
+    """The expression `const + sum(coefficient * atom)`; subtraction instead of negation."""
+    total: PrimExpr | None = None
+    for atom, coefficient in terms.items():
+        if coefficient > 0:
+            term = _times(atom, coefficient)
+            total = term if total is None else Add(total, term)
+    negative = [(a, c) for a, c in terms.items() if c < 0]
+    if total is None:
+        if not negative:
+            return IntImm(dtype, O.wrap(const, dtype))
+        if const or negative[0][1] == -1:
+            total, const = IntImm(dtype, const), 0
+        else:
+            (atom, coefficient), *negative = negative
+            total = Mul(atom.expr(), IntImm(dtype, coefficient))
+    for atom, coefficient in negative:
+        total = Sub(total, _times(atom, -coefficient))
+    if const > 0:
+        return Add(total, IntImm(dtype, O.wrap(const, dtype)))
+    return total if const == 0 else Sub(total, IntImm(dtype, O.wrap(-const, dtype)))
+
+
+def _times(atom: Atom, coefficient: int) -> PrimExpr:
+    if coefficient == 1:
+        return atom.expr()
+    return Mul(atom.expr(), IntImm(atom.dtype, O.wrap(coefficient, atom.dtype)))
+
+
+class Opaque(Atom):
+    """A variable, a load, a call...: an expression as it is."""
+
+    __slots__ = ("is_variable", "of")
+
+    def __init__(self, dtype: str, order: int, of: PrimExpr) -> None:
+        super().__init__(dtype, order)
+        self.of = of
+        self.is_variable = type(of).is_variable
+
+    def _build(self) -> PrimExpr:
+        return self.of
+
+
+class Split(Atom):
+    """`(base // lower) % (upper // lower)`; without the modulus if `upper` is None."""
+
+    __slots__ = ("base", "lower", "upper")
+
+    is_split = True
+
+    def __init__(self, dtype: str, order: int, base: Sum, lower: int, upper: int | None) -> None:
+        super().__init__(dtype, order)
+        self.base, self.lower, self.upper = base, lower, upper
+
+    def parts(self) -> tuple[Sum, ...]:
+        return (self.base,)
+
+    def _build(self) -> PrimExpr:
+        value = self.base.expr()
+        if self.lower != 1:
+            value = FloorDiv(value, IntImm(self.dtype, self.lower))
+        if self.upper is not None:
+            value = FloorMod(value, IntImm(self.dtype, self.upper // self.lower))
+        return value
+
+
+class Binary(Atom):
+    """`make(a, b)` of two sums: a division by an unknown number, a minimum, a maximum."""
+
+    __slots__ = ("a", "b", "kind")
+
+    def __init__(self, dtype: str, order: int, kind: type[PrimExpr], a: Sum, b: Sum) -> None:
+        super().__init__(dtype, order)
+        self.kind, self.a, self.b = kind, a, b
+
+    @property
+    def is_split(self) -> bool:  # type: ignore[override]
+        """Divisions can meet their other half in a sum."""
+        return self.kind in (FloorDiv, FloorMod)
+
+    def parts(self) -> tuple[Sum, ...]:
+        return (self.a, self.b)
+
+    def _build(self) -> PrimExpr:
+        make: Callable[[PrimExpr, PrimExpr], PrimExpr] = self.kind  # type: ignore[assignment]
+        return make(self.a.expr(), self.b.expr())
+
+
+class Product(Atom):
+    """Two or more atoms multiplied, ordered."""
+
+    __slots__ = ("factors",)
+
+    def __init__(self, dtype: str, order: int, factors: tuple[Atom, ...]) -> None:
+        super().__init__(dtype, order)
+        self.factors = factors
+
+    def _build(self) -> PrimExpr:
+        first, *rest = self.factors
+        value = first.expr()
+        for factor in rest:
+            value = Mul(value, factor.expr())
+        return value
+
+
+class Terms:
+    """Makes sums and atoms; the home of the atoms of one analyzer."""
+
+    def __init__(self) -> None:
+        self._atoms: dict[Key, Atom] = {}
+
+    # ---- atoms ------------------------------------------------------------------------------
+
+    def _intern(self, key: Key, make: Any, *args: Any) -> Any:
+        known = self._atoms.get(key)
+        if known is None:
+            known = self._atoms[key] = make(key[1], len(self._atoms), *args)
+        return known
+
+    def opaque(self, of: PrimExpr, key: Key) -> Atom:
+        """The atom of an expression that is known by `key`."""
+        made: Atom = self._intern((Opaque, of.dtype, key), Opaque, of)
+        return made
+
+    def split(self, base: Sum, lower: int, upper: int | None) -> Sum:
+        """`(base // lower) % (upper // lower)` as it is."""
+        if lower == 1 and upper is None:
+            return base
+        key = (Split, base.dtype, base.key, lower, upper)
+        return self.of(self._intern(key, Split, base, lower, upper))
+
+    def binary(self, kind: type[PrimExpr], a: Sum, b: Sum, commutes: bool = False) -> Sum:
+        """`kind(a, b)` as it is."""
+        operands = frozenset((a.key, b.key)) if commutes else (a.key, b.key)
+        return self.of(self._intern((Binary, a.dtype, kind, operands), Binary, kind, a, b))
+
+    def product(self, factors: list[Atom]) -> Atom:
+        """The atoms multiplied."""
+        if len(factors) == 1:
+            return factors[0]
+        ordered = tuple(sorted(factors, key=lambda a: a.order))
+        made: Atom = self._intern((Product, ordered[0].dtype, ordered), Product, ordered)
+        return made
+
+    # ---- sums -------------------------------------------------------------------------------
+
+    def of(self, atom: Atom, coefficient: int = 1) -> Sum:
+        """The sum of one term."""
+        return Sum(atom.dtype, {atom: coefficient}, 0)
+
+    def const(self, value: int, dtype: str) -> Sum:
+        """A constant."""
+        return Sum(dtype, {}, value)
+
+    def add(self, a: Sum, b: Sum, factor: int = 1) -> Sum:
+        """`a + factor * b`, with the parts of divisions put together again."""
+        if not b.terms or factor == 0:
+            return a.shifted(b.const * factor)
+        if not a.terms:
+            return b.scaled(factor).shifted(a.const)
+        terms = dict(a.terms)
+        for atom, coefficient in b.terms.items():
+            total = terms.get(atom, 0) + coefficient * factor
+            if total:
+                terms[atom] = total
+            else:
+                del terms[atom]
+        made = Sum(a.dtype, terms, a.const + b.const * factor)
+        return self._merge(made) if _any_split(terms) else made
+
+    def sub(self, a: Sum, b: Sum) -> Sum:
+        """`a - b`."""
+        return self.add(a, b, -1)
+
+    def multiply(self, a: Sum, b: Sum) -> Sum | None:
+        """`a * b` multiplied out; None if that is too long."""
+        if not a.terms:
+            return b.scaled(a.const)
+        if not b.terms:
+            return a.scaled(b.const)
+        if len(a.terms) * len(b.terms) > 16:
+            return None
+        total = self.add(a.scaled(b.const), b.shifted(-b.const), a.const)
+        for x, p in a.terms.items():
+            for y, q in b.terms.items():
+                atom = self.product([*factors_of(x), *factors_of(y)])
+                total = self.add(total, self.of(atom, p * q))
+        return total
+
+    def _merge(self, total: Sum) -> Sum:
+        """`(x // c) * c + x % c -> x` and `x - (x // c) * c -> x % c`."""
+        for atom, coefficient in total.terms.items():
+            if not atom.is_split:
+                continue
+            found = (
+                self._merge_split(total, atom, coefficient)
+                if isinstance(atom, Split)
+                else self._merge_unknown(total, atom, coefficient)
+            )
+            if found is not None:
+                return found
+        return total
+
+    def _merge_split(self, total: Sum, atom: Split, coefficient: int) -> Sum | None:
+        if atom.upper is not None:
+            for other, times in total.terms.items():
+                if (
+                    isinstance(other, Split)
+                    and other.lower == atom.upper
+                    and times * atom.lower == coefficient * atom.upper
+                    and other.base.key == atom.base.key
+                ):
+                    whole = self.split(atom.base, atom.lower, other.upper).scaled(coefficient)
+                    return self.add(_without(total, atom, other), whole)
+            return None
+        if coefficient % atom.lower:
+            return None
+        factor = -(coefficient // atom.lower)
+        if not _contains(total, atom.base, factor):
+            return None
+        rest = self.add(_without(total, atom), atom.base, -factor)
+        return self.add(rest, self.split(atom.base, 1, atom.lower).scaled(factor))
+
+    def _merge_unknown(self, total: Sum, atom: Atom, coefficient: int) -> Sum | None:
+        assert isinstance(atom, Binary)
+        if atom.kind is not FloorMod:
+            return None
+        quotient = self.multiply(self.binary(FloorDiv, atom.a, atom.b), atom.b)
+        if quotient is None or not _contains(total, quotient, coefficient):
+            return None
+        rest = self.add(_without(total, atom), quotient, -coefficient)
+        return self.add(rest, atom.a.scaled(coefficient))
+
+
+def _any_split(terms: dict[Atom, int]) -> bool:
+    return len(terms) > 1 and any(atom.is_split for atom in terms)
+
+
+def _contains(total: Sum, part: Sum, factor: int) -> bool:
+    return all(total.terms.get(a) == c * factor for a, c in part.terms.items())
+
+
+def _without(total: Sum, *atoms: Atom) -> Sum:
+    return Sum(total.dtype, {a: c for a, c in total.terms.items() if a not in atoms}, total.const)
+
+
+def factors_of(atom: Atom) -> tuple[Atom, ...]:
+    """The factors of a product; any other atom alone."""
+    return atom.factors if isinstance(atom, Product) else (atom,)

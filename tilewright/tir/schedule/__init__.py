@@ -1,0 +1,13 @@
+"""Schedules: programs transformed step by step, each step checked, recorded and repeatable."""
+
+from ...support.errors import ScheduleError
+from . import primitives as primitives
+from .instruction import Instruction, InstructionKind
+from .rv import BlockRV, ExprRV, LoopRV
+from .schedule import Schedule, install
+from .scope import BlockScope, Dependency, DepKind
+from .sref import StmtSRef
+from .state import ScheduleState
+from .trace import Trace
+
+install(Schedule)

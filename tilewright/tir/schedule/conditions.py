@@ -1,0 +1,157 @@
+"""The properties of blocks on which primitives rest, and the refusals where they do not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..expr import IterVarType
+from ..stmt import Block, For
+from .bindings import is_affine
+from .poly import variables_in
+from .refusal import refuse
+from .regions import is_covered, space_at
+from .scope import BlockScope
+from .sref import StmtSRef
+from .state import ScheduleState
+
+
+def _not_dominant(scope: BlockScope, block: StmtSRef) -> str | None:
+    for region in block.block.writes:
+        writers = scope.buffer_writers.get(region.buffer.data, [])
+        others = [w for w in writers if w is not block]
+        if others:
+            return f"`{region.buffer.name}` is also written by block `{others[0].block.name_hint}`"
+    return None
+
+
+def not_complete(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str | None:
+    """Why `block` is not complete: it is the only writer of its buffers, all its axes are
+    data-parallel, and it does not read what it writes. None if it is."""
+    stmt = block.block
+    for axis in stmt.iter_vars:
+        if axis.iter_type is not IterVarType.DataPar:
+            return f"its axis `{axis.var.name}` is not data-parallel"
+    written = {w.buffer.data for w in stmt.writes}
+    for read in stmt.reads:
+        if read.buffer.data in written:
+            return f"it reads `{read.buffer.name}`, which it writes"
+    return _not_dominant(state.get_block_scope(root), block)
+
+
+def not_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str | None:
+    """Why `block` is not a reduction: it has an `init`, its axes are data-parallel or reduce, it
+    is the only writer, and no reduction axis indexes what it writes. None if it is."""
+    stmt = block.block
+    if stmt.init is None:
+        return "it has no `init`"
+    allowed = (IterVarType.DataPar, IterVarType.CommReduce)
+    for axis in stmt.iter_vars:
+        if axis.iter_type not in allowed:
+            return f"its axis `{axis.var.name}` is neither data-parallel nor a reduction axis"
+    why = _not_dominant(state.get_block_scope(root), block)
+    if why is not None:
+        return why
+    reducing = {a.var for a in stmt.iter_vars if a.iter_type is IterVarType.CommReduce}
+    for region in stmt.writes:
+        for r in region.region:
+            bad = [v for v in (*variables_in(r.min), *variables_in(r.extent)) if v in reducing]
+            if bad:
+                return f"its reduction axis `{bad[0].name}` indexes `{region.buffer.name}`"
+    return None
+
+
+def affine(state: ScheduleState, block: StmtSRef) -> bool:
+    """True if the bindings of `block` are independent mixed-radix numbers of its loops."""
+    if block.realize is None:
+        return False
+    loops = [at.stmt for at in block.ancestors()]
+    known = state.facts.get(("affine", block))
+    if known is not None and known[0] is block.realize and _same(known[1], loops):
+        return bool(known[2])
+    space = space_at(state, block)
+    inner = {space._variable(at.loop.loop_var) for at in state.loops_of(block)}
+    answer = is_affine(space, list(block.realize.iter_values), inner)
+    state.facts[("affine", block)] = (block.realize, loops, answer)
+    return answer
+
+
+def _same(a: list[Block | For | None], b: list[Block | For | None]) -> bool:
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
+
+
+def require_affine(state: ScheduleState, block: StmtSRef) -> None:
+    """Refuses unless the bindings of `block` are affine."""
+    if not affine(state, block):
+        refuse("the block's axes are not bound to affine, independent parts of its loops", block)
+
+
+def require_complete(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
+    """Refuses unless `block` is complete."""
+    why = not_complete(state, block, root)
+    if why is not None:
+        refuse(f"the block is not complete: {why}", block)
+
+
+def require_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
+    """Refuses unless `block` is a reduction with affine bindings."""
+    why = not_reduction(state, block, root)
+    if why is None and not affine(state, block):
+        why = "its bindings are not affine"
+    if why is not None:
+        refuse(f"the block is not a reduction: {why}", block)
+
+
+def require_complete_or_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
+    """Refuses unless `block` is complete or a reduction."""
+    why = not_complete(state, block, root)
+    if why is None:
+        return
+    other = not_reduction(state, block, root)
+    if other is not None:
+        refuse(f"the block is not complete ({why}) and not a reduction ({other})", block)
+
+
+def require_compact(state: ScheduleState, blocks: Iterable[StmtSRef], root: StmtSRef) -> None:
+    """Refuses unless each of `blocks` of the scope `root` is complete or a reduction."""
+    for block in blocks:
+        require_complete_or_reduction(state, block, root)
+
+
+def require_stage_pipeline(state: ScheduleState, root: StmtSRef) -> None:
+    """Refuses unless each block of the scope is complete or a reduction, and reads only what
+    its producers have written in the same run of their common loops."""
+    key = ("pipeline", root)
+    known = state.facts.get(key)
+    if known is not None and known[0] is root.stmt:
+        return
+    scope = state.get_block_scope(root)
+    require_compact(state, scope.children, root)
+    for block in scope.children:
+        if not is_covered(state, block, scope.producers(block)):
+            refuse(
+                "the block reads a part of its producers' results that is not written in the same "
+                "run of their common loops",
+                block,
+            )
+    state.facts[key] = (root.stmt,)
+
+
+def output_blocks(state: ScheduleState, root: StmtSRef) -> list[StmtSRef]:
+    """The blocks of the scope that write a buffer which lives longer than the scope."""
+    own = {b.data for b in root.block.alloc_buffers}
+    return [
+        child
+        for child in state.get_block_scope(root).children
+        if any(w.buffer.data not in own for w in child.block.writes)
+    ]
+
+
+def require_not_output(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
+    """Refuses if `block` writes a buffer that lives longer than the scope."""
+    own = {b.data for b in root.block.alloc_buffers}
+    for region in block.block.writes:
+        if region.buffer.data not in own:
+            refuse(
+                f"the block is an output: `{region.buffer.name}` is not allocated in its scope",
+                block,
+            )

@@ -1,0 +1,285 @@
+"""How a primitive is declared. Its method, its trace instruction and their text follow from it.
+
+    @primitive
+    def parallel(state: ScheduleState, loop: Loop) -> None:
+        '''for i in serial(n)   ->   for i in parallel(n)'''
+
+The annotations say what each argument is: `Loop`, `Block` and `Expr` are random variables in
+the user's hands, and handles and integers in the function's; lists of them are allowed; all else
+is an attribute. The result is nothing, a handle, an integer, or a list of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, TypeVar, overload
+
+from ...ir.expr import PrimExpr
+from ...support.errors import ArgumentError
+from .rv import BlockRV, LoopRV
+from .sref import StmtSRef
+
+if TYPE_CHECKING:
+    from .schedule import Schedule
+
+Accept = Callable[["Schedule", Any, dict[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Role:
+    """What an argument is for the user (`accept` turns it into what the trace keeps)."""
+
+    noun: str
+    is_input: bool
+    accept: Accept
+    rv: str = ""
+
+
+def _accept_block(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    if isinstance(value, str):
+        return schedule.get_block(value)
+    if isinstance(value, BlockRV):
+        return value
+    raise ArgumentError(f"expected a BlockRV or the name of a block, found {_kind(value)}")
+
+
+def _accept_loop(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    if isinstance(value, LoopRV):
+        return value
+    raise ArgumentError(f"expected a LoopRV, found {_kind(value)}")
+
+
+def _accept_either(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    if isinstance(value, LoopRV):
+        return value
+    return _accept_block(schedule, value, given)
+
+
+def _accept_expr(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    if isinstance(value, PrimExpr):
+        return value
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ArgumentError(f"expected an integer or an ExprRV, found {_kind(value)}")
+    return int(value)
+
+
+def _accept_any(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    return value
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+Block: TypeAlias = Annotated[StmtSRef, Role("a block", True, _accept_block, "block")]
+Loop: TypeAlias = Annotated[StmtSRef, Role("a loop", True, _accept_loop, "loop")]
+BlockOrLoop: TypeAlias = Annotated[StmtSRef, Role("a block or loop", True, _accept_either, "any")]
+Expr: TypeAlias = Annotated[Any, Role("an integer", True, _accept_expr, "expr")]
+"""For the function an `int`, or a `PrimExpr` if the program's own sizes are in it."""
+
+_PLAIN: dict[type, tuple[str, tuple[type, ...]]] = {
+    int: ("an integer", (int,)),
+    bool: ("True or False", (bool, int)),
+    str: ("a string", (str,)),
+    float: ("a number", (float, int)),
+}
+
+
+def _plain_role(kind: type) -> Role:
+    noun, allowed = _PLAIN[kind]
+
+    def accept(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+        if kind is not bool and isinstance(value, bool):
+            raise ArgumentError(f"expected {noun}, found bool")
+        if not isinstance(value, allowed) and not (kind is int and hasattr(value, "__index__")):
+            raise ArgumentError(f"expected {noun}, found {_kind(value)}")
+        return kind(value)
+
+    return Role(noun, False, accept)
+
+
+_ANY = Role("a value", False, _accept_any)
+
+
+@dataclass(frozen=True)
+class Param:
+    """One argument of a primitive, as its annotation declares it."""
+
+    name: str
+    role: Role
+    is_list: bool
+    is_optional: bool
+    is_variadic: bool
+    default: Any
+
+    def accept(self, schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+        """The value that the trace keeps. Raises `ArgumentError` naming the argument."""
+        try:
+            return self._accept(schedule, value, given)
+        except ArgumentError as error:
+            raise ArgumentError(
+                f"argument `{self.name}`: {error.message}", note=error.note, hint=error.hint
+            ) from None
+
+    def _accept(self, schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+        if value is None and self.is_optional:
+            return None
+        if not self.is_list and not self.is_variadic:
+            return self.role.accept(schedule, value, given)
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            if self.role.rv in ("block", "any") and value is not None:
+                return (self.role.accept(schedule, value, given),)
+            raise ArgumentError(f"expected a list, each {self.role.noun}, found {_kind(value)}")
+        return tuple(
+            None if item is None else self.role.accept(schedule, item, given) for item in value
+        )
+
+
+def _param(name: str, hint: Any, parameter: inspect.Parameter) -> Param:
+    optional = is_list = False
+    args = typing.get_args(hint)
+    if type(None) in args:
+        optional = True
+        rest = [a for a in args if a is not type(None)]
+        hint = rest[0] if len(rest) == 1 else Any
+    if typing.get_origin(hint) is list:
+        is_list = True
+        (hint,) = typing.get_args(hint)
+        inner = typing.get_args(hint)
+        if type(None) in inner:
+            hint = next(a for a in inner if a is not type(None))
+    role = _ANY
+    if typing.get_origin(hint) is Annotated:
+        role = next(m for m in hint.__metadata__ if isinstance(m, Role))
+    elif hint in _PLAIN:
+        role = _plain_role(hint)
+    elif is_list:
+        is_list = False
+    variadic = parameter.kind is inspect.Parameter.VAR_POSITIONAL
+    return Param(name, role, is_list, optional, variadic, parameter.default)
+
+
+@dataclass(frozen=True, eq=False)
+class InstructionKind:
+    """A primitive: its name in traces, its arguments and what it does."""
+
+    name: str
+    method: str
+    function: Callable[..., Any]
+    params: tuple[Param, ...]
+    is_sampling: bool
+    is_pure: bool
+    signature: inspect.Signature
+    doc: str
+    result: str = ""
+
+    registry: ClassVar[dict[str, InstructionKind]] = {}
+
+    @staticmethod
+    def get(name: str) -> InstructionKind:
+        """The kind called `name`, such as `ComputeAt`."""
+        known = InstructionKind.registry.get(name)
+        if known is None:
+            raise ArgumentError(f"no schedule instruction is called {name!r}")
+        return known
+
+    @property
+    def is_postproc(self) -> bool:
+        """True for the mark after which post-processors act."""
+        return self.name == "EnterPostproc"
+
+    def __repr__(self) -> str:
+        return f"InstructionKind({self.name})"
+
+
+@dataclass(eq=False)
+class Instruction:
+    """One step of a trace: `inputs` are random variables and numbers, `attrs` plain data."""
+
+    kind: InstructionKind
+    inputs: list[Any] = field(default_factory=list)
+    attrs: list[Any] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+
+    def values(self) -> dict[str, Any]:
+        """The arguments by name."""
+        given, attrs = iter(self.inputs), iter(self.attrs)
+        out: dict[str, Any] = {}
+        for p in self.kind.params:
+            if p.is_variadic:
+                rest = list(given)
+                out[p.name] = tuple(rest)
+            else:
+                out[p.name] = next(given if p.role.is_input else attrs)
+        return out
+
+
+def instruction_of(
+    kind: InstructionKind, values: dict[str, Any], outputs: list[Any]
+) -> Instruction:
+    """The trace's record of `kind` called with `values`."""
+    inputs: list[Any] = []
+    attrs: list[Any] = []
+    variadic: list[Any] = []
+    for p in kind.params:
+        if p.is_variadic:
+            variadic = list(values[p.name])
+        elif p.role.is_input:
+            inputs.append(values[p.name])
+        else:
+            attrs.append(values[p.name])
+    return Instruction(kind, inputs + variadic, attrs, outputs)
+
+
+METHODS: dict[str, InstructionKind] = {}
+"""Every primitive by the name of its method on `Schedule`."""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@overload
+def primitive(function: F) -> F: ...
+@overload
+def primitive(*, sampling: bool = False, pure: bool = False) -> Callable[[F], F]: ...
+
+
+def primitive(function: Any = None, *, sampling: bool = False, pure: bool = False) -> Any:
+    """Declares a primitive; the function stays as it is.
+
+    `sampling`: it takes `rand` and `decision` by keyword and returns its result and the decision
+    made. `pure`: it looks and does not change the program.
+    """
+    if function is None:
+        return lambda f: _declare(f, sampling, pure)
+    return _declare(function, sampling, pure)
+
+
+def _declare(function: F, sampling: bool, pure: bool) -> F:
+    hints = typing.get_type_hints(function, include_extras=True)
+    signature = inspect.signature(function)
+    params = []
+    shown = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    for name, parameter in list(signature.parameters.items())[1:]:
+        if sampling and name == "rand":
+            continue
+        shown.append(parameter)
+        if not (sampling and name == "decision"):
+            params.append(_param(name, hints[name], parameter))
+    method = function.__name__.rstrip("_")
+    kind = InstructionKind(
+        name="".join(part.capitalize() for part in method.split("_")),
+        method=method,
+        function=function,
+        params=tuple(params),
+        is_sampling=sampling,
+        is_pure=pure or sampling,
+        signature=signature.replace(parameters=shown),
+        doc=inspect.getdoc(function) or "",
+        result="list" if typing.get_origin(hints.get("return")) is list else "",
+    )
+    InstructionKind.registry[kind.name] = METHODS[method] = kind
+    return function

@@ -1,0 +1,90 @@
+"""The primitive `reorder`."""
+
+from __future__ import annotations
+
+from ...expr import IterVarType, Var
+from ...stmt import For, Stmt
+from ..conditions import require_affine
+from ..instruction import Loop, primitive
+from ..poly import variables_in
+from ..refusal import refuse
+from ..regions import is_covered
+from ..sref import StmtSRef
+from ..state import ScheduleState
+
+
+@primitive
+def reorder(state: ScheduleState, *ordered_loops: Loop) -> None:
+    """Nests loops in the order given; those between that are not named keep their places.
+
+    for i, j, k in grid(a, b, c)   ->   for k, j, i in grid(c, b, a)   # reorder(k, i): j stays
+
+    The loops must be nested, each the only child of the one outside it, with extents that do not
+    depend on loops that come inside; the blocks within must have affine bindings and only
+    data-parallel and reduction axes.
+    """
+    if len(ordered_loops) < 2:
+        return
+    if len(set(ordered_loops)) != len(ordered_loops):
+        twice = next(l for l in ordered_loops if ordered_loops.count(l) > 1)
+        refuse("the loop is named twice", twice)
+    chain = _chain(ordered_loops)
+    _check_blocks(state, chain[-1])
+    given = iter(ordered_loops)
+    order = [next(given) if l in ordered_loops else l for l in chain]
+    _check_extents(order)
+    body: Stmt = chain[-1].loop.body
+    for l in reversed(order):
+        body = l.loop.replace(body=body)
+    state.replace(chain[0], body, {})
+
+
+def _chain(loops: tuple[StmtSRef, ...]) -> list[StmtSRef]:
+    """All loops from the outermost to the innermost of `loops`."""
+    wanted = set(loops)
+    bottom = next((l for l in loops if sum(a in wanted for a in l.ancestors()) == len(loops) - 1),
+                  None)  # fmt: skip
+    if bottom is None:
+        refuse("the loops are not nested in one another", *loops)
+    chain = [bottom]
+    missing = wanted - {bottom}
+    for at in bottom.ancestors():
+        if not missing:
+            break
+        if at.is_block:
+            refuse("a block lies between the loops", at, *loops)
+        if at.loop.body is not chain[-1].stmt:
+            refuse("the loop has more than the next loop in its body", at)
+        chain.append(at)
+        missing.discard(at)
+    return chain[::-1]
+
+
+def _check_blocks(state: ScheduleState, bottom: StmtSRef) -> None:
+    allowed = (IterVarType.DataPar, IterVarType.CommReduce)
+    blocks = state.child_blocks(bottom)
+    for block in blocks:
+        for axis in block.block.iter_vars:
+            if axis.iter_type not in allowed:
+                refuse(
+                    f"the axis `{axis.var.name}` is neither data-parallel nor a reduction axis",
+                    block,
+                )
+        require_affine(state, block)
+    if len(blocks) > 1:
+        scope = state.get_block_scope(state.scope_root(bottom))
+        for block in blocks:
+            within = [p for p in scope.producers(block) if p in blocks]
+            if within and not is_covered(state, block, within):
+                refuse("the block reads what another iteration of the loops has written", block)
+
+
+def _check_extents(order: list[StmtSRef]) -> None:
+    inside: set[Var] = set()
+    for l in reversed(order):
+        inside.add(l.loop.loop_var)
+        loop: For = l.loop
+        used = [*variables_in(loop.min), *variables_in(loop.extent)]
+        bad = [v for v in used if v in inside]
+        if bad:
+            refuse(f"its extent depends on `{bad[0].name}`, which would come inside it", l)

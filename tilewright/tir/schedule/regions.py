@@ -1,0 +1,167 @@
+"""Which part of a buffer blocks touch, with some loops run through and the others fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ...ir.expr import PrimExpr
+from ..buffer import Buffer
+from ..expr import SizeVar, Var
+from ..function import PrimFunc
+from ..stmt import BlockRealize, BufferRegion, For
+from .poly import Interval, Poly, Space, constant, plus, variables_in
+from .sref import StmtSRef
+from .state import ScheduleState
+
+Box = list[Interval]
+"""One interval a dimension."""
+
+
+def sizes_of(func: PrimFunc) -> list[Var]:
+    """The variables in the shapes of a function's parameters."""
+    found: dict[Var, None] = {}
+    for buffer in func.buffer_map.values():
+        for extent in buffer.shape:
+            if isinstance(extent, Var):
+                found.setdefault(extent)
+            elif not hasattr(extent, "value"):
+                found.update(dict.fromkeys(variables_in(extent)))
+    found.update((p, None) for p in func.params if isinstance(p, SizeVar))
+    return list(found)
+
+
+def space_at(state: ScheduleState, sref: StmtSRef, *, inside: bool = False) -> Space:
+    """Arithmetic at a block or loop: its ancestors' loops (and itself, if `inside`) are bound."""
+    space = Space(sizes_of(state.function_of(sref)[1]))
+    path = [sref, *sref.ancestors()] if inside else list(sref.ancestors())
+    for at in reversed(path):
+        bind(space, at)
+    return space
+
+
+def bind(space: Space, at: StmtSRef) -> None:
+    """Binds a loop's variable to its range, or a block's axes to their domains."""
+    if isinstance(at.stmt, For):
+        space.bind(at.stmt.loop_var, at.stmt.min, at.stmt.extent)
+    elif at.stmt is not None:
+        for axis in at.stmt.iter_vars:
+            if axis.dom is not None and id(axis.var) not in space.env:
+                space.bind(axis.var, axis.dom.min, axis.dom.extent)
+
+
+def define_axes(space: Space, realize: BlockRealize) -> None:
+    """Makes a block's axes stand for their bindings."""
+    for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
+        space.define(axis.var, value)
+
+
+def loops_between(block: StmtSRef, top: StmtSRef) -> list[StmtSRef]:
+    """The loops around `block` that lie below `top`, outermost first."""
+    found = []
+    for at in block.ancestors():
+        if at is top:
+            break
+        if not at.is_block:
+            found.append(at)
+    return found[::-1]
+
+
+def touched(
+    space: Space, block: StmtSRef, region: Iterable[BufferRegion], relaxed: Sequence[StmtSRef]
+) -> Box | None:
+    """The box that `block` touches in all of the regions (of one buffer) over `relaxed` loops."""
+    if block.realize is None:
+        return None
+    for at in relaxed:
+        bind(space, at)
+    define_axes(space, block.realize)
+    free = {space._variable(at.loop.loop_var) for at in relaxed}
+    total: Box | None = None
+    for part in region:
+        box: Box = []
+        for r in part.region:
+            low = space.poly(r.min)
+            high = plus(plus(low, space.poly(r.extent)), constant(-1))
+            box.append((space.relax(low, free.__contains__)[0],
+                        space.relax(high, free.__contains__)[1]))  # fmt: skip
+        total = box if total is None else unite(space, total, box)
+    return total
+
+
+def unite(space: Space, a: Box, b: Box) -> Box:
+    """The smallest box around both."""
+    return [
+        (extreme(space, "min", p[0], q[0]), extreme(space, "max", p[1], q[1]))
+        for p, q in zip(a, b, strict=True)
+    ]
+
+
+def extreme(space: Space, kind: str, a: Poly | None, b: Poly | None) -> Poly | None:
+    """The smaller or larger of two bounds; None (no bound) wins."""
+    if a is None or b is None:
+        return None
+    if a == b:
+        return a
+    if space.nonneg(plus(a, b, -1)):
+        return b if kind == "min" else a
+    if space.nonneg(plus(b, a, -1)):
+        return a if kind == "min" else b
+    return space._intern(kind, (a, b))
+
+
+def covers(space: Space, buffer: Buffer, made: Box, needed: Box) -> bool:
+    """True if `made` contains what lies of `needed` within the buffer."""
+    for (low, high), (first, last), extent in zip(made, needed, buffer.shape, strict=True):
+        end = plus(space.poly(extent), constant(-1))
+        if low is None or high is None:
+            return False
+        starts = (first is not None and space.nonneg(plus(first, low, -1))) or space.nonneg(
+            plus({}, low, -1)
+        )
+        ends = (last is not None and space.nonneg(plus(high, last, -1))) or space.nonneg(
+            plus(high, end, -1)
+        )
+        if not (starts and ends):
+            return False
+    return True
+
+
+def is_covered(state: ScheduleState, consumer: StmtSRef, producers: list[StmtSRef]) -> bool:
+    """True if all that `consumer` reads of its producers' results has been written before, in
+    the same run of the loops that they share."""
+    for buffer in dict.fromkeys(r.buffer for r in consumer.block.reads):
+        makers = [p for p in producers if any(w.buffer is buffer for w in p.block.writes)]
+        if makers and not any(_covered_by(state, consumer, p, buffer) for p in makers):
+            return False
+    return True
+
+
+def _covered_by(
+    state: ScheduleState, consumer: StmtSRef, producer: StmtSRef, buffer: Buffer
+) -> bool:
+    top = state.common_ancestor((consumer, producer))
+    space = space_at(state, top, inside=True)
+    made = touched(
+        space,
+        producer,
+        [w for w in producer.block.writes if w.buffer is buffer],
+        loops_between(producer, top),
+    )
+    needed = touched(
+        space,
+        consumer,
+        [r for r in consumer.block.reads if r.buffer is buffer],
+        loops_between(consumer, top),
+    )
+    return made is not None and needed is not None and covers(space, buffer, made, needed)
+
+
+def extent_of(space: Space, interval: Interval) -> Poly | None:
+    """How many integers lie in the interval."""
+    low, high = interval
+    return None if low is None or high is None else plus(plus(high, low, -1), constant(1))
+
+
+def full_box(space: Space, shape: Sequence[PrimExpr]) -> Box:
+    """The whole of a shape."""
+    return [({}, plus(space.poly(extent), constant(-1))) for extent in shape]

@@ -1,0 +1,276 @@
+"""`tir.Schedule`: a module of loop programs with the primitives that transform it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ...ir.expr import IntImm, PrimExpr
+from ...ir.module import IRModule
+from ...support.errors import ArgumentError, ScheduleError
+from ..expr import Var
+from ..function import PrimFunc
+from ..stmt import Block, For
+from .instruction import METHODS, InstructionKind, Param, instruction_of
+from .refusal import Refusal, schedule_error
+from .rewrite import substitute
+from .rv import BlockRV, LoopRV
+from .sref import StmtSRef
+from .state import ScheduleState, require_function
+from .trace import Trace
+
+RV = BlockRV | LoopRV | PrimExpr
+LEVELS = ("detail", "fast", "none")
+
+
+class Schedule:
+    """A program under transformation. Each primitive is a method; all are listed in `primitives/`.
+
+    A primitive whose conditions do not hold raises `ScheduleError` and changes nothing.
+    `error_render_level`: "detail" shows the function with the culprit marked, "fast" only says
+    what is wrong, "none" only which primitive failed.
+    """
+
+    def __init__(
+        self,
+        mod: PrimFunc | IRModule,
+        *,
+        seed: int | None = None,
+        debug_mask: int | str = "none",
+        error_render_level: str = "detail",
+        enable_check: bool = True,
+    ) -> None:
+        if error_render_level not in LEVELS:
+            raise ArgumentError(
+                f"error_render_level must be one of {', '.join(LEVELS)}, "
+                f"found {error_render_level!r}"
+            )
+        self.state = ScheduleState(mod, debug_mask=debug_mask, enable_check=enable_check)
+        self.error_render_level = error_render_level
+        self.func_working_on: str | None = None
+        self._trace: Trace | None = Trace()
+        self._symbols: dict[Any, Any] = {}
+        self._handles: dict[StmtSRef, StmtSRef] = {}
+        self._random = random.Random()
+        self.seed(seed)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+
+    # ---- what it holds ----------------------------------------------------------------------
+
+    @property
+    def mod(self) -> IRModule:
+        """The module as it is now."""
+        return self.state.mod
+
+    @property
+    def func(self) -> PrimFunc:
+        """The function worked on (see `work_on`), as it is now."""
+        made: PrimFunc = self.mod[require_function(self.mod, None, self.func_working_on)]
+        return made
+
+    @property
+    def trace(self) -> Trace | None:
+        """What has been done so far."""
+        return self._trace
+
+    def work_on(self, func_name: str) -> None:
+        """Makes `func_name` the function in which blocks are looked up."""
+        self.func_working_on = require_function(self.mod, func_name, None)
+
+    def copy(self) -> Schedule:
+        """A schedule of the same program with the same random variables, to go on apart."""
+        made: Schedule = object.__new__(type(self))
+        made.state, twin = self.state.copy()
+        made.error_render_level = self.error_render_level
+        made.func_working_on = self.func_working_on
+        made._trace = self._trace.copy() if self._trace is not None else None
+        made._symbols = {
+            rv: twin.get(v, StmtSRef(None, None)) if isinstance(v, StmtSRef) else v
+            for rv, v in self._symbols.items()
+        }
+        made._random = random.Random(self.fork_seed())
+        return made
+
+    def seed(self, seed: int | None) -> None:
+        """Restarts the random numbers from `seed`; None or -1: from the system's."""
+        self._random.seed(None if seed is None or seed == -1 else seed)
+
+    def fork_seed(self) -> int:
+        """A seed for another schedule."""
+        return self._random.randrange(1, 2**31)
+
+    def show(self, *args: Any, **options: Any) -> None:
+        """Prints the module and the trace."""
+        self.mod.show(*args, **options)
+        if self._trace is not None:
+            self._trace.show()
+
+    # ---- random variables -------------------------------------------------------------------
+
+    def get_sref(self, rand_var_or_stmt: BlockRV | LoopRV | Block | For) -> StmtSRef:
+        """The handle that a random variable, or a statement of the program, stands for."""
+        if isinstance(rand_var_or_stmt, (Block, For)):
+            return self.state.get_sref(rand_var_or_stmt)
+        found = self._symbols.get(rand_var_or_stmt)
+        if found is None:
+            raise ScheduleError(
+                f"{rand_var_or_stmt!r} is not a block or loop of this schedule",
+                hint="it may come from another schedule, or have been removed by remove_rv",
+            )
+        if found.stmt is None:
+            raise ScheduleError(
+                f"the {'block' if isinstance(rand_var_or_stmt, BlockRV) else 'loop'} is no longer "
+                "in the program: a primitive has replaced it",
+                hint="look it up again with get_block or get_loops",
+            )
+        handle: StmtSRef = found
+        return handle
+
+    def get(self, rand_var_or_sref: RV | StmtSRef) -> Any:
+        """The block, loop or integer that stands behind a random variable or handle."""
+        if isinstance(rand_var_or_sref, StmtSRef):
+            return rand_var_or_sref.stmt
+        if isinstance(rand_var_or_sref, PrimExpr):
+            value = self._evaluate(rand_var_or_sref)
+            return value if isinstance(value, PrimExpr) else IntImm("int32", value)
+        return self.get_sref(rand_var_or_sref).stmt
+
+    def remove_rv(self, rand_var: RV) -> None:
+        """Forgets a random variable."""
+        if self._symbols.pop(rand_var, None) is None:
+            raise ScheduleError(f"{rand_var!r} is not a random variable of this schedule")
+
+    def _evaluate(self, value: Any) -> Any:
+        """An integer if all random variables in `value` are known, else an expression."""
+        if isinstance(value, PrimExpr):
+            from .poly import variables_in
+
+            known = {v: self._symbols[v] for v in variables_in(value) if v in self._symbols}
+            if known:
+                bound = {v: IntImm(v.dtype, n) if isinstance(n, int) else n
+                         for v, n in known.items()}  # fmt: skip
+                value = substitute(value, bound)
+            if isinstance(value, IntImm):
+                return value.value
+        return value
+
+    def _resolve(self, param: Param, value: Any) -> Any:
+        if value is None or not param.role.is_input:
+            return value
+        if param.is_list or param.is_variadic:
+            return [self._resolve_one(param, item) for item in value]
+        return self._resolve_one(param, value)
+
+    def _resolve_one(self, param: Param, value: Any) -> Any:
+        if value is None:
+            return None
+        return self._evaluate(value) if param.role.rv == "expr" else self.get_sref(value)
+
+    def _new_rv(self, value: Any) -> Any:
+        if isinstance(value, StmtSRef):
+            rv: Any = BlockRV() if value.is_block else LoopRV()
+        else:
+            rv = Var("v", value.dtype if isinstance(value, PrimExpr) else "int32")
+        self._symbols[rv] = value
+        return rv
+
+    # ---- primitives -------------------------------------------------------------------------
+
+    def invoke(self, kind: InstructionKind, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Calls a primitive as its method does."""
+        try:
+            bound = kind.signature.bind(self, *args, **options)
+        except TypeError as error:
+            raise ArgumentError(f"{kind.method}: {error}") from None
+        bound.apply_defaults()
+        decision = bound.arguments.pop("decision", None) if kind.is_sampling else None
+        values: dict[str, Any] = {}
+        try:
+            for param in kind.params:
+                given = bound.arguments[param.name]
+                values[param.name] = param.accept(self, given, values)
+        except ArgumentError as error:
+            raise ArgumentError(
+                f"{kind.method}: {error.message}", note=error.note, hint=error.hint
+            ) from None
+        outputs, result = self._run(kind, values, decision)
+        return None if result is None else outputs if result == "list" else outputs[0]
+
+    def apply(self, kind: InstructionKind, values: dict[str, Any], decision: Any) -> list[Any]:
+        """Calls a primitive with what a trace keeps; its results as a list."""
+        return self._run(kind, values, decision)[0]
+
+    def _run(
+        self, kind: InstructionKind, values: dict[str, Any], decision: Any
+    ) -> tuple[list[Any], str | None]:
+        positional: list[Any] = []
+        keyword: dict[str, Any] = {}
+        for p in kind.params:
+            value = self._resolve(p, values[p.name])
+            if p.is_variadic:
+                positional += value
+            else:
+                keyword[p.name] = value
+        if kind.is_sampling:
+            keyword.update(rand=self._random, decision=decision)
+        if kind.method == "get_block":
+            keyword["func_name"] = self._function_name(values)
+        result = self._guarded(kind, positional, keyword)
+        if kind.is_sampling:
+            result, decision = result
+        is_list = isinstance(result, (list, tuple))
+        outputs = [] if result is None else [self._new_rv(r) for r in
+                                             (result if is_list else (result,))]  # fmt: skip
+        if self._trace is not None:
+            self._trace.append(instruction_of(kind, values, outputs), decision)
+        return outputs, None if result is None else "list" if is_list else "one"
+
+    def _function_name(self, values: dict[str, Any]) -> str:
+        values["func_name"] = name = require_function(
+            self.mod, values["func_name"], self.func_working_on
+        )
+        return name
+
+    def _guarded(
+        self, kind: InstructionKind, positional: list[Any], keyword: dict[str, Any]
+    ) -> Any:
+        if kind.is_pure:
+            try:
+                return kind.function(self.state, *positional, **keyword)
+            except Refusal as refusal:
+                raise self._error(kind, refusal, [*positional, *keyword.values()]) from None
+        taken = self.state.snapshot()
+        try:
+            return kind.function(self.state, *positional, **keyword)
+        except Refusal as refusal:
+            self.state.restore(taken)
+            raise self._error(kind, refusal, [*positional, *keyword.values()]) from None
+        except BaseException:
+            self.state.restore(taken)
+            raise
+
+    def _error(self, kind: InstructionKind, refusal: Refusal, used: list[Any]) -> ScheduleError:
+        handle = next((v for v in used if isinstance(v, StmtSRef) and v.stmt is not None), None)
+        func = self.state.function_of(handle)[1] if handle is not None else None
+        return schedule_error(kind.method, refusal, func, self.error_render_level)
+
+
+def _method(kind: InstructionKind) -> Callable[..., Any]:
+    def call(self: Schedule, *args: Any, **options: Any) -> Any:
+        return self.invoke(kind, args, options)
+
+    call.__name__ = kind.method
+    call.__qualname__ = f"Schedule.{kind.method}"
+    call.__doc__ = kind.doc
+    call.__signature__ = kind.signature  # type: ignore[attr-defined]
+    return call
+
+
+def install(schedule: type[Schedule]) -> None:
+    """Gives `schedule` a method for each primitive declared."""
+    for name, kind in METHODS.items():
+        setattr(schedule, name, _method(kind))

@@ -1,0 +1,313 @@
+"""The program being scheduled, and the handles into it.
+
+The IR is never changed in place: replacing a block or loop builds anew the path from it to the
+root, and the handles on that path follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...ir.expr import GlobalVar, IntImm
+from ...ir.module import IRModule
+from ...support.errors import ArgumentError, InternalError, listing
+from ..function import PrimFunc
+from ..stmt import Block, BlockRealize, For, SeqStmt, Stmt, stmt_seq
+from .scope import BlockScope, scope_of
+from .sref import BODIES, StmtSRef, blocks_and_loops, realizes_under, substatements
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a primitive may change, kept to undo one that fails."""
+
+    mod: IRModule
+    rows: list[tuple[StmtSRef, Any, Any, Any]]
+    roots: dict[str, StmtSRef]
+
+
+class ScheduleState:
+    """A module of loop programs with a handle for each of its blocks and loops."""
+
+    def __init__(
+        self,
+        mod: IRModule | PrimFunc,
+        *,
+        debug_mask: int | str = "none",
+        enable_check: bool = True,
+    ) -> None:
+        if isinstance(mod, PrimFunc):
+            mod = IRModule.from_expr(mod)
+        if not isinstance(mod, IRModule):
+            raise ArgumentError(
+                f"a schedule needs an IRModule or a PrimFunc, found {type(mod).__name__}"
+            )
+        self.debug_mask = debug_mask
+        self.enable_check = enable_check
+        self.srefs: dict[int, StmtSRef] = {}
+        self.roots: dict[str, StmtSRef] = {}
+        self._scopes: dict[StmtSRef, tuple[Stmt, BlockScope]] = {}
+        self.facts: dict[Any, Any] = {}
+        functions = {}
+        for var, func in mod.functions.items():
+            if isinstance(func, PrimFunc):
+                func = _with_root_block(func)
+                self.roots[var.name_hint] = self._register(func.body, None)
+            functions[var] = func
+        self.mod = mod.with_functions(functions)
+
+    # ---- looking ----------------------------------------------------------------------------
+
+    def get_sref(self, stmt: Block | For) -> StmtSRef:
+        """The handle on a statement of the program. Raises if it is not in it."""
+        found = self.srefs.get(id(stmt))
+        if found is None:
+            raise ArgumentError("the statement is not a block or loop of the scheduled program")
+        return found
+
+    def function_of(self, sref: StmtSRef) -> tuple[GlobalVar, PrimFunc]:
+        """The function that holds `sref`."""
+        root = next(reversed([sref, *sref.ancestors()]))
+        name = next(name for name, r in self.roots.items() if r is root)
+        var = self.mod.get_global_var(name)
+        return var, self.mod[var]
+
+    def get_block_scope(self, block: StmtSRef) -> BlockScope:
+        """The blocks directly in `block` and the dependencies between them."""
+        known = self._scopes.get(block)
+        if known is not None and known[0] is block.stmt:
+            return known[1]
+        children = [self.srefs[id(r.block)] for r in realizes_under(block.block.body)]
+        made = scope_of(children)
+        self._scopes[block] = (block.block, made)
+        return made
+
+    def scope_root(self, sref: StmtSRef) -> StmtSRef:
+        """The nearest block around `sref`."""
+        for at in sref.ancestors():
+            if at.is_block:
+                return at
+        raise ArgumentError(f"{sref!r} is the root block: no block lies around it")
+
+    def loops_of(self, block: StmtSRef) -> list[StmtSRef]:
+        """The loops around `block` within its scope, outermost first."""
+        found = []
+        for at in block.ancestors():
+            if at.is_block:
+                break
+            found.append(at)
+        return found[::-1]
+
+    def child_blocks(self, sref: StmtSRef) -> list[StmtSRef]:
+        """The blocks within `sref`, in order, without those nested in them."""
+        body = sref.block.body if sref.is_block else sref.loop.body
+        return [self.srefs[id(r.block)] for r in realizes_under(body)]
+
+    def blocks(self, name: str, root: StmtSRef) -> list[StmtSRef]:
+        """The blocks called `name` at or below `root`."""
+        return [s for s in self.walk(root) if s.is_block and s.block.name_hint == name]
+
+    def walk(self, root: StmtSRef) -> Iterator[StmtSRef]:
+        """`root` and all blocks and loops below it, in order."""
+        yield root
+        body = root.block.body if root.is_block else root.loop.body
+        for part in blocks_and_loops(body):
+            inner = part.block if isinstance(part, BlockRealize) else part
+            yield from self.walk(self.srefs[id(inner)])
+
+    def common_ancestor(self, srefs: Iterable[StmtSRef]) -> StmtSRef:
+        """The lowest block or loop that holds all of `srefs` strictly within it."""
+        paths = [list(s.ancestors())[::-1] for s in srefs]
+        common: StmtSRef | None = None
+        for step in zip(*paths, strict=False):
+            if any(at is not step[0] for at in step):
+                break
+            common = step[0]
+        if common is None:
+            raise InternalError("statements without a common ancestor")
+        return common
+
+    # ---- changing ---------------------------------------------------------------------------
+
+    def _register(self, stmt: Stmt, parent: StmtSRef | None) -> StmtSRef:
+        """Makes handles for everything at or below `stmt`, a loop or a realized block."""
+        if isinstance(stmt, BlockRealize):
+            sref = StmtSRef(stmt.block, parent, stmt)
+            body = stmt.block.body
+        elif isinstance(stmt, For):
+            sref = StmtSRef(stmt, parent)
+            body = stmt.body
+        else:
+            raise InternalError("only blocks and loops have handles")
+        if id(sref.stmt) in self.srefs:
+            raise ArgumentError("a block or loop occurs twice in the program")
+        self.srefs[id(sref.stmt)] = sref
+        for part in blocks_and_loops(body):
+            self._register(part, sref)
+        return sref
+
+    def replace(
+        self,
+        src_sref: StmtSRef,
+        tgt_stmt: Stmt,
+        block_sref_reuse: dict[Block, Block] | None = None,
+    ) -> None:
+        """Puts `tgt_stmt` in the place of a block or loop.
+
+        Handles of loops follow their loop variable, those of blocks follow `block_sref_reuse`
+        (old to new) or the very object; the other handles below `src_sref` become void.
+        """
+        old_node, new_node = src_sref.node, tgt_stmt
+        if isinstance(tgt_stmt, Block):
+            if src_sref.realize is None:
+                raise InternalError("a loop is replaced by a block without its realization")
+            if block_sref_reuse is None:
+                block_sref_reuse = {src_sref.block: tgt_stmt}
+            new_node = src_sref.realize.replace(block=tgt_stmt)
+        parent = src_sref.parent
+        self._adopt(src_sref, new_node, block_sref_reuse or {})
+        if parent is None:
+            self._set_root(src_sref, new_node)
+        else:
+            self._rebuild_path(parent, old_node, new_node)
+
+    def _adopt(self, src: StmtSRef, new: Stmt, reuse: dict[Block, Block]) -> None:
+        """Moves the handles below `src` over to the statements of `new`."""
+        old = list(self.walk(src))
+        loops = {id(s.loop.loop_var): s for s in old if not s.is_block}
+        blocks = {id(s.stmt): s for s in old if s.is_block}
+        for before, after in reuse.items():
+            blocks[id(after)] = blocks.get(id(before)) or self.srefs[id(before)]
+        alive = {id(s): s.stmt for s in old}
+        for s in old:
+            self.srefs.pop(id(s.stmt), None)
+            s.stmt = None
+        self._claim(new, src.parent, loops, blocks)
+        del alive
+
+    def _claim(
+        self,
+        stmt: Stmt,
+        parent: StmtSRef | None,
+        loops: dict[int, StmtSRef],
+        blocks: dict[int, StmtSRef],
+    ) -> None:
+        for part in blocks_and_loops(stmt):
+            realize = part if isinstance(part, BlockRealize) else None
+            inner = part.block if isinstance(part, BlockRealize) else part
+            known = (
+                blocks.get(id(inner)) if isinstance(inner, Block) else loops.get(id(inner.loop_var))
+            )
+            if known is None or known.stmt is not None:
+                known = StmtSRef(None, parent)
+            if id(inner) in self.srefs:
+                raise InternalError("a block or loop occurs twice in the replaced program")
+            known.stmt, known.parent, known.realize = inner, parent, realize
+            self.srefs[id(inner)] = known
+            self._claim(inner.body, known, loops, blocks)
+
+    def _rebuild_path(self, at: StmtSRef | None, old: Stmt, new: Stmt) -> None:
+        """Puts `new` for `old` in the statement of `at` and so on up to the function."""
+        while at is not None:
+            before = at.stmt
+            if before is None:
+                raise InternalError("a handle without statement on the path to the root")
+            after = before.replace(body=swap(before.body, old, new))
+            del self.srefs[id(before)]
+            self.srefs[id(after)] = at
+            at.stmt = after
+            if isinstance(after, Block) and at.realize is not None:
+                old, new = at.realize, at.realize.replace(block=after)
+                at.realize = new
+            else:
+                old, new = before, after
+            root, at = at, at.parent
+        self._set_root(root, new)
+
+    def _set_root(self, root: StmtSRef, new: Stmt) -> None:
+        name = next(name for name, r in self.roots.items() if r is root)
+        if isinstance(new, BlockRealize):
+            self.roots[name] = self.srefs[id(new.block)]
+        var = self.mod.get_global_var(name)
+        functions = dict(self.mod.functions)
+        functions[var] = functions[var].replace(body=new)
+        self.mod = self.mod.with_functions(functions)
+
+    def set_function(self, name: str, func: PrimFunc) -> None:
+        """Changes parts of a function other than its body (such as `buffer_map`)."""
+        var = self.mod.get_global_var(name)
+        self.mod = self.mod.with_functions({**self.mod.functions, var: func})
+
+    def snapshot(self) -> Snapshot:
+        """What `restore` needs to bring this state back."""
+        rows = [(s, s.stmt, s.parent, s.realize) for s in self.srefs.values()]
+        return Snapshot(self.mod, rows, dict(self.roots))
+
+    def restore(self, taken: Snapshot) -> None:
+        """Brings back the state in which the snapshot was taken."""
+        for s in self.srefs.values():
+            s.stmt = None
+        self.srefs = {}
+        for s, stmt, parent, realize in taken.rows:
+            s.stmt, s.parent, s.realize = stmt, parent, realize
+            self.srefs[id(stmt)] = s
+        self.mod, self.roots = taken.mod, dict(taken.roots)
+
+    def copy(self) -> tuple[ScheduleState, dict[StmtSRef, StmtSRef]]:
+        """A state with handles of its own on the same program, and where each handle went."""
+        made = object.__new__(ScheduleState)
+        made.debug_mask, made.enable_check, made.mod = self.debug_mask, self.enable_check, self.mod
+        made._scopes, made.facts = {}, {}
+        twin = {s: StmtSRef(s.stmt, None, s.realize) for s in self.srefs.values()}
+        for s, t in twin.items():
+            t.parent = twin[s.parent] if s.parent is not None else None
+        made.srefs = {id(t.stmt): t for t in twin.values()}
+        made.roots = {name: twin[s] for name, s in self.roots.items()}
+        return made, twin
+
+
+def swap(stmt: Stmt, old: Stmt, new: Stmt) -> Stmt:
+    """`stmt` with the statement `old`, not below a loop or block, replaced by `new`."""
+    if stmt is old:
+        return new
+    if isinstance(stmt, (For, BlockRealize)):
+        return stmt
+    if isinstance(stmt, SeqStmt):
+        parts = [swap(part, old, new) for part in stmt.seq]
+        if all(a is b for a, b in zip(parts, stmt.seq, strict=True)):
+            return stmt
+        return stmt_seq(parts)
+    changes = {}
+    for name in BODIES.get(type(stmt), ()):
+        part = getattr(stmt, name)
+        if part is not None:
+            changes[name] = swap(part, old, new)
+    return stmt.replace(**changes) if changes else stmt
+
+
+def _with_root_block(func: PrimFunc) -> PrimFunc:
+    """`func` with its body in a root block, unless it is one already."""
+    body = func.body
+    if isinstance(body, BlockRealize) and not body.iter_values:
+        return func
+    root = Block((), (), (), "root", body)
+    return func.with_body(BlockRealize((), IntImm("bool", 1), root))
+
+
+def require_function(mod: IRModule, name: str | None, working: str | None) -> str:
+    """The name of the function meant by `name` (None: the one worked on, or the only one)."""
+    names = [v.name_hint for v, f in mod.functions.items() if isinstance(f, PrimFunc)]
+    if name is None:
+        name = working
+    if name is None:
+        name = names[0] if len(names) == 1 else "main"
+    if name not in names:
+        raise ArgumentError(
+            f"the module has no loop program {name!r}", note=f"it has {listing(names)}"
+        )
+    return name
+
+
+__all__ = ["ScheduleState", "Snapshot", "require_function", "substatements", "swap"]

@@ -1,0 +1,266 @@
+"""Traces: what was done to a schedule, as data that can be printed, saved, changed and replayed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ...ir.expr import FloatImm, IntImm, PrimExpr
+from ...ir.json import load_json, save_json
+from ...ir.node import Node
+from ...support.errors import ArgumentError
+from ..expr import StringImm, Var
+from .instruction import Instruction, InstructionKind
+from .rv import BlockRV, LoopRV
+
+if TYPE_CHECKING:
+    from .schedule import Schedule
+
+Decisions = dict[Instruction, Any]
+DecisionProvider = Callable[[Instruction, list[Any], list[Any], Any], Any]
+
+
+class Trace:
+    """The instructions applied to a schedule, in order, with the decisions of those that sample."""
+
+    def __init__(
+        self, insts: Iterable[Instruction] = (), decisions: Decisions | None = None
+    ) -> None:
+        self.insts = list(insts)
+        self.decisions: Decisions = dict(decisions or {})
+
+    # ---- changing ---------------------------------------------------------------------------
+
+    def append(self, inst: Instruction, decision: Any = None) -> None:
+        """Adds an instruction at the end."""
+        self.insts.append(inst)
+        if decision is not None:
+            self.decisions[inst] = decision
+
+    def pop(self) -> Instruction | None:
+        """Removes the last instruction and returns it; None if there is none."""
+        if not self.insts:
+            return None
+        last = self.insts.pop()
+        self.decisions.pop(last, None)
+        return last
+
+    def get_decision(self, inst: Instruction) -> Any:
+        """The decision of an instruction that samples; None if it has none."""
+        return self.decisions.get(inst)
+
+    def with_decision(self, inst: Instruction, decision: Any, remove_postproc: bool) -> Trace:
+        """A trace with one decision changed."""
+        kept = self._without_postproc() if remove_postproc else self.insts
+        return Trace(kept, {**self.decisions, inst: decision})
+
+    def copy(self) -> Trace:
+        """A trace that can be continued apart from this one."""
+        return Trace(self.insts, self.decisions)
+
+    def _without_postproc(self) -> list[Instruction]:
+        for k, inst in enumerate(self.insts):
+            if inst.kind.is_postproc:
+                return self.insts[:k]
+        return self.insts
+
+    def simplified(self, remove_postproc: bool) -> Trace:
+        """The trace without instructions that only look and whose results nobody uses."""
+        used: set[int] = set()
+        kept: list[Instruction] = []
+        insts = self._without_postproc() if remove_postproc else self.insts
+        for inst in reversed(insts):
+            wanted = not inst.kind.is_pure or any(id(out) in used for out in inst.outputs)
+            if not wanted:
+                continue
+            kept.append(inst)
+            used.update(id(v) for item in (*inst.inputs, *inst.attrs) for v in _variables(item))
+        kept.reverse()
+        return Trace(kept, {i: self.decisions[i] for i in kept if i in self.decisions})
+
+    # ---- replaying --------------------------------------------------------------------------
+
+    def apply_to_schedule(
+        self,
+        sch: Schedule,
+        remove_postproc: bool,
+        decision_provider: DecisionProvider | None = None,
+    ) -> None:
+        """Does to `sch` what was done to the schedule that this trace comes from.
+
+        `decision_provider(inst, inputs, attrs, decision)` may change each decision on the way.
+        """
+        known: dict[int, Any] = {}
+        for inst in self._without_postproc() if remove_postproc else self.insts:
+            values = {k: _replayed(v, known) for k, v in inst.values().items()}
+            decision = self.decisions.get(inst)
+            if decision_provider is not None and inst.kind.is_sampling:
+                inputs = [_replayed(v, known) for v in inst.inputs]
+                decision = decision_provider(inst, inputs, inst.attrs, decision)
+            outputs = sch.apply(inst.kind, values, decision)
+            if len(outputs) != len(inst.outputs):
+                raise ArgumentError(
+                    f"{inst.kind.name} gave {len(outputs)} results where the trace has "
+                    f"{len(inst.outputs)}: the trace is of another program"
+                )
+            known.update((id(old), new) for old, new in zip(inst.outputs, outputs, strict=True))
+
+    # ---- text -------------------------------------------------------------------------------
+
+    def as_python(self, remove_postproc: bool = False) -> list[str]:
+        """The Python statements, one an instruction."""
+        names: dict[int, str] = {}
+        lines = []
+        for inst in self._without_postproc() if remove_postproc else self.insts:
+            lines.append(_statement(inst, self.decisions.get(inst), names))
+        return lines
+
+    def __str__(self) -> str:
+        lines = [
+            "from tilewright import tir",
+            "",
+            "",
+            "def apply_trace(sch: tir.Schedule) -> None:",
+        ]
+        lines += [f"    {line}" for line in self.as_python()] or ["    pass"]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def show(self, style: str | None = None, black_format: bool = False) -> None:
+        """Prints the trace as a Python function."""
+        print(self)
+
+    # ---- JSON -------------------------------------------------------------------------------
+
+    def as_json(self, remove_postproc: bool = False) -> list[Any]:
+        """Plain data: the instructions, each `[kind, inputs, attrs, outputs]`, and the decisions,
+        each `[index, decision]`."""
+        names: dict[int, str] = {}
+        rows = []
+        decisions = []
+        for k, inst in enumerate(self._without_postproc() if remove_postproc else self.insts):
+            inputs = [_to_json(v, names) for v in inst.inputs]
+            attrs = [_to_json(v, names) for v in inst.attrs]
+            _name(inst.outputs, names)
+            rows.append([inst.kind.name, inputs, attrs, [names[id(o)] for o in inst.outputs]])
+            if inst in self.decisions:
+                decisions.append([k, _to_json(self.decisions[inst], names)])
+        return [rows, decisions]
+
+    @staticmethod
+    def apply_json_to_schedule(json_obj: Any, sch: Schedule) -> None:
+        """Replays on `sch` what `as_json` (or its text) describes."""
+        rows, decided = json.loads(json_obj) if isinstance(json_obj, str) else json_obj
+        decisions = {int(k): _plain(d) for k, d in decided}
+        known: dict[str, Any] = {}
+        for k, (name, inputs, attrs, outputs) in enumerate(rows):
+            kind = InstructionKind.get(name)
+            inst = Instruction(kind, [_from_json(v, known) for v in inputs],
+                               [_from_json(v, known) for v in attrs])  # fmt: skip
+            made = sch.apply(kind, inst.values(), decisions.get(k))
+            known.update(zip(outputs, made, strict=True))
+
+
+def _variables(value: Any) -> Iterable[Any]:
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _variables(item)
+    elif isinstance(value, PrimExpr) and not isinstance(value, Var):
+        from .poly import variables_in
+
+        yield from variables_in(value)
+    else:
+        yield value
+
+
+def _replayed(value: Any, known: dict[int, Any]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_replayed(item, known) for item in value)
+    if isinstance(value, PrimExpr) and not isinstance(value, Var):
+        from .rewrite import substitute
+
+        bound = {v: known[id(v)] for v in _variables(value) if id(v) in known}
+        return substitute(value, bound) if bound else value
+    return known.get(id(value), value)
+
+
+_PREFIX: tuple[tuple[type, str], ...] = ((BlockRV, "b"), (LoopRV, "l"), (PrimExpr, "v"))
+
+
+def _name(outputs: Iterable[Any], names: dict[int, str]) -> list[str]:
+    made = []
+    for out in outputs:
+        prefix = next(letter for kind, letter in _PREFIX if isinstance(out, kind))
+        names[id(out)] = f"{prefix}{len(names)}"
+        made.append(names[id(out)])
+    return made
+
+
+def _statement(inst: Instruction, decision: Any, names: dict[int, str]) -> str:
+    parts = []
+    values = inst.values()
+    for p in inst.kind.params:
+        if p.is_variadic:
+            parts += [_text(v, names) for v in values[p.name]]
+        else:
+            parts.append(f"{p.name}={_text(values[p.name], names)}")
+    if decision is not None:
+        parts.append(f"decision={_text(decision, names)}")
+    call = f"sch.{inst.kind.method}({', '.join(parts)})"
+    outputs = _name(inst.outputs, names)
+    if not outputs:
+        return call
+    comma = "," if inst.kind.result == "list" and len(outputs) == 1 else ""
+    return f"{', '.join(outputs)}{comma} = {call}"
+
+
+def _text(value: Any, names: dict[int, str]) -> str:
+    if id(value) in names:
+        return names[id(value)]
+    if isinstance(value, (list, tuple)):
+        body = ", ".join(_text(item, names) for item in value)
+        return f"[{body}]"
+    if isinstance(value, dict):
+        inside = ", ".join(f"{k!r}: {_text(v, names)}" for k, v in value.items())
+        return f"{{{inside}}}"
+    if isinstance(value, str):
+        return json.dumps(value)
+    if isinstance(value, (IntImm, FloatImm, StringImm)):
+        return repr(value.value)
+    as_python = getattr(value, "as_python", None)
+    if as_python is not None:
+        return str(as_python())
+    return repr(value)
+
+
+def _to_json(value: Any, names: dict[int, str]) -> Any:
+    if id(value) in names:
+        return {"rv": names[id(value)]}
+    if isinstance(value, (list, tuple)):
+        return [_to_json(item, names) for item in value]
+    if isinstance(value, dict):
+        return {"map": {k: _to_json(v, names) for k, v in value.items()}}
+    if isinstance(value, (BlockRV, LoopRV)):
+        raise ArgumentError("the trace uses a random variable that it does not define")
+    if isinstance(value, Node):
+        return {"node": save_json(value)}
+    return value
+
+
+def _from_json(value: Any, known: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return tuple(_from_json(item, known) for item in value)
+    if isinstance(value, dict):
+        ((tag, inner),) = value.items()
+        if tag == "rv":
+            return known[inner]
+        if tag == "map":
+            return {k: _from_json(v, known) for k, v in inner.items()}
+        return load_json(inner)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(v) for v in value] if isinstance(value, list) else _from_json(value, {})

@@ -1,0 +1,149 @@
+"""Walks over loop programs by plain functions: visit, transform, substitute, renew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ..ir.expr import as_scalar
+from ..ir.functor import Rewriter, Visitor, on, post_order_visit
+from ..ir.node import Node, rebuild
+from .buffer import Buffer
+from .expr import IterVar, Var
+from .stmt import DeclBuffer
+
+__all__ = [
+    "ir_transform", "post_order_visit", "pre_order_visit", "renew_defs", "substitute",
+]  # fmt: skip
+
+N = TypeVar("N", bound=Node)
+
+
+class _PreOrder(Visitor):
+    def __init__(self, function: Callable[[Node], bool]) -> None:
+        self.function = function
+
+    @on(Node)
+    def node(self, node: Node) -> None:
+        """Goes below a node only if the function says so."""
+        if self.function(node) is not False:
+            self.visit_children(node)
+
+
+def pre_order_visit(root: object, function: Callable[[Node], bool]) -> None:
+    """Calls `function` on every node under `root`, parents first; False keeps out of a node."""
+    _PreOrder(function).walk(root)
+
+
+class _Transform(Rewriter):
+    def __init__(self, before: Any, after: Any, only: frozenset[str] | None) -> None:
+        self.before, self.after, self.only = before, after, only
+
+    @on(Node)
+    def node(self, node: Node) -> Any:
+        """The replacement before going below, else the one after, else the rewritten node."""
+        chosen = self.only is None or type(node).type_key in self.only
+        if chosen and self.before is not None:
+            made = self.before(node)
+            if made is not None:
+                return made
+        new = self.rewrite_variable(node) if type(node).is_variable else self.rewrite_children(node)
+        if chosen and self.after is not None:
+            made = self.after(new)
+            if made is not None:
+                return made
+        return new
+
+
+def ir_transform(
+    stmt: N,
+    preorder: Callable[[Any], Any] | None,
+    postorder: Callable[[Any], Any] | None,
+    only_enable: Sequence[str] | None = None,
+) -> N:
+    """`stmt` with nodes replaced: `preorder(node)`, if not None, instead of going below it,
+    `postorder(node)` after. `only_enable` limits both to node types such as `tir.For`."""
+    only = None if only_enable is None else frozenset(only_enable)
+    made: N = _Transform(preorder, postorder, only).run(stmt)
+    return made
+
+
+class Substitute(Rewriter):
+    """Replaces variables, and buffers whose parts mention them."""
+
+    def __init__(self, env: Mapping[Any, Any]) -> None:
+        self.env = {id(old): (old, new) for old, new in env.items()}
+
+    @on(Var, Buffer)
+    def variable(self, old: Any) -> Any:
+        """What stands for `old`."""
+        found = self.env.get(id(old))
+        return self.rewrite_variable(old) if found is None else found[1]
+
+
+def substitute(node: N, vmap: Mapping[Any, Any]) -> Any:
+    """`node` with each variable (or buffer) in `vmap` replaced by what it maps to."""
+    env = {}
+    for old, new in vmap.items():
+        key = old.var if isinstance(old, IterVar) else old
+        env[key] = as_scalar(new, key.dtype) if isinstance(key, Var) else new
+    if not env:
+        return node
+    if isinstance(node, (tuple, list, dict)):
+        return Substitute(env).run(node)
+    return Substitute(env).run(node)
+
+
+class _Renew(Rewriter):
+    @on(Node)
+    def node(self, node: Node) -> Any:
+        """The node with what it defines replaced by copies, uses included."""
+        if type(node).is_variable:
+            return self.rewrite_variable(node)
+        self._define_in(node)
+        return self.rewrite_children(node)
+
+    def _define_in(self, node: Node) -> None:
+        for info in type(node).fields:
+            value = getattr(node, info.name)
+            if info.is_definition:
+                self._define(value, not isinstance(node, DeclBuffer))
+            elif info.is_binders:
+                for binder in value:
+                    self._define_in(binder)
+
+    def _define(self, value: Any, owns_memory: bool) -> None:
+        if isinstance(value, Var):
+            self._copy_var(value)
+        elif isinstance(value, Buffer):
+            self._copy_buffer(value, owns_memory)
+        elif isinstance(value, tuple):
+            for item in value:
+                self._define(item, owns_memory)
+        elif isinstance(value, dict):
+            for item in value.values():
+                self._define(item, owns_memory)
+
+    def _copy_var(self, var: Var) -> None:
+        if id(var) not in self._variables:
+            self._variables[id(var)] = (var, var.copy_with_name(var.name))
+
+    def _copy_buffer(self, buffer: Buffer, owns_memory: bool) -> None:
+        if id(buffer) in self._variables:
+            return
+        if owns_memory:
+            self._copy_var(buffer.data)
+            for part in (*buffer.shape, *buffer.strides, buffer.elem_offset):
+                if isinstance(part, Var):
+                    self._copy_var(part)
+        self._variables[id(buffer)] = (buffer, self._copied(buffer))
+
+    def _copied(self, buffer: Buffer) -> Buffer:
+        names = ("data", "shape", "strides", "elem_offset")
+        return rebuild(buffer, {name: self.rewrite(getattr(buffer, name)) for name in names})
+
+
+def renew_defs(func: N) -> N:
+    """`func` with every variable, axis and buffer that it defines replaced by a copy."""
+    made: N = _Renew().run(func)
+    return made
