@@ -14,6 +14,7 @@ from tilewright.codegen.llvm.codegen import emit_module
 from tilewright.ir.expr import GlobalVar
 from tilewright.ir.type import PrimType
 from tilewright.support.errors import CompileError
+from tilewright.target.codegen import llvm_lookup_intrinsic_id
 from tilewright.tir import (
     AssertStmt,
     BufferLoad,
@@ -229,13 +230,17 @@ def test_null_pointers_are_seen() -> None:
 
 
 def test_prefetch_and_llvm_intrinsics() -> None:
+    number = llvm_lookup_intrinsic_id("llvm.fabs")
     a = decl_buffer((4,), "float32", "a")
     hint = Call("int32", "tir.prefetch", (BufferLoad(a, [i32(0)]), i32(0), i32(3), i32(1)))
     value = Call("float32", "tir.call_llvm_pure_intrin",
                  (StringImm("llvm.sqrt"), BufferLoad(a, [i32(0)])))  # fmt: skip
-    y = np.array([9, 0, 0, 0], np.float32)
-    run(PrimFunc([a.data], SeqStmt((Evaluate(hint), BufferStore(a, value, [1])))), y)
-    assert y[1] == 3
+    size = Call("float32", "tir.call_llvm_pure_intrin",
+                (const(number, "uint32"), BufferLoad(a, [i32(2)])))  # fmt: skip
+    y = np.array([9, 0, -7, 0], np.float32)
+    stores = (BufferStore(a, value, [1]), BufferStore(a, size, [3]))
+    run(PrimFunc([a.data], SeqStmt((Evaluate(hint), *stores))), y)
+    assert list(y) == [9, 3, -7, 7]
 
 
 def test_an_unknown_intrinsic_is_an_error() -> None:

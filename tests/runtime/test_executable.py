@@ -211,7 +211,8 @@ def test_a_loop_is_fine() -> None:
         ((NewTensor(1, (-1,), "float32"), Ret(Reg(1))), "dims should be non-negative"),
         ((NewTensor(1, (1,), "float3"), Ret(Reg(1))), "dtype should be a dtype"),
         ((MakeShape(1, (DimOp("pow", 1, 2),)), Ret(Reg(1))), "dims should be"),  # type: ignore[arg-type]
-        ((CheckTensor(0, None, 1, (Slot(1), BindDim(1))), Ret(Reg(0))), "slot 1"),
+        ((CheckTensor(0, None, 2, (Slot(1), BindDim(1))), Ret(Reg(0))), "slot 1"),
+        ((CheckTensor(0, None, 1, (2, 3)), Ret(Reg(0))), "2 dims for a tensor of rank 1"),
         ((Ret("x"),), "src should be an operand"),  # type: ignore[arg-type]
         (("ret",), "str is no instruction"),
     ],

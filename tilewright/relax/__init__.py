@@ -1,6 +1,6 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
-from . import analysis, expr_functor, op, transform
+from . import analysis, expr_functor, op, printer, transform
 from .block_builder import BlockBuilder
 from .base import Expr, ExprWithOp, StructInfo
 from .deduce import deduce

@@ -300,6 +300,14 @@ def tensor(arr: Any, device: Any = None, mem_scope: str | None = None) -> Tensor
 array = tensor
 
 
+def empty_unpooled(shape: Any, dtype: Any = "float32", device: Any = None) -> Tensor:
+    """As `empty`, but host memory comes fresh from the system and goes back to it."""
+    kind = _element(dtype)
+    if _device(device) != _DEFAULT:
+        return empty(shape, dtype, device)
+    return _wrap(allocate_array(checked_shape(shape), kind, pooled=False), kind)
+
+
 def _foreign(value: Any) -> Array | Tensor:
     if hasattr(value, "__dlpack__"):
         return from_dlpack(value)

@@ -18,6 +18,7 @@ from .executable import (
     DIM_OPS,
     BindDim,
     CallFunction,
+    CheckTensor,
     Const,
     DimOp,
     Executable,
@@ -137,6 +138,9 @@ def _field_fault(instruction: Instruction) -> str | None:
         value = getattr(instruction, item.name)
         if not check(value):
             return f"{item.name} should be {expected}, found {value!r:.80}"
+    if isinstance(instruction, CheckTensor) and instruction.dims and instruction.ndim >= 0:
+        found, ndim = len(instruction.dims), instruction.ndim
+        return None if found == ndim else f"{found} dims for a tensor of rank {ndim}"
     return None
 
 

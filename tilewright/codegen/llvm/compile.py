@@ -99,13 +99,13 @@ def compile_modules(
 def assembly(text: str, machine: Machine | None = None) -> str:
     """The module's assembly text after optimisation."""
     machine = machine or host_machine()
-    with _optimized(text, machine) as (module, target_machine):
+    with _Optimized(text, machine) as (module, target_machine):
         return str(target_machine.emit_assembly(module))
 
 
 def optimized_ir(text: str, machine: Machine | None = None) -> str:
     """The module's IR after the optimisation pipeline."""
-    with _optimized(text, machine or host_machine()) as (module, _):
+    with _Optimized(text, machine or host_machine()) as (module, _):
         return str(module)
 
 
@@ -148,7 +148,7 @@ class _Unlocked:
 _unlocked = functools.cache(_Unlocked)
 
 
-class _optimized:
+class _Optimized:
     """A verified, optimised module and its target machine, for the length of a `with`."""
 
     def __init__(self, text: str, machine: Machine) -> None:
@@ -219,7 +219,7 @@ def _target_machine(machine: Machine) -> Any:
 
 
 def _compile(text: str, machine: Machine) -> bytes:
-    with _optimized(text, machine) as (module, target_machine):
+    with _Optimized(text, machine) as (module, target_machine):
         with llvm.ffi.OutputString() as error:
             buffer = _unlocked().emit(target_machine, module, 1, error)
             if not buffer:

@@ -32,6 +32,7 @@ from .vm_registers import classify, targets
 TENSOR = 70
 ALIGNMENT = 64
 
+
 class ModuleEmitter:
     """Constants, declarations and functions of one LLVM module."""
 
@@ -55,7 +56,8 @@ class ModuleEmitter:
     def text(self) -> str:
         """The whole module."""
         functions = [
-            FunctionEmitter(self, function).text() for function in self.executable.functions.values()
+            FunctionEmitter(self, function).text()
+            for function in self.executable.functions.values()
         ]
         constants = [f"{name} = private constant {c}" for c, name in self.constants.items()]
         return "\n".join(

@@ -384,9 +384,7 @@ def _make_closure(f: FunctionEmitter, ins: MakeClosure) -> None:
 def _call_closure(f: FunctionEmitter, ins: CallClosure) -> None:
     arguments = f.arguments(ins.args)
     closure = f.any(ins.closure)
-    f.define(
-        ins.dst, lambda at: f.call("call_value", f"ptr {closure}, {arguments}, ptr {at}")
-    )
+    f.define(ins.dst, lambda at: f.call("call_value", f"ptr {closure}, {arguments}, ptr {at}"))
 
 
 def _make_tuple(f: FunctionEmitter, ins: MakeTuple) -> None:

@@ -65,11 +65,17 @@ def _bare(address: int, num_tensors: int, types: tuple[str, ...], may_fail: bool
     function = ctypes.CFUNCTYPE(ctypes.c_int32 if may_fail else None, *signature)(address)
 
     def call(values: tuple[Any, ...]) -> None:
-        pointers = [value.data_ptr() for value in values[:num_tensors]]
+        pointers = [_pointer(value) for value in values[:num_tensors]]
         if function(*pointers, *values[num_tensors:]):
             raise_pending()
 
     return call
+
+
+def _pointer(value: Any) -> int:
+    if not isinstance(value, core.Tensor):
+        raise ArgumentError(f"a kernel needs a tensor, found {type(value).__name__} {value!r:.60}")
+    return value.data_ptr()
 
 
 _REPORT = ctypes.CFUNCTYPE(

@@ -1,5 +1,6 @@
 """Schedules: programs transformed step by step, each step checked, recorded and repeatable."""
 
+from ...support.errors import ScheduleError
 from . import primitives as primitives
 from .instruction import Instruction, InstructionKind
 from .rv import BlockRV, ExprRV, LoopRV

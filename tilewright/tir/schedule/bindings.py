@@ -1,7 +1,8 @@
 """Whether a block runs once for each of its instances: its bindings as mixed-radix numbers.
 
-Each binding must be a sum of digits `scale * ((loop // lower) % extent)`; no part of a loop may
-serve twice, and within a binding a digit's scale must be at least what the lower digits span.
+Each binding must be a sum of digits `scale * ((source // lower) % extent)`, a source being a loop
+or an injective sum of loops. No part of a source may serve twice, no loop in two sources, and
+within a binding a digit's scale must be at least what the lower digits span.
 """
 
 from __future__ import annotations
@@ -9,17 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...ir.expr import PrimExpr
-from .poly import ONE, Monomial, Poly, Space, constant, plus, times, value_of
+from .poly import Monomial, Poly, Space, constant, plus, times, value_of
+
+Source = frozenset[tuple[Monomial, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Digit:
-    """`scale * ((loop // lower) % extent)`, `loop` being the number of a variable."""
+    """`scale * ((source // lower) % extent)`; `is_cut` if a remainder was taken."""
 
-    loop: int
+    source: Source
     lower: Poly
     extent: Poly
     scale: Poly
+    is_cut: bool = False
+
+    def scaled(self, scale: Poly) -> Digit:
+        """The digit with another scale."""
+        return Digit(self.source, self.lower, self.extent, scale, self.is_cut)
 
 
 def digits_of(space: Space, p: Poly, loops: set[int]) -> list[Digit] | None:
@@ -29,79 +37,87 @@ def digits_of(space: Space, p: Poly, loops: set[int]) -> list[Digit] | None:
         moving = [a for a in m if loops & space.atoms[a].variables]
         if not moving:
             continue
-        if len(moving) != 1:
+        if len(moving) != 1 or c < 0:
             return None
-        rest: Monomial = tuple(a for a in m if a != moving[0])
-        if c < 0 or len(rest) != len(m) - 1:
-            return None
-        digit = _digit(space, moving[0], {rest: c})
+        digit = _digit(space, moving[0], loops)
         if digit is None:
             return None
-        found.append(digit)
+        found.append(digit.scaled({tuple(a for a in m if a != moving[0]): c}))
     return found
 
 
-def _digit(space: Space, a: int, scale: Poly) -> Digit | None:
+def _digit(space: Space, a: int, loops: set[int]) -> Digit | None:
+    """The atom as a digit of scale 1."""
     atom = space.atoms[a]
     if atom.kind == "var":
-        extent = _extent(space, a)
-        return None if extent is None else Digit(a, constant(1), extent, scale)
+        low, high = space.ranges.get(a, (None, None))
+        if low is None or high is None:
+            return None
+        extent = plus(plus(high, low, -1), constant(1))
+        return Digit(frozenset({((a,), 1)}), constant(1), extent, constant(1))
     if atom.kind not in ("//", "%"):
         return None
-    inner = _plain(atom.args[0])
-    if inner is None:
-        return None
-    x = _digit(space, inner, constant(1))
+    x = _inner(space, atom.args[0], loops)
     if x is None:
         return None
     d = atom.args[1]
+    if x.is_cut and not _divides(space, d, x.extent):
+        return None
     if atom.kind == "%":
-        return Digit(x.loop, x.lower, d, scale) if _divides(space, d, x.extent) else None
+        return Digit(x.source, x.lower, d, constant(1), True)
     rest = space.quotient(plus(plus(x.extent, d), constant(-1)), d)
-    if space.atoms[inner].kind == "%" and not _divides(space, d, x.extent):
-        return None
-    return Digit(x.loop, times(x.lower, d), rest, scale)
+    return Digit(x.source, times(x.lower, d), rest, constant(1), x.is_cut)
 
 
-def _plain(p: Poly) -> int | None:
-    if len(p) != 1:
+def _inner(space: Space, p: Poly, loops: set[int]) -> Digit | None:
+    """What a quotient or remainder is taken of: one digit, or an injective sum as a source."""
+    if len(p) == 1:
+        ((m, c),) = p.items()
+        if c == 1 and len(m) == 1:
+            if space.atoms[m[0]].kind == "var" and space.ranges.get(m[0], (None,))[0]:
+                return None
+            return _digit(space, m[0], loops)
+    digits = digits_of(space, p, loops)
+    if digits is None or any(d.is_cut or value_of(d.lower) != 1 for d in digits):
         return None
-    ((m, c),) = p.items()
-    return m[0] if c == 1 and len(m) == 1 else None
+    low, high = space.relax(p)
+    if low or low is None or high is None or not _ordered(space, digits):
+        return None
+    return Digit(frozenset(p.items()), constant(1), plus(high, constant(1)), constant(1))
 
 
 def _divides(space: Space, d: Poly, p: Poly) -> bool:
     return not space._divide(p, d)[1] or value_of(space.remainder(p, d)) == 0
 
 
-def _extent(space: Space, loop: int) -> Poly | None:
-    if loop not in space.ranges:
-        return None
-    low, high = space.ranges[loop]
-    if low is None or high is None or low:
-        return None
-    return plus(high, constant(1))
-
-
 def is_affine(space: Space, bindings: list[PrimExpr], loops: set[int]) -> bool:
     """True if the bindings are independent mixed-radix numbers of `loops` (by number)."""
-    used: dict[int, list[Digit]] = {}
+    used: dict[Source, list[Digit]] = {}
     for binding in bindings:
         digits = digits_of(space, space.joined(space.poly(binding)), loops)
         if digits is None or not _ordered(space, digits):
             return False
         for digit in digits:
-            used.setdefault(digit.loop, []).append(digit)
-    return all(_disjoint(space, digits) for digits in used.values())
+            used.setdefault(digit.source, []).append(digit)
+    return _exclusive(space, used) and all(_disjoint(space, digits) for digits in used.values())
+
+
+def _exclusive(space: Space, used: dict[Source, list[Digit]]) -> bool:
+    """No loop serves in two sources."""
+    seen: set[int] = set()
+    for source in used:
+        inside = space.variables(dict(source))
+        if inside & seen:
+            return False
+        seen |= inside
+    return True
 
 
 def _ordered(space: Space, digits: list[Digit]) -> bool:
     """No two digits of one binding overlap: sorted by scale, each spans the lower ones."""
     wide = [d for d in digits if value_of(d.extent) != 1]
     while len(wide) > 1:
-        low = next(
-            (d for d in wide if all(_spans(space, o, d) for o in wide if o is not d)), None
-        )
+        low = next((d for d in wide if all(_spans(space, o, d) for o in wide if o is not d)), None)
         if low is None:
             return False
         wide.remove(low)
@@ -113,8 +129,6 @@ def _spans(space: Space, high: Digit, low: Digit) -> bool:
 
 
 def _disjoint(space: Space, digits: list[Digit]) -> bool:
-    if len(digits) == 1:
-        return True
     for k, x in enumerate(digits):
         for y in digits[k + 1 :]:
             above = space.nonneg(plus(y.lower, times(x.lower, x.extent), -1))
@@ -122,6 +136,3 @@ def _disjoint(space: Space, digits: list[Digit]) -> bool:
             if not (above or below):
                 return False
     return True
-
-
-__all__ = ["ONE", "Digit", "digits_of", "is_affine"]

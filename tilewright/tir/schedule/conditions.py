@@ -20,9 +20,7 @@ def _not_dominant(scope: BlockScope, block: StmtSRef) -> str | None:
         writers = scope.buffer_writers.get(region.buffer.data, [])
         others = [w for w in writers if w is not block]
         if others:
-            return (
-                f"`{region.buffer.name}` is also written by block `{others[0].block.name_hint}`"
-            )
+            return f"`{region.buffer.name}` is also written by block `{others[0].block.name_hint}`"
     return None
 
 
@@ -41,9 +39,8 @@ def not_complete(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str |
 
 
 def not_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str | None:
-    """Why `block` is not a reduction: it has an `init`, its axes are data-parallel or reduce,
-    its bindings are affine, it is the only writer, and no reduction axis indexes what it writes.
-    None if it is."""
+    """Why `block` is not a reduction: it has an `init`, its axes are data-parallel or reduce, it
+    is the only writer, and no reduction axis indexes what it writes. None if it is."""
     stmt = block.block
     if stmt.init is None:
         return "it has no `init`"
@@ -51,8 +48,6 @@ def not_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str 
     for axis in stmt.iter_vars:
         if axis.iter_type not in allowed:
             return f"its axis `{axis.var.name}` is neither data-parallel nor a reduction axis"
-    if not affine(state, block):
-        return "its bindings are not affine"
     why = _not_dominant(state.get_block_scope(root), block)
     if why is not None:
         return why
@@ -98,15 +93,15 @@ def require_complete(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> N
 
 
 def require_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
-    """Refuses unless `block` is a reduction."""
+    """Refuses unless `block` is a reduction with affine bindings."""
     why = not_reduction(state, block, root)
+    if why is None and not affine(state, block):
+        why = "its bindings are not affine"
     if why is not None:
         refuse(f"the block is not a reduction: {why}", block)
 
 
-def require_complete_or_reduction(
-    state: ScheduleState, block: StmtSRef, root: StmtSRef
-) -> None:
+def require_complete_or_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
     """Refuses unless `block` is complete or a reduction."""
     why = not_complete(state, block, root)
     if why is None:
@@ -157,6 +152,6 @@ def require_not_output(state: ScheduleState, block: StmtSRef, root: StmtSRef) ->
     for region in block.block.writes:
         if region.buffer.data not in own:
             refuse(
-                f"the block is an output of its scope: `{region.buffer.name}` is not allocated there",
+                f"the block is an output: `{region.buffer.name}` is not allocated in its scope",
                 block,
             )

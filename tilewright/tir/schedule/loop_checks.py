@@ -5,9 +5,10 @@ from __future__ import annotations
 from .. import op as T
 from ..expr import IterVarType
 from ..stmt import For, ForKind
-from .conditions import require_affine, require_compact
+from .conditions import affine, require_affine, require_compact
 from .poly import variables_in
 from .refusal import refuse
+from .regions import is_covered
 from .sref import StmtSRef
 from .state import ScheduleState
 
@@ -29,13 +30,31 @@ def require_zero_min(loop: StmtSRef) -> None:
 def require_parallelizable(state: ScheduleState, loop: StmtSRef, thread_tag: str = "") -> None:
     """Refuses unless the iterations of `loop` are independent: for each block within, affine
     bindings, complete or reduction, and only data-parallel axes depend on the loop. A thread of
-    the same block (`threadIdx`) may also run a part of a reduction."""
+    the same block (`threadIdx`) may also run a part of a reduction. A block may do the same work
+    in several iterations if its result is used within the iteration only."""
     root = state.scope_root(loop)
-    blocks = state.child_blocks(loop)
-    require_compact(state, blocks, root)
-    for block in blocks:
-        require_affine(state, block)
+    for block in state.child_blocks(loop):
+        if not (affine(state, block) or is_private(state, block, loop, root)):
+            require_affine(state, block)
+        require_compact(state, (block,), root)
         _require_independent(block, loop.loop, thread_tag)
+
+
+def is_private(state: ScheduleState, block: StmtSRef, loop: StmtSRef, root: StmtSRef) -> bool:
+    """True if what `block` writes lives within one iteration of `loop`: allocated in the scope,
+    accessed under the loop only, and written there before it is read."""
+    own = {b.data for b in root.block.alloc_buffers}
+    written = {w.buffer.data for w in block.block.writes}
+    if not written <= own:
+        return False
+    scope = state.get_block_scope(root)
+    for other in scope.children:
+        stmt = other.block
+        if not any(r.buffer.data in written for r in (*stmt.reads, *stmt.writes)):
+            continue
+        if not other.is_under(loop):
+            return False
+    return all(is_covered(state, c, [block]) for c in scope.consumers(block))
 
 
 def _require_independent(block: StmtSRef, loop: For, thread_tag: str) -> None:

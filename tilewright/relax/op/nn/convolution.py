@@ -8,15 +8,14 @@ from typing import Any
 from .... import topi
 from ....ir.expr import IntImm, PrimExpr
 from ....support.errors import CompileError
-from ....topi.testing import convolution as reference
 from ...base import Expr
 from ...dims import as_dim, simplify
 from ...struct_info import TensorStructInfo
 from .. import _infer
 from .._declare import Sample, op, sample
 from .._samples import array
-
-SPATIAL = {1: "W", 2: "HW", 3: "DHW"}
+from . import _reference as reference
+from ._layout import SPATIAL, axes_of, inner_block
 
 
 def listed(value: Any, rank: int) -> list[Any]:
@@ -36,25 +35,6 @@ def pads(padding: Any, rank: int) -> tuple[list[Any], list[Any]]:
         return items[:rank], items[rank:]
     both = listed(items, rank)
     return both, list(both)
-
-
-def inner_block(layout: str) -> dict[str, int]:
-    """Sizes of the split-off parts of a blocked layout: `NCHW16c` gives `{"c": 16}`."""
-    blocks: dict[str, int] = {}
-    digits = ""
-    for char in layout:
-        if char.isdigit():
-            digits += char
-        elif char.islower():
-            blocks[char] = int(digits)
-            digits = ""
-    return blocks
-
-
-def axes_of(layout: str) -> dict[str, int]:
-    """The place of each letter of a layout."""
-    letters = [c for c in layout if c.isalpha()]
-    return {letter: place for place, letter in enumerate(letters)}
 
 
 def logical(dims: Sequence[PrimExpr], layout: str, letter: str) -> PrimExpr:
@@ -149,13 +129,14 @@ def _conv_samples(rank: int) -> Any:
 
     def make() -> list[Sample]:
         w = (6, 4, *(3, 2, 3)[:rank])
+        uneven = [2, *[1] * (2 * rank - 1)]
         grouped = (4, 2, *(3, 3, 1)[:rank])
         plain = {"data_layout": "NC" + spatial, "kernel_layout": "OI" + spatial}
         last = {"data_layout": f"N{spatial}C", "kernel_layout": "OI" + spatial}
         return [
             sample(array(x), array(w, seed=1), padding=1, **plain),
             sample(array(x), array(grouped, seed=1), strides=2, groups=2, padding=1, **plain),
-            sample(array(x), array(w, seed=1), dilation=2, padding=[2, *[1] * (2 * rank - 1)], **plain),
+            sample(array(x), array(w, seed=1), dilation=2, padding=uneven, **plain),
             sample(array((2, *x[2:], 4)), array(w, seed=1), padding=1, **last),
         ]  # fmt: skip
 

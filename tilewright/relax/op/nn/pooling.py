@@ -10,13 +10,14 @@ import numpy as np
 from .... import topi
 from ....ir.expr import IntImm, PrimExpr
 from ....tir import op as tir_op
-from ....topi.testing import pooling as reference
 from ...base import Expr
 from ...dims import as_dim, simplify
 from .. import _infer
 from .._declare import Sample, op, sample
 from .._samples import array
-from .convolution import SPATIAL, axes_of, listed, pads
+from . import _reference as reference
+from ._layout import SPATIAL, axes_of
+from .convolution import listed, pads
 
 
 def _infer_pool(rank: int) -> Any:

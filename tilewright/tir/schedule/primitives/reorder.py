@@ -17,7 +17,7 @@ from ..state import ScheduleState
 def reorder(state: ScheduleState, *ordered_loops: Loop) -> None:
     """Nests loops in the order given; those between that are not named keep their places.
 
-    for i, j, k in grid(a, b, c)   ->   for k, j, i in grid(c, b, a)          # reorder(k, i): j stays
+    for i, j, k in grid(a, b, c)   ->   for k, j, i in grid(c, b, a)   # reorder(k, i): j stays
 
     The loops must be nested, each the only child of the one outside it, with extents that do not
     depend on loops that come inside; the blocks within must have affine bindings and only

@@ -1,0 +1,137 @@
+"""Blocks that copy a part of a buffer, and the places where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...ir.expr import IntImm, Range
+from ...ir.functor import Rewriter, on
+from ..buffer import Buffer
+from ..expr import BufferLoad, IterVar, IterVarType, Var
+from ..stmt import Block, BufferRegion, BufferStore, MatchBufferRegion, Stmt, stmt_seq
+from .moving import nest_of, required_boxes
+from .poly import Space
+from .regions import Box, space_at
+from .rewrite import point
+from .sref import StmtSRef, holds
+from .state import ScheduleState
+
+
+def fresh_name(state: ScheduleState, at: StmtSRef, name: str) -> str:
+    """`name`, numbered if a block of the function has it already."""
+    root = next(reversed([at, *at.ancestors()]))
+    taken = {s.block.name_hint for s in state.walk(root) if s.is_block}
+    made, k = name, 1
+    while made in taken:
+        made, k = f"{name}_{k}", k + 1
+    return made
+
+
+def copy_block(
+    space: Space, name: str, source: Buffer, target: Buffer, box: Box | None
+) -> tuple[Stmt, Block]:
+    """The loops around a block that copies `box` (None: all) of `source` to the same place of
+    `target`."""
+    axes = [
+        IterVar(Range(IntImm(size.dtype, 0), size), Var(f"v{k}", size.dtype), IterVarType.DataPar)
+        for k, size in enumerate(source.shape)
+    ]
+    indices = tuple(axis.var for axis in axes)
+    block = Block(
+        tuple(axes),
+        (BufferRegion(source, point(indices)),),
+        (BufferRegion(target, point(indices)),),
+        name,
+        BufferStore(target, BufferLoad(source, indices), indices),
+    )
+    ranges = {} if box is None else dict(zip(indices, box, strict=True))
+    return nest_of(space, block, ranges, True, {}), block
+
+
+def box_under(
+    state: ScheduleState,
+    top: StmtSRef,
+    buffer: Buffer,
+    blocks: Sequence[StmtSRef],
+    side: str,
+) -> tuple[Space, Box | None]:
+    """What `blocks` read or write of `buffer` in one run of the body of `top`, and the arithmetic
+    there."""
+    space = space_at(state, top, inside=True)
+    boxes = required_boxes(space, top, blocks, side, [buffer])
+    return space, boxes.get(buffer)
+
+
+class RedirectReads(Rewriter):
+    """Makes loads of one buffer load another; what is stored stays."""
+
+    def __init__(self, old: Buffer, new: Buffer) -> None:
+        self.old, self.new = old, new
+        self.blocks: dict[Block, Block] = {}
+
+    @on(BufferLoad)
+    def load(self, load: BufferLoad) -> BufferLoad:
+        """The load, of the new buffer."""
+        made = self.rewrite_children(load)
+        return made.replace(buffer=self.new) if made.buffer is self.old else made
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> BufferStore:
+        """The store, its buffer kept."""
+        return store.replace(
+            value=self.rewrite(store.value), indices=self.rewrite_tuple(store.indices)
+        )
+
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """Buffers are exchanged where they are loaded only."""
+        return buffer
+
+    @on(Var)
+    def variable(self, var: Var) -> Var:
+        """The address of the buffer, if it is used by itself."""
+        return self.new.data if var is self.old.data else var
+
+    @on(Block)
+    def block(self, block: Block) -> Block:
+        """The block with its reads declared of the new buffer."""
+        written = any(w.buffer is self.old for w in block.writes)
+        views = block.match_buffers
+        if not written:
+            views = tuple(
+                MatchBufferRegion(m.buffer, BufferRegion(self.new, m.source.region))
+                if m.source.buffer is self.old
+                else m
+                for m in views
+            )
+        made = block.replace(
+            reads=tuple(
+                BufferRegion(self.new, r.region) if r.buffer is self.old else r for r in block.reads
+            ),
+            body=self.rewrite(block.body),
+            init=self.rewrite(block.init) if block.init is not None else None,
+            match_buffers=views,
+        )
+        self.blocks[block] = made
+        return made
+
+
+def redirect(block: Block, old: Buffer, new: Buffer) -> tuple[Block, dict[Block, Block]]:
+    """`block` reading `new` instead of `old`, and all blocks changed, old to new."""
+    rewriter = RedirectReads(old, new)
+    return rewriter.run(block), rewriter.blocks
+
+
+def after(top: Stmt, target: Stmt, new: Stmt) -> Stmt:
+    """The body `top` with `new` after the statement in it that holds `target`."""
+    parts = list(getattr(top, "seq", (top,)))
+    at = next((k for k, part in enumerate(parts) if holds(part, target)), len(parts) - 1)
+    return stmt_seq([*parts[: at + 1], new, *parts[at + 1 :]])
+
+
+def step_towards(top: StmtSRef, below: StmtSRef) -> StmtSRef:
+    """The ancestor of `below` (or itself) that is a child of `top`."""
+    at = below
+    while at.parent is not None and at.parent is not top:
+        at = at.parent
+    return at

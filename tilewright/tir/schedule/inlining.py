@@ -1,0 +1,109 @@
+"""What inlining a block into others needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...ir.expr import IntImm, PrimExpr
+from ...ir.functor import on
+from .. import op as T
+from ..analysis.access_region import get_block_read_write_region
+from ..buffer import Buffer
+from ..expr import BufferLoad, IterVar, Var
+from ..stmt import Block, BufferStore
+from .refusal import refuse
+from .rewrite import MapLoads, accesses
+from .sref import StmtSRef
+
+
+def single_store(block: StmtSRef) -> BufferStore:
+    """The one store that the block consists of. Refuses other bodies."""
+    stmt = block.block
+    if stmt.init is not None:
+        refuse("the block is a reduction", block)
+    if not isinstance(stmt.body, BufferStore) or stmt.match_buffers or stmt.alloc_buffers:
+        refuse("the block's body is not a single store", block)
+    return stmt.body
+
+
+def axis_of_index(block: Block, indices: Sequence[PrimExpr], what: str) -> dict[Var, int]:
+    """The place at which each axis is an index. Refuses if the indices are not the axes, each
+    once, up to axes of one value and constant indices."""
+    axes = {axis.var: axis for axis in block.iter_vars}
+    places: dict[Var, int] = {}
+    for k, index in enumerate(indices):
+        if isinstance(index, Var) and index in axes and index not in places:
+            places[index] = k
+        elif not T.is_const_int(index):
+            refuse(f"{what} at `{index}`, which is not an axis of its own", block)
+    for var, axis in axes.items():
+        if var not in places and not is_unit(axis):
+            refuse(f"{what} without its axis `{var.name}`", block)
+    return places
+
+
+def is_unit(axis: IterVar) -> bool:
+    """True if the axis has one value."""
+    return axis.dom is not None and T.is_const_int(axis.dom.extent, 1)
+
+
+def unit_values(block: Block) -> dict[Var, PrimExpr]:
+    """The values of the axes that have only one."""
+    return {
+        axis.var: axis.dom.min for axis in block.iter_vars if axis.dom is not None and is_unit(axis)
+    }
+
+
+def require_loads_only(root: StmtSRef, buffer: Buffer) -> None:
+    """Refuses if the buffer is viewed through `match_buffer` or its address is used."""
+    found = accesses(root.block)
+    for block in found.blocks:
+        if any(m.source.buffer is buffer for m in block.match_buffers):
+            refuse(f"`{buffer.name}` is viewed as another buffer in the block", block)
+    if buffer.data in found.variables:
+        refuse(f"the address of `{buffer.name}` is used by itself")
+
+
+def with_regions(block: Block) -> Block:
+    """The block with its reads and writes computed from its body."""
+    reads, writes = get_block_read_write_region(block, {})
+    return block.replace(reads=reads, writes=writes)
+
+
+class InlineLoads(MapLoads):
+    """Replaces loads; blocks that change have their regions computed anew and are recorded."""
+
+    def __init__(self, function: Callable[[BufferLoad], PrimExpr | None]) -> None:
+        super().__init__(function)
+        self.blocks: dict[Block, Block] = {}
+
+    @on(Block)
+    def block(self, block: Block) -> Block:
+        """The block with its loads replaced."""
+        body = self.rewrite(block.body)
+        init = self.rewrite(block.init) if block.init is not None else None
+        if body is block.body and init is block.init:
+            return block
+        made = with_regions(block.replace(body=body, init=init))
+        if not block.reads and not block.writes:
+            made = made.replace(reads=(), writes=())
+        self.blocks[block] = made
+        return made
+
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """Buffers stay."""
+        return buffer
+
+
+def without_buffer(root: Block, buffer: Buffer) -> Block:
+    """The block no longer allocating `buffer`."""
+    return root.replace(alloc_buffers=tuple(b for b in root.alloc_buffers if b is not buffer))
+
+
+def same_indices(a: BufferLoad, b: BufferLoad) -> bool:
+    """True if both load at the same variables and constants."""
+    return all(
+        x is y or (isinstance(x, IntImm) and isinstance(y, IntImm) and x.value == y.value)
+        for x, y in zip(a.indices, b.indices, strict=True)
+    )

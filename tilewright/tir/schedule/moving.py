@@ -1,0 +1,279 @@
+"""Moving a block under a loop: which of its instances are needed there, and where it goes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from ...ir.expr import IntImm, PrimExpr
+from .. import op as T
+from ..buffer import Buffer
+from ..expr import IterVar, Var
+from ..stmt import Block, BlockRealize, BufferRegion, For, ForKind, SeqStmt, Stmt, stmt_seq
+from .poly import Interval, Poly, Space, constant, plus, times, value_of
+from .refusal import refuse
+from .regions import Box, extreme, loops_between, space_at, touched, unite
+from .rewrite import replace_statements
+from .sref import StmtSRef, holds, realizes_under
+from .state import ScheduleState
+
+Ranges = dict[Var, Interval]
+
+
+def require_movable(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> StmtSRef:
+    """The common scope of block and loop. Refuses if there is none, or the block is there."""
+    root = state.scope_root(block)
+    if state.scope_root(loop) is not root:
+        refuse("the block and the loop are not in the same scope", block, loop)
+    if block.is_under(loop):
+        refuse("the block is under the loop already", block, loop)
+    return root
+
+
+# ---- where ----------------------------------------------------------------------------------
+
+
+def statements(loop: StmtSRef) -> list[Stmt]:
+    """The statements of a loop's body."""
+    body = loop.loop.body
+    return list(body.seq) if isinstance(body, SeqStmt) else [body]
+
+
+def place_among(
+    loop: StmtSRef, before: Sequence[StmtSRef], after: Sequence[StmtSRef], index: int
+) -> int:
+    """Where in the body of `loop` the block goes: behind all of `before`, in front of `after`.
+
+    `index`: -1 the last such place, -2 the first, else that place itself.
+    """
+    parts = statements(loop)
+    first, last = 0, len(parts)
+    for k, part in enumerate(parts):
+        inside = {id(r.block) for r in realizes_under(part)}
+        if any(id(b.stmt) in inside for b in before):
+            first = k + 1
+        if last == len(parts) and any(id(a.stmt) in inside for a in after):
+            last = k
+    if first > last:
+        refuse("a block that must come before stands after one that must come after", loop)
+    if index in (-1, -2):
+        return last if index == -1 else first
+    if not first <= index <= last:
+        refuse(f"the index {index} is not within the possible places {first} to {last}", loop)
+    return index
+
+
+def move(
+    state: ScheduleState, root: StmtSRef, block: StmtSRef, loop: StmtSRef, nest: Stmt, place: int
+) -> None:
+    """Puts `nest`, which holds the block, into the body of `loop`, and removes the block where
+    it is."""
+    parts = statements(loop)
+    body = stmt_seq([*parts[:place], nest, *parts[place:]])
+    table: dict[int, Stmt | None] = {
+        id(block.realize): None,
+        id(loop.stmt): loop.loop.replace(body=body),
+    }
+    made = root.block.replace(body=replace_statements(root.block.body, table))
+    state.replace(root, made, {root.block: made})
+
+
+# ---- what -----------------------------------------------------------------------------------
+
+
+def required_boxes(
+    space: Space, top: StmtSRef, blocks: Sequence[StmtSRef], side: str, wanted: Sequence[Buffer]
+) -> dict[Buffer, Box]:
+    """For each wanted buffer, the box that `blocks` touch in one run of the body of `top`."""
+    boxes: dict[Buffer, Box] = {}
+    for block in blocks:
+        for buffer in wanted:
+            parts = [r for r in getattr(block.block, side) if r.buffer is buffer]
+            if not parts:
+                continue
+            box = touched(space, block, parts, loops_between(block, top))
+            if box is not None:
+                boxes[buffer] = unite(space, boxes[buffer], box) if buffer in boxes else box
+    return boxes
+
+
+def solve_axes(
+    space: Space, block: Block, regions: Sequence[BufferRegion], boxes: dict[Buffer, Box],
+    *, exact: bool = False,
+) -> Ranges:  # fmt: skip
+    """The values of the axes at which `regions`, which depend on them, meet the boxes.
+
+    `exact`: refuses a region that is wider than a point and may overlap another instance's.
+    """
+    axes = {axis.var: axis for axis in block.iter_vars}
+    for axis in block.iter_vars:
+        space.env.pop(id(axis.var), None)
+        if axis.dom is not None:
+            space.bind(axis.var, axis.dom.min, axis.dom.extent)
+    total: Ranges | None = None
+    for buffer, box in boxes.items():
+        found: Ranges = {}
+        for region in (r for r in regions if r.buffer is buffer):
+            for r, interval in zip(region.region, box, strict=True):
+                width = value_of(space.poly(r.extent))
+                _solve(space, axes, space.poly(r.min), width, interval, found, exact, block)
+        total = found if total is None else _either(space, total, found)
+    return total or {}
+
+
+def _solve(
+    space: Space,
+    axes: dict[Var, IterVar],
+    p: Poly,
+    width: int | None,
+    interval: Interval,
+    found: Ranges,
+    exact: bool,
+    block: Block,
+) -> None:
+    """Narrows the axes in `p` so that `p` (and `width` integers from it) meets the interval."""
+    numbers = {space._variable(v): v for v in axes}
+    terms = [(m, c) for m, c in p.items() if numbers.keys() & _variables(space, m)]
+    if not terms:
+        return
+    simple = all(len(m) == 1 and m[0] in numbers and c > 0 for m, c in terms)
+    low, high = interval
+    if not simple or low is None or high is None or width is None:
+        if exact:
+            refuse("what the block reads cannot be related to one run of the loop", block)
+        return
+    terms.sort(key=lambda t: -t[1])
+    if not _is_mixed_radix(space, terms):
+        if exact:
+            refuse("several of the block's axes run over what it reads: its windows overlap", block)
+        return
+    if exact and width > terms[-1][1]:
+        refuse("the block reads more than a point: its windows overlap", block)
+    rest = {m: c for m, c in p.items() if (m, c) not in terms}
+    low, high = plus(low, rest, -1), plus(high, rest, -1)
+    for k, (m, c) in enumerate(terms):
+        scale = constant(c)
+        first, last = space.quotient(low, scale), space.quotient(high, scale)
+        _narrow(space, found, numbers[m[0]], (first, last))
+        if first != last or k + 1 == len(terms):
+            return
+        low, high = plus(low, times(first, scale), -1), plus(high, times(first, scale), -1)
+
+
+def _is_mixed_radix(space: Space, terms: list[tuple[tuple[int, ...], int]]) -> bool:
+    """True if each term, sorted by scale, spans what the smaller ones can add up to."""
+    for (_, scale), (m, c) in itertools.pairwise(terms):
+        most = space.relax({m: c})[1]
+        if most is None or not space.nonneg(plus(constant(scale - 1), most, -1)):
+            return False
+    return True
+
+
+def _variables(space: Space, m: tuple[int, ...]) -> set[int]:
+    return {v for a in m for v in space.atoms[a].variables}
+
+
+def _narrow(space: Space, found: Ranges, var: Var, interval: Interval) -> None:
+    known = found.get(var)
+    if known is None:
+        found[var] = interval
+        return
+    found[var] = (
+        extreme(space, "max", known[0], interval[0]),
+        extreme(space, "min", known[1], interval[1]),
+    )
+
+
+def _either(space: Space, a: Ranges, b: Ranges) -> Ranges:
+    """What either needs; an axis that one of them leaves open stays open."""
+    return {v: unite(space, [a[v]], [b[v]])[0] for v in a if v in b}
+
+
+# ---- how ------------------------------------------------------------------------------------
+
+
+def nest_of(
+    space: Space, block: Block, ranges: Ranges, keep_units: bool, annotations: dict[str, object]
+) -> Stmt:
+    """Loops over `ranges` (the whole domain for axes without one) around the block."""
+    values: list[PrimExpr] = []
+    loops: list[tuple[Var, PrimExpr]] = []
+    conditions: list[PrimExpr] = []
+    for axis in block.iter_vars:
+        low, extent, is_part = _span(space, axis, ranges.get(axis.var))
+        dtype = axis.var.dtype
+        value: PrimExpr = space.expr(low, dtype)
+        if value_of(extent) != 1 or keep_units:
+            var = Var(f"ax{len(loops)}", dtype)
+            size = space.expr(extent, dtype)
+            loops.append((var, size))
+            space.bind(var, IntImm(dtype, 0), size)
+            value = T.add(value, var)
+        values.append(value)
+        if is_part:
+            conditions += _bounds(space, axis, value)
+    body: Stmt = BlockRealize(tuple(values), T.all(*conditions), block)
+    for var, size in reversed(loops):
+        body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body, None, annotations)
+    return body
+
+
+def _span(space: Space, axis: IterVar, interval: Interval | None) -> tuple[Poly, Poly, bool]:
+    """First value, number of values, and whether that is only a part of the domain."""
+    if axis.dom is None:
+        refuse(f"the axis `{axis.var.name}` has no domain")
+    start, size = space.poly(axis.dom.min), space.poly(axis.dom.extent)
+    end = plus(plus(start, size), constant(-1))
+    if interval is None or interval[0] is None or interval[1] is None:
+        return start, size, False
+    low, high = interval
+    if low is None or high is None:
+        return start, size, False
+    low, high = _cut(low, start, True), _cut(high, end, False)
+    extent = _constant_extent(space, plus(plus(high, low, -1), constant(1)))
+    if space.nonneg(plus(extent, size, -1)):
+        return start, size, False
+    return low, extent, True
+
+
+def _cut(bound: Poly, limit: Poly, is_low: bool) -> Poly:
+    """A constant bound within a constant limit; others are left to the predicate."""
+    b, l = value_of(bound), value_of(limit)
+    if b is None or l is None:
+        return bound
+    return constant(max(b, l) if is_low else min(b, l))
+
+
+def _constant_extent(space: Space, extent: Poly) -> Poly:
+    """The largest value of an extent in which quotients or extremes are left, if that is
+    constant."""
+    plain = all(space.atoms[a].kind == "var" for m in extent for a in m)
+    if plain:
+        return extent
+    most = space.relax(extent)[1]
+    return most if most is not None and value_of(most) is not None else extent
+
+
+def _bounds(space: Space, axis: IterVar, value: PrimExpr) -> list[PrimExpr]:
+    """The conditions under which `value` is in the axis's domain, without the provable ones."""
+    if axis.dom is None:
+        return []
+    out = []
+    p, start = space.poly(value), space.poly(axis.dom.min)
+    end = plus(start, space.poly(axis.dom.extent))
+    if not space.nonneg(plus(p, start, -1)):
+        out.append(T.greater_equal(value, axis.dom.min))
+    if not space.nonneg(plus(plus(end, p, -1), constant(-1))):
+        out.append(T.less(value, space.expr(end, value.dtype)))
+    return out
+
+
+def region_space(state: ScheduleState, loop: StmtSRef) -> Space:
+    """Arithmetic inside the body of `loop`."""
+    return space_at(state, loop, inside=True)
+
+
+__all__ = [
+    "holds", "move", "nest_of", "place_among", "region_space", "require_movable",
+    "required_boxes", "solve_axes",
+]  # fmt: skip

@@ -1,0 +1,95 @@
+"""The primitive `cache_read`."""
+
+from __future__ import annotations
+
+from ...stmt import Block as BlockNode
+from ...stmt import Stmt, stmt_seq
+from ..buffer_args import ReadBuffer
+from ..copies import after, box_under, copy_block, fresh_name, redirect, step_towards
+from ..instruction import Block, primitive
+from ..refusal import refuse
+from ..rewrite import replace_statements, with_scope
+from ..sref import StmtSRef
+from ..state import ScheduleState
+
+
+@primitive
+def cache_read(
+    state: ScheduleState,
+    block: Block,
+    read_buffer_index: ReadBuffer,
+    storage_scope: str,
+    consumer_blocks: list[Block] | None = None,
+) -> Block:
+    """Copies what is read of a buffer into memory of `storage_scope`, and reads it from there.
+
+    B[i] = f(A[i])   ->   A_local[i] = A[i]; B[i] = f(A_local[i])
+
+    The copy stands after the block that writes the buffer, or at the beginning of the scope.
+    `consumer_blocks`: the blocks that read the copy (default: all of the scope).
+    """
+    root = state.scope_root(block)
+    buffer = block.block.reads[read_buffer_index].buffer
+    scope = state.get_block_scope(root)
+    readers = [c for c in scope.children if any(r.buffer is buffer for r in c.block.reads)]
+    wanted = _consumers(readers, consumer_blocks, block)
+    writers = scope.buffer_writers.get(buffer.data, [])
+    if len(writers) > 1:
+        refuse(f"`{buffer.name}` is written by more than one block", *writers)
+    readers = [r for r in wanted if r not in writers]
+    if not readers:
+        refuse(f"no other block than its writer reads `{buffer.name}`", block)
+    top = state.common_ancestor([*writers, *readers]) if writers else root
+    space, box = box_under(state, top, buffer, readers, "reads")
+    cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
+    nest, copied = copy_block(space, fresh_name(state, block, cache.name), buffer, cache, box)
+    _insert(state, root, top, nest, writers, readers, (buffer, cache))
+    return state.srefs[id(copied)]
+
+
+def _consumers(
+    readers: list[StmtSRef], given: list[StmtSRef] | None, block: StmtSRef
+) -> list[StmtSRef]:
+    if not given:
+        return readers
+    for consumer in given:
+        if consumer not in readers:
+            refuse("the block named as consumer does not read the buffer in this scope", consumer)
+    return given
+
+
+def _insert(
+    state: ScheduleState,
+    root: StmtSRef,
+    top: StmtSRef,
+    nest: Stmt,
+    writers: list[StmtSRef],
+    readers: list[StmtSRef],
+    pair: tuple[object, object],
+) -> None:
+    """Puts the copy into the body of `top`, redirects the readers, allocates the cache."""
+    old, new = pair
+    reuse: dict[BlockNode, BlockNode] = {}
+    table: dict[int, Stmt | None] = {}
+    for reader in readers:
+        made, changed = redirect(reader.block, old, new)  # type: ignore[arg-type]
+        reuse.update(changed)
+        if reader.realize is not None:
+            table[id(reader.realize)] = reader.realize.replace(block=made)
+    holder = top.stmt
+    if holder is None:
+        raise TypeError("no statement to insert into")
+    if writers:
+        body = after(holder.body, step_towards(top, writers[0]).node, nest)
+    else:
+        body = stmt_seq(nest, holder.body)
+    changed_holder = holder.replace(body=replace_statements(body, table) or body)
+    made_root = root.block
+    if top is root:
+        made_root = changed_holder  # type: ignore[assignment]
+    else:
+        inner = replace_statements(made_root.body, {id(top.stmt): changed_holder})
+        made_root = made_root.replace(body=inner)
+    made_root = made_root.replace(alloc_buffers=(*made_root.alloc_buffers, new))
+    reuse[root.block] = made_root
+    state.replace(root, made_root, reuse)

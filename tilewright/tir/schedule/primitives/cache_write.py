@@ -1,0 +1,66 @@
+"""The primitive `cache_write`."""
+
+from __future__ import annotations
+
+from ...stmt import Block as BlockNode
+from ...stmt import Stmt
+from ..buffer_args import WriteBuffer
+from ..copies import after, box_under, copy_block, fresh_name, redirect, step_towards
+from ..instruction import Block, primitive
+from ..refusal import refuse
+from ..rewrite import replace_buffer, replace_statements, with_scope
+from ..state import ScheduleState
+
+
+@primitive
+def cache_write(
+    state: ScheduleState,
+    block: Block,
+    write_buffer_index: WriteBuffer,
+    storage_scope: str,
+    consumer_blocks: list[Block] | None = None,
+) -> Block:
+    """Computes a block's result in memory of `storage_scope`, and copies it to the buffer then.
+
+    B[i] = f(A[i])   ->   B_local[i] = f(A[i]); B[i] = B_local[i]
+
+    `consumer_blocks`: blocks that read the cache instead of the buffer (default: none).
+    """
+    root = state.scope_root(block)
+    buffer = block.block.writes[write_buffer_index].buffer
+    scope = state.get_block_scope(root)
+    writers = scope.buffer_writers.get(buffer.data, [])
+    if len(writers) > 1:
+        refuse(f"`{buffer.name}` is written by more than one block", *writers)
+    readers = consumer_blocks or []
+    for reader in readers:
+        if all(r.buffer is not buffer for r in reader.block.reads):
+            refuse(f"the block named as consumer does not read `{buffer.name}`", reader)
+    others = [c for c in scope.consumers(block) if c is not block]
+    top = state.common_ancestor([block, *others]) if others else root
+    space, box = box_under(state, top, buffer, [block], "writes")
+    cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
+    nest, copied = copy_block(space, fresh_name(state, block, cache.name), cache, buffer, box)
+    made, reuse = replace_buffer(block.block, {buffer: cache})
+    table: dict[int, Stmt | None] = {}
+    if block.realize is not None:
+        table[id(block.realize)] = block.realize.replace(block=made)
+    for reader in readers:
+        redirected, changed = redirect(reader.block, buffer, cache)
+        reuse.update(changed)
+        if reader.realize is not None:
+            table[id(reader.realize)] = reader.realize.replace(block=redirected)
+    holder = top.loop if not top.is_block else top.block
+    inner = replace_statements(after(holder.body, step_towards(top, block).node, nest), table)
+    if inner is None:
+        raise TypeError("nothing left of the body")
+    changed_holder = holder.replace(body=inner)
+    if top is root:
+        made_root: BlockNode = changed_holder  # type: ignore[assignment]
+    else:
+        made_root = root.block.replace(
+            body=replace_statements(root.block.body, {id(top.stmt): changed_holder})
+        )
+    made_root = made_root.replace(alloc_buffers=(*made_root.alloc_buffers, cache))
+    state.replace(root, made_root, {**reuse, root.block: made_root})
+    return state.srefs[id(copied)]

@@ -1,0 +1,52 @@
+"""The primitive `compute_at`."""
+
+from __future__ import annotations
+
+from ..conditions import require_not_output, require_stage_pipeline
+from ..instruction import Block, Loop, primitive
+from ..moving import (
+    move,
+    nest_of,
+    place_among,
+    region_space,
+    require_movable,
+    required_boxes,
+    solve_axes,
+)
+from ..refusal import refuse
+from ..state import ScheduleState
+
+
+@primitive
+def compute_at(
+    state: ScheduleState,
+    block: Block,
+    loop: Loop,
+    preserve_unit_loops: bool = False,
+    index: int = -1,
+) -> None:
+    """Moves a producer under a loop of its consumers, where it computes what they read there.
+
+    for i: B[i] = f(A[i])                ->   for i:
+    for i: C[i] = g(B[i])                         B[i] = f(A[i]); C[i] = g(B[i])
+
+    All consumers must be under the loop, and the block must not be an output of its scope.
+    `index`: the place in the loop's body; -1 the last possible one, -2 the first.
+    """
+    root = require_movable(state, block, loop)
+    require_stage_pipeline(state, root)
+    require_not_output(state, block, root)
+    scope = state.get_block_scope(root)
+    consumers = scope.consumers(block)
+    if not consumers:
+        refuse("no block reads what the block writes", block)
+    for consumer in consumers:
+        if not consumer.is_under(loop):
+            refuse("a consumer of the block is not under the loop", consumer, loop)
+    place = place_among(loop, scope.producers(block), consumers, index)
+    space = region_space(state, loop)
+    stmt = block.block
+    boxes = required_boxes(space, loop, consumers, "reads", [w.buffer for w in stmt.writes])
+    ranges = solve_axes(space, stmt, stmt.writes, boxes)
+    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {})
+    move(state, root, block, loop, nest, place)
