@@ -12,3 +12,4 @@ from .slicing import *
 from .transform import *
 from .reduction import *
 from . import nn
+from .placing import *
