@@ -292,7 +292,7 @@ def empty(
 
 def tensor(arr: Any, device: Any = None, mem_scope: str | None = None) -> Tensor:
     """A compact copy of `arr` (array, tensor, nested list or number) on `device` (the host)."""
-    if not isinstance(arr, (np.ndarray, core.Tensor)):
+    if not isinstance(arr, (np.ndarray, Tensor)):
         arr = _foreign(arr)
     if isinstance(arr, np.ndarray) and device is None and mem_scope is None:
         return _copied(arr)
@@ -364,6 +364,8 @@ def _check_copy(shape: tuple[int, ...], dtype: str, target: core.Tensor) -> None
 
 
 def _fill(target: Array, source: Any, shape: tuple[int, ...]) -> None:
+    if isinstance(source, core.Tensor) and not isinstance(source, Tensor):
+        source = from_dlpack(source)
     data = source.view_numpy() if isinstance(source, Tensor) else np.asarray(source)
     if data.shape != target.shape:
         raise ArgumentError(f"cannot copy shape {data.shape} to a tensor of shape {shape}")
