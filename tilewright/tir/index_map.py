@@ -1,0 +1,335 @@
+"""IndexMap: how the indices of one layout follow from those of another."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ..ir.functor import post_order_visit
+from ..ir.node import Node, definition, ignored, node
+from ..support.errors import ArgumentError
+from . import op as T
+from .arith import Analyzer, IterMapLevel, detect_iter_map, inverse_affine_iter_map
+from .expr import FloorDiv, FloorMod, Var
+from .stmt_functor import substitute
+
+
+@node("tir.IndexMap")
+class IndexMap(Node):
+    """`final_indices` as functions of the variables `initial_indices`.
+
+    `inverse_index_map`, if given, is used where it cannot be computed.
+    """
+
+    initial_indices: tuple[Var, ...] = definition()
+    final_indices: tuple[PrimExpr, ...]
+    inverse_index_map: IndexMap | None = ignored(default=None)
+
+    AXIS_SEPARATOR: ClassVar[str] = "axis_separator"
+
+    def __post_init__(self) -> None:
+        self.initial_indices = tuple(self.initial_indices)  # type: ignore[misc]
+        self.final_indices = tuple(as_scalar(i) for i in self.final_indices)  # type: ignore[misc]
+
+    # ---- making -----------------------------------------------------------------------------
+
+    @staticmethod
+    def from_func(
+        mapping_function: Callable[..., Any],
+        ndim: int | None = None,
+        inverse_index_map: Callable[..., Any] | IndexMap | None = None,
+        *,
+        index_dtype: str = "int64",
+    ) -> IndexMap:
+        """The map that `mapping_function` describes: `lambda i, j: [i // 4, j, i % 4]`.
+
+        `ndim` is needed where the function takes `*indices`.
+        """
+        made, separators = IndexMap.from_func_with_separators(
+            mapping_function, ndim, inverse_index_map, index_dtype=index_dtype
+        )
+        if separators:
+            raise ArgumentError(
+                "the function gives an axis separator", hint="use from_func_with_separators"
+            )
+        return made
+
+    @staticmethod
+    def from_func_with_separators(
+        mapping_function: Callable[..., Any],
+        ndim: int | None = None,
+        inverse_index_map: Callable[..., Any] | IndexMap | None = None,
+        *,
+        index_dtype: str = "int64",
+    ) -> tuple[IndexMap, list[int]]:
+        """The map, and the places of `IndexMap.AXIS_SEPARATOR` among its results."""
+        args, by_name = _variables(mapping_function, ndim, index_dtype)
+        given = mapping_function(*args, **by_name)
+        if not isinstance(given, (tuple, list)):
+            given = [given]
+        final: list[PrimExpr] = []
+        separators: list[int] = []
+        for item in given:
+            if isinstance(item, str) and item == IndexMap.AXIS_SEPARATOR:
+                separators.append(len(final))
+            else:
+                final.append(_typed(item, index_dtype))
+        if inverse_index_map is not None and not isinstance(inverse_index_map, IndexMap):
+            inverse_index_map = IndexMap.from_func(
+                inverse_index_map, len(final), index_dtype=index_dtype
+            )
+        return IndexMap((*args, *by_name.values()), tuple(final), inverse_index_map), separators
+
+    # ---- using ------------------------------------------------------------------------------
+
+    def is_equivalent_to(self, other_map: IndexMap) -> bool:
+        """True if both give the same results for all indices."""
+        if len(self.initial_indices) != len(other_map.initial_indices) or len(
+            self.final_indices
+        ) != len(other_map.final_indices):
+            return False
+        analyzer = Analyzer()
+        theirs = other_map.map_indices(self.initial_indices)
+        return all(
+            analyzer.can_prove_equal(a, b)
+            for a, b in zip(self.final_indices, theirs, strict=True)
+        )
+
+    def map_indices(self, indices: Sequence[Any], analyzer: Analyzer | None = None) -> list[PrimExpr]:
+        """The results for `indices`, simplified."""
+        env = self._bound(indices)
+        analyzer = analyzer or Analyzer()
+        return [analyzer.simplify(substitute(i, env)) for i in self.final_indices]
+
+    def _bound(self, indices: Sequence[Any]) -> dict[Var, PrimExpr]:
+        if len(indices) != len(self.initial_indices):
+            raise ArgumentError(
+                f"the index map takes {len(self.initial_indices)} indices, given {len(indices)}"
+            )
+        return {
+            var: T.cast(as_scalar(i, var.dtype), var.dtype)
+            for var, i in zip(self.initial_indices, indices, strict=True)
+        }
+
+    def map_ranges(self, ranges: Sequence[Range]) -> list[Range]:
+        """The smallest box that holds the results for all indices within `ranges`."""
+        analyzer = Analyzer()
+        for var, r in zip(self.initial_indices, ranges, strict=True):
+            analyzer.bind(var, r)
+        out = []
+        for index in self.final_indices:
+            found = analyzer.int_set(
+                index,
+                {
+                    v: _interval(r)
+                    for v, r in zip(self.initial_indices, ranges, strict=True)
+                },
+            )
+            low, high = found.min_value, found.max_value
+            out.append(Range(analyzer.simplify(low), analyzer.simplify(high - low + 1)))
+        return out
+
+    def map_shape(self, shape: Sequence[Any]) -> list[PrimExpr]:
+        """The shape that holds the results for all indices within `shape`."""
+        dtype = self._index_dtype()
+        ranges = [Range(IntImm(dtype, 0), T.cast(as_scalar(d, dtype), dtype)) for d in shape]
+        if len(ranges) != len(self.initial_indices):
+            raise ArgumentError(
+                f"the index map takes {len(self.initial_indices)} dimensions, given {len(ranges)}"
+            )
+        return [r.extent for r in self.map_ranges(ranges)]
+
+    def map_ndarray(self, arr_src: Any) -> np.ndarray[Any, Any]:
+        """The array in the new layout; places that no index reaches are zero."""
+        array = np.asarray(arr_src)
+        shape = [int(d) for d in self.map_shape(array.shape)]  # type: ignore[call-overload]
+        grid = np.meshgrid(*(np.arange(d) for d in array.shape), indexing="ij", sparse=False)
+        places = [_evaluate(i, dict(zip(self.initial_indices, grid, strict=True)))
+                  for i in self.final_indices]  # fmt: skip
+        out = np.zeros(shape, array.dtype)
+        out[tuple(np.broadcast_to(p, array.shape) for p in places)] = array
+        return out
+
+    def inverse(self, shape: Sequence[Any]) -> IndexMap:
+        """The map back, for initial indices within `shape`. Raises if the map is not bijective."""
+        if self.inverse_index_map is not None:
+            return self.inverse_index_map
+        found, _ = self._inverse(shape, allow_padding=False)
+        return found
+
+    def non_surjective_inverse(self, shape: Sequence[Any]) -> tuple[IndexMap, PrimExpr]:
+        """The map back, and the condition on its indices under which they are padding: reached
+        from no initial index within `shape`."""
+        if self.inverse_index_map is not None:
+            back = self.inverse_index_map
+            return back, _outside(back.final_indices, shape, Analyzer())
+        return self._inverse(shape, allow_padding=True)
+
+    def _index_dtype(self) -> str:
+        return self.initial_indices[0].dtype if self.initial_indices else "int64"
+
+    def _inverse(self, shape: Sequence[Any], allow_padding: bool) -> tuple[IndexMap, PrimExpr]:
+        dtype = self._index_dtype()
+        sizes = [T.cast(as_scalar(d, dtype), dtype) for d in shape]
+        if len(sizes) != len(self.initial_indices):
+            raise ArgumentError(
+                f"the index map takes {len(self.initial_indices)} dimensions, given {len(sizes)}"
+            )
+        padded = _padded(self, sizes) if allow_padding else sizes
+        ranges = {v: Range(IntImm(dtype, 0), d)
+                  for v, d in zip(self.initial_indices, padded, strict=True)}  # fmt: skip
+        found = detect_iter_map(self.final_indices, ranges, True, IterMapLevel.Bijective)
+        if found.errors:
+            raise ArgumentError(
+                f"the index map {self.as_python()} has no inverse on the shape "
+                f"{[str(d) for d in sizes]}",
+                note="; ".join(str(e) for e in found.errors),
+            )
+        outputs = [Var(f"axis{k}", dtype) for k in range(len(self.final_indices))]
+        analyzer = Analyzer()
+        for var, extent in zip(outputs, self.map_shape(padded), strict=True):
+            analyzer.bind(var, Range(IntImm(dtype, 0), extent))
+        values = inverse_affine_iter_map(found.indices, outputs)
+        back = [analyzer.simplify(T.cast(values.get(v, IntImm(dtype, 0)), dtype))
+                for v in self.initial_indices]  # fmt: skip
+        return IndexMap(tuple(outputs), tuple(back)), _outside(back, sizes, analyzer)
+
+    # ---- text -------------------------------------------------------------------------------
+
+    def as_python(self) -> str:
+        """The map as a Python lambda."""
+        names = ", ".join(v.name for v in self.initial_indices)
+        body = ", ".join(_plain_text(i) for i in self.final_indices)
+        return f"lambda {names}: [{body}]"
+
+    def __repr__(self) -> str:
+        return f"index_map({self.as_python()})"
+
+
+def _variables(
+    function: Callable[..., Any], ndim: int | None, dtype: str
+) -> tuple[list[Var], dict[str, Var]]:
+    args: list[Var] = []
+    by_name: dict[str, Var] = {}
+    variadic = None
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            args.append(Var(name, dtype))
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            variadic = name
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            by_name[name] = Var(name, dtype)
+        else:
+            raise ArgumentError("the function of an index map takes no **arguments")
+    known = len(args) + len(by_name)
+    if variadic is not None:
+        if ndim is None:
+            raise ArgumentError("ndim is needed for an index map whose function takes *indices")
+        args += [Var(f"{variadic}_{k}", dtype) for k in range(ndim - known)]
+    elif ndim is not None and ndim != known:
+        raise ArgumentError(f"the index map takes {known} indices, ndim is {ndim}")
+    return args, by_name
+
+
+def _typed(value: Any, dtype: str) -> PrimExpr:
+    made = as_scalar(getattr(value, "var", value), dtype)
+    return T.cast(made, dtype)
+
+
+def _interval(r: Range) -> Any:
+    from .arith import IntervalSet
+
+    return IntervalSet(r.min, r.min + r.extent - 1)
+
+
+def _outside(values: Sequence[PrimExpr], shape: Sequence[Any], analyzer: Analyzer) -> PrimExpr:
+    """The condition that one of `values` lies beyond `shape`."""
+    parts = []
+    for value, extent in zip(values, shape, strict=True):
+        size = as_scalar(extent, value.dtype)
+        if not analyzer.can_prove(T.less(value, size)):
+            parts.append(analyzer.simplify(T.greater_equal(value, size)))
+    return T.any(*parts)
+
+
+def _padded(index_map: IndexMap, shape: Sequence[PrimExpr]) -> list[PrimExpr]:
+    """The shape rounded up so that the divisors in the map divide it."""
+    factors: dict[Var, int] = {}
+    for index in index_map.final_indices:
+        for v, c in _divisors(index):
+            factors[v] = math.lcm(factors.get(v, 1), c)
+    out = []
+    for var, extent in zip(index_map.initial_indices, shape, strict=True):
+        c = factors.get(var, 1)
+        whole = T.floordiv(extent + (c - 1), IntImm(extent.dtype, c)) * c
+        out.append(Analyzer().simplify(whole) if c > 1 else extent)
+    return out
+
+
+def _divisors(index: PrimExpr) -> list[tuple[Var, int]]:
+    """Each variable with what it is divided by: `(v // a) % b` by `a * b`, `v // a` by `a`."""
+    found: list[tuple[Var, int]] = []
+
+    def see(n: object) -> None:
+        if isinstance(n, (FloorDiv, FloorMod)) and isinstance(n.b, IntImm):
+            inner, c = n.a, n.b.value
+            while isinstance(inner, (FloorDiv, FloorMod)) and isinstance(inner.b, IntImm):
+                c = c * inner.b.value if isinstance(inner, FloorDiv) else inner.b.value
+                inner = inner.a
+            if isinstance(inner, Var):
+                found.append((inner, c))
+
+    post_order_visit(index, see)
+    return found
+
+
+def _evaluate(expr: PrimExpr, env: dict[Var, Any]) -> Any:
+    """The value of an index over NumPy arrays."""
+    if isinstance(expr, Var):
+        return env[expr]
+    if isinstance(expr, IntImm):
+        return expr.value
+    apply = _NUMPY.get(type(expr).__name__)
+    if apply is None:
+        raise ArgumentError(f"the index map's {type(expr).__name__} cannot be computed on arrays")
+    return apply(*(_evaluate(x, env) for x in (expr.a, expr.b)))  # type: ignore[attr-defined]
+
+
+_NUMPY: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "FloorDiv": np.floor_divide,
+    "FloorMod": np.mod,
+    "Min": np.minimum,
+    "Max": np.maximum,
+}
+
+
+_INFIX = {
+    "Add": ("+", 1),
+    "Sub": ("-", 1),
+    "Mul": ("*", 2),
+    "FloorDiv": ("//", 2),
+    "FloorMod": ("%", 2),
+}
+
+
+def _plain_text(expr: PrimExpr, level: int = 0) -> str:
+    """The index in Python's own operators, its constants without types."""
+    if isinstance(expr, IntImm):
+        return str(expr.value)
+    if isinstance(expr, Var):
+        return expr.name
+    sign = _INFIX.get(type(expr).__name__)
+    if sign is None:
+        return str(expr)
+    left = _plain_text(expr.a, sign[1])  # type: ignore[attr-defined]
+    right = _plain_text(expr.b, sign[1] + 1)  # type: ignore[attr-defined]
+    text = f"{left} {sign[0]} {right}"
+    return f"({text})" if level > sign[1] else text
