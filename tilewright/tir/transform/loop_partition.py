@@ -15,10 +15,10 @@ from ..arith.int_set import Ends, Evaluator
 from ..arith.linear import linear_coefficients
 from ..arith.simplifier import TRUE
 from ..arith.terms import Sum
-from ..expr import GE, GT, LE, LT, And, Call, Var
+from ..expr import GE, GT, LE, LT, And, Call, Max, Min, Var
 from ..function import PrimFunc
 from ..stmt import Block, For, ForKind, IfThenElse, Stmt, stmt_seq
-from ..stmt_functor import renew_defs
+from ..stmt_functor import post_order_visit, renew_defs
 from .base import factory
 from .scoped import ScopedRewriter
 
@@ -154,7 +154,7 @@ class _Partition(ScopedRewriter):
     @on(For)
     def loop(self, loop: For) -> Any:
         """for i in n: if c(i): f   ->   for i in [0, m): f; for i in [m, n): if c(i): f"""
-        if loop.kind in _KINDS and self.depth < _LIMIT and not _has_blocks(loop.body):
+        if loop.kind in _KINDS and self.depth < _LIMIT:
             made = self._cut(loop)
             if made is not None:
                 return made
@@ -194,12 +194,9 @@ class _Partition(ScopedRewriter):
         chosen: list[_Condition] = []
         main_low, main_end = low, end
         for condition in found:
-            new_low = (
-                main_low if condition.low is None else _larger(engine, main_low, condition.low)
-            )
-            new_end = (
-                main_end if condition.end is None else _smaller(engine, main_end, condition.end)
-            )
+            first, last = condition.low, condition.end
+            new_low = main_low if first is None else engine.extremum(Max, main_low, first)
+            new_end = main_end if last is None else engine.extremum(Min, main_end, last)
             if engine.bounds.is_not_negative(engine.terms.sub(new_low, new_end)):
                 continue
             main_low, main_end = new_low, new_end
@@ -208,7 +205,7 @@ class _Partition(ScopedRewriter):
 
     def _clamp(self, value: Sum, low: Sum, end: Sum) -> Sum:
         engine = self.analyzer.engine
-        return _larger(engine, _smaller(engine, value, end), low)
+        return engine.extremum(Max, engine.extremum(Min, value, end), low)
 
     def _part(self, loop: For, low: Sum, end: Sum, body: Stmt) -> Stmt | None:
         size = self.analyzer.engine.terms.sub(end, low)
@@ -258,34 +255,15 @@ class _Substituted(Rewriter):
         return self.value if var is self.var else var
 
 
-def _larger(engine: Any, a: Sum, b: Sum) -> Sum:
-    from ..expr import Max
-
-    made: Sum = engine.extremum(Max, a, b)
-    return made
-
-
-def _smaller(engine: Any, a: Sum, b: Sum) -> Sum:
-    from ..expr import Min
-
-    made: Sum = engine.extremum(Min, a, b)
-    return made
-
-
 def _has_blocks(stmt: Stmt) -> bool:
     found: list[Node] = []
-
-    class Blocks(Visitor):
-        @on(Block)
-        def block(self, block: Block) -> None:
-            """One is enough."""
-            found.append(block)
-
-    Blocks().walk(stmt)
+    post_order_visit(stmt, lambda n: found.append(n) if isinstance(n, Block) else None)
     return bool(found)
 
 
 @factory
 def LoopPartition(func: PrimFunc) -> PrimFunc:
     """for i in range(n): if i < m: f(i)   ->   for i in range(m): f(i)"""
+    if _has_blocks(func.body):
+        return func
     return func.replace(body=_Partition().run(func.body))

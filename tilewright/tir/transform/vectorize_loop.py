@@ -127,9 +127,9 @@ class _Lanes(Rewriter):
     def _simple(self, made: PrimExpr) -> PrimExpr:
         """Ramps stay ramps."""
         info = dtype_of(made.dtype)
-        if info.lanes > 1 and info.code in ("int", "uint") and info.bits >= 32:
-            if isinstance(made, BinaryOpExpr) and _is_index(made):
-                return self.analyzer.simplify(made)
+        is_integer = info.lanes > 1 and info.code in ("int", "uint") and info.bits >= 32
+        if is_integer and isinstance(made, BinaryOpExpr) and _is_index(made):
+            return self.analyzer.simplify(made)
         return made
 
     @on(Not)
@@ -180,8 +180,10 @@ class _Lanes(Rewriter):
         predicate = load.predicate
         if predicate is not None and _depends(predicate, self):
             raise _NoVector("a masked load within a vectorized loop")
-        mask = self.mask if lanes > 1 and self.mask is not None else predicate
         buffer = self.buffers.get(load.buffer, load.buffer)
+        mask = self.mask if lanes > 1 and self.mask is not None else predicate
+        if mask is not None and mask is self.mask and self._is_private(buffer, indices):
+            mask = None
         return load.replace(buffer=buffer, indices=indices, predicate=mask)
 
     def _indices(self, access: Any) -> tuple[PrimExpr, ...]:
@@ -269,9 +271,23 @@ class _Lanes(Rewriter):
             if self.mask is not None:
                 raise _NoVector("a store of one element under a condition by lane")
             return store.replace(buffer=buffer, indices=indices, value=value)
-        return store.replace(
-            buffer=buffer, indices=indices, value=widen(value, lanes), predicate=self.mask
-        )
+        value = widen(value, lanes)
+        if self.mask is not None and self._is_private(buffer, indices):
+            kept = BufferLoad(buffer, indices)
+            return store.replace(
+                buffer=buffer, indices=indices, value=Select(self.mask, value, kept)
+            )
+        return store.replace(buffer=buffer, indices=indices, value=value, predicate=self.mask)
+
+    def _is_private(self, buffer: Buffer, indices: tuple[PrimExpr, ...]) -> bool:
+        """True if the lanes, masked or not, lie within memory of this thread alone: a mask would
+        only keep the memory out of registers."""
+        index = indices[-1]
+        if len(indices) != 1 or not isinstance(index, Ramp) or buffer.scope() != "local":
+            return False
+        last = O.add(index.base, O.multiply(index.stride, index.lanes - 1))
+        inside = O.all(*(O.all(e >= 0, e < buffer.shape[0]) for e in (index.base, last)))
+        return self.analyzer.can_prove(inside)
 
     def _reduction(self, store: BufferStore) -> Stmt:
         """A[0] = A[0] + f(i)   ->   A[0] = A[0] + sum of the lanes of f"""
