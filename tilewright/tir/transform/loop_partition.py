@@ -13,30 +13,35 @@ from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
 from ..arith.int_set import Ends, Evaluator
 from ..arith.linear import linear_coefficients
-from ..arith.simplifier import TRUE
+from ..arith.simplifier import FALSE, TRUE
 from ..arith.terms import Sum
-from ..expr import GE, GT, LE, LT, And, Call, Max, Min, Var
+from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Var
 from ..function import PrimFunc
-from ..stmt import Block, For, ForKind, IfThenElse, Stmt, stmt_seq
+from ..stmt import Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
 from ..stmt_functor import post_order_visit, renew_defs
 from .base import factory
 from .scoped import ScopedRewriter
+from .simplify import NOTHING
 
 
 @dataclass(eq=False)
 class _Condition:
-    """A conjunct and the part of the loop's range where it holds whatever runs inside."""
+    """A conjunct and the part of the loop's range where it is `truth` whatever runs inside."""
 
     node: PrimExpr
     low: Sum | None
     end: Sum | None
+    truth: PrimExpr = TRUE
 
 
 class _Conditions(Visitor):
     """Finds the conjuncts under a loop that are linear in its variable."""
 
-    def __init__(self, analyzer: Analyzer, var: Var) -> None:
-        self.analyzer, self.var = analyzer, var
+    def __init__(self, analyzer: Analyzer, loop: For) -> None:
+        self.analyzer, self.var = analyzer, loop.loop_var
+        self.first = analyzer.sum(loop.min)
+        self.peels = loop.kind == ForKind.SERIAL
+        self.stores = 0
         self.inner: dict[Var, Ends] = {}
         self.found: list[_Condition] = []
 
@@ -76,6 +81,22 @@ class _Conditions(Visitor):
                 pending += [one.a, one.b]
             elif isinstance(one, (LT, LE, GT, GE)) and one.a.dtype in INDEX_TYPES:
                 self._bound(one)
+            elif isinstance(one, EQ) and one.a.dtype in INDEX_TYPES and self.peels:
+                self._first_iteration(one)
+
+    def _first_iteration(self, one: EQ) -> None:
+        """`var == first` fails after the first iteration."""
+        engine = self.analyzer.engine
+        difference = engine.terms.sub(engine.sum(one.a), engine.sum(one.b))
+        lead = engine.terms.sub(engine.sum(self.var), self.first)
+        if lead.key in (difference.key, difference.scaled(-1).key):
+            self.found.append(_Condition(one, self.first.shifted(1), None, FALSE))
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> None:
+        """Counts, so that large bodies are not copied."""
+        self.stores += 1
+        self.visit_children(store)
 
     def _bound(self, one: Any) -> None:
         if reads_memory(one):
@@ -108,12 +129,12 @@ class _Assume(Rewriter):
     """Replaces conjuncts that are known to hold."""
 
     def __init__(self, conditions: list[_Condition]) -> None:
-        self.known = {id(c.node) for c in conditions}
+        self.known = {id(c.node): c.truth for c in conditions}
 
-    @on(LT, LE, GT, GE)
+    @on(LT, LE, GT, GE, EQ)
     def comparison(self, node: Any) -> PrimExpr:
         """A known conjunct is true."""
-        return TRUE if id(node) in self.known else node
+        return self.known.get(id(node), node)
 
     @on(And)
     def both(self, node: And) -> PrimExpr:
@@ -126,6 +147,8 @@ class _Assume(Rewriter):
         condition = self.rewrite(node.condition)
         if O.is_const_int(condition, 1):
             return self.rewrite(node.then_case)
+        if O.is_const_int(condition, 0):
+            return NOTHING if node.else_case is None else self.rewrite(node.else_case)
         then_case = self.rewrite(node.then_case)
         return node.replace(
             condition=condition, then_case=then_case, else_case=self.rewrite(node.else_case)
@@ -140,8 +163,9 @@ class _Assume(Rewriter):
         return new  # type: ignore[no-any-return]
 
 
-_KINDS = (ForKind.SERIAL, ForKind.PARALLEL, ForKind.UNROLLED)
+_KINDS = (ForKind.SERIAL, ForKind.PARALLEL)
 _LIMIT = 6
+_PEEL_LIMIT = 16
 
 
 class _Partition(ScopedRewriter):
@@ -165,8 +189,10 @@ class _Partition(ScopedRewriter):
         low, extent = analyzer.sum(loop.min), analyzer.sum(loop.extent)
         end = analyzer.engine.terms.add(low, extent)
         analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
-        finder = _Conditions(analyzer, loop.loop_var)
+        finder = _Conditions(analyzer, loop)
         finder.walk(loop.body)
+        if finder.stores > _PEEL_LIMIT:
+            finder.found = [c for c in finder.found if c.truth is TRUE]
         main_low, main_end, chosen = self._main(finder.found, low, end)
         if not chosen:
             return None
