@@ -22,6 +22,15 @@ Result: TypeAlias = "relax.Expr | Known | Sequence[relax.Expr | Known | None] | 
 """What a converter returns: an expression or a known tensor, or one of them an output."""
 
 
+class ConstantNeeded(ImportModelError):
+    """A value decides shapes or the program's form and is only known when the model runs.
+
+    `name` is the ONNX name of the value.
+    """
+
+    name: str = ""
+
+
 class NodeContext:
     """One node being converted. Inputs that are absent (or an empty name) are None."""
 
