@@ -134,6 +134,7 @@ class FunctionBuilder:
         self.count = 0
         self.span = ""
         self.owned: set[Var] = set()
+        self.places: dict[Reg, tuple[Any, Dim]] = {}  # tensors in storages
 
     def build(self) -> VMFunction:
         """The function's instructions."""
@@ -479,6 +480,7 @@ def _tensor_in_storage(builder: FunctionBuilder, call: Call) -> Operand:
     dims = builder.dims(call.args[2])
     dtype = call.args[3].value  # type: ignore[attr-defined]
     builder.emit(AllocTensor(register, storage, offset, dims, dtype, span=builder.span))  # type: ignore[arg-type]
+    builder.places[register] = (storage, offset)
     return register
 
 
@@ -543,8 +545,16 @@ def _to_device(builder: FunctionBuilder, call: Call) -> Operand:
 
 
 def _view(builder: FunctionBuilder, call: Call) -> Operand:
-    shape = call.struct_info.shape
-    return builder.packed("vm.builtin.reshape", builder.operand(call.args[0]), builder.operand(shape))
+    info = call.struct_info
+    source = builder.operand(call.args[0])
+    place = builder.places.get(source) if isinstance(source, Reg) else None
+    if place is None or info.dims is None or info.dtype != call.args[0].struct_info.dtype:
+        return builder.packed("vm.builtin.reshape", source, builder.operand(info.shape))
+    register = builder.new_register()
+    dims = tuple(builder.slots.dim(d) for d in info.dims)
+    builder.emit(AllocTensor(register, *place, dims, info.dtype, span=builder.span))
+    builder.places[register] = place
+    return register
 
 
 CALLS: dict[str, Rule] = {
