@@ -71,9 +71,7 @@ def default_pipeline() -> Pass:
 
 def default_build_pipeline() -> Pass:
     """All passes between a model and `vm_build.lower_to_executable`."""
-    return Sequential(
-        [*graph_passes(), *kernel_passes(), *machine_passes()], name="default_build"
-    )
+    return Sequential([*graph_passes(), *kernel_passes(), *machine_passes()], name="default_build")
 
 
 PIPELINE_MAP: dict[str, Callable[..., Pass]] = {

@@ -48,7 +48,7 @@ from ..runtime.executable import (
     Ret,
     VMFunction,
 )
-from ..runtime.ndarray import Tensor, from_numpy, tensor
+from ..runtime.ndarray import Tensor
 from ..support.errors import CompileError
 from ..support.span import Span
 from ..tir.expr import Var as TirVar
@@ -56,7 +56,8 @@ from ..tir.function import PrimFunc
 from . import expr as rx
 from .analysis.relations import Unifier
 from .analysis.variables import uses_of
-from .base import HOOKS, Expr, ShapeExpr, StructInfo
+from .base import Expr, ShapeExpr, StructInfo
+from .constants import constant_tensor
 from .dims import simplify
 from .expr import Call, Constant, Function, Tuple, Var
 from .struct_info import (
@@ -67,30 +68,6 @@ from .struct_info import (
 )
 from .te import free_vars
 from .vm_dims import Slots
-
-
-class _Memory:
-    """Read-only memory presented as writable: constants are shared with the runtime, uncopied."""
-
-    def __init__(self, array: np.ndarray[Any, Any]) -> None:
-        self.array = array
-        pointer = array.__array_interface__["data"][0]
-        self.__array_interface__ = {
-            "version": 3, "shape": array.shape, "typestr": f"|u{array.dtype.itemsize}"
-            if array.dtype.kind not in "iufb" else array.dtype.str, "data": (pointer, False),
-        }  # fmt: skip
-
-
-def constant_tensor(array: np.ndarray[Any, Any]) -> Tensor:
-    """A runtime tensor over the memory of a constant; copied only if it is not compact."""
-    if not array.flags.c_contiguous or array.size == 0 or not array.dtype.isnative:
-        return tensor(np.ascontiguousarray(array))
-    if array.dtype.kind not in "iufb":
-        return tensor(array)
-    return from_numpy(np.asarray(_Memory(array)))
-
-
-HOOKS["tensor"] = constant_tensor
 
 
 def explicit_scalars(func: PrimFunc) -> tuple[PrimFunc, list[TirVar]]:
@@ -402,7 +379,9 @@ class FunctionBuilder:
     def _call_kernel(self, name: str, kernel: Kernel, args: Sequence[Expr]) -> None:
         func = kernel.original
         if len(args) != len(func.params):
-            raise CompileError(f"kernel `{name}` takes {len(func.params)} arguments, not {len(args)}")
+            raise CompileError(
+                f"kernel `{name}` takes {len(func.params)} arguments, not {len(args)}"
+            )
         tensors: list[Operand] = []
         scalars: list[Any] = []
         dtypes: list[str] = []
@@ -629,5 +608,3 @@ def lower_to_executable(mod: IRModule) -> tuple[Executable, IRModule]:
     executable = builder.build()
     kernels = {GlobalVar(name): kernel.func for name, kernel in builder.kernels.items()}
     return executable, mod.with_functions(kernels)  # type: ignore[arg-type]
-
-

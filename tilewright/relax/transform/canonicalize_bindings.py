@@ -63,9 +63,7 @@ class Forwarder(PyExprMutator):
 
 def _merged_outputs(func: Function) -> Function:
     """`lv = f(x); gv = lv`  ->  `gv = f(x)` where the block uses `lv` nowhere else after."""
-    blocks = tuple(
-        _merge(b) if isinstance(b, DataflowBlock) else b for b in func.body.blocks
-    )
+    blocks = tuple(_merge(b) if isinstance(b, DataflowBlock) else b for b in func.body.blocks)
     same = all(a is b for a, b in zip(blocks, func.body.blocks, strict=True))
     return func if same else func.replace(body=func.body.replace(blocks=blocks))
 
@@ -102,5 +100,3 @@ def canonicalize(func: Function) -> Function:
 def CanonicalizeBindings() -> Pass:
     """Removes bindings that only rename, casts that check nothing, and what they leave dead."""
     return function_level("CanonicalizeBindings", canonicalize)
-
-

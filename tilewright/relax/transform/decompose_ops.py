@@ -114,5 +114,3 @@ def DecomposeOpsForInference(func_name: str | None = None) -> Pass:
         return mod.with_functions({**mod.functions, **made.functions})
 
     return module_level("DecomposeOpsForInference", transform)
-
-

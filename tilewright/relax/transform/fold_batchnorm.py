@@ -54,7 +54,8 @@ class _Folder(Forwarder):
         out_axis = conv.attrs.kernel_layout.find("O")
         array = weight.array  # type: ignore[attr-defined]
         factors = scale.array.reshape([-1 if i == out_axis else 1 for i in range(array.ndim)])  # type: ignore[attr-defined]
-        scaled = (array.astype(np.float64) * factors).astype(array.dtype)
+        wide = np.float64 if array.dtype.itemsize > 4 else np.float32
+        scaled = (array.astype(wide, copy=False) * factors.astype(wide)).astype(array.dtype)
         made = conv.replace(args=(conv.args[0], Constant(scaled), *conv.args[2:]))
         moved = reshape(shift, channel_shape(info, call.attrs.axis))
         with self.builder_.at(call.span):

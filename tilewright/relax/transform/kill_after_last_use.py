@@ -17,7 +17,9 @@ def _kill(var: Var, value: object) -> Call | None:
         return kill_storage(var)
     if name.endswith("alloc_tensor"):
         return kill_tensor(var)
-    if isinstance(var.struct_info, (TensorStructInfo, ObjectStructInfo)) and isinstance(value, Call):
+    if isinstance(var.struct_info, (TensorStructInfo, ObjectStructInfo)) and isinstance(
+        value, Call
+    ):
         return kill_object(var)
     return None
 
@@ -33,7 +35,8 @@ def kill_after_last_use(seq: SeqExpr) -> SeqExpr:
     for index, binding in enumerate(bindings):
         used = uses_of(binding.value)  # type: ignore[attr-defined]
         shares = isinstance(binding, MatchCast) or isinstance(
-            binding.value, (Var, Tuple, TupleGetItem)  # type: ignore[attr-defined]
+            binding.value,
+            (Var, Tuple, TupleGetItem),  # type: ignore[attr-defined]
         )
         whole = {v for u in used for v in (u, *held.get(u, ()))}
         for var in whole:

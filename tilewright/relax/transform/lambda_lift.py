@@ -104,5 +104,3 @@ def _has_local(func: Function) -> bool:
     values = [b.value for b in bindings_of(func)]  # type: ignore[attr-defined]
     calls = [v for v in values if isinstance(v, Call) and isinstance(v.op, Var)]
     return bool(calls) or any(isinstance(v, Function) for v in values)
-
-

@@ -85,5 +85,3 @@ def _fresh(name: str, taken: set[str]) -> str:
         count += 1
     taken.add(f"{name}_{count}")
     return f"{name}_{count}"
-
-

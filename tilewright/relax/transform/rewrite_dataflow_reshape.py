@@ -106,5 +106,3 @@ def RewriteDataflowReshape() -> Pass:
         return _Rewriter(mod).transform()
 
     return module_level("RewriteDataflowReshape", transform)
-
-
