@@ -180,9 +180,9 @@ class _Lanes(Rewriter):
         predicate = load.predicate
         if predicate is not None and _depends(predicate, self):
             raise _NoVector("a masked load within a vectorized loop")
-        mask = self.mask if lanes > 1 else None
+        mask = self.mask if lanes > 1 and self.mask is not None else predicate
         buffer = self.buffers.get(load.buffer, load.buffer)
-        return load.replace(buffer=buffer, indices=indices, predicate=mask or predicate)
+        return load.replace(buffer=buffer, indices=indices, predicate=mask)
 
     def _indices(self, access: Any) -> tuple[PrimExpr, ...]:
         indices = [self.rewrite(i) for i in access.indices]
