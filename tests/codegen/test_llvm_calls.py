@@ -10,7 +10,7 @@ import pytest
 import tvm_ffi
 
 from tilewright import tir
-from tilewright.codegen.llvm.codegen import emit_module
+from tilewright.codegen.llvm.codegen import emit_module, failing_functions
 from tilewright.codegen.llvm.modules import call_groups, emit_modules
 from tilewright.ir.expr import GlobalVar
 from tilewright.ir.type import PrimType
@@ -123,6 +123,30 @@ def test_a_failure_passes_through_callers() -> None:
     SEEN.clear()
     assert compiled("outer", -1) == -1 and SEEN == []
     assert compiled("outer", 7) == 0 and SEEN == [(7,)]
+
+
+def test_callers_of_what_can_fail_can_fail() -> None:
+    n = Var("n", "int32")
+    check = PrimFunc([n], AssertStmt(n > 0, StringImm("bad"), Evaluate(i32(0))))
+
+    def calling(name: str) -> PrimFunc:
+        return PrimFunc([n], Evaluate(Call("int32", GlobalVar(name), (n,))))
+
+    functions = {"top": calling("middle"), "middle": calling("check"), "check": check,
+                 "other": calling("sin")}  # fmt: skip
+    assert failing_functions(functions) == {"top", "middle", "check"}
+    del functions["other"]
+    compiled = Compiled(functions)
+    status = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int32)(compiled.address("top"))
+    assert status(-1) == -1 and status(1) == 0
+
+
+def test_a_packed_call_inside_arithmetic_can_fail() -> None:
+    a = decl_buffer((1,), "int32", "a")
+    inner = Call("int32", "tir.tvm_call_packed", (StringImm("tilewright.test.note"), i32(20)))
+    func = PrimFunc([a.data], BufferStore(a, inner * 2 + 2, [0]))
+    y = np.zeros(1, np.int32)
+    assert run(func, y) == 0 and y[0] == 42
 
 
 def test_packed_arguments_keep_their_kinds() -> None:
