@@ -35,7 +35,7 @@ from tilewright.tir.expr import (
     Select,
     Shuffle,
     Sub,
-)  # fmt: skip
+)
 
 from .native import elementwise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 import tvm_ffi
@@ -16,8 +17,10 @@ from tilewright.ir.expr import GlobalVar
 from tilewright.ir.type import PrimType
 from tilewright.support.errors import CompileError
 from tilewright.target.codegen import llvm_lookup_intrinsic_id
+from tilewright.target.machine import model_of
 from tilewright.tir import (
     AssertStmt,
+    Buffer,
     BufferLoad,
     BufferStore,
     Call,
@@ -25,6 +28,7 @@ from tilewright.tir import (
     LetStmt,
     PrimExpr,
     PrimFunc,
+    Ramp,
     SeqStmt,
     Stmt,
     StringImm,
@@ -33,7 +37,7 @@ from tilewright.tir import (
     call_packed,
     const,
     decl_buffer,
-)  # fmt: skip
+)
 
 from .native import Compiled, run
 
@@ -285,3 +289,44 @@ def test_functions_are_grouped_by_their_calls() -> None:
     texts = emit_modules(functions)
     assert ["@a(" in t for t in texts] == [True, False]
     assert "define void @b(" in texts[1] and "define void @d(" in texts[0]
+
+
+def has(*features: str) -> bool:
+    return model_of({}).has(*features)
+
+
+@pytest.mark.skipif(not has("avx512vnni"), reason="the processor has no VNNI")
+def test_dot_products_of_bytes() -> None:
+    acc, a, b = (decl_buffer((n,), d, d) for n, d in ((16, "int32"), (64, "uint8"), (64, "int8")))
+
+    def load(buffer: Buffer, lanes: int) -> PrimExpr:
+        return BufferLoad(buffer, [Ramp(i32(0), i32(1), lanes)])
+
+    name = StringImm("llvm.x86.avx512.vpdpbusd.512")
+    dot = Call("int32x16", "tir.call_llvm_pure_intrin",
+               (name, load(acc, 16), load(a, 64), load(b, 64)))  # fmt: skip
+    store = BufferStore(acc, dot, [Ramp(i32(0), i32(1), 16)])
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, 64).astype(np.uint8), rng.integers(-128, 128, 64).astype(np.int8)
+    out = np.arange(16, dtype=np.int32)
+    run(PrimFunc([acc.data, a.data, b.data], store), out, x, y)
+    products = (x.astype(np.int32) * y).reshape(16, 4).sum(1)
+    assert np.array_equal(out, np.arange(16) + products)
+
+
+@pytest.mark.skipif(not has("avx512bf16"), reason="the processor has no dot product of bfloat16")
+def test_dot_products_of_bfloat16() -> None:
+    acc = decl_buffer((16,), "float32", "acc")
+    a, b = (decl_buffer((32,), "bfloat16", n) for n in "ab")
+    whole = Ramp(i32(0), i32(1), 32)
+    name = StringImm("llvm.x86.avx512bf16.dpbf16ps.512")
+    where = [Ramp(i32(0), i32(1), 16)]
+    args = (name, BufferLoad(acc, where), BufferLoad(a, [whole]), BufferLoad(b, [whole]))
+    store = BufferStore(acc, Call("float32x16", "tir.call_llvm_pure_intrin", args), where)
+    x, y = (np.arange(32).astype(ml_dtypes.bfloat16) - n for n in (3, 9))
+    out = np.zeros(16, np.float32)
+    compiled = Compiled({"kernel": PrimFunc([acc.data, a.data, b.data], store)})
+    compiled("kernel", out, x, y)
+    expected = (x.astype(np.float32) * y.astype(np.float32)).reshape(16, 2).sum(1)
+    assert np.array_equal(out, expected)
+    assert "vdpbf16ps" in compiled.asm and "vpsrld" not in compiled.asm

@@ -23,7 +23,7 @@ from tilewright.tir.expr import BinaryOpExpr, BufferLoad, Call, StringImm, Var
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore, Stmt
 
-from .builder import FunctionBuilder, ModuleBuilder, Value, quoted
+from .builder import FunctionBuilder, ModuleBuilder, Value, quoted, vector
 from .narrow import from_memory
 from .types import memory_type, value_type
 
@@ -365,8 +365,9 @@ def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
 
 
 def parameter_type(dtype: str) -> str:
-    """The LLVM type in which a parameter of `dtype` is passed: as C passes it."""
-    return "bfloat" if dtype == "bfloat16" else value_type(dtype)
+    """The LLVM type in which a value of `dtype` crosses a call: as C has it."""
+    info = dtype_of(dtype)
+    return vector("bfloat", info.lanes) if info.code == "bfloat" else value_type(dtype)
 
 
 def function_attributes(features: Features) -> str:
