@@ -11,9 +11,11 @@ import tvm_ffi
 
 from tilewright import tir
 from tilewright.codegen.llvm.codegen import emit_module
+from tilewright.codegen.llvm.modules import call_groups, emit_modules
 from tilewright.ir.expr import GlobalVar
 from tilewright.ir.type import PrimType
 from tilewright.support.errors import CompileError
+from tilewright.target.codegen import llvm_lookup_intrinsic_id
 from tilewright.tir import (
     AssertStmt,
     BufferLoad,
@@ -229,15 +231,33 @@ def test_null_pointers_are_seen() -> None:
 
 
 def test_prefetch_and_llvm_intrinsics() -> None:
+    number = llvm_lookup_intrinsic_id("llvm.fabs")
     a = decl_buffer((4,), "float32", "a")
     hint = Call("int32", "tir.prefetch", (BufferLoad(a, [i32(0)]), i32(0), i32(3), i32(1)))
     value = Call("float32", "tir.call_llvm_pure_intrin",
                  (StringImm("llvm.sqrt"), BufferLoad(a, [i32(0)])))  # fmt: skip
-    y = np.array([9, 0, 0, 0], np.float32)
-    run(PrimFunc([a.data], SeqStmt((Evaluate(hint), BufferStore(a, value, [1])))), y)
-    assert y[1] == 3
+    size = Call("float32", "tir.call_llvm_pure_intrin",
+                (const(number, "uint32"), BufferLoad(a, [i32(2)])))  # fmt: skip
+    y = np.array([9, 0, -7, 0], np.float32)
+    stores = (BufferStore(a, value, [1]), BufferStore(a, size, [3]))
+    run(PrimFunc([a.data], SeqStmt((Evaluate(hint), *stores))), y)
+    assert list(y) == [9, 3, -7, 7]
 
 
 def test_an_unknown_intrinsic_is_an_error() -> None:
     with pytest.raises(CompileError, match=r"tir\.vscale"):
         emit_module({"kernel": PrimFunc([], Evaluate(Call("int32", "tir.vscale", ())))})
+
+
+def test_functions_are_grouped_by_their_calls() -> None:
+    n = Var("n", "int32")
+
+    def calling(*names: str) -> PrimFunc:
+        calls = [Evaluate(Call("int32", GlobalVar(name), (n,))) for name in names]
+        return PrimFunc([n], SeqStmt((*calls, Evaluate(i32(0)))))
+
+    functions = {"a": calling("d"), "b": calling(), "c": calling("sin"), "d": calling("c")}
+    assert call_groups(functions) == [["a", "c", "d"], ["b"]]
+    texts = emit_modules(functions)
+    assert ["@a(" in t for t in texts] == [True, False]
+    assert "define void @b(" in texts[1] and "define void @d(" in texts[0]

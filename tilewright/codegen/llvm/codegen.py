@@ -16,6 +16,9 @@ from tilewright.ir.node import Node, children
 from tilewright.ir.type import PointerType, PrimType
 from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
+from tilewright.support.span import Span
+from tilewright.target.machine import MachineModel, model_of
+from tilewright.target.target import Target
 from tilewright.tir.expr import BinaryOpExpr, Call, Var
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore, Stmt
@@ -52,12 +55,10 @@ class Features:
     vector_bits: int = 512
 
     @staticmethod
-    def of(features: str) -> Features:
-        """From LLVM's feature list, such as `+avx512f,+fma,-amx-int8`."""
-        names = {f[1:] for f in features.split(",") if f.startswith("+")}
-        wide = "avx512f" in names
-        x86 = any(name.startswith(("sse", "avx")) for name in names)
-        return Features("fma" in names or not x86, wide, 512 if wide else 256)
+    def of(target: Target | None) -> Features:
+        """Of the processor that `target` is for; of this machine's without one."""
+        model = MachineModel.of(target) if target is not None else model_of({})
+        return Features(model.has_fma, model.has("avx512f"), model.vector_bits)
 
 
 @dataclass
@@ -85,6 +86,7 @@ class FunctionEmitter:
         self.no_alias: set[int] = set()
         self.never_negative: set[int] = set()
         self.cleanups: list[Callable[[], None]] = []
+        self.loops: list[tuple[str, str, int]] = []  # where to go on, where out, and cleanups
         self.can_fail = False
         self.returns = "void"
         self.in_index = 0
@@ -217,9 +219,15 @@ class FunctionEmitter:
         self.b.do(f"ret {value}" if value is not None else "ret void")
         self.b.start(self.b.label("after"))
 
-    def fail_unless(self, ok: Value) -> None:
-        """Leaves with -1 unless `ok`; the error has been raised by then or is by the caller."""
-        self.fail_if(ok, lambda: None, inverted=True)
+    def jump_out(self, which: int, span: Span | None) -> None:
+        """Goes on with the next iteration (0) or leaves the innermost loop (1)."""
+        if not self.loops or not self.loops[-1][which]:
+            raise CompileError("`break` and `continue` need a serial loop around them", span)
+        target, kept = self.loops[-1][which], self.loops[-1][2]
+        for cleanup in reversed(self.cleanups[kept:]):
+            cleanup()
+        self.b.jump(str(target))
+        self.b.start(self.b.label("after"))
 
     def fail_if(
         self, bad: Value, raise_error: Callable[[], None], *, inverted: bool = False
@@ -235,16 +243,15 @@ class FunctionEmitter:
         self.b.start(fine)
 
 
-def emit_module(functions: Mapping[str, PrimFunc], features: Features | str | None = None) -> str:
+def emit_module(functions: Mapping[str, PrimFunc], target: Target | Features | None = None) -> str:
     """The LLVM IR text of a module with one function for each of `functions`, by symbol.
 
-    `features` says what the machine has (LLVM's feature list, or `Features`). A function that can
-    fail, because it asserts or calls packed functions, returns `i32`: 0, or -1 with the error
-    raised through tvm-ffi; the others return what `ret_type` says. Raises `CompileError` for what
-    is not lowered TensorIR.
+    `target` says what the machine has; without it, this machine's processor. A function that can
+    fail (see `may_fail`) returns `i32`: 0, or -1 with the error raised through tvm-ffi; the others
+    return what `ret_type` says. Raises `CompileError` for what is not lowered TensorIR.
     """
     _load_tables()
-    known = Features.of(features) if isinstance(features, str) else features or Features()
+    known = target if isinstance(target, Features) else Features.of(target)
     module = ModuleBuilder()
     failing = frozenset(name for name, func in functions.items() if may_fail(func))
     context = Context(module, known, functions, failing)

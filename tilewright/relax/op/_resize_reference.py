@@ -11,9 +11,7 @@ import numpy as np
 Array = Any
 
 
-def source_place(
-    out: int, size: int, target: int, low: float, high: float, mode: str
-) -> float:
+def source_place(out: int, size: int, target: int, low: float, high: float, mode: str) -> float:
     """Where element `out` of `target` lies in an axis of `size` (ONNX Resize's formulas)."""
     scale = target / size
     if mode == "half_pixel":

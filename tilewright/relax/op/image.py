@@ -10,8 +10,8 @@ from ...support.errors import CompileError
 from ..base import Expr
 from . import _infer
 from ._declare import Shape, op, sample
-from ._samples import array
 from ._resize_reference import resize
+from ._samples import array
 from .nn._layout import axes_of
 
 

@@ -53,12 +53,18 @@ def shape_of(value: Tensor) -> Any:
 def reshape(value: Tensor, shape: Sequence[int]) -> Tensor:
     """A tensor of another shape over the same memory; one dimension may be -1."""
     source = _expect_tensor(value, "reshape")
-    dims = _filled(source, [int(d) for d in shape])
+    dims = _filled(source, _dims(shape, "reshape"))
     if int(np.prod(dims, dtype=object)) != source.numel():
         raise ArgumentError(
             f"reshape: cannot view a tensor of shape {source.shape} as {tuple(shape)}"
         )
     return source._create_view(tuple(dims))
+
+
+def _dims(shape: Any, name: str) -> list[int]:
+    if not isinstance(shape, (tuple, list, Array)) or not all(isinstance(d, int) for d in shape):
+        raise ArgumentError(f"{name}: expected a shape, found {type(shape).__name__}")
+    return [int(d) for d in shape]
 
 
 def _filled(source: Tensor, dims: list[int]) -> list[int]:
@@ -87,7 +93,7 @@ def tensor_to_shape(value: Tensor) -> Any:
 @builtin("relax.run.shape_to_tensor")
 def shape_to_tensor(shape: Sequence[int]) -> Tensor:
     """A 1-d int64 tensor of the dimensions."""
-    return tensor(np.array([int(d) for d in shape], np.int64))
+    return tensor(np.array(_dims(shape, "shape_to_tensor"), np.int64))
 
 
 @builtin("vm.builtin.make_shape_tuple")
@@ -119,6 +125,8 @@ def make_tuple(*items: Any) -> Any:
 @builtin("vm.builtin.tuple_getitem")
 def tuple_getitem(values: Sequence[Any], index: int) -> Any:
     """`values[index]`."""
+    if not isinstance(values, (tuple, Array)) or not 0 <= index < len(values):
+        raise ArgumentError(f"tuple_getitem: no item {index} in {type(values).__name__}")
     return values[index]
 
 

@@ -117,9 +117,7 @@ def _ordered(space: Space, digits: list[Digit]) -> bool:
     """No two digits of one binding overlap: sorted by scale, each spans the lower ones."""
     wide = [d for d in digits if value_of(d.extent) != 1]
     while len(wide) > 1:
-        low = next(
-            (d for d in wide if all(_spans(space, o, d) for o in wide if o is not d)), None
-        )
+        low = next((d for d in wide if all(_spans(space, o, d) for o in wide if o is not d)), None)
         if low is None:
             return False
         wide.remove(low)

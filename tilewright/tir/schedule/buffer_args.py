@@ -26,9 +26,7 @@ def buffer_index(block: Any, value: Any, side: str) -> int:
         found = [int(value)] if 0 <= int(value) < len(buffers) else []
         label = str(int(value))
     else:
-        raise ArgumentError(
-            f"expected a place, a name or a Buffer, found {type(value).__name__}"
-        )
+        raise ArgumentError(f"expected a place, a name or a Buffer, found {type(value).__name__}")
     if not found:
         raise ArgumentError(
             f"block `{block.name_hint}` has no {side[:-1]} buffer {label}",

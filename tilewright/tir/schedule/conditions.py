@@ -20,9 +20,7 @@ def _not_dominant(scope: BlockScope, block: StmtSRef) -> str | None:
         writers = scope.buffer_writers.get(region.buffer.data, [])
         others = [w for w in writers if w is not block]
         if others:
-            return (
-                f"`{region.buffer.name}` is also written by block `{others[0].block.name_hint}`"
-            )
+            return f"`{region.buffer.name}` is also written by block `{others[0].block.name_hint}`"
     return None
 
 
@@ -103,9 +101,7 @@ def require_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> 
         refuse(f"the block is not a reduction: {why}", block)
 
 
-def require_complete_or_reduction(
-    state: ScheduleState, block: StmtSRef, root: StmtSRef
-) -> None:
+def require_complete_or_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
     """Refuses unless `block` is complete or a reduction."""
     why = not_complete(state, block, root)
     if why is None:
@@ -156,6 +152,6 @@ def require_not_output(state: ScheduleState, block: StmtSRef, root: StmtSRef) ->
     for region in block.block.writes:
         if region.buffer.data not in own:
             refuse(
-                f"the block is an output of its scope: `{region.buffer.name}` is not allocated there",
+                f"the block is an output: `{region.buffer.name}` is not allocated in its scope",
                 block,
             )

@@ -33,9 +33,7 @@ def copy_block(
     """The loops around a block that copies `box` (None: all) of `source` to the same place of
     `target`."""
     axes = [
-        IterVar(
-            Range(IntImm(size.dtype, 0), size), Var(f"v{k}", size.dtype), IterVarType.DataPar
-        )
+        IterVar(Range(IntImm(size.dtype, 0), size), Var(f"v{k}", size.dtype), IterVarType.DataPar)
         for k, size in enumerate(source.shape)
     ]
     indices = tuple(axis.var for axis in axes)
@@ -108,8 +106,7 @@ class RedirectReads(Rewriter):
             )
         made = block.replace(
             reads=tuple(
-                BufferRegion(self.new, r.region) if r.buffer is self.old else r
-                for r in block.reads
+                BufferRegion(self.new, r.region) if r.buffer is self.old else r for r in block.reads
             ),
             body=self.rewrite(block.body),
             init=self.rewrite(block.init) if block.init is not None else None,

@@ -26,9 +26,7 @@ def single_store(block: StmtSRef) -> BufferStore:
     return stmt.body
 
 
-def axis_of_index(
-    block: Block, indices: Sequence[PrimExpr], what: str
-) -> dict[Var, int]:
+def axis_of_index(block: Block, indices: Sequence[PrimExpr], what: str) -> dict[Var, int]:
     """The place at which each axis is an index. Refuses if the indices are not the axes, each
     once, up to axes of one value and constant indices."""
     axes = {axis.var: axis for axis in block.iter_vars}
@@ -52,9 +50,7 @@ def is_unit(axis: IterVar) -> bool:
 def unit_values(block: Block) -> dict[Var, PrimExpr]:
     """The values of the axes that have only one."""
     return {
-        axis.var: axis.dom.min
-        for axis in block.iter_vars
-        if axis.dom is not None and is_unit(axis)
+        axis.var: axis.dom.min for axis in block.iter_vars if axis.dom is not None and is_unit(axis)
     }
 
 

@@ -15,7 +15,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, TypeVar, overload
 
 from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError
@@ -238,6 +238,15 @@ METHODS: dict[str, InstructionKind] = {}
 """Every primitive by the name of its method on `Schedule`."""
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@overload
+def primitive(function: F) -> F: ...
+@overload
+def primitive(*, sampling: bool = False, pure: bool = False) -> Callable[[F], F]: ...
+
+
 def primitive(function: Any = None, *, sampling: bool = False, pure: bool = False) -> Any:
     """Declares a primitive; the function stays as it is.
 
@@ -245,7 +254,11 @@ def primitive(function: Any = None, *, sampling: bool = False, pure: bool = Fals
     made. `pure`: it looks and does not change the program.
     """
     if function is None:
-        return lambda f: primitive(f, sampling=sampling, pure=pure)
+        return lambda f: _declare(f, sampling, pure)
+    return _declare(function, sampling, pure)
+
+
+def _declare(function: F, sampling: bool, pure: bool) -> F:
     hints = typing.get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
     params = []

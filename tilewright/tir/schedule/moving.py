@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from ...ir.expr import IntImm, PrimExpr
@@ -115,9 +116,21 @@ def solve_axes(
         for region in (r for r in regions if r.buffer is buffer):
             for r, interval in zip(region.region, box, strict=True):
                 width = value_of(space.poly(r.extent))
+                if exact:
+                    _require_inside(space, region, block)
                 _solve(space, axes, space.poly(r.min), width, interval, found, exact, block)
         total = found if total is None else _either(space, total, found)
     return total or {}
+
+
+def _require_inside(space: Space, region: BufferRegion, block: Block) -> None:
+    """Refuses a block that reads outside of the buffer (what it guards by a condition): nobody
+    writes there, so that no run of the loop would bring these instances."""
+    for r, size in zip(region.region, region.buffer.shape, strict=True):
+        low = space.poly(r.min)
+        room = plus(plus(space.poly(size), low, -1), space.poly(r.extent), -1)
+        if not (space.nonneg(low) and space.nonneg(room)):
+            refuse(f"the block reads `{region.buffer.name}` beyond its bounds", block)
 
 
 def _solve(
@@ -142,6 +155,10 @@ def _solve(
             refuse("what the block reads cannot be related to one run of the loop", block)
         return
     terms.sort(key=lambda t: -t[1])
+    if not _is_mixed_radix(space, terms):
+        if exact:
+            refuse("several of the block's axes run over what it reads: its windows overlap", block)
+        return
     if exact and width > terms[-1][1]:
         refuse("the block reads more than a point: its windows overlap", block)
     rest = {m: c for m, c in p.items() if (m, c) not in terms}
@@ -153,6 +170,15 @@ def _solve(
         if first != last or k + 1 == len(terms):
             return
         low, high = plus(low, times(first, scale), -1), plus(high, times(first, scale), -1)
+
+
+def _is_mixed_radix(space: Space, terms: list[tuple[tuple[int, ...], int]]) -> bool:
+    """True if each term, sorted by scale, spans what the smaller ones can add up to."""
+    for (_, scale), (m, c) in itertools.pairwise(terms):
+        most = space.relax({m: c})[1]
+        if most is None or not space.nonneg(plus(constant(scale - 1), most, -1)):
+            return False
+    return True
 
 
 def _variables(space: Space, m: tuple[int, ...]) -> set[int]:

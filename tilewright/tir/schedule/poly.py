@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...support.dtypes import dtype_of
@@ -278,7 +279,9 @@ class Space:
             high = self._again(high, is_free, depth, 1)
         return low, high
 
-    def _again(self, p: Poly | None, free: Callable[[int], bool], depth: int, side: int) -> Poly | None:
+    def _again(
+        self, p: Poly | None, free: Callable[[int], bool], depth: int, side: int
+    ) -> Poly | None:
         if p is None or not any(free(v) for v in self.variables(p)):
             return p
         return self.relax(p, free, depth - 1)[side]
@@ -395,8 +398,10 @@ class Space:
             inner = self._single(atom.args[0], "//")
             if inner is not None:
                 x, low = inner
-                return self.expr(x, dtype) % self.expr(times(low, atom.args[1]), dtype) // self.expr(
-                    low, dtype
+                return (
+                    self.expr(x, dtype)
+                    % self.expr(times(low, atom.args[1]), dtype)
+                    // self.expr(low, dtype)
                 )
         first, second = (self.expr(p, dtype) for p in atom.args)
         return _WRITE[atom.kind](first, second)
@@ -438,9 +443,9 @@ def _common_factor(p: Poly, c: int) -> int:
     return math.gcd(c, *p.values()) if c > 0 else 1
 
 
-def _read_var(space: Space, expr: PrimExpr) -> Poly:
+def _read_var(space: Space, expr: Var) -> Poly:
     known = space.env.get(id(expr))
-    return known if known is not None else {(space._variable(expr),): 1}  # type: ignore[arg-type]
+    return known if known is not None else {(space._variable(expr),): 1}
 
 
 def _read_division(quotient: bool) -> Callable[[Space, FloorDiv], Poly]:
@@ -479,7 +484,7 @@ def _read_call(space: Space, expr: Call) -> Poly:
     return space.opaque(expr)
 
 
-_READ: Mapping[type, Callable[[Space, PrimExpr], Poly]] = {  # type: ignore[assignment]
+_READ: Mapping[type, Callable[[Space, Any], Poly]] = {
     IntImm: lambda s, e: constant(e.value),
     Var: _read_var,
     SizeVar: _read_var,

@@ -15,7 +15,6 @@ from ..expr import BufferLoad, Var
 from ..stmt import (
     Block,
     BlockRealize,
-    BufferRegion,
     BufferStore,
     For,
     IfThenElse,
@@ -55,7 +54,7 @@ class Folding(Rewriter):
     def binary(self, node: Any) -> PrimExpr:
         """The operation on the rewritten operands."""
         a, b = self.rewrite(node.a), self.rewrite(node.b)
-        return node if a is node.a and b is node.b else _FOLDING[type(node)](a, b)  # type: ignore[no-any-return]
+        return node if a is node.a and b is node.b else _FOLDING[type(node)](a, b)
 
 
 class Substitute(Folding):
@@ -178,16 +177,6 @@ def accesses(node: object) -> Accesses:
     found = Accesses()
     found.walk(node)
     return found
-
-
-def same_place(region: BufferRegion, buffer: Buffer) -> BufferRegion:
-    """The same ranges of another buffer."""
-    return BufferRegion(buffer, region.region)
-
-
-def exchange(regions: tuple[BufferRegion, ...], old: Buffer, new: Buffer) -> tuple[BufferRegion, ...]:
-    """The regions, those of `old` now of `new`."""
-    return tuple(same_place(r, new) if r.buffer is old else r for r in regions)
 
 
 def with_scope(buffer: Buffer, scope: str, name: str | None = None) -> Buffer:

@@ -120,7 +120,7 @@ class ScheduleState:
     def common_ancestor(self, srefs: Iterable[StmtSRef]) -> StmtSRef:
         """The lowest block or loop that holds all of `srefs` strictly within it."""
         paths = [list(s.ancestors())[::-1] for s in srefs]
-        common = None
+        common: StmtSRef | None = None
         for step in zip(*paths, strict=False):
             if any(at is not step[0] for at in step):
                 break
@@ -198,9 +198,7 @@ class ScheduleState:
             realize = part if isinstance(part, BlockRealize) else None
             inner = part.block if isinstance(part, BlockRealize) else part
             known = (
-                blocks.get(id(inner))
-                if isinstance(inner, Block)
-                else loops.get(id(inner.loop_var))
+                blocks.get(id(inner)) if isinstance(inner, Block) else loops.get(id(inner.loop_var))
             )
             if known is None or known.stmt is not None:
                 known = StmtSRef(None, parent)

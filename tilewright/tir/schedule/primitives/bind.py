@@ -5,9 +5,9 @@ from __future__ import annotations
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import ForKind
 from ..instruction import Loop, primitive
+from ..loop_checks import require_parallelizable
 from ..refusal import refuse
 from ..state import ScheduleState
-from ..loop_checks import require_parallelizable
 
 TAGS = (
     *(f"{kind}Idx.{axis}" for kind in ("block", "thread") for axis in "xyz"),

@@ -98,9 +98,7 @@ def _init_nest(block: StmtSRef, loop: StmtSRef) -> tuple[Stmt, BlockNode]:
         annotations=stmt.annotations,
     )
     predicate = T.all(*(substitute(c, copies) for c in condition))
-    body: Stmt = BlockRealize(
-        tuple(substitute(v, copies) for v in values), predicate, made_block
-    )
+    body: Stmt = BlockRealize(tuple(substitute(v, copies) for v in values), predicate, made_block)
     for at in reversed(kept):
         old = at.loop
         body = For(copies[old.loop_var], substitute(old.min, copies),  # type: ignore[arg-type]

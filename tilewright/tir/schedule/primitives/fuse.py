@@ -7,13 +7,13 @@ from ... import op as T
 from ...expr import Var
 from ...stmt import For, ForKind, Stmt
 from ..instruction import Loop, primitive
+from ..loop_checks import require_plain, require_zero_min
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
 from ..rewrite import SubstituteInLoops
 from ..sref import StmtSRef
 from ..state import ScheduleState
-from ..loop_checks import require_plain, require_zero_min
 
 
 @primitive

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...stmt import ForKind
 from ..instruction import Loop, primitive
-from ..state import ScheduleState
 from ..loop_checks import require_parallelizable, set_kind
+from ..state import ScheduleState
 
 
 @primitive

@@ -57,9 +57,7 @@ def reverse_compute_inline(state: ScheduleState, block: Block) -> None:
     state.replace(root, changed, {root.block: changed, producer.block: made})
 
 
-def _producer(
-    state: ScheduleState, block: StmtSRef, root: StmtSRef
-) -> tuple[StmtSRef, Buffer]:
+def _producer(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> tuple[StmtSRef, Buffer]:
     scope = state.get_block_scope(root)
     producers = scope.producers(block)
     if len(producers) != 1:
@@ -127,7 +125,7 @@ def _guarded(
     """The producer's realization, run only where the consumer would have run."""
     if producer.realize is None:
         raise TypeError("a block without realization")
-    stores = [s for s in accesses(producer.block.body).stores]
+    stores = accesses(producer.block.body).stores
     space = space_at(state, producer)
     env = {axis.var: value for axis, value in
            zip(producer.block.iter_vars, producer.realize.iter_values, strict=True)}  # fmt: skip

@@ -6,13 +6,13 @@ from ....ir.expr import IntImm, PrimExpr
 from ... import op as T
 from ...stmt import For, ForKind, Stmt
 from ..instruction import Expr, Loop, primitive
+from ..loop_checks import require_plain, require_zero_min
 from ..poly import Space
 from ..refusal import refuse
 from ..regions import space_at
 from ..rewrite import SubstituteInLoops, add_predicate, map_realizes
 from ..sref import StmtSRef
 from ..state import ScheduleState
-from ..loop_checks import require_plain, require_zero_min
 
 
 @primitive
@@ -46,8 +46,10 @@ def split(
         value = value * extent + (IntImm(dtype, 0) if is_unit else var)
     rewriter = SubstituteInLoops({old.loop_var: value}, space)
     body: Stmt = rewriter.run(old.body)
-    if not disable_predication and not space.can_prove_less(value, old.extent) and not _fits(
-        space, old.extent, extents, factors
+    if (
+        not disable_predication
+        and not space.can_prove_less(value, old.extent)
+        and not _fits(space, old.extent, extents, factors)
     ):
         condition = T.less(space.simplify(value), old.extent)
         body = map_realizes(body, lambda realize: add_predicate(realize, condition))
@@ -57,9 +59,7 @@ def split(
     return _nest(state, body, len(extents))
 
 
-def _extents(
-    space: Space, loop: StmtSRef, factors: list[int | PrimExpr | None]
-) -> list[PrimExpr]:
+def _extents(space: Space, loop: StmtSRef, factors: list[int | PrimExpr | None]) -> list[PrimExpr]:
     """The factors as expressions, the open one computed. Refuses factors that do not fit."""
     extent = loop.loop.extent
     dtype = loop.loop.loop_var.dtype

@@ -1,0 +1,88 @@
+"""Traces: text, JSON and replay give the same program."""
+
+import json
+
+import pytest
+
+from tests.tir.schedule.programs import conv2d, matmul
+from tilewright.ir import assert_structural_equal
+from tilewright.support.errors import ArgumentError
+from tilewright.tir import Schedule
+from tilewright.tir.schedule import InstructionKind, Trace
+
+
+def scheduled() -> Schedule:
+    """A convolution with most loop and block primitives applied."""
+    sch = Schedule(conv2d())
+    conv = sch.get_block("conv")
+    sch.compute_inline(sch.get_block("added"))
+    n, o, h, v, rc, ry, rx = sch.get_loops(conv)
+    h0, h1 = sch.split(h, [None, 4])
+    sch.reorder(n, h0, v, rc, ry, rx, h1, o)
+    sch.compute_at(sch.get_block("pad"), h0)
+    sch.reverse_compute_at(sch.get_block("relu"), h0, preserve_unit_loops=True)
+    sch.parallel(sch.fuse(n, h0))
+    sch.annotate(conv, "tile", {"rows": [1, 2]})
+    sch.decompose_reduction(conv, v)
+    sch.cache_write(sch.get_block("relu"), 0, "local")
+    return sch
+
+
+def test_replaying_a_trace_gives_the_same_program():
+    sch = scheduled()
+    other = Schedule(conv2d())
+    sch.trace.apply_to_schedule(other, remove_postproc=False)
+    assert_structural_equal(sch.mod, other.mod)
+    assert str(other.trace) == str(sch.trace)
+
+
+def test_json_goes_through_text():
+    sch = scheduled()
+    text = json.dumps(sch.trace.as_json())
+    other = Schedule(conv2d())
+    Trace.apply_json_to_schedule(text, other)
+    assert_structural_equal(sch.mod, other.mod)
+
+
+def test_the_python_text_runs():
+    sch = scheduled()
+    scope = {}
+    exec(str(sch.trace), scope)
+    other = Schedule(conv2d())
+    scope["apply_trace"](other)
+    assert_structural_equal(sch.mod, other.mod)
+
+
+def test_the_python_text():
+    sch = Schedule(matmul())
+    i = sch.get_loops(sch.get_block("C"))[0]
+    sch.split(i, [None, 4])
+    assert sch.trace.as_python() == [
+        'b0 = sch.get_block(name="C", func_name="main")',
+        "l1, l2, l3 = sch.get_loops(block=b0)",
+        "l4, l5 = sch.split(loop=l1, factors=[None, 4], preserve_unit_iters=True, "
+        "disable_predication=False)",
+    ]
+
+
+def test_simplified_drops_looks_that_nobody_uses():
+    sch = Schedule(matmul())
+    sch.get_loops("C")
+    sch.parallel(sch.get_loops("C")[0])
+    sch.enter_postproc()
+    sch.unroll(sch.get_loops("C")[1])
+    short = sch.trace.simplified(remove_postproc=True)
+    assert [i.kind.name for i in short.insts] == ["GetBlock", "GetLoops", "Parallel"]
+
+
+def test_every_method_shows_what_it_does():
+    for kind in InstructionKind.registry.values():
+        method = getattr(Schedule, kind.method)
+        assert method.__doc__, kind.method
+        if not kind.is_pure and kind.name != "EnterPostproc":
+            assert "->" in method.__doc__, kind.method
+
+
+def test_unknown_instructions_are_refused():
+    with pytest.raises(ArgumentError, match="no schedule instruction is called 'Nope'"):
+        Trace.apply_json_to_schedule([[["Nope", [], [], []]], []], Schedule(matmul()))

@@ -1,3 +1,0 @@
-"""The public path of `tilewright.tir.arith`."""
-
-from ..tir.arith import *
