@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -208,7 +209,20 @@ def test_number_of_threads_is_set_and_read_by_global_functions() -> None:
     assert num_threads() >= 1
 
 
-CORES = len(os.sched_getaffinity(0))
+def cores() -> int:
+    """The cores of the processors that this process may use, within the limit of its container."""
+    mine = os.sched_getaffinity(0)
+    found = set()
+    for cpu in mine:
+        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        first = int(re.match(r"\d+", path.read_text())[0]) if path.exists() else cpu
+        found.add(first if first in mine else cpu)
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    quota, period = limit.read_text().split() if limit.exists() else ("max", "1")
+    return len(found) if quota == "max" else min(len(found), -(-int(quota) // int(period)))
+
+
+CORES = cores()
 SET_EARLY = """
 from tilewright.runtime import num_threads, set_num_threads
 set_num_threads(7)

@@ -25,7 +25,6 @@ def support_ir(triple: str) -> str:
 
 
 _DECLARATIONS = f"""
-declare i32 @snprintf(ptr, i64, ptr, ...)
 declare ptr @malloc(i64)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare {{ i64, i1 }} @llvm.umul.with.overflow.i64(i64, i64)
