@@ -1,0 +1,1 @@
+"""Schedules for processors, computed from shapes and the machine model."""
