@@ -11,6 +11,7 @@ import tvm_ffi
 
 from tilewright import tir
 from tilewright.codegen.llvm.codegen import emit_module
+from tilewright.codegen.llvm.modules import call_groups, emit_modules
 from tilewright.ir.expr import GlobalVar
 from tilewright.ir.type import PrimType
 from tilewright.support.errors import CompileError
@@ -246,3 +247,17 @@ def test_prefetch_and_llvm_intrinsics() -> None:
 def test_an_unknown_intrinsic_is_an_error() -> None:
     with pytest.raises(CompileError, match=r"tir\.vscale"):
         emit_module({"kernel": PrimFunc([], Evaluate(Call("int32", "tir.vscale", ())))})
+
+
+def test_functions_are_grouped_by_their_calls() -> None:
+    n = Var("n", "int32")
+
+    def calling(*names: str) -> PrimFunc:
+        calls = [Evaluate(Call("int32", GlobalVar(name), (n,))) for name in names]
+        return PrimFunc([n], SeqStmt((*calls, Evaluate(i32(0)))))
+
+    functions = {"a": calling("d"), "b": calling(), "c": calling("sin"), "d": calling("c")}
+    assert call_groups(functions) == [["a", "c", "d"], ["b"]]
+    texts = emit_modules(functions)
+    assert ["@a(" in t for t in texts] == [True, False]
+    assert "define void @b(" in texts[1] and "define void @d(" in texts[0]

@@ -206,7 +206,8 @@ class _FunctionVerifier:
 
     def _fail(self, index: int, problem: str) -> None:
         instruction = self.function.instructions[index]
-        span = model_span(instruction.span) if getattr(instruction, "span", "") else None  # type: ignore[attr-defined]
+        origin = getattr(instruction, "span", "")
+        span = model_span(origin) if isinstance(origin, str) and origin else None
         raise CompileError(
             f"function {self.function.name!r}, instruction {index}: {problem}",
             span,

@@ -11,3 +11,4 @@ from .scatter import *
 from .slicing import *
 from .transform import *
 from .reduction import *
+from . import nn

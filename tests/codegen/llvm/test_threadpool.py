@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,18 +160,36 @@ def test_number_of_threads_is_set_and_read_by_global_functions() -> None:
     assert num_threads() >= 1
 
 
-@pytest.mark.parametrize(("given", "expected"), [("3", "3"), ("nonsense", None), ("-1", None)])
-def test_the_environment_sets_the_default(given: str, expected: str | None) -> None:
-    code = (
-        "from tilewright.codegen.llvm import jit\n"
-        "import tilewright.support.knobs as k; k.NUM_THREADS.get = lambda: 0\n"
-        "print(jit.num_threads())"
-    )
-    environment = {**os.environ, "TILEWRIGHT_NUM_THREADS": given}
+CORES = len(os.sched_getaffinity(0))
+SET_EARLY = """
+from tilewright.runtime import num_threads, set_num_threads
+set_num_threads(7)
+before = num_threads()
+from tilewright.codegen.llvm import jit
+print(before, jit.num_threads(), num_threads())
+set_num_threads(4)
+print(jit.num_threads())
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "code", "expected"),
+    [
+        ("", "from tilewright.codegen.llvm import jit; print(jit.num_threads())", str(CORES)),
+        ("3", "from tilewright.codegen.llvm import jit; print(jit.num_threads())", "3"),
+        ("0", "from tilewright.codegen.llvm import jit; print(jit.num_threads())", str(CORES)),
+        ("2", SET_EARLY, "7 7 7 4"),
+    ],
+)
+def test_the_default_comes_from_the_environment(variable: str, code: str, expected: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "TILEWRIGHT_NUM_THREADS"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[3])
+    if variable:
+        environment["TILEWRIGHT_NUM_THREADS"] = variable
     result = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert result.stdout.strip() == (expected or str(len(os.sched_getaffinity(0))))
+    assert result.stdout.split() == expected.split()
 
 
 def test_workspace_blocks_are_aligned_distinct_and_reused(module: JITModule) -> None:

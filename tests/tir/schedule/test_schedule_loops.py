@@ -181,7 +181,7 @@ def test_parallel_refuses_tiles_that_share_what_they_both_write():
     assert sch.get(h).kind == ForKind.PARALLEL
     other = Schedule(conv2d())
     other.compute_at("pad", other.get_loops("conv")[2])
-    with pytest.raises(ScheduleError, match="not bound to affine|not data-parallel"):
+    with pytest.raises(ScheduleError, match=r"not bound to affine|not data-parallel"):
         other.parallel(other.get_loops("conv")[4])
 
 

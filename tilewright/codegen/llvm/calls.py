@@ -16,7 +16,7 @@ from tilewright.tir.expr import BufferLoad, Call, StringImm
 
 from .builder import Value
 from .codegen import INTRINSICS, FunctionEmitter, parameter_type, return_type
-from .expressions import convert
+from .conversions import convert
 from .intrinsics import arguments, on
 from .memory import address_of
 from .narrow import to_memory

@@ -52,7 +52,7 @@ class Machine:
 @functools.cache
 def host_machine() -> Machine:
     """This machine: its processor with all that it can do."""
-    _initialize()
+    initialize_llvm()
     return Machine(
         llvm.get_process_triple(),
         llvm.get_host_cpu_name(),
@@ -117,7 +117,8 @@ _INITIALIZED = threading.Lock()
 _initialized = False
 
 
-def _initialize() -> None:
+def initialize_llvm() -> None:
+    """Makes LLVM's targets known; later calls do nothing."""
     global _initialized
     with _INITIALIZED:
         if not _initialized:
@@ -155,7 +156,7 @@ class _Optimized:
         self.text, self.machine = text, machine
 
     def __enter__(self) -> tuple[Any, Any]:
-        _initialize()
+        initialize_llvm()
         self.target_machine = _target_machine(self.machine)
         self.context = llvm.create_context()
         try:

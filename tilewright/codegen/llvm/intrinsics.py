@@ -25,7 +25,8 @@ from .builder import (
     wrapped,
 )
 from .codegen import INTRINSICS, FunctionEmitter, IntrinsicHandler, function_attributes
-from .expressions import convert, float_min_max, guarded, touches_memory
+from .conversions import convert
+from .expressions import float_min_max, guarded, touches_memory
 from .memory import address_of
 from .narrow import from_memory, round_narrow, to_memory
 from .types import is_narrow, value_type

@@ -67,6 +67,11 @@ def export_library(
 def _write_library(
     path: Path, executable: Executable, objects: Sequence[bytes], machine: Machine
 ) -> None:
+    if not machine.is_elf:
+        raise LinkError(
+            f"libraries for {machine.triple} cannot be made yet",
+            hint="export to a path that ends in `.tw`",
+        )
     linker = find_linker(machine)
     glue = compile_module(_glue_ir(executable.constants, machine.triple), machine)
     support = compile_module(support_ir(machine.triple), machine)
@@ -85,7 +90,7 @@ def _write_library(
         stub = _stub(folder, everything, machine, linker)
         options = [
             "-z nodelete", f"--version-script={folder / 'exports'}", f"-soname={path.name}",
-            "--build-id=none", "--hash-style=gnu", "--no-undefined-version",
+            "--build-id=none",
         ]  # fmt: skip
         libraries = _libraries(linker, machine)
         if libraries:

@@ -16,7 +16,7 @@ from tilewright.tir.expr import Call, StringImm
 
 from .builder import Value, escaped, int_of, size_of
 from .codegen import STATEMENTS, FunctionEmitter, stack_size
-from .expressions import is_never_negative
+from .division import is_never_negative
 from .types import alignment, memory_type
 
 BREAK, CONTINUE = Op.get("tir.break_loop"), Op.get("tir.continue_loop")

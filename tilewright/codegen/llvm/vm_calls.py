@@ -13,12 +13,15 @@ def calls_ir(text: Text) -> str:
 @tw.shape.name = private constant %tw.bytes {{ ptr {text.string("ffi.Shape")}, i64 9 }}
 @tw.shape.cache = internal global ptr null, align 8
 
-; Calls the global function of that name, kept in `cache` after the first call.
+; Calls the global function of that name; `cache`, where not null, keeps it for the next call.
 define i32 @tilewright_call_global(ptr %cache, ptr %name, ptr %args, i32 %count, ptr %out) {{
 entry:
   %buffer = alloca [{BUFFER} x i8]
   %found = alloca ptr
   store i64 0, ptr %out
+  %fleeting = icmp eq ptr %cache, null
+  br i1 %fleeting, label %find, label %look
+look:
   %kept = load atomic ptr, ptr %cache acquire, align 8
   %known = icmp ne ptr %kept, null
   br i1 %known, label %call, label %find
@@ -27,12 +30,18 @@ find:
   %status = call i32 @TVMFFIFunctionGetGlobal(ptr %name, ptr %found)
   %handle = load ptr, ptr %found
   %none = icmp eq ptr %handle, null
-  br i1 %none, label %missing, label %keep
+  br i1 %none, label %missing, label %have
 missing:
   call void @tw.clear_error()
   %name.text = load ptr, ptr %name
   br label %bad
 {text.fail("bad", "global function `%s` is not registered", "ptr %name.text")}
+have:
+  br i1 %fleeting, label %once, label %keep
+once:
+  %answer = call i32 @TVMFFIFunctionCall(ptr %handle, ptr %args, i32 %count, ptr %out)
+  %dropped = call i32 @TVMFFIObjectDecRef(ptr %handle)
+  ret i32 %answer
 keep:
   %exchange = cmpxchg ptr %cache, ptr null, ptr %handle acq_rel acquire
   %mine = extractvalue {{ ptr, i1 }} %exchange, 1
@@ -42,7 +51,7 @@ drop:
   %other = extractvalue {{ ptr, i1 }} %exchange, 0
   br label %call
 call:
-  %function = phi ptr [ %kept, %entry ], [ %handle, %keep ], [ %other, %drop ]
+  %function = phi ptr [ %kept, %look ], [ %handle, %keep ], [ %other, %drop ]
   %result = call i32 @TVMFFIFunctionCall(ptr %function, ptr %args, i32 %count, ptr %out)
   ret i32 %result
 }}

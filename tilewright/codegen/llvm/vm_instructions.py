@@ -324,11 +324,10 @@ def _call_packed(f: FunctionEmitter, ins: CallPacked) -> None:
         symbol = builtin.removeprefix("tilewright_")
         f.module.declare(builtin, "i32", "ptr, i32, ptr")
         return f.define(ins.dst, lambda at: f.call(symbol, f"{arguments}, ptr {at}"))
-    cache, name = f.module.global_cache(ins.name)
+    name = f.module.name_bytes(ins.name)
     arguments = f.arguments(ins.args)
     return f.define(
-        ins.dst,
-        lambda at: f.call("call_global", f"ptr {cache}, ptr {name}, {arguments}, ptr {at}"),
+        ins.dst, lambda at: f.call("call_global", f"ptr null, ptr {name}, {arguments}, ptr {at}")
     )
 
 

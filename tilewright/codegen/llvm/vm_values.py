@@ -43,6 +43,30 @@ end:
   ret void
 }}
 
+; *out = a view of an argument; a reference that the caller lets go of is seen as what it refers to
+define void @tilewright_parameter(ptr %argument, ptr %out) {{
+entry:
+  %whole = load i64, ptr %argument
+  %slot = getelementptr i64, ptr %argument, i64 1
+  %payload = load ptr, ptr %slot
+  %out.slot = getelementptr i64, ptr %out, i64 1
+  %tag = trunc i64 %whole to i32
+  %reference = icmp eq i32 %tag, 10
+  br i1 %reference, label %follow, label %plain
+plain:
+  store i64 %whole, ptr %out
+  store ptr %payload, ptr %out.slot
+  ret void
+follow:
+  %object = load ptr, ptr %payload
+  %tag.ptr = getelementptr i8, ptr %object, i64 8
+  %object.tag = load i32, ptr %tag.ptr
+  %object.whole = zext i32 %object.tag to i64
+  store i64 %object.whole, ptr %out
+  store ptr %object, ptr %out.slot
+  ret void
+}}
+
 ; *out = a value of its own with what the view holds; *out is overwritten unread
 define i32 @tilewright_own(ptr %view, ptr %out) {{
 entry:

@@ -322,8 +322,8 @@ def FuseTIR() -> Pass:
 
 
 def _reachable(mod: IRModule, groups: set[str], before: IRModule) -> IRModule:
-    """`mod` without the groups, renaming nothing, and without kernels that only groups called."""
-    kept = {v: f for v, f in mod.items() if v.name_hint not in groups}
+    """`mod` without kernels that only the groups called."""
+    kept = mod.functions
     used = {
         g.name_hint for f in kept.values() if isinstance(f, Function) for g in all_global_vars(f)
     }

@@ -116,9 +116,21 @@ def solve_axes(
         for region in (r for r in regions if r.buffer is buffer):
             for r, interval in zip(region.region, box, strict=True):
                 width = value_of(space.poly(r.extent))
+                if exact:
+                    _require_inside(space, region, block)
                 _solve(space, axes, space.poly(r.min), width, interval, found, exact, block)
         total = found if total is None else _either(space, total, found)
     return total or {}
+
+
+def _require_inside(space: Space, region: BufferRegion, block: Block) -> None:
+    """Refuses a block that reads outside of the buffer (what it guards by a condition): nobody
+    writes there, so that no run of the loop would bring these instances."""
+    for r, size in zip(region.region, region.buffer.shape, strict=True):
+        low = space.poly(r.min)
+        room = plus(plus(space.poly(size), low, -1), space.poly(r.extent), -1)
+        if not (space.nonneg(low) and space.nonneg(room)):
+            refuse(f"the block reads `{region.buffer.name}` beyond its bounds", block)
 
 
 def _solve(

@@ -33,6 +33,8 @@ def reorder(state: ScheduleState, *ordered_loops: Loop) -> None:
     given = iter(ordered_loops)
     order = [next(given) if l in ordered_loops else l for l in chain]
     _check_extents(order)
+    for block in state.child_blocks(chain[-1]):
+        _check_init(block, order, chain)
     body: Stmt = chain[-1].loop.body
     for l in reversed(order):
         body = l.loop.replace(body=body)
@@ -77,6 +79,27 @@ def _check_blocks(state: ScheduleState, bottom: StmtSRef) -> None:
             within = [p for p in scope.producers(block) if p in blocks]
             if within and not is_covered(state, block, within):
                 refuse("the block reads what another iteration of the loops has written", block)
+
+
+def _check_init(block: StmtSRef, order: list[StmtSRef], before: list[StmtSRef]) -> None:
+    """Refuses if the first step of a reduction might no longer come first: loops that run
+    data-parallel and reduction axes at once keep their order."""
+    if block.block.init is None or block.realize is None:
+        return
+    used: dict[IterVarType, set[Var]] = {}
+    for axis, value in zip(block.block.iter_vars, block.realize.iter_values, strict=True):
+        used.setdefault(axis.iter_type, set()).update(variables_in(value))
+    mixed = used.get(IterVarType.DataPar, set()) & used.get(IterVarType.CommReduce, set())
+    old = [l for l in before if l.loop.loop_var in mixed]
+    new = [l for l in order if l.loop.loop_var in mixed]
+    if any(a is not b for a, b in zip(old, new, strict=True)):
+        refuse(
+            "the loops run data-parallel and reduction axes at once: the reduction's `init` would "
+            "no longer come first",
+            block,
+            *new,
+            hint="decompose the reduction first",
+        )
 
 
 def _check_extents(order: list[StmtSRef]) -> None:
