@@ -23,12 +23,12 @@ from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
 from ..base import ScheduleRule
+from .fallback import schedule_rest
 from .stages import (
     block_infos,
     extent_of,
     inline_injective,
     parallelize,
-    schedule_injective,
     unroll_tile,
     writeback,
 )
@@ -149,19 +149,12 @@ class Contractions(ScheduleRule):
             roles = _roles(info)
             if roles is not None:
                 schedule_contraction(sch, info, roles, machine)
-        for info in block_infos(sch):
-            if info.is_plain() and info.is_injective() and not _is_scheduled(sch, info):
-                schedule_injective(sch, info.block_rv, machine)
-        return sch
+        return schedule_rest(sch, machine)
 
 
 def _roles(info: BlockInfo) -> Roles | None:
     found = info.contraction if info.is_plain() else None
     return roles_of(info, found) if found is not None else None
-
-
-def _is_scheduled(sch: Schedule, info: BlockInfo) -> bool:
-    return any(sch.get(loop).kind != 0 for loop in info.loops)
 
 
 def schedule_contraction(
@@ -172,18 +165,18 @@ def schedule_contraction(
     if out is None:
         raise ScheduleError("a contraction has one store")
     tile = plan(machine, roles, out.buffer.dtype)
-    outer, vector = _split_columns(sch, roles, tile)
+    columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
-    around = [*batch, *outer[:1], *row_tiles]
-    sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *outer[1:], vector)
+    around = [*batch, *columns, *row_tiles]
+    sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
     here = around[-1] if around else None
     if here is None:
         here = sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)
         around = [here]
     after = writeback(sch, info, here)
-    for loop in (unrolled, *row_inner, *outer[1:]):
+    for loop in (unrolled, *row_inner, *vectors):
         sch.unroll(loop)
     sch.vectorize(vector)
     unroll_tile(sch, after, len(around), tile.lanes)
@@ -200,25 +193,18 @@ def _loop(i: IterInfo) -> LoopRV:
 
 def _split_columns(
     sch: Schedule, roles: Roles, tile: RegisterTile
-) -> tuple[list[LoopRV], LoopRV]:
-    """([loops over column tiles fused, vectors of a tile], lanes)."""
+) -> tuple[list[LoopRV], list[LoopRV], LoopRV]:
+    """(loops over column tiles, vectors of a tile, lanes of a vector)."""
     column = _loop(roles.column)
     outer = [_loop(i) for i in roles.outer_columns]
     extent = extent_of(sch, column)
-    if extent is not None and extent <= tile.lanes:
-        if not outer:
-            return [sch.add_unit_loop(column)], column
-        around, vectors = sch.split(outer[-1], [None, tile.vectors])
-        return [_fused(sch, [*outer[:-1], around]), vectors], column
-    around, vectors, lanes = sch.split(column, [None, tile.vectors, tile.lanes])
-    return [_fused(sch, [*outer, around]), vectors], lanes
-
-
-def _fused(sch: Schedule, loops: list[LoopRV]) -> LoopRV:
-    if len(loops) == 1:
-        return loops[0]
-    sch.reorder(*loops)
-    return sch.fuse(*loops)  # type: ignore[no-any-return]
+    if extent is None or extent > tile.lanes:
+        around, vectors, lanes = sch.split(column, [None, tile.vectors, tile.lanes])
+        return [*outer, around], [vectors], lanes
+    if not outer:
+        return [], [], column
+    around, vectors = sch.split(outer[-1], [None, tile.vectors])
+    return [*outer[:-1], around], [vectors], column
 
 
 def _split_rows(

@@ -78,12 +78,11 @@ def _reads(consumers: list[BlockInfo], producer: BlockInfo) -> int:
 # ---- loops over injective blocks ------------------------------------------------------------
 
 
-def schedule_injective(sch: Schedule, block: BlockRV, machine: MachineModel) -> None:
+def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
     """Loops over an injective block: the outer ones parallel, the innermost vectorized.
 
     Neighbouring loops become one where every access goes on in memory from one to the next.
     """
-    info = BlockInfo(sch, block)
     if not info.is_plain() or not info.loops or info.output is None:
         return
     count = contiguous_suffix(info)
