@@ -17,3 +17,6 @@ from .op import (
 )
 from .struct_info import *
 from .expr_functor import PyExprMutator, PyExprVisitor
+from ..support.public import lazy_attributes
+
+__getattr__, __dir__ = lazy_attributes(__name__)

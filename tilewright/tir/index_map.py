@@ -1,242 +1,340 @@
-"""Index maps: where each element of an array lies in another layout of it."""
+"""IndexMap: how the indices of one layout follow from those of another."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
-from ..ir.node import Node, definition, node
+from ..ir.functor import post_order_visit
+from ..ir.node import Node, definition, ignored, node
 from ..support.errors import ArgumentError
-from .arith import Analyzer, IntervalSet, inverse_affine_iter_map, detect_iter_map
-from .expr import Var
+from . import op as T
+from .arith import Analyzer, IterMapLevel, detect_iter_map, inverse_affine_iter_map
+from .expr import FloorDiv, FloorMod, Var
 from .stmt_functor import substitute
-
-AXIS_SEPARATOR = "axis_separator"
 
 
 @node("tir.IndexMap")
 class IndexMap(Node):
-    """`initial_indices` of the source become `final_indices` of the target."""
+    """`final_indices` as functions of the variables `initial_indices`.
+
+    `inverse_index_map`, if given, is used where it cannot be computed.
+    """
 
     initial_indices: tuple[Var, ...] = definition()
     final_indices: tuple[PrimExpr, ...]
-    inverse_index_map: IndexMap | None = None
+    inverse_index_map: IndexMap | None = ignored(default=None)
 
-    AXIS_SEPARATOR = AXIS_SEPARATOR
+    AXIS_SEPARATOR: ClassVar[str] = "axis_separator"
 
     def __post_init__(self) -> None:
         self.initial_indices = tuple(self.initial_indices)  # type: ignore[misc]
         self.final_indices = tuple(as_scalar(i) for i in self.final_indices)  # type: ignore[misc]
 
+    # ---- making -----------------------------------------------------------------------------
+
     @staticmethod
     def from_func(
-        mapping_function: Callable[..., Sequence[Any]],
+        mapping_function: Callable[..., Any],
         ndim: int | None = None,
-        inverse_index_map: Any = None,
+        inverse_index_map: Callable[..., Any] | IndexMap | None = None,
         *,
         index_dtype: str = "int64",
     ) -> IndexMap:
-        """The map that a Python function of the indices describes; `*rest` takes `ndim` indices."""
+        """The map that `mapping_function` describes: `lambda i, j: [i // 4, j, i % 4]`.
+
+        `ndim` is needed where the function takes `*indices`.
+        """
         made, separators = IndexMap.from_func_with_separators(
             mapping_function, ndim, inverse_index_map, index_dtype=index_dtype
         )
         if separators:
-            raise ArgumentError("the function gives axis separators, which have no place here")
+            raise ArgumentError(
+                "the function gives an axis separator", hint="use from_func_with_separators"
+            )
         return made
 
     @staticmethod
     def from_func_with_separators(
-        mapping_function: Callable[..., Sequence[Any]],
+        mapping_function: Callable[..., Any],
         ndim: int | None = None,
-        inverse_index_map: Any = None,
+        inverse_index_map: Callable[..., Any] | IndexMap | None = None,
         *,
         index_dtype: str = "int64",
     ) -> tuple[IndexMap, list[int]]:
-        """As `from_func`, with the places of `AXIS_SEPARATOR` among the results."""
-        variables = _variables(mapping_function, ndim, index_dtype)
-        found = mapping_function(*variables)
-        indices: list[PrimExpr] = []
+        """The map, and the places of `IndexMap.AXIS_SEPARATOR` among its results."""
+        args, by_name = _variables(mapping_function, ndim, index_dtype)
+        given = mapping_function(*args, **by_name)
+        if not isinstance(given, (tuple, list)):
+            given = [given]
+        final: list[PrimExpr] = []
         separators: list[int] = []
-        for item in found if isinstance(found, (list, tuple)) else (found,):
-            if isinstance(item, str):
-                separators.append(len(indices))
+        for item in given:
+            if isinstance(item, str) and item == IndexMap.AXIS_SEPARATOR:
+                separators.append(len(final))
             else:
-                indices.append(as_scalar(item, index_dtype))
-        if callable(inverse_index_map):
+                final.append(_typed(item, index_dtype))
+        if inverse_index_map is not None and not isinstance(inverse_index_map, IndexMap):
             inverse_index_map = IndexMap.from_func(
-                inverse_index_map, len(indices), index_dtype=index_dtype
+                inverse_index_map, len(final), index_dtype=index_dtype
             )
-        return IndexMap(tuple(variables), tuple(indices), inverse_index_map), separators
+        return IndexMap((*args, *by_name.values()), tuple(final), inverse_index_map), separators
 
-    def map_indices(self, indices: Sequence[Any]) -> tuple[PrimExpr, ...]:
-        """The target's indices of the element at `indices` of the source."""
-        return self._simplified(_bound(self.initial_indices, indices), {})
+    # ---- using ------------------------------------------------------------------------------
 
-    def _simplified(
-        self, values: Mapping[Var, PrimExpr], ranges: Mapping[Var, Range]
-    ) -> tuple[PrimExpr, ...]:
-        analyzer = Analyzer()
-        for var, extent in ranges.items():
-            analyzer.bind(var, extent)
-        return tuple(analyzer.simplify(substitute(i, values)) for i in self.final_indices)
-
-    def map_shape(self, shape: Sequence[Any]) -> tuple[PrimExpr, ...]:
-        """The smallest target shape that holds every element of a source of `shape`."""
-        analyzer = Analyzer()
-        domains: dict[Var, Any] = {}
-        for var, extent in zip(self.initial_indices, _dims(shape, self), strict=True):
-            analyzer.bind(var, Range(IntImm(var.dtype, 0), extent))
-            domains[var] = IntervalSet(IntImm(var.dtype, 0), extent - 1)
-        out = []
-        for index in self.final_indices:
-            highest = analyzer.int_set(index, domains).max_value
-            out.append(analyzer.simplify(highest + 1))
-        return tuple(out)
-
-    def map_ndarray(self, arr_src: Any) -> Any:
-        """`arr_src` laid out anew; places that no element reaches are 0."""
-        return self.map_array(np.asarray(arr_src), 0)
-
-    def map_array(self, array: np.ndarray[Any, Any], fill: float) -> np.ndarray[Any, Any]:
-        """`array` laid out anew; places that no element reaches hold `fill`."""
-        shape = [int(d) for d in self.map_shape(array.shape)]  # type: ignore[call-overload]
-        out = np.full(shape, fill, array.dtype)
-        grids = np.meshgrid(*[np.arange(n) for n in array.shape], indexing="ij", sparse=True)
-        env = dict(zip(self.initial_indices, grids, strict=True))
-        places = tuple(np.broadcast_to(_evaluate(i, env), array.shape) for i in self.final_indices)
-        out[places] = array
-        return out
-
-    def inverse(self, shape: Sequence[Any]) -> IndexMap:
-        """The map back, for a source of `shape`. Raises `ArgumentError` if elements would be
-        padding or collide."""
-        made, predicate = self.non_surjective_inverse(shape)
-        if not (isinstance(predicate, IntImm) and predicate.value == 0):
-            raise ArgumentError(f"the map leaves places of the target without a source: {predicate}")
-        return made
-
-    def non_surjective_inverse(self, shape: Sequence[Any]) -> tuple[IndexMap, PrimExpr]:
-        """The map back, and the condition (of its indices) that holds where the target is padding."""
-        dims = _dims(shape, self)
-        targets = self.map_shape(shape)
-        if self.inverse_index_map is not None:
-            return self.inverse_index_map, IntImm("bool", 0)
-        padded, ranges = _padded_ranges(self, dims)
-        found = detect_iter_map(self.final_indices, ranges)
-        if not found.indices:
-            raise ArgumentError(f"the map {self.final_indices} cannot be inverted for {list(dims)}")
-        names = [Var(f"axis{i}", self.initial_indices[0].dtype) for i in range(len(targets))]
-        back = inverse_affine_iter_map(found.indices, tuple(names))
-        analyzer = Analyzer()
-        for name, extent in zip(names, targets, strict=True):
-            analyzer.bind(name, Range(IntImm(name.dtype, 0), extent))
-        outputs = [
-            analyzer.simplify(back.get(var, IntImm(var.dtype, 0))) for var in self.initial_indices
-        ]
-        outside: PrimExpr = IntImm("bool", 0)
-        if padded:
-            from .op import logical_or
-
-            for value, extent in zip(outputs, dims, strict=True):
-                outside = logical_or(outside, analyzer.simplify(value >= extent))
-        return IndexMap(tuple(names), tuple(outputs)), outside
-
-    def is_equivalent_to(self, other: IndexMap) -> bool:
-        """Whether both send every element to the same place."""
-        if len(self.initial_indices) != len(other.initial_indices):
+    def is_equivalent_to(self, other_map: IndexMap) -> bool:
+        """True if both give the same results for all indices."""
+        if len(self.initial_indices) != len(other_map.initial_indices) or len(
+            self.final_indices
+        ) != len(other_map.final_indices):
             return False
-        there = other.map_indices(self.initial_indices)
         analyzer = Analyzer()
-        return len(there) == len(self.final_indices) and all(
-            analyzer.can_prove_equal(a, b) for a, b in zip(self.final_indices, there, strict=True)
+        theirs = other_map.map_indices(self.initial_indices)
+        return all(
+            analyzer.can_prove_equal(a, b)
+            for a, b in zip(self.final_indices, theirs, strict=True)
         )
 
+    def map_indices(self, indices: Sequence[Any], analyzer: Analyzer | None = None) -> list[PrimExpr]:
+        """The results for `indices`, simplified."""
+        env = self._bound(indices)
+        analyzer = analyzer or Analyzer()
+        return [analyzer.simplify(substitute(i, env)) for i in self.final_indices]
 
-def _variables(function: Callable[..., Any], ndim: int | None, dtype: str) -> list[Var]:
-    names: list[str] = []
-    rest: str | None = None
-    after: list[str] = []
-    for p in inspect.signature(function).parameters.values():
-        if p.kind is p.VAR_POSITIONAL:
-            rest = p.name
-        elif p.kind is p.KEYWORD_ONLY:
-            after.append(p.name)
+    def _bound(self, indices: Sequence[Any]) -> dict[Var, PrimExpr]:
+        if len(indices) != len(self.initial_indices):
+            raise ArgumentError(
+                f"the index map takes {len(self.initial_indices)} indices, given {len(indices)}"
+            )
+        return {
+            var: T.cast(as_scalar(i, var.dtype), var.dtype)
+            for var, i in zip(self.initial_indices, indices, strict=True)
+        }
+
+    def map_ranges(self, ranges: Sequence[Range]) -> list[Range]:
+        """The smallest box that holds the results for all indices within `ranges`."""
+        analyzer = Analyzer()
+        for var, r in zip(self.initial_indices, ranges, strict=True):
+            analyzer.bind(var, r)
+        out = []
+        for index in self.final_indices:
+            found = analyzer.int_set(
+                index,
+                {
+                    v: _interval(r)
+                    for v, r in zip(self.initial_indices, ranges, strict=True)
+                },
+            )
+            low, high = found.min_value, found.max_value
+            out.append(Range(analyzer.simplify(low), analyzer.simplify(high - low + 1)))
+        return out
+
+    def map_shape(self, shape: Sequence[Any]) -> list[PrimExpr]:
+        """The shape that holds the results for all indices within `shape`."""
+        dtype = self._index_dtype()
+        ranges = [Range(IntImm(dtype, 0), T.cast(as_scalar(d, dtype), dtype)) for d in shape]
+        if len(ranges) != len(self.initial_indices):
+            raise ArgumentError(
+                f"the index map takes {len(self.initial_indices)} dimensions, given {len(ranges)}"
+            )
+        return [r.extent for r in self.map_ranges(ranges)]
+
+    def map_ndarray(self, arr_src: Any) -> np.ndarray[Any, Any]:
+        """`arr_src` (an array or a runtime tensor) laid out anew; elements that nothing reaches
+        are 0."""
+        source = arr_src.numpy() if hasattr(arr_src, "numpy") else np.asarray(arr_src)
+        return self.map_array(source, 0)
+
+    def map_array(self, source: np.ndarray[Any, Any], fill: float) -> np.ndarray[Any, Any]:
+        """`source` laid out anew; elements that nothing reaches hold `fill`."""
+        shape = [int(n) for n in self.map_shape(source.shape)]  # type: ignore[call-overload]
+        grid = np.meshgrid(*[np.arange(n) for n in source.shape], indexing="ij", sparse=True)
+        env = dict(zip(self.initial_indices, grid, strict=True))
+        places = [np.broadcast_to(_evaluate(e, env), source.shape) for e in self.final_indices]
+        target = np.full(shape, fill, source.dtype)
+        target[tuple(places)] = source
+        return target
+
+    def inverse(self, shape: Sequence[Any]) -> IndexMap:
+        """The map back, for initial indices within `shape`. Raises if the map is not bijective."""
+        if self.inverse_index_map is not None:
+            return self.inverse_index_map
+        found, _ = self._inverse(shape, allow_padding=False)
+        return found
+
+    def non_surjective_inverse(self, shape: Sequence[Any]) -> tuple[IndexMap, PrimExpr]:
+        """The map back, and the condition on its indices under which they are padding: reached
+        from no initial index within `shape`."""
+        if self.inverse_index_map is not None:
+            back = self.inverse_index_map
+            return back, _outside(back.final_indices, shape, Analyzer())
+        return self._inverse(shape, allow_padding=True)
+
+    def _index_dtype(self) -> str:
+        return self.initial_indices[0].dtype if self.initial_indices else "int64"
+
+    def _inverse(self, shape: Sequence[Any], allow_padding: bool) -> tuple[IndexMap, PrimExpr]:
+        dtype = self._index_dtype()
+        sizes = [T.cast(as_scalar(d, dtype), dtype) for d in shape]
+        if len(sizes) != len(self.initial_indices):
+            raise ArgumentError(
+                f"the index map takes {len(self.initial_indices)} dimensions, given {len(sizes)}"
+            )
+        padded = _padded(self, sizes) if allow_padding else sizes
+        ranges = {v: Range(IntImm(dtype, 0), d)
+                  for v, d in zip(self.initial_indices, padded, strict=True)}  # fmt: skip
+        found = detect_iter_map(self.final_indices, ranges, True, IterMapLevel.Bijective)
+        if found.errors:
+            raise ArgumentError(
+                f"the index map {self.as_python()} has no inverse on the shape "
+                f"{[str(d) for d in sizes]}",
+                note="; ".join(str(e) for e in found.errors),
+            )
+        outputs = [Var(f"axis{k}", dtype) for k in range(len(self.final_indices))]
+        analyzer = Analyzer()
+        for var, extent in zip(outputs, self.map_shape(padded), strict=True):
+            analyzer.bind(var, Range(IntImm(dtype, 0), extent))
+        values = inverse_affine_iter_map(found.indices, outputs)
+        back = [analyzer.simplify(T.cast(values.get(v, IntImm(dtype, 0)), dtype))
+                for v in self.initial_indices]  # fmt: skip
+        return IndexMap(tuple(outputs), tuple(back)), _outside(back, sizes, analyzer)
+
+    # ---- text -------------------------------------------------------------------------------
+
+    def as_python(self) -> str:
+        """The map as a Python lambda."""
+        names = ", ".join(v.name for v in self.initial_indices)
+        body = ", ".join(_plain_text(i) for i in self.final_indices)
+        return f"lambda {names}: [{body}]"
+
+    def __repr__(self) -> str:
+        return f"index_map({self.as_python()})"
+
+
+def _variables(
+    function: Callable[..., Any], ndim: int | None, dtype: str
+) -> tuple[list[Var], dict[str, Var]]:
+    args: list[Var] = []
+    by_name: dict[str, Var] = {}
+    variadic = None
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            args.append(Var(name, dtype))
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            variadic = name
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            by_name[name] = Var(name, dtype)
         else:
-            names.append(p.name)
-    if after:
-        raise ArgumentError("an index map's function takes positional parameters only")
-    if rest is not None:
+            raise ArgumentError("the function of an index map takes no **arguments")
+    known = len(args) + len(by_name)
+    if variadic is not None:
         if ndim is None:
-            raise ArgumentError("a function with *args needs `ndim`")
-        names += [f"{rest}_{i}" for i in range(ndim - len(names))]
-    if ndim is not None and len(names) != ndim:
-        raise ArgumentError(f"the function takes {len(names)} indices, the array has {ndim}")
-    return [Var(name, dtype) for name in names]
+            raise ArgumentError("ndim is needed for an index map whose function takes *indices")
+        args += [Var(f"{variadic}_{k}", dtype) for k in range(ndim - known)]
+    elif ndim is not None and ndim != known:
+        raise ArgumentError(f"the index map takes {known} indices, ndim is {ndim}")
+    return args, by_name
 
 
-def _bound(variables: Sequence[Var], values: Sequence[Any]) -> dict[Var, PrimExpr]:
-    if len(variables) != len(values):
-        raise ArgumentError(f"the map takes {len(variables)} indices, {len(values)} were given")
-    return {v: as_scalar(x, v.dtype) for v, x in zip(variables, values, strict=True)}
+def _typed(value: Any, dtype: str) -> PrimExpr:
+    made = as_scalar(getattr(value, "var", value), dtype)
+    return T.cast(made, dtype)
 
 
-def _dims(shape: Sequence[Any], of: IndexMap) -> list[PrimExpr]:
-    values = list(_bound(of.initial_indices, shape).values())
+def _interval(r: Range) -> Any:
+    from .arith import IntervalSet
+
+    return IntervalSet(r.min, r.min + r.extent - 1)
+
+
+def _outside(values: Sequence[PrimExpr], shape: Sequence[Any], analyzer: Analyzer) -> PrimExpr:
+    """The condition that one of `values` lies beyond `shape`."""
+    parts = []
+    for value, extent in zip(values, shape, strict=True):
+        size = as_scalar(extent, value.dtype)
+        if not analyzer.can_prove(T.less(value, size)):
+            parts.append(analyzer.simplify(T.greater_equal(value, size)))
+    return T.any(*parts)
+
+
+def _padded(index_map: IndexMap, shape: Sequence[PrimExpr]) -> list[PrimExpr]:
+    """The shape rounded up so that the divisors in the map divide it."""
+    factors: dict[Var, int] = {}
+    for index in index_map.final_indices:
+        for v, c in _divisors(index):
+            factors[v] = math.lcm(factors.get(v, 1), c)
     out = []
-    for var, value in zip(of.initial_indices, values, strict=True):
-        same = value.dtype == var.dtype
-        out.append(value if same else value.astype(var.dtype))
+    for var, extent in zip(index_map.initial_indices, shape, strict=True):
+        c = factors.get(var, 1)
+        whole = T.floordiv(extent + (c - 1), IntImm(extent.dtype, c)) * c
+        out.append(Analyzer().simplify(whole) if c > 1 else extent)
     return out
 
 
-def _divisors(of: IndexMap) -> dict[Var, int]:
-    """What each index is divided by, as far as constants say: `c // 16` gives 16."""
-    from ..ir.functor import post_order_visit
-    from .expr import FloorDiv, FloorMod
+def _divisors(index: PrimExpr) -> list[tuple[Var, int]]:
+    """Each variable with what it is divided by: `(v // a) % b` by `a * b`, `v // a` by `a`."""
+    found: list[tuple[Var, int]] = []
 
-    found: dict[Var, int] = {}
+    def see(n: object) -> None:
+        if isinstance(n, (FloorDiv, FloorMod)) and isinstance(n.b, IntImm):
+            inner, c = n.a, n.b.value
+            while isinstance(inner, (FloorDiv, FloorMod)) and isinstance(inner.b, IntImm):
+                c = c * inner.b.value if isinstance(inner, FloorDiv) else inner.b.value
+                inner = inner.a
+            if isinstance(inner, Var):
+                found.append((inner, c))
 
-    def visit(n: Node) -> None:
-        if isinstance(n, (FloorDiv, FloorMod)) and isinstance(n.a, Var):
-            if isinstance(n.b, IntImm) and n.b.value > 0:
-                found[n.a] = int(np.lcm(found.get(n.a, 1), n.b.value))
-
-    post_order_visit(of.final_indices, visit)
+    post_order_visit(index, see)
     return found
 
 
-def _padded_ranges(of: IndexMap, dims: Sequence[PrimExpr]) -> tuple[bool, dict[Var, Range]]:
-    """Ranges of the indices, rounded up so that every division is even."""
-    divisors = _divisors(of)
-    padded = False
-    ranges: dict[Var, Range] = {}
-    for var, extent in zip(of.initial_indices, dims, strict=True):
-        factor = divisors.get(var, 1)
-        if factor > 1:
-            rest = Analyzer().simplify(extent % factor)
-            if not (isinstance(rest, IntImm) and rest.value == 0):
-                extent = Analyzer().simplify((extent + (factor - 1)) // factor * factor)
-                padded = True
-        ranges[var] = Range(IntImm(var.dtype, 0), extent)
-    return padded, ranges
-
-
-def _evaluate(expr: PrimExpr, env: Mapping[Var, Any]) -> Any:
-    from . import expr as E
-
-    table: dict[type, Callable[[Any, Any], Any]] = {
-        E.Add: np.add, E.Sub: np.subtract, E.Mul: np.multiply, E.FloorDiv: np.floor_divide,
-        E.FloorMod: np.mod, E.Min: np.minimum, E.Max: np.maximum,
-    }  # fmt: skip
-    if isinstance(expr, IntImm):
-        return expr.value
+def _evaluate(expr: PrimExpr, env: dict[Var, Any]) -> Any:
+    """The value of an index over NumPy arrays."""
     if isinstance(expr, Var):
         return env[expr]
-    function = table.get(type(expr))
-    if function is None:
-        raise ArgumentError(f"cannot evaluate the index {expr}")
-    return function(_evaluate(expr.a, env), _evaluate(expr.b, env))  # type: ignore[attr-defined]
+    if isinstance(expr, IntImm):
+        return expr.value
+    apply = _NUMPY.get(type(expr).__name__)
+    if apply is None:
+        raise ArgumentError(f"the index map's {type(expr).__name__} cannot be computed on arrays")
+    return apply(*(_evaluate(x, env) for x in (expr.a, expr.b)))  # type: ignore[attr-defined]
+
+
+_NUMPY: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "FloorDiv": np.floor_divide,
+    "FloorMod": np.mod,
+    "Min": np.minimum,
+    "Max": np.maximum,
+}
+
+
+_INFIX = {
+    "Add": ("+", 1),
+    "Sub": ("-", 1),
+    "Mul": ("*", 2),
+    "FloorDiv": ("//", 2),
+    "FloorMod": ("%", 2),
+}
+
+
+def _plain_text(expr: PrimExpr, level: int = 0) -> str:
+    """The index in Python's own operators, its constants without types."""
+    if isinstance(expr, IntImm):
+        return str(expr.value)
+    if isinstance(expr, Var):
+        return expr.name
+    sign = _INFIX.get(type(expr).__name__)
+    if sign is None:
+        return str(expr)
+    left = _plain_text(expr.a, sign[1])  # type: ignore[attr-defined]
+    right = _plain_text(expr.b, sign[1] + 1)  # type: ignore[attr-defined]
+    text = f"{left} {sign[0]} {right}"
+    return f"({text})" if level > sign[1] else text

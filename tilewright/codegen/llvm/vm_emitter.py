@@ -28,11 +28,11 @@ from tilewright.runtime.executable import (
 from tilewright.support.errors import CompileError, listing
 
 from .threadpool import c_string
+from .vm_memory import plan_memory
 from .vm_registers import classify, targets
 
 TENSOR = 70
 _PLAIN_SYMBOL = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
-ALIGNMENT = 64
 
 
 class ModuleEmitter:
@@ -127,8 +127,10 @@ class FunctionEmitter:
         self.known: set[int] = set()  # registers whose data pointer is at hand
         self.pinned: set[int] = set()  # those for which that holds to the end
         self.in_entry = True
-        self.static_bytes = 0
-        self.dynamic = False
+        self.plan = plan_memory(function, self.registers)
+        self.index = 0  # of the instruction at hand
+        self.places: dict[int, str] = {}  # AllocStorage instruction -> its memory
+        self.dynamic = False  # whether some storage has a size known only at run time
         self.max_args = 1
         self.max_dims = 1
         self.arena_taken = False
@@ -191,6 +193,7 @@ class FunctionEmitter:
             emitter = self.module.emitters.get(type(instruction))
             if emitter is None:
                 raise CompileError(f"no native code for {type(instruction).__name__}")
+            self.index = at
             emitter(self, instruction)
         if not function.instructions or not isinstance(function.instructions[-1], (Ret, Goto)):
             self.emit("br label %cleanup")
@@ -225,14 +228,15 @@ class FunctionEmitter:
             return []
         slots = quote(self.name + ".arena")
         self.module.arenas.append(slots)
+        needed = quote(self.name + ".needed")
         return [
-            f"{quote(self.name + '.needed')} = internal global i64 {self.static_bytes}, align 8",
+            f"{needed} = internal global i64 {self.plan.static_bytes}, align 8",
             f"{slots} = internal global [8 x ptr] zeroinitializer, align 64",
         ]
 
     @property
     def _uses_arena(self) -> bool:
-        return self.static_bytes > 0 or self.dynamic
+        return self.plan.static_bytes > 0 or self.dynamic
 
     def _prologue(self) -> None:
         function, registers = self.function, self.registers
@@ -253,7 +257,7 @@ class FunctionEmitter:
         if self._uses_arena:
             self.emit("%arena = alloca ptr\n  store ptr null, ptr %arena")
             self.emit("%capacity = alloca i64")
-            self.emit(f"%used = alloca i64\n  store i64 {self.static_bytes}, ptr %used")
+            self.emit(f"%used = alloca i64\n  store i64 {self.plan.static_bytes}, ptr %used")
             self.emit("%chain = alloca ptr\n  store ptr null, ptr %chain")
         self._check_count()
         for i in range(len(function.params)):

@@ -123,7 +123,10 @@ class _Legalizer(PyExprMutator):
         return None
 
 
-_PATTERNS = {"elementwise": 0, "broadcast": 1, "injective": 2, "reduction": 3, "opaque": 8}
+_PATTERNS = {
+    "elementwise": 0, "broadcast": 1, "injective": 2, "reduction": 3, "out_elemwise_fusable": 4,
+    "opaque": 8,
+}  # fmt: skip
 
 
 def _can_lower(call: Call) -> bool:

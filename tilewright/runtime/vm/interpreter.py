@@ -47,6 +47,7 @@ from ..executable import (
     Slot,
     VMFunction,
 )
+from ..module import as_module
 from ..ndarray import Tensor, empty, tensor
 from .checks import Subject, compile_check_shape, compile_check_tensor, describe_value
 from .dims import compile_dim, compile_dims
@@ -116,6 +117,7 @@ class Interpreter:
         self.find_packed = find_packed
         self.allocate = allocate
         self._programs: dict[str, list[Step]] = {}
+        self.kernels = None if executable.kernels is None else as_module(executable.kernels)
 
     def program(self, function: VMFunction) -> list[Step]:
         """The function's steps, compiled at the first call."""
@@ -368,7 +370,8 @@ def _observed(
 
 @builds(CallKernel)
 def _call_kernel(builder: Builder, ins: CallKernel) -> Step:
-    call, function = bind_kernel(builder.executable, ins)
+    failing = builder.executable.attrs.get("failing_kernels", ())
+    call, function = bind_kernel(builder.interpreter.kernels, failing, ins)
     tensors = builder.get_all(ins.tensors)
     scalars = builder.get_all(ins.scalars)
     run = _observed(call, ins.symbol, ins.span, function)

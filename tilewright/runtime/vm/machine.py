@@ -275,9 +275,8 @@ class VirtualMachine:
     # ---- packed functions ----------------------------------------------------------------------
 
     def _find_packed(self, name: str) -> Callable[..., Any]:
-        executable = self.executable
-        if executable is not None and executable.kernels is not None:
-            found = as_module(executable.kernels)._lookup(name, True)
+        if self._interpreter is not None and self._interpreter.kernels is not None:
+            found = self._interpreter.kernels._lookup(name, True)
             if found is not None:
                 return found
         if name in BUILTINS:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ... import te
 from ...ir.expr import PrimExpr
+from ...te.reducer import Reducer
 from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
@@ -28,7 +29,7 @@ class _Rows:
         return i[: self.place] + i[self.place + 1 :]
 
     def reduce(
-        self, reducer: te.reducer.Reducer, value: Callable[..., PrimExpr], name: str
+        self, reducer: Reducer, value: Callable[..., PrimExpr], name: str
     ) -> Tensor:
         k = reduce_over(self.x.shape[self.place], "k", index_dtype(self.x))
 

@@ -99,7 +99,7 @@ def _declare(rank: int, kind: str) -> Any:
         data: Any, pool_size: Any, strides: Any, padding: Any, dilation: Any, ceil_mode: bool,
         count_include_pad: bool, layout: str, out_layout: str | None,
     ) -> Any:  # fmt: skip
-        return topi.nn.pool(
+        return getattr(topi.nn, f"pool{rank}d")(
             *arguments(data, pool_size, strides, padding, dilation, ceil_mode,
                        count_include_pad, layout, out_layout)
         )  # fmt: skip
@@ -166,9 +166,9 @@ def _declare_adaptive(rank: int) -> Any:
     return op(
         f"nn.adaptive_avg_pool{rank}d",
         infer=infer,
-        lower=lambda data, output_size, layout, out_layout: topi.nn.adaptive_pool(
-            data, listed(output_size, rank), "avg", layout
-        ),
+        lower=lambda data, output_size, layout, out_layout: getattr(
+            topi.nn, "adaptive_pool" if rank == 2 else f"adaptive_pool{rank}d"
+        )(data, [None] * rank if output_size is None else listed(output_size, rank), "avg", layout),
         reference=evaluate,
         samples=lambda: [sample(array((2, 3, *(7, 6, 5)[:rank])), 1),
                          sample(array((2, 3, *(7, 6, 5)[:rank])), 3)],
