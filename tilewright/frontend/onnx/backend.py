@@ -135,7 +135,7 @@ class BackendRep(OnnxBackendRep):  # type: ignore[misc]
 
     def _fix(self, error: ConstantNeeded) -> None:
         """Marks the inputs that decide the needed value; raises if there are none to mark."""
-        deciding = [n for n in _ancestors(self.model.graph, error.name) if n in self.inputs]
+        deciding = [n for n in _ancestors(self.model.graph, error.names) if n in self.inputs]
         new = [n for n in deciding if n not in self.fixed]
         if not new:
             raise error
@@ -163,12 +163,12 @@ def _with_values(model: onnx.ModelProto, fixed: Mapping[str, Any]) -> onnx.Model
     return made
 
 
-def _ancestors(graph: onnx.GraphProto, name: str) -> list[str]:
-    """The names on which a value of the graph (or of a graph inside it) depends, itself too."""
+def _ancestors(graph: onnx.GraphProto, names: Sequence[str]) -> list[str]:
+    """The names on which values of the graph (or of graphs inside it) depend, themselves too."""
     makers: dict[str, list[str]] = {}
     _record(graph, makers)
     found: dict[str, None] = {}
-    waiting = [name]
+    waiting = list(names)
     while waiting:
         current = waiting.pop()
         if current not in found:

@@ -14,7 +14,7 @@ from ...support.dtypes import dtype_name
 from ...support.errors import ImportModelError, OpNotImplemented, TVMError, listing
 from ...support.span import Span
 from .expand import function_body
-from .node import NodeContext
+from .node import ConstantNeeded, NodeContext
 from .registry import find_converter
 from .values import LIMIT, Known, is_symbolic, settle
 
@@ -161,7 +161,11 @@ class GraphImporter:
                 context.span,
             )
         inner = GraphImporter(self.bb, {**self.opsets, **body.opsets}, self)
-        inner.nodes(body.nodes)
+        try:
+            inner.nodes(body.nodes)
+        except ConstantNeeded as error:
+            error.names = _outer_names(body.nodes, error.names, context.proto.input)
+            raise
         for outer, name in body.outputs:
             known = inner.known(name)
             self.bind(outer, known if known is not None else inner.expr(name))
@@ -183,6 +187,17 @@ class GraphImporter:
     def is_small(self, value: Known) -> bool:
         """Whether a tensor is small enough to be followed while importing."""
         return value.size <= LIMIT
+
+
+def _outer_names(
+    nodes: Sequence[onnx.NodeProto], names: Sequence[str], inputs: Sequence[str]
+) -> tuple[str, ...]:
+    """The inputs among `inputs` on which values computed by `nodes` depend."""
+    wanted = set(names)
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            wanted.update(node.input)
+    return tuple(name for name in inputs if name in wanted) or tuple(n for n in inputs if n)
 
 
 def dense_of(sparse: onnx.SparseTensorProto) -> Known:
