@@ -21,7 +21,7 @@ from onnx.backend.base import Device, DeviceType, namedtupledict
 from ...runtime import cpu
 from ...runtime.vm import VirtualMachine
 from ...support.errors import ArgumentError, ImportModelError
-from .host import from_host, to_host
+from .host import declared, from_host, to_host
 from .importer import from_onnx
 from .node import ConstantNeeded
 
@@ -120,6 +120,8 @@ class BackendRep(OnnxBackendRep):  # type: ignore[misc]
         result = machine["main"](*given)
         made = to_host(result)
         items = made if len(self.outputs) > 1 else (made,)
+        kinds = [o.type.tensor_type.elem_type for o in self.model.graph.output]
+        items = tuple(declared(item, kind) for item, kind in zip(items, kinds, strict=True))
         return tuple(namedtupledict("Outputs", self.outputs)(*items))
 
     def _machine(self, fixed: Mapping[str, Any]) -> Machine:

@@ -18,6 +18,7 @@ from ...support.errors import ArgumentError, ImportModelError, listing
 from ...tir.expr import SizeVar
 from . import ops
 from .graph import GraphImporter, refuse_unknown, shape_of_proto
+from .narrow import storage
 from .values import element_dtype
 
 OLDEST_OPSET = 7
@@ -215,6 +216,9 @@ class _Building:
         dtype = dtypes if isinstance(dtypes, str) else (dtypes or {}).get(value.name)
         if dtype is None:
             dtype = element_dtype(value.type.tensor_type.elem_type)
+            if storage(dtype) != dtype:
+                self.importer.narrow[value.name] = dtype
+                dtype = storage(dtype)
         return relax.TensorStructInfo(shape, dtype)
 
     def _new_dim(self, name: str) -> SizeVar:

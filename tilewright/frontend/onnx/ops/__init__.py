@@ -1,5 +1,21 @@
 """The converters, by family. Importing this package declares them all."""
 
-from . import activation, elementwise, linear, normalization, pooling, reduction, shape, tensor
+from . import (
+    activation,
+    control,
+    elementwise,
+    image,
+    linear,
+    normalization,
+    pooling,
+    quantize,
+    reduction,
+    sequence,
+    shape,
+    tensor,
+)
 
-LOADED = (activation, elementwise, linear, normalization, pooling, reduction, shape, tensor)
+LOADED = (
+    activation, control, elementwise, image, linear, normalization, pooling, quantize, reduction,
+    sequence, shape, tensor,
+)  # fmt: skip
