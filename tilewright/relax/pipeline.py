@@ -36,6 +36,8 @@ def graph_passes() -> list[Pass]:
         T.FoldConstant(),
         T.EliminateCommonSubexpr(),
         T.DeadCodeElimination(),
+        T.BlockChannels(),
+        T.DeadCodeElimination(),
     ]
 
 

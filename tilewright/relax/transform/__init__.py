@@ -3,6 +3,7 @@
 from ._pass import dataflowblock_pass, function_pass
 from .annotate_tir_op_pattern import AnnotateTIROpPattern, OpPatternKind, analyze_op_pattern
 from .bind_params import BindParams, BindSymbolicVars
+from .blocked_layout import BlockChannels
 from .call_tir_rewrite import CallTIRRewrite
 from .canonicalize_bindings import CanonicalizeBindings
 from .dead_code_elimination import DeadCodeElimination
