@@ -37,6 +37,7 @@ def graph_passes() -> list[Pass]:
         T.EliminateCommonSubexpr(),
         T.DeadCodeElimination(),
         T.BlockChannels(),
+        T.PackWeights(),
         T.DeadCodeElimination(),
     ]
 

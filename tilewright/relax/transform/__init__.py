@@ -17,6 +17,7 @@ from .kill_after_last_use import KillAfterLastUse
 from .lambda_lift import LambdaLift
 from .legalize_ops import LegalizeOps, register_legalize
 from .normalize import AttachGlobalSymbol, Normalize, NormalizeGlobalVar
+from .pack_weights import PackWeights
 from .rewrite_dataflow_reshape import RewriteDataflowReshape
 from .static_plan_block_memory import StaticPlanBlockMemory
 from .to_non_dataflow import RemovePurityChecking, ToNonDataflow
