@@ -310,6 +310,35 @@ def test_a_kernel_that_fails_raises_its_error() -> None:
         exe.native["main"](floats(4))
 
 
+def test_errors_name_the_nodes_that_they_come_from() -> None:
+    check = CheckTensor(Reg(0), "float32", 1, (4,), "x", span="ONNX node 'input'")
+    code: list[Instruction] = [
+        check, MakeShape(1, (2, 3), span="node a"),
+        CallPacked("vm.builtin.reshape", (Reg(0), Reg(1)), Reg(2), span="ONNX node 'r' (Reshape)"),
+        Ret(Reg(2)),
+    ]  # fmt: skip
+    exe = executable(function("x", code))
+    for argument in (floats(4), floats(5), floats(4).astype("int8")):
+        native, interpreted = answers(exe, argument)
+        assert "\n  --> ONNX node '" in native
+        assert native == interpreted
+    inner = function("x", code, name="inner")
+    outer = [CallFunction("inner", (Reg(0),), Reg(1), span="outer node"), Ret(Reg(1))]
+    native, interpreted = answers(executable(function("x", outer), inner), floats(4))
+    assert native == interpreted
+    assert native.count("-->") == 1
+
+
+def test_errors_of_others_are_left_alone() -> None:
+    def fail() -> None:
+        raise OverflowError("too much")
+
+    tvm_ffi.register_global_func("test.native.fail", fail, override=True)
+    code = [CallPacked("test.native.fail", (), Reg(0), span="a node"), Ret(Reg(0))]
+    native, interpreted = answers(executable(function("", code)))
+    assert native == interpreted == "OverflowError: too much"
+
+
 def test_constants_are_shared_not_copied() -> None:
     weights = tensor(floats(4))
     code: list[Instruction] = [

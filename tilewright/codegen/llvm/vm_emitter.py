@@ -129,6 +129,8 @@ class FunctionEmitter:
         self.in_entry = True
         self.plan = plan_memory(function, self.registers)
         self.index = 0  # of the instruction at hand
+        self.span = ""  # what the instruction comes from
+        self.exits: dict[str, str] = {}  # span -> the block that adds it to an error
         self.places: dict[int, str] = {}  # AllocStorage instruction -> its memory
         self.copies: list[str] = []
         self.dynamic = False  # whether some storage has a size known only at run time
@@ -166,8 +168,14 @@ class FunctionEmitter:
     def require(self, condition: str) -> None:
         """Goes to the error exit, the error being set, unless `condition` holds."""
         follow = self.fresh()
-        self.emit(f"br i1 {condition}, label %{follow}, label %error, !prof !0")
+        self.emit(f"br i1 {condition}, label %{follow}, label %{self.failure()}, !prof !0")
         self.label(follow)
+
+    def failure(self) -> str:
+        """Where an instruction goes that has failed: its place is added to the error."""
+        if not self.span:
+            return "error"
+        return self.exits.setdefault(self.span, f"exit{len(self.exits)}")
 
     def promise(self, condition: str, message: str) -> None:
         """Raises `ArgumentError` with that message unless `condition` holds."""
@@ -175,7 +183,7 @@ class FunctionEmitter:
         self.emit(f"br i1 {condition}, label %{follow}, label %{broken}, !prof !0")
         self.label(broken)
         self.emit(f"call void @tilewright_raise(ptr {self.module.string(message)})")
-        self.emit("br label %error")
+        self.emit(f"br label %{self.failure()}")
         self.label(follow)
 
     def call(self, name: str, arguments: str) -> None:
@@ -194,13 +202,13 @@ class FunctionEmitter:
             emitter = self.module.emitters.get(type(instruction))
             if emitter is None:
                 raise CompileError(f"no native code for {type(instruction).__name__}")
-            self.index = at
+            self.index, self.span = at, getattr(instruction, "span", "")
             emitter(self, instruction)
         if not function.instructions or not isinstance(function.instructions[-1], (Ret, Goto)):
             self.emit("br label %cleanup")
         else:
             self.emit("unreachable")
-        body = self.lines
+        body, self.span = self.lines, ""
         self.lines = []
         self._prologue()
         prologue = self.lines
@@ -293,6 +301,10 @@ class FunctionEmitter:
         self.require(self.value(f"icmp ne ptr {arena}, null"))
 
     def _epilogue(self) -> None:
+        for span, name in self.exits.items():
+            self.label(name)
+            self.emit(f"call void @tilewright_locate(ptr {self.module.string(span)})")
+            self.emit("br label %error")
         self.label("error")
         self.emit("store i32 -1, ptr %rc")
         self.emit("br label %cleanup")
@@ -555,6 +567,7 @@ declare void @tilewright_arena_clear(ptr)
 declare ptr @tilewright_arena_storage(ptr, i64, ptr, ptr, i64)
 declare void @tilewright_arena_finish(ptr, i64, ptr)
 declare void @tilewright_raise(ptr)
+declare void @tilewright_locate(ptr)
 declare i64 @llvm.smin.i64(i64, i64)
 declare i64 @llvm.smax.i64(i64, i64)
 !0 = !{!"branch_weights", i32 1000, i32 1}
