@@ -17,3 +17,10 @@ from .remove_no_op import RemoveNoOp
 from .simplify import Simplify
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
+
+__all__ = [
+    "CompactBufferAllocation", "ConvertBlocksToOpaque", "ConvertForLoopsToSerial", "ConvertSSA",
+    "FlattenBuffer", "LoopPartition", "LowerInitBlock", "LowerMatchBuffer", "LowerOpaqueBlock",
+    "MakePackedAPI", "MakeUnpackedAPI", "PlanAndUpdateBufferAllocationLocation", "RemoveNoOp",
+    "Simplify", "UnrollLoop", "VectorizeLoop", "prim_func_pass",
+]  # fmt: skip
