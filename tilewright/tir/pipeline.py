@@ -27,7 +27,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.Simplify(),
         T.VectorizeLoop(),
         T.UnrollLoop(),
-        T.Simplify(),
+        T.CommonSubexprElimTIR(),
         T.ConvertSSA(),
         T.MakePackedAPI() if packed else T.MakeUnpackedAPI(),
     ]

@@ -1,6 +1,7 @@
 """The passes of TensorIR, one a file: each a factory of a `Pass`, with its work as `apply`."""
 
 from .base import prim_func_pass
+from .common_subexpr import CommonSubexprElimTIR
 from .compact_buffer import CompactBufferAllocation
 from .convert_blocks_to_opaque import ConvertBlocksToOpaque
 from .convert_for_loops_to_serial import ConvertForLoopsToSerial
@@ -19,6 +20,7 @@ from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
 
 __all__ = [
+    "CommonSubexprElimTIR",
     "CompactBufferAllocation", "ConvertBlocksToOpaque", "ConvertForLoopsToSerial", "ConvertSSA",
     "FlattenBuffer", "LoopPartition", "LowerInitBlock", "LowerMatchBuffer", "LowerOpaqueBlock",
     "MakePackedAPI", "MakeUnpackedAPI", "PlanAndUpdateBufferAllocationLocation", "RemoveNoOp",
