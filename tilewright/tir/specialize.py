@@ -78,7 +78,7 @@ def specialize(func: PrimFunc, param_map: Mapping[Var, PrimExpr | Buffer | int])
     for param, value in param_map.items():
         if isinstance(value, Buffer):
             _match_buffer(func, param, value, values)
-        elif param in func.params:
+        elif param in set(func.params):
             values[param] = as_scalar(value, param.dtype)
             dropped.add(param)
         elif _is_shape_variable(func, param):

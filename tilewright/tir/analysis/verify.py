@@ -166,18 +166,21 @@ def _all(root: Node, kind: type[Any]) -> list[Any]:
     return found
 
 
+_DEFINES: dict[type[Any], str] = {
+    For: "loop_var", LetStmt: "var", Let: "var", Allocate: "buffer_var",
+    AllocateConst: "buffer_var",
+}  # fmt: skip
+
+
 def _redefined(func: PrimFunc) -> list[Var]:
     seen: set[Var] = set(func.params)
     twice: list[Var] = []
 
     def look(node: Any) -> None:
-        var = (
-            node.loop_var if isinstance(node, For)
-            else node.var if isinstance(node, (LetStmt, Let))
-            else node.buffer_var if isinstance(node, (Allocate, AllocateConst)) else None
-        )  # fmt: skip
-        if var is None:
+        name = _DEFINES.get(type(node))
+        if name is None:
             return
+        var = getattr(node, name)
         if var in seen:
             twice.append(var)
         seen.add(var)

@@ -52,6 +52,7 @@ class _Wrapper:
         self.num_args = Var("num_args", "int32")
         self.result = Var("result", "handle")
         self.chain: list[Stmt] = []
+        self.positions = {p: index for index, p in enumerate(func.params)}
         self.bound: dict[Var, PrimExpr] = {}
         self.analyzer = Analyzer()
         self.tensors: dict[Var, PrimExpr] = {}
@@ -144,7 +145,7 @@ class _Wrapper:
 
     def _label(self, param: Var) -> str:
         buffer = self.func.buffer_map.get(param)
-        position = list(self.func.params).index(param)
+        position = self.positions[param]
         return f"argument {position} `{buffer.name if buffer is not None else param.name}`"
 
     def _handle(self, index: int, param: Var, kind: Var, name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import Rewriter, on
-from ...ir.node import Node, children
+from ...ir.node import children
 from ...support.errors import CompileError
 from .. import op as O
 from ..arith.rules import MAKERS
@@ -14,7 +14,7 @@ from ..buffer import Buffer
 from ..expr import Add, Mul, Sub, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, BufferStore, Evaluate, For, ForKind, Stmt, stmt_seq
-from ..stmt_functor import post_order_visit, renew_defs
+from ..stmt_functor import renew_defs
 from .base import factory
 
 LIMIT = 4096
@@ -131,16 +131,13 @@ def _steps(stmt: Any) -> int:
     return sum(_steps(child) for child in children(stmt) if isinstance(child, Stmt))
 
 
-def _defines(body: Stmt) -> bool:
-    found: list[Node] = []
-
-    def look(node: Node) -> None:
-        kind = type(node)
-        if not kind.is_variable and any(f.is_definition for f in kind.fields):
-            found.append(node)
-
-    post_order_visit(body, look)
-    return bool(found)
+def _defines(stmt: Any) -> bool:
+    """True if a statement that stays defines a variable."""
+    if isinstance(stmt, For):
+        return stmt.kind != ForKind.UNROLLED or _defines(stmt.body)
+    if any(info.is_definition for info in type(stmt).fields):
+        return True
+    return any(_defines(child) for child in children(stmt) if isinstance(child, Stmt))
 
 
 @factory
