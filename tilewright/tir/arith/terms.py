@@ -180,7 +180,7 @@ class Binary(Atom):
         return (self.a, self.b)
 
     def _build(self) -> PrimExpr:
-        make: Callable[[PrimExpr, PrimExpr], PrimExpr] = self.kind  # type: ignore[assignment]
+        make: Callable[[PrimExpr, PrimExpr], PrimExpr] = self.kind
         return make(self.a.expr(), self.b.expr())
 
 

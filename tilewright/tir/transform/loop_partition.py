@@ -134,7 +134,8 @@ class _Assume(Rewriter):
     @on(LT, LE, GT, GE, EQ)
     def comparison(self, node: Any) -> PrimExpr:
         """A known conjunct is true."""
-        return self.known.get(id(node), node)
+        known: PrimExpr = self.known.get(id(node), node)
+        return known
 
     @on(And)
     def both(self, node: And) -> PrimExpr:
@@ -159,7 +160,7 @@ class _Assume(Rewriter):
         """likely(True) -> True"""
         new: Any = self.rewrite_children(node)
         if getattr(new.op, "name", "") == "tir.likely" and isinstance(new.args[0], IntImm):
-            return new.args[0]  # type: ignore[no-any-return]
+            return new.args[0]
         return new  # type: ignore[no-any-return]
 
 
