@@ -33,9 +33,7 @@ class TensorIntrin(Node):
                 raise ArgumentError("a function of a tensor intrinsic is a block without axes")
 
     @staticmethod
-    def register(
-        name: str, desc: PrimFunc, impl: PrimFunc, override: bool = False
-    ) -> TensorIntrin:
+    def register(name: str, desc: PrimFunc, impl: PrimFunc, override: bool = False) -> TensorIntrin:
         """Makes the intrinsic known as `name`, for `Schedule.tensorize`."""
         if name in TensorIntrin.registry and not override:
             raise ArgumentError(

@@ -24,9 +24,7 @@ class Division:
     outer_extent: Poly
 
 
-def divide(
-    space: Space, block: StmtSRef, inner_loops: Sequence[Var]
-) -> list[Division]:
+def divide(space: Space, block: StmtSRef, inner_loops: Sequence[Var]) -> list[Division]:
     """Each binding of the block divided. Refuses bindings that mix the two kinds of loops."""
     numbers = {space._variable(v) for v in inner_loops}
     if block.realize is None:
@@ -37,9 +35,7 @@ def divide(
     ]
 
 
-def _divide(
-    space: Space, axis: IterVar, p: Poly, numbers: set[int], block: StmtSRef
-) -> Division:
+def _divide(space: Space, axis: IterVar, p: Poly, numbers: set[int], block: StmtSRef) -> Division:
     inner: Poly = {}
     outer: Poly = {}
     for m, c in p.items():

@@ -50,8 +50,10 @@ def reduction_of(block: StmtSRef) -> Factored:
     if type(value) not in OPERATIONS or not isinstance(value, (E.BinaryOpExpr)):
         refuse("the reduction is not a sum, product, minimum or maximum", block)
     for own, other in ((value.a, value.b), (value.b, value.a)):
-        if isinstance(own, BufferLoad) and own.buffer is body.buffer and structural_equal(
-            own.indices, body.indices
+        if (
+            isinstance(own, BufferLoad)
+            and own.buffer is body.buffer
+            and structural_equal(own.indices, body.indices)
         ):
             return Factored(body, type(value), other, init.value)
     refuse("the reduction does not update what it stores to", block)

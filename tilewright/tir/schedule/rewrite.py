@@ -323,9 +323,7 @@ def replace_statements(stmt: Stmt, table: Mapping[int, Stmt | None]) -> Stmt | N
     return stmt.replace(**changes) if changes else stmt
 
 
-def exchange_everywhere(
-    state: ScheduleState, block: StmtSRef, old: Buffer, new: Buffer
-) -> None:
+def exchange_everywhere(state: ScheduleState, block: StmtSRef, old: Buffer, new: Buffer) -> None:
     """Puts `new` for `old` in the whole function of `block`: where it is allocated or a
     parameter, and wherever it is accessed."""
     home = next(

@@ -170,7 +170,17 @@ class Schedule:
     def _resolve_one(self, param: Param, value: Any) -> Any:
         if value is None:
             return None
+        if param.role.rv == "value":
+            return self._evaluate_all(value)
         return self._evaluate(value) if param.role.rv == "expr" else self.get_sref(value)
+
+    def _evaluate_all(self, value: Any) -> Any:
+        """Plain data with the random integers in it evaluated."""
+        if isinstance(value, (list, tuple)):
+            return tuple(self._evaluate_all(v) for v in value)
+        if isinstance(value, dict):
+            return {k: self._evaluate_all(v) for k, v in value.items()}
+        return self._evaluate(value)
 
     def _new_rv(self, value: Any) -> Any:
         if isinstance(value, StmtSRef):

@@ -159,9 +159,7 @@ def _init(
         made_values.append(value)
     needed = {v for value in made_values for v in variables_in(value)}
     kept = [l.loop for l in loops if l.loop.loop_var in needed]
-    fresh: dict[Var, PrimExpr] = {
-        l.loop_var: l.loop_var.copy_with_suffix("_init") for l in kept
-    }
+    fresh: dict[Var, PrimExpr] = {l.loop_var: l.loop_var.copy_with_suffix("_init") for l in kept}
     first: dict[Var, PrimExpr] = {
         l.loop.loop_var: l.loop.min for l in loops if l.loop.loop_var not in needed
     }
@@ -173,9 +171,7 @@ def _init(
         substitute(substitute(stmt.init or stmt.body, env), rename),
     )
     predicate = substitute(substitute(inside, first), fresh)
-    body: Stmt = BlockRealize(
-        tuple(substitute(v, fresh) for v in made_values), predicate, block
-    )
+    body: Stmt = BlockRealize(tuple(substitute(v, fresh) for v in made_values), predicate, block)
     for l in reversed(kept):
         body = For(fresh[l.loop_var], l.min, l.extent, l.kind, body,  # type: ignore[arg-type]
                    l.thread_binding, l.annotations)  # fmt: skip

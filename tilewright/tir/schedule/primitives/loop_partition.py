@@ -78,4 +78,3 @@ def _ends(loop: For, factors: list[int | PrimExpr | None]) -> list[PrimExpr]:
     if all(f is not None for f in factors) and not T.is_const_int(rest, 0):
         out.append(end)
     return out
-

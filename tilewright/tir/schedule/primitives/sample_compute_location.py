@@ -67,9 +67,7 @@ def _reduces(consumers: list[StmtSRef], loop: StmtSRef) -> bool:
     for consumer in consumers:
         if consumer.realize is None:
             continue
-        for axis, value in zip(
-            consumer.block.iter_vars, consumer.realize.iter_values, strict=True
-        ):
+        for axis, value in zip(consumer.block.iter_vars, consumer.realize.iter_values, strict=True):
             reduces = axis.iter_type is not IterVarType.DataPar
             if reduces and loop.loop.loop_var in variables_in(value):
                 return True

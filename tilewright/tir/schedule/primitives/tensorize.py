@@ -61,8 +61,10 @@ def _root(body: Stmt) -> BlockNode:
     if not isinstance(body, BlockRealize):
         raise TypeError("an intrinsic's function without a block")
     block = body.block
-    while isinstance(block.body, BlockRealize) and not block.body.iter_values and not (
-        block.reads or block.writes
+    while (
+        isinstance(block.body, BlockRealize)
+        and not block.body.iter_values
+        and not (block.reads or block.writes)
     ):
         block = block.body.block
     return block

@@ -52,7 +52,7 @@ def transform_block_layout(state: ScheduleState, block: Block, index_map: BlockM
     )
     loops = [Var(f"ax{k}", a.var.dtype) for k, a in enumerate(axes)]
     given: dict[Var, PrimExpr] = dict(zip(back.initial_indices, loops, strict=True))
-    where = T.logical_not(substitute(condition, given))
+    where = T.simplified(T.logical_not(substitute(condition, given)))
     body: Stmt = BlockRealize(tuple(loops), where, made)
     for var, axis in zip(reversed(loops), reversed(axes), strict=True):
         size = axis.dom.extent if axis.dom is not None else IntImm(var.dtype, 1)

@@ -16,9 +16,9 @@ from ..inlining import with_regions
 from ..instruction import Block, primitive
 from ..layout_args import BufferMap, PadValue
 from ..layouts import ChangeLayout, axes_over, full_nest, sole_nest
+from ..poly import Space
 from ..refusal import Refusal, refuse
 from ..regions import sizes_of
-from ..poly import Space
 from ..rewrite import replace_statements, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
@@ -64,9 +64,7 @@ def transform_layout(
 Padding = tuple[IndexMap, PrimExpr]
 
 
-def _padding(
-    index_map: IndexMap, old: Buffer, trusted: bool, block: StmtSRef
-) -> Padding | None:
+def _padding(index_map: IndexMap, old: Buffer, trusted: bool, block: StmtSRef) -> Padding | None:
     """The map back and which new indices are padding; None if it is not known."""
     if len(index_map.initial_indices) != old.ndim:
         refuse(
