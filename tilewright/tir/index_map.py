@@ -14,7 +14,11 @@ from ..ir.functor import post_order_visit
 from ..ir.node import Node, definition, ignored, node
 from ..support.errors import ArgumentError
 from . import op as T
-from .arith import Analyzer, IterMapLevel, detect_iter_map, inverse_affine_iter_map
+from .arith.analyzer import Analyzer
+from .arith.int_set import IntervalSet
+from .arith.iter_expr import IterMapLevel
+from .arith.iter_inverse import inverse_affine_iter_map
+from .arith.iter_map import detect_iter_map
 from .expr import FloorDiv, FloorMod, Var
 from .stmt_functor import substitute
 
@@ -240,8 +244,6 @@ def _typed(value: Any, dtype: str) -> PrimExpr:
 
 
 def _interval(r: Range) -> Any:
-    from .arith import IntervalSet
-
     return IntervalSet(r.min, r.min + r.extent - 1)
 
 

@@ -20,54 +20,14 @@ from ..support.errors import ArgumentError, CompileError, RuntimeFailure
 from . import op as O
 from .buffer import Buffer
 from .expr import (
-    EQ,
-    GE,
-    GT,
-    LE,
-    LT,
-    NE,
-    Add,
-    And,
-    Broadcast,
-    BufferLoad,
-    Call,
-    Cast,
-    Div,
-    FloorDiv,
-    FloorMod,
-    IterVarType,
-    Let,
-    Max,
-    Min,
-    Mod,
-    Mul,
-    Not,
-    Or,
-    Ramp,
-    Select,
-    Shuffle,
-    SizeVar,
-    StringImm,
-    Sub,
+    EQ, GE, GT, LE, LT, NE, Add, And, Broadcast, BufferLoad, Call, Cast, Div, FloorDiv, FloorMod,
+    IterVarType, Let, Max, Min, Mod, Mul, Not, Or, Ramp, Select, Shuffle, SizeVar, StringImm, Sub,
     Var,
 )  # fmt: skip
 from .function import PrimFunc
 from .stmt import (
-    Allocate,
-    AllocateConst,
-    AssertStmt,
-    AttrStmt,
-    Block,
-    BlockRealize,
-    BufferStore,
-    DeclBuffer,
-    Evaluate,
-    For,
-    IfThenElse,
-    LetStmt,
-    SeqStmt,
-    Stmt,
-    While,
+    Allocate, AllocateConst, AssertStmt, AttrStmt, Block, BlockRealize, BufferStore, DeclBuffer,
+    Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt, While,
 )  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -99,12 +59,12 @@ class Pointer:
         self.memory, self.offset = memory, offset
 
 
-class _Return(Exception):
+class _Return(Exception):  # noqa: N818
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
-class _LoopExit(Exception):
+class _LoopExit(Exception):  # noqa: N818
     def __init__(self, leaves: bool) -> None:
         self.leaves = leaves
 

@@ -100,7 +100,7 @@ def test_tensorize():
 def test_tensorize_refuses_what_the_instruction_does_not_do():
     TensorIntrin.register("test.double8", *doubling(8), override=True)
     sch = Schedule(elementwise(8, 8))
-    with pytest.raises(ScheduleError, match="does not do what 'test.double8' describes"):
+    with pytest.raises(ScheduleError, match=r"does not do what 'test\.double8' describes"):
         sch.tensorize(sch.get_loops("C")[1], "test.double8")
     with pytest.raises(ScheduleError, match="does not match"):
         sch.tensorize(sch.get_loops("B")[0], "test.double8")
@@ -158,7 +158,7 @@ def test_transform_layout_refuses_maps_that_lose_elements():
     sch = Schedule(elementwise())
     with pytest.raises(ScheduleError, match="two elements might meet"):
         sch.transform_layout("B", "B", lambda i, j: [i // 2, j])
-    with pytest.raises(ArgumentError, match="the padding of `B` is float64|float64"):
+    with pytest.raises(ArgumentError, match="the padding of `B` is float64"):
         sch.transform_layout("B", "B", lambda i, j: [i, j], pad_value=tir.const(0.0, "float64"))
 
 

@@ -114,7 +114,7 @@ def _restated(
         p = space.joined(space.poly(a))
         for binding, value in zip(whole, stand_in, strict=True):
             if p == binding and not _used(space, b):
-                return type(part)(T.cast(value, a.dtype), b)  # type: ignore[call-arg]
+                return type(part)(T.cast(value, a.dtype), b)  # type: ignore[call-arg,arg-type]
     refuse(f"the condition {part} mixes outer and inner loops", block)
 
 

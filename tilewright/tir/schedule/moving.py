@@ -177,7 +177,7 @@ def _solve(
 def _solve_split(
     space: Space, numbers: dict[int, Var], p: Poly, interval: Interval, found: Ranges
 ) -> bool:
-    """Narrows `v` where `p` is `v // c`, or `v % c` over its whole range. False if it is neither."""
+    """Narrows `v` where `p` is `v // c`, or all of `v % c`. False if it is neither."""
     low, high = interval
     if len(p) != 1 or low is None or high is None:
         return False

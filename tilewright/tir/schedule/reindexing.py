@@ -67,7 +67,8 @@ def plan(block: StmtSRef, side: str, place: int, index_map: IndexMap | None) -> 
 
 def _common_indices(block: StmtSRef, buffer: Buffer) -> tuple[PrimExpr, ...]:
     found = accesses((block.block.body, block.block.init) if block.block.init else block.block.body)
-    places = [a.indices for a in (*found.loads, *found.stores) if a.buffer is buffer]
+    places = [l.indices for l in found.loads if l.buffer is buffer]
+    places += [s.indices for s in found.stores if s.buffer is buffer]
     if not places:
         refuse(f"the block does not access `{buffer.name}` itself", block)
     if any(not structural_equal(places[0], other) for other in places[1:]):

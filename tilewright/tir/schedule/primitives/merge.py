@@ -49,7 +49,7 @@ def merge(state: ScheduleState, *loops: Loop) -> Loop:
         raise TypeError("no statement holds the loops")
     made = holder.replace(body=replace_statements(holder.body, table))
     if top.is_block:
-        reuse[top.block] = made  # type: ignore[assignment,index]
+        reuse[top.block] = made  # type: ignore[assignment]
     inner = first[-1]
     state.replace(top, made, reuse)
     return inner

@@ -19,7 +19,7 @@ def reindex_cache_read(
 ) -> Block:
     """Copies what a block reads of a buffer into `storage_scope`, laid out by a map of its axes.
 
-    B[i, j] = A[j, i]   ->   A_shared[i, j] = A[j, i]; B[i, j] = A_shared[i, j]   # lambda i, j: (i, j)
+    B[i, j] = A[j, i]   ->   S[i, j] = A[j, i]; B[i, j] = S[i, j]   # lambda i, j: (i, j)
 
     The map gives the place in the copy from all the block's axes. Returns the block that copies.
     """

@@ -208,9 +208,7 @@ def _final_nest(
     """The loops around the final block: those of its axes, with variables of their own."""
     needed = {v for value in final.iter_values for v in variables_in(value)}
     kept = [l.loop for l in chain if l.loop.loop_var in needed]
-    rename: dict[Var, PrimExpr] = {
-        l.loop_var: l.loop_var.copy_with_name(l.loop_var.name) for l in kept
-    }
+    rename: dict[Var, Var] = {l.loop_var: l.loop_var.copy_with_name(l.loop_var.name) for l in kept}
     # where a partial result exists, it exists at the beginning of the other reduction loops
     first: dict[Var, PrimExpr] = {
         l.loop.loop_var: l.loop.min for l in chain if l.loop.loop_var not in needed
@@ -227,7 +225,8 @@ def _final_nest(
     )
     for l in reversed(kept):
         var = rename[l.loop_var]
-        serial = l is plan.loop.loop
-        body = For(var, l.min, l.extent, ForKind.SERIAL if serial else l.kind, body,  # type: ignore[arg-type]
-                   None if serial else l.thread_binding, {} if serial else l.annotations)  # fmt: skip
+        if l is plan.loop.loop:
+            body = For(var, l.min, l.extent, ForKind.SERIAL, body)
+        else:
+            body = l.replace(loop_var=var, body=body)
     return body
