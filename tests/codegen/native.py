@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tilewright.codegen.llvm.codegen import emit_module, may_fail
-from tilewright.codegen.llvm.compile import assembly, compile_module, host_machine
+from tilewright.codegen.llvm.compile import assembly, compile_module
 from tilewright.codegen.llvm.jit import load_objects
 from tilewright.ir.expr import IntImm, PrimExpr
 from tilewright.support.dtypes import dtype_name, dtype_of
@@ -18,7 +18,6 @@ from tilewright.tir.expr import BufferLoad, Ramp, Var
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import BufferStore, For, ForKind
 
-FEATURES = host_machine().features
 _SCALARS = {"int32": ctypes.c_int32, "int64": ctypes.c_int64, "float32": ctypes.c_float,
             "float64": ctypes.c_double, "bool": ctypes.c_bool}  # fmt: skip
 _MEMORY: dict[int, Any] = {}
@@ -58,7 +57,7 @@ class Compiled:
 
     def __init__(self, functions: Mapping[str, PrimFunc]) -> None:
         self.functions = functions
-        self.text = emit_module(functions, FEATURES)
+        self.text = emit_module(functions)
         self.module = load_objects([compile_module(self.text, cache=False)], _IMPORTS)
 
     @property

@@ -37,7 +37,7 @@ from tilewright.tir import (
     While,
     const,
     decl_buffer,
-)  # fmt: skip
+)
 
 from .native import Compiled, live_workspaces, run
 
@@ -132,6 +132,30 @@ def test_while_and_if() -> None:
     x, y = np.array([27], np.int32), np.zeros(1, np.int32)
     run(func, x, y)
     assert y[0] == 111
+
+
+@pytest.mark.parametrize("extent", [1, 10])
+def test_break_and_continue(extent: int) -> None:
+    """Adds the odd numbers below 7, giving memory back on every way out."""
+    target, scratch = flat("target", 1), flat("scratch", 0)
+    i, n = Var("i", "int32"), Var("n", "int32")
+    skip = IfThenElse(
+        tir.EQ(tir.floormod(i, 2), i32(0)), Evaluate(Call("void", "continue_loop", ()))
+    )
+    stop = IfThenElse(i > 6, Evaluate(Call("void", "break_loop", ())))
+    add = BufferStore(target, BufferLoad(target, [0]) + i, [0])
+    body = Allocate(scratch.data, "int32", (n,), True, SeqStmt((skip, stop, add)))
+    func = PrimFunc([target.data, n], For(i, 1, extent, ForKind.SERIAL, body))
+    y = np.zeros(1, np.int32)
+    assert Compiled({"kernel": func})("kernel", y, 100) == 0
+    assert y[0] == (1 if extent == 1 else 9) and live_workspaces() == 0
+
+
+def test_a_parallel_loop_cannot_be_left() -> None:
+    i = Var("i", "int32")
+    loop = For(i, 0, 9, ForKind.PARALLEL, Evaluate(Call("void", "break_loop", ())))
+    with pytest.raises(CompileError, match="serial loop"):
+        emit_module({"kernel": PrimFunc([], loop)})
 
 
 def test_a_load_is_made_anew_after_a_store() -> None:

@@ -29,7 +29,7 @@ from tilewright.tir import (
     Var,
     const,
     decl_buffer,
-)  # fmt: skip
+)
 
 from .native import Compiled, live_workspaces, run
 
@@ -123,6 +123,15 @@ def test_masked_lanes_are_not_touched(dtype: str, stride: int) -> None:
         expected = np.zeros_like(x)
         expected[: count * stride : stride] = x[: count * stride : stride]
         assert np.array_equal(y.astype(np.float32), expected.astype(np.float32))
+
+
+def test_a_lane_mask_from_the_intrinsic() -> None:
+    source, target, n = flat("source", 16), flat("target", 16), Var("n", "int32")
+    mask = tir.Call("boolx16", "tir.get_active_lane_mask", (i32(0), n))
+    store = BufferStore(target, BufferLoad(source, [ramp(0, 1, 16)]), [ramp(0, 1, 16)], mask)
+    x, y = np.arange(16, dtype=np.float32), np.zeros(16, np.float32)
+    run(PrimFunc([source.data, target.data, n], store), x, y, 5)
+    assert np.array_equal(y, np.where(np.arange(16) < 5, x, 0))
 
 
 def test_a_buffer_of_vectors_is_indexed_by_vectors() -> None:

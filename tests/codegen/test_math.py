@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tilewright.codegen.math import FUNCTIONS
+from tilewright.codegen.math.tir_ops import expand
 from tilewright.tir import Call
 
 from .native import elementwise
@@ -116,3 +117,19 @@ def test_float16_goes_through_float32() -> None:
     with np.errstate(all="ignore"):
         distance, wrong = error(value, np.exp(x.astype(np.float64)))
     assert distance.max() <= 0.51 and not wrong.any()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_expansion_in_tir_is_as_exact(name: str) -> None:
+    """Within one unit of the machine's expansion, which may use fused operations."""
+    for dtype in (np.float32, np.float64):
+        args = [a[:2048] for a in arguments(FUNCTIONS[name].arity, dtype)]
+        args = [np.concatenate([a, b[-64:]]) for a, b in
+                zip(args, arguments(FUNCTIONS[name].arity, dtype), strict=True)]  # fmt: skip
+        direct = elementwise(lambda *x: Call(x[0].dtype, f"tir.{name}", x), *args, lanes=8)
+        expanded = elementwise(
+            lambda *x: expand(Call(x[0].dtype, f"tir.{name}", x)), *args, lanes=8
+        )
+        distance, wrong = error(expanded, direct)
+        bound = 2 * FUNCTIONS[name].ulp[dtype is np.float64]
+        assert distance.max() <= bound and not wrong.any(), args[0][np.argmax(distance)]

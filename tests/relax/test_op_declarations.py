@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tilewright import relax
+from tilewright import relax, tir
+from tilewright.relax.interpreter import run
 from tilewright.relax.op import DECLARATIONS, Declaration
 from tilewright.support.dtypes import dtype_name
 
@@ -45,3 +46,53 @@ def test_every_declaration_is_documented_and_named() -> None:
     for declared in DECLARATIONS.values():
         assert declared.doc.strip(), declared.name
         assert declared.name.startswith("relax.")
+
+
+def lowered_result(declared: Declaration, sample: Any) -> list[Any]:
+    """The operator's loop program, run by the interpreter of TensorIR."""
+    params: list[relax.Var] = []
+    values: list[Any] = []
+
+    def parameter(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            info = relax.TensorStructInfo(value.shape, dtype_name(value.dtype))
+            params.append(relax.Var(f"p{len(params)}", info))
+            values.append(value)
+            return params[-1]
+        if isinstance(value, tuple) and any(isinstance(v, np.ndarray) for v in value):
+            return relax.Tuple(tuple(parameter(v) for v in value))
+        return value
+
+    call = declared.make(*[parameter(a) for a in sample.args], **sample.attrs)
+    bb = relax.BlockBuilder()
+    with bb.function("main", params):
+        bb.emit_func_output(bb.emit(call))
+    legal = relax.transform.LegalizeOps()(bb.get())
+    assert any(isinstance(f, tir.PrimFunc) for _, f in legal.items()), "nothing was lowered"
+    return flat(run(legal, *values))
+
+
+LOWERED = [d for d in SAMPLED if d.lower is not None]
+
+
+def tolerance(declared: Declaration, dtype: str) -> float:
+    if declared.tolerance is not None:
+        return declared.tolerance
+    return {"float64": 1e-9, "float32": 1e-5, "float16": 4e-3, "bfloat16": 2e-2}.get(dtype, 0)
+
+
+@pytest.mark.parametrize("declared", LOWERED, ids=lambda d: d.name)
+def test_the_loop_program_agrees_with_the_reference(declared: Declaration) -> None:
+    for sample in declared.samples():
+        call = declared.make(*[as_input(a) for a in sample.args], **sample.attrs)
+        expected = flat(declared.evaluate(call, list(sample.args)))
+        got = lowered_result(declared, sample)
+        for a, b in zip(got, expected, strict=True):
+            assert a.shape == b.shape
+            assert dtype_name(a.dtype) == dtype_name(np.asarray(b).dtype)
+            limit = tolerance(declared, dtype_name(a.dtype))
+            wide = np.asarray(b, "float64")
+            top = np.abs(wide[np.isfinite(wide)]).max(initial=1e-30)
+            np.testing.assert_allclose(
+                a.astype("float64"), wide, rtol=0, atol=limit * top, err_msg=f"{sample}"
+            )

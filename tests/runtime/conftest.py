@@ -84,6 +84,20 @@ define i32 @__tvm_ffi_apply(ptr %self, ptr %args, i32 %n, ptr %ret) {
   %code = call i32 @TVMFFIFunctionCall(ptr %function, ptr %rest, i32 %count, ptr %ret)
   ret i32 %code
 }
+; lend(f, tensor): calls f with a bare DLTensor*, which nobody owns
+define i32 @__tvm_ffi_lend(ptr %self, ptr %args, i32 %n, ptr %ret) {
+  %slot = getelementptr i8, ptr %args, i64 8
+  %function = load ptr, ptr %slot
+  %second = getelementptr i8, ptr %args, i64 24
+  %object = load ptr, ptr %second
+  %tensor = getelementptr i8, ptr %object, i64 24
+  %lent = alloca { i64, ptr }
+  store i64 7, ptr %lent
+  %field = getelementptr i8, ptr %lent, i64 8
+  store ptr %tensor, ptr %field
+  %code = call i32 @TVMFFIFunctionCall(ptr %function, ptr %lent, i32 1, ptr %ret)
+  ret i32 %code
+}
 """
 
 

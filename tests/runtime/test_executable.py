@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
+import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -147,6 +150,36 @@ def test_damaged_bytes_are_refused_and_never_crash() -> None:
             serialize.from_bytes(damaged)
 
 
+def mutated(tree: Any, noise: random.Random) -> Any:
+    """`tree` with one node, somewhere, replaced by something else."""
+    junk = [None, -1, 0, 2.5, 1 << 80, "x", [], {}, [1], {"r": 0}, {"add": [1, 2]}, True]
+    if not isinstance(tree, (list, dict)) or not tree or noise.random() < 0.05:
+        return noise.choice(junk)
+    if isinstance(tree, list):
+        index = noise.randrange(len(tree))
+        return [mutated(v, noise) if i == index else v for i, v in enumerate(tree)]
+    key = noise.choice(list(tree))
+    return {k: mutated(v, noise) if k == key else v for k, v in tree.items()}
+
+
+def test_well_formed_files_with_nonsense_inside_are_refused() -> None:
+    noise = random.Random(2)
+    data = serialize.to_bytes(everything())
+    size = int.from_bytes(data[16:24], "little")
+    header = json.loads(data[24 : 24 + size])
+    refused = 0
+    for _ in range(600):
+        text = json.dumps(mutated(header, noise)).encode()
+        head = struct.pack("<8sIIQ", b"TWTENSOR", 1, zlib.crc32(text), len(text))
+        body = head + text
+        body += bytes(-len(body) % 64) + data[-64:]
+        try:
+            serialize.from_bytes(body)
+        except (ArgumentError, CompileError):
+            refused += 1
+    assert refused > 300
+
+
 def json_with(change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     table = serialize.to_json(everything())
     change(table)
@@ -211,7 +244,8 @@ def test_a_loop_is_fine() -> None:
         ((NewTensor(1, (-1,), "float32"), Ret(Reg(1))), "dims should be non-negative"),
         ((NewTensor(1, (1,), "float3"), Ret(Reg(1))), "dtype should be a dtype"),
         ((MakeShape(1, (DimOp("pow", 1, 2),)), Ret(Reg(1))), "dims should be"),  # type: ignore[arg-type]
-        ((CheckTensor(0, None, 1, (Slot(1), BindDim(1))), Ret(Reg(0))), "slot 1"),
+        ((CheckTensor(0, None, 2, (Slot(1), BindDim(1))), Ret(Reg(0))), "slot 1"),
+        ((CheckTensor(0, None, 1, (2, 3)), Ret(Reg(0))), "2 dims for a tensor of rank 1"),
         ((Ret("x"),), "src should be an operand"),  # type: ignore[arg-type]
         (("ret",), "str is no instruction"),
     ],

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import tilewright.ffi as ffi
+from tilewright.ffi import core
 from tilewright.runtime import NDArray, Tensor, cpu, empty, from_dlpack, ndarray, tensor
+from tilewright.runtime.vm.arguments import prepare
 from tilewright.support.errors import ArgumentError
 
 PLAIN = [f"{k}{b}" for k in ("int", "uint") for b in (8, 16, 32, 64)]
@@ -214,6 +216,23 @@ def test_a_tensor_passes_through_functions_as_our_class() -> None:
     back = ffi.convert(lambda x: x)(t)
     assert type(back) is Tensor and back.data_ptr() == t.data_ptr()
     assert type(ffi.Array([t])[0]) is Tensor
+
+
+def test_tensors_of_other_packages_are_taken() -> None:
+    class Other(core.Tensor):
+        pass
+
+    core._set_class_tensor(Other)
+    try:
+        other = core.from_dlpack(np.arange(3, dtype="float32"))
+    finally:
+        core._set_class_tensor(Tensor)
+    assert type(other) is Other
+    assert tensor(other).numpy().tolist() == [0, 1, 2]
+    assert empty((3,)).copyfrom(other).numpy().tolist() == [0, 1, 2]
+    ours = from_dlpack(other)
+    assert type(ours) is Tensor and ours.data_ptr() == other.data_ptr()
+    assert type(prepare(other)) is Tensor
 
 
 def test_pickling_and_text() -> None:

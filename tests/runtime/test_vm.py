@@ -21,6 +21,7 @@ from tilewright.runtime import (
     VMFunction,
     VMInstrumentReturnKind,
     cpu,
+    empty,
     from_dlpack,
     tensor,
 )
@@ -244,8 +245,21 @@ def test_scalars_and_dimension_arithmetic() -> None:
     assert vm["main"](np.int64(-7), np.array(2))[0][0] == -5
     with pytest.raises(ArgumentError, match=r"a: expected an integer, found float 1\.5"):
         vm["main"](1.5, 2)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ArgumentError, match="a dimension is divided by zero"):
         vm["main"](1, 0)
+
+
+def test_a_dimension_bound_twice_must_agree_with_itself() -> None:
+    check = CheckTensor(0, None, 2, (BindDim(0), BindDim(0)), "x")
+    vm = machine(None, function("main", "x", check, Ret(Reg(0))))
+    assert vm["main"](np.zeros((3, 3))).shape == (3, 3)
+    with pytest.raises(ArgumentError, match="dimension 1 should be 3, found 4"):
+        vm["main"](np.zeros((3, 4)))
+
+
+def test_memory_need_not_be_pooled(kernels: NativeModule) -> None:
+    vm = machine(kernels, two_layers(), memory_cfg={cpu(0): "naive"})
+    assert vm["main"](X, X).numpy().tolist() == [0, 3, 6, 9]
 
 
 def test_branches_and_loops(kernels: NativeModule) -> None:
@@ -389,6 +403,33 @@ def test_errors_cross_compiled_code(kernels: NativeModule) -> None:
     with pytest.raises(ArgumentError, match=r"(?s)from Python with 5.*hint: try again"):
         kernels["apply"](raise_here, 5)
     assert kernels["apply"](lambda x: x * 2, 21) == 42
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_tensors_lent_by_compiled_code_can_be_read_and_copied(
+    kernels: NativeModule, dtype: str
+) -> None:
+    lent = empty((3,), dtype)
+    lent[:] = [1, 2, 3]
+
+    def use(x: Tensor) -> Any:
+        assert (x.shape, x.dtype) == ((3,), dtype)
+        x[0] = 9
+        copies = [x.numpy(), tensor(x).numpy(), x.copyto(cpu(0)).numpy()]
+        if dtype == "float32":
+            copies.append(np.from_dlpack(x))
+        assert all(c.tolist() == [9, 2, 3] for c in copies)
+        return tensor(x)
+
+    assert kernels["lend"](use, lent).numpy().tolist() == [9, 2, 3]
+    assert lent.numpy()[0] == 9
+
+
+def test_a_kernel_refuses_what_is_no_tensor(kernels: NativeModule) -> None:
+    call = CallKernel("scale", (Reg(0), Reg(0)), (1, Imm(2.0)), ("int64", F32), span="relu")
+    vm = machine(kernels, function("main", "x", call, Ret(Reg(0))))
+    with pytest.raises(ArgumentError, match=r"(?s)needs a tensor, found int 3.*--> relu"):
+        vm["main"](3)
 
 
 def test_storage_that_is_too_small_is_noticed() -> None:

@@ -37,7 +37,7 @@ def test_reshape_of_symbolic_and_empty_tensors():
 
     check(merge, lambda v: v.reshape(2, 12), A)
     check(lambda t: topi.reshape(t, [t.shape[0], -1]), lambda v: v.reshape(2, 12), A)
-    check(topi.flatten, lambda v: v.reshape(2, 12), A)
+    check(topi.nn.flatten, lambda v: v.reshape(2, 12), A)
     check(lambda t: topi.reshape(t, (0, 7)), lambda v: v.reshape(0, 7), A[:, :0],
           shapes=("static",))  # fmt: skip
     check(lambda t: topi.reshape(t, ()), lambda v: v.reshape(()), A[:1, :1, :1],

@@ -1,6 +1,6 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
-from . import analysis, expr_functor, op, transform
+from . import analysis, expr_functor, op, printer, transform
 from .block_builder import BlockBuilder
 from .base import Expr, ExprWithOp, StructInfo
 from .deduce import deduce
@@ -15,5 +15,9 @@ from .op import (
     call_tir_inplace,
     call_tir_with_grad,
 )
+from .pipeline import get_default_pipeline, get_pipeline, register_pipeline
 from .struct_info import *
 from .expr_functor import PyExprMutator, PyExprVisitor
+from ..support.public import lazy_attributes
+
+__getattr__, __dir__ = lazy_attributes(__name__)

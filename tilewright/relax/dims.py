@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..ir.expr import IntImm, PrimExpr, as_scalar
+from ..ir.expr import FloatImm, IntImm, PrimExpr, as_scalar
 from ..ir.functor import Rewriter, Visitor, on
 from ..ir.structural import structural_equal
-from ..support.errors import ArgumentError
+from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError, CompileError
+from ..tir import expr as tir
+from ..tir import op as tir_op
 from ..tir.arith import Analyzer
 from ..tir.expr import Var as TirVar
 
@@ -116,6 +120,40 @@ class Substitute(Rewriter):
     def var(self, var: TirVar) -> PrimExpr:
         """The value of a variable that has one, else itself."""
         return self.env.get(var, var)
+
+
+OPERATIONS: dict[type[PrimExpr], Callable[[Any, Any], Any]] = {
+    tir.Add: operator.add, tir.Sub: operator.sub, tir.Mul: operator.mul,
+    tir.FloorDiv: operator.floordiv, tir.FloorMod: operator.mod, tir.Min: min, tir.Max: max,
+    tir.EQ: operator.eq, tir.NE: operator.ne, tir.LT: operator.lt, tir.LE: operator.le,
+    tir.GT: operator.gt, tir.GE: operator.ge,
+    tir.And: lambda a, b: a and b, tir.Or: lambda a, b: a or b,
+    tir.Div: lambda a, b: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1),
+}  # fmt: skip
+
+
+def evaluate(dim: PrimExpr, env: Mapping[TirVar, Any]) -> Any:
+    """The number that a scalar expression gives for the values of its variables."""
+    if isinstance(dim, (IntImm, FloatImm)):
+        return bool(dim.value) if dim.dtype == "bool" else dim.value
+    if isinstance(dim, TirVar):
+        if dim not in env:
+            raise CompileError(f"the symbolic dimension `{dim.name}` has no value")
+        return env[dim]
+    compute = OPERATIONS.get(type(dim))
+    if compute is not None:
+        return compute(evaluate(dim.a, env), evaluate(dim.b, env))  # type: ignore[attr-defined]
+    if isinstance(dim, tir.Cast):
+        value = evaluate(dim.value, env)
+        return float(value) if dtype_of(dim.dtype).is_float else int(value)
+    if isinstance(dim, tir.Select):
+        return evaluate(dim.true_value if evaluate(dim.condition, env) else dim.false_value, env)
+    if isinstance(dim, tir.Not):
+        return not evaluate(dim.a, env)
+    if isinstance(dim, tir.Call) and getattr(dim.op, "name", "") == "tir.if_then_else":
+        condition, yes, no = dim.args
+        return evaluate(yes if evaluate(condition, env) else no, env)  # type: ignore[arg-type]
+    raise CompileError(f"cannot compute the dimension `{dim}`")
 
 
 def substitute(value: Any, env: dict[TirVar, PrimExpr]) -> Any:

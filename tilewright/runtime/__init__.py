@@ -39,6 +39,7 @@ from .params import (
     save_param_dict,
     save_param_dict_to_file,
 )
+from .threads import num_threads, set_num_threads
 from .verify import verify
 from .vm import VirtualMachine, VMInstrumentReturnKind
 
@@ -85,6 +86,7 @@ __all__ = [
     "load_param_dict_from_file",
     "metal",
     "ndarray",
+    "num_threads",
     "opencl",
     "profiling",
     "register_device_api",
@@ -92,6 +94,7 @@ __all__ = [
     "rocm",
     "save_param_dict",
     "save_param_dict_to_file",
+    "set_num_threads",
     "system_lib",
     "tensor",
     "verify",

@@ -100,7 +100,9 @@ class Executable:
     """What compilation yields and the virtual machine runs.
 
     `kernels` holds the compiled kernels (bare symbols and packed functions); `native` holds, where
-    present, `__tvm_ffi_<name>` for each function, compiled from its instructions.
+    present, `__tvm_ffi_<name>` for each function, compiled from its instructions. Both are modules,
+    or anything `as_module` takes. `attrs` is JSON; of its entries, `failing_kernels` lists the
+    kernels that return a status (0, or -1 with an error set) instead of nothing.
     """
 
     functions: dict[str, VMFunction]

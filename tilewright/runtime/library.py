@@ -29,10 +29,15 @@ class ExecutableModule(Module):
     def __init__(self, executable: Executable) -> None:
         super().__init__()
         self.executable = executable
+        self._adapted: list[tuple[object, Module]] = []
 
     def _parts(self) -> list[Module]:
-        parts = (self.executable.native, self.executable.kernels)
-        return [as_module(part) for part in parts if part is not None]
+        """The native functions and the kernels, each adapted once."""
+        parts = dict.fromkeys((self.executable.native, self.executable.kernels))
+        given = [part for part in parts if part is not None]
+        if [part for part, _ in self._adapted] != given:
+            self._adapted = [(part, as_module(part)) for part in given]
+        return [module for _, module in self._adapted]
 
     def find(self, name: str) -> core.Function | None:
         for part in self._parts():

@@ -101,7 +101,7 @@ def checked_shape(shape: Any) -> tuple[int, ...]:
     """`shape` as a tuple of Python integers. Raises `ArgumentError` if it is no shape."""
     if type(shape) is tuple:
         for dim in shape:
-            if type(dim) is not int or dim < 0:
+            if type(dim) is not int or not 0 <= dim <= _LARGEST:
                 break
         else:
             return shape
@@ -111,6 +111,8 @@ def checked_shape(shape: Any) -> tuple[int, ...]:
         raise ArgumentError(f"expected a shape (a tuple of integers), found {shape!r}") from None
     if any(d < 0 for d in dims):
         raise ArgumentError(f"a shape has no negative dimensions, found {dims}")
+    if any(d > _LARGEST for d in dims):
+        raise ArgumentError(f"a shape's dimensions fit into 62 bits, found {dims}")
     return dims
 
 

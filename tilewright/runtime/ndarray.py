@@ -2,7 +2,8 @@
 
 What copies and what does not: `tensor(x)` and `Tensor.numpy()` copy, as in TVM. `from_dlpack(x)`,
 `np.from_dlpack(t)`, `t.view_numpy()`, `np.asarray(t)`, indexing and `_create_view` share memory:
-writing to one writes to the other, and the memory lives as long as any of them.
+writing to one writes to the other, and the memory lives as long as any of them. NumPy has bfloat16
+and the float8 types from ml_dtypes; `np.from_dlpack` refuses them, `view_numpy` does not.
 """
 
 from __future__ import annotations
@@ -291,13 +292,31 @@ def empty(
 
 def tensor(arr: Any, device: Any = None, mem_scope: str | None = None) -> Tensor:
     """A compact copy of `arr` (array, tensor, nested list or number) on `device` (the host)."""
-    if not isinstance(arr, (np.ndarray, core.Tensor)):
+    if not isinstance(arr, (np.ndarray, Tensor)):
         arr = _foreign(arr)
+    if isinstance(arr, np.ndarray) and device is None and mem_scope is None:
+        return _copied(arr)
     result = empty(arr.shape, arr.dtype, device, mem_scope)
     return result.copyfrom(arr)
 
 
+def _copied(array: Array) -> Tensor:
+    """A tensor on the host with the array's elements."""
+    kind = _element(array.dtype)
+    memory = allocate_array(array.shape, kind)
+    np.copyto(memory if kind.code in _NUMPY_CODES else memory.view(kind.numpy), array)
+    return _wrap(memory, kind)
+
+
 array = tensor
+
+
+def empty_unpooled(shape: Any, dtype: Any = "float32", device: Any = None) -> Tensor:
+    """As `empty`, but host memory comes fresh from the system and goes back to it."""
+    kind = _element(dtype)
+    if _device(device) != _DEFAULT:
+        return empty(shape, dtype, device)
+    return _wrap(allocate_array(checked_shape(shape), kind, pooled=False), kind)
 
 
 def _foreign(value: Any) -> Array | Tensor:
@@ -345,6 +364,8 @@ def _check_copy(shape: tuple[int, ...], dtype: str, target: core.Tensor) -> None
 
 
 def _fill(target: Array, source: Any, shape: tuple[int, ...]) -> None:
+    if isinstance(source, core.Tensor) and not isinstance(source, Tensor):
+        source = from_dlpack(source)
     data = source.view_numpy() if isinstance(source, Tensor) else np.asarray(source)
     if data.shape != target.shape:
         raise ArgumentError(f"cannot copy shape {data.shape} to a tensor of shape {shape}")

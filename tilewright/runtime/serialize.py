@@ -169,8 +169,13 @@ def from_json(table: Any, constants: list[Tensor]) -> Executable:
             f"the executable has version {table.get('version')!r}, "
             f"this tilewright runs version {VERSION}"
         )
-    functions = [function_from_json(f) for f in table.get("functions", ())]
-    result = Executable({f.name: f for f in functions}, constants, attrs=table.get("attrs", {}))
+    rows, attrs = table.get("functions"), table.get("attrs", {})
+    if not isinstance(rows, list) or not isinstance(attrs, dict):
+        raise ArgumentError("damaged executable: no table of functions or of attributes")
+    functions = [function_from_json(f) for f in rows]
+    result = Executable({f.name: f for f in functions}, constants, attrs=attrs)
+    if len(result.functions) != len(functions):
+        raise ArgumentError("damaged executable: two functions have one name")
     verify(result)
     return result
 

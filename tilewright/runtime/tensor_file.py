@@ -57,7 +57,11 @@ def write(stream: BinaryIO, content: object, tensors: Sequence[Any]) -> None:
         row = {"dtype": str(item.dtype), "shape": list(item.shape), "offset": offset}
         rows.append({**row, "nbytes": item.nbytes})
         offset += item.nbytes + _padding(item.nbytes)
-    header = json.dumps({"content": content, "tensors": rows}, separators=(",", ":")).encode()
+    try:
+        text = json.dumps({"content": content, "tensors": rows}, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"only JSON can be written beside tensors: {error}") from None
+    header = text.encode()
     stream.write(_HEADER.pack(MAGIC, VERSION, zlib.crc32(header), len(header)))
     stream.write(header)
     stream.write(bytes(_padding(_HEADER.size + len(header))))
@@ -110,10 +114,16 @@ def _rows(header: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
     if not isinstance(rows, list):
         raise ArgumentError(f"{name} is damaged: its header lists no tensors")
     for index, row in enumerate(rows):
-        numbers = [row.get("offset"), row.get("nbytes"), *row.get("shape", [-1])]
-        if not all(type(n) is int and n >= 0 for n in numbers):
+        if not _is_row(row):
             raise ArgumentError(f"{name} is damaged: tensor {index} is described by {row!r:.120}")
         yield row
+
+
+def _is_row(row: Any) -> bool:
+    if not isinstance(row, dict) or not isinstance(row.get("shape"), list):
+        return False
+    numbers = [row.get("offset"), row.get("nbytes"), *row["shape"]]
+    return isinstance(row.get("dtype"), str) and all(type(n) is int and n >= 0 for n in numbers)
 
 
 def _read_tensor(stream: BinaryIO, row: dict[str, Any], start: int, end: int, name: str) -> Tensor:

@@ -18,6 +18,7 @@ from .executable import (
     DIM_OPS,
     BindDim,
     CallFunction,
+    CheckTensor,
     Const,
     DimOp,
     Executable,
@@ -137,6 +138,9 @@ def _field_fault(instruction: Instruction) -> str | None:
         value = getattr(instruction, item.name)
         if not check(value):
             return f"{item.name} should be {expected}, found {value!r:.80}"
+    if isinstance(instruction, CheckTensor) and instruction.dims and instruction.ndim >= 0:
+        found, ndim = len(instruction.dims), instruction.ndim
+        return None if found == ndim else f"{found} dims for a tensor of rank {ndim}"
     return None
 
 
@@ -202,7 +206,8 @@ class _FunctionVerifier:
 
     def _fail(self, index: int, problem: str) -> None:
         instruction = self.function.instructions[index]
-        span = model_span(instruction.span) if getattr(instruction, "span", "") else None  # type: ignore[attr-defined]
+        origin = getattr(instruction, "span", "")
+        span = model_span(origin) if isinstance(origin, str) and origin else None
         raise CompileError(
             f"function {self.function.name!r}, instruction {index}: {problem}",
             span,

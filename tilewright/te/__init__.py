@@ -83,3 +83,16 @@ from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, ScanOp, Tenso
 
 pow = power
 AXIS_SEPARATOR = "axis_separator"
+
+__all__ = [
+    "AXIS_SEPARATOR", "ComputeOp", "ExternOp", "Operation", "PlaceholderOp", "ScanOp", "Tensor",
+    "TensorSlice", "abs", "acos", "acosh", "all", "any", "asin", "asinh", "atan", "atan2", "atanh",
+    "ceil", "ceildiv", "clz", "comm_reducer", "compute", "const", "copysign", "cos", "cosh",
+    "create_prim_func", "div", "erf", "exp", "exp10", "exp2", "expm1", "extern", "extern_primfunc",
+    "floor", "floordiv", "floormod", "fma", "fmod", "hypot", "if_then_else", "indexdiv", "indexmod",
+    "infinity", "isfinite", "isinf", "isnan", "likely", "log", "log10", "log1p", "log2",
+    "logical_and", "logical_not", "logical_or", "max", "max_value", "min", "min_value", "nearbyint",
+    "nextafter", "placeholder", "popcount", "pow", "power", "prod", "reduce_axis", "reinterpret",
+    "round", "rsqrt", "scan", "select", "sigmoid", "sin", "sinh", "size_var", "sqrt", "sum",
+    "tag_scope", "tan", "tanh", "thread_axis", "trunc", "truncdiv", "truncmod", "var",
+]  # fmt: skip

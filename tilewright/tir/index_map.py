@@ -147,15 +147,20 @@ class IndexMap(Node):
         return [r.extent for r in self.map_ranges(ranges)]
 
     def map_ndarray(self, arr_src: Any) -> np.ndarray[Any, Any]:
-        """The array in the new layout; places that no index reaches are zero."""
-        array = np.asarray(arr_src)
-        shape = [int(d) for d in self.map_shape(array.shape)]  # type: ignore[call-overload]
-        grid = np.meshgrid(*(np.arange(d) for d in array.shape), indexing="ij", sparse=False)
-        places = [_evaluate(i, dict(zip(self.initial_indices, grid, strict=True)))
-                  for i in self.final_indices]  # fmt: skip
-        out = np.zeros(shape, array.dtype)
-        out[tuple(np.broadcast_to(p, array.shape) for p in places)] = array
-        return out
+        """`arr_src` (an array or a runtime tensor) laid out anew; elements that nothing reaches
+        are 0."""
+        source = arr_src.numpy() if hasattr(arr_src, "numpy") else np.asarray(arr_src)
+        return self.map_array(source, 0)
+
+    def map_array(self, source: np.ndarray[Any, Any], fill: float) -> np.ndarray[Any, Any]:
+        """`source` laid out anew; elements that nothing reaches hold `fill`."""
+        shape = [int(n) for n in self.map_shape(source.shape)]  # type: ignore[call-overload]
+        grid = np.meshgrid(*[np.arange(n) for n in source.shape], indexing="ij", sparse=True)
+        env = dict(zip(self.initial_indices, grid, strict=True))
+        places = [np.broadcast_to(_evaluate(e, env), source.shape) for e in self.final_indices]
+        target = np.full(shape, fill, source.dtype)
+        target[tuple(places)] = source
+        return target
 
     def inverse(self, shape: Sequence[Any]) -> IndexMap:
         """The map back, for initial indices within `shape`. Raises if the map is not bijective."""

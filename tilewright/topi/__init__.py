@@ -1,6 +1,7 @@
 """The operator inventory: tensor expressions of the operators that models use."""
 
-from . import tag, utils
+from . import image, nn, tag, testing, utils
+from .argwhere import *
 from .broadcast import *
 from .indexing import *
 from .layout import *
@@ -9,5 +10,8 @@ from .math import *
 from .scan import *
 from .scatter import *
 from .slicing import *
+from .sort import *
 from .transform import *
 from .reduction import *
+from . import nn
+from .placing import *

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tvm_ffi
-from tests.codegen.llvm.kernels import executable, function
 
+from tests.codegen.llvm.kernels import executable, function
 from tilewright.runtime.executable import (
     AllocStorage,
     AllocTensor,
@@ -321,21 +321,26 @@ def test_constants_are_shared_not_copied() -> None:
     assert same.ctypes.data == weights.data_ptr()
 
 
+def reshaped(source: int) -> CallPacked:
+    return CallPacked("vm.builtin.reshape", (Reg(source), Reg(2)), Reg(3))
+
+
 RESHAPES: dict[str, tuple[list[Instruction], tuple[int, ...]]] = {
     "parameter": ([
-        MakeShape(2, (DimOp("mul", N, 4),)), CallPacked("vm.builtin.reshape", (Reg(0), Reg(2)), Reg(3)),
+        MakeShape(2, (DimOp("mul", N, 4),)), reshaped(0),
         NewTensor(4, (DimOp("mul", N, 4),), "float32"),
         CallKernel("add", (Reg(3), Reg(0), Reg(4)), (DimOp("mul", N, 4),)), Ret(Reg(4)),
     ], (12,)),
     "arena": ([
         AllocStorage(5, DimOp("mul", N, 16)), AllocTensor(6, 5, 0, (N, 4), "float32"),
-        CallKernel("add", (Reg(0), Reg(0), Reg(6)), (DimOp("mul", N, 4),)), MakeShape(2, (2, DimOp("mul", N, 2))),
-        CallPacked("vm.builtin.reshape", (Reg(6), Reg(2)), Reg(3)), Ret(Reg(3)),
+        CallKernel("add", (Reg(0), Reg(0), Reg(6)), (DimOp("mul", N, 4),)),
+        MakeShape(2, (2, DimOp("mul", N, 2))),
+        reshaped(6), Ret(Reg(3)),
     ], (2, 6)),
     "local": ([
         AllocStorage(5, DimOp("mul", N, 16)), AllocTensor(6, 5, 0, (N, 4), "float32"),
         CallKernel("add", (Reg(0), Reg(0), Reg(6)), (DimOp("mul", N, 4),)), MakeShape(2, (2, 2, N)),
-        CallPacked("vm.builtin.reshape", (Reg(6), Reg(2)), Reg(3)), NewTensor(4, (N, 4), "float32"),
+        reshaped(6), NewTensor(4, (N, 4), "float32"),
         CallKernel("scale", (Reg(3), Reg(4)), (12, Imm(1.0)), ("int32", "float32")), Ret(Reg(4)),
     ], (3, 4)),
 }  # fmt: skip

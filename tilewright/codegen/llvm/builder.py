@@ -190,6 +190,8 @@ class FunctionBuilder:
         self.lines: list[str] = []
         self.entry: list[str] = []
         self._next = 0
+        self.targets: set[str] = set()  # blocks that are jumped to
+        self._known: dict[str, Value] = {}  # pure instructions of the current block by their text
 
     # -- the plumbing
 
@@ -210,6 +212,16 @@ class FunctionBuilder:
         self.lines.append(f"  {ref} = {text}")
         return Value(type, ref)
 
+    def pure(self, type: str, text: str) -> Value:
+        """The result of an instruction without effects, made once a block."""
+        found = self._known.get(text)
+        if found is None:
+            self._next += 1
+            ref = f"%v{self._next}"
+            self.lines.append(f"  {ref} = {text}")
+            found = self._known[text] = Value(type, ref)
+        return found
+
     def do(self, text: str) -> None:
         """An instruction without a result."""
         self.lines.append("  " + text)
@@ -224,9 +236,11 @@ class FunctionBuilder:
         """Goes on in a new block."""
         self.lines.append(f"{label}:")
         self.block = label
+        self._known.clear()
 
     def jump(self, label: str, metadata: str = "") -> None:
         """An unconditional branch."""
+        self.targets.add(label)
         self.do(f"br label %{label}{metadata}")
 
     def branch(self, condition: Value, then: str, other: str, metadata: str = "") -> None:
@@ -247,9 +261,14 @@ class FunctionBuilder:
         step: int = 1,
         metadata: str = "",
         at_least_once: bool = False,
+        latch: str = "",
+        done: str = "",
     ) -> None:
-        """`for i in range(begin, end, step): body(i)`; counts upwards, `step` positive."""
-        head, done, before = self.label("loop"), self.label("done"), self.block
+        """`for i in range(begin, end, step): body(i)`; counts upwards, `step` positive.
+
+        The body may jump to `latch`, to go on with the next iteration, and to `done`.
+        """
+        head, done, before = self.label("loop"), done or self.label("done"), self.block
         if not at_least_once:
             self.branch(self.compare("slt", begin, end), head, done)
         else:
@@ -258,6 +277,9 @@ class FunctionBuilder:
         index, position = Value(begin.type, self.fresh()), len(self.lines)
         self.lines.append("")
         body(index)
+        if latch in self.targets:
+            self.jump(latch)
+            self.start(latch)
         after = self.emit(begin.type, f"add nsw {begin.type} {index.ref}, {step}")
         incoming = f"[{begin.ref}, %{before}], [{after.ref}, %{self.block}]"
         self.lines[position] = f"  {index.ref} = phi {begin.type} {incoming}"
@@ -269,10 +291,7 @@ class FunctionBuilder:
 
     def binary(self, opcode: str, a: Value, b: Value) -> Value:
         """`opcode a, b`; the opcode may carry flags (`add nsw`)."""
-        self._next += 1
-        ref = f"%v{self._next}"
-        self.lines.append(f"  {ref} = {opcode} {a.type} {a.ref}, {b.ref}")
-        return Value(a.type, ref)
+        return self.pure(a.type, f"{opcode} {a.type} {a.ref}, {b.ref}")
 
     def add(self, a: Value, b: Value, flags: str = "") -> Value:
         """Integer `a + b`, folded where both are constants or one is zero."""
@@ -301,19 +320,19 @@ class FunctionBuilder:
 
     def compare(self, predicate: str, a: Value, b: Value) -> Value:
         """`icmp predicate a, b`."""
-        return self.emit(boolean_like(a.type), f"icmp {predicate} {a.type} {a.ref}, {b.ref}")
+        return self.pure(boolean_like(a.type), f"icmp {predicate} {a.type} {a.ref}, {b.ref}")
 
     def fcompare(self, predicate: str, a: Value, b: Value) -> Value:
         """`fcmp predicate a, b`."""
-        return self.emit(boolean_like(a.type), f"fcmp {predicate} {a.type} {a.ref}, {b.ref}")
+        return self.pure(boolean_like(a.type), f"fcmp {predicate} {a.type} {a.ref}, {b.ref}")
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
         """`a` where `condition`, else `b`; a scalar condition may choose whole vectors."""
-        return self.emit(a.type, f"select {condition}, {a}, {b}")
+        return self.pure(a.type, f"select {condition}, {a}, {b}")
 
     def cast(self, opcode: str, a: Value, type: str) -> Value:
         """`opcode a to type`; no instruction if the type is the same already."""
-        return a if a.type == type else self.emit(type, f"{opcode} {a} to {type}")
+        return a if a.type == type else self.pure(type, f"{opcode} {a} to {type}")
 
     def intrinsic(self, name: str, result: str, args: Sequence[Value], flags: str = "") -> Value:
         """A call of an intrinsic (its full mangled name), declared on first use."""
@@ -343,18 +362,18 @@ class FunctionBuilder:
         type = vector(a.type, lanes)
         if a.ref[0] not in "%@":
             return Value(type, f"splat ({a})")
-        one = self.emit(type, f"insertelement {type} poison, {a}, i64 0")
+        one = self.pure(type, f"insertelement {type} poison, {a}, i64 0")
         zeros = f"<{lanes} x i32> zeroinitializer"
-        return self.emit(type, f"shufflevector {one}, {type} poison, {zeros}")
+        return self.pure(type, f"shufflevector {one}, {type} poison, {zeros}")
 
     def extract(self, a: Value, lane: int | Value) -> Value:
         """One lane of a vector."""
         index = lane if isinstance(lane, Value) else Value("i64", str(lane))
-        return self.emit(element_of(a.type), f"extractelement {a}, {index}")
+        return self.pure(element_of(a.type), f"extractelement {a}, {index}")
 
     def insert(self, a: Value, item: Value, lane: int) -> Value:
         """A vector with one lane replaced."""
-        return self.emit(a.type, f"insertelement {a}, {item}, i64 {lane}")
+        return self.pure(a.type, f"insertelement {a}, {item}, i64 {lane}")
 
     def gather_lanes(self, items: Sequence[Value]) -> Value:
         """A vector made of scalars."""
@@ -369,7 +388,7 @@ class FunctionBuilder:
         other = b.ref if b is not None else "poison"
         mask = ", ".join(f"i32 {n}" if n >= 0 else "i32 poison" for n in lanes)
         type = vector(element_of(a.type), len(lanes))
-        return self.emit(
+        return self.pure(
             type, f"shufflevector {a}, {a.type} {other}, <{len(lanes)} x i32> <{mask}>"
         )
 
@@ -385,7 +404,7 @@ class FunctionBuilder:
         """The address of element `index` of an array of `type`."""
         if index.ref == "0":
             return pointer
-        return self.emit("ptr", f"getelementptr inbounds {type}, {pointer}, {index}")
+        return self.pure("ptr", f"getelementptr inbounds {type}, {pointer}, {index}")
 
     def load(self, type: str, pointer: Value, align: int, metadata: str = "") -> Value:
         """`*pointer` as a `type`."""

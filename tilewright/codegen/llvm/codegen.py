@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tilewright.ir.expr import FloatImm, IntImm, PrimExpr
+from tilewright.ir.expr import GlobalVar, IntImm, PrimExpr
 from tilewright.ir.node import Node, children
 from tilewright.ir.type import PointerType, PrimType
 from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
-from tilewright.tir.expr import BinaryOpExpr, Call, Var
+from tilewright.support.span import Span
+from tilewright.target.machine import MachineModel, model_of
+from tilewright.target.target import Target
+from tilewright.tir.expr import BinaryOpExpr, BufferLoad, Call, StringImm, Var
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore, Stmt
 
-from .builder import FunctionBuilder, ModuleBuilder, Value, quoted
+from .builder import FunctionBuilder, ModuleBuilder, Value, quoted, vector
 from .narrow import from_memory
 from .types import memory_type, value_type
 
@@ -52,12 +55,10 @@ class Features:
     vector_bits: int = 512
 
     @staticmethod
-    def of(features: str) -> Features:
-        """From LLVM's feature list, such as `+avx512f,+fma,-amx-int8`."""
-        names = {f[1:] for f in features.split(",") if f.startswith("+")}
-        wide = "avx512f" in names
-        x86 = any(name.startswith(("sse", "avx")) for name in names)
-        return Features("fma" in names or not x86, wide, 512 if wide else 256)
+    def of(target: Target | None) -> Features:
+        """Of the processor that `target` is for; of this machine's without one."""
+        model = MachineModel.of(target) if target is not None else model_of({})
+        return Features(model.has_fma, model.has("avx512f"), model.vector_bits)
 
 
 @dataclass
@@ -85,6 +86,7 @@ class FunctionEmitter:
         self.no_alias: set[int] = set()
         self.never_negative: set[int] = set()
         self.cleanups: list[Callable[[], None]] = []
+        self.loops: list[tuple[str, str, int]] = []  # where to go on, where out, and cleanups
         self.can_fail = False
         self.returns = "void"
         self.in_index = 0
@@ -217,9 +219,15 @@ class FunctionEmitter:
         self.b.do(f"ret {value}" if value is not None else "ret void")
         self.b.start(self.b.label("after"))
 
-    def fail_unless(self, ok: Value) -> None:
-        """Leaves with -1 unless `ok`; the error has been raised by then or is by the caller."""
-        self.fail_if(ok, lambda: None, inverted=True)
+    def jump_out(self, which: int, span: Span | None) -> None:
+        """Goes on with the next iteration (0) or leaves the innermost loop (1)."""
+        if not self.loops or not self.loops[-1][which]:
+            raise CompileError("`break` and `continue` need a serial loop around them", span)
+        target, kept = self.loops[-1][which], self.loops[-1][2]
+        for cleanup in reversed(self.cleanups[kept:]):
+            cleanup()
+        self.b.jump(str(target))
+        self.b.start(self.b.label("after"))
 
     def fail_if(
         self, bad: Value, raise_error: Callable[[], None], *, inverted: bool = False
@@ -235,19 +243,17 @@ class FunctionEmitter:
         self.b.start(fine)
 
 
-def emit_module(functions: Mapping[str, PrimFunc], features: Features | str | None = None) -> str:
+def emit_module(functions: Mapping[str, PrimFunc], target: Target | Features | None = None) -> str:
     """The LLVM IR text of a module with one function for each of `functions`, by symbol.
 
-    `features` says what the machine has (LLVM's feature list, or `Features`). A function that can
-    fail, because it asserts or calls packed functions, returns `i32`: 0, or -1 with the error
-    raised through tvm-ffi; the others return what `ret_type` says. Raises `CompileError` for what
-    is not lowered TensorIR.
+    `target` says what the machine has; without it, this machine's processor. A function that can
+    fail (see `may_fail`) returns `i32`: 0, or -1 with the error raised through tvm-ffi; the others
+    return what `ret_type` says. Raises `CompileError` for what is not lowered TensorIR.
     """
     _load_tables()
-    known = Features.of(features) if isinstance(features, str) else features or Features()
+    known = target if isinstance(target, Features) else Features.of(target)
     module = ModuleBuilder()
-    failing = frozenset(name for name, func in functions.items() if may_fail(func))
-    context = Context(module, known, functions, failing)
+    context = Context(module, known, functions, failing_functions(functions))
     for name, func in functions.items():
         _emit_function(context, name, func)
     return module.text()
@@ -257,25 +263,64 @@ def _load_tables() -> None:
     from . import calls, expressions, intrinsics, memory, parallel, statements  # noqa: F401
 
 
-def may_fail(func: PrimFunc) -> bool:
-    """Whether the compiled function returns a status: it asserts, takes memory from the heap or
-    calls packed functions."""
-    pending: list[Node] = [func.body]
+def failing_functions(functions: Mapping[str, PrimFunc]) -> frozenset[str]:
+    """The names of those that return a status: see `may_fail`; callers of such ones as well."""
+    failing = {name for name, func in functions.items() if may_fail(func)}
+    callers: dict[str, list[str]] = {}
+    for name, func in functions.items():
+        for callee in callees(func):
+            callers.setdefault(callee, []).append(name)
+    pending = list(failing)
+    while pending:
+        for name in callers.get(pending.pop(), ()):
+            if name not in failing:
+                failing.add(name)
+                pending.append(name)
+    return frozenset(failing)
+
+
+def callees(func: PrimFunc) -> Iterator[str]:
+    """The symbols that a function calls."""
+    for node in _nodes(func.body):
+        if isinstance(node, Call):
+            if isinstance(node.op, GlobalVar):
+                yield node.op.name_hint
+            elif node.op.name in ("tir.call_extern", "tir.call_pure_extern"):
+                head = node.args[0]
+                if isinstance(head, StringImm):
+                    yield head.value
+
+
+def _nodes(body: Node) -> Iterator[Node]:
+    """Every node once, but for what only computes where an element lies."""
+    pending = [body]
     seen: set[int] = set()
     while pending:
         node = pending.pop()
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if isinstance(node, AssertStmt) or (
-            isinstance(node, Allocate) and stack_size(node) is None
-        ):
-            return True
-        if isinstance(node, Call) and getattr(node.op, "name", "") in FAILING:
-            return True
-        if not isinstance(node, BufferStore):
+        yield node
+        if isinstance(node, BufferStore):
+            pending.append(node.value)
+        elif isinstance(node, BinaryOpExpr):
+            pending += (node.a, node.b)
+        elif not isinstance(node, BufferLoad):
             pending.extend(children(node))
-    return False
+
+
+def may_fail(func: PrimFunc) -> bool:
+    """Whether the compiled function returns a status: it asserts, takes memory from the heap or
+    calls packed functions."""
+    return any(_fails(node) for node in _nodes(func.body))
+
+
+def _fails(node: Node) -> bool:
+    if isinstance(node, Allocate):
+        return stack_size(node) is None
+    if isinstance(node, Call):
+        return getattr(node.op, "name", "") in FAILING
+    return isinstance(node, AssertStmt)
 
 
 def stack_size(node: Allocate) -> int | None:
@@ -320,8 +365,9 @@ def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
 
 
 def parameter_type(dtype: str) -> str:
-    """The LLVM type in which a parameter of `dtype` is passed: as C passes it."""
-    return "bfloat" if dtype == "bfloat16" else value_type(dtype)
+    """The LLVM type in which a value of `dtype` crosses a call: as C has it."""
+    info = dtype_of(dtype)
+    return vector("bfloat", info.lanes) if info.code == "bfloat" else value_type(dtype)
 
 
 def function_attributes(features: Features) -> str:
@@ -340,11 +386,6 @@ def _last(returns: str) -> str:
     if returns == "void":
         return "ret void"
     return f"ret {returns} {'null' if returns == 'ptr' else 'zeroinitializer'}"
-
-
-def is_literal(node: PrimExpr) -> bool:
-    """Whether `node` is a number."""
-    return isinstance(node, (IntImm, FloatImm))
 
 
 def lanes(node: PrimExpr) -> int:

@@ -52,7 +52,7 @@ class Machine:
 @functools.cache
 def host_machine() -> Machine:
     """This machine: its processor with all that it can do."""
-    _initialize()
+    initialize_llvm()
     return Machine(
         llvm.get_process_triple(),
         llvm.get_host_cpu_name(),
@@ -99,13 +99,13 @@ def compile_modules(
 def assembly(text: str, machine: Machine | None = None) -> str:
     """The module's assembly text after optimisation."""
     machine = machine or host_machine()
-    with _optimized(text, machine) as (module, target_machine):
+    with _Optimized(text, machine) as (module, target_machine):
         return str(target_machine.emit_assembly(module))
 
 
 def optimized_ir(text: str, machine: Machine | None = None) -> str:
     """The module's IR after the optimisation pipeline."""
-    with _optimized(text, machine or host_machine()) as (module, _):
+    with _Optimized(text, machine or host_machine()) as (module, _):
         return str(module)
 
 
@@ -117,13 +117,17 @@ _INITIALIZED = threading.Lock()
 _initialized = False
 
 
-def _initialize() -> None:
+def initialize_llvm() -> None:
+    """Makes LLVM's targets known; later calls do nothing."""
     global _initialized
     with _INITIALIZED:
         if not _initialized:
             llvm.initialize_all_targets()
             llvm.initialize_all_asmprinters()
             llvm.initialize_native_asmparser()
+            # LLVM 22 aborts in it on a shuffle of two conversions from different types, and
+            # explicit vectors gain nothing from it.
+            llvm.set_option("tilewright", "-disable-vector-combine")
             _initialized = True
 
 
@@ -148,14 +152,14 @@ class _Unlocked:
 _unlocked = functools.cache(_Unlocked)
 
 
-class _optimized:
+class _Optimized:
     """A verified, optimised module and its target machine, for the length of a `with`."""
 
     def __init__(self, text: str, machine: Machine) -> None:
         self.text, self.machine = text, machine
 
     def __enter__(self) -> tuple[Any, Any]:
-        _initialize()
+        initialize_llvm()
         self.target_machine = _target_machine(self.machine)
         self.context = llvm.create_context()
         try:
@@ -219,7 +223,7 @@ def _target_machine(machine: Machine) -> Any:
 
 
 def _compile(text: str, machine: Machine) -> bytes:
-    with _optimized(text, machine) as (module, target_machine):
+    with _Optimized(text, machine) as (module, target_machine):
         with llvm.ffi.OutputString() as error:
             buffer = _unlocked().emit(target_machine, module, 1, error)
             if not buffer:

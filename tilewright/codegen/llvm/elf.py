@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from tilewright.support.errors import ArgumentError
 
 MACHINES = {"x86_64": 62, "aarch64": 183, "arm64": 183, "riscv64": 243}
@@ -61,7 +58,7 @@ class Blob:
     """Named bytes for `write_data_object`."""
 
     name: str
-    data: bytes | npt.NDArray[np.uint8]
+    data: bytes | memoryview
     align: int = 64
 
 
@@ -112,7 +109,7 @@ def write_data_object(path: Path, blobs: Sequence[Blob], architecture: str) -> N
         file.write(header)
         for blob, offset in zip(blobs, offsets, strict=True):
             file.seek(start + offset)
-            file.write(memoryview(blob.data))
+            file.write(blob.data)
         file.seek(symbols_at)
         file.write(symbols + names + section_names)
         file.seek(table_at)

@@ -8,13 +8,15 @@ from functools import partial
 from tilewright.ir.expr import FloatImm, GlobalVar, IntImm, PrimExpr
 from tilewright.ir.node import children
 from tilewright.ir.op import Op
-from tilewright.support.dtypes import DType, dtype_of
+from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.tir import expr as E
 from tilewright.tir.expr import BinaryOpExpr, Call, CallEffectKind, CmpExpr
 
-from .builder import CONTRACT, Value, constant, element_of, int_of, mangled, vector, wrapped
+from .builder import CONTRACT, Value, constant, int_of, vector, wrapped
 from .codegen import EXPRESSIONS, INTRINSICS, FunctionEmitter, lanes
+from .conversions import convert
+from .division import integer_division, is_never_negative
 from .narrow import round_narrow
 from .types import is_narrow, value_type
 
@@ -92,7 +94,7 @@ def _div(e: FunctionEmitter, node: E.Div) -> Value:
     a, b = e.expr(node.a), e.expr(node.b)
     if info.is_float:
         return float_op(e, node.dtype, "fdiv", a, b)
-    return _integer_division(e, node, info, a, b, remainder=False, floor=False)
+    return integer_division(e, node, info, a, b, remainder=False, floor=False)
 
 
 @on(E.Mod)
@@ -101,7 +103,7 @@ def _mod(e: FunctionEmitter, node: E.Mod) -> Value:
     a, b = e.expr(node.a), e.expr(node.b)
     if info.is_float:
         return float_op(e, node.dtype, "frem", a, b)
-    return _integer_division(e, node, info, a, b, remainder=True, floor=False)
+    return integer_division(e, node, info, a, b, remainder=True, floor=False)
 
 
 @on(E.FloorDiv)
@@ -111,7 +113,7 @@ def _floordiv(e: FunctionEmitter, node: E.FloorDiv) -> Value:
     if info.is_float:
         quotient = float_op(e, node.dtype, "fdiv", a, b)
         return round_narrow(e.b, node.dtype, e.b.overloaded("floor", [quotient]))
-    return _integer_division(e, node, info, a, b, remainder=False, floor=True)
+    return integer_division(e, node, info, a, b, remainder=False, floor=True)
 
 
 @on(E.FloorMod)
@@ -119,7 +121,7 @@ def _floormod(e: FunctionEmitter, node: E.FloorMod) -> Value:
     info = dtype_of(node.dtype)
     a, b = e.expr(node.a), e.expr(node.b)
     if not info.is_float:
-        return _integer_division(e, node, info, a, b, remainder=True, floor=True)
+        return integer_division(e, node, info, a, b, remainder=True, floor=True)
     zero = constant(a.type, 0.0)
     rest = e.b.binary("frem", a, b)
     other_sign = e.b.fcompare("olt", e.b.binary("fmul", rest, b), zero)
@@ -128,102 +130,6 @@ def _floormod(e: FunctionEmitter, node: E.FloorMod) -> Value:
     return round_narrow(
         e.b, node.dtype, e.b.select(exact, e.b.overloaded("copysign", [zero, b]), moved)
     )
-
-
-def _literal(node: PrimExpr) -> int | None:
-    if isinstance(node, E.Broadcast):
-        node = node.value
-    return node.value if isinstance(node, IntImm) else None
-
-
-def _integer_division(
-    e: FunctionEmitter,
-    node: BinaryOpExpr,
-    info: DType,
-    a: Value,
-    b: Value,
-    *,
-    remainder: bool,
-    floor: bool,
-) -> Value:
-    """Quotient or remainder; by zero it is 0, and the one overflow wraps around."""
-    if info.is_bool:
-        return constant(a.type, False) if remainder else a
-    divisor = _literal(node.b)
-    unsigned = not info.is_int or (
-        divisor is not None and divisor > 0 and is_never_negative(e, node.a)
-    )
-    if divisor is not None:
-        if divisor == 0:
-            return constant(a.type, 0)
-        if divisor == 1 or (divisor == -1 and remainder):
-            return constant(a.type, 0) if remainder else a
-        if divisor == -1:
-            return e.b.binary("sub", constant(a.type, 0), a)
-        return _divided(e, a, b, divisor, unsigned, remainder, floor)
-    zero, one = constant(a.type, 0), constant(a.type, 1)
-    by_zero = e.b.compare("eq", b, zero)
-    trap = by_zero
-    if not unsigned:
-        lowest = constant(a.type, -(1 << (info.bits - 1)))
-        minus = constant(a.type, -1)
-        overflow = e.b.binary("and", e.b.compare("eq", a, lowest), e.b.compare("eq", b, minus))
-        trap = e.b.binary("or", by_zero, overflow)
-    safe = e.b.select(trap, one, b)
-    out = _divided(e, a, safe, None, unsigned, remainder, floor)
-    return out if remainder else e.b.select(by_zero, zero, out)
-
-
-def _divided(
-    e: FunctionEmitter,
-    a: Value,
-    b: Value,
-    divisor: int | None,
-    unsigned: bool,
-    remainder: bool,
-    floor: bool,
-) -> Value:
-    kind = "u" if unsigned else "s"
-    x = int_of(a)
-    if unsigned and divisor is not None and x is not None and x >= 0:
-        return wrapped(a.type, x % divisor if remainder else x // divisor)
-    if unsigned or not floor:
-        return e.b.binary(f"{kind}{'rem' if remainder else 'div'}", a, b)
-    bits = int(a.type.split("i")[1].rstrip(">"))
-    if divisor is not None and divisor & (divisor - 1) == 0:
-        if remainder:
-            return e.b.binary("and", a, constant(a.type, divisor - 1))
-        return e.b.binary("ashr", a, constant(a.type, divisor.bit_length() - 1))
-    rest = e.b.binary("srem", a, b)
-    zero, shift = constant(a.type, 0), constant(a.type, bits - 1)
-    if divisor is not None and divisor > 0:
-        below = e.b.binary("ashr", rest, shift)  # -1 where the remainder is negative
-    else:
-        signs = e.b.binary("ashr", e.b.binary("xor", rest, b), shift)
-        inexact = e.b.compare("ne", rest, zero)
-        below = e.b.select(inexact, signs, zero)
-    if remainder:
-        return e.b.binary("add", rest, e.b.binary("and", below, b))
-    return e.b.binary("add", e.b.binary("sdiv", a, b), below)
-
-
-def is_never_negative(e: FunctionEmitter, node: PrimExpr) -> bool:
-    """Whether an integer is known to be at least zero, as indices mostly are."""
-    if isinstance(node, IntImm):
-        return node.value >= 0
-    if isinstance(node, E.SizeVar):
-        return True
-    if isinstance(node, E.Var):
-        return e.is_never_negative(node)
-    if isinstance(node, (E.Add, E.Mul, E.Min, E.FloorDiv, E.Div)) and e.in_index:
-        return is_never_negative(e, node.a) and is_never_negative(e, node.b)
-    if isinstance(node, E.FloorMod):
-        return is_never_negative(e, node.b)
-    if isinstance(node, E.Ramp):
-        return is_never_negative(e, node.base) and is_never_negative(e, node.stride)
-    if isinstance(node, E.Broadcast):
-        return is_never_negative(e, node.value)
-    return False
 
 
 def _min_max(e: FunctionEmitter, node: BinaryOpExpr, which: str) -> Value:
@@ -355,84 +261,6 @@ def guarded(
 @on(E.Cast)
 def _cast(e: FunctionEmitter, node: E.Cast) -> Value:
     return convert(e, e.expr(node.value), node.value.dtype, node.dtype)
-
-
-def convert(e: FunctionEmitter, value: Value, source: str, target: str) -> Value:
-    """A value of dtype `source` as one of `target`."""
-    a, b = dtype_of(source), dtype_of(target)
-    type = value_type(target)
-    if source == target:
-        return value
-    if b.is_bool:
-        zero = constant(value.type, 0)
-        if a.is_float:
-            return e.b.fcompare("une", value, zero)
-        return e.b.compare("ne", value, zero)
-    if a.is_handle or b.is_handle:
-        opcode = (
-            "bitcast"
-            if a.is_handle and b.is_handle
-            else ("ptrtoint" if a.is_handle else "inttoptr")
-        )
-        return e.b.cast(opcode, value, type)
-    if a.is_float and b.is_float:
-        return _float_to_float(e, value, target, type)
-    if a.is_float:
-        return _float_to_int(e, value, b, type)
-    if b.is_float:
-        return _int_to_float(e, value, a, target, type)
-    if int_of(value) is not None and b.lanes == 1 and (not a.is_uint or b.bits <= a.bits):
-        return wrapped(type, int_of(value) or 0)
-    if b.bits < a.bits and not a.is_bool:
-        return e.b.cast("trunc", value, type)
-    return e.b.cast("sext" if a.is_int else "zext", value, type)
-
-
-_WIDTH = {"half": 16, "float": 32, "double": 64}
-
-
-def _float_to_float(e: FunctionEmitter, value: Value, target: str, type: str) -> Value:
-    have, want = (_WIDTH[t.split(" x ")[-1].rstrip(">")] for t in (value.type, type))
-    if have > want == 32 and is_narrow(target):
-        value = _to_odd(e, value, type)
-    elif have != want:
-        value = e.b.cast("fptrunc" if have > want else "fpext", value, type)
-    return round_narrow(e.b, target, value)
-
-
-def _to_odd(e: FunctionEmitter, value: Value, type: str) -> Value:
-    """A double as a float rounded to odd, so that rounding it once more rounds only once."""
-    n = int(type[1:].split(" x ")[0]) if type[0] == "<" else 1
-    near = e.b.cast("fptrunc", value, type)
-    back = e.b.cast("fpext", near, value.type)
-    bits = e.b.cast("bitcast", near, vector("i32", n))
-    inexact = e.b.fcompare("one", back, value)
-    size, near_size = (e.b.overloaded("fabs", [v]) for v in (value, back))
-    over = e.b.fcompare("ogt", near_size, size)
-    down = e.b.binary("sub", bits, e.b.cast("zext", over, bits.type))
-    odd = e.b.binary("or", down, constant(bits.type, 1))
-    return e.b.cast("bitcast", e.b.select(inexact, odd, bits), type)
-
-
-def _float_to_int(e: FunctionEmitter, value: Value, target: DType, type: str) -> Value:
-    """Rounded towards zero, saturated, NaN as 0: never undefined.
-
-    float16 goes through float32: LLVM 22 turns NaN into the lowest int16 with AVX512-FP16.
-    """
-    if element_of(value.type) == "half":
-        value = e.b.cast("fpext", value, vector("float", target.lanes))
-    name = "fptosi" if target.is_int else "fptoui"
-    suffix = f"{mangled(type)}.{mangled(value.type)}"
-    return e.b.intrinsic(f"llvm.{name}.sat.{suffix}", type, [value])
-
-
-def _int_to_float(e: FunctionEmitter, value: Value, source: DType, target: str, type: str) -> Value:
-    opcode = "sitofp" if source.is_int else "uitofp"
-    if is_narrow(target) and source.bits > 16:
-        double = vector("double", source.lanes)
-        exact = e.b.cast(opcode, value, double)
-        return round_narrow(e.b, target, _to_odd(e, exact, type))
-    return round_narrow(e.b, target, e.b.cast(opcode, value, type))
 
 
 # ---- vectors -----------------------------------------------------------------------------------

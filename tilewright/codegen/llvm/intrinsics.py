@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from tilewright.ir.expr import IntImm
+from tilewright.ir.expr import IntImm, PrimExpr
 from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
+from tilewright.target.codegen import llvm_get_intrinsic_name
 from tilewright.tir.expr import BufferLoad, Call, StringImm
 
 from ..math import FUNCTIONS
@@ -23,11 +24,18 @@ from .builder import (
     vector,
     wrapped,
 )
-from .codegen import INTRINSICS, FunctionEmitter, IntrinsicHandler, function_attributes
-from .expressions import convert, float_min_max, guarded, touches_memory
+from .codegen import (
+    INTRINSICS,
+    FunctionEmitter,
+    IntrinsicHandler,
+    function_attributes,
+    parameter_type,
+)
+from .conversions import convert
+from .expressions import float_min_max, guarded, touches_memory
 from .memory import address_of
 from .narrow import from_memory, round_narrow, to_memory
-from .types import is_narrow, value_type
+from .types import is_narrow, memory_type, value_type
 from .vector_math import LlvmMath
 
 
@@ -362,6 +370,21 @@ def _undef(e: FunctionEmitter, node: Call) -> Value:
     return Value(value_type(node.dtype), "zeroinitializer")
 
 
+@on("get_active_lane_mask")
+def _lane_mask(e: FunctionEmitter, node: Call) -> Value:
+    """`(begin, end)`: the lanes `begin + lane` below `end`."""
+    begin, end = arguments(e, node)
+    type = value_type(node.dtype)
+    name = f"llvm.get.active.lane.mask.{mangled(type)}.{mangled(begin.type)}"
+    return e.b.intrinsic(name, type, [begin, end])
+
+
+@on("thread_return")
+def _thread_return(e: FunctionEmitter, node: Call) -> Value:
+    e.leave(None if e.returns == "void" else Value(e.returns, "zeroinitializer"))
+    return Value("i32", "0")
+
+
 @on("ret")
 def _ret(e: FunctionEmitter, node: Call) -> Value:
     if e.returns == "void":
@@ -370,6 +393,12 @@ def _ret(e: FunctionEmitter, node: Call) -> Value:
         value = e.expr(node.args[0])  # type: ignore[arg-type]
         literal = int_of(value)
         e.leave(Value(e.returns, str(literal)) if literal is not None else value)
+    return Value("i32", "0")
+
+
+@on("break_loop", "continue_loop")
+def _jump(e: FunctionEmitter, node: Call) -> Value:
+    e.jump_out(1 if node.op.name.endswith("break_loop") else 0, node.span)
     return Value("i32", "0")
 
 
@@ -385,15 +414,34 @@ def _prefetch(e: FunctionEmitter, node: Call) -> Value:
     return Value("i32", "0")
 
 
+def passed(e: FunctionEmitter, node: PrimExpr) -> Value:
+    """The value of an argument, in its `parameter_type`."""
+    value, type = e.expr(node), parameter_type(node.dtype)
+    if value.type == type:
+        return value
+    return e.b.cast("bitcast", to_memory(e.b, node.dtype, value), type)
+
+
+def received(e: FunctionEmitter, dtype: str, value: Value) -> Value:
+    """A value of `parameter_type(dtype)` as we hold it."""
+    if value.type == value_type(dtype):
+        return value
+    return from_memory(e.b, dtype, e.b.cast("bitcast", value, memory_type(dtype)))
+
+
 @on("call_llvm_intrin", "call_llvm_pure_intrin")
 def _llvm_intrinsic(e: FunctionEmitter, node: Call) -> Value:
-    """An intrinsic by name; without a type in its name it is overloaded on its first argument."""
+    """An intrinsic by name or by the number that stands for it; without a type in its name it is
+    overloaded on its first argument."""
     head, *rest = node.args
-    if not isinstance(head, StringImm):
-        raise CompileError("call_llvm_intrin needs the intrinsic's name as text", node.span)
-    args = [e.expr(a) for a in rest]  # type: ignore[arg-type]
-    result = value_type(node.dtype)
-    last = head.value.rsplit(".", 1)[1]
-    typed = last[:1] in "vifp" and last[-1:].isdigit()
-    name = head.value if typed or not args else f"{head.value}.{mangled(args[0].type)}"
-    return e.b.intrinsic(name, result, args)
+    if isinstance(head, IntImm):
+        full = llvm_get_intrinsic_name(head.value)
+    elif isinstance(head, StringImm):
+        full = head.value
+    else:
+        raise CompileError("call_llvm_intrin needs the intrinsic's name or number", node.span)
+    args = [passed(e, a) for a in rest]  # type: ignore[arg-type]
+    last = full.rsplit(".", 1)[1]
+    typed = full.startswith("llvm.x86.") or (last[:1] in "vifp" and last[-1:].isdigit())
+    name = full if typed or not args else f"{full}.{mangled(args[0].type)}"
+    return received(e, node.dtype, e.b.intrinsic(name, parameter_type(node.dtype), args))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +21,7 @@ from tilewright.runtime.module import PACKED_PREFIX, Module
 from tilewright.support.errors import ArgumentError, listing
 from tilewright.support.knobs import NUM_THREADS
 
-from .compile import _initialize, compile_module, host_machine
+from .compile import compile_module, host_machine, initialize_llvm
 from .elf import read_symbols
 from .threadpool import EXPORTED
 from .vm_support import support_ir
@@ -31,7 +33,9 @@ class _Code:
     """One engine and its addresses; closing it frees the memory."""
 
     def __init__(self, objects: Sequence[bytes], imports: Mapping[str, int]) -> None:
-        _initialize()
+        self.kept: list[object] = []
+        self._release: Callable[[], None] | None = None
+        initialize_llvm()
         symbols = [read_symbols(data) for data in objects]
         self.defined = frozenset(itertools.chain.from_iterable(s.defined for s in symbols))
         needed = frozenset(itertools.chain.from_iterable(s.undefined for s in symbols))
@@ -48,8 +52,6 @@ class _Code:
         except RuntimeError as error:
             self._engine.close()
             raise ArgumentError(f"cannot link the compiled objects: {error}") from None
-        self.kept: list[object] = []
-        self._release: Callable[[], None] | None = None
         if "tilewright_module_release" in self.defined:
             address = self.addresses["tilewright_module_release"]
             self._release = ctypes.CFUNCTYPE(None)(address)
@@ -57,15 +59,13 @@ class _Code:
     def address(self, name: str) -> int:
         return int(self.addresses[name])
 
-    def __del__(self) -> None:
-        engine = getattr(self, "_engine", None)
-        if engine is None or llvm.common._is_shutting_down():
-            return  # the process ends: code may still be in use by other threads
-        if getattr(self, "_release", None) is not None:
-            self._release()  # type: ignore[misc]  # checked on the line above
-        if hasattr(self, "addresses"):
-            self.addresses.close()
-        engine.close()
+    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if finalizing() or not hasattr(self, "addresses"):
+            return  # as the process ends, other threads may still run the code
+        if self._release is not None:
+            self._release()
+        self.addresses.close()
+        self._engine.close()
 
 
 class JITModule(Module):
@@ -185,6 +185,7 @@ def _libgcc_address(name: str) -> int | None:
 
 
 _SUPPORT: dict[str, int] = {}
+_SUPPORT_LOCK = threading.Lock()
 _KEPT: list[Any] = []
 
 
@@ -194,17 +195,25 @@ def support_library() -> Mapping[str, int]:
     Workers run this code until the process ends, so it is never unloaded.
     """
     if not _SUPPORT:
-        machine = host_machine()
-        data = compile_module(support_ir(machine.triple), machine)
-        needed = read_symbols(data).undefined
-        libc = {name: llvm.address_of_symbol(name) or _tvm_ffi_address(name) for name in needed}
-        code = _Code([data], {name: address for name, address in libc.items() if address})
-        _KEPT.append(code)
-        _SUPPORT.update({name: code.address(name) for name in code.defined})
-        ctypes.CFUNCTYPE(ctypes.c_void_p)(_SUPPORT["tilewright_runtime_table"])()
-        if NUM_THREADS.get():
-            set_num_threads(NUM_THREADS.get())
+        with _SUPPORT_LOCK:
+            if not _SUPPORT:
+                _SUPPORT.update(_load_support())
     return _SUPPORT
+
+
+def _load_support() -> dict[str, int]:
+    machine = host_machine()
+    data = compile_module(support_ir(machine.triple), machine)
+    needed = read_symbols(data).undefined
+    found = {name: llvm.address_of_symbol(name) or _tvm_ffi_address(name) for name in needed}
+    code = _Code([data], {name: address for name, address in found.items() if address})
+    _KEPT.append(code)
+    ctypes.CFUNCTYPE(ctypes.c_void_p)(code.address("tilewright_runtime_table"))()
+    if NUM_THREADS.get():
+        ctypes.CFUNCTYPE(None, ctypes.c_int)(code.address("tilewright_set_num_threads"))(
+            NUM_THREADS.get()
+        )
+    return {name: code.address(name) for name in code.defined}
 
 
 def set_num_threads(count: int = 0) -> None:

@@ -7,6 +7,7 @@ a page-aligned section that the system maps) and the instruction lists. Its two 
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import tarfile
@@ -16,11 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from tilewright.ffi import core
 from tilewright.runtime import serialize
 from tilewright.runtime.executable import Executable
+from tilewright.runtime.library import ExecutableModule, register_loader
+from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import ArgumentError
 
 from .compile import Machine, compile_module, host_machine
@@ -65,6 +67,11 @@ def export_library(
 def _write_library(
     path: Path, executable: Executable, objects: Sequence[bytes], machine: Machine
 ) -> None:
+    if not machine.is_elf:
+        raise LinkError(
+            f"libraries for {machine.triple} cannot be made yet",
+            hint="export to a path that ends in `.tw`",
+        )
     linker = find_linker(machine)
     glue = compile_module(_glue_ir(executable.constants, machine.triple), machine)
     support = compile_module(support_ir(machine.triple), machine)
@@ -83,7 +90,7 @@ def _write_library(
         stub = _stub(folder, everything, machine, linker)
         options = [
             "-z nodelete", f"--version-script={folder / 'exports'}", f"-soname={path.name}",
-            "--build-id=none", "--hash-style=gnu", "--no-undefined-version",
+            "--build-id=none",
         ]  # fmt: skip
         libraries = _libraries(linker, machine)
         if libraries:
@@ -124,14 +131,13 @@ def _stub(folder: Path, objects: Sequence[bytes], machine: Machine, linker: Link
     return stub
 
 
-def _bytes(constant: core.Tensor) -> npt.NDArray[np.uint8]:
+def _bytes(constant: core.Tensor) -> bytes | memoryview:
     """The constant's memory, not copied."""
-    size = constant.nbytes
+    dtype = dtype_of(str(constant.dtype))
+    size = (constant.numel() * dtype.bits * dtype.lanes + 7) // 8
     if size == 0:
-        return np.zeros(0, np.uint8)
-    address = constant.data_ptr()
-    window = (np.ctypeslib.ctypes.c_uint8 * size).from_address(address)
-    return np.frombuffer(window, np.uint8)
+        return b""
+    return memoryview((ctypes.c_uint8 * size).from_address(constant.data_ptr())).cast("B")
 
 
 def metadata(executable: Executable) -> bytes:
@@ -149,11 +155,15 @@ def _glue_ir(constants: Sequence[core.Tensor], triple: str) -> str:
     rows = [_describe(i, constant) for i, constant in enumerate(constants)]
     count = len(constants)
     managed = ", ".join(f"ptr @m{i}" for i in range(count))
-    return "\n".join(
-        [f'target triple = "{triple}"', *rows, f"@all = internal constant [{count} x ptr] [{managed}]"]
-        + [_GLUE.replace("$count", str(count)), f"@text.kind = private constant {c_string('ArgumentError')}",
-           f"@text.index = private constant {c_string('there is no such constant')}"]
-    )  # fmt: skip
+    parts = [
+        f'target triple = "{triple}"',
+        *rows,
+        f"@all = internal constant [{count} x ptr] [{managed}]",
+        f"@text.kind = private constant {c_string('ArgumentError')}",
+        f"@text.index = private constant {c_string('there is no such constant')}",
+        _GLUE.replace("$count", str(count)),
+    ]
+    return "\n".join(parts)
 
 
 def _describe(index: int, constant: core.Tensor) -> str:
@@ -176,7 +186,9 @@ _GLUE = """
 @tilewright_metadata = external global i8
 @tilewright_constant_data = external global [$count x ptr]
 @tilewright_constant_objects = external global [$count x ptr]
-@llvm.global_ctors = appending global [1 x { i32, ptr, ptr }] [{ i32, ptr, ptr } { i32 65535, ptr @load, ptr null }]
+@llvm.global_ctors = appending global [1 x { i32, ptr, ptr }] [
+  { i32, ptr, ptr } { i32 65535, ptr @load, ptr null }
+]
 declare i32 @TVMFFITensorFromDLPack(ptr, i32, i32, ptr)
 declare i32 @TVMFFIStringFromByteArray(ptr, ptr)
 declare void @TVMFFIErrorSetRaisedFromCStr(ptr, ptr)
@@ -295,5 +307,8 @@ def load_archive(path: str | Path) -> Executable:
     executable.native = executable.kernels = module
     return executable
 
+
+for _suffix in ARCHIVE_SUFFIXES:
+    register_loader(_suffix, lambda path: ExecutableModule(load_archive(path)))
 
 __all__ = ["LinkError", "export_library", "load_archive", "metadata"]

@@ -125,7 +125,7 @@ _CANDIDATES: tuple[Callable[[Machine], Linker | None], ...] = (
 
 
 def system_libraries() -> list[str]:
-    """The C and mathematical libraries of this process, for linkers that do not know them."""
+    """The C, mathematical and compiler libraries of this process, for linkers without defaults."""
     try:
         text = Path("/proc/self/maps").read_text()
     except OSError:
@@ -133,6 +133,6 @@ def system_libraries() -> list[str]:
     found = {}
     for path in re.findall(r"(/\S+)$", text, re.MULTILINE):
         name = Path(path).name
-        if re.match(r"(libc|libm|ld-musl-\w+)\.so", name):
+        if re.match(r"(libc|libm|libgcc_s|ld-musl-\w+)\.so", name):
             found[name] = path
     return list(found.values())

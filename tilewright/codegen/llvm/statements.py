@@ -8,15 +8,18 @@ from collections.abc import Callable
 import numpy as np
 
 from tilewright.ir.expr import IntImm, PrimExpr
+from tilewright.ir.node import Node, children
+from tilewright.ir.op import Op
 from tilewright.support.errors import CompileError
 from tilewright.tir import stmt as S
-from tilewright.tir.expr import StringImm
+from tilewright.tir.expr import Call, StringImm
 
 from .builder import Value, escaped, int_of, size_of
 from .codegen import STATEMENTS, FunctionEmitter, stack_size
-from .expressions import is_never_negative
+from .division import is_never_negative
 from .types import alignment, memory_type
 
+BREAK, CONTINUE = Op.get("tir.break_loop"), Op.get("tir.continue_loop")
 Handler = Callable[..., "S.Stmt | None"]
 VECTOR_ALIGNMENT = 64
 DEFAULT_KIND = "RuntimeError"
@@ -87,7 +90,7 @@ def _for(e: FunctionEmitter, node: S.For) -> S.Stmt | None:
     if is_never_negative(e, node.min):
         e.never_negative.add(id(node.loop_var))
     begin = e.index(node.min)
-    if count == 1:
+    if count == 1 and not _jumps(node.body):
         e.bind(node.loop_var, begin)
         return node.body
     if node.kind == S.ForKind.PARALLEL and e.parent is None:
@@ -99,18 +102,42 @@ def _for(e: FunctionEmitter, node: S.For) -> S.Stmt | None:
     return None
 
 
+def _jumps(body: S.Stmt) -> bool:
+    """Whether a small body may hold a `break` or `continue` of the loop around it."""
+    pending: list[Node] = [body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Call) and node.op in (BREAK, CONTINUE):
+            return True
+        if not isinstance(node, (S.For, S.While, S.BufferStore)):
+            pending.extend(children(node))
+    return False
+
+
 def run_loop(
     e: FunctionEmitter, node: S.For, begin: Value, end: Value, at_least_once: bool
 ) -> None:
     """The serial loop over `begin..end`."""
 
+    latch, done = e.b.label("next"), e.b.label("done")
+
     def body(index: Value) -> None:
         e.bind(node.loop_var, index)
+        e.loops.append((latch, done if node.kind == S.ForKind.SERIAL else "", len(e.cleanups)))
         e.stmt(node.body)
+        e.loops.pop()
 
     e.effect()
     with e.scope():
-        e.b.loop(begin, end, body, metadata=no_unroll(e), at_least_once=at_least_once)
+        e.b.loop(
+            begin,
+            end,
+            body,
+            metadata=no_unroll(e),
+            at_least_once=at_least_once,
+            latch=latch,
+            done=done,
+        )
 
 
 @on(S.While)
@@ -122,7 +149,9 @@ def _while(e: FunctionEmitter, node: S.While) -> None:
     with e.scope():
         e.b.branch(e.expr(node.condition), inside, done)
         e.b.start(inside)
+        e.loops.append((head, done, len(e.cleanups)))
         e.stmt(node.body)
+        e.loops.pop()
         e.b.jump(head, no_unroll(e))
     e.b.start(done)
 

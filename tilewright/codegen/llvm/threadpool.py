@@ -8,18 +8,25 @@ A launch is one word, `epoch << 16 | tasks`. A task `i` belongs to whoever moves
 word's epoch; a slot always holds the last epoch in which it was claimed, so a worker that is late
 by any number of launches can claim nothing. The launcher runs task 0, then what nobody has claimed.
 A busy pool (another thread's launch, or a nested one) is not waited for: the caller runs the body
-serially. Idle workers spin for `SPIN_NANOSECONDS` and then wait on a condition variable.
+serially. Idle workers spin for a while (SPIN_MICROSECONDS) and then wait on a condition variable.
 """
 
 from __future__ import annotations
 
 from string import Template
 
+from tilewright.support.knobs import NUM_THREADS, Knob
+
+from .sharing import SHARING, WORKSPACE
+
+SPIN_MICROSECONDS = Knob(
+    "SPIN_MICROSECONDS", 200, "how long idle workers look for work before they sleep"
+)
+
 MAX_THREADS = 256
-SPIN_NANOSECONDS = 50_000
 TABLE_NAME = "tilewright.runtime.v1"
-SET_NUM_THREADS = "tilewright.set_num_threads"
-NUM_THREADS = "tilewright.num_threads"
+SET_THREADS = "tilewright.set_num_threads"
+GET_THREADS = "tilewright.num_threads"
 EXPORTED = (
     "tilewright_parallel_launch",
     "tilewright_set_num_threads",
@@ -32,7 +39,7 @@ EXPORTED = (
 
 def threadpool_ir(triple: str) -> str:
     """The module's text for `triple`: pthreads, atomics and tvm-ffi are all that it needs."""
-    parts = (_STATE, _SHARING, _THREAD_COUNT, _LAUNCH, _WORKER, _WORKSPACE)
+    parts = (_STATE, SHARING, _THREAD_COUNT, _LAUNCH, _WORKER, WORKSPACE)
     text = Template("\n".join(parts)).substitute(_parameters(triple))
     return f'target triple = "{triple}"\n{text}'
 
@@ -51,23 +58,31 @@ def _parameters(triple: str) -> dict[str, str | int]:
     gnu = "gnu" in triple and not darwin
     return {
         "max_threads": MAX_THREADS,
-        "spin": SPIN_NANOSECONDS,
+        "spin": SPIN_MICROSECONDS.default,
+        "spin_variable": c_string(SPIN_MICROSECONDS.variable),
         "table_name": c_string(TABLE_NAME),
         "table_name_size": len(TABLE_NAME),
-        "set_name": c_string(SET_NUM_THREADS),
-        "set_name_size": len(SET_NUM_THREADS),
-        "get_name": c_string(NUM_THREADS),
-        "get_name_size": len(NUM_THREADS),
-        "variable": c_string("TILEWRIGHT_NUM_THREADS"),
+        "set_name": c_string(SET_THREADS),
+        "set_name_size": len(SET_THREADS),
+        "get_name": c_string(GET_THREADS),
+        "get_name_size": len(GET_THREADS),
+        "variable": c_string(NUM_THREADS.variable),
         "pause_declaration": pause_declaration,
         "pause": pause,
-        "affinity": _AFFINITY_NONE if darwin else _AFFINITY_LINUX,
+        "affinity": _AFFINITY_NONE if darwin else _affinity_linux(),
         "processors_online": 58 if darwin else 84,
         "monotonic": 6 if darwin else 1,
         "block_signals": 1 if darwin else 0,
         "no_delete": 0x82 if darwin else 0x1002,
         "at_fork": _AT_FORK_GLIBC if gnu else _AT_FORK_POSIX,
     }
+
+
+def _affinity_linux() -> str:
+    siblings = "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list"
+    return Template(_AFFINITY_LINUX).substitute(
+        siblings_path=c_string(siblings), quota_path=c_string("/sys/fs/cgroup/cpu.max")
+    )
 
 
 _PAUSE = {
@@ -92,33 +107,113 @@ define internal void @tw.at_fork() {
 }"""
 
 _AFFINITY_NONE = """
+declare i32 @snprintf(ptr, i64, ptr, ...)
 define internal i32 @tw.affinity() {
   ret i32 0
 }"""
 
-# The processors that this process may use; 0 where the kernel does not say.
+# The cores that this process may use: of the processors that share a core one counts, and a limit
+# on processor time (in containers) bounds the number. 0 where the kernel does not say.
 _AFFINITY_LINUX = """
 declare i32 @sched_getaffinity(i32, i64, ptr)
-declare i64 @llvm.ctpop.i64(i64)
+declare i32 @snprintf(ptr, i64, ptr, ...)
+declare i32 @open(ptr, i32, ...)
+declare i64 @read(i32, ptr, i64)
+declare i32 @close(i32)
+declare ptr @strchr(ptr, i32)
+@tw.siblings = private constant $siblings_path
+@tw.quota = private constant $quota_path
+
+; The beginning of a file as a string of up to 63 characters; whether there is one.
+define internal i1 @tw.read(ptr %path, ptr %buffer) {
+entry:
+  %file = call i32 (ptr, i32, ...) @open(ptr %path, i32 524288)
+  %missing = icmp slt i32 %file, 0
+  br i1 %missing, label %none, label %get
+get:
+  %size = call i64 @read(i32 %file, ptr %buffer, i64 63)
+  %closed = call i32 @close(i32 %file)
+  %empty = icmp sle i64 %size, 0
+  br i1 %empty, label %none, label %good
+good:
+  %end = getelementptr i8, ptr %buffer, i64 %size
+  store i8 0, ptr %end
+  ret i1 true
+none:
+  ret i1 false
+}
+
+define internal i1 @tw.allowed(ptr %mask, i32 %cpu) {
+  %word.index = lshr i32 %cpu, 6
+  %word.ptr = getelementptr i64, ptr %mask, i32 %word.index
+  %word = load i64, ptr %word.ptr
+  %bit = and i32 %cpu, 63
+  %bit.long = zext i32 %bit to i64
+  %shifted = lshr i64 %word, %bit.long
+  %result = trunc i64 %shifted to i1
+  ret i1 %result
+}
+
 define internal i32 @tw.affinity() {
 entry:
   %mask = alloca [16 x i64], align 16
+  %path = alloca [96 x i8]
+  %text = alloca [64 x i8]
   call void @llvm.memset.p0.i64(ptr %mask, i8 0, i64 128, i1 false)
   %status = call i32 @sched_getaffinity(i32 0, i64 128, ptr %mask)
-  %known = icmp eq i32 %status, 0
-  br i1 %known, label %count, label %unknown
-count:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %count ]
-  %sum = phi i64 [ 0, %entry ], [ %sum.next, %count ]
-  %word.ptr = getelementptr i64, ptr %mask, i64 %i
-  %word = load i64, ptr %word.ptr
-  %bits = call i64 @llvm.ctpop.i64(i64 %word)
-  %sum.next = add i64 %sum, %bits
-  %i.next = add i64 %i, 1
-  %more = icmp ult i64 %i.next, 16
-  br i1 %more, label %count, label %done
+  %failed = icmp slt i32 %status, 0
+  br i1 %failed, label %unknown, label %loop
+loop:
+  %cpu = phi i32 [ 0, %entry ], [ %cpu.next, %next ]
+  %cores = phi i32 [ 0, %entry ], [ %cores.next, %next ]
+  %more = icmp ult i32 %cpu, 1024
+  br i1 %more, label %item, label %counted
+item:
+  %mine = call i1 @tw.allowed(ptr %mask, i32 %cpu)
+  br i1 %mine, label %look, label %next
+look:
+  %written = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %path, i64 96, ptr @tw.siblings, i32 %cpu)
+  %known = call i1 @tw.read(ptr %path, ptr %text)
+  br i1 %known, label %compare, label %next
+compare:
+  %first = call i32 @atoi(ptr %text)
+  %inside = icmp ult i32 %first, 1024
+  %safe = select i1 %inside, i32 %first, i32 %cpu
+  %self = icmp eq i32 %safe, %cpu
+  %shares = call i1 @tw.allowed(ptr %mask, i32 %safe)
+  %other = xor i1 %shares, true
+  %counts = or i1 %self, %other
+  br label %next
+next:
+  %one = phi i1 [ false, %item ], [ true, %look ], [ %counts, %compare ]
+  %step = zext i1 %one to i32
+  %cores.next = add i32 %cores, %step
+  %cpu.next = add i32 %cpu, 1
+  br label %loop
+counted:
+  %limited = call i1 @tw.read(ptr @tw.quota, ptr %text)
+  br i1 %limited, label %parse, label %done
+parse:
+  %quota = call i32 @atoi(ptr %text)
+  %space = call ptr @strchr(ptr %text, i32 32)
+  %bare = icmp eq ptr %space, null
+  %unlimited = icmp sle i32 %quota, 0
+  %skip = or i1 %bare, %unlimited
+  br i1 %skip, label %done, label %divide
+divide:
+  %period.text = getelementptr i8, ptr %space, i64 1
+  %period = call i32 @atoi(ptr %period.text)
+  %period.safe = call i32 @llvm.smax.i32(i32 %period, i32 1)
+  %quota.long = sext i32 %quota to i64
+  %period.long = sext i32 %period.safe to i64
+  %raised = add i64 %quota.long, %period.long
+  %above = sub i64 %raised, 1
+  %share.long = sdiv i64 %above, %period.long
+  %share = trunc i64 %share.long to i32
+  %bounded = call i32 @llvm.smin.i32(i32 %cores, i32 %share)
+  br label %done
 done:
-  %result = trunc i64 %sum.next to i32
+  %result = phi i32 [ %cores, %counted ], [ %cores, %parse ], [ %bounded, %divide ]
   ret i32 %result
 unknown:
   ret i32 0
@@ -132,6 +227,7 @@ declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_cond_init(ptr, ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_signal(ptr)
+declare i32 @pthread_cond_broadcast(ptr)
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_detach(ptr)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
@@ -159,250 +255,15 @@ $pause_declaration
 @tw.slots = internal global [$max_threads x [8 x i64]] zeroinitializer, align 64
 """
 
-_SHARING = """
-%tw.bytes = type { ptr, i64 }
-declare i32 @TVMFFIFunctionGetGlobal(ptr, ptr)
-declare i32 @TVMFFIFunctionSetGlobal(ptr, ptr, i32)
-declare i32 @TVMFFIFunctionCreate(ptr, ptr, ptr, ptr)
-declare i32 @TVMFFIFunctionCall(ptr, ptr, i32, ptr)
-declare i32 @TVMFFIObjectDecRef(ptr)
-declare void @TVMFFIErrorMoveFromRaised(ptr)
-
-@tw.name.table.text = private constant $table_name
-@tw.name.table = private constant %tw.bytes { ptr @tw.name.table.text, i64 $table_name_size }
-@tw.name.set.text = private constant $set_name
-@tw.name.set = private constant %tw.bytes { ptr @tw.name.set.text, i64 $set_name_size }
-@tw.name.get.text = private constant $get_name
-@tw.name.get = private constant %tw.bytes { ptr @tw.name.get.text, i64 $get_name_size }
-@tw.own = internal constant [5 x ptr] [ptr @tw.launch, ptr @tw.set_threads, ptr @tw.get_threads,
-  ptr @tw.alloc, ptr @tw.free]
-@tw.table = internal global ptr null, align 8
-@tw.lock = internal global i32 0, align 4
-
-define void @tilewright_parallel_launch(ptr %body, ptr %closure, i64 %hint) {
-  %table = call ptr @tilewright_runtime_table()
-  %function = load ptr, ptr %table
-  tail call void %function(ptr %body, ptr %closure, i64 %hint)
-  ret void
-}
-
-define void @tilewright_set_num_threads(i32 %threads) {
-  %table = call ptr @tilewright_runtime_table()
-  %entry = getelementptr ptr, ptr %table, i64 1
-  %function = load ptr, ptr %entry
-  tail call void %function(i32 %threads)
-  ret void
-}
-
-define i32 @tilewright_get_num_threads() {
-  %table = call ptr @tilewright_runtime_table()
-  %entry = getelementptr ptr, ptr %table, i64 2
-  %function = load ptr, ptr %entry
-  %threads = tail call i32 %function()
-  ret i32 %threads
-}
-
-define ptr @tilewright_workspace_alloc(i64 %bytes) {
-  %table = call ptr @tilewright_runtime_table()
-  %entry = getelementptr ptr, ptr %table, i64 3
-  %function = load ptr, ptr %entry
-  %block = tail call ptr %function(i64 %bytes)
-  ret ptr %block
-}
-
-define void @tilewright_workspace_free(ptr %block) {
-  %table = call ptr @tilewright_runtime_table()
-  %entry = getelementptr ptr, ptr %table, i64 4
-  %function = load ptr, ptr %entry
-  tail call void %function(ptr %block)
-  ret void
-}
-
-; The table in force in this process; the first call finds it or publishes this copy's own.
-define ptr @tilewright_runtime_table() {
-  %table = load atomic ptr, ptr @tw.table acquire, align 8
-  %known = icmp ne ptr %table, null
-  br i1 %known, label %have, label %find
-have:
-  ret ptr %table
-find:
-  %found = call ptr @tw.resolve()
-  ret ptr %found
-}
-
-define internal ptr @tw.resolve() noinline {
-entry:
-  %function = alloca ptr
-  br label %acquire
-acquire:
-  %exchange = cmpxchg ptr @tw.lock, i32 0, i32 1 acquire monotonic
-  %mine = extractvalue { i32, i1 } %exchange, 1
-  br i1 %mine, label %locked, label %wait
-wait:
-  %ignored = call i32 @sched_yield()
-  br label %acquire
-locked:
-  %again = load atomic ptr, ptr @tw.table acquire, align 8
-  %done = icmp ne ptr %again, null
-  br i1 %done, label %release, label %ask
-ask:
-  %published = call ptr @tw.lookup()
-  %exists = icmp ne ptr %published, null
-  br i1 %exists, label %store, label %publish
-publish:
-  call void @tw.prepare()
-  %won = call i32 @tw.register(ptr @tw.name.table, ptr @tw.call.table, i32 0)
-  %lost = icmp ne i32 %won, 0
-  br i1 %lost, label %retry, label %first
-first:
-  %r1 = call i32 @tw.register(ptr @tw.name.set, ptr @tw.call.set, i32 1)
-  %r2 = call i32 @tw.register(ptr @tw.name.get, ptr @tw.call.get, i32 1)
-  br label %store
-retry:
-  %other = call ptr @tw.lookup()
-  %none = icmp eq ptr %other, null
-  %safe = select i1 %none, ptr @tw.own, ptr %other
-  br label %store
-store:
-  %value = phi ptr [ %published, %ask ], [ @tw.own, %first ], [ %safe, %retry ]
-  store atomic ptr %value, ptr @tw.table release, align 8
-  br label %release
-release:
-  %result = phi ptr [ %again, %locked ], [ %value, %store ]
-  store atomic i32 0, ptr @tw.lock release, align 4
-  ret ptr %result
-}
-
-; The published table, or null.
-define internal ptr @tw.lookup() {
-entry:
-  %function = alloca ptr
-  %any = alloca { i64, i64 }
-  store ptr null, ptr %function
-  %status = call i32 @TVMFFIFunctionGetGlobal(ptr @tw.name.table, ptr %function)
-  %handle = load ptr, ptr %function
-  %missing = icmp eq ptr %handle, null
-  br i1 %missing, label %none, label %call
-call:
-  store { i64, i64 } zeroinitializer, ptr %any
-  %called = call i32 @TVMFFIFunctionCall(ptr %handle, ptr null, i32 0, ptr %any)
-  %dropped = call i32 @TVMFFIObjectDecRef(ptr %handle)
-  %value.ptr = getelementptr { i64, i64 }, ptr %any, i32 0, i32 1
-  %value = load ptr, ptr %value.ptr
-  %failed = icmp ne i32 %called, 0
-  br i1 %failed, label %none, label %found
-found:
-  ret ptr %value
-none:
-  call void @tw.clear_error()
-  ret ptr null
-}
-
-define internal void @tw.clear_error() {
-entry:
-  %error = alloca ptr
-  store ptr null, ptr %error
-  call void @TVMFFIErrorMoveFromRaised(ptr %error)
-  %handle = load ptr, ptr %error
-  %clean = icmp eq ptr %handle, null
-  br i1 %clean, label %end, label %drop
-drop:
-  %ignored = call i32 @TVMFFIObjectDecRef(ptr %handle)
-  br label %end
-end:
-  ret void
-}
-
-define internal i32 @tw.register(ptr %name, ptr %call, i32 %override) {
-entry:
-  %function = alloca ptr
-  %created = call i32 @TVMFFIFunctionCreate(ptr null, ptr %call, ptr null, ptr %function)
-  %handle = load ptr, ptr %function
-  %status = call i32 @TVMFFIFunctionSetGlobal(ptr %name, ptr %handle, i32 %override)
-  %ignored = call i32 @TVMFFIObjectDecRef(ptr %handle)
-  %failed = icmp ne i32 %status, 0
-  br i1 %failed, label %clear, label %end
-clear:
-  call void @tw.clear_error()
-  br label %end
-end:
-  ret i32 %status
-}
-
-; Before this copy is published: its state is made, and its library stays loaded for ever.
-define internal void @tw.prepare() {
-entry:
-  %info = alloca [4 x ptr]
-  %m = call i32 @pthread_mutex_init(ptr @tw.mutex, ptr null)
-  %c = call i32 @pthread_cond_init(ptr @tw.condition, ptr null)
-  %k = call i32 @pthread_key_create(ptr @tw.key, ptr @tw.drop_cache)
-  call void @tw.at_fork()
-  %found = call i32 @dladdr(ptr @tw.own, ptr %info)
-  %inside = icmp ne i32 %found, 0
-  br i1 %inside, label %pin, label %end
-pin:
-  %path = load ptr, ptr %info
-  %ignored = call ptr @dlopen(ptr %path, i32 $no_delete)
-  br label %end
-end:
-  ret void
-}
-
-$at_fork
-
-; A forked child has no workers: the next launch starts its own.
-define internal void @tw.child() {
-  %m = call i32 @pthread_mutex_init(ptr @tw.mutex, ptr null)
-  %c = call i32 @pthread_cond_init(ptr @tw.condition, ptr null)
-  %word = load i64, ptr @tw.word
-  %idle = and i64 %word, -65536
-  store i64 %idle, ptr @tw.word
-  store i32 0, ptr @tw.started
-  store i32 0, ptr @tw.sleepers
-  store i32 0, ptr @tw.busy
-  store i32 0, ptr @tw.lock
-  ret void
-}
-
-define internal i32 @tw.call.table(ptr %self, ptr %args, i32 %count, ptr %result) {
-  store i64 4, ptr %result
-  %value = getelementptr i64, ptr %result, i64 1
-  store ptr @tw.own, ptr %value
-  ret i32 0
-}
-
-define internal i32 @tw.call.set(ptr %self, ptr %args, i32 %count, ptr %result) {
-entry:
-  %none = icmp eq i32 %count, 0
-  br i1 %none, label %set, label %argument
-argument:
-  %value.ptr = getelementptr i64, ptr %args, i64 1
-  %value = load i64, ptr %value.ptr
-  %short = trunc i64 %value to i32
-  br label %set
-set:
-  %threads = phi i32 [ 0, %entry ], [ %short, %argument ]
-  call void @tw.set_threads(i32 %threads)
-  ret i32 0
-}
-
-define internal i32 @tw.call.get(ptr %self, ptr %args, i32 %count, ptr %result) {
-  %threads = call i32 @tw.get_threads()
-  %long = sext i32 %threads to i64
-  store i64 1, ptr %result
-  %value = getelementptr i64, ptr %result, i64 1
-  store i64 %long, ptr %value
-  ret i32 0
-}
-"""
-
 _THREAD_COUNT = """
 @tw.variable = private constant $variable
+@tw.spin.variable = private constant $spin_variable
+@tw.spin = internal global i64 0, align 8
 declare i32 @llvm.smin.i32(i32, i32)
 declare i32 @llvm.smax.i32(i32, i32)
 $affinity
 
-; TILEWRIGHT_NUM_THREADS, else one for each processor that this process may use.
+; TILEWRIGHT_NUM_THREADS, else one for each core that this process may use.
 define internal i32 @tw.default_threads() {
 entry:
   %text = call ptr @getenv(ptr @tw.variable)
@@ -497,7 +358,7 @@ announce:
 wake:
   %others = sub i32 %tasks.short, 1
   %signals = call i32 @llvm.smin.i32(i32 %others, i32 %sleepers)
-  call void @tw.wake(i32 %signals)
+  call void @tw.wake(i32 %signals, i32 %sleepers)
   br label %own
 own:
   call void %body(i64 0, i64 %tasks, ptr %closure)
@@ -527,10 +388,16 @@ finished:
   ret void
 }
 
-define internal void @tw.wake(i32 %signals) {
+; Locking once makes sure that whoever counts as a sleeper really waits by now.
+define internal void @tw.wake(i32 %signals, i32 %sleepers) {
 entry:
   %l = call i32 @pthread_mutex_lock(ptr @tw.mutex)
-  br label %loop
+  %u = call i32 @pthread_mutex_unlock(ptr @tw.mutex)
+  %all = icmp sge i32 %signals, %sleepers
+  br i1 %all, label %everyone, label %loop
+everyone:
+  %b = call i32 @pthread_cond_broadcast(ptr @tw.condition)
+  ret void
 loop:
   %i = phi i32 [ 0, %entry ], [ %next, %loop ]
   %s = call i32 @pthread_cond_signal(ptr @tw.condition)
@@ -538,7 +405,6 @@ loop:
   %more = icmp slt i32 %next, %signals
   br i1 %more, label %loop, label %end
 end:
-  %u = call i32 @pthread_mutex_unlock(ptr @tw.mutex)
   ret void
 }
 
@@ -583,6 +449,23 @@ end:
 """
 
 _WORKER = """
+; How long workers spin, in nanoseconds; part of the preparation of the pool.
+define internal void @tw.set_spin() {
+entry:
+  %text = call ptr @getenv(ptr @tw.spin.variable)
+  %unset = icmp eq ptr %text, null
+  br i1 %unset, label %store, label %parse
+parse:
+  %parsed = call i32 @atoi(ptr %text)
+  br label %store
+store:
+  %microseconds = phi i32 [ $spin, %entry ], [ %parsed, %parse ]
+  %long = sext i32 %microseconds to i64
+  %nanoseconds = mul i64 %long, 1000
+  store i64 %nanoseconds, ptr @tw.spin
+  ret void
+}
+
 ; Only the holder of `busy` comes here. Workers take no signals: those belong to the application.
 define internal void @tw.start_workers(i32 %wanted) {
 entry:
@@ -653,7 +536,8 @@ idle:
 clock:
   %now = call i64 @tw.now()
   %waited = sub i64 %now, %start
-  %long = icmp sgt i64 %waited, $spin
+  %patience = load i64, ptr @tw.spin
+  %long = icmp sgt i64 %waited, %patience
   br i1 %long, label %park, label %look
 park:
   %l = call i32 @pthread_mutex_lock(ptr @tw.mutex)
@@ -668,123 +552,5 @@ parked:
   %e = atomicrmw sub ptr @tw.sleepers, i32 1 seq_cst
   %u = call i32 @pthread_mutex_unlock(ptr @tw.mutex)
   br label %rest
-}
-"""
-
-# A block is 64 bytes longer than asked for; its capacity lies in the first 8 of them.
-_WORKSPACE = """
-declare i32 @pthread_key_create(ptr, ptr)
-declare ptr @pthread_getspecific(i64)
-declare i32 @pthread_setspecific(i64, ptr)
-declare i32 @posix_memalign(ptr, i64, i64)
-declare ptr @calloc(i64, i64)
-declare void @free(ptr)
-@tw.key = internal global i64 0, align 8
-
-; This thread's eight cached blocks, or null when memory is out.
-define internal ptr @tw.cache() {
-  %key = load i64, ptr @tw.key
-  %cache = call ptr @pthread_getspecific(i64 %key)
-  %known = icmp ne ptr %cache, null
-  br i1 %known, label %have, label %make
-have:
-  ret ptr %cache
-make:
-  %made = call ptr @calloc(i64 8, i64 8)
-  %ignored = call i32 @pthread_setspecific(i64 %key, ptr %made)
-  ret ptr %made
-}
-
-define internal void @tw.drop_cache(ptr %cache) {
-entry:
-  br label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-  %slot = getelementptr ptr, ptr %cache, i64 %i
-  %block = load ptr, ptr %slot
-  call void @free(ptr %block)
-  %next = add i64 %i, 1
-  %more = icmp ult i64 %next, 8
-  br i1 %more, label %loop, label %end
-end:
-  call void @free(ptr %cache)
-  ret void
-}
-
-define internal ptr @tw.alloc(i64 %bytes) {
-entry:
-  %fresh = alloca ptr
-  %cache = call ptr @tw.cache()
-  %twice = shl i64 %bytes, 1
-  %most = add i64 %twice, 65536
-  %none = icmp eq ptr %cache, null
-  br i1 %none, label %make, label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %skip ]
-  %slot = getelementptr ptr, ptr %cache, i64 %i
-  %block = load ptr, ptr %slot
-  %empty = icmp eq ptr %block, null
-  br i1 %empty, label %skip, label %measure
-measure:
-  %capacity = load i64, ptr %block
-  %large = icmp uge i64 %capacity, %bytes
-  %modest = icmp ule i64 %capacity, %most
-  %fits = and i1 %large, %modest
-  br i1 %fits, label %take, label %skip
-take:
-  store ptr null, ptr %slot
-  %cached = getelementptr i8, ptr %block, i64 64
-  ret ptr %cached
-skip:
-  %next = add i64 %i, 1
-  %more = icmp ult i64 %next, 8
-  br i1 %more, label %loop, label %make
-make:
-  %padded = add i64 %bytes, 64
-  %negative = icmp slt i64 %bytes, 0
-  br i1 %negative, label %fail, label %allocate
-allocate:
-  %status = call i32 @posix_memalign(ptr %fresh, i64 64, i64 %padded)
-  %failed = icmp ne i32 %status, 0
-  br i1 %failed, label %fail, label %made
-made:
-  %base = load ptr, ptr %fresh
-  store i64 %bytes, ptr %base
-  %result = getelementptr i8, ptr %base, i64 64
-  ret ptr %result
-fail:
-  ret ptr null
-}
-
-define internal void @tw.free(ptr %pointer) {
-entry:
-  %null = icmp eq ptr %pointer, null
-  br i1 %null, label %end, label %begin
-begin:
-  %block = getelementptr i8, ptr %pointer, i64 -64
-  %capacity = load i64, ptr %block
-  %cache = call ptr @tw.cache()
-  %none = icmp eq ptr %cache, null
-  %huge = icmp ugt i64 %capacity, 67108864
-  %drop = or i1 %none, %huge
-  br i1 %drop, label %release, label %loop
-loop:
-  %i = phi i64 [ 0, %begin ], [ %next, %skip ]
-  %slot = getelementptr ptr, ptr %cache, i64 %i
-  %held = load ptr, ptr %slot
-  %empty = icmp eq ptr %held, null
-  br i1 %empty, label %keep, label %skip
-keep:
-  store ptr %block, ptr %slot
-  br label %end
-skip:
-  %next = add i64 %i, 1
-  %more = icmp ult i64 %next, 8
-  br i1 %more, label %loop, label %release
-release:
-  call void @free(ptr %block)
-  br label %end
-end:
-  ret void
 }
 """

@@ -5,7 +5,7 @@ Each is `i32 symbol(ptr args, i32 count, ptr out)`; what it means is said in `ru
 
 from __future__ import annotations
 
-from typing import Protocol
+from .vm_text import Text
 
 ALIASES = frozenset({"vm.builtin.reshape"})  # the first argument's memory under another shape
 BUILTINS = {
@@ -21,13 +21,6 @@ BUILTINS = {
     "vm.builtin.read_if_cond": "tilewright_read_if_cond",
     "vm.builtin.tensor_copy": "tilewright_tensor_copy",
 }
-
-
-class Text(Protocol):
-    """What collects string constants; see `vm_support`."""
-
-    def string(self, text: str) -> str: ...
-    def fail(self, label: str, form: str, *args: str, kind: str = "ArgumentError") -> str: ...
 
 
 def builtins_ir(text: Text) -> str:

@@ -5,6 +5,7 @@ What single instructions become is said in `vm_instructions`.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Sequence
 
@@ -27,10 +28,12 @@ from tilewright.runtime.executable import (
 from tilewright.support.errors import CompileError, listing
 
 from .threadpool import c_string
+from .vm_memory import plan_memory
 from .vm_registers import classify, targets
 
 TENSOR = 70
-ALIGNMENT = 64
+_PLAIN_SYMBOL = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
+
 
 class ModuleEmitter:
     """Constants, declarations and functions of one LLVM module."""
@@ -48,18 +51,17 @@ class ModuleEmitter:
         self.failing = failing
         self.declarations: dict[str, str] = {}
         self.constants: dict[str, str] = {}
-        self.globals: dict[str, str] = {}
         self.arenas: list[str] = []
-        self.state: list[str] = []
 
     def text(self) -> str:
         """The whole module."""
         functions = [
-            FunctionEmitter(self, function).text() for function in self.executable.functions.values()
+            FunctionEmitter(self, function).text()
+            for function in self.executable.functions.values()
         ]
         constants = [f"{name} = private constant {c}" for c, name in self.constants.items()]
         return "\n".join(
-            [_DECLARATIONS, self._tables(), *self.state, *constants, *functions, self._release()]
+            [_DECLARATIONS, self._tables(), *constants, *functions, self._release()]
             + [d for name, d in self.declarations.items() if not self._is_own(name)]
         )
 
@@ -75,26 +77,9 @@ class ModuleEmitter:
         )
 
     def _release(self) -> str:
-        """Functions that give back what the module holds, called before it is unloaded."""
+        """A function that gives back what the module holds, called before it is unloaded."""
         clear = [f"  call void @tilewright_arena_clear(ptr {slots})" for slots in self.arenas]
-        drop = []
-        for i, cache in enumerate(self.globals.values()):
-            drop += [
-                f"  store i64 68, ptr %any\n  %h{i} = load i64, ptr {cache}",
-                f"  store i64 %h{i}, ptr %slot",
-                f"  %z{i} = icmp eq i64 %h{i}, 0\n  br i1 %z{i}, label %n{i}, label %d{i}",
-                f"d{i}:\n  call void @tilewright_release(ptr %any)\n  br label %n{i}\nn{i}:",
-            ]
-        rows = [
-            "define void @tilewright_module_clear() {",
-            *clear,
-            "  ret void\n}",
-            "define void @tilewright_module_release() {",
-            "  %any = alloca { i64, i64 }\n  %slot = getelementptr i64, ptr %any, i64 1",
-            *drop,
-            "  call void @tilewright_module_clear()\n  ret void\n}",
-        ]
-        return "\n".join(rows)
+        return "\n".join(["define void @tilewright_module_release() {", *clear, "  ret void\n}"])
 
     def constant(self, definition: str) -> str:
         """The name of a private constant with that definition."""
@@ -115,21 +100,18 @@ class ModuleEmitter:
             self.declarations.setdefault(symbol, f"declare {returns} {quoted}({params})")
         return quoted
 
-    def global_cache(self, name: str) -> tuple[str, str]:
-        """The variable that keeps a global function, and the name's `TVMFFIByteArray`."""
-        if name not in self.globals:
-            self.globals[name] = f"@g{len(self.globals)}"
-            self.state.append(f"{self.globals[name]} = internal global ptr null, align 8")
+    def name_bytes(self, name: str) -> str:
+        """The name of a `TVMFFIByteArray` with that text."""
         size = len(name.encode())
-        return self.globals[name], self.constant(
-            f"{{ ptr, i64 }} {{ ptr {self.string(name)}, i64 {size} }}"
-        )
+        return self.constant(f"{{ ptr, i64 }} {{ ptr {self.string(name)}, i64 {size} }}")
 
 
 def quote(symbol: str) -> str:
     """`@symbol` as LLVM writes it."""
-    plain = symbol.replace("_", "a").replace(".", "a").replace("$", "a")
-    return f"@{symbol}" if plain.isalnum() and plain.isascii() else f'@"{symbol}"'
+    if _PLAIN_SYMBOL.fullmatch(symbol):
+        return f"@{symbol}"
+    escaped = symbol.replace("\\", "\\5C").replace('"', "\\22").replace("\n", "\\0A")
+    return f'@"{escaped}"'
 
 
 class FunctionEmitter:
@@ -145,8 +127,10 @@ class FunctionEmitter:
         self.known: set[int] = set()  # registers whose data pointer is at hand
         self.pinned: set[int] = set()  # those for which that holds to the end
         self.in_entry = True
-        self.static_bytes = 0
-        self.dynamic = False
+        self.plan = plan_memory(function, self.registers)
+        self.index = 0  # of the instruction at hand
+        self.places: dict[int, str] = {}  # AllocStorage instruction -> its memory
+        self.dynamic = False  # whether some storage has a size known only at run time
         self.max_args = 1
         self.max_dims = 1
         self.arena_taken = False
@@ -209,6 +193,7 @@ class FunctionEmitter:
             emitter = self.module.emitters.get(type(instruction))
             if emitter is None:
                 raise CompileError(f"no native code for {type(instruction).__name__}")
+            self.index = at
             emitter(self, instruction)
         if not function.instructions or not isinstance(function.instructions[-1], (Ret, Goto)):
             self.emit("br label %cleanup")
@@ -243,14 +228,15 @@ class FunctionEmitter:
             return []
         slots = quote(self.name + ".arena")
         self.module.arenas.append(slots)
+        needed = quote(self.name + ".needed")
         return [
-            f"{quote(self.name + '.needed')} = internal global i64 {self.static_bytes}, align 8",
+            f"{needed} = internal global i64 {self.plan.static_bytes}, align 8",
             f"{slots} = internal global [8 x ptr] zeroinitializer, align 64",
         ]
 
     @property
     def _uses_arena(self) -> bool:
-        return self.static_bytes > 0 or self.dynamic
+        return self.plan.static_bytes > 0 or self.dynamic
 
     def _prologue(self) -> None:
         function, registers = self.function, self.registers
@@ -271,7 +257,7 @@ class FunctionEmitter:
         if self._uses_arena:
             self.emit("%arena = alloca ptr\n  store ptr null, ptr %arena")
             self.emit("%capacity = alloca i64")
-            self.emit(f"%used = alloca i64\n  store i64 {self.static_bytes}, ptr %used")
+            self.emit(f"%used = alloca i64\n  store i64 {self.plan.static_bytes}, ptr %used")
             self.emit("%chain = alloca ptr\n  store ptr null, ptr %chain")
         self._check_count()
         for i in range(len(function.params)):
@@ -291,7 +277,7 @@ class FunctionEmitter:
         if index in self.registers.owned_params:
             self.call("own", f"ptr {source}, ptr %r{index}")
         else:
-            self.copy(source, f"%r{index}")
+            self.emit(f"call void @tilewright_parameter(ptr {source}, ptr %r{index})")
 
     def _take_arena(self) -> None:
         """The arena of this call; sizes are known only at the end, so the text is as well."""
@@ -506,6 +492,7 @@ declare i32 @tilewright_as_float(ptr, ptr, ptr)
 declare i32 @tilewright_truth(ptr)
 declare i32 @tilewright_tensor_data(ptr, ptr, ptr)
 declare void @tilewright_release(ptr)
+declare void @tilewright_parameter(ptr, ptr)
 declare i32 @tilewright_own(ptr, ptr)
 declare i32 @tilewright_new_tensor(ptr, i32, ptr, i32, ptr)
 declare i32 @tilewright_view(ptr, i64, ptr, i32, ptr, i32, ptr)

@@ -42,7 +42,7 @@ from tilewright.runtime.vm.dims import describe
 from tilewright.support.errors import CompileError
 
 from .vm_builtins import BUILTINS
-from .vm_emitter import ALIGNMENT, Emitters, FunctionEmitter, dtype_bits, element_alignment
+from .vm_emitter import Emitters, FunctionEmitter, dtype_bits, element_alignment
 from .vm_registers import is_alias, same_size
 
 
@@ -194,22 +194,23 @@ def _alloc_storage(f: FunctionEmitter, ins: AllocStorage) -> None:
         arguments = f"i32 1, ptr {dims}, i32 {kind}, ptr %d{index}"
         f.define(ins.dst, lambda at: f.call("new_tensor", f"ptr {at}, {arguments}"))
         return
-    arena = f.value("load ptr, ptr %arena")
-    if isinstance(ins.size, int):
-        offset = f.static_bytes
-        f.static_bytes += max(ALIGNMENT, -(-ins.size // ALIGNMENT) * ALIGNMENT)
-        place = f.value(f"getelementptr i8, ptr {arena}, i64 {offset}")
-    else:
-        place = _dynamic_storage(f, f.dim(ins.size), arena)
+    place = f.places[f.index] = _place(f, ins)
     f.emit(f"store ptr {place}, ptr %d{index}")
 
 
-def _dynamic_storage(f: FunctionEmitter, size: str, arena: str) -> str:
+def _place(f: FunctionEmitter, ins: AllocStorage) -> str:
+    """The address of storage in the arena."""
+    earlier = f.plan.reused.get(f.index)
+    if earlier is not None:
+        return f.places[earlier]
+    arena = f.value("load ptr, ptr %arena")
+    if f.index in f.plan.offsets:
+        return f.value(f"getelementptr i8, ptr {arena}, i64 {f.plan.offsets[f.index]}")
     f.dynamic = True
     capacity = f.value("load i64, ptr %capacity")
     place = f.value(
         f"call ptr @tilewright_arena_storage(ptr {arena}, i64 {capacity}, ptr %used, ptr %chain, "
-        f"i64 {size})"
+        f"i64 {f.dim(ins.size)})"
     )
     f.require(f.value(f"icmp ne ptr {place}, null"))
     return place
@@ -324,11 +325,10 @@ def _call_packed(f: FunctionEmitter, ins: CallPacked) -> None:
         symbol = builtin.removeprefix("tilewright_")
         f.module.declare(builtin, "i32", "ptr, i32, ptr")
         return f.define(ins.dst, lambda at: f.call(symbol, f"{arguments}, ptr {at}"))
-    cache, name = f.module.global_cache(ins.name)
+    name = f.module.name_bytes(ins.name)
     arguments = f.arguments(ins.args)
     return f.define(
-        ins.dst,
-        lambda at: f.call("call_global", f"ptr {cache}, ptr {name}, {arguments}, ptr {at}"),
+        ins.dst, lambda at: f.call("call_global", f"ptr null, ptr {name}, {arguments}, ptr {at}")
     )
 
 
@@ -384,9 +384,7 @@ def _make_closure(f: FunctionEmitter, ins: MakeClosure) -> None:
 def _call_closure(f: FunctionEmitter, ins: CallClosure) -> None:
     arguments = f.arguments(ins.args)
     closure = f.any(ins.closure)
-    f.define(
-        ins.dst, lambda at: f.call("call_value", f"ptr {closure}, {arguments}, ptr {at}")
-    )
+    f.define(ins.dst, lambda at: f.call("call_value", f"ptr {closure}, {arguments}, ptr {at}"))
 
 
 def _make_tuple(f: FunctionEmitter, ins: MakeTuple) -> None:

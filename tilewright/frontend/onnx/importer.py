@@ -18,6 +18,7 @@ from ...support.errors import ArgumentError, ImportModelError, listing
 from ...tir.expr import SizeVar
 from . import ops
 from .graph import GraphImporter, refuse_unknown, shape_of_proto
+from .values import element_dtype
 
 OLDEST_OPSET = 7
 
@@ -246,13 +247,3 @@ class _Building:
             self.params[var_name] = value
             made.append(var)
         return made
-
-
-def element_dtype(code: int) -> str:
-    """The data type of an ONNX element type code."""
-    if code == onnx.TensorProto.STRING:
-        return "object"
-    try:
-        return dtype_name(onnx.helper.tensor_dtype_to_np_dtype(code))
-    except (KeyError, TypeError, ArgumentError) as error:
-        raise ImportModelError(f"element type {code} is not known") from error

@@ -10,8 +10,11 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
+import onnx
 
 from ...ir.expr import IntImm, PrimExpr
+from ...support.dtypes import dtype_name
+from ...support.errors import ArgumentError, ImportModelError
 from ...tir.op import simplified
 
 Known: TypeAlias = "np.ndarray[Any, Any]"
@@ -54,3 +57,13 @@ def symbolic_array(items: list[Any]) -> Known:
     out = np.empty(len(items), object)
     out[:] = items
     return settle(out)
+
+
+def element_dtype(code: int) -> str:
+    """The data type of an ONNX element type code."""
+    if code == onnx.TensorProto.STRING:
+        return "object"
+    try:
+        return dtype_name(onnx.helper.tensor_dtype_to_np_dtype(code))
+    except (KeyError, TypeError, ArgumentError) as error:
+        raise ImportModelError(f"element type {code} is not known") from error

@@ -30,7 +30,9 @@ def _infer_full(shape: Any, fill_value: Any, dtype: str | None) -> TensorStructI
 @op(
     "full",
     infer=_infer_full,
-    lower=lambda shape, fill_value, dtype: topi.full(shape, dtype or fill_value.dtype, fill_value()),
+    lower=lambda shape, fill_value, dtype: topi.full(
+        shape, dtype or fill_value.dtype, fill_value()
+    ),
     reference=lambda shape, fill_value, dtype: np.full(
         shape, fill_value, dtype_of(dtype or str(fill_value.dtype)).numpy
     ),
@@ -120,7 +122,11 @@ def _count(start: PrimExpr, stop: PrimExpr, step: PrimExpr) -> PrimExpr:
     reference=lambda start, end, step, dtype: np.arange(start, end, step).astype(
         dtype_of(dtype).numpy
     ),
-    samples=lambda: [sample(0, 5, 1, "int64"), sample(1, 9, 2, "float32"), sample(5, 0, -2, "int32")],
+    samples=lambda: [
+        sample(0, 5, 1, "int64"),
+        sample(1, 9, 2, "float32"),
+        sample(5, 0, -2, "int32"),
+    ],
 )  # fmt: skip
 def _arange(start: Prim, end: Prim, step: Prim, dtype: str) -> Expr:
     """Numbers from `start` by `step`, as long as they are before `end`."""

@@ -7,12 +7,12 @@ from typing import Any
 
 from ... import topi
 from ...support.errors import CompileError
-from ...topi.testing import resize as reference
 from ..base import Expr
 from . import _infer
 from ._declare import Shape, op, sample
+from ._resize_reference import resize
 from ._samples import array
-from .nn.convolution import axes_of
+from .nn._layout import axes_of
 
 
 def _spatial(layout: str) -> list[int]:
@@ -37,14 +37,14 @@ def _infer_resize(data: Any, size: Any, roi: Any, layout: str, *rest: Any) -> An
     "image.resize2d",
     infer=_infer_resize,
     lower=lambda data, size, roi, layout, method, coordinate_transformation_mode, rounding_method,
-    cubic_alpha, cubic_exclude, extrapolation_value, out_dtype: topi.image.resize(
-        data, size, roi, layout, method, coordinate_transformation_mode, rounding_method,
+    cubic_alpha, cubic_exclude, extrapolation_value, out_dtype: topi.image.resize2d(
+        data, roi, size, layout, method, coordinate_transformation_mode, rounding_method,
         cubic_alpha, cubic_exclude, extrapolation_value,
     ),
     reference=lambda data, size, roi, layout, method, coordinate_transformation_mode,
-    rounding_method, cubic_alpha, cubic_exclude, extrapolation_value, out_dtype: reference.resize(
-        data, size, roi, layout, method, coordinate_transformation_mode, rounding_method,
-        cubic_alpha, cubic_exclude, extrapolation_value,
+    rounding_method, cubic_alpha, cubic_exclude, extrapolation_value, out_dtype: resize(
+        data, _spatial(layout), size, roi, method, coordinate_transformation_mode, rounding_method,
+        cubic_alpha, bool(cubic_exclude), extrapolation_value,
     ),
     samples=lambda: [
         sample(array((1, 2, 4, 5)), (7, 3), method="linear"),

@@ -55,7 +55,7 @@ def _matmul_samples() -> list[Sample]:
 @op(
     "matmul",
     infer=_infer_matmul,
-    lower=lambda x1, x2, out_dtype: topi.matmul(x1, x2, out_dtype=out_dtype),
+    lower=lambda x1, x2, out_dtype: topi.nn.matmul(x1, x2, out_dtype=out_dtype),
     reference=_matmul,
     samples=_matmul_samples,
     onnx="MatMul",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -195,7 +196,7 @@ def _infer_split(x: Any, indices_or_sections: Any, axis: int) -> TupleStructInfo
         return TupleStructInfo((_infer.like(info, None, info.ndim),) * count)
     bounds = split_bounds(info.dims[axis], indices_or_sections)
     parts = []
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in itertools.pairwise(bounds):
         extent = simplify(tir_op.max(as_dim(end) - as_dim(begin), as_dim(0)))
         dims = [extent if i == axis else d for i, d in enumerate(info.dims)]
         parts.append(_infer.like(info, dims))

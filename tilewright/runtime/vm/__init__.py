@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .builtins import BUILTINS, builtin
 from .interpreter import Closure, Interpreter
+from .kv_cache import KVCache
 from .machine import VirtualMachine, VMInstrumentReturnKind
 
 VMClosure = Closure
@@ -12,6 +13,7 @@ __all__ = [
     "BUILTINS",
     "Closure",
     "Interpreter",
+    "KVCache",
     "VMClosure",
     "VMInstrumentReturnKind",
     "VirtualMachine",

@@ -56,7 +56,8 @@ def _same(value: Any) -> Any:
 _CONVERTERS: dict[type, Callable[[Any], Any]] = {
     np.generic: lambda value: tensor(np.asarray(value)),  # before float: np.float64 is one
     np.ndarray: _from_array,
-    **dict.fromkeys((core.Tensor, Tensor, int, float, bool, str, type(None), Shape), _same),
+    **dict.fromkeys((Tensor, int, float, bool, str, type(None), Shape), _same),
+    core.Tensor: from_dlpack,  # made before this package was imported, or by another one
     **dict.fromkeys((tuple, list, Array), _from_items),
 }
 

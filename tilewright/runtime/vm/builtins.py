@@ -15,7 +15,7 @@ import numpy as np
 from tilewright.ffi import Array, Shape, get_global_func, register_func
 from tilewright.support.errors import ArgumentError, RuntimeFailure
 
-from ..device import device
+from ..device import cpu, device
 from ..ndarray import Tensor, empty, tensor
 
 BUILTINS: dict[str, Callable[..., Any]] = {}
@@ -53,12 +53,18 @@ def shape_of(value: Tensor) -> Any:
 def reshape(value: Tensor, shape: Sequence[int]) -> Tensor:
     """A tensor of another shape over the same memory; one dimension may be -1."""
     source = _expect_tensor(value, "reshape")
-    dims = _filled(source, [int(d) for d in shape])
+    dims = _filled(source, _dims(shape, "reshape"))
     if int(np.prod(dims, dtype=object)) != source.numel():
         raise ArgumentError(
             f"reshape: cannot view a tensor of shape {source.shape} as {tuple(shape)}"
         )
     return source._create_view(tuple(dims))
+
+
+def _dims(shape: Any, name: str) -> list[int]:
+    if not isinstance(shape, (tuple, list, Array)) or not all(isinstance(d, int) for d in shape):
+        raise ArgumentError(f"{name}: expected a shape, found {type(shape).__name__}")
+    return [int(d) for d in shape]
 
 
 def _filled(source: Tensor, dims: list[int]) -> list[int]:
@@ -87,7 +93,7 @@ def tensor_to_shape(value: Tensor) -> Any:
 @builtin("relax.run.shape_to_tensor")
 def shape_to_tensor(shape: Sequence[int]) -> Tensor:
     """A 1-d int64 tensor of the dimensions."""
-    return tensor(np.array([int(d) for d in shape], np.int64))
+    return tensor(np.array(_dims(shape, "shape_to_tensor"), np.int64))
 
 
 @builtin("vm.builtin.make_shape_tuple")
@@ -110,6 +116,12 @@ def null_value() -> None:
     """None."""
 
 
+@builtin("vm.builtin.get_global_func")
+def global_function(name: str) -> Any:
+    """The global function called `name`."""
+    return get_global_func(str(name))
+
+
 @builtin("vm.builtin.make_tuple")
 def make_tuple(*items: Any) -> Any:
     """The values as a tuple."""
@@ -119,6 +131,8 @@ def make_tuple(*items: Any) -> Any:
 @builtin("vm.builtin.tuple_getitem")
 def tuple_getitem(values: Sequence[Any], index: int) -> Any:
     """`values[index]`."""
+    if not isinstance(values, (tuple, Array)) or not 0 <= index < len(values):
+        raise ArgumentError(f"tuple_getitem: no item {index} in {type(values).__name__}")
     return values[index]
 
 
@@ -129,10 +143,15 @@ def read_if_cond(condition: Any) -> bool:
 
 
 @builtin("vm.builtin.to_device")
-def to_device(value: Tensor, device_type: int, device_id: int) -> Tensor:
-    """A copy of the tensor on the device, or the tensor itself if it lies there."""
-    target = device(int(device_type), int(device_id))
+def to_device(value: Tensor, device_type: int, device_id: int | None = None) -> Tensor:
+    """A copy of the tensor on the device, or the tensor itself if it lies there.
+
+    One number instead of two counts the program's devices; 0 is the host.
+    """
     source = _expect_tensor(value, "to_device")
+    if device_id is None and device_type != 0:
+        raise ArgumentError(f"to_device: the program has no device number {device_type}")
+    target = cpu(0) if device_id is None else device(int(device_type), int(device_id))
     return source if source.device == target else source.copyto(target)
 
 

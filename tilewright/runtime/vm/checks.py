@@ -58,8 +58,12 @@ def _shape_text(dims: Sequence[CheckedDim], function: VMFunction) -> str:
 def _compile_dims(dims: Sequence[CheckedDim], function: VMFunction) -> list[tuple[int, Any, Any]]:
     """Rows (axis, slot to bind or None, value to equal or None)."""
     rows: list[tuple[int, Any, Any]] = []
+    bound: set[int] = set()
     for axis, dim in enumerate(dims):
-        if isinstance(dim, BindDim):
+        if isinstance(dim, BindDim) and dim.slot.index in bound:
+            rows.append((axis, None, compile_dim(dim.slot)))
+        elif isinstance(dim, BindDim):
+            bound.add(dim.slot.index)
             rows.append((axis, dim.slot.index, None))
         elif dim is not None:
             rows.append((axis, None, compile_dim(dim)))

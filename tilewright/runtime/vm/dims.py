@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tilewright.support.errors import CompileError
+from tilewright.support.errors import ArgumentError, CompileError
 
 from ..executable import DIM_OPS, Dim, DimOp, Slot, VMFunction
 
 Slots = list[int]
 _TEXT: dict[str, str] = {
-    "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "floordiv": "({} // {})",
-    "floormod": "({} % {})", "min": "min({}, {})", "max": "max({}, {})", "eq": "int({} == {})",
-    "ne": "int({} != {})", "lt": "int({} < {})", "le": "int({} <= {})", "gt": "int({} > {})",
-    "ge": "int({} >= {})", "and": "int(bool({}) & bool({}))", "or": "int(bool({}) | bool({}))",
+    "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})",
+    "floordiv": "({} // nonzero({}))", "floormod": "({} % nonzero({}))",
+    "min": "min({}, {})", "max": "max({}, {})", "eq": "int({} == {})", "ne": "int({} != {})",
+    "lt": "int({} < {})", "le": "int({} <= {})", "gt": "int({} > {})", "ge": "int({} >= {})",
+    "and": "int(bool({}) & bool({}))", "or": "int(bool({}) | bool({}))",
 }  # fmt: skip
+
+
+def _nonzero(divisor: int) -> int:
+    if divisor == 0:
+        raise ArgumentError("a dimension is divided by zero")
+    return divisor
+
+
+_SCOPE = {"nonzero": _nonzero}
 
 
 def _source(dim: Dim) -> str:
@@ -28,13 +38,6 @@ def _source(dim: Dim) -> str:
     return f"{dim:d}"
 
 
-def is_static(dim: Dim) -> bool:
-    """Whether the dimension reads no slot."""
-    return not isinstance(dim, (Slot, DimOp)) or (
-        isinstance(dim, DimOp) and is_static(dim.a) and is_static(dim.b)
-    )
-
-
 def compile_dim(dim: Dim) -> Callable[[Slots], int]:
     """A function of the slots that yields the dimension."""
     return _compiled(_source(dim))
@@ -42,15 +45,16 @@ def compile_dim(dim: Dim) -> Callable[[Slots], int]:
 
 def compile_dims(dims: Sequence[Dim]) -> Callable[[Slots], tuple[int, ...]]:
     """A function of the slots that yields all the dimensions as a tuple."""
-    if all(map(is_static, dims)):
-        values: tuple[int, ...] = eval(f"({''.join(_source(d) + ',' for d in dims)})")
+    text = "".join(f"{_source(dim)}," for dim in dims)
+    if all(type(dim) is int for dim in dims):
+        values = tuple(int(dim) for dim in dims if type(dim) is int)
         return lambda s: values
-    return _compiled(f"({''.join(_source(d) + ',' for d in dims)})")
+    return _compiled(f"({text})")
 
 
 def _compiled(source: str) -> Callable[[Slots], Any]:
     """The text holds nothing but integers, slots and the operators of `_TEXT`."""
-    function: Callable[[Slots], Any] = eval(f"lambda s: {source}")
+    function: Callable[[Slots], Any] = eval(f"lambda s: {source}", _SCOPE)
     return function
 
 

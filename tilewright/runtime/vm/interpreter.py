@@ -47,6 +47,7 @@ from ..executable import (
     Slot,
     VMFunction,
 )
+from ..module import as_module
 from ..ndarray import Tensor, empty, tensor
 from .checks import Subject, compile_check_shape, compile_check_tensor, describe_value
 from .dims import compile_dim, compile_dims
@@ -109,11 +110,14 @@ class Interpreter:
         executable: Executable,
         devices: Sequence[Device],
         find_packed: Callable[[str], Callable[..., Any]],
+        allocate: Callable[..., Tensor] = empty,
     ) -> None:
         self.executable = executable
         self.devices = list(devices)
         self.find_packed = find_packed
+        self.allocate = allocate
         self._programs: dict[str, list[Step]] = {}
+        self.kernels = None if executable.kernels is None else as_module(executable.kernels)
 
     def program(self, function: VMFunction) -> list[Step]:
         """The function's steps, compiled at the first call."""
@@ -123,6 +127,19 @@ class Interpreter:
             steps = [builder.build(instruction) for instruction in function.instructions]
             self._programs[function.name] = steps
         return steps
+
+    def prepare(self, name: str) -> None:
+        """Compiles the function and all that it may call, so that calls are not slowed by it."""
+        done: set[str] = set()
+        todo = [name]
+        while todo:
+            function = self.executable.functions[todo.pop()]
+            done.add(function.name)
+            self.program(function)
+            for ins in function.instructions:
+                callee = getattr(ins, _CALLEE.get(type(ins), ""), None)
+                if callee is not None and callee not in done:
+                    todo.append(callee)
 
     def call(self, name: str, args: Sequence[Any], observer: Observer | None = None) -> Any:
         """What the function returns for arguments as registers hold them."""
@@ -148,6 +165,9 @@ def _locate(error: Exception, function: VMFunction, index: int) -> None:
     if span and isinstance(error, TVMError) and getattr(error, "span", None) is None:
         error.span = model_span(span)
         error.args = (error._render(),)
+
+
+_CALLEE: dict[type[Instruction], str] = {CallFunction: "name", MakeClosure: "function"}
 
 
 # ---- from instructions to steps ----------------------------------------------------------------
@@ -285,9 +305,10 @@ def _alloc_storage(builder: Builder, ins: AllocStorage) -> Step:
     size = compile_dim(ins.size)
     dst = ins.dst.index
     device = builder.device(ins.device_index)
+    allocate = builder.interpreter.allocate
 
     def step(frame: Frame) -> None:
-        frame.registers[dst] = empty((size(frame.slots),), "uint8", device)
+        frame.registers[dst] = allocate((size(frame.slots),), "uint8", device)
 
     return step
 
@@ -298,7 +319,9 @@ def _alloc_tensor(builder: Builder, ins: AllocTensor) -> Step:
     storage, dst, dtype = ins.storage.index, ins.dst.index, ins.dtype
 
     def step(frame: Frame) -> None:
-        memory: Tensor = frame.registers[storage]
+        memory = frame.registers[storage]
+        if not isinstance(memory, Tensor):
+            raise RuntimeFailure(f"a tensor needs storage, found {describe_value(memory)}")
         frame.registers[dst] = memory._create_view(dims(frame.slots), dtype, offset(frame.slots))
 
     return step
@@ -309,9 +332,10 @@ def _new_tensor(builder: Builder, ins: NewTensor) -> Step:
     dims = compile_dims(ins.dims)
     dst, dtype = ins.dst.index, ins.dtype
     device = builder.device(ins.device_index)
+    allocate = builder.interpreter.allocate
 
     def step(frame: Frame) -> None:
-        frame.registers[dst] = empty(dims(frame.slots), dtype, device)
+        frame.registers[dst] = allocate(dims(frame.slots), dtype, device)
 
     return step
 
@@ -346,7 +370,8 @@ def _observed(
 
 @builds(CallKernel)
 def _call_kernel(builder: Builder, ins: CallKernel) -> Step:
-    call, function = bind_kernel(builder.executable, ins)
+    failing = builder.executable.attrs.get("failing_kernels", ())
+    call, function = bind_kernel(builder.interpreter.kernels, failing, ins)
     tensors = builder.get_all(ins.tensors)
     scalars = builder.get_all(ins.scalars)
     run = _observed(call, ins.symbol, ins.span, function)
@@ -437,8 +462,9 @@ def _get_item(builder: Builder, ins: GetItem) -> Step:
 
     def step(frame: Frame) -> None:
         value = get(frame)
-        if not isinstance(value, (tuple, Array)) or index >= len(value):
-            raise RuntimeFailure(
+        is_tuple = isinstance(value, (tuple, Array)) and not isinstance(value, Shape)
+        if not is_tuple or index >= len(value):
+            raise ArgumentError(
                 f"expected a tuple of more than {index}, found {describe_value(value)}"
             )
         frame.registers[dst] = value[index]
@@ -458,7 +484,11 @@ def _move(builder: Builder, ins: Move) -> Step:
 
 
 def _truth(value: Any) -> bool:
-    return bool(value.item()) if isinstance(value, Tensor) else bool(value)
+    if isinstance(value, int):
+        return value != 0
+    if isinstance(value, Tensor) and value.ndim == 0 and value.nbytes == 1:
+        return bool(value.item())
+    raise ArgumentError(f"a condition must be a boolean scalar, found {describe_value(value)}")
 
 
 @builds(If)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from tilewright.ffi import core
 from tilewright.support.errors import ArgumentError, RuntimeFailure
 
-from ..executable import CallKernel, Executable, Imm
-from ..module import as_module
+from ..executable import CallKernel, Imm
+from ..module import Module
 
 _CTYPES: dict[str, Any] = {
     "int8": ctypes.c_int8, "int16": ctypes.c_int16, "int32": ctypes.c_int32,
@@ -37,23 +37,23 @@ def scalar_dtypes(ins: CallKernel) -> tuple[str, ...]:
     )
 
 
-def bind_kernel(executable: Executable, ins: CallKernel) -> tuple[Call, core.Function | None]:
+def bind_kernel(
+    kernels: Module | None, failing: Collection[str], ins: CallKernel
+) -> tuple[Call, core.Function | None]:
     """A function of (tensors..., scalars...) that runs the kernel, and the packed function.
 
-    Kernels named by the executable's attribute `failing_kernels` return a status.
+    The kernels `failing` return a status.
     """
-    if executable.kernels is None:
+    if kernels is None:
         raise RuntimeFailure(
             f"the executable has no kernels, but calls {ins.symbol!r}",
             hint="give it a module: Executable(functions, constants, kernels)",
         )
-    kernels = as_module(executable.kernels)
     packed = kernels._lookup(ins.symbol, True)
     types = scalar_dtypes(ins)
     address = kernels.symbol_address(ins.symbol)
     if address and all(t in _CTYPES for t in types):
-        may_fail = ins.symbol in executable.attrs.get("failing_kernels", ())
-        return _bare(address, len(ins.tensors), types, may_fail), packed
+        return _bare(address, len(ins.tensors), types, ins.symbol in failing), packed
     if packed is None:
         raise RuntimeFailure(f"the module of kernels has no kernel {ins.symbol!r}")
     function = packed
@@ -65,11 +65,17 @@ def _bare(address: int, num_tensors: int, types: tuple[str, ...], may_fail: bool
     function = ctypes.CFUNCTYPE(ctypes.c_int32 if may_fail else None, *signature)(address)
 
     def call(values: tuple[Any, ...]) -> None:
-        pointers = [value.data_ptr() for value in values[:num_tensors]]
+        pointers = [_pointer(value) for value in values[:num_tensors]]
         if function(*pointers, *values[num_tensors:]):
             raise_pending()
 
     return call
+
+
+def _pointer(value: Any) -> int:
+    if not isinstance(value, core.Tensor):
+        raise ArgumentError(f"a kernel needs a tensor, found {type(value).__name__} {value!r:.60}")
+    return value.data_ptr()
 
 
 _REPORT = ctypes.CFUNCTYPE(

@@ -15,7 +15,7 @@ from ..device import Device, cpu
 from ..device import device as make_device
 from ..executable import Executable, VMFunction
 from ..module import Module, as_module
-from ..ndarray import Tensor
+from ..ndarray import Tensor, empty, empty_unpooled
 from ..profiling import Profiler, Report
 from ..verify import verify
 from .arguments import bind, own, prepare, result, unpack
@@ -58,13 +58,15 @@ class VirtualMachine:
             )
         self.executable, self._native = _parts(rt_mod)
         self.devices = _devices(device)
-        _check_memory(memory_cfg)
+        allocate = empty_unpooled if _is_naive(memory_cfg) else empty
         self._executor = "interpreter" if profile and self.executable is not None else executor
         self._observer: Observer | None = None
         self._interpreter: Interpreter | None = None
         if self.executable is not None:
             verify(self.executable)
-            self._interpreter = Interpreter(self.executable, self.devices, self._find_packed)
+            self._interpreter = Interpreter(
+                self.executable, self.devices, self._find_packed, allocate
+            )
         if executor == "native" and self._native is None:
             raise ArgumentError("the module has no native code", hint="use executor='interpreter'")
         self._saved: dict[str, Callable[..., Any]] = {}
@@ -264,6 +266,8 @@ class VirtualMachine:
         """The time of every call in one run of `func_name`, by the interpreter."""
         self._check_name(func_name)
         values = [prepare(v) for v in bind(self._function(func_name), args, kwargs)]
+        if self._interpreter is not None:
+            self._interpreter.prepare(func_name)
         with Profiler(str(self.devices[0])) as profiler:
             self._run(func_name, values, profiler)
         return profiler.report({"function": func_name, "executor": "interpreter"})
@@ -271,9 +275,8 @@ class VirtualMachine:
     # ---- packed functions ----------------------------------------------------------------------
 
     def _find_packed(self, name: str) -> Callable[..., Any]:
-        executable = self.executable
-        if executable is not None and executable.kernels is not None:
-            found = as_module(executable.kernels)._lookup(name, True)
+        if self._interpreter is not None and self._interpreter.kernels is not None:
+            found = self._interpreter.kernels._lookup(name, True)
             if found is not None:
                 return found
         if name in BUILTINS:
@@ -360,13 +363,15 @@ def _devices(device: Any) -> list[Device]:
 _MEMORY_KINDS = ("naive", "pooled")
 
 
-def _check_memory(config: Any) -> None:
+def _is_naive(config: Any) -> bool:
+    """Whether memory should not be kept for reuse. Native code keeps its own arenas."""
     kinds = list(config.values()) if isinstance(config, Mapping) else [config or "pooled"]
     for kind in kinds:
         if kind not in _MEMORY_KINDS:
             raise ArgumentError(
                 f"unknown allocator {kind!r}", hint=f"expected {listing(_MEMORY_KINDS)}"
             )
+    return "naive" in kinds
 
 
 __all__ = ["VMInstrumentReturnKind", "VirtualMachine"]

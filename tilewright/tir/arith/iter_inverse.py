@@ -150,9 +150,8 @@ def _divide(detector: Detector, index: IterSumExpr, inner: set[Var]) -> list[Ite
     first = next((i for i, flag in enumerate(is_inner) if flag), len(parts))
     if not all(is_inner[first:]):
         raise NotAffine("an outer iterator is nested within an inner one")
-    if not O.is_const_int(split.scale, 1):
-        if 0 < first < len(parts):
-            raise NotAffine("a scaled binding is divided")
+    if not O.is_const_int(split.scale, 1) and 0 < first < len(parts):
+        raise NotAffine("a scaled binding is divided")
     outer_parts, inner_parts = parts[:first], parts[first:]
     inner_extent = detector.analyzer.simplify(_product(inner_parts, one))
     outer_extent = detector.analyzer.simplify(_product(outer_parts, one))

@@ -143,7 +143,7 @@ class Detector:
                 lower = max(lower, other.lower or 0)
                 upper = upper or other.upper
         if upper is None:
-            lo, hi = self.analyzer.engine.bounds.of(Sum("int64", bound.terms, 0))
+            hi = self.analyzer.engine.bounds.of(Sum("int64", bound.terms, 0))[1]
             upper = Sum(next(iter(bound.terms)).dtype, {}, int(hi) + 1)
         return lower, upper
 

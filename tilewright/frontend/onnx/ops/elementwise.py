@@ -11,9 +11,10 @@ from .... import relax
 from ....relax import op as R
 from ....support.dtypes import dtype_of
 from ....tir import op as tir_op
+from ..align import aligned
 from ..node import NodeContext, Result
 from ..registry import onnx_op
-from ..values import Known, is_symbolic, settle
+from ..values import Known, element_dtype, is_symbolic, settle
 
 Expr = relax.Expr
 
@@ -115,7 +116,9 @@ def _broadcast_legacy(n: NodeContext) -> tuple[Expr, Expr]:
     if n.has_attr("broadcast") and n.has_attr("axis") and n.rank(1) < n.rank(0):
         trailing = n.rank(0) - n.axis(0) - n.rank(1)
         b = R.expand_dims(b, [n.rank(1) + i for i in range(trailing)]) if trailing else b
-    return a, b
+        b = n.emit(b)
+    x, y = aligned(n, a, b)
+    return x, y
 
 
 def _integer_quotient(a: Any, b: Any) -> Any:
@@ -224,7 +227,7 @@ def bit_shift(n: NodeContext) -> Result:
 
 def _variadic(function: Callable[[Expr, Expr], Expr]) -> Callable[[NodeContext], Result]:
     def convert(n: NodeContext) -> Result:
-        total, *rest = n.inputs()
+        total, *rest = aligned(n, *n.inputs())
         for item in rest:
             total = n.emit(function(total, item))
         return total
@@ -252,7 +255,7 @@ def where(n: NodeContext) -> Result:
         c, a, b = (k for k in known if k is not None)
         if not is_symbolic(c):
             return settle(np.asarray(np.where(settle(c).astype(bool), a, b)))
-    return R.where(n[0], n[1], n[2])
+    return R.where(*aligned(n, n[0], n[1], n[2]))
 
 
 @onnx_op("Clip", since=1)
@@ -287,8 +290,6 @@ def clip(n: NodeContext) -> Result:
 @onnx_op("Cast")
 def cast(n: NodeContext) -> Result:
     """Converted to another data type."""
-    from ..importer import element_dtype
-
     return convert_to(n, element_dtype(int(n.attr("to"))))
 
 

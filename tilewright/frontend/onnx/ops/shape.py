@@ -142,9 +142,9 @@ def expand(n: NodeContext) -> Result:
     target = [1] * (wide - len(target)) + target
     shape = [d if isinstance(t, int) and t == 1 else t for d, t in zip(dims, target, strict=True)]
     known = n.known(0)
-    if known is not None and known.size <= 1024 and all(isinstance(d, int) for d in shape):
-        if np.prod(shape, initial=1) <= 1024:
-            return np.broadcast_to(known, shape).copy()
+    static = all(isinstance(d, int) for d in shape)
+    if known is not None and static and np.prod(shape, initial=1) <= 1024:
+        return np.broadcast_to(known, shape).copy()
     return R.broadcast_to(n[0], shape)
 
 

@@ -12,7 +12,7 @@ from ....relax import op as R
 from ....tir import op as tir_op
 from ..node import NodeContext, Result
 from ..registry import onnx_op
-from ..values import dimension, settle
+from ..values import dimension, element_dtype, settle
 
 Expr = relax.Expr
 
@@ -319,8 +319,6 @@ def trilu(n: NodeContext) -> Result:
 @onnx_op("EyeLike")
 def eye_like(n: NodeContext) -> Result:
     """Ones on a diagonal."""
-    from ..importer import element_dtype
-
     code = n.attr("dtype")
     dtype = n.dtype(0) if code is None else element_dtype(code)
     rows, columns = n.static_shape(0)

@@ -8,15 +8,14 @@ from typing import Any
 from .... import topi
 from ....ir.expr import IntImm, PrimExpr
 from ....support.errors import CompileError
-from ....topi.testing import convolution as reference
 from ...base import Expr
 from ...dims import as_dim, simplify
 from ...struct_info import TensorStructInfo
 from .. import _infer
 from .._declare import Sample, op, sample
 from .._samples import array
-
-SPATIAL = {1: "W", 2: "HW", 3: "DHW"}
+from . import _reference as reference
+from ._layout import SPATIAL, axes_of, inner_block
 
 
 def listed(value: Any, rank: int) -> list[Any]:
@@ -36,25 +35,6 @@ def pads(padding: Any, rank: int) -> tuple[list[Any], list[Any]]:
         return items[:rank], items[rank:]
     both = listed(items, rank)
     return both, list(both)
-
-
-def inner_block(layout: str) -> dict[str, int]:
-    """Sizes of the split-off parts of a blocked layout: `NCHW16c` gives `{"c": 16}`."""
-    blocks: dict[str, int] = {}
-    digits = ""
-    for char in layout:
-        if char.isdigit():
-            digits += char
-        elif char.islower():
-            blocks[char] = int(digits)
-            digits = ""
-    return blocks
-
-
-def axes_of(layout: str) -> dict[str, int]:
-    """The place of each letter of a layout."""
-    letters = [c for c in layout if c.isalpha()]
-    return {letter: place for place, letter in enumerate(letters)}
 
 
 def logical(dims: Sequence[PrimExpr], layout: str, letter: str) -> PrimExpr:
@@ -122,12 +102,26 @@ def _conv_lower(rank: int) -> Any:
         data_layout: str, kernel_layout: str, out_layout: str | None, out_dtype: str | None,
     ) -> Any:  # fmt: skip
         before, after = pads(padding, rank)
-        return topi.nn.conv(
-            data, weight, listed(strides, rank), [*before, *after], listed(dilation, rank), groups,
-            data_layout, kernel_layout, out_layout or data_layout, out_dtype,
-        )  # fmt: skip
+        window = (listed(strides, rank), [*before, *after], listed(dilation, rank))
+        target = out_layout or data_layout
+        if inner_block(data_layout) or inner_block(kernel_layout):
+            return _blocked(data, weight, window, groups, data_layout, target, out_dtype)
+        made = topi.nn.conv(data, weight, *window, groups, data_layout, kernel_layout, out_dtype)
+        return made if target == data_layout else topi.layout_transform(made, data_layout, target)
 
     return lower
+
+
+def _blocked(
+    data: Any, weight: Any, window: Any, groups: int, layout: str, target: str, dtype: str | None
+) -> Any:
+    """A convolution of blocked channels; with one channel a group it is depthwise."""
+    if groups == 1:
+        return topi.nn.conv2d_NCHWc(data, weight, *window, layout, target, dtype)
+    per_group = weight.shape[1]
+    if len(weight.shape) == 6 and _infer.is_one(per_group) and _infer.is_one(weight.shape[4]):
+        return topi.nn.depthwise_conv2d_NCHWc(data, weight, *window, layout, target, dtype)
+    return topi.nn.group_conv2d_NCHWc(data, weight, *window, groups, layout, target, dtype)
 
 
 def _conv_reference(rank: int) -> Any:
@@ -149,13 +143,14 @@ def _conv_samples(rank: int) -> Any:
 
     def make() -> list[Sample]:
         w = (6, 4, *(3, 2, 3)[:rank])
+        uneven = [2, *[1] * (2 * rank - 1)]
         grouped = (4, 2, *(3, 3, 1)[:rank])
         plain = {"data_layout": "NC" + spatial, "kernel_layout": "OI" + spatial}
         last = {"data_layout": f"N{spatial}C", "kernel_layout": "OI" + spatial}
         return [
             sample(array(x), array(w, seed=1), padding=1, **plain),
             sample(array(x), array(grouped, seed=1), strides=2, groups=2, padding=1, **plain),
-            sample(array(x), array(w, seed=1), dilation=2, padding=[2, *[1] * (2 * rank - 1)], **plain),
+            sample(array(x), array(w, seed=1), dilation=2, padding=uneven, **plain),
             sample(array((2, *x[2:], 4)), array(w, seed=1), padding=1, **last),
         ]  # fmt: skip
 
@@ -234,6 +229,20 @@ def _transposed_infer(rank: int) -> Any:
     return infer
 
 
+def _transposed_lower(
+    data: Any, weight: Any, strides: Any, padding: Any, output_padding: Any, dilation: Any,
+    groups: int, data_layout: str, kernel_layout: str, out_dtype: str | None,
+) -> Any:  # fmt: skip
+    rank = len(strides)
+    plain, kernel = "NC" + SPATIAL[rank], "IO" + SPATIAL[rank]
+    x = data if data_layout == plain else topi.layout_transform(data, data_layout, plain)
+    w = weight if kernel_layout == kernel else topi.layout_transform(weight, kernel_layout, kernel)
+    made = topi.nn.conv_transpose(
+        x, w, strides, padding, out_dtype, output_padding, groups, dilation
+    )
+    return made if data_layout == plain else topi.layout_transform(made, plain, data_layout)
+
+
 def _transposed_call(function: Any, rank: int) -> Any:
     def call(
         data: Any, weight: Any, strides: Any, padding: Any, output_padding: Any, dilation: Any,
@@ -283,7 +292,7 @@ def _declare_transposed(rank: int) -> Any:
     return op(
         f"nn.conv{rank}d_transpose",
         infer=_transposed_infer(rank),
-        lower=_transposed_call(lambda: topi.nn.conv_transpose, rank),
+        lower=_transposed_call(lambda: _transposed_lower, rank),
         reference=_transposed_call(lambda: reference.conv_transpose, rank),
         samples=make_samples,
         pattern="out_elemwise_fusable",

@@ -10,13 +10,14 @@ import numpy as np
 from .... import topi
 from ....ir.expr import IntImm, PrimExpr
 from ....tir import op as tir_op
-from ....topi.testing import pooling as reference
 from ...base import Expr
 from ...dims import as_dim, simplify
 from .. import _infer
 from .._declare import Sample, op, sample
 from .._samples import array
-from .convolution import SPATIAL, axes_of, listed, pads
+from . import _reference as reference
+from ._layout import SPATIAL, axes_of
+from .convolution import listed, pads
 
 
 def _infer_pool(rank: int) -> Any:
@@ -98,7 +99,7 @@ def _declare(rank: int, kind: str) -> Any:
         data: Any, pool_size: Any, strides: Any, padding: Any, dilation: Any, ceil_mode: bool,
         count_include_pad: bool, layout: str, out_layout: str | None,
     ) -> Any:  # fmt: skip
-        return topi.nn.pool(
+        return getattr(topi.nn, f"pool{rank}d")(
             *arguments(data, pool_size, strides, padding, dilation, ceil_mode,
                        count_include_pad, layout, out_layout)
         )  # fmt: skip
@@ -165,9 +166,9 @@ def _declare_adaptive(rank: int) -> Any:
     return op(
         f"nn.adaptive_avg_pool{rank}d",
         infer=infer,
-        lower=lambda data, output_size, layout, out_layout: topi.nn.adaptive_pool(
-            data, listed(output_size, rank), "avg", layout
-        ),
+        lower=lambda data, output_size, layout, out_layout: getattr(
+            topi.nn, "adaptive_pool" if rank == 2 else f"adaptive_pool{rank}d"
+        )(data, [None] * rank if output_size is None else listed(output_size, rank), "avg", layout),
         reference=evaluate,
         samples=lambda: [sample(array((2, 3, *(7, 6, 5)[:rank])), 1),
                          sample(array((2, 3, *(7, 6, 5)[:rank])), 3)],

@@ -1,0 +1,83 @@
+"""What `compile` gives: an executable with its object code, to run here or to export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..codegen.llvm.compile import Machine
+from ..codegen.llvm.link import export_library
+from ..codegen.llvm.native_module import load_executable
+from ..ir.module import IRModule
+from ..runtime.executable import Executable
+from ..runtime.library import ExecutableModule
+from ..runtime.module import Module
+
+
+class CompiledExecutable:
+    """A compiled module: `relax.VirtualMachine(ex, tilewright.cpu())` runs its graph functions,
+    `ex["kernel"](...)` its kernels; `export_library(path)` writes it as one file.
+
+    `lowered` is the module from which code was generated; `objects` the kernels' object code.
+    """
+
+    def __init__(
+        self,
+        executable: Executable,
+        objects: Sequence[bytes],
+        machine: Machine,
+        lowered: IRModule | None = None,
+    ) -> None:
+        self._plain = executable
+        self.objects = list(objects)
+        self.machine = machine
+        self.lowered = lowered
+
+    @cached_property
+    def executable(self) -> Executable:
+        """The executable, its native code loaded into this process at first use."""
+        loaded = load_executable(self._plain, self.objects)
+        self._plain.native = loaded
+        self._plain.kernels = loaded
+        return self._plain
+
+    @property
+    def mod(self) -> Module:
+        """The executable as a runtime module."""
+        return self.jit()
+
+    def jit(self) -> Module:
+        """A runtime module in this process."""
+        return ExecutableModule(self.executable)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.jit()[name]
+
+    def __call__(self, *args: Any) -> Any:
+        return self.jit()(*args)
+
+    def export_library(self, path: str | Path, **options: Any) -> str:
+        """Writes a shared library that needs no Python (or an archive, for `.tar` and `.tw`).
+
+        Raises `LinkError` that says what to do if the machine has no linker.
+        """
+        del options
+        return str(export_library(path, self._plain, self.objects, self.machine))
+
+    def time_evaluator(self, *args: Any, **options: Any) -> Any:
+        """Times a function of the module; see `runtime.Module.time_evaluator`."""
+        return self.jit().time_evaluator(*args, **options)
+
+    def stats(self) -> str:
+        """Functions, constants, and what is called how often."""
+        return self._plain.stats()
+
+    def as_text(self) -> str:
+        """The instruction lists."""
+        return self._plain.as_text()
+
+    def as_python(self) -> str:
+        """Python text that builds the instruction lists."""
+        return self._plain.as_python()

@@ -1,0 +1,56 @@
+"""From loop programs to object code: schedule, lower, generate, compile; equal kernels once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import dlight
+from ..codegen.llvm.codegen import emit_module
+from ..codegen.llvm.compile import Machine, compile_modules
+from ..ir.module import IRModule
+from ..ir.transform import Pass
+from ..support.progress import stage
+from ..target import Target
+from ..target.machine import MachineModel
+from ..tir.function import PrimFunc
+from ..tir.pipeline import get_tir_pipeline
+
+TirPipeline = Callable[[IRModule], IRModule] | Pass | str
+
+
+def machine_of(target: Target) -> Machine:
+    """What LLVM is to generate code for."""
+    model = MachineModel.of(target)
+    return Machine(model.triple, model.cpu, model.llvm_features)
+
+
+def scheduled(mod: IRModule, target: Target) -> IRModule:
+    """The module with a schedule for every loop program that has none."""
+    with target, stage("Schedule kernels"):
+        return dlight.ApplyDefaultSchedule(*dlight.cpu.default_rules())(mod)
+
+
+def lowered(mod: IRModule, target: Target, pipeline: TirPipeline) -> IRModule:
+    """Loop programs as flat code, ready for code generation."""
+    passes: Any = get_tir_pipeline(pipeline) if isinstance(pipeline, str) else pipeline
+    with target, stage("Lower kernels"):
+        result: IRModule = passes(mod)
+        return result
+
+
+def object_code(mod: IRModule, target: Target) -> list[bytes]:
+    """The objects of a module's lowered functions, one a kernel and its entry point."""
+    groups: dict[str, dict[str, PrimFunc]] = {}
+    for var, func in mod.items():
+        if isinstance(func, PrimFunc):
+            name = var.name_hint.removeprefix("__tvm_ffi_")
+            groups.setdefault(name, {})[var.name_hint] = func
+    machine = machine_of(target)
+    with stage("Generate code", len(groups)) as step:
+        texts = []
+        for name, functions in groups.items():
+            texts.append(emit_module(functions, target))
+            step(name)
+    with stage("Compile kernels"):
+        return compile_modules(texts, machine)

@@ -1,0 +1,323 @@
+"""How graph programs print: the dialect `R`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.expr import IntImm, PrimExpr
+from ..ir.functor import post_order_visit
+from ..ir.node import Node
+from ..ir.op import Op
+from ..script.printer import Printer, Text, prints, statements
+from ..support.dtypes import dtype_of
+from ..tir.expr import Var as TirVar
+from . import expr as E
+from . import struct_info as S
+from .base import ShapeExpr
+
+statements(E.Function, E.Binding, E.BindingBlock)
+
+
+def r(p: Printer, name: str) -> str:
+    """A name of the dialect's namespace."""
+    return f"{p.config.relax_prefix}.{name}"
+
+
+def dim(p: Printer, value: PrimExpr) -> str:
+    """A dimension: bare integers; in a signature, symbolic ones as strings."""
+    if isinstance(value, IntImm):
+        return str(value.value)
+    return f'"{p(value)}"' if p.facts.get("signature") else str(p(value))
+
+
+def dims(p: Printer, values: tuple[PrimExpr, ...]) -> str:
+    """Dimensions joined by commas."""
+    parts = [dim(p, v) for v in values]
+    return ", ".join(parts)
+
+
+def dim_tuple(p: Printer, values: tuple[PrimExpr, ...]) -> str:
+    """Dimensions as a tuple."""
+    return f"({dims(p, values)},)" if len(values) == 1 else f"({dims(p, values)})"
+
+
+@prints(S.ObjectStructInfo)
+def object_info(p: Printer, s: S.ObjectStructInfo) -> Text:
+    """`R.Object`."""
+    return Text.of(r(p, "Object"))
+
+
+@prints(S.PrimStructInfo)
+def prim_info(p: Printer, s: S.PrimStructInfo) -> Text:
+    """`R.Prim(dtype)` or `R.Prim(value=...)`."""
+    inner = f'"{s.dtype}"' if s.value is None else f"value={dim(p, s.value)}"
+    return Text.of(f"{r(p, 'Prim')}({inner})")
+
+
+@prints(S.ShapeStructInfo)
+def shape_info(p: Printer, s: S.ShapeStructInfo) -> Text:
+    """`R.Shape([values])` or `R.Shape(ndim=...)`."""
+    if s.values is not None:
+        return Text.of(f"{r(p, 'Shape')}([{dims(p, s.values)}])")
+    return Text.of(f"{r(p, 'Shape')}(ndim={s.ndim})")
+
+
+@prints(S.TensorStructInfo)
+def tensor_info(p: Printer, s: S.TensorStructInfo) -> Text:
+    """`R.Tensor(shape, dtype=..., ndim=...)`."""
+    parts = []
+    if isinstance(s.shape, ShapeExpr):
+        parts.append(dim_tuple(p, s.shape.values))
+    elif s.shape is not None:
+        parts.append(str(p(s.shape)))
+    if s.dtype:
+        parts.append(f'dtype="{s.dtype}"')
+    if s.shape is None and s.ndim >= 0:
+        parts.append(f"ndim={s.ndim}")
+    if s.vdevice is not None:
+        parts.append(f"vdevice={p(s.vdevice)}")
+    return Text.of(f"{r(p, 'Tensor')}({', '.join(parts)})" if parts else r(p, "Tensor"))
+
+
+@prints(S.TupleStructInfo)
+def tuple_info(p: Printer, s: S.TupleStructInfo) -> Text:
+    """`R.Tuple(fields)`."""
+    return Text.of(f"{r(p, 'Tuple')}({p.list(s.items)})" if s.items else r(p, "Tuple"))
+
+
+@prints(S.FuncStructInfo)
+def func_info(p: Printer, s: S.FuncStructInfo) -> Text:
+    """`R.Callable((params), ret, purity)`."""
+    if s.params is None:
+        return Text.of(r(p, "Callable"))
+    return Text.of(f"{r(p, 'Callable')}({p.tuple(s.params)}, {p(s.ret)}, {s.purity})")
+
+
+@prints(E.Var)
+def var(p: Printer, v: E.Var) -> Text:
+    """A variable by its name."""
+    return Text.of(p.name(v, v.name_hint or "v"))
+
+
+@prints(E.Constant)
+def constant(p: Printer, c: E.Constant) -> Text:
+    """`R.const(value, dtype)`; long ones by number in the module's metadata."""
+    if c.array.ndim == 0:
+        value = c.array.astype("float64") if dtype_of(c.dtype).is_float else c.array
+        shown = p(value.item())
+        return Text.of(f'{r(p, "const")}({shown}, "{c.dtype}")')
+    table = p.facts.setdefault("constants", [])
+    found = next((i for i, other in enumerate(table) if other is c), None)
+    if found is None:
+        table.append(c)
+        found = len(table) - 1
+    return Text.of(f'metadata["relax.expr.Constant"][{found}]')
+
+
+@prints(ShapeExpr)
+def shape_expr(p: Printer, s: ShapeExpr) -> Text:
+    """`R.shape([dims])`."""
+    return Text.of(f"{r(p, 'shape')}([{dims(p, s.values)}])")
+
+
+@prints(E.Tuple)
+def tuple_(p: Printer, value: E.Tuple) -> Text:
+    """A Python tuple; `R.tuple()` for none."""
+    return Text.of(p.tuple(value.items) if value.items else f"{r(p, 'tuple')}()")
+
+
+@prints(E.TupleGetItem)
+def get_item(p: Printer, value: E.TupleGetItem) -> Text:
+    """`tuple[index]`."""
+    return Text.of(f"{p(value.tuple_value)}[{value.index}]")
+
+
+@prints(E.PrimValue)
+def prim_value(p: Printer, value: E.PrimValue) -> Text:
+    """`R.prim_value(value)`."""
+    return Text.of(f"{r(p, 'prim_value')}({dim(p, value.value)})")
+
+
+@prints(E.StringImm)
+def string(p: Printer, value: E.StringImm) -> Text:
+    """`R.str(text)`."""
+    return Text.of(f"{r(p, 'str')}({p(value.value)})")
+
+
+@prints(E.DataTypeImm)
+def data_type(p: Printer, value: E.DataTypeImm) -> Text:
+    """`R.dtype(name)`."""
+    return Text.of(f'{r(p, "dtype")}("{value.value}")')
+
+
+@prints(E.ExternFunc)
+def extern(p: Printer, value: E.ExternFunc) -> Text:
+    """The name of a function of the runtime."""
+    return p(value.global_symbol)
+
+
+_DPS = frozenset({"relax.call_tir", "relax.call_tir_inplace", "relax.call_dps_packed",
+                  "relax.call_tir_with_grad"})  # fmt: skip
+
+
+@prints(E.Call)
+def call(p: Printer, c: E.Call) -> Text:
+    """`R.name(args, attr=value)`."""
+    if not isinstance(c.op, Op):
+        return Text.of(f"{_callee(p, c.op)}({', '.join(_call_parts(p, c))})")
+    name = c.op.name
+    short = name.removeprefix("relax.")
+    head = r(p, short) if name.startswith("relax.") else f'{r(p, "call_op")}("{name}")'
+    if name in _DPS:
+        return Text.of(f"{head}({', '.join(_dps_parts(p, c))})")
+    return Text.of(f"{head}({', '.join(_call_parts(p, c))})")
+
+
+def _callee(p: Printer, op: Any) -> str:
+    if isinstance(op, E.ExternFunc):
+        return f"{r(p, 'call_packed')}"
+    return str(p(op))
+
+
+def _call_parts(p: Printer, c: E.Call) -> list[str]:
+    parts = [p(c.op)] if isinstance(c.op, E.ExternFunc) else []
+    parts += [p(arg) for arg in c.args]
+    texts = [str(part) for part in parts]
+    texts += [f"{key}={_attr(p, value)}" for key, value in c.attrs.items()]
+    if c.sinfo_args:
+        texts.append(f"sinfo_args={p.tuple(c.sinfo_args)}")
+    return texts
+
+
+def _attr(p: Printer, value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        inner = [_attr(p, item) for item in value]
+        return f"[{', '.join(inner)}]"
+    if isinstance(value, (Node, str, bool, int, float, dict)) or value is None:
+        return str(p(value))
+    return repr(value)
+
+
+def _dps_parts(p: Printer, c: E.Call) -> list[str]:
+    info = c.sinfo_args[0]
+    out = f"[{p.list(info.items)}]" if isinstance(info, S.TupleStructInfo) else str(p(info))
+    parts = [str(p(c.args[0])), str(p(c.args[1])), f"out_sinfo={out}"]
+    parts += [f"{key}={_attr(p, value)}" for key, value in c.attrs.items()]
+    if len(c.args) > 2:
+        parts.append(f"tir_vars={p(c.args[2])}")
+    return parts
+
+
+# ---- bindings -------------------------------------------------------------------------------
+
+
+def _bind(p: Printer, v: E.Var, text: str) -> None:
+    info = v.struct_info_
+    shown = p.config.show_all_struct_info and info is not None
+    p.line(f"{p(v)}: {p(info)} = {text}" if shown else f"{p(v)} = {text}")
+
+
+@prints(E.VarBinding)
+def var_binding(p: Printer, b: E.VarBinding) -> None:
+    """`x: info = value`; a conditional and an inner function take several lines."""
+    if isinstance(b.value, E.If):
+        _if(p, b)
+    elif isinstance(b.value, E.Function):
+        p.facts["function"] = p(b.var)
+        p.statement(b.value)
+    else:
+        _bind(p, b.var, p(b.value))
+
+
+def _if(p: Printer, b: E.VarBinding) -> None:
+    value = b.value
+    assert isinstance(value, E.If)
+    name = p(b.var)
+    for head, branch in (
+        (f"if {p(value.cond)}:", value.true_branch),
+        ("else:", value.false_branch),
+    ):
+        with p.indent(head):
+            for block in branch.blocks:
+                p.statement(block)
+            p.line(f"{name} = {p(branch.body)}")
+
+
+@prints(E.MatchCast)
+def match_cast(p: Printer, b: E.MatchCast) -> None:
+    """`x = R.match_cast(value, info)`."""
+    _declare_dims(p, b.struct_info)
+    _bind(p, b.var, f"{r(p, 'match_cast')}({p(b.value)}, {p(b.struct_info)})")
+
+
+@prints(E.BindingBlock)
+def binding_block(p: Printer, block: E.BindingBlock) -> None:
+    """Bindings one after another."""
+    for binding in block.bindings:
+        p.statement(binding)
+
+
+@prints(E.DataflowBlock)
+def dataflow_block(p: Printer, block: E.DataflowBlock) -> None:
+    """`with R.dataflow(): ... R.output(...)`."""
+    with p.indent(f"with {r(p, 'dataflow')}():"):
+        outputs = []
+        for binding in block.bindings:
+            p.statement(binding)
+            if not isinstance(binding.var, E.DataflowVar):
+                outputs.append(p(binding.var))
+        p.line(f"{r(p, 'output')}({', '.join(outputs)})")
+
+
+def _declare_dims(p: Printer, info: Any) -> None:
+    for v in _symbols(info):
+        if not p.is_named(v):
+            p.line(f"{p(v)} = {p.config.tir_prefix}.{v.dtype}()")
+
+
+def _symbols(value: Any) -> list[TirVar]:
+    found: dict[int, TirVar] = {}
+
+    def visit(n: Node) -> None:
+        if isinstance(n, TirVar):
+            found.setdefault(id(n), n)
+
+    post_order_visit(value, visit)
+    return list(found.values())
+
+
+@prints(E.Function)
+def function(p: Printer, f: E.Function) -> None:
+    """A function with its parameters, attributes and bindings."""
+    name = p.facts.pop("function", None) or f.attrs.get("global_symbol") or "main"
+    top = "in_function" not in p.facts
+    with p.scope():
+        p.facts["in_function"] = True
+        public = f.attrs.get("global_symbol") == name or not top or not p.facts.get("in_module")
+        options = [] if public else ["private=True"]
+        if not f.is_pure:
+            options.append("pure=False")
+        p.facts["signature"] = True
+        params = [f"{p(v)}: {p(v.struct_info)}" for v in f.params]
+        ret = p(f.ret_struct_info)
+        p.facts["signature"] = False
+        p.line(f"@{r(p, 'function')}" + (f"({', '.join(options)})" if options else ""))
+        with p.indent(f"def {name}({', '.join(params)}) -> {ret}:"):
+            _function_inside(p, f, name)
+
+
+def _function_inside(p: Printer, f: E.Function, name: str) -> None:
+    for v in _symbols(tuple(v.struct_info for v in f.params)):
+        p.line(f"{p(v)} = {p.config.tir_prefix}.{v.dtype}()")
+    attrs = {k: v for k, v in f.attrs.items() if not (k == "global_symbol" and v == name)}
+    if attrs:
+        p.line(f"{r(p, 'func_attr')}({p(attrs)})")
+    for block in f.body.blocks:
+        p.statement(block)
+    p.line(f"return {p(f.body.body)}")
+
+
+@prints(E.SeqExpr)
+def seq(p: Printer, s: E.SeqExpr) -> Text:
+    """The value alone; its bindings print where it is a body."""
+    return p(s.body)

@@ -1,0 +1,65 @@
+"""From scheduled TensorIR to what code generators take: one list of passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.module import IRModule
+from ..ir.transform import Pass, Sequential
+from ..support.errors import ArgumentError
+from . import transform as T
+from .function import PrimFunc
+
+
+def default_passes(packed: bool = True) -> list[Pass]:
+    """The passes of the default pipeline, in order."""
+    return [
+        T.LowerInitBlock(),
+        T.PlanAndUpdateBufferAllocationLocation(),
+        T.ConvertBlocksToOpaque(),
+        T.CompactBufferAllocation(),
+        T.LowerMatchBuffer(),
+        T.LowerOpaqueBlock(),
+        T.FlattenBuffer(),
+        T.Simplify(),
+        T.LoopPartition(),
+        T.Simplify(),
+        T.VectorizeLoop(),
+        T.UnrollLoop(),
+        T.Simplify(),
+        T.ConvertSSA(),
+        T.MakePackedAPI() if packed else T.MakeUnpackedAPI(),
+    ]
+
+
+def get_tir_pipeline(name: str = "default", **options: Any) -> Pass:
+    """The pipeline called `name`: `default`, which lowers all the way."""
+    if name not in ("default", "tir"):
+        raise ArgumentError(f"unknown pipeline {name!r}", hint="there is `default`")
+    return Sequential(default_passes(**options), name="tir.pipeline.default")
+
+
+def get_default_tir_pipeline(target: Any = None) -> Pass:
+    """The pipeline for `target`; all share one."""
+    del target
+    return get_tir_pipeline()
+
+
+def lower(func_or_mod: PrimFunc | IRModule, *, packed: bool = True) -> IRModule:
+    """The module of flat functions that code generators take.
+
+    Of each function `k` remains the bare kernel (see `kernel_params` for its parameters) and,
+    with `packed`, for each public one a checked entry `__tvm_ffi_k`. A function alone, and all
+    functions of a module in which none has a `global_symbol`, are public.
+    """
+    mod = func_or_mod
+    if isinstance(mod, PrimFunc):
+        symbol = str(mod.attrs.get("global_symbol", "main"))
+        mod = IRModule({symbol: mod.with_attr("global_symbol", symbol)})
+    kernels = [f for f in mod.functions.values() if isinstance(f, PrimFunc)]
+    if packed and not any("global_symbol" in f.attrs for f in kernels):
+        mod = mod.with_functions({
+            var: f.with_attr("global_symbol", var.name_hint) if isinstance(f, PrimFunc) else f
+            for var, f in mod.items()
+        })  # fmt: skip
+    return get_tir_pipeline("default", packed=packed)(mod)

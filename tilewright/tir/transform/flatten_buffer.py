@@ -1,0 +1,99 @@
+"""Buffers of one dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...ir.expr import IntImm, PrimExpr
+from ...ir.functor import on
+from .. import op as O
+from ..arith.vectors import affine
+from ..buffer import Buffer, flat_indices, flattened
+from ..expr import BufferLoad, Ramp, Var
+from ..function import PrimFunc
+from ..stmt import Allocate, AllocateConst, BufferStore, DeclBuffer
+from .base import factory
+from .scoped import ScopedRewriter
+
+
+class _Flatten(ScopedRewriter):
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat: dict[Buffer, Buffer] = {}
+
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """The one-dimensional buffer on the same memory; the same one each time."""
+        known = self.flat.get(buffer)
+        if known is None:
+            known = flattened(buffer)
+            if known.elem_offset is not None and not O.is_const_int(known.elem_offset, 0):
+                known = known.replace(elem_offset=IntImm(known.elem_offset.dtype, 0))
+            shape = tuple(self.analyzer.simplify(d) for d in known.shape)
+            known = self.flat[buffer] = known.replace(shape=shape)
+        return known
+
+    @on(BufferLoad, BufferStore)
+    def access(self, access: Any) -> Any:
+        """A[i, j] -> A[i * n + j]"""
+        indices = self.rewrite(access.indices)
+        changes: dict[str, Any] = {
+            "buffer": self.buffer(access.buffer),
+            "indices": self._flat(access.buffer, indices),
+            "predicate": self.rewrite(access.predicate),
+        }
+        if isinstance(access, BufferStore):
+            changes["value"] = self.rewrite(access.value)
+        return access.replace(**changes)
+
+    def _flat(self, buffer: Buffer, indices: tuple[PrimExpr, ...]) -> tuple[PrimExpr, ...]:
+        if not indices:
+            return flat_indices(buffer, ()) if not buffer.strides else indices
+        lanes = affine(indices[-1])
+        if lanes is None and "x" in indices[-1].dtype:
+            return self._flat_vector(buffer, indices)
+        if lanes is None:
+            return tuple(self.analyzer.simplify(i) for i in flat_indices(buffer, indices))
+        base, stride, count = lanes
+        flat = flat_indices(buffer, (*indices[:-1], base))
+        if buffer.strides:
+            stride = O.multiply(stride, buffer.strides[-1])
+        first = self.analyzer.simplify(flat[-1])
+        stride = O.cast(self.analyzer.simplify(stride), first.dtype)
+        return (*(self.analyzer.simplify(f) for f in flat[:-1]), Ramp(first, stride, count))
+
+    def _flat_vector(self, buffer: Buffer, indices: tuple[PrimExpr, ...]) -> tuple[PrimExpr, ...]:
+        zero = O.const(0, indices[-1].dtype.split("x")[0])
+        flat = flat_indices(buffer, (*indices[:-1], zero))
+        last = indices[-1]
+        if buffer.strides:
+            last = O.multiply(last, buffer.strides[-1])
+        return (*flat[:-1], O.add(self.analyzer.simplify(flat[-1]), last))
+
+    @on(Allocate, AllocateConst)
+    def allocate(self, node: Any) -> Any:
+        """Memory of one extent."""
+        size: PrimExpr = IntImm("int32", 1)
+        for extent in node.extents:
+            size = O.multiply(size, extent)
+        size = self.analyzer.simplify(self.rewrite(size))
+        return node.replace(extents=(size,), body=self.rewrite(node.body))
+
+    @on(DeclBuffer)
+    def declare(self, node: DeclBuffer) -> DeclBuffer:
+        """The flat buffer is declared in place of the other."""
+        return node.replace(buffer=self.buffer(node.buffer), body=self.rewrite(node.body))
+
+    @on(Buffer)
+    def other(self, buffer: Buffer) -> Buffer:
+        """Buffers elsewhere (in calls, attributes)."""
+        return self.buffer(buffer)
+
+
+@factory
+def FlattenBuffer(func: PrimFunc) -> PrimFunc:
+    """A[i, j] of shape (m, n)   ->   A[i * n + j] of shape (m * n,)"""
+    rewriter = _Flatten()
+    for param in func.params:
+        if isinstance(param, Var):
+            rewriter.declare_parameter(param)
+    return func.replace(body=rewriter.run(func.body))

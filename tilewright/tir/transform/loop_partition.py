@@ -1,0 +1,295 @@
+"""Loops cut where a condition begins or ceases to hold, so that the main part has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...ir.expr import IntImm, PrimExpr, Range
+from ...ir.functor import Rewriter, Visitor, on
+from ...ir.node import Node
+from .. import op as O
+from ..arith import Analyzer
+from ..arith.canonical import INDEX_TYPES, reads_memory
+from ..arith.int_set import Ends, Evaluator
+from ..arith.linear import linear_coefficients
+from ..arith.simplifier import FALSE, TRUE
+from ..arith.terms import Sum
+from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Var
+from ..function import PrimFunc
+from ..stmt import Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
+from ..stmt_functor import post_order_visit, renew_defs
+from .base import factory
+from .scoped import ScopedRewriter
+from .simplify import NOTHING
+
+
+@dataclass(eq=False)
+class _Condition:
+    """A conjunct and the part of the loop's range where it is `truth` whatever runs inside."""
+
+    node: PrimExpr
+    low: Sum | None
+    end: Sum | None
+    truth: PrimExpr = TRUE
+
+
+class _Conditions(Visitor):
+    """Finds the conjuncts under a loop that are linear in its variable."""
+
+    def __init__(self, analyzer: Analyzer, loop: For) -> None:
+        self.analyzer, self.var = analyzer, loop.loop_var
+        self.first = analyzer.sum(loop.min)
+        self.peels = loop.kind == ForKind.SERIAL
+        self.stores = 0
+        self.inner: dict[Var, Ends] = {}
+        self.found: list[_Condition] = []
+
+    @on(For)
+    def loop(self, loop: For) -> None:
+        """The variables of inner loops may be anything in their ranges."""
+        evaluator = Evaluator(self.analyzer, self.inner)
+        low = self.analyzer.sum(loop.min)
+        extent = self.analyzer.sum(loop.extent)
+        last = self.analyzer.engine.terms.add(low, extent).shifted(-1)
+        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
+        self.inner[loop.loop_var] = (evaluator.of(low)[0], evaluator.of(last)[1])
+        self.visit(loop.body)
+
+    @on(IfThenElse)
+    def branch(self, branch: IfThenElse) -> None:
+        """The condition of a statement."""
+        self._condition(branch.condition)
+        self.visit(branch.then_case)
+        if branch.else_case is not None:
+            self.visit(branch.else_case)
+
+    @on(Call)
+    def call(self, call: Call) -> None:
+        """What is likely."""
+        if getattr(call.op, "name", "") == "tir.likely":
+            self._condition(call.args[0])
+        self.visit(call.args)
+
+    def _condition(self, condition: Any) -> None:
+        pending = [condition]
+        while pending:
+            one = pending.pop()
+            if isinstance(one, Call) and getattr(one.op, "name", "") == "tir.likely":
+                pending.append(one.args[0])
+            elif isinstance(one, And):
+                pending += [one.a, one.b]
+            elif isinstance(one, (LT, LE, GT, GE)) and one.a.dtype in INDEX_TYPES:
+                self._bound(one)
+            elif isinstance(one, EQ) and one.a.dtype in INDEX_TYPES and self.peels:
+                self._first_iteration(one)
+
+    def _first_iteration(self, one: EQ) -> None:
+        """`var == first` fails after the first iteration."""
+        engine = self.analyzer.engine
+        difference = engine.terms.sub(engine.sum(one.a), engine.sum(one.b))
+        lead = engine.terms.sub(engine.sum(self.var), self.first)
+        if lead.key in (difference.key, difference.scaled(-1).key):
+            self.found.append(_Condition(one, self.first.shifted(1), None, FALSE))
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> None:
+        """Counts, so that large bodies are not copied."""
+        self.stores += 1
+        self.visit_children(store)
+
+    def _bound(self, one: Any) -> None:
+        if reads_memory(one):
+            return
+        engine = self.analyzer.engine
+        slack = engine._slack(type(one), engine.sum(one.a), engine.sum(one.b))
+        least = Evaluator(self.analyzer, self.inner).of(slack)[0]
+        if least is None:
+            return
+        made = linear_coefficients(engine.terms, least, [self.var, *self.inner])
+        if made is None:
+            return
+        coefficients, rest = made
+        scale = coefficients.pop(self.var)
+        if (
+            scale.terms
+            or scale.const == 0
+            or any(c.terms or c.const for c in coefficients.values())
+        ):
+            return
+        divide = engine.divider.floordiv
+        if scale.const > 0:
+            low = divide(rest.scaled(-1).shifted(scale.const - 1), scale.const)
+            self.found.append(_Condition(one, low, None))
+        else:
+            self.found.append(_Condition(one, None, divide(rest, -scale.const).shifted(1)))
+
+
+class _Assume(Rewriter):
+    """Replaces conjuncts that are known to hold."""
+
+    def __init__(self, conditions: list[_Condition]) -> None:
+        self.known = {id(c.node): c.truth for c in conditions}
+
+    @on(LT, LE, GT, GE, EQ)
+    def comparison(self, node: Any) -> PrimExpr:
+        """A known conjunct is true."""
+        return self.known.get(id(node), node)
+
+    @on(And)
+    def both(self, node: And) -> PrimExpr:
+        """Folds what became true."""
+        return O.logical_and(self.rewrite(node.a), self.rewrite(node.b))
+
+    @on(IfThenElse)
+    def branch(self, node: IfThenElse) -> Any:
+        """A condition that became true leaves its case."""
+        condition = self.rewrite(node.condition)
+        if O.is_const_int(condition, 1):
+            return self.rewrite(node.then_case)
+        if O.is_const_int(condition, 0):
+            return NOTHING if node.else_case is None else self.rewrite(node.else_case)
+        then_case = self.rewrite(node.then_case)
+        return node.replace(
+            condition=condition, then_case=then_case, else_case=self.rewrite(node.else_case)
+        )
+
+    @on(Call)
+    def call(self, node: Call) -> PrimExpr:
+        """likely(True) -> True"""
+        new: Any = self.rewrite_children(node)
+        if getattr(new.op, "name", "") == "tir.likely" and isinstance(new.args[0], IntImm):
+            return new.args[0]  # type: ignore[no-any-return]
+        return new  # type: ignore[no-any-return]
+
+
+_KINDS = (ForKind.SERIAL, ForKind.PARALLEL)
+_LIMIT = 6
+_PEEL_LIMIT = 16
+
+
+class _Partition(ScopedRewriter):
+    """Cuts outer loops first; their parts are cut again where inner conditions are left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth = 0
+
+    @on(For)
+    def loop(self, loop: For) -> Any:
+        """for i in n: if c(i): f   ->   for i in [0, m): f; for i in [m, n): if c(i): f"""
+        if loop.kind in _KINDS and self.depth < _LIMIT:
+            made = self._cut(loop)
+            if made is not None:
+                return made
+        return super().loop(loop)
+
+    def _cut(self, loop: For) -> Stmt | None:
+        analyzer = self.analyzer
+        low, extent = analyzer.sum(loop.min), analyzer.sum(loop.extent)
+        end = analyzer.engine.terms.add(low, extent)
+        analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
+        finder = _Conditions(analyzer, loop)
+        finder.walk(loop.body)
+        if finder.stores > _PEEL_LIMIT:
+            finder.found = [c for c in finder.found if c.truth is TRUE]
+        main_low, main_end, chosen = self._main(finder.found, low, end)
+        if not chosen:
+            return None
+        main_low = self._clamp(main_low, low, end)
+        main_end = self._clamp(main_end, main_low, end)
+        if main_low.key == main_end.key:
+            return None
+        main_body = _Assume(chosen).run(loop.body)
+        if loop.kind == ForKind.PARALLEL:
+            return self._choose(loop, main_low, main_end, low, end, main_body)
+        self.depth += 1
+        parts = [
+            self._part(loop, low, main_low, loop.body),
+            self._part(loop, main_low, main_end, main_body),
+            self._part(loop, main_end, end, loop.body),
+        ]
+        self.depth -= 1
+        return stmt_seq(*[part for part in parts if part is not None])
+
+    def _main(
+        self, found: list[_Condition], low: Sum, end: Sum
+    ) -> tuple[Sum, Sum, list[_Condition]]:
+        """Where all conditions hold that can hold together."""
+        engine = self.analyzer.engine
+        chosen: list[_Condition] = []
+        main_low, main_end = low, end
+        for condition in found:
+            first, last = condition.low, condition.end
+            new_low = main_low if first is None else engine.extremum(Max, main_low, first)
+            new_end = main_end if last is None else engine.extremum(Min, main_end, last)
+            if engine.bounds.is_not_negative(engine.terms.sub(new_low, new_end)):
+                continue
+            main_low, main_end = new_low, new_end
+            chosen.append(condition)
+        return main_low, main_end, chosen
+
+    def _clamp(self, value: Sum, low: Sum, end: Sum) -> Sum:
+        engine = self.analyzer.engine
+        return engine.extremum(Max, engine.extremum(Min, value, end), low)
+
+    def _part(self, loop: For, low: Sum, end: Sum, body: Stmt) -> Stmt | None:
+        size = self.analyzer.engine.terms.sub(end, low)
+        extent = size.expr()
+        if isinstance(extent, IntImm) and extent.value <= 0:
+            return None
+        copy: For = renew_defs(loop.replace(min=low.expr(), extent=extent, body=body))
+        if isinstance(extent, IntImm) and extent.value == 1 and not loop.annotations:
+            self.analyzer.bind(copy.loop_var, copy.min)
+            inner: Stmt = _Substituted(copy.loop_var, copy.min).run(copy.body)
+            made: Stmt = self.rewrite(inner)
+            return made
+        done: Stmt = self.loop(copy)
+        return done
+
+    def _choose(
+        self, loop: For, main_low: Sum, main_end: Sum, low: Sum, end: Sum, main_body: Stmt
+    ) -> Stmt:
+        """The parts of a parallel loop stay in one: they are chosen by a condition."""
+        var = loop.loop_var
+        condition: PrimExpr = TRUE
+        if main_low.key != low.key:
+            condition = O.logical_and(condition, O.greater_equal(var, main_low.expr()))
+        if main_end.key != end.key:
+            condition = O.logical_and(condition, O.less(var, main_end.expr()))
+        self.analyzer.bind(var, Range(loop.min, loop.extent))
+        self.depth += 1
+        with self.analyzer.constraint_scope(condition):
+            first = self.rewrite(main_body)
+        if O.is_const_int(condition, 1):
+            body = first
+        else:
+            with self.analyzer.constraint_scope(O.logical_not(condition)):
+                second = self.rewrite(renew_defs(loop.body))
+            body = IfThenElse(condition, first, second)
+        self.depth -= 1
+        return loop.replace(body=body)
+
+
+class _Substituted(Rewriter):
+    def __init__(self, var: Var, value: PrimExpr) -> None:
+        self.var, self.value = var, value
+
+    @on(Var)
+    def variable(self, var: Var) -> PrimExpr:
+        """The value of the variable."""
+        return self.value if var is self.var else var
+
+
+def _has_blocks(stmt: Stmt) -> bool:
+    found: list[Node] = []
+    post_order_visit(stmt, lambda n: found.append(n) if isinstance(n, Block) else None)
+    return bool(found)
+
+
+@factory
+def LoopPartition(func: PrimFunc) -> PrimFunc:
+    """for i in range(n): if i < m: f(i)   ->   for i in range(m): f(i)"""
+    if _has_blocks(func.body):
+        return func
+    return func.replace(body=_Partition().run(func.body))

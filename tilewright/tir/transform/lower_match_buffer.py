@@ -1,0 +1,120 @@
+"""Views replaced by what they are views of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...ir.expr import PrimExpr, Range
+from ...ir.functor import Rewriter, on
+from ...support.errors import CompileError
+from .. import op as O
+from ..arith.vectors import affine
+from ..buffer import Buffer
+from ..expr import BufferLoad, Ramp, Var
+from ..function import PrimFunc
+from ..stmt import Block, BufferRegion, BufferStore, MatchBufferRegion
+from .base import factory
+
+
+class _LowerMatch(Rewriter):
+    def __init__(self) -> None:
+        self.views: dict[Buffer, BufferRegion] = {}
+        self.values: dict[Var, PrimExpr] = {}
+
+    @on(Block)
+    def block(self, block: Block) -> Block:
+        """Records the views of the block, then rewrites it without them."""
+        for match in block.match_buffers:
+            self._record(match)
+        return self.rewrite_children(block.replace(match_buffers=()))  # type: ignore[no-any-return]
+
+    def _record(self, match: MatchBufferRegion) -> None:
+        view = match.buffer
+        source: BufferRegion = self.rewrite(match.source)
+        self.views[view] = source
+        buffer, begin = source.buffer, [r.min for r in source.region]
+        extra = len(source.region) - view.ndim
+        if extra < 0 or any(not O.is_const_int(r.extent, 1) for r in source.region[:extra]):
+            raise CompileError(
+                f"`{view.name}` of {view.ndim} dimensions cannot view {source}", match.span
+            )
+        self._bind(view.shape, [r.extent for r in source.region[extra:]], view.name)
+        self.values[view.data] = buffer.data
+        if view.strides:
+            self._bind(view.strides, _strides(buffer)[extra:], view.name)
+        if isinstance(view.elem_offset, Var):
+            self.values[view.elem_offset] = buffer.offset_of(begin)[0]
+
+    def _bind(self, parts: Sequence[PrimExpr], given: Sequence[PrimExpr], name: str) -> None:
+        for part, value in zip(parts, given, strict=True):
+            if isinstance(part, Var):
+                self.values.setdefault(part, value)
+
+    @on(Var)
+    def variable(self, var: Var) -> PrimExpr:
+        """A parameter of a view is what the source gives it."""
+        return self.values.get(var, var)
+
+    def _indices(self, view: Buffer, indices: Sequence[PrimExpr]) -> tuple[PrimExpr, ...]:
+        source = self.views[view]
+        extra = len(source.region) - len(indices)
+        begin = [r.min for r in source.region]
+        shifted = [
+            shift(i, b) for i, b in zip(self.rewrite(tuple(indices)), begin[extra:], strict=True)
+        ]
+        return (*begin[:extra], *shifted)
+
+    @on(BufferLoad, BufferStore)
+    def access(self, access: Any) -> Any:
+        """V[i] -> S[begin + i]"""
+        if access.buffer not in self.views:
+            return self.rewrite_children(access)
+        source = self.views[access.buffer].buffer
+        changes: dict[str, Any] = {
+            "buffer": source,
+            "indices": self._indices(access.buffer, access.indices),
+            "predicate": self.rewrite(access.predicate),
+        }
+        if isinstance(access, BufferStore):
+            changes["value"] = self.rewrite(access.value)
+        return access.replace(**changes)
+
+    @on(BufferRegion)
+    def region(self, region: BufferRegion) -> BufferRegion:
+        """Declared regions of a view are those of its source."""
+        if region.buffer not in self.views:
+            return self.rewrite_children(region)
+        begins = self._indices(region.buffer, [r.min for r in region.region])
+        extra = len(begins) - len(region.region)
+        extents = [r.extent for r in self.rewrite(region.region)]
+        source = self.views[region.buffer]
+        ranges = [*source.region[:extra]] + [
+            Range(b, e) for b, e in zip(begins[extra:], extents, strict=True)
+        ]
+        return BufferRegion(source.buffer, tuple(ranges))
+
+
+def shift(index: PrimExpr, by: PrimExpr) -> PrimExpr:
+    """`index + by`; a ramp stays a ramp."""
+    lanes = affine(index)
+    if lanes is not None and isinstance(index, Ramp):
+        return Ramp(O.add(lanes[0], by), lanes[1], lanes[2])
+    return O.add(index, by)
+
+
+def _strides(buffer: Buffer) -> list[PrimExpr]:
+    if buffer.strides:
+        return list(buffer.strides)
+    strides: list[PrimExpr] = []
+    step: PrimExpr = O.const(1, buffer.shape[0].dtype if buffer.shape else "int32")
+    for extent in reversed(buffer.shape):
+        strides.insert(0, step)
+        step = O.multiply(step, extent)
+    return strides
+
+
+@factory
+def LowerMatchBuffer(func: PrimFunc) -> PrimFunc:
+    """V = match_buffer(S[4:8]); V[i]   ->   S[4 + i]"""
+    return func.replace(body=_LowerMatch().run(func.body))

@@ -1,0 +1,92 @@
+"""Blocks taken away: what is left of them are loops, conditions and allocations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...ir.expr import IntImm, PrimExpr, as_scalar
+from ...ir.functor import Rewriter, on
+from ...ir.node import Node
+from .. import op as O
+from ..buffer import Buffer
+from ..expr import StringImm, Var
+from ..function import PrimFunc
+from ..stmt import (
+    Allocate,
+    AttrStmt,
+    Block,
+    BlockRealize,
+    DeclBuffer,
+    For,
+    ForKind,
+    IfThenElse,
+    Stmt,
+)  # fmt: skip
+from .base import factory
+
+
+class _LowerOpaque(Rewriter):
+    def __init__(self) -> None:
+        self.units: dict[Var, PrimExpr] = {}
+
+    @on(Var)
+    def variable(self, var: Var) -> PrimExpr:
+        """The variable of a loop of one iteration is its beginning."""
+        return self.units.get(var, var)
+
+    @on(BlockRealize)
+    def realize(self, realize: BlockRealize) -> Stmt:
+        """The body under the predicate, with the block's buffers allocated around it."""
+        block: Block = realize.block
+        body: Stmt = self.rewrite(block.body)
+        predicate: PrimExpr = self.rewrite(realize.predicate)
+        if not O.is_const_int(predicate, 1):
+            body = IfThenElse(predicate, body)
+        for buffer in reversed(block.alloc_buffers):
+            body = _allocated(self.rewrite(buffer), body)
+        return _attributes(block.annotations, block, body)
+
+    @on(For)
+    def loop(self, loop: For) -> Stmt:
+        """Loops of one iteration go; pragmas become attributes."""
+        low: PrimExpr = self.rewrite(loop.min)
+        extent: PrimExpr = O.simplified(self.rewrite(loop.extent))
+        bound = loop.kind == ForKind.THREAD_BINDING
+        if O.is_const_int(extent, 1) and not bound and not loop.annotations:
+            self.units[loop.loop_var] = low
+            body: Stmt = self.rewrite(loop.body)
+            return body
+        body = self.rewrite(loop.body)
+        if bound and loop.thread_binding is not None:
+            axis = loop.thread_binding
+            axis = axis.replace(var=loop.loop_var, dom=axis.dom)
+            return AttrStmt(axis, "thread_extent", extent, body)
+        plain = {k: v for k, v in loop.annotations.items() if not k.startswith("pragma_")}
+        made: Stmt = loop.replace(min=low, extent=extent, body=body, annotations=plain)
+        return _attributes(loop.annotations, loop.loop_var, made)
+
+
+def _allocated(buffer: Buffer, body: Stmt) -> Stmt:
+    extents = buffer.shape
+    if buffer.strides:
+        first = buffer.strides[0] * buffer.shape[0]
+        extents = (first, *(IntImm("int32", 1) for _ in buffer.shape[1:]))
+    return Allocate(buffer.data, buffer.dtype, extents, IntImm("bool", 1), DeclBuffer(buffer, body))
+
+
+def _attributes(annotations: dict[str, Any], where: Any, body: Stmt) -> Stmt:
+    for key, value in annotations.items():
+        if key.startswith("pragma_"):
+            made = value if isinstance(value, Node) else _value(value)
+            body = AttrStmt(where if isinstance(where, Var) else "pragma", key, made, body)
+    return body
+
+
+def _value(value: Any) -> Any:
+    return StringImm(value) if isinstance(value, str) else as_scalar(value)
+
+
+@factory
+def LowerOpaqueBlock(func: PrimFunc) -> PrimFunc:
+    """with block(predicate): alloc B; body   ->   allocate B; if predicate: body"""
+    return func.replace(body=_LowerOpaque().run(func.body))

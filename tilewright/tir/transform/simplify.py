@@ -1,0 +1,117 @@
+"""Expressions in their simplest form; what cannot run taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...ir.expr import IntImm, PrimExpr, Range
+from ...ir.functor import on
+from .. import op as O
+from ..arith.canonical import INDEX_TYPES
+from ..buffer import Buffer
+from ..expr import BufferLoad
+from ..function import PrimFunc
+from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt, stmt_seq
+from .base import factory
+from .scoped import ScopedRewriter, is_cheap, is_pure
+
+NOTHING = Evaluate(IntImm("int32", 0))
+
+
+class Simplifying(ScopedRewriter):
+    """Simplifies every expression under what is known at its place."""
+
+    @on(PrimExpr)
+    def expression(self, expr: PrimExpr) -> PrimExpr:
+        """Expressions of every kind go to the analyzer whole."""
+        return self.analyzer.simplify(expr)
+
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """A buffer is the same everywhere, whatever is known at one place."""
+        return buffer
+
+    @on(For)
+    def loop(self, loop: For) -> Stmt:
+        """No iteration: nothing. One iteration: the body."""
+        low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
+        if isinstance(extent, IntImm) and extent.value <= 0:
+            return NOTHING
+        if O.is_const_int(extent, 1) and not loop.annotations and loop.thread_binding is None:
+            self.analyzer.bind(loop.loop_var, low)
+            made: Stmt = self.rewrite(loop.body)
+            return made
+        self.analyzer.bind(loop.loop_var, Range(low, extent))
+        body = self.rewrite(loop.body)
+        if _is_nothing(body):
+            return NOTHING
+        return loop.replace(min=low, extent=extent, body=body)
+
+    @on(IfThenElse)
+    def branch(self, branch: IfThenElse) -> Stmt:
+        """A condition that is decided leaves one case."""
+        condition = self.rewrite(branch.condition)
+        if isinstance(condition, IntImm):
+            chosen = branch.then_case if condition.value else branch.else_case
+            made: Stmt = NOTHING if chosen is None else self.rewrite(chosen)
+            return made
+        with self.analyzer.constraint_scope(condition):
+            then_case = self.rewrite(branch.then_case)
+        else_case = branch.else_case
+        if else_case is not None:
+            with self.analyzer.constraint_scope(O.logical_not(condition)):
+                else_case = self.rewrite(else_case)
+            if _is_nothing(else_case):
+                else_case = None
+        if _is_nothing(then_case) and else_case is None and is_pure(condition):
+            return NOTHING
+        return branch.replace(condition=condition, then_case=then_case, else_case=else_case)
+
+    @on(LetStmt)
+    def let(self, let: LetStmt) -> Stmt:
+        """A name for a constant or variable goes."""
+        value = self.rewrite(let.value)
+        if is_cheap(value):
+            self.analyzer.bind(let.var, value)
+            made: Stmt = self.rewrite(let.body)
+            return made
+        self._learn(let.var, value)
+        body = self.rewrite(let.body)
+        return let.replace(value=value, body=body)
+
+    @on(SeqStmt)
+    def sequence(self, node: SeqStmt) -> Stmt:
+        """Statements that do nothing go."""
+        parts = self.rewrite(node.seq)
+        if parts is node.seq:
+            return node
+        made = stmt_seq(*parts)
+        return NOTHING if _is_nothing(made) else made
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> Stmt:
+        """A[i] = A[i] does nothing."""
+        new: BufferStore = self.rewrite_children(store)
+        value = new.value
+        if (
+            isinstance(value, BufferLoad)
+            and value.buffer is new.buffer
+            and new.predicate is None
+            and len(value.indices) == len(new.indices)
+            and all(self._equal(a, b) for a, b in zip(value.indices, new.indices, strict=True))
+        ):
+            return NOTHING
+        return new
+
+    def _equal(self, a: PrimExpr, b: PrimExpr) -> bool:
+        return a is b or (a.dtype in INDEX_TYPES and self.analyzer.can_prove_equal(a, b))
+
+
+def _is_nothing(stmt: Any) -> bool:
+    return isinstance(stmt, Evaluate) and isinstance(stmt.value, IntImm)
+
+
+@factory
+def Simplify(func: PrimFunc) -> PrimFunc:
+    """A[(i * 4 + 0) // 2] with i in [0, 1)   ->   A[0]"""
+    return func.replace(body=Simplifying().run(func.body))

@@ -1,0 +1,102 @@
+"""Windows and padding: what convolutions and pooling share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...ir.expr import PrimExpr
+from ...support.errors import ArgumentError
+from ..utils import as_list, const_or_none, get_const_int
+
+LETTERS = {1: "W", 2: "HW", 3: "DHW"}
+
+
+def get_pad_tuple_generic(
+    padding: Any, kernel: Sequence[Any], dilation: Sequence[int] | None = None
+) -> tuple[list[int], list[int]]:
+    """The padding before and after each dimension.
+
+    `padding` is one number, one a dimension, all before and then all after, `VALID` or `SAME`.
+    """
+    count = len(kernel)
+    steps = dilation or [1] * count
+    if isinstance(padding, str):
+        if padding == "VALID":
+            return [0] * count, [0] * count
+        if padding == "SAME":
+            total = [
+                (get_const_int(k) - 1) * d for k, d in zip(kernel, steps, strict=True)
+            ]
+            return [(t + 1) // 2 for t in total], [t // 2 for t in total]
+        raise ArgumentError(f"padding is numbers, VALID or SAME, found {padding!r}")
+    if isinstance(padding, (tuple, list)) and len(padding) == 2 * count:
+        both = [get_const_int(p) for p in padding]
+        return both[:count], both[count:]
+    each = [get_const_int(p) for p in as_list(padding, count, "padding")]
+    return each, list(each)
+
+
+def get_pad_tuple(padding: Any, kernel: Sequence[Any]) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right padding of a window over two dimensions."""
+    before, after = get_pad_tuple_generic(padding, kernel)
+    return before[0], before[1], after[0], after[1]
+
+
+def get_pad_tuple1d(padding: Any, kernel: Sequence[Any]) -> tuple[int, int]:
+    """Left and right padding of a window over one dimension."""
+    before, after = get_pad_tuple_generic(padding, list(kernel))
+    return before[0], after[0]
+
+
+def get_pad_tuple3d(
+    padding: Any, kernel: Sequence[Any]
+) -> tuple[int, int, int, int, int, int]:
+    """Padding in front, on top, left, and behind, below, right of a window over three."""
+    before, after = get_pad_tuple_generic(padding, kernel)
+    return before[0], before[1], before[2], after[0], after[1], after[2]
+
+
+def numbers(value: Any, count: int, what: str) -> list[int]:
+    """`value`, one number or `count` of them, as constants."""
+    return [get_const_int(v) for v in as_list(value, count, what)]
+
+
+def positive(values: Sequence[int], what: str) -> None:
+    """Raises `ArgumentError` unless all of the values are positive."""
+    if any(v < 1 for v in values):
+        raise ArgumentError(f"{what} must be positive, found {list(values)}")
+
+
+def spatial_places(layout: str, count: int) -> list[int]:
+    """Where the window's dimensions stand in `layout`, such as 2 and 3 in NCHW16c."""
+    places = []
+    position = 0
+    found: dict[str, int] = {}
+    digits = ""
+    for char in layout:
+        if char.isdigit():
+            digits += char
+            continue
+        if char in "DHW" and not digits:
+            found[char] = position
+        elif char.lower() in "dhw" and char not in "DHW":
+            raise ArgumentError(f"layout {layout}: a window's dimension must not be in blocks")
+        digits = ""
+        position += 1
+    for letter in LETTERS[count]:
+        if letter not in found:
+            raise ArgumentError(f"layout {layout} has no dimension {letter}")
+        places.append(found[letter])
+    return places
+
+
+def is_known_empty(dim: PrimExpr) -> bool:
+    """True if the dimension is the constant 0."""
+    return const_or_none(dim) == 0
+
+
+def no_negative(extent: Any) -> Any:
+    """A constant extent, at least 0; an expression as it is."""
+    value = const_or_none(extent)
+    return extent if value is None or value >= 0 else 0

@@ -1,0 +1,87 @@
+"""NumPy references of normalizations and softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+__all__ = [
+    "batch_norm_python", "group_norm_python", "layer_norm_python", "log_softmax_python",
+    "lrn_python", "rms_norm_python", "softmax_python",
+]  # fmt: skip
+
+
+def softmax_python(a_np: Array, axis: int = 1) -> Array:
+    """Exponentials over their sum."""
+    e = np.exp(a_np - a_np.max(axis, keepdims=True))
+    made: Array = (e / e.sum(axis, keepdims=True)).astype(a_np.dtype)
+    return made
+
+
+def log_softmax_python(a_np: Array, axis: int = 1) -> Array:
+    """The logarithm of `softmax_python`."""
+    low = a_np - a_np.max(axis, keepdims=True)
+    made: Array = low - np.log(np.exp(low).sum(axis, keepdims=True))
+    return made
+
+
+def layer_norm_python(
+    data: Array, gamma: Array, beta: Array | None, axis: tuple[int, ...], epsilon: float = 1e-5
+) -> Array:
+    """Mean 0 and variance 1 over `axis`."""
+    wide = data.astype("float64")
+    value = (wide - wide.mean(axis, keepdims=True)) / np.sqrt(
+        wide.var(axis, keepdims=True) + epsilon
+    )
+    shape = [d if k in axis else 1 for k, d in enumerate(data.shape)]
+    value = value * gamma.reshape(shape)
+    if beta is not None:
+        value = value + beta.reshape(shape)
+    made: Array = value.astype(data.dtype)
+    return made
+
+
+def batch_norm_python(
+    data: Array, gamma: Array, beta: Array, mean: Array, var: Array, axis: int, epsilon: float
+) -> Array:
+    """Every channel with the given mean and variance brought to 0 and 1."""
+    shape = [d if k == axis else 1 for k, d in enumerate(data.shape)]
+    g, b, m, v = (x.reshape(shape).astype("float64") for x in (gamma, beta, mean, var))
+    made: Array = ((data - m) / np.sqrt(v + epsilon) * g + b).astype(data.dtype)
+    return made
+
+
+def group_norm_python(
+    data: Array, gamma: Array, beta: Array, num_groups: int, epsilon: float = 1e-5
+) -> Array:
+    """Groups of channels of (N, C, ...) normalized each."""
+    wide = data.astype("float64").reshape(data.shape[0], num_groups, -1)
+    value = (wide - wide.mean(2, keepdims=True)) / np.sqrt(wide.var(2, keepdims=True) + epsilon)
+    shape = [1, -1] + [1] * (data.ndim - 2)
+    value = value.reshape(data.shape) * gamma.reshape(shape) + beta.reshape(shape)
+    made: Array = value.astype(data.dtype)
+    return made
+
+
+def rms_norm_python(data: Array, weight: Array, axis: tuple[int, ...], epsilon: float = 1e-5) -> Array:
+    """Over the root of the mean square."""
+    wide = data.astype("float64")
+    value = wide / np.sqrt((wide * wide).mean(axis, keepdims=True) + epsilon)
+    shape = [d if k in axis else 1 for k, d in enumerate(data.shape)]
+    made: Array = (value * weight.reshape(shape)).astype(data.dtype)
+    return made
+
+
+def lrn_python(a_np: Array, size: int, axis: int, bias: float, alpha: float, beta: float) -> Array:
+    """Over a power of the squares of the neighbours along `axis`."""
+    squares = np.moveaxis(a_np.astype("float64") ** 2, axis, 0)
+    total = np.zeros_like(squares)
+    before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
+    for k in range(len(squares)):
+        total[k] = squares[max(0, k - before) : k + after + 1].sum(0)
+    total = np.moveaxis(total, 0, axis)
+    made: Array = (a_np / (bias + alpha / size * total) ** beta).astype(a_np.dtype)
+    return made

@@ -1,0 +1,72 @@
+"""NumPy references of pooling: every window looked at on its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+__all__ = ["adaptive_pool_python", "poolnd_python"]
+
+
+def poolnd_python(
+    np_data: Array,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    padding_before: Sequence[int],
+    padding_after: Sequence[int],
+    pool_type: str,
+    count_include_pad: bool = True,
+    ceil_mode: bool = False,
+    dtype: str = "float32",
+    layout: str = "NCHW",
+) -> Array:
+    """Pooling of (N, C, ...)."""
+    del layout
+    n = np_data.ndim - 2
+    size = np_data.shape[2:]
+    outs = []
+    for k in range(n):
+        reach = size[k] + padding_before[k] + padding_after[k] - (kernel[k] - 1) * dilation[k] - 1
+        count = (-(-reach // strides[k]) if ceil_mode else reach // strides[k]) + 1
+        if ceil_mode and (count - 1) * strides[k] >= size[k] + padding_before[k]:
+            count -= 1
+        outs.append(count)
+    out = np.zeros((*np_data.shape[:2], *outs), "float64")
+    for place in np.ndindex(*outs):
+        values, counted = [], 0
+        for tap in np.ndindex(*kernel):
+            at = [p * s + t * d - b for p, s, t, d, b in zip(
+                place, strides, tap, dilation, padding_before, strict=True)]  # fmt: skip
+            inside = all(0 <= a < d for a, d in zip(at, size, strict=True))
+            bordered = all(-b <= a < d + e for a, d, b, e in zip(
+                at, size, padding_before, padding_after, strict=True))  # fmt: skip
+            counted += bordered if count_include_pad else inside
+            if inside:
+                values.append(np_data[(slice(None), slice(None), *at)].astype("float64"))
+        target = (slice(None), slice(None), *place)
+        if pool_type == "max":
+            out[target] = np.max(values, 0) if values else -np.inf
+        else:
+            out[target] = np.sum(values, 0) / max(counted, 1) if values else 0.0
+    return out.astype(dtype)
+
+
+def adaptive_pool_python(np_data: Array, out_size: Sequence[int], pool_type: str) -> Array:
+    """Pooling of (N, C, ...) into windows that cover the input evenly."""
+    size = np_data.shape[2:]
+    out = np.zeros((*np_data.shape[:2], *out_size), np_data.dtype)
+    reduce = np.max if pool_type == "max" else np.mean
+    for place in itertools.product(*[range(o) for o in out_size]):
+        window = tuple(
+            slice(p * d // o, -(-(p + 1) * d // o))
+            for p, d, o in zip(place, size, out_size, strict=True)
+        )
+        part = np_data[(slice(None), slice(None), *window)]
+        out[(slice(None), slice(None), *place)] = reduce(part, axis=tuple(range(2, part.ndim)))
+    return out
