@@ -228,8 +228,8 @@ def conv(
     groups: int = 1,
     data_layout: str = "",
     kernel_layout: str = "",
-    out_layout: str | None = None,
     out_dtype: str | None = None,
+    out_layout: str | None = None,
 ) -> Tensor:
     """The convolution (without flipping) of `inp` with `filt`, in `groups` of channels.
 
@@ -315,7 +315,7 @@ def conv1d(
 ) -> Tensor:
     """Convolution over one dimension."""
     return conv(
-        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, None, out_dtype
+        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, out_dtype
     )
 
 
@@ -331,7 +331,7 @@ def conv2d(
 ) -> Tensor:
     """Convolution over two dimensions."""
     return conv(
-        data, kernel, strides, padding, dilation, 1, data_layout, kernel_layout, None, out_dtype
+        data, kernel, strides, padding, dilation, 1, data_layout, kernel_layout, out_dtype
     )
 
 
@@ -348,7 +348,7 @@ def conv3d(
 ) -> Tensor:
     """Convolution over three dimensions."""
     return conv(
-        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, None, out_dtype
+        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, out_dtype
     )
 
 
@@ -361,7 +361,7 @@ def _named(layout: str, doc: str) -> Any:
         dilation: Any = 1,
         out_dtype: str | None = None,
     ) -> Tensor:
-        return conv(Input, Filter, stride, padding, dilation, 1, layout, "", None, out_dtype)
+        return conv(Input, Filter, stride, padding, dilation, 1, layout, "", out_dtype)
 
     operate.__name__ = operate.__qualname__ = f"conv{len(layout) - 2}d_{layout.lower()}"
     operate.__doc__ = doc
@@ -378,7 +378,7 @@ def _grouped(layout: str, doc: str) -> Any:
         groups: int = 1,
         out_dtype: str | None = None,
     ) -> Tensor:
-        return conv(Input, Filter, stride, padding, dilation, groups, layout, "", None, out_dtype)
+        return conv(Input, Filter, stride, padding, dilation, groups, layout, "", out_dtype)
 
     operate.__name__ = operate.__qualname__ = f"group_conv{len(layout) - 2}d_{layout.lower()}"
     operate.__doc__ = doc

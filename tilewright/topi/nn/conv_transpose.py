@@ -36,12 +36,12 @@ def conv_transpose(
     kernel: Tensor,
     stride: Any = 1,
     padding: Any = 0,
+    out_dtype: str | None = None,
     output_padding: Any = 0,
-    dilation: Any = 1,
     groups: int = 1,
+    dilation: Any = 1,
     data_layout: str = "",
     kernel_layout: str = "",
-    out_dtype: str | None = None,
 ) -> Tensor:
     """The transposed convolution, in groups; layouts default to NCHW and IOHW and their kin.
 
@@ -161,9 +161,7 @@ def _plain(name: str, doc: str) -> Any:
         out_dtype: str | None,
         output_padding: Any,
     ) -> Tensor:
-        return conv_transpose(
-            Input, Filter, strides, padding, output_padding, out_dtype=out_dtype
-        )
+        return conv_transpose(Input, Filter, strides, padding, out_dtype, output_padding)
 
     operate.__name__ = operate.__qualname__ = name
     operate.__doc__ = doc
@@ -180,9 +178,7 @@ def _grouped(name: str, doc: str) -> Any:
         output_padding: Any,
         groups: int,
     ) -> Tensor:
-        return conv_transpose(
-            data, kernel, stride, padding, output_padding, 1, groups, out_dtype=out_dtype
-        )
+        return conv_transpose(data, kernel, stride, padding, out_dtype, output_padding, groups)
 
     operate.__name__ = operate.__qualname__ = name
     operate.__doc__ = doc
