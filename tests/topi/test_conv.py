@@ -121,11 +121,15 @@ TRANSPOSED = [
 ]
 
 
-@pytest.mark.parametrize("ci, co, size, kernel, stride, padding, extra, groups, dilation", TRANSPOSED)
+@pytest.mark.parametrize(
+    "ci, co, size, kernel, stride, padding, extra, groups, dilation", TRANSPOSED
+)
 def test_conv_transpose(ci, co, size, kernel, stride, padding, extra, groups, dilation):
     n = len(size)
     x, w = data(2, ci, *size), data(ci, co, *kernel)
-    expected = conv_transpose_python(x, w, stride, padding[:n], padding[n:], extra, groups, dilation)
+    expected = conv_transpose_python(
+        x, w, stride, padding[:n], padding[n:], extra, groups, dilation
+    )
     check(lambda a, b: topi.nn.conv_transpose(a, b, stride, padding, None, extra, groups, dilation),
           lambda *_: expected, x, w, rtol=1e-4, atol=1e-4, shapes=("static",))  # fmt: skip
 
@@ -133,8 +137,8 @@ def test_conv_transpose(ci, co, size, kernel, stride, padding, extra, groups, di
 def test_transposed_layouts():
     x, w = data(1, 4, 3, 5), data(4, 2, 3, 2)
     expected = conv_transpose_python(x, w, [2, 1], [1, 0], [0, 1], [1, 0], 2)
-    check(lambda a, b: topi.nn.conv_transpose(a, b, (2, 1), (1, 0, 0, 1), None, (1, 0), 2, 1, "NHWC",
-                                              "HWOI"),
+    check(lambda a, b: topi.nn.conv_transpose(a, b, (2, 1), (1, 0, 0, 1), None, (1, 0), 2, 1,
+                                              "NHWC", "HWOI"),
           lambda *_: expected.transpose(0, 2, 3, 1), np.ascontiguousarray(x.transpose(0, 2, 3, 1)),
           np.ascontiguousarray(w.transpose(2, 3, 1, 0)), rtol=1e-4, atol=1e-5,
           shapes=("static",))  # fmt: skip

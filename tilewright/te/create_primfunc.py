@@ -248,7 +248,7 @@ class _Builder:
         iter_vars, loops = self.axes(axes, env)
         values: list[PrimExpr] = list(loops)
         if not operation.axes:
-            dummy = IterVar(Range(0, 1), Var("vi", "int32"))
+            dummy = IterVar(Range.from_min_extent(0, 1), Var("vi", "int32"))
             iter_vars, values = [dummy, *iter_vars], [op.const(0), *values]
         indices = tuple([iter_vars[i].var for i in range(len(operation.axes))])
         init, update, guard = self.statements(body, outputs, indices)

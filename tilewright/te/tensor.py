@@ -146,7 +146,8 @@ class TensorSlice:
 
     def __getitem__(self, indices: Any) -> Any:
         items = indices if isinstance(indices, tuple) else (indices,)
-        return self.tensor[(*self.indices, *items)]
+        whole = (*self.indices, *items)
+        return self.tensor[whole]
 
     @property
     def dtype(self) -> str:

@@ -71,9 +71,7 @@ def conv_transpose(
     spans = [(t - 1) * d for t, d in zip(taps, dilations, strict=True)]
     outs = [
         no_negative(offset(op.multiply(offset(n, -1), s), span + 1 - b - a + e))
-        for n, s, span, b, a, e in zip(
-            size, strides, spans, before, after, extra, strict=True
-        )
+        for n, s, span, b, a, e in zip(size, strides, spans, before, after, extra, strict=True)
     ]
     spread = _spread(data, [at[x] for x in spatial], strides, spans, before, outs)
     dtype = index_dtype(data, kernel)
@@ -113,7 +111,7 @@ def conv_transpose(
         name if groups == 1 else f"group_{name}",
         strides=strides, dilation=dilations, groups=groups,
     )  # fmt: skip
-    return made if kept == result else cast(made, result)  # type: ignore[no-any-return]
+    return made if kept == result else cast(made, result)
 
 
 def _places(layout: str, letters: str) -> dict[str, int]:
