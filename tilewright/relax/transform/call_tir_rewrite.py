@@ -32,7 +32,7 @@ class _Rewriter(PyExprMutator):
         info = call.sinfo_args[0]
         places = call.attrs.get("inplace_indices")
         single = not isinstance(info, TupleStructInfo)
-        infos = (info,) if single else info.items
+        infos = info.items if isinstance(info, TupleStructInfo) else (info,)
         results: list[Expr] = []
         fresh: list[Expr] = []
         for index, item in enumerate(infos):

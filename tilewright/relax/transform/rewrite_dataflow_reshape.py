@@ -94,7 +94,7 @@ class _Rewriter(PyExprMutator):
     def _is_view(self, gvar: GlobalVar) -> bool:
         known = self.views.get(gvar.name_hint)
         if known is None:
-            func = self.mod[gvar] if gvar in self.mod else None
+            func = self.mod[gvar] if gvar in self.mod else None  # noqa: SIM401
             known = self.views[gvar.name_hint] = isinstance(func, PrimFunc) and is_view(func)
         return known
 

@@ -86,8 +86,8 @@ class Liveness:
             allocation.escapes = True
 
     def _visit(self, index: int, binding: Binding) -> None:
-        var: Var = binding.var  # type: ignore[attr-defined]
-        value: Expr = binding.value  # type: ignore[attr-defined]
+        var: Var = binding.var
+        value: Expr = binding.value
         if _is_alloc(value):
             made = Allocation(var, value, index, index)  # type: ignore[arg-type]
             self.allocations[var] = made
@@ -230,7 +230,7 @@ class Planner:
         before: dict[Var, list[Binding]],
     ) -> Iterator[Binding]:
         for binding in block.bindings:
-            var: Var = binding.var  # type: ignore[attr-defined]
+            var: Var = binding.var
             yield from before.get(var, ())
             allocation = allocations.get(var)
             if allocation is not None and allocation.storage is not None:
@@ -241,7 +241,7 @@ class Planner:
                 yield self._inner(binding)
 
     def _inner(self, binding: Binding) -> Binding:
-        value = binding.value  # type: ignore[attr-defined]
+        value = binding.value
         if not isinstance(value, If):
             return binding
         yes, no = self.sequence(value.true_branch), self.sequence(value.false_branch)
