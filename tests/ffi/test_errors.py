@@ -71,6 +71,28 @@ def test_a_class_of_ones_own_can_be_registered() -> None:
     assert type(info.value) is RuntimeError
 
 
+def test_classes_of_our_family_cross_without_being_registered() -> None:
+    class LateError(errors.CompileError):
+        pass
+
+    class DetailedError(LateError):
+        def __init__(self, number: int, detail: str) -> None:
+            super().__init__(f"{number}: {detail}")
+
+    class MoreDetailedError(DetailedError):
+        pass
+
+    with pytest.raises(LateError, match="8: worse") as info:
+        raiser(MoreDetailedError(8, "worse"))()
+    assert type(info.value) is LateError
+    with pytest.raises(LateError) as info:
+        raiser(LateError("late"))()
+    assert type(info.value) is LateError
+    with pytest.raises(LateError, match="7: broken") as info:
+        raiser(DetailedError(7, "broken"))()
+    assert type(info.value) is LateError
+
+
 def test_an_error_is_an_object_of_the_boundary() -> None:
     packed = ffi.convert(errors.ArgumentError("boxed"))
     assert (packed.kind, packed.message) == ("ArgumentError", "boxed")

@@ -39,7 +39,7 @@ def test_number_grows_until_a_measurement_is_long_enough() -> None:
     start = time.perf_counter()
     result = module.time_evaluator("main", cpu(0), number=1, repeat=2, min_repeat_ms=20)()
     assert time.perf_counter() - start > 0.04
-    assert 1e-4 <= result.min < 1e-2
+    assert result.min >= 1e-4
 
 
 def test_bad_counts() -> None:

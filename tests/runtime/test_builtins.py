@@ -60,6 +60,10 @@ def test_values() -> None:
     assert call("vm.builtin.tuple_getitem", call("vm.builtin.make_tuple", 5, "a"), 1) == "a"
     assert call("vm.builtin.read_if_cond", np.array(True)) is True
     assert call("vm.builtin.to_device", x, 1, 0).data_ptr() == x.data_ptr()
+    assert call("vm.builtin.to_device", x, 0).data_ptr() == x.data_ptr()
+    assert call("vm.builtin.get_global_func", "vm.builtin.copy")(7) == 7
+    with pytest.raises(ArgumentError, match="no device number 2"):
+        call("vm.builtin.to_device", x, 2)
     assert call("vm.builtin.make_shape_tuple", 2, 3) == (2, 3)
     for bad in [((1,), 1), ((1,), -1), (1, 0)]:
         with pytest.raises(ArgumentError, match="tuple_getitem: no item"):

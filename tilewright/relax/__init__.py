@@ -1,6 +1,7 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
-from . import analysis, expr_functor, op, printer, transform
+from ..support.public import lazy_attributes
+from . import analysis, expr_functor, op, transform
 from .base import Expr, ExprWithOp, StructInfo
 from .block_builder import BlockBuilder
 from .deduce import deduce
@@ -18,3 +19,5 @@ from .op import (
 )
 from .pipeline import get_default_pipeline, get_pipeline, register_pipeline
 from .struct_info import *
+
+__getattr__, __dir__ = lazy_attributes(__name__)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tilewright.ffi import core, register_error, tvm_ffi
+from tilewright.ffi import core, tvm_ffi
 from tilewright.support.errors import ArgumentError, listing
 
 from .benchmark import BenchmarkResult, Evaluator
@@ -170,7 +170,6 @@ class Module:
         return f"{type(self).__name__}({listing(names, 8)})" if names else type(self).__name__
 
 
-@register_error
 class MissingFunction(ArgumentError, AttributeError):
     """A module has no function of that name."""
 

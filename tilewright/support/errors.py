@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from .span import Span
 
@@ -13,6 +14,14 @@ class TVMError(RuntimeError):
     `message` says what was expected and what was given; `span` says where; `note` adds a fact;
     `hint` says what to do next.
     """
+
+    _observers: ClassVar[list[Callable[[type[TVMError]], None]]] = []
+    """Called with each class derived from this one: the boundary to compiled code wants to know."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for observe in TVMError._observers:
+            observe(cls)
 
     def __init__(
         self, message: str = "", span: Span | None = None, *, note: str = "", hint: str = ""

@@ -37,8 +37,8 @@ def _infer_resize(data: Any, size: Any, roi: Any, layout: str, *rest: Any) -> An
     "image.resize2d",
     infer=_infer_resize,
     lower=lambda data, size, roi, layout, method, coordinate_transformation_mode, rounding_method,
-    cubic_alpha, cubic_exclude, extrapolation_value, out_dtype: topi.image.resize(
-        data, size, roi, layout, method, coordinate_transformation_mode, rounding_method,
+    cubic_alpha, cubic_exclude, extrapolation_value, out_dtype: topi.image.resize2d(
+        data, roi, size, layout, method, coordinate_transformation_mode, rounding_method,
         cubic_alpha, cubic_exclude, extrapolation_value,
     ),
     reference=lambda data, size, roi, layout, method, coordinate_transformation_mode,

@@ -15,7 +15,7 @@ import numpy as np
 from tilewright.ffi import Array, Shape, get_global_func, register_func
 from tilewright.support.errors import ArgumentError, RuntimeFailure
 
-from ..device import device
+from ..device import cpu, device
 from ..ndarray import Tensor, empty, tensor
 
 BUILTINS: dict[str, Callable[..., Any]] = {}
@@ -116,6 +116,12 @@ def null_value() -> None:
     """None."""
 
 
+@builtin("vm.builtin.get_global_func")
+def global_function(name: str) -> Any:
+    """The global function called `name`."""
+    return get_global_func(str(name))
+
+
 @builtin("vm.builtin.make_tuple")
 def make_tuple(*items: Any) -> Any:
     """The values as a tuple."""
@@ -137,10 +143,15 @@ def read_if_cond(condition: Any) -> bool:
 
 
 @builtin("vm.builtin.to_device")
-def to_device(value: Tensor, device_type: int, device_id: int) -> Tensor:
-    """A copy of the tensor on the device, or the tensor itself if it lies there."""
-    target = device(int(device_type), int(device_id))
+def to_device(value: Tensor, device_type: int, device_id: int | None = None) -> Tensor:
+    """A copy of the tensor on the device, or the tensor itself if it lies there.
+
+    One number instead of two counts the program's devices; 0 is the host.
+    """
     source = _expect_tensor(value, "to_device")
+    if device_id is None and device_type != 0:
+        raise ArgumentError(f"to_device: the program has no device number {device_type}")
+    target = cpu(0) if device_id is None else device(int(device_type), int(device_id))
     return source if source.device == target else source.copyto(target)
 
 

@@ -1,0 +1,176 @@
+"""Whatever the default rules make of a function computes what the function computes."""
+
+import pytest
+from tilewright import te, tir, topi
+
+from .kernels import check_same
+
+
+def tensor(*shape, dtype="float32", name="x"):
+    return te.placeholder(shape, dtype, name)
+
+
+def unary(function, *shape, dtype="float32"):
+    x = tensor(*shape, dtype=dtype)
+    return [x, function(x)]
+
+
+def binary(function, a, b, dtype="float32"):
+    x, y = tensor(*a, dtype=dtype), tensor(*b, dtype=dtype, name="y")
+    return [x, y, function(x, y)]
+
+
+def convolution(data, kernel, stride=1, padding=0, dilation=1, groups=1, dtype="float32"):
+    x, w = tensor(*data, dtype=dtype), tensor(*kernel, dtype=dtype, name="w")
+    made = topi.nn.conv(x, w, stride, padding, dilation, groups)
+    return [x, w, topi.nn.relu(made)]
+
+
+def blocked(data, kernel, stride=1, padding=0, dilation=1, groups=1, dtype="float32"):
+    x, w = tensor(*data, dtype=dtype), tensor(*kernel, dtype=dtype, name="w")
+    b = tensor(1, kernel[0], 1, 1, kernel[5], dtype=dtype, name="b")
+    made = topi.nn.group_conv2d_NCHWc(x, w, stride, padding, dilation, groups, "NCHWc", "NCHWc")
+    return [x, w, b, topi.nn.relu(topi.add(made, b))]
+
+
+def depthwise(data, kernel, stride=1, padding=0):
+    x, w = tensor(*data), tensor(*kernel, name="w")
+    made = topi.nn.depthwise_conv2d_NCHWc(x, w, stride, padding, 1, "NCHWc", "NCHWc")
+    return [x, w, topi.clip(made, 0.0, 6.0)]
+
+
+def matmul(a, b, transpose_a=False, transpose_b=False, dtype="float32", out=None):
+    x, y = tensor(*a, dtype=dtype), tensor(*b, dtype=dtype, name="y")
+    return [x, y, topi.nn.matmul(x, y, None, out, transpose_a, transpose_b)]
+
+
+def layer_norm(shape):
+    x = tensor(*shape)
+    g, b = tensor(shape[-1], name="g"), tensor(shape[-1], name="b")
+    return [x, g, b, topi.nn.layer_norm(x, g, b, [len(shape) - 1])]
+
+
+CASES = {
+    "add same": lambda: binary(topi.add, (3, 5, 7), (3, 5, 7)),
+    "add bias last": lambda: binary(topi.add, (9, 20), (20,)),
+    "add bias channel": lambda: binary(topi.add, (2, 6, 5, 5), (6, 1, 1)),
+    "add outer": lambda: binary(topi.add, (17, 1), (1, 33)),
+    "add scalar": lambda: binary(topi.add, (40,), ()),
+    "rank 0": lambda: binary(topi.multiply, (), ()),
+    "size 1": lambda: binary(topi.multiply, (1, 1), (1, 1)),
+    "empty": lambda: binary(topi.add, (0, 5), (0, 5)),
+    "int8": lambda: binary(topi.add, (100,), (100,), "int8"),
+    "uint16": lambda: binary(topi.multiply, (37,), (37,), "uint16"),
+    "float16": lambda: binary(topi.add, (100,), (100,), "float16"),
+    "bfloat16": lambda: binary(topi.multiply, (100,), (100,), "bfloat16"),
+    "float64": lambda: binary(topi.multiply, (5, 33), (5, 33), "float64"),
+    "large add": lambda: binary(topi.add, (300, 1024), (300, 1024)),
+    "chain": lambda: unary(lambda x: topi.tanh(topi.add(topi.exp(x), x)), 6, 50),
+    "sigmoid": lambda: unary(topi.sigmoid, 19),
+    "cast": lambda: unary(lambda x: topi.cast(x, "int32"), 4, 30),
+    "compare": lambda: binary(topi.greater, (4, 30), (4, 30)),
+    "transpose": lambda: unary(lambda x: topi.transpose(x, (0, 2, 1)), 2, 33, 20),
+    "transpose 4d": lambda: unary(lambda x: topi.transpose(x, (0, 2, 3, 1)), 2, 16, 5, 7),
+    "reshape": lambda: unary(lambda x: topi.reshape(x, (6, 20)), 2, 3, 20),
+    "concat": lambda: binary(lambda x, y: topi.concatenate([x, y], 1), (3, 17), (3, 18)),
+    "pad": lambda: unary(lambda x: topi.nn.pad(x, [0, 0, 1, 1], [0, 0, 1, 1]), 1, 3, 6, 30),
+    "slice": lambda: unary(lambda x: topi.strided_slice(x, [0, 1], [3, 30], [1, 2]), 3, 30),
+    "take": lambda: [
+        (x := tensor(50, 20)),
+        (i := te.placeholder((7,), "uint8", "i")),
+        topi.take(x, i, 0),
+    ],
+    "sum last": lambda: unary(lambda x: topi.sum(x, -1), 9, 130),
+    "sum last odd": lambda: unary(lambda x: topi.sum(x, -1), 3, 77),
+    "sum first": lambda: unary(lambda x: topi.sum(x, 0), 30, 70),
+    "sum middle": lambda: unary(lambda x: topi.sum(x, 1), 3, 12, 40),
+    "sum all": lambda: unary(lambda x: topi.sum(x), 30, 70),
+    "sum keepdims": lambda: unary(lambda x: topi.sum(x, (1, 2), True), 2, 7, 9, 16),
+    "sum empty axis": lambda: unary(lambda x: topi.sum(x, 1), 4, 0),
+    "mean": lambda: unary(lambda x: topi.mean(x, -1), 8, 50),
+    "max last": lambda: unary(lambda x: topi.max(x, -1), 8, 50),
+    "max int8": lambda: unary(lambda x: topi.max(x, -1), 8, 50, dtype="int8"),
+    "prod": lambda: unary(lambda x: topi.prod(x, 0), 4, 50),
+    "argmax last": lambda: unary(lambda x: topi.argmax(x, 1), 8, 50),
+    "argmin first": lambda: unary(lambda x: topi.argmin(x, 0), 8, 50),
+    "cumsum": lambda: unary(lambda x: topi.cumsum(x, 1), 8, 50),
+    "softmax": lambda: unary(topi.nn.softmax, 5, 77),
+    "softmax axis": lambda: unary(lambda x: topi.nn.softmax(x, 1), 2, 9, 20),
+    "softmax long": lambda: unary(topi.nn.softmax, 12, 64, 128),
+    "log softmax": lambda: unary(topi.nn.log_softmax, 3, 100),
+    "layer norm": lambda: layer_norm((2, 6, 100)),
+    "layer norm 768": lambda: layer_norm((16, 768)),
+    "max pool": lambda: unary(
+        lambda x: topi.nn.pool2d(x, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1), "max", False, "NCHW"),
+        1, 5, 14, 14),
+    "avg pool": lambda: unary(
+        lambda x: topi.nn.pool2d(x, (2, 2), (2, 2), (1, 1), (0, 0, 0, 0), "avg", False, "NCHW"),
+        1, 5, 13, 13),
+    "max pool blocked": lambda: unary(
+        lambda x: topi.nn.pool2d(x, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1), "max", False, "NCHW16c"),
+        1, 2, 14, 14, 16),
+    "global pool": lambda: unary(lambda x: topi.nn.global_pool(x, "avg", "NCHW"), 2, 6, 7, 7),
+    "conv": lambda: convolution((1, 4, 12, 12), (8, 4, 3, 3), 1, 1),
+    "conv stride": lambda: convolution((2, 3, 15, 15), (8, 3, 5, 5), 2, 2),
+    "conv groups": lambda: convolution((1, 8, 9, 9), (12, 4, 3, 3), 1, 1, 1, 2),
+    "conv depthwise": lambda: convolution((1, 8, 9, 9), (8, 1, 3, 3), 1, 1, 1, 8),
+    "conv1d": lambda: convolution((2, 4, 33), (8, 4, 3), 1, 1),
+    "conv3d": lambda: convolution((1, 3, 6, 7, 8), (4, 3, 3, 3, 3), 1, 1),
+    "blocked 3x3": lambda: blocked((1, 2, 14, 14, 16), (4, 2, 3, 3, 16, 16), 1, 1),
+    "blocked 1x1": lambda: blocked((1, 2, 7, 7, 16), (4, 2, 1, 1, 16, 16)),
+    "blocked stride": lambda: blocked((1, 2, 15, 15, 16), (2, 2, 3, 3, 16, 16), 2, 1),
+    "blocked odd": lambda: blocked((2, 1, 19, 19, 16), (3, 1, 3, 3, 16, 16), 1, 1),
+    "blocked dilated": lambda: blocked((1, 1, 20, 20, 16), (2, 1, 3, 3, 16, 16), 1, 2, 2),
+    "blocked groups": lambda: blocked((1, 4, 8, 8, 16), (4, 2, 3, 3, 16, 16), 1, 1, 1, 2),
+    "blocked by 8": lambda: blocked((1, 3, 9, 9, 8), (4, 3, 3, 3, 8, 8), 1, 1),
+    "blocked by 3": lambda: blocked((1, 1, 23, 23, 3), (2, 1, 7, 7, 3, 16), 2, 3),
+    "blocked bfloat16": lambda: blocked(
+        (1, 2, 7, 7, 16), (2, 2, 3, 3, 16, 16), 1, 1, 1, 1, "bfloat16"),
+    "depthwise": lambda: depthwise((1, 3, 14, 14, 16), (3, 1, 3, 3, 1, 16), 1, 1),
+    "depthwise stride": lambda: depthwise((1, 2, 15, 15, 16), (2, 1, 5, 5, 1, 16), 2, 2),
+    "matmul": lambda: matmul((32, 48), (48, 64)),
+    "matmul odd": lambda: matmul((29, 31), (31, 37)),
+    "matmul row": lambda: matmul((1, 100), (100, 77)),
+    "matmul column": lambda: matmul((33, 100), (100, 1)),
+    "matmul dot": lambda: matmul((1, 100), (100, 1)),
+    "matmul wide": lambda: matmul((7, 20), (20, 1000)),
+    "matmul no depth": lambda: matmul((4, 0), (0, 5)),
+    "matmul nt": lambda: matmul((17, 50), (40, 50), False, True),
+    "matmul tn": lambda: matmul((50, 17), (50, 40), True, False),
+    "matmul tt": lambda: matmul((50, 17), (40, 50), True, True),
+    "matmul row nt": lambda: matmul((1, 50), (40, 50), False, True),
+    "matmul batch": lambda: matmul((3, 20, 30), (3, 30, 40)),
+    "matmul batch nt": lambda: matmul((3, 20, 30), (3, 40, 30), False, True),
+    "matmul broadcast": lambda: matmul((2, 3, 20, 30), (30, 40)),
+    "matmul int8": lambda: matmul((20, 30), (30, 40), dtype="int8", out="int32"),
+    "matmul float64": lambda: matmul((20, 30), (30, 40), dtype="float64"),
+    "matmul float16": lambda: matmul((20, 30), (30, 40), dtype="float16"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_same_values(name):
+    narrow = "16" in name.split()[-1]
+    check_same(CASES[name](), rtol=2e-2 if narrow else 1e-4, atol=2e-2 if narrow else 1e-4)
+
+
+SYMBOLIC = {
+    "add": lambda n: [x := tensor(n, 20), topi.add(x, x)],
+    "add last": lambda n: [x := tensor(3, n), topi.exp(x)],
+    "sum": lambda n: [x := tensor(n, 40), topi.sum(x, 1)],
+    "sum of n": lambda n: [x := tensor(3, n), topi.sum(x, 1)],
+    "softmax": lambda n: [x := tensor(4, n), topi.nn.softmax(x)],
+    "layer norm": lambda n: [
+        x := tensor(n, 64), g := tensor(64, name="g"), topi.nn.layer_norm(x, g, None, [1])],
+    "matmul rows": lambda n: matmul((n, 24), (24, 64)),
+    "matmul columns": lambda n: matmul((10, 24), (24, n)),
+    "matmul depth": lambda n: matmul((10, n), (n, 48)),
+    "matmul nt": lambda n: matmul((n, 24), (n, 24), False, True),
+    "conv batch": lambda n: blocked((n, 1, 9, 9, 16), (2, 1, 3, 3, 16, 16), 1, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SYMBOLIC)
+@pytest.mark.parametrize("n", [0, 1, 7, 33])
+def test_same_values_with_symbolic_shapes(name, n):
+    check_same(SYMBOLIC[name](tir.Var("n", "int64")), n=n)

@@ -1,0 +1,13 @@
+"""Schedules for processors, computed from shapes and the machine model.
+
+`default_rules()` are tried in order; `Fallback`, the last, always succeeds.
+"""
+
+from ..base import ScheduleRule
+from .contraction import Contractions
+from .fallback import Fallback
+
+
+def default_rules() -> list[ScheduleRule]:
+    """The rules for processors, the most special first."""
+    return [Contractions(), Fallback()]

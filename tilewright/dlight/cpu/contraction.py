@@ -1,0 +1,231 @@
+"""Sums of products: matrix products and convolutions, by one register tile.
+
+`out[.., row.., col] += left[row.., k..] * right[k.., col]`: `col` is contiguous in `out` and in
+`right` and does not occur in `left`. A tile of rows by vectors of `col` accumulates in registers
+while the reduction runs over it; each step loads the vectors once and broadcasts a value a row.
+
+    parallel batch, column tile: row tile:
+        acc[rows][vectors] = 0
+        for k..: for k' in unrolled(8): acc += left[row, k] * right[k, vector]
+        out[row, vector] = epilogue(acc)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...support.errors import ScheduleError
+from ...target.machine import MachineModel
+from ...target.target import Target
+from ...tir import op as T
+from ...tir.expr import Var
+from ...tir.function import PrimFunc
+from ...tir.schedule import LoopRV, Schedule
+from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
+from ..base import ScheduleRule
+from .fallback import schedule_rest
+from .stages import (
+    block_infos,
+    extent_of,
+    inline_injective,
+    parallelize,
+    unroll_tile,
+    writeback,
+)
+from .tiling import (
+    RegisterTile,
+    reduction_unroll,
+    register_tile,
+    vector_lanes,
+    worth_parallel,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Roles:
+    """The axes of a contraction by what they do: see the module's text."""
+
+    left: Access
+    right: Access
+    column: IterInfo
+    outer_columns: list[IterInfo]
+    rows: list[IterInfo]
+    batch: list[IterInfo]
+    reduction: list[IterInfo]
+
+
+def roles_of(info: BlockInfo, found: Contraction) -> Roles | None:
+    """The axes sorted; None if no axis can be a vector without gathering."""
+    for left, right in ((found.left, found.right), (found.right, found.left)):
+        column = next((i for i in info.spatial if _is_column(i, found.out, left, right)), None)
+        if column is None:
+            continue
+        others = [i for i in info.spatial if i is not column]
+        columns = [i for i in others if i.var in right.variables and i.var not in left.variables]
+        rows = [i for i in others if i.var in left.variables and i.var not in right.variables]
+        batch = [i for i in others if i not in columns and i not in rows]
+        reduction = _reduction_order(info.reduction, left, right, {i.var for i in info.spatial})
+        return Roles(left, right, column, columns, rows, batch, reduction)
+    return None
+
+
+def _is_column(i: IterInfo, out: Access, left: Access, right: Access) -> bool:
+    return (
+        i.extent != 1
+        and out.is_unit(i.var)
+        and out.period(i.var) is None
+        and right.is_unit(i.var)
+        and i.var not in left.variables
+    )
+
+
+def _reduction_order(
+    axes: list[IterInfo], left: Access, right: Access, spatial: set[Var]
+) -> list[IterInfo]:
+    """Taps of a window first: neighbours must not share broadcasts across the unrolled body."""
+    windows = {
+        v
+        for access in (left, right)
+        for index in access.indices
+        if spatial & set(variables(index))
+        for v in variables(index)
+    }
+    last = [i for i in axes if i.var not in windows]
+    if not last:
+        return axes
+    innermost = last[-1]
+    return [*(i for i in axes if i is not innermost), innermost]
+
+
+def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
+    """The register tile for these axes."""
+    column = roles.column
+    period = roles.right.period(column.var)
+    lanes = vector_lanes(machine, dtype, period or column.extent)
+    extent = column.extent
+    vectors = None if extent is None else -(-extent // lanes)
+    rows = [i.extent for i in roles.rows[-2:]]
+    if vectors == 1 and roles.outer_columns:
+        vectors = roles.outer_columns[-1].extent
+        whole = True
+    else:
+        whole = False
+    limit = (period or extent or 4 * lanes) // lanes if vectors != 1 and not whole else 4
+    return register_tile(
+        machine,
+        lanes,
+        rows,
+        vectors,
+        max_rows=_row_limit(machine, roles),
+        max_vectors=max(1, min(4, limit)),
+        whole=whole or period is not None,
+    )
+
+
+def _row_limit(machine: MachineModel, roles: Roles) -> int:
+    """Rows far apart in memory compete for the ways of the first cache."""
+    if not roles.rows:
+        return 1
+    stride = roles.left.stride(roles.rows[-1].var)
+    near = isinstance(stride, T.IntImm) and 0 < stride.value <= 256
+    return 64 if near else max(4, min(8, machine.l1d.ways))
+
+
+class Contractions(ScheduleRule):
+    """Matrix products and convolutions whose vector axis is contiguous, with what surrounds them.
+
+    Each contraction is tiled for registers; what follows it element by element is computed on
+    the tile; what comes before it (padding, a cast) is computed once, in loops of its own.
+    """
+
+    def apply(self, func: PrimFunc, target: Target, tunable: bool) -> Schedule | None:
+        """The function with all its contractions tiled; None if there is none that can be."""
+        machine = MachineModel.of(target)
+        sch = Schedule(func, error_render_level="fast")
+        if not any(_roles(info) for info in block_infos(sch)):
+            return None
+        inline_injective(sch)
+        for info in block_infos(sch):
+            roles = _roles(info)
+            if roles is not None:
+                schedule_contraction(sch, info, roles, machine)
+        return schedule_rest(sch, machine)
+
+
+def _roles(info: BlockInfo) -> Roles | None:
+    found = info.contraction if info.is_plain() else None
+    return roles_of(info, found) if found is not None else None
+
+
+def schedule_contraction(
+    sch: Schedule, info: BlockInfo, roles: Roles, machine: MachineModel
+) -> None:
+    """Tiles one contraction for registers."""
+    out = info.output
+    if out is None:
+        raise ScheduleError("a contraction has one store")
+    tile = plan(machine, roles, out.buffer.dtype)
+    columns, vectors, vector = _split_columns(sch, roles, tile)
+    row_tiles, row_inner = _split_rows(sch, roles, tile)
+    reduce_loops, unrolled = _split_reduction(sch, roles, tile)
+    batch = [_loop(i) for i in roles.batch]
+    around = [*batch, *columns, *row_tiles]
+    sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
+    here = around[-1] if around else None
+    if here is None:
+        here = sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)
+        around = [here]
+    after = writeback(sch, info, here)
+    for loop in (unrolled, *row_inner, *vectors):
+        sch.unroll(loop)
+    sch.vectorize(vector)
+    unroll_tile(sch, after, len(around), tile.lanes)
+    if worth_parallel(machine, out.buffer.dtype, info.work()):
+        parallelize(sch, around[:-1] or around, machine)
+    sch.decompose_reduction(info.block_rv, (reduce_loops or [unrolled])[0])
+
+
+def _loop(i: IterInfo) -> LoopRV:
+    if i.loop_rv is None:
+        raise ScheduleError(f"the axis {i} is not one loop")
+    return i.loop_rv
+
+
+def _split_columns(
+    sch: Schedule, roles: Roles, tile: RegisterTile
+) -> tuple[list[LoopRV], list[LoopRV], LoopRV]:
+    """(loops over column tiles, vectors of a tile, lanes of a vector)."""
+    column = _loop(roles.column)
+    outer = [_loop(i) for i in roles.outer_columns]
+    extent = extent_of(sch, column)
+    if extent is None or extent > tile.lanes:
+        around, vectors, lanes = sch.split(column, [None, tile.vectors, tile.lanes])
+        return [*outer, around], [vectors], lanes
+    if not outer:
+        return [], [], column
+    around, vectors = sch.split(outer[-1], [None, tile.vectors])
+    return [*outer[:-1], around], [vectors], column
+
+
+def _split_rows(
+    sch: Schedule, roles: Roles, tile: RegisterTile
+) -> tuple[list[LoopRV], list[LoopRV]]:
+    """(loops over row tiles, rows of a tile)."""
+    loops = [_loop(i) for i in roles.rows]
+    untiled = loops[: len(loops) - len(tile.rows)]
+    outer, inner = list(untiled), []
+    for loop, size in zip(loops[len(untiled) :], tile.rows, strict=True):
+        around, within = sch.split(loop, [None, size])
+        outer.append(around)
+        inner.append(within)
+    return outer, inner
+
+
+def _split_reduction(
+    sch: Schedule, roles: Roles, tile: RegisterTile
+) -> tuple[list[LoopRV], LoopRV]:
+    """(loops of the reduction, its unrolled innermost steps)."""
+    loops = [_loop(i) for i in roles.reduction]
+    factor = reduction_unroll(tile, extent_of(sch, loops[-1]))
+    around, steps = sch.split(loops[-1], [None, factor])
+    return [*loops[:-1], around], steps

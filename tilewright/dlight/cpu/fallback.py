@@ -1,0 +1,55 @@
+"""The rule that always succeeds: each block by what it is, at least left as it is."""
+
+from __future__ import annotations
+
+from ...support.errors import ScheduleError
+from ...target.machine import MachineModel
+from ...target.target import Target
+from ...tir.function import PrimFunc
+from ...tir.schedule import Schedule
+from ...tir.stmt import ForKind
+from ..analysis import BlockInfo
+from ..base import ScheduleRule
+from .reduction import schedule_reduction
+from .stages import block_infos, inline_injective, schedule_injective
+
+
+class Fallback(ScheduleRule):
+    """Inlines what is computed element by element; then loops over each block that is left:
+    vectors along the contiguous axis, threads along the outer ones where the work is worth it."""
+
+    def apply(self, func: PrimFunc, target: Target, tunable: bool) -> Schedule | None:
+        """The function with what can be scheduled scheduled. None only for a function without
+        blocks, which is a schedule already."""
+        machine = MachineModel.of(target)
+        try:
+            sch = Schedule(func, error_render_level="none")
+        except ScheduleError:
+            return None
+        inline_injective(sch)
+        return schedule_rest(sch, machine)
+
+
+def schedule_rest(sch: Schedule, machine: MachineModel) -> Schedule:
+    """Schedules the blocks of which no loop runs in a special way yet, each by itself."""
+    for name in [info.name for info in block_infos(sch)]:
+        info = next((i for i in block_infos(sch) if i.name == name), None)
+        if info is not None and not is_scheduled(sch, info):
+            sch = schedule_alone(sch, info, machine)
+    return sch
+
+
+def schedule_alone(sch: Schedule, info: BlockInfo, machine: MachineModel) -> Schedule:
+    """Schedules one block; leaves it as it is where a step does not apply."""
+    step = schedule_injective if info.is_injective() else schedule_reduction
+    trial = sch.copy()
+    try:
+        step(trial, BlockInfo(trial, info.block_rv), machine)
+    except ScheduleError:
+        return sch
+    return trial
+
+
+def is_scheduled(sch: Schedule, info: BlockInfo) -> bool:
+    """True if one of the loops around the block is parallel, a vector, or unrolled."""
+    return any(sch.get(loop).kind != ForKind.SERIAL for loop in info.loops)

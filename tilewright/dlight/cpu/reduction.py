@@ -1,0 +1,161 @@
+"""Reductions: sums, extremes and means; pooling; convolutions of each channel by itself.
+
+Where an axis that is kept is contiguous, it is the vector, and several vectors accumulate:
+
+    parallel ..: for tile:
+        acc[tile][lanes] = 0
+        for k..: acc[tile] += a[k.., tile, lanes]
+        out[tile, lanes] = epilogue(acc)
+
+Where only the reduced axis is, each lane of a few vectors sums up its share of a row:
+
+    parallel row:
+        acc[4][lanes] = 0
+        for k: acc[4] += a[row, k, 4, lanes]
+        out[row] = epilogue(sum of acc)
+"""
+
+from __future__ import annotations
+
+import math
+
+from ...target.machine import MachineModel
+from ...tir import op as T
+from ...tir.schedule import LoopRV, Schedule
+from ..analysis import BlockInfo, IterInfo
+from .stages import attempt, extent_of, parallelize, unroll_tile, writeback
+from .tiling import divisor_up_to, vector_lanes, worth_parallel
+
+MAX_TAPS = 128
+"""Multiply-adds in the body of a window whose taps are all unrolled."""
+
+
+def schedule_reduction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+    """Schedules one reduction by the axis that is contiguous in memory."""
+    if not info.is_plain() or not info.reduction:
+        return
+    if info.output is None or info.block.init is None:
+        _parallel_rows(sch, info, machine)
+        return
+    column = kept_vector(info)
+    if column is not None:
+        _by_columns(sch, info, column, machine)
+    else:
+        _by_rows(sch, info, machine)
+
+
+def kept_vector(info: BlockInfo) -> IterInfo | None:
+    """The spatial axis that is contiguous in the output and in every input that has it."""
+    for i in reversed(info.spatial):
+        if i.extent == 1 or info.output is None or not info.output.is_unit(i.var):
+            continue
+        sources = [a for a in info.inputs if i.var in a.variables]
+        if sources and all(a.is_unit(i.var) and a.period(i.var) is None for a in sources):
+            return i
+    return None
+
+
+def reduced_vector(info: BlockInfo) -> IterInfo | None:
+    """The reduction axis that is contiguous in an input."""
+    for i in reversed(info.reduction):
+        if i.extent != 1 and any(a.is_unit(i.var) for a in info.inputs):
+            return i
+    return None
+
+
+def _loops(axes: list[IterInfo]) -> list[LoopRV]:
+    return [i.loop_rv for i in axes if i.loop_rv is not None]
+
+
+def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: MachineModel) -> None:
+    assert info.output is not None and column.loop_rv is not None
+    dtype = info.output.buffer.dtype
+    lanes = vector_lanes(machine, dtype, column.extent)
+    others = [i for i in info.spatial if i is not column]
+    wide = column.extent is None or column.extent >= 2 * lanes
+    most = max(2, machine.vector_registers // 4)
+    tile: list[LoopRV] = []
+    outer = _loops(others)
+    if column.extent is not None and column.extent <= lanes:
+        vector = column.loop_rv
+    elif wide:
+        around, within, vector = sch.split(column.loop_rv, _wide(column, lanes, most))
+        outer.append(around)
+        tile.append(within)
+    else:
+        around, vector = sch.split(column.loop_rv, [None, lanes])
+        outer.append(around)
+    if not tile:
+        moved = next((i for i in reversed(others) if i.extent != 1), None)
+        if moved is not None and moved.loop_rv in outer:
+            place = outer.index(moved.loop_rv)
+            around, within = sch.split(moved.loop_rv, [None, row_tile(moved.extent, most)])
+            outer[place] = around
+            tile.append(within)
+    reduce_loops = _loops(info.reduction)
+    sch.reorder(*outer, *reduce_loops, *tile, vector)
+    if not outer:
+        outer = [sch.add_unit_loop(reduce_loops[0])]
+    after = writeback(sch, info, outer[-1])
+    taps = math.prod(i.extent or MAX_TAPS for i in info.reduction)
+    width = math.prod(extent_of(sch, loop) or 1 for loop in tile)
+    for loop in (*(reduce_loops if taps * width <= MAX_TAPS else []), *tile):
+        attempt(sch.unroll, loop)
+    attempt(sch.vectorize, vector)
+    unroll_tile(sch, after, len(outer), lanes)
+    if worth_parallel(machine, dtype, info.work()):
+        parallelize(sch, outer, machine)
+    sch.decompose_reduction(info.block_rv, reduce_loops[0])
+
+
+def _wide(column: IterInfo, lanes: int, most: int) -> list[int | None]:
+    vectors = None if column.extent is None else -(-column.extent // lanes)
+    return [None, most if vectors is None else row_tile(vectors, most), lanes]
+
+
+def row_tile(extent: int | None, most: int) -> int:
+    """How many neighbours accumulate side by side: a divisor if one is large enough."""
+    if extent is None or extent <= most:
+        return extent or most
+    divisor = divisor_up_to(extent, most)
+    return divisor if 2 * divisor >= most else most
+
+
+def _by_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+    found = reduced_vector(info)
+    if found is None or not hasattr(sch, "rfactor"):
+        _parallel_rows(sch, info, machine)
+        return
+    assert info.output is not None and found.loop_rv is not None
+    dtype = info.output.buffer.dtype
+    lanes = machine.lanes(dtype)
+    width = _accumulators(found.extent, lanes)
+    if found.extent is not None and found.extent < 2 * lanes:
+        _parallel_rows(sch, info, machine)
+        return
+    raise NotImplementedError(width)
+
+
+def _accumulators(extent: int | None, lanes: int) -> int:
+    """How many vectors a row's sum is kept in."""
+    return 4 if extent is None else max(1, min(4, extent // lanes))
+
+
+def _parallel_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+    """The kept axes outside and parallel, the reduction inside and serial."""
+    outer, inner = _loops(info.spatial), _loops(info.reduction)
+    if not outer:
+        return
+    if inner:
+        attempt(sch.reorder, *outer, *inner)
+    dtype = info.block.writes[0].buffer.dtype if info.block.writes else "float32"
+    if worth_parallel(machine, dtype, _scalar_work(info, machine, dtype)):
+        parallelize(sch, outer, machine)
+
+
+def _scalar_work(info: BlockInfo, machine: MachineModel, dtype: str) -> int | None:
+    work = info.work()
+    return None if work is None else work * machine.lanes(dtype)
+
+
+__all__ = ["T", "kept_vector", "reduced_vector", "row_tile", "schedule_reduction"]

@@ -1,0 +1,194 @@
+"""Steps that the CPU rules share: inlining around a block, epilogues, plain loops."""
+
+from __future__ import annotations
+
+import math
+
+from ...ir.expr import IntImm
+from ...support.errors import ScheduleError
+from ...target.machine import MachineModel
+from ...tir import op as T
+from ...tir.expr import BufferLoad, Var
+from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ..analysis import BlockInfo, collect, condition_variables, root_block
+from .tiling import vector_lanes, worth_parallel
+
+MAX_UNROLL_STORES = 64
+
+
+def block_infos(sch: Schedule) -> list[BlockInfo]:
+    """The blocks directly under the root, in order."""
+    root = root_block(sch)
+    return [] if root is None else [BlockInfo(sch, rv) for rv in sch.get_child_blocks(root)]
+
+
+def extent_of(sch: Schedule, loop: LoopRV) -> int | None:
+    """The extent of a loop, None if it is known at run time only."""
+    extent = sch.get(loop).extent
+    return extent.value if isinstance(extent, IntImm) else None
+
+
+def attempt(step: object, *args: object, **options: object) -> bool:
+    """Calls a primitive; False, with nothing changed, if its conditions do not hold."""
+    try:
+        step(*args, **options)  # type: ignore[operator]
+    except ScheduleError:
+        return False
+    return True
+
+
+def is_cheap(info: BlockInfo) -> bool:
+    """True for a block worth computing again for each reader: it moves at most one value, or
+    does arithmetic without calls."""
+    if info.store is None:
+        return False
+    loads = collect(info.store.value, BufferLoad)
+    calls = [c for c in collect(info.store.value, T.Call) if _is_costly(c)]
+    return not calls or len(loads) == 0
+
+
+def _is_costly(call: object) -> bool:
+    name = getattr(getattr(call, "op", None), "name", "")
+    return name not in {"tir.if_then_else", "tir.likely", "tir.fabs", "tir.fma"}
+
+
+def inline_injective(sch: Schedule, keep: frozenset[str] = frozenset()) -> None:
+    """Inlines each injective block into its readers, unless it is costly and read several times,
+    feeds a reduction, or is named in `keep`."""
+    for info in block_infos(sch):
+        if info.name in keep or not info.is_injective():
+            continue
+        consumers = [BlockInfo(sch, rv) for rv in sch.get_consumers(info.block_rv)]
+        if not consumers or any(c.is_reduction() or not c.is_injective() for c in consumers):
+            continue
+        if is_cheap(info) or _reads(consumers, info) <= 1:
+            attempt(sch.compute_inline, info.block_rv)
+
+
+def _reads(consumers: list[BlockInfo], producer: BlockInfo) -> int:
+    written = producer.block.writes[0].buffer
+    total = 0
+    for c in consumers:
+        for a in c.inputs:
+            if a.buffer is written:
+                total += 1 if c.output and len(c.output.variables) <= len(a.variables) else 2
+    return total
+
+
+# ---- loops over injective blocks ------------------------------------------------------------
+
+
+def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+    """Loops over an injective block: the outer ones parallel, the innermost vectorized.
+
+    Neighbouring loops become one where every access goes on in memory from one to the next.
+    """
+    if not info.is_plain() or not info.loops or info.output is None:
+        return
+    count = contiguous_suffix(info)
+    order = [i.loop_rv for i in info.iters if i.loop_rv is not None]
+    attempt(sch.reorder, *order) if len(order) > 1 else None
+    inner = order[len(order) - count :]
+    outer = order[: len(order) - count]
+    vector = sch.fuse(*inner) if len(inner) > 1 else inner[0]
+    dtype = info.output.buffer.dtype
+    outer += vectorize_loop(sch, vector, vector_lanes(machine, dtype, extent_of(sch, vector)))
+    if worth_parallel(machine, dtype, info.work()) and outer:
+        parallelize(sch, outer, machine)
+
+
+def contiguous_suffix(info: BlockInfo) -> int:
+    """How many of the last axes may be one loop: along them each access is contiguous, or stands
+    still, and no choice between values depends on them."""
+    chosen = condition_variables(info.block.body)
+    accesses = [a for a in (info.output, *info.inputs) if a is not None]
+    count = 1
+    while count < len(info.iters):
+        outer, inner = info.iters[-count - 1], info.iters[-count]
+        if outer.var in chosen or info.iters[-1].var in chosen:
+            break
+        if not all(_continues(a, outer.var, inner.var, inner.dom) for a in accesses):
+            break
+        count += 1
+    return count
+
+
+def _continues(access: object, outer: Var, inner: Var, extent: object) -> bool:
+    high = access.stride(outer)  # type: ignore[attr-defined]
+    low = access.stride(inner)  # type: ignore[attr-defined]
+    if high is None or low is None or access.period(outer) or access.period(inner):  # type: ignore[attr-defined]
+        return False
+    from ...tir.arith import Analyzer
+
+    return bool(Analyzer().can_prove_equal(high, low * extent))
+
+
+def vectorize_loop(sch: Schedule, loop: LoopRV, lanes: int) -> list[LoopRV]:
+    """Vectorizes a loop by `lanes`; returns the loop around the vectors, if there is one."""
+    extent = extent_of(sch, loop)
+    if lanes <= 1 or extent == 1:
+        return [loop]
+    if extent is not None and extent <= lanes:
+        attempt(sch.vectorize, loop)
+        return []
+    around, inner = sch.split(loop, [None, lanes])
+    attempt(sch.vectorize, inner)
+    return [around]
+
+
+def parallelize(sch: Schedule, loops: list[LoopRV], machine: MachineModel) -> None:
+    """Runs the outermost loops in parallel: as many, fused, as give each core some iterations."""
+    chosen: list[LoopRV] = []
+    total = 1
+    for loop in loops:
+        chosen.append(loop)
+        extent = extent_of(sch, loop)
+        total *= extent if extent is not None else 1
+        if extent is None or total >= 16 * machine.cores:
+            break
+    fused = sch.fuse(*chosen) if len(chosen) > 1 else chosen[0]
+    if extent_of(sch, fused) != 1:
+        attempt(sch.parallel, fused)
+
+
+# ---- inside a tile --------------------------------------------------------------------------
+
+
+def unroll_tile(sch: Schedule, block: BlockRV, outside: int, lanes: int) -> None:
+    """The loops of `block` but the `outside` outermost: the last vectorized, the rest unrolled."""
+    loops = sch.get_loops(block)[outside:]
+    if not loops:
+        return
+    *rest, last = loops
+    rest += vectorize_loop(sch, last, lanes)
+    sizes = [extent_of(sch, loop) for loop in rest]
+    known = [s for s in sizes if s is not None]
+    if len(known) == len(sizes) and math.prod(known) <= MAX_UNROLL_STORES:
+        for loop in rest:
+            attempt(sch.unroll, loop)
+
+
+def writeback(sch: Schedule, info: BlockInfo, loop: LoopRV) -> BlockRV:
+    """Keeps what `info` computes in registers and lets what follows it, or a copy, run in each
+    iteration of `loop`. Returns that block."""
+    follower = sole_follower(sch, info)
+    if follower is not None:
+        taken = sch.copy()
+        if attempt(sch.reverse_compute_at, follower, loop):
+            sch.set_scope(info.block_rv, 0, "local")
+            return follower
+        del taken
+    made: BlockRV = sch.cache_write(info.block_rv, 0, "local")
+    sch.reverse_compute_at(made, loop)
+    return made
+
+
+def sole_follower(sch: Schedule, info: BlockInfo) -> BlockRV | None:
+    """The block that reads the result at its own place, if no other block reads it."""
+    consumers = sch.get_consumers(info.block_rv)
+    if len(consumers) != 1 or info.output is None:
+        return None
+    follower = BlockInfo(sch, consumers[0])
+    reads = [a for a in follower.inputs if a.buffer is info.output.buffer]
+    one = len({tuple(map(id, a.indices)) for a in reads}) == 1
+    return consumers[0] if one and follower.is_injective() else None

@@ -1,0 +1,151 @@
+"""Tile sizes from shapes and the machine model: pure functions, no schedule in sight."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...support.dtypes import dtype_of
+from ...target.machine import MachineModel
+
+LOAD_PORTS = 2
+FMA_LATENCY = 4
+MAX_UNROLLED = 256
+"""Multiply-adds in the unrolled body of an innermost loop: beyond it, only code size grows."""
+
+PARALLEL_STEPS = 20_000
+"""Vector operations below which a kernel stays on one thread: a hand-over costs about as much."""
+
+
+@dataclass(frozen=True)
+class RegisterTile:
+    """The accumulators of a kernel: `rows` (a size for each row axis) by `vectors` of `lanes`."""
+
+    rows: tuple[int, ...]
+    vectors: int
+    lanes: int
+
+    @property
+    def count(self) -> int:
+        """How many vectors accumulate."""
+        return math.prod(self.rows) * self.vectors
+
+
+def vector_lanes(machine: MachineModel, dtype: str, extent: int | None) -> int:
+    """The lanes of a vector along an axis: a full register, less if the axis is shorter, and
+    whole divisions of an axis that full registers do not divide where that costs little."""
+    full = machine.lanes(dtype)
+    if extent is None or extent % full == 0:
+        return full
+    if extent < full:
+        return max(1, extent)
+    best = max(n for n in range(1, full + 1) if extent % n == 0)
+    return best if 2 * best >= full else full
+
+
+def fits(machine: MachineModel, rows: int, vectors: int) -> bool:
+    """Whether accumulators, one row of the vector operand and a broadcast fit in registers."""
+    return rows * vectors + vectors + 1 <= machine.vector_registers
+
+
+def step_cycles(machine: MachineModel, rows: int, vectors: int) -> float:
+    """Cycles for one step of the reduction: limited by multiply-adds, loads or latency."""
+    return max(
+        rows * vectors / machine.fma_ports, (rows + vectors) / LOAD_PORTS, float(FMA_LATENCY)
+    )
+
+
+def parts(extent: int | None, size: int) -> list[tuple[float, int]]:
+    """(how often, size) of the pieces into which an axis falls, the remainder last."""
+    if extent is None:
+        return [(1 / size, size)]
+    full, rest = divmod(extent, size)
+    return [(n, s) for n, s in ((full, size), (1, rest)) if n and s]
+
+
+def tile_cycles(
+    machine: MachineModel,
+    rows: Sequence[int | None],
+    vectors: int | None,
+    tile: Sequence[int],
+    width: int,
+) -> float:
+    """Cycles for one step of the reduction over the whole output, cut into such tiles."""
+    pieces = [parts(extent, size) for extent, size in zip(rows, tile, strict=True)]
+    total = 0.0
+    for *row, (often, v) in itertools.product(*pieces, parts(vectors, width)):
+        count = math.prod(n for n, _ in row) * often
+        total += count * step_cycles(machine, math.prod(s for _, s in row), v)
+    return total
+
+
+def register_tile(
+    machine: MachineModel,
+    lanes: int,
+    rows: Sequence[int | None],
+    vectors: int | None,
+    *,
+    max_rows: int = 64,
+    max_vectors: int = 4,
+    whole: bool = False,
+) -> RegisterTile:
+    """The tile with the fewest cycles among those that fit in registers.
+
+    `rows`: extents of the row axes, outermost first (None: known at run time). An outer axis is
+    tiled only together with the whole of those inside it. `vectors`: how many vectors the other
+    operand has along the vector axis. `whole`: the number of vectors must divide `vectors`.
+    """
+    best: tuple[tuple[float, ...], RegisterTile] | None = None
+    widths = range(1, min(max_vectors, vectors or max_vectors) + 1)
+    for width in widths:
+        if whole and vectors is not None and vectors % width:
+            continue
+        for tile in _row_tiles(rows, max_rows):
+            count = math.prod(tile)
+            if not fits(machine, count, width):
+                continue
+            cycles = tile_cycles(machine, rows, vectors, tile, width)
+            remainders = sum(e is not None and e % s != 0 for e, s in zip(rows, tile, strict=True))
+            key = (round(cycles * (1 + 0.02 * remainders), 6), abs(width - 2), -count)
+            if best is None or key < best[0]:
+                best = (key, RegisterTile(tile, width, lanes))
+    if best is None:
+        return RegisterTile((1,) * len(rows), 1, lanes)
+    return best[1]
+
+
+def _row_tiles(rows: Sequence[int | None], limit: int) -> list[tuple[int, ...]]:
+    """The shapes of a tile over the row axes."""
+    if not rows:
+        return [()]
+    *outer, inner = rows
+    ones = (1,) * len(outer)
+    made = [(*ones, n) for n in range(1, min(limit, inner or limit) + 1)]
+    if outer and inner is not None and inner < limit:
+        above = _row_tiles(outer, limit // max(1, inner))
+        made += [(*t, inner) for t in above if math.prod(t) > 1]
+    return made
+
+
+def divisor_up_to(extent: int | None, limit: int) -> int:
+    """The largest divisor of `extent` that is at most `limit`; 1 if it is not known."""
+    if not extent:
+        return 1
+    return max(n for n in range(1, max(1, min(limit, extent)) + 1) if extent % n == 0)
+
+
+def reduction_unroll(tile: RegisterTile, extent: int | None) -> int:
+    """How many steps of the reduction stand side by side in the innermost loop."""
+    return divisor_up_to(extent, max(1, min(8, MAX_UNROLLED // max(1, tile.count))))
+
+
+def worth_parallel(machine: MachineModel, dtype: str, steps: int | None) -> bool:
+    """Whether `steps` scalar operations outweigh handing work to other threads."""
+    return steps is None or steps / machine.lanes(dtype) >= PARALLEL_STEPS
+
+
+def bytes_of(dtype: str, elements: int) -> int:
+    """The memory that so many elements take."""
+    return elements * max(8, dtype_of(dtype).bits) // 8
