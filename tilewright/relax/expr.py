@@ -14,6 +14,7 @@ from ..ir.op import Op
 from ..support.dtypes import dtype_name, dtype_of
 from ..support.errors import ArgumentError
 from ..support.span import Span
+from ..tir.expr import Call as TirCall
 from .base import HOOKS, Expr, ExprWithOp, ShapeExpr, StructInfo
 from .struct_info import ItemsAsFields, TensorStructInfo
 
@@ -455,4 +456,13 @@ HOOKS["operator"] = _operator
 HOOKS["call"] = lambda func, args, attrs: Call(
     func, tuple(as_expr(a) for a in args), Attrs(attrs or {})
 )
-OPERATORS["call_relax_global"] = lambda gvar, args: Call(gvar, tuple(as_expr(a) for a in args))
+
+
+def _call_global(gvar: GlobalVar, args: Sequence[Any]) -> Any:
+    """A call from Relax if all arguments are values of Relax, else one from TensorIR."""
+    if all(isinstance(a, (Expr, tuple, list, np.ndarray)) for a in args):
+        return Call(gvar, tuple(as_expr(a) for a in args))
+    return TirCall("void", gvar, tuple(args))
+
+
+OPERATORS["call_global"] = _call_global

@@ -552,6 +552,7 @@ CALLS: dict[str, Rule] = {
     "relax.invoke_pure_closure": _invoke,
     "relax.make_closure": _make_closure,
     "relax.null_value": lambda builder, call: Imm(None),
+    "relax.builtin.stop_lift_params": lambda builder, call: builder.operand(call.args[0]),
     "relax.shape_of": _shape_of,
     "relax.tensor_to_shape": _packed_rule("vm.builtin.tensor_to_shape"),
     "relax.shape_to_tensor": _packed_rule("relax.run.shape_to_tensor"),

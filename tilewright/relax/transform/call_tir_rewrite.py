@@ -12,7 +12,7 @@ from ...support.errors import CompileError
 from ..base import Expr, ShapeExpr, StructInfo
 from ..expr import Call, PrimValue, Tuple, Var, VarBinding
 from ..expr_functor import PyExprMutator
-from ..op.memory import alloc_tensor
+from ..op.builtin import alloc_tensor
 from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import module_level
 

@@ -6,7 +6,8 @@ from ...ir.op import Op
 from ...ir.transform import Pass
 from ..analysis.variables import uses_of
 from ..expr import Binding, Call, Function, MatchCast, SeqExpr, Tuple, TupleGetItem, Var, VarBinding
-from ..op.memory import kill_object, kill_storage, kill_tensor
+from ..op.memory import kill_storage, kill_tensor
+from ..op.vm import kill_object
 from ..struct_info import ObjectStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import function_level
 

@@ -34,7 +34,7 @@ from ..expr import (
     Var,
     VarBinding,
 )
-from ..op.memory import alloc_storage, size_in_bytes, tensor_in_storage
+from ..op.memory import alloc_storage, alloc_tensor, size_in_bytes
 from ..struct_info import ObjectStructInfo, TensorStructInfo
 from ._pass import module_level
 
@@ -235,7 +235,7 @@ class Planner:
             allocation = allocations.get(var)
             if allocation is not None and allocation.storage is not None:
                 shape, dtype = allocation.call.args[0], allocation.call.args[1]
-                value = tensor_in_storage(allocation.storage, allocation.offset, shape, dtype)  # type: ignore[arg-type]
+                value = alloc_tensor(allocation.storage, allocation.offset, shape, dtype)  # type: ignore[arg-type]
                 yield VarBinding(var, value.replace(span=allocation.call.span), span=binding.span)
             else:
                 yield self._inner(binding)
