@@ -3,6 +3,7 @@
 from ._pass import dataflowblock_pass, function_pass
 from .annotate_tir_op_pattern import AnnotateTIROpPattern, OpPatternKind, analyze_op_pattern
 from .bind_params import BindParams, BindSymbolicVars
+from .blocked_layout import BlockChannels
 from .call_tir_rewrite import CallTIRRewrite
 from .canonicalize_bindings import CanonicalizeBindings
 from .dead_code_elimination import DeadCodeElimination
@@ -16,6 +17,7 @@ from .kill_after_last_use import KillAfterLastUse
 from .lambda_lift import LambdaLift
 from .legalize_ops import LegalizeOps, register_legalize
 from .normalize import AttachGlobalSymbol, Normalize, NormalizeGlobalVar
+from .pack_weights import PackWeights
 from .rewrite_dataflow_reshape import RewriteDataflowReshape
 from .static_plan_block_memory import StaticPlanBlockMemory
 from .to_non_dataflow import RemovePurityChecking, ToNonDataflow

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ...ir.expr import GlobalVar, PrimExpr
+from ...ir.expr import GlobalVar, IntImm, PrimExpr
 from ...ir.module import IRModule
 from ...ir.op import Op
 from ...ir.transform import Pass
 from ...tir.arith import Analyzer
-from ...tir.buffer import flat_indices
+from ...tir.buffer import Buffer, flat_indices
 from ...tir.expr import BufferLoad
 from ...tir.function import PrimFunc
 from ...tir.stmt import BlockRealize, BufferStore, For, Stmt
@@ -47,12 +47,21 @@ def has_reshape_pattern(func: PrimFunc) -> bool:
     if store.buffer is not arrays[1] or store.value.buffer is not arrays[0] or block.init:
         return False
     analyzer = Analyzer()
+    if not analyzer.can_prove_equal(_size(arrays[0]), _size(arrays[1])):
+        return False
     for axis in block.iter_vars:
         if axis.dom is not None:
             analyzer.bind(axis.var, axis.dom)
     read = flat_indices(store.value.buffer, store.value.indices)[0]
     written = flat_indices(store.buffer, store.indices)[0]
     return bool(analyzer.can_prove_equal(read, _as(written, read.dtype)))
+
+
+def _size(buffer: Buffer) -> PrimExpr:
+    total: PrimExpr = IntImm("int64", 1)
+    for extent in buffer.shape:
+        total = total * _as(extent, "int64")
+    return total
 
 
 def _as(value: PrimExpr, dtype: str) -> PrimExpr:
