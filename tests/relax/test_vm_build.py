@@ -211,3 +211,102 @@ def test_upper_bounds_make_memory_static() -> None:
     mod = mod.with_functions(dict.fromkeys(mod, bounded))
     executable = agree(mod, random(3, 4))
     assert "alloc_storage(128)" in executable.functions["main"].as_text()
+
+
+def test_kernels_with_several_results() -> None:
+    x = tensor_var("x", [4, 6])
+
+    def write(bb):
+        parts = bb.emit(relax.op.split(relax.op.exp(x), 3, axis=1))
+        return relax.op.add(relax.op.multiply(parts[0], parts[1]), relax.op.exp(parts[2]))
+
+    agree(module([x], write), random(4, 6))
+
+
+def test_items_of_tuple_parameters_and_results() -> None:
+    info = relax.TensorStructInfo([n, 2])
+    t = relax.Var("t", relax.TupleStructInfo([info, relax.TupleStructInfo([info])]))
+
+    def write(bb):
+        inner = bb.emit(t[1])
+        both = bb.emit(relax.op.concat([t[0], inner[0]], axis=0))
+        return relax.Tuple([inner, relax.Tuple([both, t[0]])])
+
+    agree(module([t], write), (random(3, 2), (random(3, 2, seed=1),)))
+
+
+def test_recursion() -> None:
+    i = relax.Var("i", relax.TensorStructInfo([], "int32"))
+    x = tensor_var("x", [2])
+    bb = relax.BlockBuilder()
+    gvar = relax.GlobalVar("loop")
+    gvar._struct_info = relax.FuncStructInfo([i.struct_info, x.struct_info], x.struct_info)
+    again = gvar(relax.op.subtract(i, relax.const(1)), relax.op.add(x, x))
+    body = relax.If(relax.op.greater(i, relax.const(0)), again, x)
+    mod = relax.transform.Normalize()(
+        bb.get().with_functions({gvar: relax.Function([i, x], body, x.struct_info)})
+    )
+    with_main = relax.BlockBuilder(mod)
+    with with_main.function("main", [x]):
+        out = with_main.emit(with_main.get().get_global_var("loop")(relax.const(5), x))
+        with_main.emit_func_output(out)
+    value = random(2)
+    executable, vm = machine(with_main.get())
+    np.testing.assert_allclose(as_numpy(vm["main"](value)), value * 32)
+
+
+def test_packed_functions_and_effects(capsys) -> None:
+    from tilewright.ffi import register_func
+
+    @register_func("relax_test.twice", override=True)
+    def twice(value):
+        from tilewright.runtime.ndarray import tensor
+
+        return tensor(value.numpy() * 2)
+
+    x = tensor_var("x", [n])
+    bb = relax.BlockBuilder()
+    with bb.function("main", [x], pure=False):
+        with bb.dataflow():
+            y = bb.emit(relax.op.exp(x))
+            y = bb.emit_output(
+                relax.op.call_pure_packed("relax_test.twice", y, sinfo_args=x.struct_info)
+            )
+        bb.emit(relax.op.print(relax.op.shape_of(y), format="shape {}"))
+        bb.emit(relax.op.assert_op(relax.const(True), format="never"))
+        bb.emit_func_output(bb.emit(relax.op.add(y, x)))
+    agree(bb.get(), random(3))
+    assert capsys.readouterr().out.count("shape") == 2
+
+
+def test_a_failed_assertion_stops_the_program() -> None:
+    c = tensor_var("c", [], "bool")
+    bb = relax.BlockBuilder()
+    with bb.function("main", [c], pure=False):
+        bb.emit(relax.op.assert_op(c, format="must hold"))
+        bb.emit_func_output(c)
+    with pytest.raises(Exception, match="must hold"):
+        machine(bb.get())[1]["main"](np.array(False))
+
+
+def test_constants_are_shared_with_the_executable() -> None:
+    weight = random(64, 64)
+    x = tensor_var("x", [2, 64])
+    mod = module([x], lambda bb: relax.op.matmul(x, relax.const(weight)))
+    executable, _ = machine(mod)
+    assert executable.constants[0].data_ptr() == weight.ctypes.data
+
+
+def test_memory_that_branches_use_is_not_reused() -> None:
+    x, c = tensor_var("x", [4, 4]), tensor_var("c", [], "bool")
+    bb = relax.BlockBuilder()
+    with bb.function("main", [x, c]):
+        a = bb.emit(relax.op.nn.softmax(x))
+        b = bb.emit(relax.op.nn.softmax(a))
+        yes = relax.op.add(relax.op.nn.softmax(b), a)
+        no = relax.op.nn.softmax(relax.op.matmul(b, b))
+        y = bb.emit(relax.If(c, yes, no))
+        z = bb.emit(relax.op.nn.softmax(relax.op.add(y, a)))
+        bb.emit_func_output(z)
+    for condition in (True, False):
+        agree(bb.get(), random(4, 4), np.array(condition))

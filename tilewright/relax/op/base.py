@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import Any
 
@@ -295,7 +296,7 @@ register_op(
 register_op(
     "relax.print",
     infer=lambda call: TupleStructInfo(()),
-    evaluate=lambda call, args: print(_format(call, args)) or (),
+    evaluate=lambda call, args: builtins.print(_format(call, args)) or (),
     FPurity=False,
 )
 
