@@ -144,7 +144,7 @@ class _Wrapper:
 
     def _label(self, param: Var) -> str:
         buffer = self.func.buffer_map.get(param)
-        position = list(self.func.params).index(param)
+        position = next(i for i, p in enumerate(self.func.params) if p is param)
         return f"argument {position} `{buffer.name if buffer is not None else param.name}`"
 
     def _handle(self, index: int, param: Var, kind: Var, name: str) -> None:
