@@ -16,3 +16,4 @@ from .relations import (
     tir_vars_in_struct_info,
 )
 from .variables import *
+from .well_formed import check_well_formed, problems, well_formed

@@ -11,8 +11,9 @@ from ...tir.buffer import Buffer, flat_indices
 from ...tir.expr import BufferLoad
 from ...tir.function import PrimFunc
 from ...tir.stmt import BlockRealize, BufferStore, For, Stmt
+from ..analysis.variables import uses_of
 from ..base import Expr
-from ..expr import Call, DataflowVar, Tuple, VarBinding
+from ..expr import Call, DataflowBlock, DataflowVar, Tuple, Var, VarBinding
 from ..expr_functor import PyExprMutator
 from ..struct_info import TensorStructInfo
 from ._pass import module_level
@@ -77,10 +78,19 @@ class _Rewriter(PyExprMutator):
         super().__init__(mod)
         self.mod = mod
         self.views: dict[str, bool] = {}
+        self.leaving: set[Var] = set()
+
+    def visit_dataflow_block_(self, block: DataflowBlock) -> None:
+        """A block: what it puts into tuples may leave it, and so must have its own memory."""
+        self.leaving = {
+            var for b in block.bindings if not isinstance(b.value, Call) for var in uses_of(b.value)
+        }
+        super().visit_dataflow_block_(block)
 
     def visit_var_binding_(self, binding: VarBinding) -> None:
         """`lv = call_tir(reshape, (x,))`  ->  `lv = reshape(x)`, a view; outputs stay copies."""
-        value = self._view(binding.value) if isinstance(binding.var, DataflowVar) else None
+        inner = isinstance(binding.var, DataflowVar) and binding.var not in self.leaving
+        value = self._view(binding.value) if inner else None
         if value is None:
             super().visit_var_binding_(binding)
         else:
@@ -103,7 +113,7 @@ class _Rewriter(PyExprMutator):
     def _is_view(self, gvar: GlobalVar) -> bool:
         known = self.views.get(gvar.name_hint)
         if known is None:
-            func = self.mod[gvar] if gvar in self.mod else None
+            func = self.mod[gvar] if gvar in self.mod else None  # noqa: SIM401
             known = self.views[gvar.name_hint] = isinstance(func, PrimFunc) and is_view(func)
         return known
 
