@@ -35,7 +35,7 @@ from tilewright.tir.expr import (
     Select,
     Shuffle,
     Sub,
-)  # fmt: skip
+)
 
 from .native import elementwise
 
@@ -333,6 +333,17 @@ def test_shuffle_picks_lanes() -> None:
     x, y = a.reshape(-1, 8), b.reshape(-1, 8)
     expected = np.concatenate([x[:, picks[:4]], y[:, [0, 1, 7, 4]]], 1).ravel()
     assert np.array_equal(value, expected)
+
+
+def test_shuffles_of_conversions_from_different_types() -> None:
+    """LLVM 22 has a pass that aborts the process on this one."""
+    a, b = floats("float32", 0), floats("float64", 1)
+    picks = [const(p, "int32") for p in (0, 4, 1, 5)]
+    value = elementwise(
+        lambda x, y: Shuffle((Cast("int32x4", x), Cast("int32x4", y)), picks), a, b, lanes=4
+    )
+    x, y = (converted(v, "int32").reshape(-1, 4) for v in (a, b))
+    assert np.array_equal(value, np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], 1).ravel())
 
 
 def test_long_sums_do_not_recurse() -> None:

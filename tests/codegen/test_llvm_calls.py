@@ -5,19 +5,22 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 import tvm_ffi
 
 from tilewright import tir
-from tilewright.codegen.llvm.codegen import emit_module
+from tilewright.codegen.llvm.codegen import emit_module, failing_functions
 from tilewright.codegen.llvm.modules import call_groups, emit_modules
 from tilewright.ir.expr import GlobalVar
 from tilewright.ir.type import PrimType
 from tilewright.support.errors import CompileError
 from tilewright.target.codegen import llvm_lookup_intrinsic_id
+from tilewright.target.machine import model_of
 from tilewright.tir import (
     AssertStmt,
+    Buffer,
     BufferLoad,
     BufferStore,
     Call,
@@ -25,6 +28,7 @@ from tilewright.tir import (
     LetStmt,
     PrimExpr,
     PrimFunc,
+    Ramp,
     SeqStmt,
     Stmt,
     StringImm,
@@ -33,7 +37,7 @@ from tilewright.tir import (
     call_packed,
     const,
     decl_buffer,
-)  # fmt: skip
+)
 
 from .native import Compiled, run
 
@@ -123,6 +127,30 @@ def test_a_failure_passes_through_callers() -> None:
     SEEN.clear()
     assert compiled("outer", -1) == -1 and SEEN == []
     assert compiled("outer", 7) == 0 and SEEN == [(7,)]
+
+
+def test_callers_of_what_can_fail_can_fail() -> None:
+    n = Var("n", "int32")
+    check = PrimFunc([n], AssertStmt(n > 0, StringImm("bad"), Evaluate(i32(0))))
+
+    def calling(name: str) -> PrimFunc:
+        return PrimFunc([n], Evaluate(Call("int32", GlobalVar(name), (n,))))
+
+    functions = {"top": calling("middle"), "middle": calling("check"), "check": check,
+                 "other": calling("sin")}  # fmt: skip
+    assert failing_functions(functions) == {"top", "middle", "check"}
+    del functions["other"]
+    compiled = Compiled(functions)
+    status = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int32)(compiled.address("top"))
+    assert status(-1) == -1 and status(1) == 0
+
+
+def test_a_packed_call_inside_arithmetic_can_fail() -> None:
+    a = decl_buffer((1,), "int32", "a")
+    inner = Call("int32", "tir.tvm_call_packed", (StringImm("tilewright.test.note"), i32(20)))
+    func = PrimFunc([a.data], BufferStore(a, inner * 2 + 2, [0]))
+    y = np.zeros(1, np.int32)
+    assert run(func, y) == 0 and y[0] == 42
 
 
 def test_packed_arguments_keep_their_kinds() -> None:
@@ -261,3 +289,44 @@ def test_functions_are_grouped_by_their_calls() -> None:
     texts = emit_modules(functions)
     assert ["@a(" in t for t in texts] == [True, False]
     assert "define void @b(" in texts[1] and "define void @d(" in texts[0]
+
+
+def has(*features: str) -> bool:
+    return model_of({}).has(*features)
+
+
+@pytest.mark.skipif(not has("avx512vnni"), reason="the processor has no VNNI")
+def test_dot_products_of_bytes() -> None:
+    acc, a, b = (decl_buffer((n,), d, d) for n, d in ((16, "int32"), (64, "uint8"), (64, "int8")))
+
+    def load(buffer: Buffer, lanes: int) -> PrimExpr:
+        return BufferLoad(buffer, [Ramp(i32(0), i32(1), lanes)])
+
+    name = StringImm("llvm.x86.avx512.vpdpbusd.512")
+    dot = Call("int32x16", "tir.call_llvm_pure_intrin",
+               (name, load(acc, 16), load(a, 64), load(b, 64)))  # fmt: skip
+    store = BufferStore(acc, dot, [Ramp(i32(0), i32(1), 16)])
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, 64).astype(np.uint8), rng.integers(-128, 128, 64).astype(np.int8)
+    out = np.arange(16, dtype=np.int32)
+    run(PrimFunc([acc.data, a.data, b.data], store), out, x, y)
+    products = (x.astype(np.int32) * y).reshape(16, 4).sum(1)
+    assert np.array_equal(out, np.arange(16) + products)
+
+
+@pytest.mark.skipif(not has("avx512bf16"), reason="the processor has no dot product of bfloat16")
+def test_dot_products_of_bfloat16() -> None:
+    acc = decl_buffer((16,), "float32", "acc")
+    a, b = (decl_buffer((32,), "bfloat16", n) for n in "ab")
+    whole = Ramp(i32(0), i32(1), 32)
+    name = StringImm("llvm.x86.avx512bf16.dpbf16ps.512")
+    where = [Ramp(i32(0), i32(1), 16)]
+    args = (name, BufferLoad(acc, where), BufferLoad(a, [whole]), BufferLoad(b, [whole]))
+    store = BufferStore(acc, Call("float32x16", "tir.call_llvm_pure_intrin", args), where)
+    x, y = (np.arange(32).astype(ml_dtypes.bfloat16) - n for n in (3, 9))
+    out = np.zeros(16, np.float32)
+    compiled = Compiled({"kernel": PrimFunc([acc.data, a.data, b.data], store)})
+    compiled("kernel", out, x, y)
+    expected = (x.astype(np.float32) * y.astype(np.float32)).reshape(16, 2).sum(1)
+    assert np.array_equal(out, expected)
+    assert "vdpbf16ps" in compiled.asm and "vpsrld" not in compiled.asm

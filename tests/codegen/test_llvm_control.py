@@ -37,7 +37,7 @@ from tilewright.tir import (
     While,
     const,
     decl_buffer,
-)  # fmt: skip
+)
 
 from .native import Compiled, live_workspaces, run
 

@@ -45,7 +45,7 @@ from tilewright.tir import (
     const,
     decl_buffer,
     interpreter,
-)  # fmt: skip
+)
 from tilewright.tir.expr import EQ, GE, LT, NE, Add, Mul, Sub
 
 from .native import Compiled

@@ -29,7 +29,7 @@ from tilewright.tir import (
     Var,
     const,
     decl_buffer,
-)  # fmt: skip
+)
 
 from .native import Compiled, live_workspaces, run
 

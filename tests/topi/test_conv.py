@@ -126,8 +126,39 @@ def test_conv_transpose(ci, co, size, kernel, stride, padding, extra, groups, di
     n = len(size)
     x, w = data(2, ci, *size), data(ci, co, *kernel)
     expected = conv_transpose_python(x, w, stride, padding[:n], padding[n:], extra, groups, dilation)
-    check(lambda a, b: topi.nn.conv_transpose(a, b, stride, padding, None, extra, groups, dilation),
+    check(lambda a, b: topi.nn.conv_transpose(a, b, stride, padding, extra, dilation, groups),
           lambda *_: expected, x, w, rtol=1e-4, atol=1e-4, shapes=("static",))  # fmt: skip
+
+
+def test_transposed_layouts():
+    x, w = data(1, 4, 3, 5), data(4, 2, 3, 2)
+    expected = conv_transpose_python(x, w, [2, 1], [1, 0], [0, 1], [1, 0], 2)
+    check(lambda a, b: topi.nn.conv_transpose(a, b, (2, 1), (1, 0, 0, 1), (1, 0), 1, 2, "NHWC",
+                                              "HWOI"),
+          lambda *_: expected.transpose(0, 2, 3, 1), np.ascontiguousarray(x.transpose(0, 2, 3, 1)),
+          np.ascontiguousarray(w.transpose(2, 3, 1, 0)), rtol=1e-4, atol=1e-5,
+          shapes=("static",))  # fmt: skip
+
+
+@pytest.mark.parametrize("layouts", [
+    ("NCHW4c", "OIHW4i2o", "NCHW2c"), ("NCHW", "OIHW4o", "NCHW4c"), ("NCHW2c", "OIHW", "NHWC"),
+    ("NHWC", "HWIO", "NCHW"), ("NCHW4c", "OIHW2i4o2i", "NCHW4c"), ("NCHW8c", "OHWI8o", "NCHW4c"),
+])  # fmt: skip
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_any_layouts(layouts, groups):
+    x, w = data(1, 8, 5, 4), data(8, 8 // groups, 3, 3)
+    blocks = layouts[1].count("i") and 4
+    if blocks and (8 // groups) % blocks:
+        return
+    expected = conv_python(x, w, [2, 1], [1, 1], [1, 1], [1, 1], groups)
+
+    def run(a, b):
+        ins = topi.layout_transform(a, "NCHW", layouts[0])
+        filt = topi.layout_transform(b, "OIHW", layouts[1])
+        out = topi.nn.conv(ins, filt, (2, 1), 1, 1, groups, *layouts)
+        return topi.layout_transform(out, layouts[2], "NCHW")
+
+    check(run, lambda *_: expected, x, w, rtol=1e-4, atol=1e-5, shapes=("static",))
 
 
 def test_transposed_names():

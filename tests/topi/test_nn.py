@@ -100,14 +100,20 @@ POOLS = [
 def test_pool2d(kernel, stride, dilation, padding, ceil, kind, counted):
     expected = ref.poolnd_python(X, kernel, stride, dilation, padding[:2], padding[2:], kind,
                                  counted, ceil)  # fmt: skip
-    shapes = ("static",) if ceil else ("static", "symbolic")
     check(lambda t: topi.nn.pool2d(t, kernel, stride, dilation, padding, kind, ceil,
                                    count_include_pad=counted),
-          lambda v: expected, X, rtol=1e-5, shapes=shapes)  # fmt: skip
+          lambda v: expected, X, rtol=1e-5)  # fmt: skip
     check(lambda t: topi.nn.pool2d(t, kernel, stride, dilation, padding, kind, ceil, "NHWC",
                                    counted),
           lambda v: expected.transpose(0, 2, 3, 1), np.ascontiguousarray(X.transpose(0, 2, 3, 1)),
           rtol=1e-5, shapes=("static",))  # fmt: skip
+
+
+def test_pool_of_any_rank():
+    check(lambda t: topi.nn.pool(t, 2, 2, 1, 0, "max"),
+          lambda v: ref.poolnd_python(v, (2, 2), (2, 2), (1, 1), (0, 0), (0, 0), "max"), X)  # fmt: skip
+    check(lambda t: topi.nn.adaptive_pool(t, 3, "avg", "NCW"),
+          lambda v: ref.adaptive_pool_python(v, (3,), "avg"), X[..., 0], rtol=1e-5)  # fmt: skip
 
 
 def test_pool_in_other_layouts():

@@ -12,8 +12,7 @@ from ..ir.module import IRModule
 from ..ir.transform import Pass
 from ..relax.pipeline import get_pipeline
 from ..relax.transform import BindParams
-from ..relax.vm_build import build_functions
-from ..runtime.executable import Executable
+from ..relax.vm_build import lower_to_executable
 from ..support.errors import ArgumentError
 from ..support.progress import stage
 from ..target import Target
@@ -50,7 +49,8 @@ def compile(
         whole = BindParams("main", dict(params))(whole)
     has_graph = any(isinstance(f, relax.Function) for _, f in whole.items())
     if has_graph and relax_pipeline is not None:
-        passes = get_pipeline(relax_pipeline) if isinstance(relax_pipeline, str) else relax_pipeline
+        name = "default_build" if relax_pipeline == "default" else relax_pipeline
+        passes = get_pipeline(name) if isinstance(name, str) else name
         with chosen, stage("Optimize the graph"):
             whole = passes(whole)
     return build_module(whole, chosen, tir_pipeline or (lambda m: m))
@@ -58,13 +58,11 @@ def compile(
 
 def build_module(whole: IRModule, target: Target, tir_pipeline: TirPipeline) -> CompiledExecutable:
     """An executable from a module whose graph functions call kernels only."""
-    kernels = {v: f for v, f in whole.items() if isinstance(f, PrimFunc)}
-    graph = {v: f for v, f in whole.items() if isinstance(f, relax.Function)}
-    functions, constants = build_functions(whole.with_functions(graph)) if graph else ({}, [])
-    flat = lowered(scheduled(whole.with_functions(dict(kernels)), target), target, tir_pipeline)
+    executable, kernels = lower_to_executable(whole)
+    flat = lowered(scheduled(kernels, target), target, tir_pipeline)
     objects = object_code(flat, target)
     failing = [v.name_hint for v, f in flat.items() if isinstance(f, PrimFunc) and may_fail(f)]
-    executable = Executable(functions, constants, attrs={FAILING_KERNELS: failing})
+    executable.attrs[FAILING_KERNELS] = failing
     return CompiledExecutable(executable, objects, machine_of(target), flat)
 
 

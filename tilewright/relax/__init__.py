@@ -15,6 +15,7 @@ from .op import (
     call_tir_inplace,
     call_tir_with_grad,
 )
+from .pipeline import get_default_pipeline, get_pipeline, register_pipeline
 from .struct_info import *
 from .expr_functor import PyExprMutator, PyExprVisitor
 from ..support.public import lazy_attributes

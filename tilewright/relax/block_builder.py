@@ -239,9 +239,7 @@ class BlockBuilder:
             yield
         except TVMError as error:
             if error.span is None and span is not None:
-                raise type(error)(
-                    error.message, span, note=error.note, hint=error.hint
-                ) from error
+                raise type(error)(error.message, span, note=error.note, hint=error.hint) from error
             raise
         finally:
             self._span = before

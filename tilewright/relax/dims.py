@@ -12,6 +12,7 @@ from ..ir.structural import structural_equal
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError, CompileError
 from ..tir import expr as tir
+from ..tir import op as tir_op
 from ..tir.arith import Analyzer
 from ..tir.expr import Var as TirVar
 

@@ -94,7 +94,9 @@ class Constant(ExprWithOp):
     @property
     def data(self) -> Any:
         """The value as a runtime tensor that shares the memory."""
-        return HOOKS["tensor"](self.array)
+        from .constants import constant_tensor  # the runtime is loaded only when it is needed
+
+        return constant_tensor(self.array)
 
     @property
     def dtype(self) -> str:

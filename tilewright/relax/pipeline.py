@@ -1,4 +1,4 @@
-"""The pipelines of graph programs: each one function that lists its passes in order."""
+"""Pipelines: each a function that lists its passes in order."""
 
 from __future__ import annotations
 
@@ -6,60 +6,105 @@ from collections.abc import Callable
 from typing import Any
 
 from ..ir.transform import Pass, Sequential
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, listing
 from . import transform as T
 
-PIPELINES: dict[str, Callable[..., Pass]] = {}
-"""What makes each pipeline, by name."""
 
-
-def register_pipeline(name: str) -> Callable[[Any], Any]:
-    """Declares the function that makes the pipeline `name`."""
-
-    def declare(function: Any) -> Any:
-        PIPELINES[name] = function
-        return function
-
-    return declare
-
-
-def get_pipeline(name: str = "zero", **options: Any) -> Pass:
-    """The pipeline called `name`. Raises `ArgumentError` listing those there are."""
-    if name not in PIPELINES:
-        raise ArgumentError(f"unknown pipeline {name!r}", hint=f"there are {', '.join(PIPELINES)}")
-    return PIPELINES[name](**options)
-
-
-@register_pipeline("zero")
 def zero_pipeline() -> Pass:
-    """Operators become kernels, which are fused; nothing is lowered further."""
-    return Sequential(
-        [T.LegalizeOps(), T.AnnotateTIROpPattern(), T.FuseOps(), T.FuseTIR()],
-        name="relax.pipeline.zero",
-    )
-
-
-@register_pipeline("default_build")
-def default_build_pipeline() -> Pass:
-    """From kernels and their calls to what the virtual machine's lowering takes."""
-    return Sequential(
-        [T.ToNonDataflow(), T.CallTIRRewrite(), T.StaticPlanBlockMemory()],
-        name="relax.pipeline.default_build",
-    )
-
-
-@register_pipeline("default")
-def default_pipeline() -> Pass:
-    """From operators to what the virtual machine's lowering takes."""
+    """Operators become kernels, which are fused; nothing else."""
     return Sequential(
         [
             T.LegalizeOps(),
             T.AnnotateTIROpPattern(),
+            T.FoldConstant(),
             T.FuseOps(),
             T.FuseTIR(),
-            T.ToNonDataflow(),
-            T.CallTIRRewrite(),
-            T.StaticPlanBlockMemory(),
         ],
-        name="relax.pipeline.default",
+        name="zero",
     )
+
+
+def graph_passes() -> list[Pass]:
+    """What is done while operators are still operators."""
+    return [
+        T.Normalize(),
+        T.CanonicalizeBindings(),
+        T.FoldConstant(),
+        T.FoldBatchnormToConv2D(),
+        T.DecomposeOpsForInference(),
+        T.CanonicalizeBindings(),
+        T.FoldConstant(),
+        T.EliminateCommonSubexpr(),
+        T.DeadCodeElimination(),
+        T.BlockChannels(),
+        T.PackWeights(),
+        T.DeadCodeElimination(),
+    ]
+
+
+def kernel_passes() -> list[Pass]:
+    """From operators to fused kernels."""
+    return [
+        T.LegalizeOps(),
+        T.FoldConstant(),
+        T.RewriteDataflowReshape(),
+        T.AnnotateTIROpPattern(),
+        T.FuseOps(),
+        T.FuseTIR(),
+        T.DeadCodeElimination(),
+    ]
+
+
+def machine_passes() -> list[Pass]:
+    """From calls of kernels to what `vm_build` lowers to instructions."""
+    return [
+        T.LambdaLift(),
+        T.ToNonDataflow(),
+        T.RemovePurityChecking(),
+        T.CallTIRRewrite(),
+        T.StaticPlanBlockMemory(),
+        T.AttachGlobalSymbol(),
+    ]
+
+
+def default_pipeline() -> Pass:
+    """The optimizations of the graph and the fusion of kernels."""
+    return Sequential([*graph_passes(), *kernel_passes()], name="default")
+
+
+def default_build_pipeline() -> Pass:
+    """All passes between a model and `vm_build.lower_to_executable`."""
+    return Sequential([*graph_passes(), *kernel_passes(), *machine_passes()], name="default_build")
+
+
+PIPELINE_MAP: dict[str, Callable[..., Pass]] = {
+    "zero": zero_pipeline,
+    "default": default_pipeline,
+    "default_build": default_build_pipeline,
+}
+
+
+def get_pipeline(name: str = "zero", **kwargs: Any) -> Pass:
+    """The pipeline called `name`. Raises `ArgumentError` listing those there are."""
+    if name not in PIPELINE_MAP:
+        raise ArgumentError(
+            f"there is no pipeline {name!r}", note=f"there are {listing(list(PIPELINE_MAP))}"
+        )
+    return PIPELINE_MAP[name](**kwargs)
+
+
+def get_default_pipeline(target: Any) -> Pass:
+    """The pipeline with which `compile` builds for `target`."""
+    return default_build_pipeline()
+
+
+def register_pipeline(name: str) -> Callable[[Callable[..., Pass]], Callable[..., Pass]]:
+    """Registers a function that makes a pipeline under `name`."""
+    if name in PIPELINE_MAP:
+        raise ArgumentError(f"there is a pipeline {name!r} already")
+
+    def register(func: Callable[..., Pass]) -> Callable[..., Pass]:
+        PIPELINE_MAP[name] = func
+        return func
+
+    return register

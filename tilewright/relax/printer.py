@@ -321,5 +321,3 @@ def _function_inside(p: Printer, f: E.Function, name: str) -> None:
 def seq(p: Printer, s: E.SeqExpr) -> Text:
     """The value alone; its bindings print where it is a body."""
     return p(s.body)
-
-

@@ -48,7 +48,7 @@ from ..runtime.executable import (
     Ret,
     VMFunction,
 )
-from ..runtime.ndarray import Tensor, from_numpy, tensor
+from ..runtime.ndarray import Tensor
 from ..support.errors import CompileError
 from ..support.span import Span
 from ..tir.expr import Var as TirVar
@@ -56,7 +56,8 @@ from ..tir.function import PrimFunc
 from . import expr as rx
 from .analysis.relations import Unifier
 from .analysis.variables import uses_of
-from .base import HOOKS, Expr, ShapeExpr, StructInfo
+from .base import Expr, ShapeExpr, StructInfo
+from .constants import constant_tensor
 from .dims import simplify
 from .expr import Call, Constant, Function, Tuple, Var
 from .struct_info import (
@@ -67,30 +68,6 @@ from .struct_info import (
 )
 from .te import free_vars
 from .vm_dims import Slots
-
-
-class _Memory:
-    """Read-only memory presented as writable: constants are shared with the runtime, uncopied."""
-
-    def __init__(self, array: np.ndarray[Any, Any]) -> None:
-        self.array = array
-        pointer = array.__array_interface__["data"][0]
-        self.__array_interface__ = {
-            "version": 3, "shape": array.shape, "typestr": f"|u{array.dtype.itemsize}"
-            if array.dtype.kind not in "iufb" else array.dtype.str, "data": (pointer, False),
-        }  # fmt: skip
-
-
-def constant_tensor(array: np.ndarray[Any, Any]) -> Tensor:
-    """A runtime tensor over the memory of a constant; copied only if it is not compact."""
-    if not array.flags.c_contiguous or array.size == 0 or not array.dtype.isnative:
-        return tensor(np.ascontiguousarray(array))
-    if array.dtype.kind not in "iufb":
-        return tensor(array)
-    return from_numpy(np.asarray(_Memory(array)))
-
-
-HOOKS["tensor"] = constant_tensor
 
 
 def explicit_scalars(func: PrimFunc) -> tuple[PrimFunc, list[TirVar]]:
@@ -134,6 +111,7 @@ class FunctionBuilder:
         self.count = 0
         self.span = ""
         self.owned: set[Var] = set()
+        self.places: dict[Reg, tuple[Any, Dim]] = {}  # tensors in storages
 
     def build(self) -> VMFunction:
         """The function's instructions."""
@@ -401,7 +379,9 @@ class FunctionBuilder:
     def _call_kernel(self, name: str, kernel: Kernel, args: Sequence[Expr]) -> None:
         func = kernel.original
         if len(args) != len(func.params):
-            raise CompileError(f"kernel `{name}` takes {len(func.params)} arguments, not {len(args)}")
+            raise CompileError(
+                f"kernel `{name}` takes {len(func.params)} arguments, not {len(args)}"
+            )
         tensors: list[Operand] = []
         scalars: list[Any] = []
         dtypes: list[str] = []
@@ -479,6 +459,7 @@ def _tensor_in_storage(builder: FunctionBuilder, call: Call) -> Operand:
     dims = builder.dims(call.args[2])
     dtype = call.args[3].value  # type: ignore[attr-defined]
     builder.emit(AllocTensor(register, storage, offset, dims, dtype, span=builder.span))  # type: ignore[arg-type]
+    builder.places[register] = (storage, offset)
     return register
 
 
@@ -543,8 +524,16 @@ def _to_device(builder: FunctionBuilder, call: Call) -> Operand:
 
 
 def _view(builder: FunctionBuilder, call: Call) -> Operand:
-    shape = call.struct_info.shape
-    return builder.packed("vm.builtin.reshape", builder.operand(call.args[0]), builder.operand(shape))
+    info = call.struct_info
+    source = builder.operand(call.args[0])
+    place = builder.places.get(source) if isinstance(source, Reg) else None
+    if place is None or info.dims is None or info.dtype != call.args[0].struct_info.dtype:
+        return builder.packed("vm.builtin.reshape", source, builder.operand(info.shape))
+    register = builder.new_register()
+    dims = tuple(builder.slots.dim(d) for d in info.dims)
+    builder.emit(AllocTensor(register, *place, dims, info.dtype, span=builder.span))
+    builder.places[register] = place
+    return register
 
 
 CALLS: dict[str, Rule] = {
@@ -619,5 +608,3 @@ def lower_to_executable(mod: IRModule) -> tuple[Executable, IRModule]:
     executable = builder.build()
     kernels = {GlobalVar(name): kernel.func for name, kernel in builder.kernels.items()}
     return executable, mod.with_functions(kernels)  # type: ignore[arg-type]
-
-

@@ -8,7 +8,7 @@ from tilewright.support.knobs import NUM_THREADS, set_environment
 
 
 def set_num_threads(count: int = 0) -> None:
-    """Kernels use at most `count` threads from now on; 0 restores the default, one a processor.
+    """Kernels use at most `count` threads from now on; 0 restores the default, one a core.
 
     Before any compiled code is loaded there is no pool: the setting then waits in the environment.
     """

@@ -28,7 +28,7 @@ from .utils import (
 )
 
 __all__ = [
-    "adv_index", "arange", "eye", "gather", "gather_nd", "index_tensor", "matrix_set_diag",
+    "adv_index", "arange", "eye", "gather", "gather_nd", "gather_nd_batched", "index_tensor", "matrix_set_diag",
     "one_hot", "sequence_mask", "sparse_to_dense", "take", "take_along_axis", "trilu",
 ]  # fmt: skip
 
@@ -150,6 +150,29 @@ def gather_nd(a: Tensor, indices: Tensor, batch_dims: int = 0) -> Tensor:
         picked = [indices(IntImm(index_dtype(a), k), *i[:outer]) for k in range(depth)]
         return a(*i[:batch_dims], *picked, *i[outer:])
 
+    return compute(shape, element, "T_gather_nd", tag.INJECTIVE)
+
+
+def gather_nd_batched(data: Tensor, indices: Tensor, batch_dims: int = 0) -> Tensor:
+    """`data` at the coordinates in the last dimension of `indices`, as in ONNX: the first
+    `batch_dims` dimensions run together; negative coordinates count from the end."""
+    _is_index(indices, "gather_nd")
+    depth = get_const_int(indices.shape[-1])
+    outer = indices.ndim - 1
+    if depth + batch_dims > data.ndim or batch_dims > outer:
+        raise ArgumentError(
+            f"gather_nd: coordinates of {depth} after {batch_dims} for {data.ndim} dimensions"
+        )
+
+    def element(*i: PrimExpr) -> PrimExpr:
+        picked = []
+        for k in range(depth):
+            extent = data.shape[batch_dims + k]
+            raw = op.cast(indices(*i[:outer], k), extent.dtype)
+            picked.append(op.select(op.less(raw, 0), op.add(raw, extent), raw))
+        return data(*i[:batch_dims], *picked, *i[outer:])
+
+    shape = [*indices.shape[:-1], *data.shape[batch_dims + depth :]]
     return compute(shape, element, "T_gather_nd", tag.INJECTIVE)
 
 

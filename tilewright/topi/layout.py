@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr
 from ..support.errors import ArgumentError
 from ..te.tensor import Tensor
 from ..tir import op
+from ..tir.index_map import IndexMap
+from ..tir.stmt_functor import substitute
 from . import tag
-from .utils import compute, const_or_none
+from .utils import compute, const_or_none, get_const_float
 
 __all__ = [
-    "layout_transform", "parse_layout",
+    "index_map_transform", "layout_transform", "parse_layout",
 ]  # fmt: skip
 
 _PART = re.compile(r"(\d*)([A-Za-z])")
@@ -56,14 +59,14 @@ def parse_layout(name: str) -> Layout:
     return Layout(name, tuple(parts))
 
 
-def _block(layout: Layout, axis: str) -> int:
+def block_of(layout: Layout, axis: str) -> int:
     total = 1
     for size in layout.blocks(axis):
         total *= size
     return total
 
 
-def _primal_index(layout: Layout, axis: str, indices: tuple[PrimExpr, ...]) -> PrimExpr:
+def primal_index(layout: Layout, axis: str, indices: tuple[PrimExpr, ...]) -> PrimExpr:
     """The index along a whole dimension from those of its parts."""
     result: PrimExpr | None = None
     for (letter, size), index in zip(layout.parts, indices, strict=True):
@@ -84,7 +87,7 @@ def layout_shape(
             out.append(IntImm(shape[0].dtype, size))
             continue
         outer = shape[source.parts.index((letter, 0))]
-        own, wanted = _block(source, letter), _block(target, letter)
+        own, wanted = block_of(source, letter), block_of(target, letter)
         if own == wanted:
             out.append(outer)
         elif own % wanted == 0:
@@ -125,10 +128,10 @@ def layout_transform(
             if source.blocks(letter) == target.blocks(letter):
                 own.append(i[_nth(target, letter, size, source, position)])
                 continue
-            whole = _primal_index(target, letter, i)
-            own.append(_sub_index(source, position, whole))
+            whole = primal_index(target, letter, i)
+            own.append(sub_index(source, position, whole))
             if not size and _is_padded(array, source, target, letter):
-                limit = op.multiply(array.shape[position], _block(source, letter))
+                limit = op.multiply(array.shape[position], block_of(source, letter))
                 inside = op.all(inside, op.less(whole, limit))
         return op.if_then_else(inside, array(*own), op.const(0, array.dtype))
 
@@ -142,7 +145,7 @@ def _nth(target: Layout, letter: str, size: int, source: Layout, position: int) 
     return places[rank]
 
 
-def _sub_index(layout: Layout, position: int, whole: PrimExpr) -> PrimExpr:
+def sub_index(layout: Layout, position: int, whole: PrimExpr) -> PrimExpr:
     """The index of one part of a dimension from the index along the whole."""
     letter, size = layout.parts[position]
     inner = 1
@@ -150,13 +153,13 @@ def _sub_index(layout: Layout, position: int, whole: PrimExpr) -> PrimExpr:
         if other == letter and block:
             inner *= block
     if not size:
-        inner = _block(layout, letter)
+        inner = block_of(layout, letter)
     quotient = op.floordiv(whole, inner)
     return op.floormod(quotient, size) if size else quotient
 
 
 def _is_padded(array: Tensor, source: Layout, target: Layout, letter: str) -> bool:
-    own, wanted = _block(source, letter), _block(target, letter)
+    own, wanted = block_of(source, letter), block_of(target, letter)
     if own % wanted == 0:
         return False
     extent = const_or_none(array.shape[source.parts.index((letter, 0))])
@@ -168,3 +171,16 @@ def is_blocked(layout: str) -> bool:
     return any(size for _, size in parse_layout(layout).parts)
 
 
+def index_map_transform(x: Tensor, index_map: IndexMap, pad_value: Any = None) -> Tensor:
+    """`x` with the element at `i` moved to `index_map(i)`; places that nothing reaches hold
+    `pad_value` (default 0)."""
+    shape = index_map.map_shape(x.shape)
+    back, padding = index_map.non_surjective_inverse(x.shape)
+    fill = op.const(0 if pad_value is None else get_const_float(pad_value), x.dtype)
+
+    def element(*i: PrimExpr) -> PrimExpr:
+        env = dict(zip(back.initial_indices, i, strict=True))
+        beyond = substitute(padding, env)
+        return op.if_then_else(beyond, fill, x(*back.map_indices(i)))
+
+    return compute(shape, element, "te_layout_transform", tag.INJECTIVE)

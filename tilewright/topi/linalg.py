@@ -23,7 +23,7 @@ from .utils import (
 )
 
 __all__ = [
-    "einsum", "matmul", "tensordot",
+    "einsum", "einsum_terms", "matmul", "tensordot",
 ]  # fmt: skip
 
 
@@ -87,8 +87,11 @@ def tensordot(a: Tensor, b: Tensor, axes: Any = 2) -> Tensor:
     return compute(shape, element, "T_tensordot", "matmul" if reduced else tag.INJECTIVE)
 
 
-def _parse(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
-    """The labels of each operand and of the result; `...` is spelt out in capital-like marks."""
+def einsum_terms(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+    """The labels of each operand and of the result; `...` is spelt out in letters of its own.
+
+    `ranks` are the numbers of dimensions of the operands. Raises `ArgumentError` if they differ.
+    """
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")
@@ -117,7 +120,7 @@ def einsum(subscripts: str, *operand: Any) -> Tensor:
     """
     given = operand[0] if len(operand) == 1 and isinstance(operand[0], (tuple, list)) else operand
     tensors: list[Tensor] = list(given)
-    terms, result = _parse(subscripts, [t.ndim for t in tensors])
+    terms, result = einsum_terms(subscripts, [t.ndim for t in tensors])
     for label in result:
         if not any(label in term for term in terms):
             raise ArgumentError(f"einsum: {label!r} of the result is in no operand")

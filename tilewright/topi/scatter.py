@@ -18,6 +18,7 @@ from .utils import get_const_int, normalize_axis
 
 __all__ = [
     "index_put", "scatter_add", "scatter_elements", "scatter_nd",
+    "scatter_nd_into",
 ]  # fmt: skip
 
 Combine = Callable[[PrimExpr, PrimExpr], PrimExpr]
@@ -106,8 +107,21 @@ def _mean(total: Buffer, count: Buffer, i: Sequence[PrimExpr]) -> PrimExpr:
 def scatter_nd(data: Tensor, indices: Tensor, updates: Tensor, mode: str = "update") -> Tensor:
     """`data` with slices replaced: `indices[k, ...]` is the index of the `k`-th dimension of the
     slice `updates[...]`. `mode`: update, add, mul, min or max, in the order of the indices."""
-    combine = _combine(mode, "scatter_nd")
-    depth = get_const_int(indices.shape[0])
+    return _scatter_nd(data, indices, updates, mode, False)
+
+
+def scatter_nd_into(
+    data: Tensor, indices: Tensor, updates: Tensor, reduction: str = "update"
+) -> Tensor:
+    """`scatter_nd` with the coordinates in the last dimension of `indices`, as in ONNX."""
+    return _scatter_nd(data, indices, updates, reduction, True)
+
+
+def _scatter_nd(
+    data: Tensor, indices: Tensor, updates: Tensor, reduction: str, last: bool
+) -> Tensor:
+    combine = _combine(reduction, "scatter_nd")
+    depth = get_const_int(indices.shape[-1 if last else 0])
     outer = indices.ndim - 1
     if depth > data.ndim or updates.ndim != outer + data.ndim - depth:
         raise ArgumentError(
@@ -119,14 +133,13 @@ def scatter_nd(data: Tensor, indices: Tensor, updates: Tensor, mode: str = "upda
         given, where, new = ins
         out = outs[0]
 
+        def coordinate(k: int, i: Sequence[PrimExpr]) -> PrimExpr:
+            which = op.const(k, where.shape[-1 if last else 0].dtype)
+            at = [*i[:outer], which] if last else [which, *i[:outer]]
+            return _wrapped(load(where, at), data.shape[k])
+
         def update(*i: PrimExpr) -> Stmt:
-            to = [
-                *(
-                    _wrapped(load(where, [op.const(k, where.shape[0].dtype), *i[:outer]]), extent)
-                    for k, extent in enumerate(data.shape[:depth])
-                ),
-                *i[outer:],
-            ]
+            to = [*(coordinate(k, i) for k in range(depth)), *i[outer:]]
             return store(out, to, combine(load(out, to), load(new, i)))
 
         return seq(_copy(given, out), nest(new.shape, update, "i"))

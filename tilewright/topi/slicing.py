@@ -22,7 +22,7 @@ from .utils import (
 )
 
 __all__ = [
-    "dynamic_strided_slice", "slice_scatter", "strided_set", "strided_slice",
+    "dynamic_strided_slice", "slice_from", "slice_scatter", "strided_set", "strided_slice",
 ]  # fmt: skip
 
 _FAR = 2**31 - 1
@@ -133,6 +133,18 @@ def _source(
         else:
             out[place] = op.add(op.multiply(indices[place], step), first)
     return out
+
+
+def slice_from(
+    x: Tensor, lows: Sequence[Any], steps: Sequence[int], extents: Sequence[Any]
+) -> Tensor:
+    """`extents[k]` elements of each dimension from `lows[k]` on, by `steps[k]`."""
+    origin = {
+        k: (as_dim(low, d.dtype), get_const_int(step))
+        for k, (low, step, d) in enumerate(zip(lows, steps, x.shape, strict=True))
+        if const_or_none(low) != 0 or step != 1
+    }
+    return compute(extents, lambda *i: x(*_source(i, origin)), "T_strided_slice", tag.INJECTIVE)
 
 
 def dynamic_strided_slice(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,6 +151,53 @@ def test_a_forked_child_starts_its_own_workers(module: JITModule) -> None:
     assert run(module, "count", 0)[:3].tolist() == [1] * 3
 
 
+def test_forks_while_another_thread_launches(module: JITModule) -> None:
+    set_num_threads(3)
+    stop = threading.Event()
+
+    def launch_for_ever() -> None:
+        while not stop.is_set():
+            run(module, "count", 0, 50)
+
+    thread = threading.Thread(target=launch_for_ever)
+    thread.start()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is the point
+            for _ in range(20):
+                child = os.fork()
+                if child == 0:
+                    os._exit(0 if run(module, "count", 0, 20)[:3].tolist() == [20] * 3 else 1)
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        stop.set()
+        thread.join()
+
+
+EXIT = """
+import ctypes
+from tests.codegen.llvm.test_threadpool import KERNELS, run
+from tilewright.codegen.llvm import compile, jit
+module = jit.load_objects([compile.compile_module(KERNELS)])
+jit.set_num_threads(4)
+print(run(module, "count", 0)[:4].sum())
+"""
+
+
+def test_a_process_ends_cleanly_while_workers_spin() -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "TILEWRIGHT_SPIN_MICROSECONDS": "10000000",
+    }
+    for _ in range(3):
+        result = subprocess.run(
+            [sys.executable, "-c", EXIT], env=environment, capture_output=True, text=True,
+            timeout=20,
+        )  # fmt: skip
+        assert (result.returncode, result.stdout, result.stderr) == (0, "4\n", "")
+
+
 def test_number_of_threads_is_set_and_read_by_global_functions() -> None:
     tvm_ffi.get_global_func("tilewright.set_num_threads")(5)
     assert num_threads() == 5
@@ -160,7 +209,20 @@ def test_number_of_threads_is_set_and_read_by_global_functions() -> None:
     assert num_threads() >= 1
 
 
-CORES = len(os.sched_getaffinity(0))
+def cores() -> int:
+    """The cores of the processors that this process may use, within the limit of its container."""
+    mine = os.sched_getaffinity(0)
+    found = set()
+    for cpu in mine:
+        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        first = int(re.match(r"\d+", path.read_text())[0]) if path.exists() else cpu
+        found.add(first if first in mine else cpu)
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    quota, period = limit.read_text().split() if limit.exists() else ("max", "1")
+    return len(found) if quota == "max" else min(len(found), -(-int(quota) // int(period)))
+
+
+CORES = cores()
 SET_EARLY = """
 from tilewright.runtime import num_threads, set_num_threads
 set_num_threads(7)

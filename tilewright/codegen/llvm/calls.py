@@ -17,9 +17,8 @@ from tilewright.tir.expr import BufferLoad, Call, StringImm
 from .builder import Value
 from .codegen import INTRINSICS, FunctionEmitter, parameter_type, return_type
 from .conversions import convert
-from .intrinsics import arguments, on
+from .intrinsics import arguments, on, passed, received
 from .memory import address_of
-from .narrow import to_memory
 from .types import memory_type, value_type
 
 ANY_SIZE, TENSOR_SIZE = 16, 48
@@ -81,16 +80,13 @@ def _call_symbol(e: FunctionEmitter, node: Call, name: str, parts: Sequence[Prim
         result = return_type(known)
         value = e.b.call(name, result, args)
         return Value("i32", "0") if result == "void" else value
-    return e.b.call(name, value_type(node.dtype), args)
+    return received(e, node.dtype, e.b.call(name, parameter_type(node.dtype), args))
 
 
 def _argument(e: FunctionEmitter, node: PrimExpr) -> Value:
     if isinstance(node, Call) and getattr(node.op, "name", "") == "tir.address_of":
         return _address_of(e, node)
-    value = e.expr(node)
-    if parameter_type(node.dtype) == value.type:
-        return value
-    return e.b.cast("bitcast", to_memory(e.b, node.dtype, value), parameter_type(node.dtype))
+    return passed(e, node)
 
 
 @on("address_of")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tilewright.ir.expr import FloatImm, IntImm, PrimExpr
+from tilewright.ir.expr import GlobalVar, IntImm, PrimExpr
 from tilewright.ir.node import Node, children
 from tilewright.ir.type import PointerType, PrimType
 from tilewright.support.dtypes import dtype_of
@@ -19,11 +19,11 @@ from tilewright.support.errors import CompileError
 from tilewright.support.span import Span
 from tilewright.target.machine import MachineModel, model_of
 from tilewright.target.target import Target
-from tilewright.tir.expr import BinaryOpExpr, Call, Var
+from tilewright.tir.expr import BinaryOpExpr, BufferLoad, Call, StringImm, Var
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore, Stmt
 
-from .builder import FunctionBuilder, ModuleBuilder, Value, quoted
+from .builder import FunctionBuilder, ModuleBuilder, Value, quoted, vector
 from .narrow import from_memory
 from .types import memory_type, value_type
 
@@ -253,8 +253,7 @@ def emit_module(functions: Mapping[str, PrimFunc], target: Target | Features | N
     _load_tables()
     known = target if isinstance(target, Features) else Features.of(target)
     module = ModuleBuilder()
-    failing = frozenset(name for name, func in functions.items() if may_fail(func))
-    context = Context(module, known, functions, failing)
+    context = Context(module, known, functions, failing_functions(functions))
     for name, func in functions.items():
         _emit_function(context, name, func)
     return module.text()
@@ -264,25 +263,64 @@ def _load_tables() -> None:
     from . import calls, expressions, intrinsics, memory, parallel, statements  # noqa: F401
 
 
-def may_fail(func: PrimFunc) -> bool:
-    """Whether the compiled function returns a status: it asserts, takes memory from the heap or
-    calls packed functions."""
-    pending: list[Node] = [func.body]
+def failing_functions(functions: Mapping[str, PrimFunc]) -> frozenset[str]:
+    """The names of those that return a status: see `may_fail`; callers of such ones as well."""
+    failing = {name for name, func in functions.items() if may_fail(func)}
+    callers: dict[str, list[str]] = {}
+    for name, func in functions.items():
+        for callee in callees(func):
+            callers.setdefault(callee, []).append(name)
+    pending = list(failing)
+    while pending:
+        for name in callers.get(pending.pop(), ()):
+            if name not in failing:
+                failing.add(name)
+                pending.append(name)
+    return frozenset(failing)
+
+
+def callees(func: PrimFunc) -> Iterator[str]:
+    """The symbols that a function calls."""
+    for node in _nodes(func.body):
+        if isinstance(node, Call):
+            if isinstance(node.op, GlobalVar):
+                yield node.op.name_hint
+            elif node.op.name in ("tir.call_extern", "tir.call_pure_extern"):
+                head = node.args[0]
+                if isinstance(head, StringImm):
+                    yield head.value
+
+
+def _nodes(body: Node) -> Iterator[Node]:
+    """Every node once, but for what only computes where an element lies."""
+    pending = [body]
     seen: set[int] = set()
     while pending:
         node = pending.pop()
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if isinstance(node, AssertStmt) or (
-            isinstance(node, Allocate) and stack_size(node) is None
-        ):
-            return True
-        if isinstance(node, Call) and getattr(node.op, "name", "") in FAILING:
-            return True
-        if not isinstance(node, BufferStore):
+        yield node
+        if isinstance(node, BufferStore):
+            pending.append(node.value)
+        elif isinstance(node, BinaryOpExpr):
+            pending += (node.a, node.b)
+        elif not isinstance(node, BufferLoad):
             pending.extend(children(node))
-    return False
+
+
+def may_fail(func: PrimFunc) -> bool:
+    """Whether the compiled function returns a status: it asserts, takes memory from the heap or
+    calls packed functions."""
+    return any(_fails(node) for node in _nodes(func.body))
+
+
+def _fails(node: Node) -> bool:
+    if isinstance(node, Allocate):
+        return stack_size(node) is None
+    if isinstance(node, Call):
+        return getattr(node.op, "name", "") in FAILING
+    return isinstance(node, AssertStmt)
 
 
 def stack_size(node: Allocate) -> int | None:
@@ -327,8 +365,9 @@ def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
 
 
 def parameter_type(dtype: str) -> str:
-    """The LLVM type in which a parameter of `dtype` is passed: as C passes it."""
-    return "bfloat" if dtype == "bfloat16" else value_type(dtype)
+    """The LLVM type in which a value of `dtype` crosses a call: as C has it."""
+    info = dtype_of(dtype)
+    return vector("bfloat", info.lanes) if info.code == "bfloat" else value_type(dtype)
 
 
 def function_attributes(features: Features) -> str:
@@ -347,11 +386,6 @@ def _last(returns: str) -> str:
     if returns == "void":
         return "ret void"
     return f"ret {returns} {'null' if returns == 'ptr' else 'zeroinitializer'}"
-
-
-def is_literal(node: PrimExpr) -> bool:
-    """Whether `node` is a number."""
-    return isinstance(node, (IntImm, FloatImm))
 
 
 def lanes(node: PrimExpr) -> int:

@@ -125,6 +125,9 @@ def initialize_llvm() -> None:
             llvm.initialize_all_targets()
             llvm.initialize_all_asmprinters()
             llvm.initialize_native_asmparser()
+            # LLVM 22 aborts in it on a shuffle of two conversions from different types, and
+            # explicit vectors gain nothing from it.
+            llvm.set_option("tilewright", "-disable-vector-combine")
             _initialized = True
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from tilewright.ir.expr import IntImm
+from tilewright.ir.expr import IntImm, PrimExpr
 from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.target.codegen import llvm_get_intrinsic_name
@@ -24,12 +24,18 @@ from .builder import (
     vector,
     wrapped,
 )
-from .codegen import INTRINSICS, FunctionEmitter, IntrinsicHandler, function_attributes
+from .codegen import (
+    INTRINSICS,
+    FunctionEmitter,
+    IntrinsicHandler,
+    function_attributes,
+    parameter_type,
+)
 from .conversions import convert
 from .expressions import float_min_max, guarded, touches_memory
 from .memory import address_of
 from .narrow import from_memory, round_narrow, to_memory
-from .types import is_narrow, value_type
+from .types import is_narrow, memory_type, value_type
 from .vector_math import LlvmMath
 
 
@@ -408,6 +414,21 @@ def _prefetch(e: FunctionEmitter, node: Call) -> Value:
     return Value("i32", "0")
 
 
+def passed(e: FunctionEmitter, node: PrimExpr) -> Value:
+    """The value of an argument, in its `parameter_type`."""
+    value, type = e.expr(node), parameter_type(node.dtype)
+    if value.type == type:
+        return value
+    return e.b.cast("bitcast", to_memory(e.b, node.dtype, value), type)
+
+
+def received(e: FunctionEmitter, dtype: str, value: Value) -> Value:
+    """A value of `parameter_type(dtype)` as we hold it."""
+    if value.type == value_type(dtype):
+        return value
+    return from_memory(e.b, dtype, e.b.cast("bitcast", value, memory_type(dtype)))
+
+
 @on("call_llvm_intrin", "call_llvm_pure_intrin")
 def _llvm_intrinsic(e: FunctionEmitter, node: Call) -> Value:
     """An intrinsic by name or by the number that stands for it; without a type in its name it is
@@ -419,9 +440,8 @@ def _llvm_intrinsic(e: FunctionEmitter, node: Call) -> Value:
         full = head.value
     else:
         raise CompileError("call_llvm_intrin needs the intrinsic's name or number", node.span)
-    args = [e.expr(a) for a in rest]  # type: ignore[arg-type]
-    result = value_type(node.dtype)
+    args = [passed(e, a) for a in rest]  # type: ignore[arg-type]
     last = full.rsplit(".", 1)[1]
-    typed = last[:1] in "vifp" and last[-1:].isdigit()
+    typed = full.startswith("llvm.x86.") or (last[:1] in "vifp" and last[-1:].isdigit())
     name = full if typed or not args else f"{full}.{mangled(args[0].type)}"
-    return e.b.intrinsic(name, result, args)
+    return received(e, node.dtype, e.b.intrinsic(name, parameter_type(node.dtype), args))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from tilewright.ir.expr import GlobalVar
 from tilewright.ir.module import IRModule
-from tilewright.ir.node import Node, children
 from tilewright.target.target import Target
-from tilewright.tir.expr import Call, StringImm
 from tilewright.tir.function import PrimFunc
 
-from .codegen import Features, emit_module
+from .codegen import Features, callees, emit_module
 
 
 def emit_modules(
@@ -53,22 +50,3 @@ def call_groups(functions: Mapping[str, PrimFunc]) -> list[list[str]]:
     for name in functions:
         groups.setdefault(find(name), []).append(name)
     return list(groups.values())
-
-
-def callees(func: PrimFunc) -> Iterator[str]:
-    """The symbols that a function calls."""
-    pending: list[Node] = [func.body]
-    seen: set[int] = set()
-    while pending:
-        node = pending.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, Call):
-            if isinstance(node.op, GlobalVar):
-                yield node.op.name_hint
-            elif node.op.name in ("tir.call_extern", "tir.call_pure_extern"):
-                head = node.args[0]
-                if isinstance(head, StringImm):
-                    yield head.value
-        pending.extend(children(node))

@@ -69,13 +69,20 @@ def _parameters(triple: str) -> dict[str, str | int]:
         "variable": c_string(NUM_THREADS.variable),
         "pause_declaration": pause_declaration,
         "pause": pause,
-        "affinity": _AFFINITY_NONE if darwin else _AFFINITY_LINUX,
+        "affinity": _AFFINITY_NONE if darwin else _affinity_linux(),
         "processors_online": 58 if darwin else 84,
         "monotonic": 6 if darwin else 1,
         "block_signals": 1 if darwin else 0,
         "no_delete": 0x82 if darwin else 0x1002,
         "at_fork": _AT_FORK_GLIBC if gnu else _AT_FORK_POSIX,
     }
+
+
+def _affinity_linux() -> str:
+    siblings = "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list"
+    return Template(_AFFINITY_LINUX).substitute(
+        siblings_path=c_string(siblings), quota_path=c_string("/sys/fs/cgroup/cpu.max")
+    )
 
 
 _PAUSE = {
@@ -100,33 +107,113 @@ define internal void @tw.at_fork() {
 }"""
 
 _AFFINITY_NONE = """
+declare i32 @snprintf(ptr, i64, ptr, ...)
 define internal i32 @tw.affinity() {
   ret i32 0
 }"""
 
-# The processors that this process may use; 0 where the kernel does not say.
+# The cores that this process may use: of the processors that share a core one counts, and a limit
+# on processor time (in containers) bounds the number. 0 where the kernel does not say.
 _AFFINITY_LINUX = """
 declare i32 @sched_getaffinity(i32, i64, ptr)
-declare i64 @llvm.ctpop.i64(i64)
+declare i32 @snprintf(ptr, i64, ptr, ...)
+declare i32 @open(ptr, i32, ...)
+declare i64 @read(i32, ptr, i64)
+declare i32 @close(i32)
+declare ptr @strchr(ptr, i32)
+@tw.siblings = private constant $siblings_path
+@tw.quota = private constant $quota_path
+
+; The beginning of a file as a string of up to 63 characters; whether there is one.
+define internal i1 @tw.read(ptr %path, ptr %buffer) {
+entry:
+  %file = call i32 (ptr, i32, ...) @open(ptr %path, i32 524288)
+  %missing = icmp slt i32 %file, 0
+  br i1 %missing, label %none, label %get
+get:
+  %size = call i64 @read(i32 %file, ptr %buffer, i64 63)
+  %closed = call i32 @close(i32 %file)
+  %empty = icmp sle i64 %size, 0
+  br i1 %empty, label %none, label %good
+good:
+  %end = getelementptr i8, ptr %buffer, i64 %size
+  store i8 0, ptr %end
+  ret i1 true
+none:
+  ret i1 false
+}
+
+define internal i1 @tw.allowed(ptr %mask, i32 %cpu) {
+  %word.index = lshr i32 %cpu, 6
+  %word.ptr = getelementptr i64, ptr %mask, i32 %word.index
+  %word = load i64, ptr %word.ptr
+  %bit = and i32 %cpu, 63
+  %bit.long = zext i32 %bit to i64
+  %shifted = lshr i64 %word, %bit.long
+  %result = trunc i64 %shifted to i1
+  ret i1 %result
+}
+
 define internal i32 @tw.affinity() {
 entry:
   %mask = alloca [16 x i64], align 16
+  %path = alloca [96 x i8]
+  %text = alloca [64 x i8]
   call void @llvm.memset.p0.i64(ptr %mask, i8 0, i64 128, i1 false)
   %status = call i32 @sched_getaffinity(i32 0, i64 128, ptr %mask)
-  %known = icmp eq i32 %status, 0
-  br i1 %known, label %count, label %unknown
-count:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %count ]
-  %sum = phi i64 [ 0, %entry ], [ %sum.next, %count ]
-  %word.ptr = getelementptr i64, ptr %mask, i64 %i
-  %word = load i64, ptr %word.ptr
-  %bits = call i64 @llvm.ctpop.i64(i64 %word)
-  %sum.next = add i64 %sum, %bits
-  %i.next = add i64 %i, 1
-  %more = icmp ult i64 %i.next, 16
-  br i1 %more, label %count, label %done
+  %failed = icmp slt i32 %status, 0
+  br i1 %failed, label %unknown, label %loop
+loop:
+  %cpu = phi i32 [ 0, %entry ], [ %cpu.next, %next ]
+  %cores = phi i32 [ 0, %entry ], [ %cores.next, %next ]
+  %more = icmp ult i32 %cpu, 1024
+  br i1 %more, label %item, label %counted
+item:
+  %mine = call i1 @tw.allowed(ptr %mask, i32 %cpu)
+  br i1 %mine, label %look, label %next
+look:
+  %written = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %path, i64 96, ptr @tw.siblings, i32 %cpu)
+  %known = call i1 @tw.read(ptr %path, ptr %text)
+  br i1 %known, label %compare, label %next
+compare:
+  %first = call i32 @atoi(ptr %text)
+  %inside = icmp ult i32 %first, 1024
+  %safe = select i1 %inside, i32 %first, i32 %cpu
+  %self = icmp eq i32 %safe, %cpu
+  %shares = call i1 @tw.allowed(ptr %mask, i32 %safe)
+  %other = xor i1 %shares, true
+  %counts = or i1 %self, %other
+  br label %next
+next:
+  %one = phi i1 [ false, %item ], [ true, %look ], [ %counts, %compare ]
+  %step = zext i1 %one to i32
+  %cores.next = add i32 %cores, %step
+  %cpu.next = add i32 %cpu, 1
+  br label %loop
+counted:
+  %limited = call i1 @tw.read(ptr @tw.quota, ptr %text)
+  br i1 %limited, label %parse, label %done
+parse:
+  %quota = call i32 @atoi(ptr %text)
+  %space = call ptr @strchr(ptr %text, i32 32)
+  %bare = icmp eq ptr %space, null
+  %unlimited = icmp sle i32 %quota, 0
+  %skip = or i1 %bare, %unlimited
+  br i1 %skip, label %done, label %divide
+divide:
+  %period.text = getelementptr i8, ptr %space, i64 1
+  %period = call i32 @atoi(ptr %period.text)
+  %period.safe = call i32 @llvm.smax.i32(i32 %period, i32 1)
+  %quota.long = sext i32 %quota to i64
+  %period.long = sext i32 %period.safe to i64
+  %raised = add i64 %quota.long, %period.long
+  %above = sub i64 %raised, 1
+  %share.long = sdiv i64 %above, %period.long
+  %share = trunc i64 %share.long to i32
+  %bounded = call i32 @llvm.smin.i32(i32 %cores, i32 %share)
+  br label %done
 done:
-  %result = trunc i64 %sum.next to i32
+  %result = phi i32 [ %cores, %counted ], [ %cores, %parse ], [ %bounded, %divide ]
   ret i32 %result
 unknown:
   ret i32 0
@@ -176,7 +263,7 @@ declare i32 @llvm.smin.i32(i32, i32)
 declare i32 @llvm.smax.i32(i32, i32)
 $affinity
 
-; TILEWRIGHT_NUM_THREADS, else one for each processor that this process may use.
+; TILEWRIGHT_NUM_THREADS, else one for each core that this process may use.
 define internal i32 @tw.default_threads() {
 entry:
   %text = call ptr @getenv(ptr @tw.variable)

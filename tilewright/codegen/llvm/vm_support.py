@@ -7,6 +7,7 @@ each exported library carries its own.
 
 from __future__ import annotations
 
+from .narrow_support import narrow_ir
 from .threadpool import threadpool_ir
 from .vm_builtins import builtins_ir
 from .vm_calls import arenas_ir, calls_ir
@@ -18,13 +19,12 @@ from .vm_values import values_ir
 def support_ir(triple: str) -> str:
     """The module with the thread pool, the workspace and the virtual machine's helpers."""
     text = Text()
-    parts = [threadpool_ir(triple), _DECLARATIONS]
+    parts = [threadpool_ir(triple), narrow_ir(triple), _DECLARATIONS]
     parts += [make(text) for make in _PARTS]
     return "\n".join([*parts, text.constants()])
 
 
 _DECLARATIONS = f"""
-declare i32 @snprintf(ptr, i64, ptr, ...)
 declare ptr @malloc(i64)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare {{ i64, i1 }} @llvm.umul.with.overflow.i64(i64, i64)

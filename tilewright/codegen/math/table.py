@@ -19,7 +19,12 @@ Expansion = Callable[..., Any]
 class MathFunction:
     """An elementary function. `ulp` is the largest error seen in float32 and in float64, rounded
     up, in units of the last place of the exact result; `inline` says that the expansion is short
-    enough to repeat at every use."""
+    enough to repeat at every use.
+
+    The float32 errors of those computed in float32 are over all 2**32 arguments, on a machine with
+    fused multiply-add and scaling by powers of two; the others over millions of random ones. All
+    agree with C99 on zeros and their signs, infinities, NaN and denormals.
+    """
 
     name: str
     arity: int
@@ -60,16 +65,16 @@ def _wide(name: str, f: Expansion, ulp: float, arity: int = 1) -> MathFunction:
 FUNCTIONS: dict[str, MathFunction] = {
     row.name: row
     for row in (
-        _row("exp", e.exp, (1.1, 1.1), True),
-        _row("exp2", e.exp2, (1.1, 1.1), True),
-        _row("sigmoid", e.sigmoid, (1.6, 1.6), True),
-        _row("tanh", e.tanh, (1.8, 2.1), True),
-        _row("erf", e.erf, (1.4, 1.4), True),
-        _row("rsqrt", rsqrt, (1.5, 1.5), True),
-        _row("log", l.log, (0.9, 0.9), True),
-        _row("log2", l.log2, (0.9, 0.9), False),
-        _row("sin", t.sin, (1.6, 2.6), False),
-        _row("cos", t.cos, (1.6, 2.6), False),
+        _row("exp", e.exp, (1.02, 1.1), True),
+        _row("exp2", e.exp2, (1.01, 1.1), True),
+        _row("sigmoid", e.sigmoid, (1.48, 1.6), True),
+        _row("tanh", e.tanh, (1.74, 2.1), True),
+        _row("erf", e.erf, (1.22, 1.4), True),
+        _row("rsqrt", rsqrt, (1.50, 1.5), True),
+        _row("log", l.log, (0.87, 0.9), True),
+        _row("log2", l.log2, (0.89, 0.9), False),
+        _row("sin", t.sin, (1.50, 2.6), False),
+        _row("cos", t.cos, (1.50, 2.6), False),
         MathFunction("tan", 1, t.tan_float32, t.tan, (0.51, 4.0)),
         MathFunction("pow", 2, power.pow_float32, power.pow, (0.51, 2.0)),
         _wide("exp10", e.exp10, 1.5),

@@ -6,15 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...ir.module import IRModule
-from ...ir.transform import FunctionPass, ModulePass, Pass, PassContext, PassInfo, make_function_pass
+from ...ir.transform import (
+    FunctionPass,
+    ModulePass,
+    Pass,
+    PassContext,
+    PassInfo,
+    make_function_pass,
+)
 from ..expr import DataflowBlock, Function
 
 function_pass = make_function_pass(Function)
 
 
-def module_level(
-    name: str, transform: Callable[[IRModule], IRModule], opt_level: int = 0
-) -> Pass:
+def module_level(name: str, transform: Callable[[IRModule], IRModule], opt_level: int = 0) -> Pass:
     """The pass `name` that applies `transform` to a module."""
     return ModulePass(lambda mod, _: transform(mod), PassInfo(opt_level, name))
 

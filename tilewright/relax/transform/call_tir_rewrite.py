@@ -17,8 +17,7 @@ from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import module_level
 
 DESTINATION_PASSING = frozenset(
-    f"relax.{n}"
-    for n in ("call_tir", "call_tir_with_grad", "call_tir_inplace", "call_dps_packed")
+    f"relax.{n}" for n in ("call_tir", "call_tir_with_grad", "call_tir_inplace", "call_dps_packed")
 )
 
 
@@ -48,7 +47,9 @@ class _Rewriter(PyExprMutator):
 
     def _allocate(self, info: StructInfo, call: Call) -> Var:
         if not isinstance(info, TensorStructInfo) or info.shape is None or not info.dtype:
-            raise CompileError(f"the result of a kernel is `{info}`: its size is unknown", call.span)
+            raise CompileError(
+                f"the result of a kernel is `{info}`: its size is unknown", call.span
+            )
         index = getattr(info.vdevice, "vdevice_id", 0) if info.vdevice is not None else 0
         scope = getattr(info.vdevice, "memory_scope", None) or "global"
         value = alloc_tensor(info.shape, info.dtype, index, scope)

@@ -327,7 +327,9 @@ def make_group_call(
         inner.append(VarBinding(var, remap.visit_expr(binding.value), span=binding.span))
         remap.var_remap[binding.var] = var
     body = SeqExpr((DataflowBlock(tuple(inner)),), inner[-1].var)
-    func = Function(tuple(params), body, bindings[-1].var.struct_info, True, attrs or {"Primitive": True})  # type: ignore[arg-type]
+    func = Function(
+        tuple(params), body, bindings[-1].var.struct_info, True, attrs or {"Primitive": True}
+    )  # type: ignore[arg-type]
     gvar = builder.add_func(func, name)
     call = Call(gvar, tuple(args), span=joined_span([b.value.span for b in bindings]))
     call._struct_info = bindings[-1].var.struct_info
@@ -362,5 +364,3 @@ def FuseOps(fuse_opt_level: int = -1) -> Pass:
         return _Rewriter(mod, depth).transform() if level >= 0 else mod
 
     return module_level("FuseOps", transform)
-
-

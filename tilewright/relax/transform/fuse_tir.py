@@ -113,7 +113,9 @@ class Merger:
         count = self.names.get(name)
         self.names[name] = 0 if count is None else count + 1
         unique = name if count is None else f"{name}_{count + 1}"
-        return decl_buffer(info.dims, info.dtype, "".join(c if c.isalnum() else "_" for c in unique))
+        return decl_buffer(
+            info.dims, info.dtype, "".join(c if c.isalnum() else "_" for c in unique)
+        )
 
     def _call(self, binding: Any, is_last: bool) -> None:
         call: Call = binding.value
@@ -327,14 +329,10 @@ def _reachable(mod: IRModule, groups: set[str], before: IRModule) -> IRModule:
     used = {
         g.name_hint for f in kept.values() if isinstance(f, Function) for g in all_global_vars(f)
     }
-    only_groups = {
-        g.name_hint for name in groups for g in all_global_vars(before[name])
-    } - used
+    only_groups = {g.name_hint for name in groups for g in all_global_vars(before[name])} - used
     alive = {
         v: f
         for v, f in kept.items()
         if v.name_hint not in only_groups or "global_symbol" in getattr(f, "attrs", {})
     }
     return mod.with_functions(alive)
-
-

@@ -13,13 +13,15 @@ from ...ir.transform import Pass
 from ...support.errors import CompileError
 from ..base import Expr, StructInfo
 from ..block_builder import BlockBuilder
-from ..expr import Call, Constant, Function, ShapeExpr, Tuple, Var
+from ..expr import Call, Constant, ShapeExpr, Tuple, Var
 from ..expr_functor import PyExprMutator
 from ..op._declare import Declaration, is_null
 from ..op.base import call_tir
 from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import module_level
+from .rewrite_dataflow_reshape import VIEW
 
+VIEW_OPS = frozenset(("reshape", "expand_dims", "squeeze", "flatten"))
 LegalizeFunc = Callable[[BlockBuilder, Call], Expr]
 KEEP = frozenset(
     f"relax.{name}"
@@ -105,8 +107,12 @@ class _Legalizer(PyExprMutator):
         def write(*args: Any) -> Any:
             return declared.apply(lower, call, args)
 
-        args = [None if is_null(a) else _scalar(a) for a in call.args]
-        attrs = {"op_pattern": _PATTERNS[declared.pattern]} if declared.pattern else None
+        args = [None if is_null(a) else a for a in call.args]
+        attrs: dict[str, Any] = {}
+        if declared.pattern:
+            attrs["op_pattern"] = _PATTERNS[declared.pattern]
+        if declared.short_name in VIEW_OPS:
+            attrs[VIEW] = True
         with self.builder_.at(call.span):
             made = self.builder_.call_te(
                 write, *args, primfunc_name_hint=declared.short_name, primfunc_attrs=attrs
@@ -118,7 +124,7 @@ class _Legalizer(PyExprMutator):
     def _written_before(self, call: Call) -> Call | None:
         for old, made in self.known.get(_signature(call), ()):
             if _same_signature(old, call):
-                inputs = [a for a in _tensors(call.args) if _scalar(a) is a]
+                inputs = _tensors(call.args)
                 return call_tir(made.args[0], inputs, made.sinfo_args[0]).replace(span=call.span)  # type: ignore[arg-type, no-any-return]
         return None
 
@@ -133,10 +139,6 @@ def _can_lower(call: Call) -> bool:
     return is_known(call.struct_info) and all(
         is_null(a) or is_known(a.struct_info) for a in call.args
     )
-
-
-def _scalar(arg: Expr) -> Any:
-    return arg
 
 
 def _tensors(args: Any) -> list[Expr]:
@@ -208,6 +210,3 @@ def register_legalize(op_name: str, legal_func: LegalizeFunc | None = None) -> A
         return func
 
     return register if legal_func is None else register(legal_func)
-
-
-__all__ = ["Function", "LegalizeOps", "register_legalize"]

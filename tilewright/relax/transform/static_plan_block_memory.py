@@ -185,7 +185,11 @@ class Planner:
         info = allocation.var.struct_info
         scope = getattr(allocation.call.args[3], "value", "global")
         device = getattr(getattr(allocation.call.args[2], "value", None), "value", 0)
-        if not isinstance(info, TensorStructInfo) or info.dims is None or (scope, device) != ("global", 0):
+        if (
+            not isinstance(info, TensorStructInfo)
+            or info.dims is None
+            or (scope, device) != ("global", 0)
+        ):
             return False
         allocation.bytes = size_in_bytes(info)
         allocation.size = bounded_size(allocation.bytes, self.bounds)

@@ -56,5 +56,3 @@ def RemovePurityChecking() -> Pass:
         return new.with_attr("relax.force_pure", True) if func.is_pure else new  # type: ignore[no-any-return]
 
     return function_level("RemovePurityChecking", rewrite)
-
-

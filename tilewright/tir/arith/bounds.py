@@ -164,6 +164,10 @@ class Bounds:
 
     def _relax(self, total: Sum) -> Sum | None:
         """A smaller or equal sum with the latest bound variable or a quotient replaced."""
+        if sum(1 for atom in total.terms if isinstance(atom, Split)) > 1:
+            paired = self._pair(total)
+            if paired is not None:
+                return paired
         best: tuple[int, Atom, Sum] | None = None
         for atom, coefficient in total.terms.items():
             bound = self._replacement(atom, coefficient)
@@ -174,6 +178,19 @@ class Bounds:
         _, atom, replacement = best
         rest = {a: c for a, c in total.terms.items() if a is not atom}
         return self.terms.add(Sum(total.dtype, rest, total.const), replacement)
+
+    def _pair(self, total: Sum) -> Sum | None:
+        """`a // c - b // c >= (a - b) // c` for the first such pair."""
+        splits = [(a, k) for a, k in total.terms.items() if isinstance(a, Split) and not a.upper]
+        for a, k in splits:
+            for b, negative in splits:
+                if k > 0 and negative == -k and a.lower == b.lower:
+                    least = self.of(self.terms.sub(a.base, b.base))[0]
+                    if not math.isinf(least):
+                        rest = {x: c for x, c in total.terms.items() if x is not a and x is not b}
+                        step = k * floor_quotient(least, a.lower)
+                        return Sum(total.dtype, rest, total.const + int(step))
+        return None
 
     def _replacement(self, atom: Atom, coefficient: int) -> tuple[int, Sum] | None:
         """A lower bound of `coefficient * atom` with other symbols, and how late it was bound."""

@@ -13,30 +13,35 @@ from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
 from ..arith.int_set import Ends, Evaluator
 from ..arith.linear import linear_coefficients
-from ..arith.simplifier import TRUE
+from ..arith.simplifier import FALSE, TRUE
 from ..arith.terms import Sum
-from ..expr import GE, GT, LE, LT, And, Call, Var
+from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Var
 from ..function import PrimFunc
-from ..stmt import Block, For, ForKind, IfThenElse, Stmt, stmt_seq
-from ..stmt_functor import renew_defs
+from ..stmt import Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
+from ..stmt_functor import post_order_visit, renew_defs
 from .base import factory
 from .scoped import ScopedRewriter
+from .simplify import NOTHING
 
 
 @dataclass(eq=False)
 class _Condition:
-    """A conjunct and the part of the loop's range where it holds whatever runs inside."""
+    """A conjunct and the part of the loop's range where it is `truth` whatever runs inside."""
 
     node: PrimExpr
     low: Sum | None
     end: Sum | None
+    truth: PrimExpr = TRUE
 
 
 class _Conditions(Visitor):
     """Finds the conjuncts under a loop that are linear in its variable."""
 
-    def __init__(self, analyzer: Analyzer, var: Var) -> None:
-        self.analyzer, self.var = analyzer, var
+    def __init__(self, analyzer: Analyzer, loop: For) -> None:
+        self.analyzer, self.var = analyzer, loop.loop_var
+        self.first = analyzer.sum(loop.min)
+        self.peels = loop.kind == ForKind.SERIAL
+        self.stores = 0
         self.inner: dict[Var, Ends] = {}
         self.found: list[_Condition] = []
 
@@ -76,6 +81,22 @@ class _Conditions(Visitor):
                 pending += [one.a, one.b]
             elif isinstance(one, (LT, LE, GT, GE)) and one.a.dtype in INDEX_TYPES:
                 self._bound(one)
+            elif isinstance(one, EQ) and one.a.dtype in INDEX_TYPES and self.peels:
+                self._first_iteration(one)
+
+    def _first_iteration(self, one: EQ) -> None:
+        """`var == first` fails after the first iteration."""
+        engine = self.analyzer.engine
+        difference = engine.terms.sub(engine.sum(one.a), engine.sum(one.b))
+        lead = engine.terms.sub(engine.sum(self.var), self.first)
+        if lead.key in (difference.key, difference.scaled(-1).key):
+            self.found.append(_Condition(one, self.first.shifted(1), None, FALSE))
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> None:
+        """Counts, so that large bodies are not copied."""
+        self.stores += 1
+        self.visit_children(store)
 
     def _bound(self, one: Any) -> None:
         if reads_memory(one):
@@ -108,12 +129,12 @@ class _Assume(Rewriter):
     """Replaces conjuncts that are known to hold."""
 
     def __init__(self, conditions: list[_Condition]) -> None:
-        self.known = {id(c.node) for c in conditions}
+        self.known = {id(c.node): c.truth for c in conditions}
 
-    @on(LT, LE, GT, GE)
+    @on(LT, LE, GT, GE, EQ)
     def comparison(self, node: Any) -> PrimExpr:
         """A known conjunct is true."""
-        return TRUE if id(node) in self.known else node
+        return self.known.get(id(node), node)
 
     @on(And)
     def both(self, node: And) -> PrimExpr:
@@ -126,6 +147,8 @@ class _Assume(Rewriter):
         condition = self.rewrite(node.condition)
         if O.is_const_int(condition, 1):
             return self.rewrite(node.then_case)
+        if O.is_const_int(condition, 0):
+            return NOTHING if node.else_case is None else self.rewrite(node.else_case)
         then_case = self.rewrite(node.then_case)
         return node.replace(
             condition=condition, then_case=then_case, else_case=self.rewrite(node.else_case)
@@ -143,8 +166,9 @@ class _Assume(Rewriter):
         return new  # type: ignore[no-any-return]
 
 
-_KINDS = (ForKind.SERIAL, ForKind.PARALLEL, ForKind.UNROLLED)
+_KINDS = (ForKind.SERIAL, ForKind.PARALLEL)
 _LIMIT = 6
+_PEEL_LIMIT = 16
 
 
 class _Partition(ScopedRewriter):
@@ -157,7 +181,7 @@ class _Partition(ScopedRewriter):
     @on(For)
     def loop(self, loop: For) -> Any:
         """for i in n: if c(i): f   ->   for i in [0, m): f; for i in [m, n): if c(i): f"""
-        if loop.kind in _KINDS and self.depth < _LIMIT and not _has_blocks(loop.body):
+        if loop.kind in _KINDS and self.depth < _LIMIT:
             made = self._cut(loop)
             if made is not None:
                 return made
@@ -168,8 +192,10 @@ class _Partition(ScopedRewriter):
         low, extent = analyzer.sum(loop.min), analyzer.sum(loop.extent)
         end = analyzer.engine.terms.add(low, extent)
         analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
-        finder = _Conditions(analyzer, loop.loop_var)
+        finder = _Conditions(analyzer, loop)
         finder.walk(loop.body)
+        if finder.stores > _PEEL_LIMIT:
+            finder.found = [c for c in finder.found if c.truth is TRUE]
         main_low, main_end, chosen = self._main(finder.found, low, end)
         if not chosen:
             return None
@@ -197,12 +223,9 @@ class _Partition(ScopedRewriter):
         chosen: list[_Condition] = []
         main_low, main_end = low, end
         for condition in found:
-            new_low = (
-                main_low if condition.low is None else _larger(engine, main_low, condition.low)
-            )
-            new_end = (
-                main_end if condition.end is None else _smaller(engine, main_end, condition.end)
-            )
+            first, last = condition.low, condition.end
+            new_low = main_low if first is None else engine.extremum(Max, main_low, first)
+            new_end = main_end if last is None else engine.extremum(Min, main_end, last)
             if engine.bounds.is_not_negative(engine.terms.sub(new_low, new_end)):
                 continue
             main_low, main_end = new_low, new_end
@@ -211,7 +234,7 @@ class _Partition(ScopedRewriter):
 
     def _clamp(self, value: Sum, low: Sum, end: Sum) -> Sum:
         engine = self.analyzer.engine
-        return _larger(engine, _smaller(engine, value, end), low)
+        return engine.extremum(Max, engine.extremum(Min, value, end), low)
 
     def _part(self, loop: For, low: Sum, end: Sum, body: Stmt) -> Stmt | None:
         size = self.analyzer.engine.terms.sub(end, low)
@@ -261,34 +284,15 @@ class _Substituted(Rewriter):
         return self.value if var is self.var else var
 
 
-def _larger(engine: Any, a: Sum, b: Sum) -> Sum:
-    from ..expr import Max
-
-    made: Sum = engine.extremum(Max, a, b)
-    return made
-
-
-def _smaller(engine: Any, a: Sum, b: Sum) -> Sum:
-    from ..expr import Min
-
-    made: Sum = engine.extremum(Min, a, b)
-    return made
-
-
 def _has_blocks(stmt: Stmt) -> bool:
     found: list[Node] = []
-
-    class Blocks(Visitor):
-        @on(Block)
-        def block(self, block: Block) -> None:
-            """One is enough."""
-            found.append(block)
-
-    Blocks().walk(stmt)
+    post_order_visit(stmt, lambda n: found.append(n) if isinstance(n, Block) else None)
     return bool(found)
 
 
 @factory
 def LoopPartition(func: PrimFunc) -> PrimFunc:
     """for i in range(n): if i < m: f(i)   ->   for i in range(m): f(i)"""
+    if _has_blocks(func.body):
+        return func
     return func.replace(body=_Partition().run(func.body))

@@ -55,7 +55,8 @@ class _Wrapper:
         self.bound: dict[Var, PrimExpr] = {}
         self.analyzer = Analyzer()
         self.tensors: dict[Var, PrimExpr] = {}
-        self.order = ", ".join(str(p.name) for p in func.params)
+        names = [func.buffer_map[p].name if p in func.buffer_map else p.name for p in func.params]
+        self.order = ", ".join(names)
 
     # ---- building ---------------------------------------------------------------------------
 

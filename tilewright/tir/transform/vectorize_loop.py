@@ -12,10 +12,15 @@ from ...support.dtypes import dtype_of
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import effect_of, reads_memory
+from ..arith.linear import detect_linear_equation
 from ..arith.rules import MAKERS
 from ..arith.simplifier import same
 from ..buffer import Buffer
 from ..expr import (
+    GE,
+    GT,
+    LE,
+    LT,
     Add,
     And,
     BinaryOpExpr,
@@ -127,9 +132,9 @@ class _Lanes(Rewriter):
     def _simple(self, made: PrimExpr) -> PrimExpr:
         """Ramps stay ramps."""
         info = dtype_of(made.dtype)
-        if info.lanes > 1 and info.code in ("int", "uint") and info.bits >= 32:
-            if isinstance(made, BinaryOpExpr) and _is_index(made):
-                return self.analyzer.simplify(made)
+        is_integer = info.lanes > 1 and info.code in ("int", "uint") and info.bits >= 32
+        if is_integer and isinstance(made, BinaryOpExpr) and _is_index(made):
+            return self.analyzer.simplify(made)
         return made
 
     @on(Not)
@@ -180,8 +185,10 @@ class _Lanes(Rewriter):
         predicate = load.predicate
         if predicate is not None and _depends(predicate, self):
             raise _NoVector("a masked load within a vectorized loop")
-        mask = self.mask if lanes > 1 and self.mask is not None else predicate
         buffer = self.buffers.get(load.buffer, load.buffer)
+        mask = self.mask if lanes > 1 and self.mask is not None else predicate
+        if mask is not None and mask is self.mask and self._is_private(buffer, indices):
+            mask = None
         return load.replace(buffer=buffer, indices=indices, predicate=mask)
 
     def _indices(self, access: Any) -> tuple[PrimExpr, ...]:
@@ -239,6 +246,8 @@ class _Lanes(Rewriter):
             parts = (condition, self.rewrite(call.args[1]), self.rewrite(call.args[2]))
             wide = max(lanes_of(p) for p in parts[1:])
             return O.if_then_else(condition, widen(parts[1], wide), widen(parts[2], wide))
+        if self._has_unsafe_load(call.args[1:]):
+            raise _NoVector("a load under a condition by lane")
         yes = self._masked(condition, call.args[1])
         no = self._masked(Not(condition), call.args[2])
         return Select(condition, widen(yes, self.lanes), widen(no, self.lanes))
@@ -269,9 +278,23 @@ class _Lanes(Rewriter):
             if self.mask is not None:
                 raise _NoVector("a store of one element under a condition by lane")
             return store.replace(buffer=buffer, indices=indices, value=value)
-        return store.replace(
-            buffer=buffer, indices=indices, value=widen(value, lanes), predicate=self.mask
-        )
+        value = widen(value, lanes)
+        if self.mask is not None and self._is_private(buffer, indices):
+            kept = BufferLoad(buffer, indices)
+            return store.replace(
+                buffer=buffer, indices=indices, value=Select(self.mask, value, kept)
+            )
+        return store.replace(buffer=buffer, indices=indices, value=value, predicate=self.mask)
+
+    def _is_private(self, buffer: Buffer, indices: tuple[PrimExpr, ...]) -> bool:
+        """True if the lanes, masked or not, lie within memory of this thread alone: a mask would
+        only keep the memory out of registers."""
+        index = indices[-1]
+        if len(indices) != 1 or not isinstance(index, Ramp) or buffer.scope() != "local":
+            return False
+        last = O.add(index.base, O.multiply(index.stride, index.lanes - 1))
+        inside = O.all(*(O.all(e >= 0, e < buffer.shape[0]) for e in (index.base, last)))
+        return self.analyzer.can_prove(inside)
 
     def _reduction(self, store: BufferStore) -> Stmt:
         """A[0] = A[0] + f(i)   ->   A[0] = A[0] + sum of the lanes of f"""
@@ -292,14 +315,51 @@ class _Lanes(Rewriter):
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> Stmt:
         """A condition by lane masks what it guards; another stays a branch."""
-        condition = self.rewrite(branch.condition)
-        if lanes_of(condition) == 1:
+        varying = [c for c in conjuncts(branch.condition) if _depends(c, self)]
+        if not varying:
             return branch.replace(
-                condition=condition,
+                condition=self.rewrite(branch.condition),
                 then_case=self.rewrite(branch.then_case),
                 else_case=self.rewrite(branch.else_case),
             )
-        condition = self.analyzer.simplify(condition)
+        fixed = [c for c in conjuncts(branch.condition) if not _depends(c, self)]
+        if fixed:
+            inner = self.branch(branch.replace(condition=O.all(*varying)))
+            otherwise = self.rewrite(branch.else_case)
+            return IfThenElse(self.rewrite(O.all(*fixed)), inner, otherwise)
+        made = self._by_lane(branch)
+        if self._has_unsafe_load((branch.then_case, branch.else_case)):
+            if len(varying) > 1 or branch.else_case is not None:
+                raise _NoVector("a load under a condition by lane")
+            made = IfThenElse(self._some_lane(varying[0]), made)
+        return made
+
+    def _some_lane(self, condition: PrimExpr) -> PrimExpr:
+        """Whether `condition`, which changes at most once along the lanes, holds in any."""
+        if not isinstance(condition, (LT, LE, GT, GE)) or not _is_index(condition):
+            raise _NoVector("a load under a condition by lane")
+        if not detect_linear_equation(O.subtract(condition.a, condition.b), [self.var]):
+            raise _NoVector("a load under a condition by lane")
+        ends = (self.low, O.add(self.low, self.lanes - 1))
+        return self.analyzer.simplify(
+            O.any(*(substitute(condition, {self.var: end}) for end in ends))
+        )
+
+    def _has_unsafe_load(self, cases: object) -> bool:
+        """True if a load that is the same in all lanes may lie outside its buffer."""
+        return _any(
+            cases,
+            lambda n: isinstance(n, BufferLoad)
+            and not any(_depends(i, self) for i in n.indices)
+            and not self._is_inside(n),
+        )
+
+    def _is_inside(self, load: BufferLoad) -> bool:
+        pairs = zip(load.indices, load.buffer.shape, strict=True)
+        return all(self.analyzer.can_prove(O.all(i >= 0, i < extent)) for i, extent in pairs)
+
+    def _by_lane(self, branch: IfThenElse) -> Stmt:
+        condition = self.analyzer.simplify(self.rewrite(branch.condition))
         if reads_memory(condition):
             mask = Var("mask", condition.dtype)
             return LetStmt(mask, condition, self._cases(mask, branch))
@@ -351,6 +411,15 @@ class _Lanes(Rewriter):
         if isinstance(stmt, Evaluate) and isinstance(stmt.value, IntImm):
             return stmt
         raise _NoVector(f"a {type(stmt).__name__} within a vectorized loop")
+
+
+def conjuncts(condition: PrimExpr) -> list[PrimExpr]:
+    """The conditions that `condition` joins; what is `likely` opened."""
+    if isinstance(condition, And):
+        return [*conjuncts(condition.a), *conjuncts(condition.b)]
+    if isinstance(condition, Call) and getattr(condition.op, "name", "") == "tir.likely":
+        return conjuncts(condition.args[0])  # type: ignore[arg-type]
+    return [condition]
 
 
 def _is_index(expr: PrimExpr) -> bool:

@@ -14,7 +14,7 @@ from .. import tag
 from ..nn.utils import spatial_places
 from ..utils import as_dim, compute, const_or_none, offset
 
-__all__ = ["resize1d", "resize2d", "resize3d"]
+__all__ = ["resize", "resize1d", "resize2d", "resize3d"]
 
 MODES = (
     "half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "tf_half_pixel_for_nn",
@@ -280,6 +280,27 @@ def _blend(
     if total is None:
         raise ArgumentError("resize: no taps")
     return total
+
+
+def resize(
+    data: Tensor,
+    size: Sequence[Any],
+    roi: Any = None,
+    layout: str = "NCHW",
+    method: str = "linear",
+    coordinate_transformation_mode: str = "half_pixel",
+    rounding_method: str = "",
+    bicubic_alpha: float = -0.5,
+    bicubic_exclude: int = 0,
+    extrapolation_value: float = 0.0,
+    out_dtype: str | None = None,
+    scales: Sequence[float] | None = None,
+) -> Tensor:
+    """`data` resized to `size` in as many dimensions as that has; see `resize2d`."""
+    return _resize(
+        data, roi, size, layout, method, coordinate_transformation_mode, rounding_method,
+        bicubic_alpha, bicubic_exclude, extrapolation_value, out_dtype, scales, len(size),
+    )  # fmt: skip
 
 
 def resize1d(

@@ -11,6 +11,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from ...tir.expr import IterVar
+from ..layout import Layout, block_of, parse_layout, primal_index, sub_index
 from ..math import cast
 from ..reduction import accumulator
 from ..utils import (
@@ -75,6 +76,149 @@ def _check(data: Tensor, filt: Tensor, in_channels: Any, per_group: Any, groups:
         raise ArgumentError(f"convolution: {outs} output channels in {groups} groups")
 
 
+class Channel:
+    """A channel as the outer and the inner part of blocks, or as one index (`block` of 1)."""
+
+    def __init__(self, outer: PrimExpr, inner: PrimExpr | None = None, block: int = 1) -> None:
+        self.outer, self.inner, self.block = outer, inner, block
+
+    @property
+    def whole(self) -> PrimExpr:
+        """The index among all channels."""
+        if self.inner is None:
+            return self.outer
+        return op.add(op.multiply(self.outer, self.block), self.inner)
+
+    def place(self, layout: Layout, letter: str, into: list[PrimExpr]) -> None:
+        """Writes the indices of the parts of `letter` of a tensor in `layout`."""
+        blocks = layout.blocks(letter)
+        for position, (other, size) in enumerate(layout.parts):
+            if other != letter:
+                continue
+            if not blocks:
+                into[position] = self.whole
+            elif blocks == (self.block,) and self.inner is not None:
+                into[position] = self.inner if size else self.outer
+            else:
+                into[position] = sub_index(layout, position, self.whole)
+
+
+def _total(tensor: Tensor, layout: Layout, letter: str) -> PrimExpr:
+    """The length of a dimension, its blocks counted in."""
+    block = block_of(layout, letter)
+    outer = tensor.shape[layout.parts.index((letter, 0))]
+    return outer if block == 1 else op.multiply(outer, block)
+
+
+def _only(blocks: tuple[int, ...]) -> int:
+    return blocks[0] if len(blocks) == 1 else 1
+
+
+class _Plan:
+    """The layouts, dimensions and groups of one convolution."""
+
+    def __init__(
+        self, inp: Tensor, filt: Tensor, groups: int, layouts: tuple[str, str, str], count: int
+    ) -> None:
+        self.data, self.kernel, self.out = (parse_layout(name) for name in layouts)
+        spatial = LETTERS[count]
+        for layout, tensor, axes in (
+            (self.data, inp, "NC"), (self.kernel, filt, "OI"), (self.out, None, "NC"),
+        ):  # fmt: skip
+            if layout.axes != frozenset(axes + spatial):
+                raise ArgumentError(f"convolution over {spatial}: layout {layout.name} does not fit")
+            if tensor is not None and tensor.ndim != len(layout.parts):
+                raise ArgumentError(
+                    f"convolution: `{tensor.name}` has {tensor.ndim} dimensions, "
+                    f"{layout.name} has {len(layout.parts)}"
+                )
+        self.groups = groups
+        self.dtype = index_dtype(inp, filt)
+        self.outs = _total(filt, self.kernel, "O")
+        self.per_group = _total(filt, self.kernel, "I")
+        _check(inp, filt, _total(inp, self.data, "C"), self.per_group, groups, self.outs)
+        self.in_block = self._in_block()
+        self.depthwise = groups > 1 and equal_const_int(self.per_group, 1)
+
+    def _in_block(self) -> int:
+        """The block by which input channels are reduced, if data and kernel agree on one."""
+        block = _only(self.data.blocks("C"))
+        if block == 1 or self.kernel.blocks("I") != (block,):
+            return 1
+        width = const_or_none(self.per_group)
+        return block if self.groups == 1 or (width is not None and width % block == 0) else 1
+
+    def channel_axes(self) -> list[IterVar]:
+        """The reduction axes over input channels, outer and inner."""
+        if self.depthwise:
+            return []
+        if self.in_block == 1:
+            return [reduce_over(self.per_group, "rc", self.dtype)]
+        outer = op.floordiv(self.per_group, self.in_block)
+        return [
+            reduce_over(outer, "rc", self.dtype), reduce_over(self.in_block, "ri", self.dtype)
+        ]  # fmt: skip
+
+    def out_channel(self, i: Sequence[PrimExpr]) -> Channel:
+        """The output channel at a point of the result."""
+        places = [k for k, (letter, _) in enumerate(self.out.parts) if letter == "C"]
+        if len(places) == 1:
+            return Channel(i[places[0]])
+        blocks = self.out.blocks("C")
+        if len(blocks) == 1:
+            return Channel(i[self.out.parts.index(("C", 0))], i[places[1]], blocks[0])
+        return Channel(primal_index(self.out, "C", tuple(i)))
+
+    def within_group(self, axes: list[IterVar]) -> Channel:
+        """The input channel within its group, as the kernel sees it."""
+        if not axes:
+            return Channel(IntImm(self.dtype, 0))
+        if len(axes) == 1:
+            return Channel(axes[0].var)
+        return Channel(axes[0].var, axes[1].var, self.in_block)
+
+    def in_channel(self, out: Channel, axes: list[IterVar]) -> Channel:
+        """The input channel, as the data sees it."""
+        own = self.within_group(axes)
+        if self.groups == 1:
+            return own
+        width = const_or_none(self.outs)
+        per_out: Any = width // self.groups if width is not None else self.outs // self.groups
+        if self.depthwise and isinstance(per_out, int) and per_out == 1:
+            return out
+        if isinstance(per_out, int) and out.inner is not None and per_out % out.block == 0:
+            group = op.floordiv(out.outer, per_out // out.block)
+        else:
+            group = op.floordiv(out.whole, per_out)
+        if self.depthwise:
+            return Channel(group)
+        start = op.multiply(group, op.floordiv(self.per_group, self.in_block))
+        return Channel(op.add(start, own.outer), own.inner, own.block)
+
+    def out_shape(self, batch: PrimExpr, extents: dict[str, Any]) -> list[Any]:
+        """The shape of the result."""
+        shape: list[Any] = []
+        for letter, size in self.out.parts:
+            if size:
+                shape.append(IntImm(self.dtype, size))
+            elif letter == "C":
+                shape.append(op.floordiv(self.outs, block_of(self.out, "C")))
+            else:
+                shape.append(batch if letter == "N" else extents[letter])
+        return shape
+
+    @property
+    def tag(self) -> str:
+        """What kind of convolution it is, such as `depthwise_conv2d_nchw`."""
+        letters = [letter.lower() if size else letter for letter, size in self.data.parts]
+        name = "".join(letters)
+        blocked = any(size for _, size in self.data.parts)
+        count = len(self.data.axes) - 2
+        kind = f"conv{count}d_{name if blocked else name.lower()}"
+        prefix = "depthwise_" if self.depthwise else "group_" if self.groups > 1 else ""
+        return prefix + kind
+
+
 def conv(
     inp: Tensor,
     filt: Tensor,
@@ -84,89 +228,78 @@ def conv(
     groups: int = 1,
     data_layout: str = "",
     kernel_layout: str = "",
+    out_layout: str | None = None,
     out_dtype: str | None = None,
-    name: str = "",
-    tag: str = "",
 ) -> Tensor:
     """The convolution (without flipping) of `inp` with `filt`, in `groups` of channels.
 
-    Layouts default to NCHW and OIHW and their kin. Sums are kept in float32 at least.
+    Layouts default to NCHW and OIHW and their kin; channels may stand in blocks, as in NCHW16c
+    and OIHW16i16o. Sums are kept in float32 at least.
     """
-    count = inp.ndim - 2
-    if count not in LETTERS:
-        raise ArgumentError(f"convolution needs 3 to 5 dimensions, found {inp.ndim}")
-    data_layout = data_layout or "NC" + LETTERS[count]
+    data_layout = data_layout or "NC" + LETTERS.get(inp.ndim - 2, "?")
+    count = len([x for x in data_layout if x in "DHW"])
+    if count not in LETTERS or "?" in data_layout:
+        raise ArgumentError(f"convolution needs 1 to 3 spatial dimensions, found `{inp.name}`")
     kernel_layout = kernel_layout or KERNEL_LAYOUTS.get(data_layout, "OI" + LETTERS[count])
-    require_rank(filt, inp.ndim, "convolution")
+    plan = _Plan(inp, filt, groups, (data_layout, kernel_layout, out_layout or data_layout), count)
     strides, dilations = numbers(stride, count, "stride"), numbers(dilation, count, "dilation")
     positive([*strides, *dilations, groups], "strides, dilations and groups")
-    at = {letter: k for k, letter in enumerate(data_layout)}
-    kat = {letter: k for k, letter in enumerate(kernel_layout)}
     spatial = LETTERS[count]
+    at = {x: plan.data.parts.index((x, 0)) for x in "N" + spatial}
+    kat = {x: plan.kernel.parts.index((x, 0)) for x in spatial}
+    oat = {x: plan.out.parts.index((x, 0)) for x in "N" + spatial}
     kernel = [filt.shape[kat[x]] for x in spatial]
     before, after = get_pad_tuple_generic(padding, kernel, dilations)
-    out_channels, per_group = filt.shape[kat["O"]], filt.shape[kat["I"]]
-    _check(inp, filt, inp.shape[at["C"]], per_group, groups, out_channels)
-    result = out_dtype or inp.dtype
-    kept = accumulator(result)
-    dtype = index_dtype(inp, filt)
     source = padded(inp, [at[x] for x in spatial], before, after)
-    shape: list[Any] = list(inp.shape)
-    shape[at["C"]] = out_channels
-    for k, x in enumerate(spatial):
-        shape[at[x]] = conv_extent(
+    extents = {
+        x: conv_extent(
             inp.shape[at[x]], kernel[k], before[k], after[k], strides[k], dilations[k]
         )
-    axes: dict[str, IterVar] = {}
-    if groups == 1 or not equal_const_int(per_group, 1):
-        axes["I"] = reduce_over(per_group, "rc", dtype)
-    for x, extent in zip(spatial, kernel, strict=True):
-        axes[x] = reduce_over(extent, f"r{'zyx'[3 - count :][spatial.index(x)]}", dtype)
+        for k, x in enumerate(spatial)
+    }
+    channels = plan.channel_axes()
+    taps = [
+        reduce_over(extent, f"r{'zyx'[3 - count + k]}", plan.dtype)
+        for k, extent in enumerate(kernel)
+    ]
+    result = out_dtype or inp.dtype
+    kept = accumulator(result)
 
     def element(*i: PrimExpr) -> PrimExpr:
-        own, tap = list(i), [IntImm(dtype, 0)] * filt.ndim
+        own: list[PrimExpr] = [i[0]] * inp.ndim
+        tap: list[PrimExpr] = [i[0]] * filt.ndim
+        own[at["N"]] = i[oat["N"]]
         for k, x in enumerate(spatial):
-            own[at[x]] = strided(i[at[x]], strides[k], axes[x].var, dilations[k])
-            tap[kat[x]] = axes[x].var  # type: ignore[call-overload]
-        tap[kat["O"]] = i[at["C"]]  # type: ignore[call-overload]
-        if "I" in axes:
-            tap[kat["I"]] = axes["I"].var  # type: ignore[call-overload]
-        own[at["C"]] = _channel(i[at["C"]], axes.get("I"), out_channels, per_group, groups)
+            own[at[x]] = strided(i[oat[x]], strides[k], taps[k].var, dilations[k])
+            tap[kat[x]] = taps[k].var
+        out = plan.out_channel(i)
+        plan.in_channel(out, channels).place(plan.data, "C", own)
+        plan.within_group(channels).place(plan.kernel, "I", tap)
+        out.place(plan.kernel, "O", tap)
         left, right = op.cast(source(*own), kept), op.cast(filt(*tap), kept)
-        made: PrimExpr = te.sum(op.multiply(left, right), list(axes.values()))
+        made: PrimExpr = te.sum(
+            op.multiply(left, right), [*channels[:1], *taps, *channels[1:]]
+        )
         return made
 
     attrs = {"strides": strides, "dilation": dilations, "groups": groups}
-    kind = tag or _tag(data_layout, groups, per_group)
-    names = _axis_names(data_layout)
-    made = te.compute(
-        shape, lambda *i: element(*i), name or kind.split("_n")[0], kind, attrs, names
+    made: Tensor = te.compute(
+        plan.out_shape(inp.shape[at["N"]], extents),
+        lambda *i: element(*i),
+        "DepthwiseConv2d" if plan.depthwise else plan.tag if plan.in_block > 1 else _NAMES[count],
+        plan.tag,
+        attrs,
+        _axis_names(plan.out),
     )
-    return made if kept == result else cast(made, result)  # type: ignore[no-any-return]
+    return made if kept == result else cast(made, result)
 
 
-def _axis_names(layout: str) -> list[str]:
-    known = {"N": "nn", "C": "ff", "D": "zz", "H": "yy", "W": "xx"}
-    return [known[x] for x in layout]
+_NAMES = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
+_AXES = {"N": "nn", "C": "ff", "D": "zz", "H": "yy", "W": "xx"}
 
 
-def _tag(layout: str, groups: int, per_group: PrimExpr) -> str:
-    kind = f"conv{len(layout) - 2}d_{layout.lower()}"
-    if groups == 1:
-        return kind
-    return f"depthwise_{kind}" if equal_const_int(per_group, 1) else f"group_{kind}"
-
-
-def _channel(
-    out: PrimExpr, inner: IterVar | None, outs: PrimExpr, per_group: PrimExpr, groups: int
-) -> PrimExpr:
-    """The input channel for an output channel and the place within its group."""
-    if groups == 1:
-        return inner.var if inner is not None else IntImm(out.dtype, 0)
-    width = const_or_none(outs)
-    per_out: Any = width // groups if width is not None else op.floordiv(outs, groups)
-    group = out if per_out == 1 and isinstance(per_out, int) else op.floordiv(out, per_out)
-    return group if inner is None else op.add(op.multiply(group, per_group), inner.var)
+def _axis_names(layout: Layout) -> list[str]:
+    return [f"{_AXES[x]}_b" * bool(size) or _AXES[x] for x, size in layout.parts]
 
 
 def conv1d(
@@ -182,7 +315,7 @@ def conv1d(
 ) -> Tensor:
     """Convolution over one dimension."""
     return conv(
-        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, out_dtype
+        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, None, out_dtype
     )
 
 
@@ -197,7 +330,9 @@ def conv2d(
     out_dtype: str | None = None,
 ) -> Tensor:
     """Convolution over two dimensions."""
-    return conv(data, kernel, strides, padding, dilation, 1, data_layout, kernel_layout, out_dtype)
+    return conv(
+        data, kernel, strides, padding, dilation, 1, data_layout, kernel_layout, None, out_dtype
+    )
 
 
 def conv3d(
@@ -213,7 +348,7 @@ def conv3d(
 ) -> Tensor:
     """Convolution over three dimensions."""
     return conv(
-        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, out_dtype
+        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, None, out_dtype
     )
 
 
@@ -226,7 +361,7 @@ def _named(layout: str, doc: str) -> Any:
         dilation: Any = 1,
         out_dtype: str | None = None,
     ) -> Tensor:
-        return conv(Input, Filter, stride, padding, dilation, 1, layout, "", out_dtype)
+        return conv(Input, Filter, stride, padding, dilation, 1, layout, "", None, out_dtype)
 
     operate.__name__ = operate.__qualname__ = f"conv{len(layout) - 2}d_{layout.lower()}"
     operate.__doc__ = doc
@@ -243,7 +378,7 @@ def _grouped(layout: str, doc: str) -> Any:
         groups: int = 1,
         out_dtype: str | None = None,
     ) -> Tensor:
-        return conv(Input, Filter, stride, padding, dilation, groups, layout, "", out_dtype)
+        return conv(Input, Filter, stride, padding, dilation, groups, layout, "", None, out_dtype)
 
     operate.__name__ = operate.__qualname__ = f"group_conv{len(layout) - 2}d_{layout.lower()}"
     operate.__doc__ = doc

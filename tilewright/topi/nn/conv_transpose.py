@@ -34,14 +34,16 @@ __all__ = [
 def conv_transpose(
     data: Tensor,
     kernel: Tensor,
-    stride: Any,
-    padding: Any,
-    out_dtype: str | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
     output_padding: Any = 0,
-    groups: int = 1,
     dilation: Any = 1,
+    groups: int = 1,
+    data_layout: str = "",
+    kernel_layout: str = "",
+    out_dtype: str | None = None,
 ) -> Tensor:
-    """The transposed convolution of NCHW (or NCW, NCDHW) with IOHW, in groups.
+    """The transposed convolution, in groups; layouts default to NCHW and IOHW and their kin.
 
     The output is `(in - 1) * stride - padding + dilation * (kernel - 1) + 1 + output_padding` long.
     """
@@ -49,6 +51,10 @@ def conv_transpose(
     if count not in LETTERS:
         raise ArgumentError(f"transposed convolution needs 3 to 5 dimensions, found {data.ndim}")
     require_rank(kernel, data.ndim, "transposed convolution")
+    spatial = LETTERS[count]
+    at = _places(data_layout or "NC" + spatial, "NC" + spatial)
+    kat = _places(kernel_layout or "IO" + spatial, "IO" + spatial)
+    size = [data.shape[at[x]] for x in spatial]
     strides, dilations = numbers(stride, count, "stride"), numbers(dilation, count, "dilation")
     extra = numbers(output_padding, count, "output_padding")
     positive([*strides, *dilations, groups], "strides, dilations and groups")
@@ -58,48 +64,50 @@ def conv_transpose(
                 f"output_padding {extra[k]} must be smaller than the stride {strides[k]} "
                 f"or the dilation {dilations[k]}"
             )
-    taps = [get_const_int(k) for k in kernel.shape[2:]]
+    taps = [get_const_int(kernel.shape[kat[x]]) for x in spatial]
     before, after = get_pad_tuple_generic(padding, taps, dilations)
-    check_same(data.shape[1], kernel.shape[0], "transposed convolution")
+    ins, per_out = data.shape[at["C"]], kernel.shape[kat["O"]]
+    check_same(ins, kernel.shape[kat["I"]], "transposed convolution")
     spans = [(t - 1) * d for t, d in zip(taps, dilations, strict=True)]
     outs = [
         no_negative(offset(op.multiply(offset(n, -1), s), span + 1 - b - a + e))
         for n, s, span, b, a, e in zip(
-            data.shape[2:], strides, spans, before, after, extra, strict=True
+            size, strides, spans, before, after, extra, strict=True
         )
     ]
-    spread = _spread(data, strides, spans, before, outs)
+    spread = _spread(data, [at[x] for x in spatial], strides, spans, before, outs)
     dtype = index_dtype(data, kernel)
     result = out_dtype or data.dtype
     kept = accumulator(result)
-    channels = const_or_none(data.shape[1])
-    per_in: Any = channels // groups if channels is not None else data.shape[1]
+    channels = const_or_none(ins)
+    per_in: Any = channels // groups if channels is not None else ins
     if groups > 1 and (channels is None or channels % groups):
-        raise ArgumentError(f"transposed convolution: {data.shape[1]} channels, {groups} groups")
-    per_out = kernel.shape[1]
+        raise ArgumentError(f"transposed convolution: {ins} channels, {groups} groups")
     rc = reduce_over(per_in, "dc", dtype)
     reduced = [reduce_over(t, f"d{'dhw'[3 - count + k]}", dtype) for k, t in enumerate(taps)]
 
     def element(*i: PrimExpr) -> PrimExpr:
         channel: PrimExpr = rc.var
-        own_out = i[1]
+        out = own_out = i[at["C"]]
         if groups > 1:
-            group = i[1] if equal_const_int(per_out, 1) else op.floordiv(i[1], per_out)
+            single = equal_const_int(per_out, 1)
+            group = out if single else op.floordiv(out, per_out)
             channel = op.add(op.multiply(group, per_in), rc.var)
-            own_out = (
-                IntImm(dtype, 0) if equal_const_int(per_out, 1) else op.floormod(i[1], per_out)
-            )
-        places = [
-            op.add(i[2 + k], op.multiply(r.var, dilations[k])) for k, r in enumerate(reduced)
-        ]
-        flipped = [op.subtract(op.const(t - 1, dtype), r.var) for t, r in zip(taps, reduced, strict=True)]
-        left = op.cast(spread(i[0], channel, *places), kept)
-        right = op.cast(kernel(channel, own_out, *flipped), kept)
+            own_out = IntImm(dtype, 0) if single else op.floormod(out, per_out)
+        own, tap = list(i), [channel] * kernel.ndim
+        own[at["C"]], tap[kat["I"]], tap[kat["O"]] = channel, channel, own_out
+        for k, (x, r) in enumerate(zip(spatial, reduced, strict=True)):
+            own[at[x]] = op.add(i[at[x]], op.multiply(r.var, dilations[k]))
+            tap[kat[x]] = op.subtract(op.const(taps[k] - 1, dtype), r.var)
+        left, right = op.cast(spread(*own), kept), op.cast(kernel(*tap), kept)
         made: PrimExpr = te.sum(op.multiply(left, right), [rc, *reduced])
         return made
 
     name = f"conv{count}d_transpose_nc{LETTERS[count].lower()}"
-    shape = [data.shape[0], op.multiply(per_out, as_dim(groups, per_out.dtype)), *outs]
+    shape: list[Any] = list(data.shape)
+    shape[at["C"]] = op.multiply(per_out, as_dim(groups, per_out.dtype))
+    for x, extent in zip(spatial, outs, strict=True):
+        shape[at[x]] = extent
     made = compute(
         shape, element, "compute" if groups == 1 else "group_conv_transpose",
         name if groups == 1 else f"group_{name}",
@@ -108,22 +116,37 @@ def conv_transpose(
     return made if kept == result else cast(made, result)  # type: ignore[no-any-return]
 
 
+def _places(layout: str, letters: str) -> dict[str, int]:
+    """Where each of `letters` stands in `layout`, which has no others."""
+    if sorted(layout) != sorted(letters):
+        raise ArgumentError(f"transposed convolution: layout {layout!r} is no order of {letters}")
+    return {letter: k for k, letter in enumerate(layout)}
+
+
 def _spread(
-    data: Tensor, strides: list[int], spans: list[int], before: list[int], outs: list[Any]
+    data: Tensor,
+    places: list[int],
+    strides: list[int],
+    spans: list[int],
+    before: list[int],
+    outs: list[Any],
 ) -> Tensor:
     """`data` with `stride - 1` zeros between its elements, and zeros around it."""
-    shape = [*data.shape[:2], *[op.add(as_dim(o, data.shape[2].dtype), s) for o, s in zip(outs, spans, strict=True)]]
+    shape = list(data.shape)
+    for place, out, span in zip(places, outs, spans, strict=True):
+        shape[place] = op.add(as_dim(out, data.shape[place].dtype), span)
 
     def element(*i: PrimExpr) -> PrimExpr:
         inside: PrimExpr = op.const(1, "bool")
         own = list(i)
-        for k, (stride, span) in enumerate(zip(strides, spans, strict=True)):
-            place = offset(i[2 + k], before[k] - span)
-            index = place if stride == 1 else op.floordiv(place, stride)
-            inside = op.all(inside, op.greater_equal(place, 0), op.less(index, data.shape[2 + k]))
+        for k, place in enumerate(places):
+            stride, position = strides[k], offset(i[place], before[k] - spans[k])
+            index = position if stride == 1 else op.floordiv(position, stride)
+            low = op.greater_equal(position, 0)
+            inside = op.all(inside, low, op.less(index, data.shape[place]))
             if stride > 1:
-                inside = op.logical_and(inside, op.equal(op.floormod(place, stride), 0))
-            own[2 + k] = index
+                inside = op.logical_and(inside, op.equal(op.floormod(position, stride), 0))
+            own[place] = index
         return op.if_then_else(inside, data(*own), op.const(0, data.dtype))
 
     return compute(shape, element, "data_pad", "injective,dilate")
@@ -138,7 +161,9 @@ def _plain(name: str, doc: str) -> Any:
         out_dtype: str | None,
         output_padding: Any,
     ) -> Tensor:
-        return conv_transpose(Input, Filter, strides, padding, out_dtype, output_padding)
+        return conv_transpose(
+            Input, Filter, strides, padding, output_padding, out_dtype=out_dtype
+        )
 
     operate.__name__ = operate.__qualname__ = name
     operate.__doc__ = doc
@@ -155,7 +180,9 @@ def _grouped(name: str, doc: str) -> Any:
         output_padding: Any,
         groups: int,
     ) -> Tensor:
-        return conv_transpose(data, kernel, stride, padding, out_dtype, output_padding, groups)
+        return conv_transpose(
+            data, kernel, stride, padding, output_padding, 1, groups, out_dtype=out_dtype
+        )
 
     operate.__name__ = operate.__qualname__ = name
     operate.__doc__ = doc

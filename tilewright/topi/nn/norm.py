@@ -92,7 +92,7 @@ def _normalized(
 
 
 def layer_norm(
-    data: Tensor, gamma: Tensor, beta: Tensor | None, axis: Any, epsilon: float = 1e-5
+    data: Tensor, gamma: Tensor | None, beta: Tensor | None, axis: Any, epsilon: float = 1e-5
 ) -> Tensor:
     """`data` with mean 0 and variance 1 over `axis`, times `gamma`, plus `beta` (shaped so)."""
     axes = normalize_axes(axis, data.ndim)
@@ -100,7 +100,7 @@ def layer_norm(
         data,
         _moments(data, axes, "layer_norm"),
         epsilon,
-        lambda *i: gamma(*[i[k] for k in axes]),
+        None if gamma is None else lambda *i: gamma(*[i[k] for k in axes]),
         None if beta is None else lambda *i: beta(*[i[k] for k in axes]),
         "layer_norm",
     )
@@ -108,8 +108,8 @@ def layer_norm(
 
 def instance_norm(
     data: Tensor,
-    gamma: Tensor,
-    beta: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
     channel_axis: int,
     axis: Any,
     epsilon: float = 1e-5,
@@ -120,8 +120,8 @@ def instance_norm(
         data,
         _moments(data, normalize_axes(axis, data.ndim), "instance_norm"),
         epsilon,
-        lambda *i: gamma(i[channel]),
-        lambda *i: beta(i[channel]),
+        None if gamma is None else lambda *i: gamma(i[channel]),
+        None if beta is None else lambda *i: beta(i[channel]),
         "instance_norm",
     )
 

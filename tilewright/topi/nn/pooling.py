@@ -27,8 +27,8 @@ from .conv import padded
 from .utils import no_negative, numbers, positive, spatial_places
 
 __all__ = [
-    "adaptive_pool", "adaptive_pool1d", "adaptive_pool3d", "global_pool", "pool1d", "pool2d",
-    "pool3d", "pool_extent",
+    "adaptive_pool", "adaptive_pool1d", "adaptive_pool3d", "global_pool", "pool", "pool1d",
+    "pool2d", "pool3d", "pool_extent",
 ]  # fmt: skip
 
 
@@ -44,6 +44,10 @@ def pool_extent(
     if ceil_mode and size is not None:
         found = const_or_none(count) or 0
         return found - 1 if found > 0 and (found - 1) * stride >= size + before else count
+    if ceil_mode:
+        fewer = offset(count, -1)
+        outside = op.greater_equal(op.multiply(fewer, stride), offset(extent, before))
+        return op.select(outside, fewer, count)
     return count
 
 
@@ -184,6 +188,28 @@ def _is_power_of_two(count: int) -> bool:
     return count > 0 and count & (count - 1) == 0
 
 
+def pool(
+    data: Tensor,
+    kernel: Any,
+    stride: Any,
+    dilation: Any,
+    padding: Any,
+    pool_type: str,
+    ceil_mode: bool = False,
+    layout: str = "NCHW",
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Pooling over as many dimensions as `layout` has; see `pool2d`."""
+    n = _spatial_count(layout)
+    return _pool(
+        data, kernel, stride, dilation, padding, pool_type, ceil_mode, layout, count_include_pad, n
+    )
+
+
+def _spatial_count(layout: str) -> int:
+    return sum(1 for letter in layout if letter in "DHW")
+
+
 def pool1d(
     data: Tensor,
     kernel: Any,
@@ -319,8 +345,9 @@ def _adaptive(data: Tensor, output_size: Any, pool_type: str, layout: str, n: in
 
 
 def adaptive_pool(data: Tensor, output_size: Any, pool_type: str, layout: str = "NCHW") -> Tensor:
-    """Pooling over two dimensions into `output_size` windows that cover the input evenly."""
-    return _adaptive(data, output_size, pool_type, layout, 2)
+    """Pooling into `output_size` windows that cover the input evenly (None: all of a dimension),
+    over as many dimensions as `layout` has."""
+    return _adaptive(data, output_size, pool_type, layout, _spatial_count(layout))
 
 
 def adaptive_pool1d(data: Tensor, output_size: Any, pool_type: str, layout: str = "NCW") -> Tensor:
@@ -337,7 +364,7 @@ def adaptive_pool3d(
 
 def global_pool(data: Tensor, pool_type: str, layout: str = "NCHW") -> Tensor:
     """One window over all of the spatial dimensions."""
-    count = sum(1 for letter in layout if letter in "DHW")
+    count = _spatial_count(layout)
     return _adaptive(data, [1] * count, pool_type, layout, count)
 
 

@@ -98,9 +98,7 @@ def conv_transpose(
     x = to_layout(data, data_layout, "NC" + spatial).astype(np.float64)
     w = to_layout(weight, kernel_layout, "IO" + spatial).astype(np.float64)
     reach = [(w.shape[2 + i] - 1) * dilation[i] + 1 for i in range(rank)]
-    full = [
-        (x.shape[2 + i] - 1) * strides[i] + reach[i] + output_padding[i] for i in range(rank)
-    ]
+    full = [(x.shape[2 + i] - 1) * strides[i] + reach[i] + output_padding[i] for i in range(rank)]
     inputs, outputs = x.shape[1] // groups, w.shape[1]
     out = np.zeros((x.shape[0], outputs * groups, *full))
     for place in np.ndindex(*w.shape[2:]):

@@ -1,0 +1,117 @@
+"""Struct info: construction, relations, symbolic shapes, deduction of calls."""
+
+import numpy as np
+import pytest
+
+from tilewright import relax, tir
+from tilewright.relax.analysis import BaseCheckResult, struct_info_base_check, struct_info_lca
+from tilewright.relax.analysis import erase_to_well_defined
+from tilewright.support.errors import ArgumentError, CompileError
+
+n, m = tir.Var("n", "int64"), tir.Var("m", "int64")
+T = relax.TensorStructInfo
+
+
+def test_constructors_normalize_their_arguments() -> None:
+    info = T([2, n], "float32")
+    assert info.ndim == 2 and info.dims[1] is n and info.static_shape is None
+    assert T([2, 3]).static_shape == (2, 3)
+    assert T(ndim=3, dtype="").is_unknown_dtype()
+    assert relax.ShapeStructInfo([n, 4]).ndim == 2
+    assert relax.PrimStructInfo("int64").value is None
+    assert relax.PrimStructInfo(value=n).dtype == "int64"
+    assert relax.TupleStructInfo([info, info]).fields == (info, info)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: T([2, 3], ndim=3),
+        lambda: T([2.5]),
+        lambda: T([tir.Var("k", "int32")]),
+        lambda: T([2], "float33"),
+        lambda: relax.PrimStructInfo(),
+        lambda: relax.TupleStructInfo([1]),
+    ],
+)
+def test_wrong_arguments_are_errors(make) -> None:
+    with pytest.raises(ArgumentError):
+        make()
+
+
+def test_equality_is_structural() -> None:
+    assert T([n, 4]) == T([n, 4]) and T([n, 4]) != T([m, 4]) and T([2]) != T([2], "int32")
+    assert hash(T([n, 4])) == hash(T([n, 4]))
+
+
+@pytest.mark.parametrize(
+    ("base", "derived", "expected"),
+    [
+        (relax.ObjectStructInfo(), T([2]), BaseCheckResult.PASS),
+        (T([2]), relax.ObjectStructInfo(), BaseCheckResult.FAIL_L1),
+        (T(ndim=2), T([n, 4]), BaseCheckResult.PASS),
+        (T([n + 1]), T([1 + n]), BaseCheckResult.PASS),
+        (T([n * 2]), T([n + n]), BaseCheckResult.PASS),
+        (T([n]), T([n + 1]), BaseCheckResult.FAIL_L0),
+        (T([n]), T([m]), BaseCheckResult.FAIL_L2),
+        (T([2]), T([3]), BaseCheckResult.FAIL_L0),
+        (T([2]), T(ndim=1), BaseCheckResult.FAIL_L2),
+        (T([2]), T([2], "int32"), BaseCheckResult.FAIL_L0),
+        (T([2]), relax.ShapeStructInfo([2]), BaseCheckResult.FAIL_L0),
+        (relax.ShapeStructInfo(ndim=1), relax.ShapeStructInfo([n]), BaseCheckResult.PASS),
+        (relax.TupleStructInfo([T(ndim=1)]), relax.TupleStructInfo([T([n])]), BaseCheckResult.PASS),
+    ],
+)
+def test_base_check(base, derived, expected) -> None:
+    assert struct_info_base_check(base, derived) == expected
+    assert base.is_base_of(derived) == (expected == BaseCheckResult.PASS)
+
+
+def test_lca() -> None:
+    assert struct_info_lca(T([n, 4]), T([n, 4])) == T([n, 4])
+    assert struct_info_lca(T([n, 4]), T([m, 4])) == T(ndim=2)
+    assert struct_info_lca(T([2]), T([2], "int32")) == T([2], "")
+    assert struct_info_lca(T([2]), relax.ShapeStructInfo([2])) == relax.ObjectStructInfo()
+
+
+def test_erase_to_well_defined_forgets_unknown_dimensions() -> None:
+    assert erase_to_well_defined(T([n, m]), {n: n}) == T(ndim=2)
+    assert erase_to_well_defined(T([n, 4]), {n: m}) == T([m, 4])
+
+
+def test_calling_a_function_with_symbolic_parameters() -> None:
+    x = relax.Var("x", T([n, m]))
+    func = relax.Function([x], relax.op.reshape(x, [n * m]))
+    assert func(relax.Var("a", T([2, 3]))).struct_info == T([6])
+    k = tir.Var("k", "int64")
+    assert func(relax.Var("a", T([k, k]))).struct_info == T([k * k])
+    assert func(relax.Var("a", T(ndim=2))).struct_info == T(ndim=1)
+    with pytest.raises(CompileError, match="dimensions where 2 are needed"):
+        _ = func(relax.Var("a", T([2]))).struct_info
+    with pytest.raises(CompileError, match="takes 1 arguments, found 2"):
+        _ = func(x, x).struct_info
+
+
+def test_one_symbol_must_have_one_value() -> None:
+    func = relax.Function([relax.Var("x", T([n])), relax.Var("y", T([n + 1]))], relax.Tuple([]))
+    a, b = relax.Var("a", T([2])), relax.Var("b", T([3]))
+    assert func(a, b).struct_info == relax.TupleStructInfo([])
+    with pytest.raises(CompileError, match="argument 1"):
+        _ = func(a, a).struct_info
+
+
+def test_leaves_derive_their_own() -> None:
+    assert relax.const(np.ones((2, 3), "int8")).struct_info == T([2, 3], "int8")
+    assert relax.const(1.0).struct_info == T([], "float32")
+    assert relax.ShapeExpr([n, 2]).struct_info == relax.ShapeStructInfo([n, 2])
+    assert relax.Tuple([relax.const(1)]).struct_info == relax.TupleStructInfo([T([], "int32")])
+    with pytest.raises(IndexError):
+        relax.Var("t", relax.TupleStructInfo([T([2])]))[1]
+
+
+def test_constants_share_memory() -> None:
+    array = np.arange(6, dtype="float32")
+    value = relax.const(array)
+    assert np.shares_memory(value.array, array) and np.array_equal(value.data.numpy(), array)
+    with pytest.raises(ValueError, match="read-only"):
+        value.array[0] = 1

@@ -1,0 +1,87 @@
+"""Normalize: A-normal form with struct info everywhere; NormalizeGlobalVar: names as symbols say."""
+
+from __future__ import annotations
+
+from ...ir.expr import GlobalVar
+from ...ir.functor import Rewriter, on
+from ...ir.module import IRModule
+from ...ir.transform import Pass
+from .. import normalizer
+from ..block_builder import BlockBuilder
+from ..deduce import name_function
+from ..expr import Function
+from ._pass import module_level
+
+
+def Normalize() -> Pass:
+    """Binds every nested argument to a variable and gives every value its struct info."""
+
+    def transform(mod: IRModule) -> IRModule:
+        for gvar, func in mod.items():
+            if gvar.struct_info_ is None:
+                name_function(gvar, func)
+        builder = BlockBuilder(mod)
+        new = {
+            var: normalizer.function(builder, func) if isinstance(func, Function) else func
+            for var, func in mod.items()
+        }
+        same = all(new[var] is func for var, func in mod.items())
+        return mod if same else mod.with_functions(new)
+
+    return module_level("Normalize", transform)
+
+
+class _Rename(Rewriter):
+    def __init__(self, names: dict[str, GlobalVar]) -> None:
+        self.names = names
+
+    @on(GlobalVar)
+    def global_var(self, var: GlobalVar) -> GlobalVar:
+        return self.names.get(var.name_hint, var)
+
+
+def NormalizeGlobalVar() -> Pass:
+    """Names every public function as its `global_symbol` says; private ones give way."""
+
+    def transform(mod: IRModule) -> IRModule:
+        public = {
+            var.name_hint: str(func.attrs["global_symbol"])
+            for var, func in mod.items()
+            if func.attrs.get("global_symbol", var.name_hint) != var.name_hint
+        }
+        if not public:
+            return mod
+        taken = set(public.values()) | {v.name_hint for v in mod if v.name_hint not in public}
+        names: dict[str, GlobalVar] = {}
+        for var, func in mod.items():
+            wanted = public.get(var.name_hint, var.name_hint)
+            if var.name_hint not in public and wanted in public.values():
+                wanted = _fresh(wanted, taken)
+            if wanted != var.name_hint:
+                names[var.name_hint] = name_function(GlobalVar(wanted), func)
+        rename = _Rename(names)
+        return mod.with_functions(
+            {names.get(v.name_hint, v): rename.run(f) for v, f in mod.items()}
+        )
+
+    return module_level("NormalizeGlobalVar", transform)
+
+
+def AttachGlobalSymbol() -> Pass:
+    """Gives every function without a symbol the name it has in the module."""
+
+    def transform(mod: IRModule) -> IRModule:
+        return mod.with_functions({
+            v: f if "global_symbol" in f.attrs else f.with_attr("global_symbol", v.name_hint)
+            for v, f in mod.items()
+        })  # fmt: skip
+
+    return module_level("AttachGlobalSymbol", transform)
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    count = 1
+    while f"{name}_{count}" in taken:
+        count += 1
+    taken.add(f"{name}_{count}")
+    return f"{name}_{count}"
