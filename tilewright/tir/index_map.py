@@ -96,11 +96,12 @@ class IndexMap(Node):
         analyzer = Analyzer()
         theirs = other_map.map_indices(self.initial_indices)
         return all(
-            analyzer.can_prove_equal(a, b)
-            for a, b in zip(self.final_indices, theirs, strict=True)
+            analyzer.can_prove_equal(a, b) for a, b in zip(self.final_indices, theirs, strict=True)
         )
 
-    def map_indices(self, indices: Sequence[Any], analyzer: Analyzer | None = None) -> list[PrimExpr]:
+    def map_indices(
+        self, indices: Sequence[Any], analyzer: Analyzer | None = None
+    ) -> list[PrimExpr]:
         """The results for `indices`, simplified."""
         env = self._bound(indices)
         analyzer = analyzer or Analyzer()
@@ -125,10 +126,7 @@ class IndexMap(Node):
         for index in self.final_indices:
             found = analyzer.int_set(
                 index,
-                {
-                    v: _interval(r)
-                    for v, r in zip(self.initial_indices, ranges, strict=True)
-                },
+                {v: _interval(r) for v, r in zip(self.initial_indices, ranges, strict=True)},
             )
             low, high = found.min_value, found.max_value
             out.append(Range(analyzer.simplify(low), analyzer.simplify(high - low + 1)))
