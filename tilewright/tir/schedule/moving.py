@@ -148,6 +148,8 @@ def _solve(
     terms = [(m, c) for m, c in p.items() if numbers.keys() & _variables(space, m)]
     if not terms:
         return
+    if _solve_split(space, numbers, p, interval, found):
+        return
     simple = all(len(m) == 1 and m[0] in numbers and c > 0 for m, c in terms)
     low, high = interval
     if not simple or low is None or high is None or width is None:
@@ -170,6 +172,28 @@ def _solve(
         if first != last or k + 1 == len(terms):
             return
         low, high = plus(low, times(first, scale), -1), plus(high, times(first, scale), -1)
+
+
+def _solve_split(
+    space: Space, numbers: dict[int, Var], p: Poly, interval: Interval, found: Ranges
+) -> bool:
+    """Narrows `v` where `p` is `v // c`, or all of `v % c`. False if it is neither."""
+    low, high = interval
+    if len(p) != 1 or low is None or high is None:
+        return False
+    ((m, scale),) = p.items()
+    atom = space.atoms[m[0]] if len(m) == 1 and scale == 1 else None
+    if atom is None or atom.kind not in ("//", "%"):
+        return False
+    inner, d = atom.args
+    ((n, k),) = inner.items() if len(inner) == 1 else (((), 0),)
+    if k != 1 or len(n) != 1 or n[0] not in numbers:
+        return False
+    last = plus(d, constant(-1))
+    if atom.kind == "%":
+        return not low and high == last
+    _narrow(space, found, numbers[n[0]], (times(low, d), plus(times(high, d), last)))
+    return True
 
 
 def _is_mixed_radix(space: Space, terms: list[tuple[tuple[int, ...], int]]) -> bool:
