@@ -36,6 +36,9 @@ def graph_passes() -> list[Pass]:
         T.FoldConstant(),
         T.EliminateCommonSubexpr(),
         T.DeadCodeElimination(),
+        T.BlockChannels(),
+        T.PackWeights(),
+        T.DeadCodeElimination(),
     ]
 
 

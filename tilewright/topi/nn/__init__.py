@@ -8,6 +8,7 @@ from .dense import *
 from .elemwise import *
 from .loss import *
 from .norm import *
+from .packed import *
 from .pad import *
 from .pooling import *
 from .softmax import *

@@ -4,5 +4,6 @@ from .activation import *
 from .attention import *
 from .convolution import *
 from .normalization import *
+from .packed import *
 from .padding import *
 from .pooling import *

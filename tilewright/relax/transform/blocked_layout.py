@@ -1,0 +1,355 @@
+"""BlockChannels: images in blocked layouts from end to end, weights packed ahead.
+
+    y = conv2d(x, w)            NCHW, OIHW
+->  y = conv2d(x', w')          NCHW16c, OIHW16i16o
+
+A convolution wants its channels in blocks of one vector. From it the layout spreads to what follows,
+elementwise operators, pooling, concatenation, and comes back where an operator needs the plain
+one. Channels that do not fill the last block are padded: weights and constants with zeros, so what
+the padding holds reaches no result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...ir.expr import IntImm, PrimExpr
+from ...ir.op import Op
+from ...ir.transform import Pass
+from ...target import Target
+from ...target.machine import MachineModel
+from .. import op as R
+from ..base import Expr
+from ..dims import is_equal
+from ..expr import Call, Constant, DataflowBlock, DataflowVar, Tuple, Var, VarBinding, const
+from ..expr_functor import PyExprMutator
+from ..struct_info import TensorStructInfo
+from ._pass import module_level
+
+Rule = Callable[["Blocker", Call], "Blocked | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A value in NCHW`block`c whose first `channels` channels count."""
+
+    value: Expr
+    channels: int
+    block: int
+
+    @property
+    def padded(self) -> int:
+        """Channels, those of the padding counted."""
+        return -(-self.channels // self.block) * self.block
+
+
+def pack_axis(array: np.ndarray[Any, Any], axis: int, block: int) -> np.ndarray[Any, Any]:
+    """`array` with `axis` padded by zeros to whole blocks and split into (blocks, block)."""
+    missing = -array.shape[axis] % block
+    if missing:
+        widths = [(0, missing if i == axis else 0) for i in range(array.ndim)]
+        array = np.pad(array, widths)
+    shape = list(array.shape)
+    shape[axis : axis + 1] = [shape[axis] // block, block]
+    return array.reshape(shape)
+
+
+def pack_weight(weight: np.ndarray[Any, Any], inner: int, outer: int) -> np.ndarray[Any, Any]:
+    """OIHW as OIHW`inner`i`outer`o."""
+    blocks = pack_axis(pack_axis(weight, 1, inner), 0, outer)
+    return np.ascontiguousarray(blocks.transpose(0, 2, 4, 5, 3, 1))
+
+
+def pack_channels(array: np.ndarray[Any, Any], block: int) -> np.ndarray[Any, Any]:
+    """NCHW as NCHW`block`c."""
+    return np.ascontiguousarray(pack_axis(array, 1, block).transpose(0, 1, 3, 4, 2))
+
+
+def _dims(expr: Expr) -> tuple[PrimExpr, ...] | None:
+    info = expr.struct_info
+    return info.dims if isinstance(info, TensorStructInfo) else None
+
+
+def _channels(expr: Expr) -> int | None:
+    dims = _dims(expr)
+    if dims is None or len(dims) != 4 or not isinstance(dims[1], IntImm):
+        return None
+    return dims[1].value
+
+
+class Blocker(PyExprMutator):
+    """Rewrites functions; `blocked` holds the blocked form of variables that have one."""
+
+    def __init__(self, mod: Any, lanes: Callable[[str], int]) -> None:
+        super().__init__(mod)
+        self.lanes = lanes
+        self.blocked: dict[Var, Blocked] = {}
+        self.inside = False
+
+    # the plain and the blocked form of a value
+
+    def visit_dataflow_block_(self, block: DataflowBlock) -> None:
+        """Only dataflow blocks are rewritten."""
+        outer, self.inside = self.inside, True
+        super().visit_dataflow_block_(block)
+        self.inside = outer
+
+    def visit_var_binding_(self, binding: VarBinding) -> None:
+        """Binds the blocked form where the operator's rule makes one."""
+        value = binding.value
+        if self.inside and isinstance(value, Var) and value in self.blocked:
+            self.blocked[binding.var] = self.blocked[value]
+        rule = self._rule(value)
+        made = rule(self, value) if rule is not None and self.inside else None  # type: ignore[arg-type]
+        if made is None:
+            super().visit_var_binding_(binding)
+            return
+        call = made.value
+        if isinstance(call, Call) and call.span is None:
+            call = call.replace(span=value.span)
+        held = self.builder_.emit(call, binding.var.name_hint)
+        self.blocked[binding.var] = Blocked(held, made.channels, made.block)
+        if not isinstance(binding.var, DataflowVar):
+            plain = self.builder_.normalize(self._plain_of(self.blocked[binding.var]))
+            self.reemit_binding(binding, plain, self.visit_var_def(binding.var))
+
+    def _rule(self, value: Expr) -> Rule | None:
+        if isinstance(value, Call) and isinstance(value.op, Op):
+            return RULES.get(value.op.name)
+        return None
+
+    def visit_var_(self, op: Var) -> Expr:
+        """A use in plain layout: transformed back if only the blocked form is there."""
+        return self._plain(op)
+
+    def visit_dataflow_var_(self, op: Any) -> Expr:
+        """As other variables."""
+        return self._plain(op)
+
+    def _plain(self, var: Var) -> Expr:
+        if var not in self.var_remap and var in self.blocked:
+            self.var_remap[var] = self.builder_.emit(self._plain_of(self.blocked[var]))
+        return self.var_remap.get(var, var)
+
+    def _plain_of(self, source: Blocked) -> Expr:
+        block = source.block
+        whole = R.layout_transform(source.value, lambda n, c, h, w, b: (n, c * block + b, h, w))
+        if source.padded == source.channels:
+            return whole
+        held = self.builder_.emit(whole)
+        return R.strided_slice(held, [1], [0], [source.channels], assume_inbound=True)
+
+    def as_blocked(self, expr: Expr, block: int) -> Blocked | None:
+        """`expr` (of four dimensions) in blocks of `block` channels; None if it cannot be."""
+        if isinstance(expr, Var) and expr in self.blocked:
+            known = self.blocked[expr]
+            if known.block == block:
+                return known
+        channels = _channels(expr)
+        if channels is None:
+            return None
+        if isinstance(expr, Constant):
+            return Blocked(const(pack_channels(expr.array, block)), channels, block)
+        plain = self.visit_expr(expr)
+        pad = 0.0 if channels % block else None
+        made = R.layout_transform(plain, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
+        held = Blocked(self.builder_.emit(made), channels, block)
+        if isinstance(expr, Var):
+            self.blocked[expr] = held
+            self.var_remap.setdefault(expr, plain)
+        return held
+
+    def held(self, expr: Expr) -> Blocked | None:
+        """The blocked form of `expr` if there is one already."""
+        return self.blocked.get(expr) if isinstance(expr, Var) else None
+
+
+# ---- rules ----------------------------------------------------------------------------------
+
+
+def _conv2d(b: Blocker, call: Call) -> Blocked | None:
+    data, weight = call.args
+    attrs = call.attrs
+    plain = attrs.data_layout == "NCHW" and attrs.kernel_layout == "OIHW"
+    channels = _channels(data)
+    if not plain or not isinstance(weight, Constant) or channels is None or attrs.out_layout not in (
+        None, "NCHW",
+    ):  # fmt: skip
+        return None
+    lanes = b.lanes(weight.dtype)
+    out, per_group = weight.array.shape[:2]
+    groups = int(attrs.groups)
+    if groups == 1:
+        return _dense_conv(b, call, channels, out, lanes)
+    if groups == channels and out == channels and per_group == 1:
+        return _depthwise_conv(b, call, channels, lanes)
+    if per_group % lanes == 0 and (out // groups) % lanes == 0:
+        return _dense_conv(b, call, channels, out, lanes)
+    return None
+
+
+def _small(channels: int, lanes: int) -> int:
+    """The block of input channels: whole vectors, unless there are fewer channels than that."""
+    return channels if channels < lanes // 2 else lanes
+
+
+def _dense_conv(b: Blocker, call: Call, channels: int, out: int, lanes: int) -> Blocked | None:
+    weight = call.args[1]
+    assert isinstance(weight, Constant)
+    inner = _small(channels, lanes)
+    data = b.as_blocked(call.args[0], inner)
+    if data is None:
+        return None
+    packed = const(pack_weight(weight.array, inner, lanes))
+    return Blocked(
+        _conv(call, data.value, packed, f"NCHW{inner}c", f"OIHW{inner}i{lanes}o", lanes), out, lanes
+    )
+
+
+def _conv(call: Call, data: Expr, weight: Expr, layout: str, kernel: str, lanes: int) -> Expr:
+    a = call.attrs
+    return R.nn.conv2d(
+        data, weight, a.strides, a.padding, a.dilation, a.groups, layout, kernel,
+        f"NCHW{lanes}c", a.out_dtype,
+    )  # fmt: skip
+
+
+def _depthwise_conv(b: Blocker, call: Call, channels: int, lanes: int) -> Blocked | None:
+    weight = call.args[1]
+    assert isinstance(weight, Constant)
+    data = b.as_blocked(call.args[0], lanes)
+    if data is None:
+        return None
+    packed = const(pack_weight(weight.array, 1, lanes))
+    made = _conv(call, data.value, packed, f"NCHW{lanes}c", f"OIHW1i{lanes}o", lanes)
+    grouped = made.replace(attrs={**made.attrs, "groups": data.padded})  # type: ignore[attr-defined]
+    return Blocked(grouped, channels, lanes)
+
+
+def _unary(b: Blocker, call: Call) -> Blocked | None:
+    data = b.held(call.args[0])
+    if data is None:
+        return None
+    return Blocked(
+        call.replace(args=(data.value, *call.args[1:]), span=None), data.channels, data.block
+    )
+
+
+def _pool(b: Blocker, call: Call) -> Blocked | None:
+    data = b.held(call.args[0])
+    if data is None or call.attrs.layout != "NCHW" or call.attrs.out_layout not in (None, "NCHW"):
+        return None
+    attrs = {**call.attrs, "layout": f"NCHW{data.block}c", "out_layout": None}
+    moved = call.replace(args=(data.value,), attrs=attrs, span=None)
+    return Blocked(moved, data.channels, data.block)
+
+
+def _spatial_mean(b: Blocker, call: Call) -> Blocked | None:
+    data = b.held(call.args[0])
+    axes = call.attrs.axis
+    if data is None or not call.attrs.keepdims or axes is None:
+        return None
+    listed = axes if isinstance(axes, tuple) else (axes,)
+    if not {a % 4 for a in listed} <= {2, 3}:
+        return None
+    attrs = {**call.attrs, "axis": tuple(a % 4 for a in listed)}
+    moved = call.replace(args=(data.value,), attrs=attrs, span=None)
+    return Blocked(moved, data.channels, data.block)
+
+
+def _binary(b: Blocker, call: Call) -> Blocked | None:
+    """Operands that already are blocked decide; others follow if their channels allow it."""
+    known = [b.held(arg) for arg in call.args]
+    first = next((k for k in known if k is not None), None)
+    if first is None:
+        return None
+    operands = [_operand(b, arg, first) for arg in call.args]
+    if any(o is None for o in operands):
+        return None
+    args = tuple(o for o in operands if o is not None)
+    return Blocked(call.replace(args=args, span=None), first.channels, first.block)
+
+
+def _operand(b: Blocker, arg: Expr, like: Blocked) -> Expr | None:
+    held = b.held(arg)
+    if held is not None:
+        same = held.channels == like.channels and held.block == like.block
+        return held.value if same else None
+    dims = _dims(arg)
+    if dims is None:
+        return None
+    if all(isinstance(d, IntImm) and d.value == 1 for d in dims):
+        return const(arg.array.reshape(())) if isinstance(arg, Constant) else None
+    if isinstance(arg, Constant):
+        return _constant_operand(arg.array, like)
+    if len(dims) == 4 and is_equal(dims[1], IntImm("int64", like.channels)):
+        made = b.as_blocked(arg, like.block)
+        return None if made is None else made.value
+    return None
+
+
+def _constant_operand(array: np.ndarray[Any, Any], like: Blocked) -> Expr | None:
+    if array.ndim > 4:
+        return None
+    whole = array.reshape((1,) * (4 - array.ndim) + array.shape)
+    if whole.shape[1] == 1:
+        return const(whole.reshape(*whole.shape, 1))
+    if whole.shape[1] != like.channels:
+        return None
+    return const(pack_channels(whole, like.block))
+
+
+def _concat(b: Blocker, call: Call) -> Blocked | None:
+    parts = call.args[0]
+    if not isinstance(parts, Tuple) or call.attrs.axis not in (1, -3):
+        return None
+    known = [b.held(p) for p in parts]
+    first = next((k for k in known if k is not None), None)
+    if first is None or any(_channels(p) is None for p in parts):
+        return None
+    sizes = [_channels(p) or 0 for p in parts]
+    if any(size % first.block for size in sizes[:-1]):
+        return None
+    blocks = [b.as_blocked(p, first.block) for p in parts]
+    values = [x.value for x in blocks if x is not None]
+    if len(values) != len(sizes):
+        return None
+    return Blocked(R.concat(values, 1), sum(sizes), first.block)
+
+
+RULES: dict[str, Rule] = {"relax.nn.conv2d": _conv2d, "relax.concat": _concat, "relax.mean": _spatial_mean,
+                          "relax.max": _spatial_mean}  # fmt: skip
+"""What each operator makes of blocked arguments."""
+
+for _name in (
+    "nn.relu", "nn.relu6", "nn.leakyrelu", "nn.silu", "nn.gelu", "nn.gelu_tanh", "nn.softplus",
+    "clip", "sigmoid", "tanh", "exp", "sqrt", "rsqrt", "abs", "negative", "erf", "floor", "ceil",
+    "round", "square", "astype", "sign",
+):  # fmt: skip
+    RULES[f"relax.{_name}"] = _unary
+for _name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power"):
+    RULES[f"relax.{_name}"] = _binary
+for _name in ("nn.max_pool2d", "nn.avg_pool2d"):
+    RULES[f"relax.{_name}"] = _pool
+
+
+def BlockChannels(lanes: int | None = None) -> Pass:
+    """Gives convolutions and what surrounds them layouts with blocks of `lanes` channels.
+
+    By default a block is one vector of the current target's machine model.
+    """
+
+    def transform(mod: Any) -> Any:
+        target = Target.current(allow_none=True)
+        if lanes is None and (target is None or target.kind.name != "llvm"):
+            return mod
+        if lanes is not None:
+            return Blocker(mod, lambda dtype: lanes).transform()
+        machine = MachineModel.of(target)  # type: ignore[arg-type]
+        return Blocker(mod, machine.lanes).transform()
+
+    return module_level("BlockChannels", transform)

@@ -1,0 +1,36 @@
+"""Products with weights that were packed ahead."""
+
+from __future__ import annotations
+
+from ... import te
+from ...ir.expr import IntImm, PrimExpr
+from ...te.tensor import Tensor
+from ...tir import op
+from ..math import cast
+from ..reduction import accumulator
+from ..utils import index_dtype, reduce_over
+
+__all__ = ["packed_matmul"]
+
+
+def packed_matmul(
+    data: Tensor, weight: Tensor, out_features: int, out_dtype: str | None = None
+) -> Tensor:
+    """`data[..., k] @ w[k, n]`, `w` in panels of columns (n / width, k, width), n up to
+    `out_features`."""
+    dtype = index_dtype(data, weight)
+    width = weight.shape[2]
+    k = reduce_over(data.shape[-1], "k", dtype)
+    result = out_dtype or data.dtype
+    kept = accumulator(result)
+    shape = (*data.shape[:-1], IntImm(dtype, out_features))
+
+    def element(*i: PrimExpr) -> PrimExpr:
+        column = i[-1]
+        left = data(*i[:-1], k)
+        right = weight(op.floordiv(column, width), k, op.floormod(column, width))
+        made: PrimExpr = te.sum(op.multiply(op.cast(left, kept), op.cast(right, kept)), k)
+        return made
+
+    made = te.compute(shape, element, "T_packed_matmul", "matmul")
+    return made if kept == result else cast(made, result)  # type: ignore[no-any-return]
