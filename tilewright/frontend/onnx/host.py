@@ -37,3 +37,12 @@ def declared(value: Any, code: int) -> Any:
         return value
     wanted = onnx.helper.tensor_dtype_to_np_dtype(code)
     return value.astype(wanted) if wanted.name in STORAGE else value
+
+
+def shapes_of(value: Any) -> Any:
+    """The structure of a value: the shape of a tensor, a list of those of a sequence, None."""
+    if value is None:
+        return None
+    if isinstance(value, (list, tuple)):
+        return [shapes_of(item) for item in value]
+    return list(np.shape(value))

@@ -98,7 +98,7 @@ def taps(axis: Axis, options: Options) -> tuple[Array, Array, Array]:
     index = low[:, None] + np.arange(1 - reach, reach + 1)[None, :]
     weight = kernel((at[:, None] - index) * shrink)
     beyond = (index < 0) | (index >= axis.size)
-    if options.exclude_outside or options.antialias:
+    if options.exclude_outside:
         weight = np.where(beyond, 0.0, weight)
     if options.exclude_outside or options.antialias:
         weight = weight / weight.sum(axis=1, keepdims=True)

@@ -172,8 +172,10 @@ def _combined(
 def grid_sample(n: NodeContext) -> Result:
     """The input at the points of a grid."""
     rank = n.rank(0)
+    method = "bi" + n.attr("mode", "linear").removeprefix("bi")
+    grid = n.emit(R.permute_dims(n[1], [0, rank - 1, *range(1, rank - 1)]))
     return R.image.grid_sample(
-        n[0], n[1], n.attr("mode", "linear").removeprefix("bi"), "NCHW" if rank == 4 else "NCDHW",
+        n[0], grid, method.replace("binearest", "nearest"), "NCHW" if rank == 4 else "NCDHW",
         n.attr("padding_mode", "zeros"), bool(n.attr("align_corners", 0)),
     )  # fmt: skip
 
