@@ -31,7 +31,10 @@ def function_body(context: NodeContext) -> Body | None:
     if proto is None:
         return None
     opsets = {o.domain: o.version for o in proto.opset_import} or {domain: context.opset}
-    return Body(*_renamed(context, proto, opsets))
+    defaults = {
+        name: a.default_value for name, a in schema.attributes.items() if a.default_value.type
+    }
+    return Body(*_renamed(context, proto, opsets, defaults))
 
 
 def _definition(context: NodeContext, schema: onnx.defs.OpSchema) -> onnx.FunctionProto | None:
@@ -64,13 +67,16 @@ _NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float8_e4m3fn": "FLOAT8E4M3F
 
 
 def _renamed(
-    context: NodeContext, proto: onnx.FunctionProto, opsets: dict[str, int]
+    context: NodeContext,
+    proto: onnx.FunctionProto,
+    opsets: dict[str, int],
+    schema_defaults: dict[str, onnx.AttributeProto],
 ) -> tuple[list[onnx.NodeProto], dict[str, int], list[tuple[str, str]]]:
     """Inner names are prefixed by an output's name, so that nothing outside is hidden."""
     actual = dict(zip(proto.input, context.proto.input, strict=False))
     prefix = next(name for name in context.proto.output if name) + "/"
     attributes = {a.name: a for a in context.proto.attribute}
-    defaults = {a.name: a for a in proto.attribute_proto}
+    defaults = {a.name: a for a in proto.attribute_proto} | schema_defaults
     for name in proto.input[len(context.proto.input) :]:
         actual[name] = ""
     renaming = _Renaming(actual, prefix, context.proto.name or prefix, {**defaults, **attributes})

@@ -3,19 +3,24 @@
 from . import (
     activation,
     control,
+    dynamic,
     elementwise,
     image,
     linear,
     normalization,
+    placing,
     pooling,
     quantize,
+    recurrent,
     reduction,
     sequence,
     shape,
+    signal,
     tensor,
+    training,
 )
 
 LOADED = (
-    activation, control, elementwise, image, linear, normalization, pooling, quantize, reduction,
-    sequence, shape, tensor,
+    activation, control, dynamic, elementwise, image, linear, normalization, placing, pooling,
+    quantize, recurrent, reduction, sequence, shape, signal, tensor, training,
 )  # fmt: skip

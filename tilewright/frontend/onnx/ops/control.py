@@ -16,7 +16,7 @@ from ....ir.expr import PrimExpr
 from ....relax import op as R
 from ..node import ConstantNeeded, NodeContext, Result
 from ..registry import onnx_op
-from ..values import Known, element_dtype
+from ..values import Items, Known, element_dtype
 
 MAX_ROUNDS = 4096
 """Loops that go round more often than this are refused: each round is code of its own."""
@@ -68,6 +68,18 @@ def _known_condition(n: NodeContext, body: onnx.GraphProto, condition: Value) ->
     error = ConstantNeeded("the condition of the loop is computed when the model runs", n.span)
     error.names = (body.output[0].name, *[name for name in n.proto.input if name])
     raise error
+
+
+@onnx_op("SequenceMap")
+def sequence_map(n: NodeContext) -> Result:
+    """A body applied to the items of a sequence, with items of others and with tensors."""
+    body: onnx.GraphProto = n.attr("body")
+    values = [n.value(i) for i in range(n.num_inputs)]
+    rows = []
+    for i, item in enumerate(n.items(0)):
+        others = [v.items[i] if isinstance(v, Items) else v for v in values[1:]]
+        rows.append(n.importer.subgraph(body, [item, *others]))
+    return [Items(tuple(row[i] for row in rows)) for i in range(len(body.output))]
 
 
 @onnx_op("Scan", since=9)
