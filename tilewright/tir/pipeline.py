@@ -26,6 +26,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.LoopPartition(),
         T.Simplify(),
         T.VectorizeLoop(),
+        T.StorageRewrite(),
         T.UnrollLoop(),
         T.CommonSubexprElimTIR(),
         T.ConvertSSA(),
