@@ -198,3 +198,28 @@ def test_symbolic_tiles_stay_in_bounds() -> None:
     with analyzer.constraint_scope(tir.LT(index, n)):
         assert analyzer.can_prove(tir.LT(index, n))
     assert not analyzer.can_prove(tir.LT(index, n))
+
+
+DATA = tir.decl_buffer((8,), "int32", name="D")
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        tir.FloorDiv(DATA[i] * 4, tir.const(4)),
+        tir.FloorMod(DATA[i] * 4 + 1, tir.const(4)),
+        tir.LT(DATA[i], DATA[i] + 1),
+        tir.Max(DATA[i], DATA[i] - 1),
+        tir.Cast("int64", DATA[i] + 1),
+        tir.LT(DATA[i] + 5, 3),
+    ],
+    ids=lambda e: "",
+)
+def test_data_may_overflow(expr: Any) -> None:
+    assert same(simplify(expr), expr)
+
+
+def test_indices_do_not_overflow() -> None:
+    assert same(simplify((DATA[i * 4 // 4] + 0) % 8), DATA[i] % 8)
+    wide = tir.decl_buffer((8,), "int64", name="W")
+    assert same(simplify((wide[i] * 4 + 1) // 4), wide[i])
