@@ -21,6 +21,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.CompactBufferAllocation(),
         T.LowerMatchBuffer(),
         T.LowerOpaqueBlock(),
+        T.RewriteUnsafeSelect(),
         T.FlattenBuffer(),
         T.Simplify(),
         T.LoopPartition(),

@@ -129,6 +129,16 @@ def test_hoisting_a_condition() -> None:
     same(made, loop(i, 4, tir.IfThenElse(i < n, loop(j, 4, store(j)))))
 
 
+def test_unsafe_choices_are_guarded() -> None:
+    def chosen(index: Any) -> Any:
+        return tir.Select(i > 0, A[index], tir.const(0.0))
+
+    made = applied(T.RewriteUnsafeSelect(), loop(i, 4, store(i, chosen(i - 1))))
+    same(made, loop(i, 4, store(i, tir.if_then_else(i > 0, A[i - 1], 0.0))))
+    safe = loop(i, 4, store(i, chosen(i + 1)))
+    same(applied(T.RewriteUnsafeSelect(), safe), safe)
+
+
 def test_ssa() -> None:
     twice = tir.SeqStmt((loop(i, 4, store(i)), loop(i, 4, store(i))))
     made = applied(T.ConvertSSA(), twice)
@@ -177,7 +187,7 @@ def test_optional_passes_keep_the_result(name: str) -> None:
     expected = program.arrays()
     interpreter.run(program.func, *expected)
     mod = IRModule({"main": program.func})
-    for step in default_passes(packed=False)[:8]:
+    for step in default_passes(packed=False)[:9]:
         mod = step(mod)
     tolerance = 1e-2 if "16" in name else 1e-5
     for title, make in OPTIONAL.items():

@@ -18,6 +18,7 @@ from .make_unpacked_api import MakeUnpackedAPI
 from .narrow_data_type import ForceNarrowIndexToInt32, NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .remove_no_op import RemoveNoOp
+from .rewrite_unsafe_select import RewriteUnsafeSelect
 from .simplify import Simplify
 from .small import (
     AnnotateEntryFunc,
@@ -32,6 +33,7 @@ from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
 
 __all__ = [
+    "RewriteUnsafeSelect",
     "AnnotateEntryFunc", "Apply", "BF16ComputeLegalize", "BindTarget", "CommonSubexprElimTIR",
     "CompactBufferAllocation", "ConvertBlocksToOpaque", "ConvertForLoopsToSerial", "ConvertSSA",
     "FP16ComputeLegalize", "FP8ComputeLegalize", "Filter", "FlattenBuffer",
