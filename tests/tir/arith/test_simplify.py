@@ -76,7 +76,7 @@ CONDITIONS = st.builds(
 POINTS = st.fixed_dictionaries({name: st.integers(-30, 30) for name in NAMES})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(EXPRS, POINTS)
 def test_free_variables(expr: Any, env: dict[str, int]) -> None:
     assert evaluate(simplify(expr), env) == evaluate(expr, env)
@@ -101,7 +101,7 @@ def _point(ranges: dict[str, tuple[int, int]], draw: Any) -> dict[str, int]:
     }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(EXPRS, RANGES, st.data())
 def test_within_ranges(expr: Any, ranges: Any, draw: Any) -> None:
     analyzer = _bound(ranges)
@@ -114,7 +114,7 @@ def test_within_ranges(expr: Any, ranges: Any, draw: Any) -> None:
     assert (value - residue.base) % residue.coeff == 0 if residue.coeff else value == residue.base
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(CONDITIONS, CONDITIONS, EXPRS, RANGES, st.data())
 def test_under_conditions(given_: Any, wanted: Any, expr: Any, ranges: Any, draw: Any) -> None:
     analyzer = _bound(ranges)

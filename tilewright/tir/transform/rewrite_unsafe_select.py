@@ -30,11 +30,10 @@ class _Guard(ScopedRewriter):
         unsafe: list[Any] = []
 
         def look(node: Any) -> None:
-            if isinstance(node, BufferLoad) and not self._is_inside(node):
+            outside = isinstance(node, BufferLoad) and not self._is_inside(node)
+            by_zero = isinstance(node, _DIVISIONS) and not O.const_value(node.b)
+            if outside or by_zero:
                 unsafe.append(node)
-            elif isinstance(node, _DIVISIONS) and "int" in node.dtype:
-                if not O.const_value(node.b):
-                    unsafe.append(node)
 
         post_order_visit(side, look)
         return not unsafe
