@@ -13,6 +13,7 @@ from tilewright import tir
 from tilewright.ir import IRModule
 from tilewright.ir.functor import post_order_visit
 from tilewright.ir.structural import assert_structural_equal
+from tilewright.support.errors import CompileError
 from tilewright.tir import interpreter
 from tilewright.tir import transform as T
 from tilewright.tir.pipeline import default_passes
@@ -137,6 +138,13 @@ def test_unsafe_choices_are_guarded() -> None:
     same(made, loop(i, 4, store(i, tir.if_then_else(i > 0, A[i - 1], 0.0))))
     safe = loop(i, 4, store(i, chosen(i + 1)))
     same(applied(T.RewriteUnsafeSelect(), safe), safe)
+
+
+def test_too_many_elements_for_the_index_type() -> None:
+    huge = tir.decl_buffer((1 << 16, 1 << 16), name="huge")
+    func = tir.PrimFunc((huge,), tir.BufferStore(huge, tir.const(0.0), (i - i, 0)))
+    with pytest.raises(CompileError, match="`huge` has 4294967296 elements"):
+        T.FlattenBuffer()(IRModule({"main": func}))
 
 
 def test_ssa() -> None:
