@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ..ir.expr import FloatImm, IntImm, PrimExpr, Range, as_scalar
 from ..ir.functor import post_order_visit
 from ..ir.node import Node, definition, ignored, node
 from ..support.errors import ArgumentError
@@ -329,6 +329,8 @@ def _plain_text(expr: PrimExpr, level: int = 0) -> str:
     """The index in Python's own operators, its constants without types."""
     if isinstance(expr, IntImm):
         return str(expr.value)
+    if isinstance(expr, FloatImm):
+        return repr(expr.value) if math.isfinite(expr.value) else f"float('{expr.value}')"
     if isinstance(expr, Var):
         return expr.name
     sign = _INFIX.get(type(expr).__name__)

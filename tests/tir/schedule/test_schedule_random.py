@@ -6,7 +6,13 @@ import time
 import pytest
 
 from tests.tir.schedule.evaluate import assert_same_result
-from tests.tir.schedule.programs import conv2d, elementwise, matmul, matmul_relu
+from tests.tir.schedule.programs import (
+    conv2d,
+    elementwise,
+    matmul,
+    matmul_relu,
+    symbolic_matmul,
+)
 from tilewright.ir import assert_structural_equal
 from tilewright.tir import Schedule, ScheduleError
 
@@ -14,6 +20,7 @@ PROGRAMS = {
     "matmul": lambda: matmul(4, 6, 5),
     "matmul_relu": lambda: matmul_relu(6, 4, 3),
     "elementwise": lambda: elementwise(6, 4),
+    "symbolic_matmul": lambda: symbolic_matmul(3, 2),
     "conv2d": lambda: conv2d(size=4, channels=2, out=2),
 }
 SECONDS = 2.5
@@ -85,7 +92,7 @@ def test_random_sequences(name):
                 done += 1
             except (ScheduleError, IndexError, ValueError):
                 assert sch.mod is before
-        assert_same_result(func, sch.func)
+        assert_same_result(func, sch.func, n=7)
         again = Schedule(func)
         sch.trace.apply_to_schedule(again, remove_postproc=False)
         assert_structural_equal(sch.mod, again.mod)

@@ -62,6 +62,8 @@ def _accept_pad_value(schedule: Schedule, value: Any, given: dict[str, Any]) -> 
     axes = names.initial_indices
     if isinstance(value, Callable):  # type: ignore[arg-type]
         made = value(*axes)
+        if isinstance(made, (list, tuple)) and len(made) == 1:
+            (made,) = made
     else:
         made = value
     scalar: PrimExpr = as_scalar(made, buffer.dtype)

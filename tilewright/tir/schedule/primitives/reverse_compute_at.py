@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...expr import IterVarType
-from ..conditions import require_stage_pipeline
+from ..conditions import require_once, require_stage_pipeline
 from ..instruction import Block, Loop, primitive
 from ..moving import (
     move,
@@ -60,6 +60,7 @@ def reverse_compute_at(
     ranges = solve_axes(space, stmt, stmt.reads, boxes, exact=True)
     nest = nest_of(space, stmt, ranges, preserve_unit_loops, {})
     move(state, root, block, loop, nest, place)
+    require_once(state, block)
 
 
 def _require_before(

@@ -1,0 +1,99 @@
+"""Copies of the part of a buffer that one iteration of a loop touches."""
+
+from __future__ import annotations
+
+from ...ir.expr import IntImm, PrimExpr, Range
+from .. import op as T
+from ..buffer import Buffer
+from ..expr import BufferLoad, Var
+from ..stmt import (
+    Block,
+    BlockRealize,
+    BufferRegion,
+    BufferStore,
+    For,
+    ForKind,
+    IfThenElse,
+    Stmt,
+    stmt_seq,
+)
+from .copies import box_under, fresh_name, redirect
+from .poly import constant, plus
+from .refusal import refuse
+from .rewrite import replace_buffer, replace_statements, with_scope
+from .sref import StmtSRef
+from .state import ScheduleState
+
+
+def tile_copy(
+    state: ScheduleState, loop: StmtSRef, block: StmtSRef, side: str, place: int, scope: str
+) -> StmtSRef:
+    """Copies at the beginning ("read") or end ("write") of each iteration of `loop`, and lets the
+    block use the copy. Returns the block that copies."""
+    root = state.scope_root(block)
+    if not block.is_under(loop) or block.realize is None:
+        refuse("the loop is not around the block", loop, block)
+    buffer: Buffer = getattr(block.block, f"{side}s")[place].buffer
+    users = [c for c in state.child_blocks(loop) if c is not block and _uses(c, buffer)]
+    if users:
+        refuse(f"another block under the loop uses `{buffer.name}` as well", users[0], block)
+    cache = with_scope(buffer, scope, f"{buffer.name}_{scope}")
+    ranges = _ranges(state, loop, block, buffer, side)
+    name = fresh_name(state, block, cache.name)
+    pair = (buffer, cache) if side == "read" else (cache, buffer)
+    copied = _copy(name, *pair, ranges)
+    if side == "read":
+        made, reuse = redirect(block.block, buffer, cache)
+    else:
+        made, reuse = replace_buffer(block.block, {buffer: cache})
+    table: dict[int, Stmt | None] = {id(block.realize): block.realize.replace(block=made)}
+    body = replace_statements(loop.loop.body, table) or loop.loop.body
+    body = stmt_seq(copied, body) if side == "read" else stmt_seq(body, copied)
+    inner = replace_statements(root.block.body, {id(loop.stmt): loop.loop.replace(body=body)})
+    changed = root.block.replace(body=inner, alloc_buffers=(*root.block.alloc_buffers, cache))
+    state.replace(root, changed, {**reuse, root.block: changed})
+    return state.srefs[id(copied.block)]
+
+
+def _uses(block: StmtSRef, buffer: Buffer) -> bool:
+    return any(r.buffer is buffer for r in (*block.block.reads, *block.block.writes))
+
+
+def _ranges(
+    state: ScheduleState, loop: StmtSRef, block: StmtSRef, buffer: Buffer, side: str
+) -> list[Range]:
+    space, box = box_under(state, loop, buffer, [block], f"{side}s")
+    out = []
+    for k, size in enumerate(buffer.shape):
+        low, high = box[k] if box is not None else (None, None)
+        if low is None or high is None:
+            out.append(Range(IntImm(size.dtype, 0), size))
+            continue
+        extent = plus(plus(high, low, -1), constant(1))
+        out.append(Range(space.expr(low, size.dtype), space.expr(extent, size.dtype)))
+    return out
+
+
+def _copy(name: str, source: Buffer, target: Buffer, ranges: list[Range]) -> BlockRealize:
+    """A block without axes that copies the ranges, as far as they are within the buffer."""
+    loops = [Var(f"ax{k}", r.extent.dtype) for k, r in enumerate(ranges)]
+    indices = tuple(T.add(r.min, v) for r, v in zip(ranges, loops, strict=True))
+    body: Stmt = BufferStore(target, BufferLoad(source, indices), indices)
+    inside: list[PrimExpr] = []
+    for index, r, size in zip(indices, ranges, source.shape, strict=True):
+        whole = T.simplified(T.less_equal(T.add(r.min, r.extent), size))
+        if not T.is_const_int(whole, 1) and r.extent is not size:
+            inside.append(T.less(index, size))
+    if inside:
+        body = IfThenElse(T.all(*inside), body)
+    for var, r in zip(reversed(loops), reversed(ranges), strict=True):
+        body = For(var, IntImm(var.dtype, 0), r.extent, ForKind.SERIAL, body)
+    block = Block(
+        (),
+        (BufferRegion(source, tuple(ranges)),),
+        (BufferRegion(target, tuple(ranges)),),
+        name,
+        body,
+        annotations={"auto_copy": 1},
+    )
+    return BlockRealize((), T.const(1, "bool"), block)
