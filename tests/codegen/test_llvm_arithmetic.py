@@ -151,13 +151,28 @@ def as_double(x: Array) -> Array:
         return x.astype(np.float64)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_float_remainders(dtype: str) -> None:
-    a, b = floats(dtype, 0), floats(dtype, 1)
+def any_floats(dtype: str, count: int, seed: int) -> Array:
+    """Floats of any bits, and of nearby sizes, with special values among them."""
+    rng = np.random.default_rng(seed)
+    size = np.dtype(dtype).itemsize
+    bits = rng.integers(0, 256, count * size, dtype=np.uint8).view(dtype)
+    near = (rng.standard_normal(count) * 10 ** rng.uniform(-3, 4, count)).astype(dtype)
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1, 5, 1e-45, -7], dtype)
+    return np.concatenate([bits, near, rng.choice(special, count)])
+
+
+@pytest.mark.parametrize("lanes", [1, 8])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_float_remainders(dtype: str, lanes: int) -> None:
+    a, b = any_floats(dtype, 800, 0), any_floats(dtype, 800, 1)
+    b[1600:] = np.roll(b, 300)[1600:]
     with np.errstate(all="ignore"):
-        assert np.array_equal(elementwise(Mod, a, b), np.fmod(a, b), equal_nan=True)
+        rest = elementwise(Mod, a, b, lanes=lanes)
+        assert np.array_equal(rest, np.fmod(a, b), equal_nan=True)
+        zero = rest == 0
+        assert np.array_equal(np.signbit(rest[zero]), np.signbit(a[zero]))
         finite = np.isfinite(a) & np.isfinite(b)
-        value = elementwise(FloorMod, a, b)[finite]
+        value = elementwise(FloorMod, a, b, lanes=lanes)[finite]
         assert np.array_equal(value, np.mod(a, b)[finite], equal_nan=True)
 
 
@@ -344,6 +359,15 @@ def test_shuffles_of_conversions_from_different_types() -> None:
     )
     x, y = (converted(v, "int32").reshape(-1, 4) for v in (a, b))
     assert np.array_equal(value, np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], 1).ravel())
+
+
+def test_deep_nests_of_calls() -> None:
+    def nest(x: PrimExpr) -> PrimExpr:
+        for _ in range(1500):
+            x = Call("float32", "tir.sqrt", (x,))
+        return x
+
+    assert np.array_equal(elementwise(nest, np.array([0, 1], np.float32)), [0, 1])
 
 
 def test_long_sums_do_not_recurse() -> None:

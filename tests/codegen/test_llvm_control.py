@@ -232,6 +232,17 @@ def test_let_attributes_and_results() -> None:
     assert run(func, 5) == 105
 
 
+def test_a_variable_may_be_bound_twice() -> None:
+    target, v = flat("target", 2), Var("v", "int32")
+    shared = v * 3 + 1
+    body = SeqStmt(
+        tuple(LetStmt(v, i32(5 + n), BufferStore(target, shared, [n])) for n in range(2))
+    )
+    y = np.zeros(2, np.int32)
+    run(PrimFunc([target.data], body), y)
+    assert list(y) == [16, 19]
+
+
 def test_a_failing_assertion_raises_its_message() -> None:
     n = Var("n", "int64")
     args, self, count, out = (Var(v, "handle") for v in ("args", "self", "count", "out"))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tilewright.ir.expr import GlobalVar, IntImm, PrimExpr
+from tilewright.ir.functor import deep_recursion
 from tilewright.ir.node import Node, children
 from tilewright.ir.type import PointerType, PrimType
 from tilewright.support.dtypes import dtype_of
@@ -99,7 +100,10 @@ class FunctionEmitter:
     # -- variables
 
     def bind(self, var: Var, value: Value) -> None:
-        """Gives `var` its value."""
+        """Gives `var` its value. What was computed with another value of it is forgotten."""
+        if id(var) in self.variables:
+            self._pure.clear()
+            self._impure.clear()
         self.variables[id(var)] = value
 
     def lookup(self, var: Var) -> Value:
@@ -254,8 +258,9 @@ def emit_module(functions: Mapping[str, PrimFunc], target: Target | Features | N
     known = target if isinstance(target, Features) else Features.of(target)
     module = ModuleBuilder()
     context = Context(module, known, functions, failing_functions(functions))
-    for name, func in functions.items():
-        _emit_function(context, name, func)
+    with deep_recursion():
+        for name, func in functions.items():
+            _emit_function(context, name, func)
     return module.text()
 
 

@@ -18,6 +18,7 @@ from .codegen import EXPRESSIONS, INTRINSICS, FunctionEmitter, lanes
 from .conversions import convert
 from .division import integer_division, is_never_negative
 from .narrow import round_narrow
+from .remainder import remainder
 from .types import is_narrow, value_type
 
 Handler = Callable[..., Value]
@@ -66,7 +67,7 @@ def _string(e: FunctionEmitter, node: E.StringImm) -> Value:
 
 def float_op(e: FunctionEmitter, dtype: str, opcode: str, a: Value, b: Value) -> Value:
     """A floating-point operation, rounded to `dtype`. Products and sums may fuse."""
-    flags = "" if opcode in ("fdiv", "frem") or is_narrow(dtype) else CONTRACT
+    flags = "" if opcode == "fdiv" or is_narrow(dtype) else CONTRACT
     return round_narrow(e.b, dtype, e.b.binary(f"{opcode} {flags}".rstrip(), a, b))
 
 
@@ -102,7 +103,7 @@ def _mod(e: FunctionEmitter, node: E.Mod) -> Value:
     info = dtype_of(node.dtype)
     a, b = e.expr(node.a), e.expr(node.b)
     if info.is_float:
-        return float_op(e, node.dtype, "frem", a, b)
+        return remainder(e, a, b)
     return integer_division(e, node, info, a, b, remainder=True, floor=False)
 
 
@@ -123,8 +124,8 @@ def _floormod(e: FunctionEmitter, node: E.FloorMod) -> Value:
     if not info.is_float:
         return integer_division(e, node, info, a, b, remainder=True, floor=True)
     zero = constant(a.type, 0.0)
-    rest = e.b.binary("frem", a, b)
-    other_sign = e.b.fcompare("olt", e.b.binary("fmul", rest, b), zero)
+    rest = remainder(e, a, b)
+    other_sign = e.b.binary("xor", *(e.b.fcompare("olt", v, zero) for v in (rest, b)))
     moved = e.b.select(other_sign, e.b.binary("fadd", rest, b), rest)
     exact = e.b.fcompare("oeq", rest, zero)
     return round_narrow(

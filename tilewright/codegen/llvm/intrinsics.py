@@ -35,6 +35,7 @@ from .conversions import convert
 from .expressions import float_min_max, guarded, touches_memory
 from .memory import address_of
 from .narrow import from_memory, round_narrow, to_memory
+from .remainder import remainder
 from .types import is_narrow, memory_type, value_type
 from .vector_math import LlvmMath
 
@@ -146,7 +147,7 @@ def _isfinite(e: FunctionEmitter, node: Call) -> Value:
 @on("fmod")
 def _fmod(e: FunctionEmitter, node: Call) -> Value:
     a, b = arguments(e, node)
-    return round_narrow(e.b, node.dtype, e.b.binary("frem", a, b))
+    return remainder(e, a, b)
 
 
 @on("ldexp")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import op as T
 from ..expr import IterVarType
 from ..stmt import ForKind
-from .conditions import affine, require_affine, require_compact
+from .conditions import affine, affine_within, require_affine, require_compact
 from .poly import variables_in
 from .refusal import refuse
 from .regions import is_covered
@@ -34,7 +34,11 @@ def require_parallelizable(state: ScheduleState, loop: StmtSRef, thread_tag: str
     in several iterations if its result is used within the iteration only."""
     root = state.scope_root(loop)
     for block in state.child_blocks(loop):
-        if not (affine(state, block) or is_private(state, block, loop, root)):
+        if not (
+            affine(state, block)
+            or affine_within(state, block, loop)
+            or is_private(state, block, loop, root)
+        ):
             require_affine(state, block)
         require_compact(state, (block,), root)
         _require_independent(block, loop, thread_tag)
