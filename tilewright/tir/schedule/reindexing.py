@@ -14,8 +14,9 @@ from ..index_map import IndexMap
 from ..stmt import Block, BufferRegion, BufferStore, Stmt, stmt_seq
 from .copies import after, fresh_name, step_towards
 from .layouts import full_nest
-from .poly import variables_in
+from .poly import Space, variables_in
 from .refusal import refuse
+from .regions import bind, sizes_of
 from .rewrite import MapLoads, accesses, point, replace_statements, substitute
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -37,7 +38,9 @@ class Reindexed:
         return [a for a in self.block.block.iter_vars if a.var in used]
 
 
-def plan(block: StmtSRef, side: str, place: int, index_map: IndexMap | None) -> Reindexed:
+def plan(
+    state: ScheduleState, block: StmtSRef, side: str, place: int, index_map: IndexMap | None
+) -> Reindexed:
     """What a copy of the buffer looks like: one dimension for each axis in its indices, or for
     each result of `index_map` (of all the block's axes)."""
     stmt = block.block
@@ -49,6 +52,7 @@ def plan(block: StmtSRef, side: str, place: int, index_map: IndexMap | None) -> 
         if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
             refuse(f"the axis `{axis.var.name}` does not start at 0", block)
         extents.append(axis.dom.extent)
+    _require_inside(state, block, buffer, indices)
     if side == "write":
         bad = [v for i in indices for v in variables_in(i)
                if v in axes and axes[v].iter_type is not IterVarType.DataPar]  # fmt: skip
@@ -63,6 +67,24 @@ def plan(block: StmtSRef, side: str, place: int, index_map: IndexMap | None) -> 
     where = [T.cast(i, dtype) for i in index_map.map_indices([a.var for a in stmt.iter_vars])]
     sizes = [T.cast(d, dtype) for d in index_map.map_shape(extents)]
     return Reindexed(block, buffer, indices, tuple(where), tuple(sizes))
+
+
+def _require_inside(
+    state: ScheduleState, block: StmtSRef, buffer: Buffer, indices: tuple[PrimExpr, ...]
+) -> None:
+    """Refuses indices that depend on more than the axes, or that may be beyond the buffer (where
+    the block guards them by a condition)."""
+    sizes = sizes_of(state.function_of(block)[1])
+    known = {*(a.var for a in block.block.iter_vars), *sizes}
+    space = Space(sizes)
+    bind(space, block)
+    for index, size in zip(indices, buffer.shape, strict=True):
+        strange = [v for v in variables_in(index) if v not in known]
+        if strange:
+            refuse(f"the index `{index}` depends on `{strange[0].name}`, which is no axis", block)
+        zero = T.const(0, index.dtype)
+        if not (space.can_prove_less(index, zero + size) and space.can_prove_less(zero, index + 1)):
+            refuse(f"the block accesses `{buffer.name}` beyond its bounds", block)
 
 
 def _common_indices(block: StmtSRef, buffer: Buffer) -> tuple[PrimExpr, ...]:

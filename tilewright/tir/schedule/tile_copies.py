@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...ir.expr import IntImm, PrimExpr, Range
 from .. import op as T
 from ..buffer import Buffer
-from ..expr import BufferLoad, Var
+from ..expr import BufferLoad, IterVar, IterVarType, Var
 from ..stmt import (
     Block,
     BlockRealize,
@@ -18,9 +18,9 @@ from ..stmt import (
     stmt_seq,
 )
 from .copies import box_under, fresh_name, redirect
-from .poly import constant, plus
+from .poly import constant, plus, variables_in
 from .refusal import refuse
-from .rewrite import replace_buffer, replace_statements, with_scope
+from .rewrite import replace_buffer, replace_statements, substitute, with_scope
 from .sref import StmtSRef
 from .state import ScheduleState
 
@@ -34,6 +34,9 @@ def tile_copy(
     if not block.is_under(loop) or block.realize is None:
         refuse("the loop is not around the block", loop, block)
     buffer: Buffer = getattr(block.block, f"{side}s")[place].buffer
+    other = "writes" if side == "read" else "reads"
+    if any(r.buffer is buffer for r in getattr(block.block, other)):
+        refuse(f"the block both reads and writes `{buffer.name}`", block)
     users = [c for c in state.child_blocks(loop) if c is not block and _uses(c, buffer)]
     if users:
         refuse(f"another block under the loop uses `{buffer.name}` as well", users[0], block)
@@ -41,7 +44,7 @@ def tile_copy(
     ranges = _ranges(state, loop, block, buffer, side)
     name = fresh_name(state, block, cache.name)
     pair = (buffer, cache) if side == "read" else (cache, buffer)
-    copied = _copy(name, *pair, ranges)
+    copied = _with_axes(state, loop, _copy(name, *pair, ranges))
     if side == "read":
         made, reuse = redirect(block.block, buffer, cache)
     else:
@@ -74,6 +77,30 @@ def _ranges(
     return out
 
 
+def _with_axes(state: ScheduleState, loop: StmtSRef, copied: BlockRealize) -> BlockRealize:
+    """The block with an axis for each loop around it that it uses."""
+    used = set(variables_in(copied.block.reads))
+    path = [loop, *loop.ancestors()]
+    loops = [at.loop for at in reversed(path) if not at.is_block and at.loop.loop_var in used]
+    axes = [
+        IterVar(
+            Range(l.min, l.extent),
+            l.loop_var.copy_with_name(f"v{l.loop_var.name}"),
+            IterVarType.DataPar,
+        )
+        for l in loops
+    ]
+    env: dict[Var, PrimExpr] = {l.loop_var: a.var for l, a in zip(loops, axes, strict=True)}
+    block = copied.block
+    made = block.replace(
+        iter_vars=tuple(axes),
+        reads=tuple(substitute(r, env) for r in block.reads),
+        writes=tuple(substitute(w, env) for w in block.writes),
+        body=substitute(block.body, env),
+    )
+    return BlockRealize(tuple(l.loop_var for l in loops), copied.predicate, made)
+
+
 def _copy(name: str, source: Buffer, target: Buffer, ranges: list[Range]) -> BlockRealize:
     """A block without axes that copies the ranges, as far as they are within the buffer."""
     loops = [Var(f"ax{k}", r.extent.dtype) for k, r in enumerate(ranges)]
@@ -84,6 +111,8 @@ def _copy(name: str, source: Buffer, target: Buffer, ranges: list[Range]) -> Blo
         whole = T.simplified(T.less_equal(T.add(r.min, r.extent), size))
         if not T.is_const_int(whole, 1) and r.extent is not size:
             inside.append(T.less(index, size))
+        if not T.is_const_int(T.simplified(T.greater_equal(r.min, 0)), 1):
+            inside.append(T.greater_equal(index, 0))
     if inside:
         body = IfThenElse(T.all(*inside), body)
     for var, r in zip(reversed(loops), reversed(ranges), strict=True):
