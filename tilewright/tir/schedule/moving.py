@@ -257,14 +257,14 @@ def nest_of(
         if is_part:
             conditions += _bounds(space, axis, value)
     if old is not None:
-        conditions += _kept_conditions(space, old, values)
+        conditions += kept_conditions(space, old, values)
     body: Stmt = BlockRealize(tuple(values), T.all(*conditions), block)
     for var, size in reversed(loops):
         body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body, None, annotations)
     return body
 
 
-def _kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr]) -> list[PrimExpr]:
+def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr]) -> list[PrimExpr]:
     """The conditions of `old` in terms of the new values of the axes. Those which say no more
     than an axis's domain go. Refuses if one depends on what is no axis."""
     env: dict[Var, PrimExpr] = {

@@ -12,6 +12,7 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, IterVarType, Var, pointer
 from ..index_map import IndexMap
 from ..stmt import Block, BufferRegion, BufferStore, Stmt, stmt_seq
+from .conditions import require_complete_or_reduction
 from .copies import after, fresh_name, step_towards
 from .layouts import full_nest
 from .poly import Space, variables_in
@@ -45,6 +46,10 @@ def plan(
     each result of `index_map` (of all the block's axes)."""
     stmt = block.block
     buffer: Buffer = getattr(stmt, f"{side}s")[place].buffer
+    if stmt.init is None and all(
+        any(r.buffer is buffer for r in side) for side in (stmt.reads, stmt.writes)
+    ):
+        refuse(f"the block both reads and writes `{buffer.name}`", block)
     indices = _common_indices(block, buffer)
     axes = {a.var: a for a in stmt.iter_vars}
     extents = []
@@ -54,6 +59,7 @@ def plan(
         extents.append(axis.dom.extent)
     _require_inside(state, block, buffer, indices)
     if side == "write":
+        require_complete_or_reduction(state, block, state.scope_root(block))
         bad = [v for i in indices for v in variables_in(i)
                if v in axes and axes[v].iter_type is not IterVarType.DataPar]  # fmt: skip
         if bad:
@@ -63,7 +69,7 @@ def plan(
         kept = [a for a in stmt.iter_vars if a.var in used]
         shape = [a.dom.extent for a in kept if a.dom is not None]
         return Reindexed(block, buffer, indices, tuple(a.var for a in kept), tuple(shape))
-    dtype = buffer.shape[0].dtype if buffer.shape else "int32"
+    dtype = "int64" if any(d.dtype == "int64" for d in buffer.shape) else "int32"
     where = [T.cast(i, dtype) for i in index_map.map_indices([a.var for a in stmt.iter_vars])]
     sizes = [T.cast(d, dtype) for d in index_map.map_shape(extents)]
     return Reindexed(block, buffer, indices, tuple(where), tuple(sizes))

@@ -37,6 +37,9 @@ def tile_copy(
     other = "writes" if side == "read" else "reads"
     if any(r.buffer is buffer for r in getattr(block.block, other)):
         refuse(f"the block both reads and writes `{buffer.name}`", block)
+    writers = state.get_block_scope(root).buffer_writers.get(buffer.data, [])
+    if side == "write" and len(writers) > 1:
+        refuse(f"`{buffer.name}` is written by more than one block", *writers)
     users = [c for c in state.child_blocks(loop) if c is not block and _uses(c, buffer)]
     if users:
         refuse(f"another block under the loop uses `{buffer.name}` as well", users[0], block)
