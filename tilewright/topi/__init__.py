@@ -1,6 +1,6 @@
 """The operator inventory: tensor expressions of the operators that models use."""
 
-from . import image, nn, tag, testing, utils
+from . import image, nn, tag, testing, utils, vision
 from .argwhere import *
 from .broadcast import *
 from .indexing import *
