@@ -10,6 +10,7 @@ from .math import *
 from .reduction import *
 from .scan import *
 from .scatter import *
+from .signal import *
 from .slicing import *
 from .sort import *
 from .transform import *
