@@ -28,6 +28,7 @@ def graph_passes() -> list[Pass]:
     """What is done while operators are still operators."""
     return [
         T.Normalize(),
+        T.ConvertToDataflow(1),
         T.CanonicalizeBindings(),
         T.FoldConstant(),
         T.FoldBatchnormToConv2D(),

@@ -31,6 +31,7 @@ from ..runtime.executable import (
     CheckTuple,
     Const,
     Dim,
+    DimOp,
     Executable,
     GetItem,
     Goto,
@@ -46,6 +47,8 @@ from ..runtime.executable import (
     Operand,
     Reg,
     Ret,
+    SetSlot,
+    Slot,
     VMFunction,
 )
 from ..runtime.ndarray import Tensor
@@ -111,6 +114,7 @@ class FunctionBuilder:
         self.count = 0
         self.span = ""
         self.owned: set[Var] = set()
+        self.computed: dict[DimOp, Slot] = {}
         self.places: dict[Reg, tuple[Any, Dim]] = {}  # tensors in storages
 
     def build(self) -> VMFunction:
@@ -237,6 +241,16 @@ class FunctionBuilder:
         self.emit(MakeTuple(register, items, span=self.span))
         return register
 
+    def kept(self, dim: Dim) -> Dim:
+        """`dim`, computed once into a slot if it is an operation."""
+        if not isinstance(dim, DimOp):
+            return dim
+        slot = self.computed.get(dim)
+        if slot is None:
+            slot = self.computed[dim] = self.slots.bind(TirVar("offset", "int64"))
+            self.emit(SetSlot(slot, dim))
+        return slot
+
     def scalar(self, value: PrimExpr) -> Operand:
         """A scalar: a number, or a computation on slots."""
         if isinstance(value, FloatImm):
@@ -315,14 +329,16 @@ class FunctionBuilder:
         """`If cond else L; yes...; Move; Goto E; L: no...; Move; E:`"""
         result = self.new_register()
         branch = self.emit(If(self.operand(value.cond), 0, span=self.span))
-        slots = dict(self.slots.slots)
+        slots, computed = dict(self.slots.slots), dict(self.computed)
         self.emit(Move(result, self.sequence(value.true_branch), span=self.span))
         leave = self.emit(Goto(0))
         self.code[branch] = If(self.code[branch].condition, len(self.code), span=self.span)
         self._forget(slots)
+        self.computed = dict(computed)
         self.emit(Move(result, self.sequence(value.false_branch), span=self.span))
         self.code[leave] = Goto(len(self.code))
         self._forget(slots)
+        self.computed = computed
         return result
 
     def _forget(self, known: dict[TirVar, Any]) -> None:
@@ -455,7 +471,7 @@ def _alloc_storage(builder: FunctionBuilder, call: Call) -> Operand:
 def _tensor_in_storage(builder: FunctionBuilder, call: Call) -> Operand:
     register = builder.new_register()
     storage = builder.operand(call.args[0])
-    offset = builder.slots.dim(call.args[1].value)  # type: ignore[attr-defined]
+    offset = builder.kept(builder.slots.dim(call.args[1].value))  # type: ignore[attr-defined]
     dims = builder.dims(call.args[2])
     dtype = call.args[3].value  # type: ignore[attr-defined]
     builder.emit(AllocTensor(register, storage, offset, dims, dtype, span=builder.span))  # type: ignore[arg-type]

@@ -56,7 +56,9 @@ def InlinePrivateFunctions() -> Pass:
     def transform(mod: IRModule) -> IRModule:
         circles = {v.name_hint for group in detect_recursion(mod) for v in group}
         inlined = {
-            v.name_hint: f for v, f in mod.items() if is_private(f) and v.name_hint not in circles
+            v.name_hint: f
+            for v, f in mod.items()
+            if isinstance(f, Function) and is_private(f) and v.name_hint not in circles
         }
         if not inlined:
             return mod
