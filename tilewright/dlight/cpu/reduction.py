@@ -7,12 +7,7 @@ Where an axis that is kept is contiguous, it is the vector, and several vectors 
         for k..: acc[tile] += a[k.., tile, lanes]
         out[tile, lanes] = epilogue(acc)
 
-Where only the reduced axis is, each lane of a few vectors sums up its share of a row:
-
-    parallel row:
-        acc[4][lanes] = 0
-        for k: acc[4] += a[row, k, 4, lanes]
-        out[row] = epilogue(sum of acc)
+Reductions along rows are in `rows.py`.
 """
 
 from __future__ import annotations
@@ -45,7 +40,7 @@ def schedule_reduction(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     if column is not None:
         _by_columns(sch, info, column, machine)
     else:
-        _by_rows(sch, info, machine)
+        _parallel_rows(sch, info, machine)
 
 
 def kept_vector(info: BlockInfo) -> IterInfo | None:
@@ -184,26 +179,6 @@ def row_tile(extent: int | None, most: int) -> int:
         return extent or most
     divisor = divisor_up_to(extent, most)
     return divisor if 2 * divisor >= most else most
-
-
-def _by_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
-    found = reduced_vector(info)
-    if found is None or not hasattr(sch, "rfactor"):
-        _parallel_rows(sch, info, machine)
-        return
-    assert info.output is not None and found.loop_rv is not None
-    dtype = info.output.buffer.dtype
-    lanes = machine.lanes(dtype)
-    width = _accumulators(found.extent, lanes)
-    if found.extent is not None and found.extent < 2 * lanes:
-        _parallel_rows(sch, info, machine)
-        return
-    raise NotImplementedError(width)
-
-
-def _accumulators(extent: int | None, lanes: int) -> int:
-    """How many vectors a row's sum is kept in."""
-    return 4 if extent is None else max(1, min(4, extent // lanes))
 
 
 def _parallel_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:

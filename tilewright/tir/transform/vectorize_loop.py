@@ -60,6 +60,10 @@ from ..stmt_functor import post_order_visit, substitute
 from .base import factory
 
 
+VECTOR_REDUCE = "vector_reduce"
+"""The annotation of a serial loop that adds up into one element and may do so as a vector."""
+
+
 class _NoVector(Exception):
     """A statement has no vector form; the loop stays a loop."""
 
@@ -475,7 +479,7 @@ class _Vectorize(Rewriter):
         """for i in vectorized(4): A[i] = 0   ->   A[ramp(0, 1, 4)] = 0"""
         self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
         body: Stmt = self.rewrite(loop.body)
-        if loop.kind != ForKind.VECTORIZED:
+        if loop.kind != ForKind.VECTORIZED and VECTOR_REDUCE not in loop.annotations:
             return loop.replace(body=body)
         if not isinstance(loop.extent, IntImm):
             return loop.replace(kind=ForKind.SERIAL, body=body)

@@ -54,5 +54,5 @@ def compute_at(
     stmt = block.block
     boxes = required_boxes(space, loop, consumers, "reads", [w.buffer for w in stmt.writes])
     ranges = solve_axes(space, stmt, stmt.writes, boxes)
-    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {})
+    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)

@@ -58,7 +58,7 @@ def reverse_compute_at(
                if any(w.buffer is r.buffer for p in inside for w in p.block.writes)]  # fmt: skip
     boxes = required_boxes(space, loop, inside, "writes", buffers)
     ranges = solve_axes(space, stmt, stmt.reads, boxes, exact=True)
-    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {})
+    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)
 
 
