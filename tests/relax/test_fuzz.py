@@ -41,9 +41,11 @@ class Writer:
             lambda a, b: op.reshape(op.tanh(op.reshape(a, [self.rows * 2, 2])), [self.rows, 4]),
             lambda a, b: op.concat([op.split(a, 2, axis=1)[1], op.split(b, 2, axis=1)[0]], axis=1),
             lambda a, b: self.bb.emit(relax.Tuple([a, b]))[self.rng.randrange(2)],
-            lambda a, b: op.add(op.add(self.weights[0], self.weights[1]), self.weights[2])
-            if self.rows == 4
-            else op.add(a, op.add(self.vectors[0], self.vectors[1])),
+            lambda a, b: (
+                op.add(op.add(self.weights[0], self.weights[1]), self.weights[2])
+                if self.rows == 4
+                else op.add(a, op.add(self.vectors[0], self.vectors[1]))
+            ),
         ]
 
     def write(self):

@@ -37,6 +37,7 @@ def graph_passes() -> list[Pass]:
         T.FoldConstant(),
         T.EliminateCommonSubexpr(),
         T.DeadCodeElimination(),
+        T.RecognizeNorms(),
         T.BlockChannels(),
         T.PackWeights(),
         T.DeadCodeElimination(),
