@@ -20,6 +20,7 @@ from ..expr import (
     TupleGetItem,
     Var,
     VarBinding,
+    name_of,
 )
 from ..expr_functor import PyExprMutator
 from ._pass import module_level
@@ -158,8 +159,7 @@ def _name(bindings: list[VarBinding]) -> str:
         value = binding.value
         if isinstance(value, Call):
             op = value.args[0] if getattr(value.op, "name", "") == "relax.call_tir" else value.op
-            name = getattr(op, "name", None) or getattr(op, "name_hint", "call")
-            parts.append(name.removeprefix("relax.").replace(".", "_"))
+            parts.append(name_of(op).removeprefix("relax.").replace(".", "_"))
         elif isinstance(value, (Tuple, TupleGetItem)):
             parts.append("tuple")
     return "fused_" + "_".join(parts)[:80]

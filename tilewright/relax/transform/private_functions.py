@@ -47,7 +47,7 @@ class _Inliner(PyExprMutator):
             unifier.match(param.struct_info, arg.struct_info)  # type: ignore[arg-type]
         bound: Function = substitute(fresh, unifier.env)
         self.var_remap.update(zip(bound.params, call.args, strict=True))
-        return self.visit_expr(bound.body)  # type: ignore[no-any-return]
+        return self.visit_expr(bound.body)
 
 
 def InlinePrivateFunctions() -> Pass:
@@ -63,7 +63,7 @@ def InlinePrivateFunctions() -> Pass:
         if not inlined:
             return mod
         kept = _Inliner(mod, inlined).transform()
-        used = {g.name_hint for f in kept.functions.values() for g in all_global_vars(f)}  # type: ignore[arg-type]
+        used = {g.name_hint for f in kept.functions.values() for g in all_global_vars(f)}
         return kept.with_functions(
             {v: f for v, f in kept.items() if v.name_hint not in inlined or v.name_hint in used}
         )

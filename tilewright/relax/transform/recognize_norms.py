@@ -89,7 +89,7 @@ def _layer_norm(func: Function) -> Function:
         vectors = _is_vector_of(found[gamma], x) and _is_vector_of(found[beta], x)
         if epsilon is None or not vectors or not all(_is_last_axis(c, x) for c in calls):
             return expr
-        made: Call = layer_norm(x, found[gamma], found[beta], axes=-1, epsilon=epsilon)
+        made: Expr = layer_norm(x, found[gamma], found[beta], axes=-1, epsilon=epsilon)
         return made.replace(span=expr.span)
 
     return _rewrite(func, pattern, spelled, (mean, variance), replace)
@@ -106,7 +106,7 @@ def _rms_norm(func: Function) -> Function:
         fits = _is_vector_of(found[weight], x) and all(_is_last_axis(c, x) for c in calls)
         if epsilon is None or not fits:
             return expr
-        made: Call = rms_norm(x, found[weight], axes=-1, epsilon=epsilon)
+        made: Expr = rms_norm(x, found[weight], axes=-1, epsilon=epsilon)
         return made.replace(span=expr.span)
 
     return _rewrite(func, pattern, spelled, (second,), replace)
