@@ -18,6 +18,7 @@ from .fuse_tir import FuseTIR
 from .kill_after_last_use import KillAfterLastUse
 from .lambda_lift import LambdaLift
 from .legalize_ops import LegalizeOps, register_legalize
+from .lift_transform_params import BundleModelParams, LiftTransformParams
 from .machine_compat import (
     ComputePrimValue,
     LowerAllocTensor,
