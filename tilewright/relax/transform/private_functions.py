@@ -47,7 +47,8 @@ class _Inliner(PyExprMutator):
             unifier.match(param.struct_info, arg.struct_info)  # type: ignore[arg-type]
         bound: Function = substitute(fresh, unifier.env)
         self.var_remap.update(zip(bound.params, call.args, strict=True))
-        return self.visit_expr(bound.body)
+        made: Expr = self.visit_expr(bound.body)
+        return made
 
 
 def InlinePrivateFunctions() -> Pass:
