@@ -37,3 +37,4 @@ from .recognize_norms import RecognizeNorms
 from .rewrite_dataflow_reshape import RewriteDataflowReshape
 from .static_plan_block_memory import StaticPlanBlockMemory
 from .to_non_dataflow import RemovePurityChecking, ToNonDataflow
+from .to_mixed_precision import ToMixedPrecision
