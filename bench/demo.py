@@ -27,6 +27,7 @@ from tilewright.frontend.onnx import from_onnx
 
 from . import zoo
 from .models import TOLERANCE, machine
+from .peers import Array
 
 MODEL = "light_resnet50"
 RUNS = 10
@@ -65,7 +66,7 @@ def exported(executable: CompiledExecutable, folder: Path) -> Path:
         return Path(executable.export_library(folder / f"{MODEL}.tw"))
 
 
-def in_a_fresh_process(library: Path, image: object, result: object) -> tuple[float, float]:
+def in_a_fresh_process(library: Path, image: Array, result: Array) -> tuple[float, float]:
     """Seconds to load and run the library in a process of its own, and its difference."""
     data = library.with_suffix(".npz")
     np.savez(data, image=image, result=result)
