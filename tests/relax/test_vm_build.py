@@ -20,9 +20,10 @@ from .helpers import module, random, tensor_var
 n = tir.Var("n", "int64")
 
 
-def machine(mod) -> tuple[Any, VirtualMachine]:
+def machine(mod, pipeline=None) -> tuple[Any, VirtualMachine]:
     """The executable of a model, its kernels run by the TensorIR interpreter."""
-    executable, kernels = lower_to_executable(relax.get_pipeline("default_build")(mod))
+    passes = relax.get_pipeline("default_build") if pipeline is None else pipeline
+    executable, kernels = lower_to_executable(passes(mod))
 
     def kernel(func):
         def call(*args):
@@ -329,3 +330,36 @@ def test_instructions_name_the_nodes_of_the_model() -> None:
     executable, _ = machine(module([x, w], write))
     spans = [i.span for i in executable.functions["main"].instructions if type(i) is CallKernel]
     assert spans == ["node 'fc' (Gemm) + node 'act' (Relu)", "node 'prob' (Softmax)"]
+
+
+def test_a_build_pipeline_written_out_pass_by_pass() -> None:
+    from tilewright.ir.transform import Sequential
+    from tilewright.relax import transform as T
+
+    steps = Sequential(
+        [
+            T.LegalizeOps(),
+            T.RewriteDataflowReshape(),
+            T.ToNonDataflow(),
+            T.RemovePurityChecking(),
+            T.CallTIRRewrite(),
+            T.StaticPlanBlockMemory(),
+            T.LowerAllocTensor(),
+            T.KillAfterLastUse(),
+            T.LowerRuntimeBuiltin(),
+            T.ComputePrimValue(),
+            T.VMShapeLower(),
+            T.AttachGlobalSymbol(),
+        ]
+    )
+    x = tensor_var("x", [n, 4])
+
+    def write(bb):
+        y = bb.emit(relax.op.nn.softmax(relax.op.exp(x)))
+        z = bb.emit(relax.op.reshape(y, [n * 4]))
+        return relax.Tuple([relax.op.exp(z), y])
+
+    mod = module([x], write)
+    executable, vm = machine(mod, steps)
+    assert "kill_reg" in executable.functions["main"].as_text()
+    compare(interpreter.run(mod, random(3, 4)), as_numpy(vm["main"](random(3, 4))))
