@@ -36,5 +36,5 @@ from .private_functions import (
 from .recognize_norms import RecognizeNorms
 from .rewrite_dataflow_reshape import RewriteDataflowReshape
 from .static_plan_block_memory import StaticPlanBlockMemory
-from .to_non_dataflow import RemovePurityChecking, ToNonDataflow
 from .to_mixed_precision import ToMixedPrecision
+from .to_non_dataflow import RemovePurityChecking, ToNonDataflow

@@ -57,9 +57,16 @@ def _as_pattern(given: Any) -> FusionPattern:
 
 
 class _Partitioner(PyExprMutator):
-    def __init__(self, mod: IRModule, patterns: Sequence[FusionPattern], codegen: bool) -> None:
+    def __init__(
+        self,
+        mod: IRModule,
+        patterns: Sequence[FusionPattern],
+        codegen: bool,
+        bind_constants: bool = True,
+    ) -> None:
         super().__init__(mod)
         self.patterns = patterns
+        self.bind_constants = bind_constants
         self.codegen = codegen
 
     def visit_dataflow_block_(self, block: DataflowBlock) -> None:
@@ -148,7 +155,9 @@ class _Partitioner(PyExprMutator):
         attrs: dict[str, Any] = {"Primitive": True, "Composite": pattern.name}
         if self.codegen:
             attrs["Codegen"] = pattern.name.split(".")[0]
-        call = make_group_call(self.builder_, bindings, _name(bindings), attrs)
+        call = make_group_call(
+            self.builder_, bindings, _name(bindings), attrs, not self.bind_constants
+        )
         last = bindings[-1]
         self.builder_.emit_normalized(VarBinding(last.var, call, span=last.span))
 
@@ -174,13 +183,14 @@ def FuseOpsByPattern(
     """Makes private functions with the attribute `Composite` of what patterns match.
 
     `patterns` are `FusionPattern`s or tuples `(name, pattern, annotation_patterns, check)`; earlier
-    ones win. Inner values must not be used outside of the match. Constants stay in the function.
+    ones win. Inner values must not be used outside of the match. Constants stay in the function if
+    `bind_constants`, else they become parameters.
     """
     rows = [_as_pattern(p) for p in patterns]
     entries = set(entry_functions or ())
 
     def transform(mod: IRModule) -> IRModule:
-        partitioner = _Partitioner(mod, rows, annotate_codegen)
+        partitioner = _Partitioner(mod, rows, annotate_codegen, bind_constants)
         for gvar, func in mod.items():
             wanted = not entries or gvar.name_hint in entries
             if isinstance(func, Function) and wanted and "Composite" not in func.attrs:
