@@ -72,14 +72,11 @@ def _outputs(func: PrimFunc, infos: list[BlockInfo]) -> int:
 
 
 def row_axes(info: BlockInfo) -> int:
-    """How many leading dimensions of what a reduction reads are not reduced."""
-    reduced = {i.var for i in info.reduction}
-    found = [
-        next(k for k, index in enumerate(a.indices) if reduced & set(variables(index)))
-        for a in info.inputs
-        if reduced & a.variables
-    ]
-    return min(found, default=0)
+    """How many dimensions of a reduction's result number its rows: all but trailing ones of 1."""
+    kept = [i.extent for i in info.spatial]
+    while kept and kept[-1] == 1:
+        kept.pop()
+    return len(kept)
 
 
 def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) -> Schedule | None:
