@@ -12,27 +12,25 @@ while the reduction runs over it; each step loads the vectors once and broadcast
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
 from ...tir import op as T
-from ...tir.buffer import Buffer
-from ...tir.expr import IntImm, PrimExpr, Var
+from ...tir.expr import Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
 from ..base import ScheduleRule
 from .fallback import schedule_rest
+from .packing import operand_to_pack, pack, place_packing
 from .stages import (
     block_infos,
     extent_of,
     inline_injective,
     parallelize,
     unroll_tile,
-    vectorize_loop,
     writeback,
 )
 from .tiling import (
@@ -113,16 +111,21 @@ def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
         whole = True
     else:
         whole = False
-    limit = (period or extent or 4 * lanes) // lanes if vectors != 1 and not whole else 4
+    limit = (period or extent or 16 * lanes) // lanes if vectors != 1 and not whole else 4
     return register_tile(
         machine,
         lanes,
         rows,
         vectors,
         max_rows=_row_limit(machine, roles),
-        max_vectors=max(1, min(4, limit)),
+        max_vectors=max(1, min(_most_vectors(roles), limit)),
         whole=whole or period is not None,
     )
+
+
+def _most_vectors(roles: Roles) -> int:
+    """A single row streams its matrix: the wider, the longer each run in memory."""
+    return 16 if all(i.extent == 1 for i in roles.rows) else 4
 
 
 def _row_limit(machine: MachineModel, roles: Roles) -> int:
@@ -145,16 +148,11 @@ class Contractions(ScheduleRule):
         """The function with all its contractions tiled; None if there is none that can be."""
         machine = MachineModel.of(target)
         sch = Schedule(func, error_render_level="fast")
-        if not any(_roles(info) or packable(info) for info in block_infos(sch)):
+        if not any(_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
             return None
         inline_injective(sch)
         for info in block_infos(sch):
-            column = packable(info)
-            if column is not None:
-                info = pack(sch, info, column, machine)
-            roles = _roles(info)
-            if roles is not None:
-                schedule_contraction(sch, info, roles, machine)
+            schedule_contraction(sch, info, machine)
         return schedule_rest(sch, machine)
 
 
@@ -163,78 +161,16 @@ def _roles(info: BlockInfo) -> Roles | None:
     return roles_of(info, found) if found is not None else None
 
 
-# ---- an operand that lies the other way round ----------------------------------------------
-
-MIN_ROWS_TO_PACK = 8
-"""Rows below which it is faster to multiply along the reduction than to pack an operand."""
-
-
-def packable(info: BlockInfo) -> tuple[int, IterInfo] | None:
-    """(which read, axis) if that operand has to be packed for the axis to be a vector: it is a
-    matrix, or matrices, contiguous along the reduction."""
-    found = info.contraction if info.is_plain() else None
-    if found is None or roles_of(info, found) is not None:
-        return None
-    for left, right in ((found.left, found.right), (found.right, found.left)):
-        if not all(isinstance(i, (Var, IntImm)) for i in right.indices):
-            continue
-        for i in info.spatial:
-            vector = found.out.is_unit(i.var) and i.var in right.variables
-            if not vector or i.extent == 1 or i.var in left.variables:
-                continue
-            rows = [r.extent for r in info.spatial if r.var not in right.variables]
-            known = math.prod(r for r in rows if r is not None)
-            place = _read_of(info, right)
-            if place is not None and (None in rows or known >= MIN_ROWS_TO_PACK):
-                return place, i
-    return None
-
-
-def _read_of(info: BlockInfo, access: Access) -> int | None:
-    found = [k for k, r in enumerate(info.block.reads) if r.buffer is access.buffer]
-    return found[0] if len(found) == 1 else None
-
-
-def pack(
-    sch: Schedule, info: BlockInfo, found: tuple[int, IterInfo], machine: MachineModel
-) -> BlockInfo:
-    """Copies an operand so that the lanes of a vector are neighbours: `B[.., j, .., k]` becomes
-    `B[.., j // width, .., k, j % width]`."""
-    place, axis = found
-    assert info.output is not None
-    buffer = info.block.reads[place].buffer
-    access = next(a for a in info.inputs if a.buffer is buffer)
-    where = access.indices.index(axis.var)
-    lanes = vector_lanes(machine, info.output.buffer.dtype, axis.extent)
-    width = 2 * lanes if axis.extent is None or axis.extent >= 2 * lanes else lanes
-    copy = sch.cache_read(info.block_rv, place, "global")
-
-    def layout(*i: Var) -> list[PrimExpr]:
-        return [*i[:where], i[where] // width, *i[where + 1 :], i[where] % width]
-
-    sch.transform_layout(copy, ("write", 0), layout, pad_value=0)
-    loops = sch.get_loops(copy)
-    if len(loops) > buffer.ndim:  # with padding, the loops are over the copy
-        *rest, lane = loops
-    else:
-        around, lane = sch.split(loops[where], [None, width])
-        rest = [*loops[:where], around, *loops[where + 1 :]]
-        sch.reorder(*rest, lane)
-    vectorize_loop(sch, lane, lanes)
-    if worth_parallel(machine, buffer.dtype, _elements(buffer)):
-        parallelize(sch, rest, machine)
-    return BlockInfo(sch, info.block_rv)
-
-
-def _elements(buffer: Buffer) -> int | None:
-    known = [d.value for d in buffer.shape if isinstance(d, IntImm)]
-    return math.prod(known) if len(known) == buffer.ndim else None
-
-
-def schedule_contraction(
-    sch: Schedule, info: BlockInfo, roles: Roles, machine: MachineModel
-) -> None:
-    """Tiles one contraction for registers."""
+def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+    """Tiles one contraction for registers; leaves any other block."""
+    roles = _roles(info)
+    found = operand_to_pack(info, roles)
+    packed = pack(sch, info, found, machine) if found is not None else None
+    if packed is not None:
+        info = BlockInfo(sch, info.block_rv)
+        roles = _roles(info)
+    if roles is None:
+        return
     out = info.output
     if out is None:
         raise ScheduleError("a contraction has one store")
@@ -254,6 +190,10 @@ def schedule_contraction(
         sch.unroll(loop)
     sch.vectorize(vector)
     unroll_tile(sch, after, len(around), tile.lanes)
+    if packed is not None:
+        unpacked = len(batch) + len(columns)
+        place_packing(sch, packed, around[unpacked - 1], unpacked, tile.lanes)
+        around = around[:unpacked] if columns else around
     if worth_parallel(machine, out.buffer.dtype, info.work()):
         parallelize(sch, around[:-1] or around, machine)
     sch.decompose_reduction(info.block_rv, (reduce_loops or [unrolled])[0])
