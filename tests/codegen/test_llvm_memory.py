@@ -237,6 +237,50 @@ def test_accumulators_stay_in_registers(rows: int, vectors: int) -> None:
         assert compiled.asm.count("vfmadd") == rows * vectors
 
 
+def unrolled_convolution() -> PrimFunc:
+    """Fourteen pixels and two vectors of channels; taps are loops, eight channels are unrolled."""
+    image, weight, out = flat("image", 1 << 16), flat("weight", 1 << 16), flat("out", 1 << 16)
+    acc = flat("acc", 14 * 32, scope="local")
+    row, tap, half = (Var(n, "int64") for n in ("row", "tap", "half"))
+
+    def wide(value: int) -> PrimExpr:
+        return const(value, "int64")
+
+    def at(base: PrimExpr) -> list[PrimExpr]:
+        return [Ramp(base, wide(1), 16)]
+
+    def tile(pixel: int, vector: int) -> list[PrimExpr]:
+        return at(wide((pixel + 14 * vector) * 16))
+
+    tiles = [(p, v) for p in range(14) for v in range(2)]
+    zero = Broadcast(const(0.0, "float32"), 16)
+    update = [
+        BufferStore(
+            acc,
+            BufferLoad(acc, tile(p, v))
+            + Broadcast(BufferLoad(image, [row * 480 + tap * 16 + half * 8 + (p * 16 + c)]), 16)
+            * BufferLoad(weight, at(row * 768 + tap * 256 + half * 128 + (c * 16 + v * 9216))),
+            tile(p, v),
+        )
+        for c in range(8)
+        for p, v in tiles
+    ]
+    loop: Stmt = SeqStmt(tuple(update))
+    for var, extent in ((half, 2), (tap, 3), (row, 3)):
+        loop = For(var, 0, extent, ForKind.SERIAL, loop)
+    first = [BufferStore(acc, zero, tile(p, v)) for p, v in tiles]
+    last = [BufferStore(out, BufferLoad(acc, tile(p, v)), tile(p, v)) for p, v in tiles]
+    body = Allocate(acc.data, "float32", (14 * 32,), True, SeqStmt((*first, loop, *last)))
+    return PrimFunc([image.data, weight.data, out.data], body)
+
+
+def test_addresses_of_an_unrolled_loop_are_not_spilled() -> None:
+    asm = Compiled({"kernel": unrolled_convolution()}).asm
+    if "zmm" in asm:
+        assert asm.count("vfmadd") == 14 * 2 * 8
+        assert asm.count("(%rsp)") < 40  # 1,700 with a pointer for each address
+
+
 def test_access_with_two_indices_is_refused() -> None:
     buffer = decl_buffer((4, 4), "float32", "matrix")
     func = PrimFunc([buffer.data], BufferStore(buffer, const(0.0, "float32"), [0, 0]))

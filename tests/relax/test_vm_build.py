@@ -251,7 +251,7 @@ def test_recursion() -> None:
         out = with_main.emit(with_main.get().get_global_var("loop")(relax.const(5), x))
         with_main.emit_func_output(out)
     value = random(2)
-    executable, vm = machine(with_main.get())
+    _, vm = machine(with_main.get())
     np.testing.assert_allclose(as_numpy(vm["main"](value)), value * 32)
 
 

@@ -189,3 +189,9 @@ def binding_of_name(func: Function, name: str) -> Binding:
     if len(found) != 1:
         raise ArgumentError(f"{len(found)} variables are called {name!r}")
     return found[0]
+
+
+def definable(param: Var) -> list[TirVar]:
+    """The symbolic dimensions that a parameter binds."""
+    info = param.struct_info
+    return [] if info is None else definable_tir_vars_in_struct_info(info)
