@@ -18,13 +18,14 @@ from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
 from ...tir import op as T
-from ...tir.expr import Var
+from ...tir.expr import IntImm, Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
 from ..base import ScheduleRule
 from .fallback import schedule_rest
 from .packing import operand_to_pack, pack, place_packing
+from .reduction import MAX_STRIDE
 from .stages import (
     block_infos,
     extent_of,
@@ -56,9 +57,16 @@ class Roles:
 
 
 def roles_of(info: BlockInfo, found: Contraction) -> Roles | None:
-    """The axes sorted; None if no axis can be a vector without gathering."""
-    for left, right in ((found.left, found.right), (found.right, found.left)):
-        column = next((i for i in info.spatial if _is_column(i, found.out, left, right)), None)
+    """The axes sorted; None if no axis can be a vector without gathering far elements."""
+    for most, left, right in (
+        (1, found.left, found.right),
+        (1, found.right, found.left),
+        (MAX_STRIDE, found.left, found.right),
+        (MAX_STRIDE, found.right, found.left),
+    ):
+        column = next(
+            (i for i in info.spatial if _is_column(i, found.out, left, right, most)), None
+        )
         if column is None:
             continue
         others = [i for i in info.spatial if i is not column]
@@ -70,14 +78,12 @@ def roles_of(info: BlockInfo, found: Contraction) -> Roles | None:
     return None
 
 
-def _is_column(i: IterInfo, out: Access, left: Access, right: Access) -> bool:
-    return (
-        i.extent != 1
-        and out.is_unit(i.var)
-        and out.period(i.var) is None
-        and right.is_unit(i.var)
-        and i.var not in left.variables
-    )
+def _is_column(i: IterInfo, out: Access, left: Access, right: Access, most: int) -> bool:
+    if i.extent == 1 or i.var in left.variables or out.period(i.var) is not None:
+        return False
+    stride = right.stride(i.var)
+    near = isinstance(stride, IntImm) and 1 <= stride.value <= most
+    return near and out.is_unit(i.var)
 
 
 def _reduction_order(
