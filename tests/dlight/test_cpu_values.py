@@ -1,6 +1,7 @@
 """Whatever the default rules make of a function computes what the function computes."""
 
 import pytest
+
 from tilewright import te, tir, topi
 
 from .kernels import check_same
@@ -39,7 +40,8 @@ def _layouts(kernel):
 
 def depthwise(data, kernel, stride=1, padding=0):
     x, w = tensor(*data), tensor(*kernel, name="w")
-    made = topi.nn.depthwise_conv2d_NCHWc(x, w, stride, padding, 1, *_layouts((0, 0, 0, 0, kernel[5], kernel[5])))
+    layout = f"NCHW{kernel[5]}c"
+    made = topi.nn.depthwise_conv2d_NCHWc(x, w, stride, padding, 1, layout, layout)
     return [x, w, topi.clip(made, 0.0, 6.0)]
 
 

@@ -14,8 +14,8 @@ from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir.expr import IntImm, PrimExpr, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
-from ..analysis import Access, BlockInfo, Contraction, IterInfo
-from .stages import vectorize_loop
+from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
+from .stages import iter_values, vectorize_loop
 from .tiling import bytes_of, vector_lanes
 
 if TYPE_CHECKING:
@@ -120,18 +120,13 @@ def place_packing(sch: Schedule, copy: BlockRV, panel: LoopRV, outside: int, lan
     sch.compute_at(copy, panel)
     loops = sch.get_loops(copy)[outside:]
     written = sch.get(copy).body.indices[-1]
-    bindings = zip(sch.get(copy).iter_vars, sch.get_sref(copy).realize.iter_values, strict=True)
-    values = [v for axis, v in bindings if _mentions(written, axis.var)]
-    lane = next((l for l in loops if any(_mentions(v, sch.get(l).loop_var) for v in values)), None)
+    bindings = zip(sch.get(copy).iter_vars, iter_values(sch, copy), strict=True)
+    values = [v for axis, v in bindings if axis.var in variables(written)]
+    moving = {v for value in values for v in variables(value)}
+    lane = next((l for l in loops if sch.get(l).loop_var in moving), None)
     if lane is None:
         raise ScheduleError("the copied panel has no loop over its lanes")
     rest = [l for l in loops if l is not lane]
     if rest:
         sch.reorder(*rest, lane)
     vectorize_loop(sch, lane, lanes)
-
-
-def _mentions(value: PrimExpr, var: Var) -> bool:
-    from ..analysis import variables
-
-    return var in variables(value)
