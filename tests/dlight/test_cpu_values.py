@@ -120,6 +120,12 @@ CASES = {
     "conv stride": lambda: convolution((2, 3, 15, 15), (8, 3, 5, 5), 2, 2),
     "conv groups": lambda: convolution((1, 8, 9, 9), (12, 4, 3, 3), 1, 1, 1, 2),
     "conv depthwise": lambda: convolution((1, 8, 9, 9), (8, 1, 3, 3), 1, 1, 1, 8),
+    "conv nhwc oihw": lambda: [
+        x := tensor(2, 7, 6, 4), w := tensor(6, 4, 3, 2, name="w"),
+        topi.nn.conv(x, w, 1, 1, 1, 1, "NHWC", "OIHW")],
+    "conv nhwc": lambda: [
+        x := tensor(1, 9, 9, 8), w := tensor(3, 3, 8, 32, name="w"),
+        topi.nn.conv(x, w, 1, 1, 1, 1, "NHWC", "HWIO")],
     "conv1d": lambda: convolution((2, 4, 33), (8, 4, 3), 1, 1),
     "conv3d": lambda: convolution((1, 3, 6, 7, 8), (4, 3, 3, 3, 3), 1, 1),
     "blocked 3x3": lambda: blocked((1, 2, 14, 14, 16), (4, 2, 3, 3, 16, 16), 1, 1),

@@ -23,7 +23,7 @@ from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
 from ..base import ScheduleRule
-from .fallback import schedule_rest
+from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
 from .reduction import MAX_STRIDE
 from .stages import (
@@ -158,7 +158,7 @@ class Contractions(ScheduleRule):
             return None
         inline_injective(sch)
         for info in block_infos(sch):
-            schedule_contraction(sch, info, machine)
+            sch = attempted(sch, info, machine, schedule_contraction)
         return schedule_rest(sch, machine)
 
 
@@ -197,9 +197,9 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     sch.vectorize(vector)
     unroll_tile(sch, after, len(around), tile.lanes)
     if packed is not None:
-        unpacked = len(batch) + len(columns)
-        place_packing(sch, packed, around[unpacked - 1], unpacked, tile.lanes)
-        around = around[:unpacked] if columns else around
+        panels = around[: len(batch) + len(columns)]
+        place_packing(sch, packed, panels, tile.lanes)
+        around = panels or around
     if worth_parallel(machine, out.buffer.dtype, info.work()):
         parallelize(sch, around[:-1] or around, machine)
     sch.decompose_reduction(info.block_rv, (reduce_loops or [unrolled])[0])

@@ -115,10 +115,11 @@ def pack(sch: Schedule, info: BlockInfo, found: Operand, machine: MachineModel) 
     return copy
 
 
-def place_packing(sch: Schedule, copy: BlockRV, panel: LoopRV, outside: int, lanes: int) -> None:
-    """Copies one panel at a time, in the loop over panels, by vectors."""
-    sch.compute_at(copy, panel)
-    loops = sch.get_loops(copy)[outside:]
+def place_packing(sch: Schedule, copy: BlockRV, panels: list[LoopRV], lanes: int) -> None:
+    """Copies one panel at a time, in the innermost of the loops over panels, by vectors."""
+    if panels:
+        sch.compute_at(copy, panels[-1])
+    loops = sch.get_loops(copy)[len(panels) :]
     written = sch.get(copy).body.indices[-1]
     bindings = zip(sch.get(copy).iter_vars, iter_values(sch, copy), strict=True)
     values = [v for axis, v in bindings if axis.var in variables(written)]
