@@ -12,7 +12,7 @@ from ...target.machine import MachineModel
 
 LOAD_PORTS = 2
 FMA_LATENCY = 4
-MAX_UNROLLED = 256
+MAX_UNROLLED = 128
 """Multiply-adds in the unrolled body of an innermost loop: beyond it, only code size grows."""
 
 PARALLEL_STEPS = 20_000
