@@ -86,7 +86,7 @@ class Access:
         low = Var("low", var.dtype)
         value = Var("high", var.dtype) * divisors[0] + low
         analyzer = arith.Analyzer()
-        analyzer.bind(low, E.Range(0, divisors[0]))
+        analyzer.bind(low, E.Range(IntImm(var.dtype, 0), IntImm(var.dtype, divisors[0])))
         found = arith.detect_linear_equation(
             analyzer.simplify(substitute(self.offset, {var: value})), [low]
         )

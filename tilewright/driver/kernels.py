@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dlight
 from ..codegen.llvm.codegen import emit_module
-from ..codegen.llvm.compile import Machine, compile_modules
+from ..codegen.llvm.compile import Machine, compile_modules, host_machine
 from ..ir.module import IRModule
 from ..ir.transform import Pass
 from ..support.progress import stage
@@ -22,13 +22,15 @@ TirPipeline = Callable[[IRModule], IRModule] | Pass | str
 def machine_of(target: Target) -> Machine:
     """What LLVM is to generate code for."""
     model = MachineModel.of(target)
-    return Machine(model.triple, model.cpu, model.llvm_features)
+    return Machine(model.triple or host_machine().triple, model.cpu, model.llvm_features)
 
 
 def scheduled(mod: IRModule, target: Target) -> IRModule:
     """The module with a schedule for every loop program that has none."""
     with target, stage("Schedule kernels"):
-        return dlight.ApplyDefaultSchedule(*dlight.cpu.default_rules())(mod)
+        rules: Any = dlight.ApplyDefaultSchedule(*dlight.cpu.default_rules())
+        made: IRModule = rules(mod)
+        return made
 
 
 def lowered(mod: IRModule, target: Target, pipeline: TirPipeline) -> IRModule:

@@ -83,7 +83,8 @@ def _load_vector(
         stride = index.stride.value if isinstance(index.stride, IntImm) else None
         if stride == 1:
             address = b.offset(pointer, e.index(index.base), element)
-            return _masked_load(e, type, address, align, mask)
+            whole = _is_whole(buffer, index)
+            return _masked_load(e, type, address, align, None if whole else mask)
         if mask is None and stride is not None:
             return _load_strided(e, element, align, pointer, e.index(index.base), stride, count)
     addresses = _addresses(e, element, pointer, index, count)
@@ -97,6 +98,18 @@ def _load_vector(
     return b.emit(
         type,
         f"call {type} @{name}({addresses.type} {address_text}, {mask}, {type} zeroinitializer)",
+    )
+
+
+def _is_whole(buffer: Buffer, index: Ramp) -> bool:
+    """True if all lanes, masked or not, lie in memory that this function alone sees: accesses to
+    it without a mask become registers."""
+    size = buffer.shape[0] if buffer.shape else None
+    return (
+        buffer.scope() == "local"
+        and isinstance(index.base, IntImm)
+        and isinstance(size, IntImm)
+        and 0 <= index.base.value <= size.value - index.lanes
     )
 
 
@@ -160,6 +173,9 @@ def _store(e: FunctionEmitter, node: Stmt) -> None:
         e.b.store(value, e.b.offset(pointer, e.index(index), element), align)
     elif isinstance(index, Ramp) and isinstance(index.stride, IntImm) and index.stride.value == 1:
         address = e.b.offset(pointer, e.index(index.base), element)
+        if mask is not None and _is_whole(buffer, index):
+            value = e.b.select(mask, value, e.b.load(value.type, address, align))
+            mask = None
         _masked_store(e, value, address, align, mask)
     else:
         _scatter(e, value, _addresses(e, element, pointer, index, count), align, mask)

@@ -16,7 +16,6 @@ import math
 
 from ...ir.expr import IntImm
 from ...target.machine import MachineModel
-
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import Access, BlockInfo, IterInfo
 from .stages import attempt, extent_of, parallelize, unroll_tile, vectorize_loop, writeback

@@ -12,7 +12,7 @@ from ...target.machine import MachineModel
 
 LOAD_PORTS = 2
 FMA_LATENCY = 4
-MAX_UNROLLED = 256
+MAX_UNROLLED = 128
 """Multiply-adds in the unrolled body of an innermost loop: beyond it, only code size grows."""
 
 PARALLEL_STEPS = 20_000
@@ -34,15 +34,9 @@ class RegisterTile:
 
 
 def vector_lanes(machine: MachineModel, dtype: str, extent: int | None) -> int:
-    """The lanes of a vector along an axis: a full register, less if the axis is shorter, and
-    whole divisions of an axis that full registers do not divide where that costs little."""
+    """The lanes of a vector along an axis: a full register, less if the axis is shorter."""
     full = machine.lanes(dtype)
-    if extent is None or extent % full == 0:
-        return full
-    if extent < full:
-        return max(1, extent)
-    best = max(n for n in range(1, full + 1) if extent % n == 0)
-    return best if 2 * best >= full else full
+    return full if extent is None else max(1, min(full, extent))
 
 
 def fits(machine: MachineModel, rows: int, vectors: int) -> bool:

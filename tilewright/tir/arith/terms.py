@@ -321,16 +321,18 @@ class Terms:
 
     def _is_congruent(self, a: Sum, b: Sum, modulus: int) -> bool:
         """True if `a` and `b` are plainly equal modulo `modulus`."""
-        return a.key == b.key or self._residue(a, modulus).key == self._residue(b, modulus).key
+        if a.key == b.key:
+            return True
+        return bool(self._residue(a, modulus).key == self._residue(b, modulus).key)
 
     def _residue(self, total: Sum, modulus: int) -> Sum:
         """A sum equal to `total` modulo `modulus`: `x % c` is `x` where `modulus` divides `c`."""
         made = self.const(total.const % modulus, total.dtype)
         for atom, coefficient in total.terms.items():
             term = self.of(atom, coefficient)
-            if isinstance(atom, Split) and atom.lower == 1 and atom.upper is not None:
-                if coefficient * atom.upper % modulus == 0:
-                    term = self._residue(atom.base, modulus).scaled(coefficient)
+            whole = atom.upper if isinstance(atom, Split) and atom.lower == 1 else None
+            if whole is not None and coefficient * whole % modulus == 0:
+                term = self._residue(atom.parts()[0], modulus).scaled(coefficient)
             made = self.add(made, term)
         kept = {a: c % modulus for a, c in made.terms.items() if c % modulus}
         return Sum(total.dtype, kept, made.const % modulus)
