@@ -29,13 +29,17 @@ def convolution(data, kernel, stride=1, padding=0, dilation=1, groups=1, dtype="
 def blocked(data, kernel, stride=1, padding=0, dilation=1, groups=1, dtype="float32"):
     x, w = tensor(*data, dtype=dtype), tensor(*kernel, dtype=dtype, name="w")
     b = tensor(1, kernel[0], 1, 1, kernel[5], dtype=dtype, name="b")
-    made = topi.nn.group_conv2d_NCHWc(x, w, stride, padding, dilation, groups, "NCHWc", "NCHWc")
+    made = topi.nn.group_conv2d_NCHWc(x, w, stride, padding, dilation, groups, *_layouts(kernel))
     return [x, w, b, topi.nn.relu(topi.add(made, b))]
+
+
+def _layouts(kernel):
+    return f"NCHW{kernel[4]}c", f"NCHW{kernel[5]}c"
 
 
 def depthwise(data, kernel, stride=1, padding=0):
     x, w = tensor(*data), tensor(*kernel, name="w")
-    made = topi.nn.depthwise_conv2d_NCHWc(x, w, stride, padding, 1, "NCHWc", "NCHWc")
+    made = topi.nn.depthwise_conv2d_NCHWc(x, w, stride, padding, 1, *_layouts((0, 0, 0, 0, kernel[5], kernel[5])))
     return [x, w, topi.clip(made, 0.0, 6.0)]
 
 

@@ -102,9 +102,9 @@ def test_errors_name_the_model_node() -> None:
     x = tensor_var("x", [4])
     bb = relax.BlockBuilder()
     span = model_span("ONNX node 'a' (Add)")
-    with pytest.raises(CompileError, match="ONNX node 'a'"), bb.function("main", [x]):
-        with bb.at(span):
-            bb.emit(relax.op.add(x, relax.const(np.ones(3, "float32"))))
+    wrong = relax.op.add(x, relax.const(np.ones(3, "float32")))
+    with pytest.raises(CompileError, match="ONNX node 'a'"), bb.function("main", [x]), bb.at(span):
+        bb.emit(wrong)
 
 
 def test_emission_is_linear() -> None:

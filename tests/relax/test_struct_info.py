@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from tilewright import relax, tir
-from tilewright.relax.analysis import BaseCheckResult, struct_info_base_check, struct_info_lca
-from tilewright.relax.analysis import erase_to_well_defined
+from tilewright.relax.analysis import (
+    BaseCheckResult,
+    erase_to_well_defined,
+    struct_info_base_check,
+    struct_info_lca,
+)
 from tilewright.support.errors import ArgumentError, CompileError
 
 n, m = tir.Var("n", "int64"), tir.Var("m", "int64")

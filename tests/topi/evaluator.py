@@ -52,9 +52,7 @@ class Machine:
             return self.env[id(e)]
         kind = type(e)
         if kind in BINARY:
-            return self.cast(
-                BINARY[kind](self.eval(e.a, mask), self.eval(e.b, mask)), e.dtype
-            )
+            return self.cast(BINARY[kind](self.eval(e.a, mask), self.eval(e.b, mask)), e.dtype)
         if kind is E.BufferLoad:
             return self.load(e, mask)
         return getattr(self, f"eval_{kind.__name__}")(e, mask)
@@ -73,9 +71,7 @@ class Machine:
         info = dtype_of(e.dtype)
         if info.is_integral and not info.is_bool and dtype_of(e.value.dtype).is_float:
             with np.errstate(invalid="ignore"):
-                exact = np.clip(
-                    np.trunc(value.astype("float64")), info.min_value, info.max_value
-                )
+                exact = np.clip(np.trunc(value.astype("float64")), info.min_value, info.max_value)
                 made = np.where(exact >= info.max_value, info.max_value, exact.astype(e.dtype))
                 return np.where(np.isnan(exact), 0, made).astype(e.dtype)
         return self.cast(value, e.dtype)
@@ -170,7 +166,9 @@ class Machine:
 
     def run_nest(self, nest, realize):
         block = realize.block
-        kinds = {id(v): i.iter_type for v, i in zip(realize.iter_values, block.iter_vars, strict=True)}
+        kinds = {
+            id(v): i.iter_type for v, i in zip(realize.iter_values, block.iter_vars, strict=True)
+        }
         spatial = [f for f in nest if kinds[id(f.loop_var)] == E.IterVar.DataPar]
         reduced = [f for f in nest if kinds[id(f.loop_var)] != E.IterVar.DataPar]
         sizes = {id(f): int(self.eval(f.extent)) for f in nest}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from tests.topi.evaluator import check, evaluate, given
 
+from tests.topi.evaluator import check, evaluate, given
 from tilewright import te, topi
 from tilewright.support.errors import ArgumentError
 

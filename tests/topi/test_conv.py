@@ -121,20 +121,24 @@ TRANSPOSED = [
 ]
 
 
-@pytest.mark.parametrize("ci, co, size, kernel, stride, padding, extra, groups, dilation", TRANSPOSED)
+@pytest.mark.parametrize(
+    "ci, co, size, kernel, stride, padding, extra, groups, dilation", TRANSPOSED
+)
 def test_conv_transpose(ci, co, size, kernel, stride, padding, extra, groups, dilation):
     n = len(size)
     x, w = data(2, ci, *size), data(ci, co, *kernel)
-    expected = conv_transpose_python(x, w, stride, padding[:n], padding[n:], extra, groups, dilation)
-    check(lambda a, b: topi.nn.conv_transpose(a, b, stride, padding, extra, dilation, groups),
+    expected = conv_transpose_python(
+        x, w, stride, padding[:n], padding[n:], extra, groups, dilation
+    )
+    check(lambda a, b: topi.nn.conv_transpose(a, b, stride, padding, None, extra, groups, dilation),
           lambda *_: expected, x, w, rtol=1e-4, atol=1e-4, shapes=("static",))  # fmt: skip
 
 
 def test_transposed_layouts():
     x, w = data(1, 4, 3, 5), data(4, 2, 3, 2)
     expected = conv_transpose_python(x, w, [2, 1], [1, 0], [0, 1], [1, 0], 2)
-    check(lambda a, b: topi.nn.conv_transpose(a, b, (2, 1), (1, 0, 0, 1), (1, 0), 1, 2, "NHWC",
-                                              "HWOI"),
+    check(lambda a, b: topi.nn.conv_transpose(a, b, (2, 1), (1, 0, 0, 1), None, (1, 0), 2, 1,
+                                              "NHWC", "HWOI"),
           lambda *_: expected.transpose(0, 2, 3, 1), np.ascontiguousarray(x.transpose(0, 2, 3, 1)),
           np.ascontiguousarray(w.transpose(2, 3, 1, 0)), rtol=1e-4, atol=1e-5,
           shapes=("static",))  # fmt: skip
@@ -155,7 +159,7 @@ def test_any_layouts(layouts, groups):
     def run(a, b):
         ins = topi.layout_transform(a, "NCHW", layouts[0])
         filt = topi.layout_transform(b, "OIHW", layouts[1])
-        out = topi.nn.conv(ins, filt, (2, 1), 1, 1, groups, *layouts)
+        out = topi.nn.conv(ins, filt, (2, 1), 1, 1, groups, *layouts[:2], None, layouts[2])
         return topi.layout_transform(out, layouts[2], "NCHW")
 
     check(run, lambda *_: expected, x, w, rtol=1e-4, atol=1e-5, shapes=("static",))

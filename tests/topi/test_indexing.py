@@ -4,6 +4,7 @@ import pytest
 from tests.topi.evaluator import check, evaluate, given
 from tilewright import te, topi
 from tilewright.support.errors import ArgumentError
+from tilewright.tir.index_map import IndexMap
 
 rng = np.random.default_rng(3)
 A = rng.random((3, 4, 5)).astype("float32")
@@ -113,8 +114,13 @@ def test_scatter_elements(reduction, axis):
 
 def test_scatter_mean_and_nd_and_index_put():
     indices, updates = np.array([0, 0, 2]), np.array([3.0, 6.0, 1.0])
-    check(lambda *t: topi.scatter_elements(*t, 0, "mean"),
-          lambda *_: np.array([3.0, 1.0, 1.0]), np.array([0.0, 1.0, 1.0]), indices, updates)  # fmt: skip
+    check(
+        lambda *t: topi.scatter_elements(*t, 0, "mean"),
+        lambda *_: np.array([3.0, 1.0, 1.0]),
+        np.array([0.0, 1.0, 1.0]),
+        indices,
+        updates,
+    )
     coordinates = np.array([[0, 2, 0], [1, 3, 1]], "int64")
     news = rng.random((3, 5)).astype("float32")
     for mode in OPS:
@@ -130,3 +136,42 @@ def test_scatter_mean_and_nd_and_index_put():
           np.array([0, 0, -1]), np.array([1, 1, 2]), np.full((1,), 2, "float32"))  # fmt: skip
     with pytest.raises(ArgumentError, match="reduction"):
         topi.scatter_elements(given(indices), given(indices), given(indices), 0, "nonsense")
+
+
+def test_coordinates_in_the_last_dimension():
+    places = np.array([[[0, 1]], [[-1, 3]]], "int64")
+    check(lambda a, i: topi.gather_nd_batched(a, i), lambda a, i: a[i[..., 0], i[..., 1]], A,
+          places, shapes=("static",))  # fmt: skip
+    batch = np.array([[[1], [0]], [[2], [-1]], [[0], [3]]], "int64")
+    check(
+        lambda a, i: topi.gather_nd_batched(a, i, 1),
+        lambda a, i: np.stack([x[k[:, 0]] for x, k in zip(a, i, strict=True)]),
+        A,
+        batch,
+        shapes=("static",),
+    )
+    news, expected = rng.random((2, 1, 5)).astype("float32"), A.copy()
+    for k in range(2):
+        expected[tuple(places[k, 0])] += news[k, 0]
+    check(
+        lambda a, i, u: topi.scatter_nd_into(a, i, u, "add"),
+        lambda *_: expected,
+        A,
+        places,
+        news,
+        shapes=("static",),
+    )
+
+
+def test_slice_from_and_index_maps():
+    check(lambda t: topi.slice_from(t, [2, 1, 0], [-1, 2, 1], [3, 2, t.shape[2]]),
+          lambda v: v[::-1, 1::2], A)  # fmt: skip
+    move = IndexMap.from_func(lambda i, j, k: [k // 2, i, j, k % 2])
+    padded = np.full((3, 4, 6), -1, "float32")
+    padded[..., :5] = A
+    check(
+        lambda t: topi.index_map_transform(t, move, -1.0),
+        lambda v: padded.reshape(3, 4, 3, 2).transpose(2, 0, 1, 3),
+        A,
+        shapes=("static",),
+    )

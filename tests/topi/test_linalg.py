@@ -12,9 +12,12 @@ rng = np.random.default_rng(4)
 @pytest.mark.parametrize("tb", [False, True])
 def test_matmul(ta, tb):
     a, b = rng.random((3, 4)), rng.random((4, 5))
-    check(lambda x, y: topi.matmul(x, y, ta, tb),
-          lambda x, y: (x.T if ta else x) @ (y.T if tb else y),
-          np.ascontiguousarray(a.T) if ta else a, np.ascontiguousarray(b.T) if tb else b)  # fmt: skip
+    check(
+        lambda x, y: topi.matmul(x, y, ta, tb),
+        lambda x, y: (x.T if ta else x) @ (y.T if tb else y),
+        np.ascontiguousarray(a.T) if ta else a,
+        np.ascontiguousarray(b.T) if tb else b,
+    )
 
 
 def test_matmul_checks_and_empty_reduction():

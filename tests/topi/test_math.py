@@ -3,8 +3,8 @@ import math
 import ml_dtypes
 import numpy as np
 import pytest
-from tests.topi.evaluator import check
 
+from tests.topi.evaluator import check
 from tilewright import topi
 
 rng = np.random.default_rng(1)

@@ -23,7 +23,8 @@ ACTIVATIONS = {
     "gelu": lambda x: x * (1 + erf(x / np.sqrt(2).astype("f4"))) / 2, "softplus": softplus,
     "gelu_tanh": lambda x: x / 2 * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3))),
     "softsign": lambda x: x / (1 + np.abs(x)),
-    "elu": lambda x: np.where(x > 0, x, np.expm1(x)), "celu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "celu": lambda x: np.where(x > 0, x, np.expm1(x)),
     "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
     "hard_sigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
     "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
@@ -38,15 +39,26 @@ def test_activations(name):
 
 
 def test_activations_with_parameters():
-    check(lambda t: topi.nn.leaky_relu(t, 0.1), lambda v: np.where(v > 0, v, v * np.float32(0.1)), X)
+    check(
+        lambda t: topi.nn.leaky_relu(t, 0.1), lambda v: np.where(v > 0, v, v * np.float32(0.1)), X
+    )
     slope = rng.random(6).astype("float32")
     check(topi.nn.prelu, lambda v, s: np.where(v > 0, v, v * s[:, None, None]), X, slope)
     check(topi.nn.bias_add, lambda v, s: v + s[:, None, None], X, slope)
     check(lambda t: topi.nn.dropout(t), lambda v: [v, np.ones_like(v)], X)
 
 
-@pytest.mark.parametrize("left, right", [((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((4,), (4, 5)),
-                                         ((2, 1, 3, 4), (5, 4, 2)), ((3, 4), (4,)), ((4,), (4,))])  # fmt: skip
+@pytest.mark.parametrize(
+    "left, right",
+    [
+        ((3, 4), (4, 5)),
+        ((2, 3, 4), (4, 5)),
+        ((4,), (4, 5)),
+        ((2, 1, 3, 4), (5, 4, 2)),
+        ((3, 4), (4,)),
+        ((4,), (4,)),
+    ],
+)
 def test_matmul_broadcasts(left, right):
     a, b = rng.random(left), rng.random(right)
     check(topi.nn.matmul, lambda x, y: np.asarray(np.matmul(x, y)), a, b, shapes=("static",))
@@ -110,8 +122,11 @@ def test_pool2d(kernel, stride, dilation, padding, ceil, kind, counted):
 
 
 def test_pool_of_any_rank():
-    check(lambda t: topi.nn.pool(t, 2, 2, 1, 0, "max"),
-          lambda v: ref.poolnd_python(v, (2, 2), (2, 2), (1, 1), (0, 0), (0, 0), "max"), X)  # fmt: skip
+    check(
+        lambda t: topi.nn.pool(t, 2, 2, 1, 0, "max"),
+        lambda v: ref.poolnd_python(v, (2, 2), (2, 2), (1, 1), (0, 0), (0, 0), "max"),
+        X,
+    )
     check(lambda t: topi.nn.adaptive_pool(t, 3, "avg", "NCW"),
           lambda v: ref.adaptive_pool_python(v, (3,), "avg"), X[..., 0], rtol=1e-5)  # fmt: skip
 
@@ -123,8 +138,12 @@ def test_pool_in_other_layouts():
           lambda v: expected.reshape(2, 3, 2, 2, 2).transpose(0, 1, 3, 4, 2),
           np.ascontiguousarray(packed), shapes=("static",))  # fmt: skip
     x1, x3 = X[..., 0], X.reshape(2, 2, 3, 5, 4)
-    check(lambda t: topi.nn.pool1d(t, 3, 2, 1, (1, 1), "avg"),
-          lambda v: ref.poolnd_python(v, [3], [2], [1], [1], [1], "avg"), x1, rtol=1e-5)  # fmt: skip
+    check(
+        lambda t: topi.nn.pool1d(t, 3, 2, 1, (1, 1), "avg"),
+        lambda v: ref.poolnd_python(v, [3], [2], [1], [1], [1], "avg"),
+        x1,
+        rtol=1e-5,
+    )
     check(lambda t: topi.nn.pool3d(t, (2, 3, 2), (1, 2, 2), 1, [0] * 6, "max"),
           lambda v: ref.poolnd_python(v, (2, 3, 2), (1, 2, 2), (1,) * 3, [0] * 3, [0] * 3, "max"),
           x3)  # fmt: skip
@@ -151,16 +170,35 @@ def test_softmax(axis):
 
 def test_norms():
     c = [rng.random(6).astype("float32") + 0.5 for _ in range(4)]
-    check(lambda *t: topi.nn.batch_norm(*t, 1, 1e-5),
-          lambda *v: [ref.batch_norm_python(*v, 1, 1e-5), v[3], v[4]], X, *c, rtol=1e-4, atol=1e-5)  # fmt: skip
+    check(
+        lambda *t: topi.nn.batch_norm(*t, 1, 1e-5),
+        lambda *v: [ref.batch_norm_python(*v, 1, 1e-5), v[3], v[4]],
+        X,
+        *c,
+        rtol=1e-4,
+        atol=1e-5,
+    )
     g, b = rng.random((5, 4)).astype("float32"), rng.random((5, 4)).astype("float32")
-    check(lambda *t: topi.nn.layer_norm(*t, [2, 3]),
-          lambda *v: ref.layer_norm_python(*v, (2, 3)), X + 100, g, b, rtol=1e-3, atol=1e-4)  # fmt: skip
+    check(
+        lambda *t: topi.nn.layer_norm(*t, [2, 3]),
+        lambda *v: ref.layer_norm_python(*v, (2, 3)),
+        X + 100,
+        g,
+        b,
+        rtol=1e-3,
+        atol=1e-4,
+    )
     check(lambda *t: topi.nn.rms_norm(*t, [2, 3]),
           lambda *v: ref.rms_norm_python(*v, (2, 3)), X, g, rtol=1e-5)  # fmt: skip
     for groups in (1, 2, 6):
-        check(lambda *t, k=groups: topi.nn.group_norm(*t, k, 1, [2, 3]),
-              lambda *v, k=groups: ref.group_norm_python(*v, k), X, *c[:2], rtol=1e-4, atol=1e-5)  # fmt: skip
+        check(
+            lambda *t, k=groups: topi.nn.group_norm(*t, k, 1, [2, 3]),
+            lambda *v, k=groups: ref.group_norm_python(*v, k),
+            X,
+            *c[:2],
+            rtol=1e-4,
+            atol=1e-5,
+        )
     check(lambda *t: topi.nn.instance_norm(*t, 1, [2, 3]),
           lambda *v: ref.group_norm_python(*v, 6), X, *c[:2], rtol=1e-4, atol=1e-5)  # fmt: skip
     check(lambda t: topi.nn.l2_normalize(t, 1e-6, [1]),
@@ -189,7 +227,9 @@ def test_space_and_depth():
         check(lambda t, m=mode: topi.nn.depth_to_space(t, 2, "NCHW", m), lambda v, e=expected: e, x)
     deep = x.reshape(n, c, 2, 2, 3, 2).transpose(0, 3, 5, 1, 2, 4).reshape(n, c * 4, 2, 3)
     check(lambda t: topi.nn.space_to_depth(t, 2), lambda v: deep, x)
-    check(lambda t: topi.nn.dilate(t, (1, 1, 2, 3)), lambda v: ref.dilate_python(v, (1, 1, 2, 3)), x)
+    check(
+        lambda t: topi.nn.dilate(t, (1, 1, 2, 3)), lambda v: ref.dilate_python(v, (1, 1, 2, 3)), x
+    )
 
     def roundtrip(t):
         split = topi.nn.space_to_batch_nd(t, [2, 2], [1, 0], [1, 0])
@@ -213,8 +253,16 @@ def test_attention():
                for s in ((1, 3, 4, 8), (1, 5, 2, 8), (1, 5, 2, 6)))  # fmt: skip
     check(topi.nn.attention, attention, q, k, v, rtol=1e-4, atol=1e-5, shapes=("static",))
     mask = np.arange(5) <= np.arange(3)[:, None] + 2
-    check(lambda *t: topi.nn.attention(*t, causal_mask="BottomRight"),
-          lambda *a: attention(*a, mask), q, k, v, rtol=1e-4, atol=1e-5, shapes=("static",))  # fmt: skip
+    check(
+        lambda *t: topi.nn.attention(*t, causal_mask="BottomRight"),
+        lambda *a: attention(*a, mask),
+        q,
+        k,
+        v,
+        rtol=1e-4,
+        atol=1e-5,
+        shapes=("static",),
+    )
 
 
 def test_losses():
@@ -223,5 +271,11 @@ def test_losses():
     at = np.clip(t, 0, 5)
     picked = -np.take_along_axis(p, at[:, None], 1)[:, 0] * w[at] * (t >= 0)
     check(lambda *a: topi.nn.nll_loss(*a, "none", -1), lambda *_: picked, p, t, w)
-    check(lambda *a: topi.nn.nll_loss(*a, "mean", -1),
-          lambda *_: np.float32(picked.sum() / (w[at] * (t >= 0)).sum()), p, t, w, rtol=1e-5)  # fmt: skip
+    check(
+        lambda *a: topi.nn.nll_loss(*a, "mean", -1),
+        lambda *_: np.float32(picked.sum() / (w[at] * (t >= 0)).sum()),
+        p,
+        t,
+        w,
+        rtol=1e-5,
+    )

@@ -14,15 +14,21 @@ AXES = [None, 0, -1, (0, 2), (), (0, 1, 2)]
 @pytest.mark.parametrize("axis", AXES)
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_reductions(name, axis, keepdims):
-    check(lambda t: getattr(topi, name)(t, axis, keepdims),
-          lambda v: np.asarray(getattr(np, name)(v, axis=axis, keepdims=keepdims)), A, rtol=1e-5)  # fmt: skip
+    check(
+        lambda t: getattr(topi, name)(t, axis, keepdims),
+        lambda v: np.asarray(getattr(np, name)(v, axis=axis, keepdims=keepdims)),
+        A,
+        rtol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("name", ["all", "any"])
 @pytest.mark.parametrize("axis", AXES)
 def test_logic(name, axis):
     a = rng.random((3, 4, 5)) < 0.7
-    check(lambda t: getattr(topi, name)(t, axis), lambda v: np.asarray(getattr(np, name)(v, axis)), a)
+    check(
+        lambda t: getattr(topi, name)(t, axis), lambda v: np.asarray(getattr(np, name)(v, axis)), a
+    )
 
 
 @pytest.mark.parametrize("name", ["argmax", "argmin"])
@@ -34,8 +40,11 @@ def test_extremes(name, axis, keepdims):
           lambda v: np.asarray(getattr(np, name)(v, axis, keepdims=keepdims)), a)  # fmt: skip
     last = 0 if axis is None else a.shape[axis] - 1
     if axis is not None:
-        check(lambda t: getattr(topi, name)(t, axis, keepdims, True),
-              lambda v: last - getattr(np, name)(np.flip(v, axis), axis, keepdims=keepdims), a)  # fmt: skip
+        check(
+            lambda t: getattr(topi, name)(t, axis, keepdims, True),
+            lambda v: last - getattr(np, name)(np.flip(v, axis), axis, keepdims=keepdims),
+            a,
+        )
 
 
 def test_extremes_of_infinities():
@@ -61,7 +70,11 @@ def test_narrow_floats_are_summed_in_float32(dtype):
 @pytest.mark.parametrize("axis", [None, 1, (0, 2)])
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_logsumexp(axis, keepdims):
-    check(lambda t: topi.logsumexp(t, axis, keepdims),
-          lambda v: np.asarray(np.log(np.exp(v).sum(axis, keepdims=keepdims))), A, rtol=1e-5)  # fmt: skip
+    check(
+        lambda t: topi.logsumexp(t, axis, keepdims),
+        lambda v: np.asarray(np.log(np.exp(v).sum(axis, keepdims=keepdims))),
+        A,
+        rtol=1e-5,
+    )
     big = np.array([1000.0, 1000.0], "float32")
     check(lambda t: topi.logsumexp(t, 0), lambda v: np.float32(1000 + np.log(2)), big)

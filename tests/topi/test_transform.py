@@ -69,9 +69,7 @@ SLICES = [((0, 1), (2, 3), None), ((0, 0, 3), (2, 3, 0), (1, 2, -1)), ((-1,), (-
 
 @pytest.mark.parametrize("begin, end, strides", SLICES)
 def test_strided_slice(begin, end, strides):
-    index = tuple(
-        slice(*b) for b in zip(begin, end, strides or (1,) * len(begin), strict=True)
-    )
+    index = tuple(slice(*b) for b in zip(begin, end, strides or (1,) * len(begin), strict=True))
     check(lambda t: topi.strided_slice(t, begin, end, strides, assume_inbound=False),
           lambda v: v[index], A)  # fmt: skip
 

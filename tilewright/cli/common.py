@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,12 +13,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from .. import relax
 from ..driver import CompiledExecutable, compile
 from ..frontend.onnx import from_onnx
 from ..ir.module import IRModule
-from ..runtime.library import ExecutableModule, LibraryModule
-from ..runtime.module import load_module
+from ..runtime.library import ExecutableModule, LibraryModule, load_module
+from ..runtime.instructions import CheckTensor, Reg
 from ..runtime.vm import VirtualMachine
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
@@ -121,7 +119,20 @@ def machine(path: str, target: str, shape: Sequence[str], opset: int | None) -> 
 
 def parameters(vm: VirtualMachine, name: str = "main") -> list[tuple[str, str, list[Any]]]:
     """Name, dtype and shape of each parameter; dimensions that are not fixed are None."""
-    return [(p.name, p.dtype, list(p.shape)) for p in vm.describe_params(name)]
+    function = vm.executable.functions[name]
+    checks = {
+        i.src.index: i
+        for i in function.instructions
+        if isinstance(i, CheckTensor) and isinstance(i.src, Reg) and not i.span
+    }
+    found = []
+    for index, param in enumerate(function.params):
+        check = checks.get(index)
+        if check is None or check.dtype is None:
+            raise ArgumentError(f"parameter {param!r} of {name} is no tensor of a known type")
+        dims = [d if isinstance(d, int) else None for d in check.dims]
+        found.append((param, check.dtype, dims))
+    return found
 
 
 def random_inputs(
@@ -182,5 +193,3 @@ def echo_mapping(rows: Mapping[str, Any]) -> None:
     for name, value in rows.items():
         click.echo(f"{name:<{width}}  {value}")
 
-
-__all__ = ["relax", "sys"]

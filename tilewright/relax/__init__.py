@@ -1,11 +1,13 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
-from . import analysis, expr_functor, op, printer, transform
-from .block_builder import BlockBuilder
+from ..support.public import lazy_attributes
+from . import analysis, expr_functor, op, transform
 from .base import Expr, ExprWithOp, StructInfo
+from .block_builder import BlockBuilder
 from .deduce import deduce
 from .expr import *
 from .expr import _update_struct_info
+from .expr_functor import PyExprMutator, PyExprVisitor
 from .op import (
     call_builtin_with_ctx,
     call_dps_packed,
@@ -17,7 +19,5 @@ from .op import (
 )
 from .pipeline import get_default_pipeline, get_pipeline, register_pipeline
 from .struct_info import *
-from .expr_functor import PyExprMutator, PyExprVisitor
-from ..support.public import lazy_attributes
 
 __getattr__, __dir__ = lazy_attributes(__name__)

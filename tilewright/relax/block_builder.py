@@ -295,7 +295,7 @@ class BlockBuilder:
 
     def emit_normalized(self, binding: Binding) -> Var:
         """Appends a binding that is in normal form already."""
-        var: Var = binding.var  # type: ignore[attr-defined]
+        var: Var = binding.var
         self._scope().bindings.append(binding)
         if isinstance(binding, VarBinding):
             self._bindings[var] = binding.value

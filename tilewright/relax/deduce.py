@@ -89,7 +89,8 @@ def packed_info(call: Call) -> StructInfo:
 def _extern_call(call: Call) -> StructInfo:
     known = call.op.struct_info
     if isinstance(known, FuncStructInfo) and known.derive_func is not None:
-        return known.derive_func(call, None)
+        derived: StructInfo = known.derive_func(call, None)
+        return derived
     return packed_info(call) if call.sinfo_args or known.params is None else _function_call(call)
 
 
@@ -101,7 +102,8 @@ def _function_call(call: Call) -> StructInfo:
     if not isinstance(func, FuncStructInfo):
         raise CompileError(f"{what} is called but is no function: `{func}`", call.span)
     if func.derive_func is not None:
-        return func.derive_func(call, None)
+        derived: StructInfo = func.derive_func(call, None)
+        return derived
     if func.params is None and call.sinfo_args:
         return packed_info(call)
     return apply_function(func, infos_of(call.args), what)
@@ -120,7 +122,8 @@ def _sequence(seq: SeqExpr) -> StructInfo:
 
 def return_info(func: Function) -> StructInfo:
     """The result's struct info in terms of the parameters' symbolic variables and outer ones."""
-    return func.body.struct_info
+    info: StructInfo = func.body.struct_info
+    return info
 
 
 DEDUCE: dict[type[Expr], Callable[[Any], StructInfo]] = {

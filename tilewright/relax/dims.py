@@ -121,6 +121,23 @@ class Substitute(Rewriter):
         """The value of a variable that has one, else itself."""
         return self.env.get(var, var)
 
+    @on(tir.BinaryOpExpr)
+    def binary(self, value: tir.BinaryOpExpr) -> PrimExpr:
+        """An operation on substituted operands, folded."""
+        a, b = self.rewrite(value.a), self.rewrite(value.b)
+        if a is value.a and b is value.b:
+            return value
+        fold = FOLDS.get(type(value))
+        made: PrimExpr = type(value)(a, b) if fold is None else fold(a, b)
+        return made
+
+
+FOLDS: dict[type[PrimExpr], Callable[[Any, Any], PrimExpr]] = {
+    tir.Add: tir_op.add, tir.Sub: tir_op.subtract, tir.Mul: tir_op.multiply,
+    tir.FloorDiv: tir_op.floordiv, tir.FloorMod: tir_op.floormod,
+    tir.Min: tir_op.min, tir.Max: tir_op.max,
+}  # fmt: skip
+
 
 OPERATIONS: dict[type[PrimExpr], Callable[[Any, Any], Any]] = {
     tir.Add: operator.add, tir.Sub: operator.sub, tir.Mul: operator.mul,

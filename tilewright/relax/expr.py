@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..ir.op import Op
 from ..support.dtypes import dtype_name, dtype_of
 from ..support.errors import ArgumentError
 from ..support.span import Span
+from ..tir.expr import Call as TirCall
 from .base import HOOKS, Expr, ExprWithOp, ShapeExpr, StructInfo
 from .struct_info import ItemsAsFields, TensorStructInfo
 
@@ -44,7 +45,7 @@ class Var(ExprWithOp):
     """A variable, bound once: a parameter or the name of a binding's value."""
 
     name_hint: str = ignored()
-    struct_info: StructInfo | None = None  # type: ignore[assignment]
+    struct_info: StructInfo | None = None
 
     def __post_init__(self) -> None:
         if self.struct_info is not None and not isinstance(self.struct_info, StructInfo):
@@ -54,7 +55,7 @@ class Var(ExprWithOp):
             )
 
     @property
-    def struct_info_(self) -> StructInfo | None:  # type: ignore[override]
+    def struct_info_(self) -> StructInfo | None:
         """The struct info, or None."""
         return self.struct_info
 
@@ -207,6 +208,16 @@ def name_of(op: Any) -> str:
 @node("relax.Binding")
 class Binding(Node):
     """A variable and what it is bound to."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def var(self) -> Var:
+            """The variable."""
+
+        @property
+        def value(self) -> Expr:
+            """What it is bound to."""
 
 
 @node("relax.VarBinding")
@@ -442,5 +453,16 @@ def _operator(name: str, *operands: Any) -> Call:
 
 HOOKS["item"] = _item
 HOOKS["operator"] = _operator
-HOOKS["call"] = lambda func, args, attrs: Call(func, tuple(as_expr(a) for a in args), attrs or {})
-OPERATORS["call_relax_global"] = lambda gvar, args: Call(gvar, tuple(as_expr(a) for a in args))
+HOOKS["call"] = lambda func, args, attrs: Call(
+    func, tuple(as_expr(a) for a in args), Attrs(attrs or {})
+)
+
+
+def _call_global(gvar: GlobalVar, args: Sequence[Any]) -> Any:
+    """A call from Relax if all arguments are values of Relax, else one from TensorIR."""
+    if all(isinstance(a, (Expr, tuple, list, np.ndarray)) for a in args):
+        return Call(gvar, tuple(as_expr(a) for a in args))
+    return TirCall("void", gvar, tuple(args))
+
+
+OPERATORS["call_global"] = _call_global

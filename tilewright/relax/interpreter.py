@@ -152,7 +152,7 @@ class Interpreter:
         return self.eval(op, frame)
 
     def apply(self, func: Any, args: Sequence[Any]) -> Any:
-        """The result of a function, closure, kernel (arrays changed in place) or Python callable."""
+        """The result of a function, a closure, a kernel (arrays change) or a Python callable."""
         if isinstance(func, Closure):
             return self._call(func.func, (*args, *func.captured), func.frame)
         if isinstance(func, Function):
@@ -277,7 +277,7 @@ def _inputs(self: Interpreter, call: Call, frame: Frame) -> list[Any]:
 def _call_tir(self: Interpreter, call: Call, frame: Frame) -> Any:
     info = call.sinfo_args[0]
     single = not isinstance(info, TupleStructInfo)
-    infos = (info,) if single else info.items
+    infos = info.items if isinstance(info, TupleStructInfo) else (info,)
     inputs = _inputs(self, call, frame)
     places = call.attrs.get("inplace_indices", (-1,) * len(infos))
     outputs = [

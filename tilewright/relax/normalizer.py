@@ -138,8 +138,8 @@ def normal_binding(builder: BlockBuilder, binding: Binding) -> Binding:
         normal = value(builder, binding.value)
         made = binding.replace(value=normal)
         info = normal.struct_info
-    if made.var.struct_info is None:  # type: ignore[attr-defined]
-        _update_struct_info(made.var, info)  # type: ignore[attr-defined]
+    if made.var.struct_info is None:
+        _update_struct_info(made.var, info)
     return made
 
 

@@ -169,9 +169,9 @@ class FunctionBuilder:
             return open_
         if isinstance(info, TupleStructInfo):
             return self._check_tuple(info, value, context)
-        if isinstance(info, PrimStructInfo) and isinstance(info.value, TirVar):
-            if info.value not in self.slots.slots:
-                self.emit(BindScalar(self.slots.bind(info.value), value, context, span=self.span))
+        dim = info.value if isinstance(info, PrimStructInfo) else None
+        if isinstance(dim, TirVar) and dim not in self.slots.slots:
+            self.emit(BindScalar(self.slots.bind(dim), value, context, span=self.span))
         return False
 
     def _check_tensor(self, info: TensorStructInfo, value: Operand, context: str) -> bool:
@@ -552,6 +552,7 @@ CALLS: dict[str, Rule] = {
     "relax.invoke_pure_closure": _invoke,
     "relax.make_closure": _make_closure,
     "relax.null_value": lambda builder, call: Imm(None),
+    "relax.builtin.stop_lift_params": lambda builder, call: builder.operand(call.args[0]),
     "relax.shape_of": _shape_of,
     "relax.tensor_to_shape": _packed_rule("vm.builtin.tensor_to_shape"),
     "relax.shape_to_tensor": _packed_rule("relax.run.shape_to_tensor"),
@@ -579,7 +580,7 @@ class ModuleBuilder:
     """Lowers the functions of a module."""
 
     def __init__(self, mod: IRModule) -> None:
-        self.pool = Pool()
+        self.pool: Pool = Pool()
         self.functions = {
             var.name_hint: func for var, func in mod.items() if isinstance(func, Function)
         }

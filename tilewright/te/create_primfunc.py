@@ -7,7 +7,6 @@ from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ..ir.functor import Rewriter, deep_recursion, on
-from ..ir.structural import structural_equal
 from ..support.errors import ArgumentError
 from ..tir import op
 from ..tir.buffer import Buffer, decl_buffer
@@ -26,8 +25,8 @@ from ..tir.stmt import (
     full_region,
 )
 from .index_dtype import with_index_dtype
-from .linear import difference
-from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, Tensor
+from .regions import union
+from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, ScanOp, Tensor
 
 STRUCTURAL_TAGS = frozenset(("elemwise", "broadcast", "injective", "comm_reduce", "opaque"))
 """Tags that the body itself shows; the others are written to the block as annotation `tag`."""
@@ -93,32 +92,7 @@ class _Lowering(Rewriter):
 
     def regions(self) -> tuple[BufferRegion, ...]:
         """What was read since `begin`, one region a buffer."""
-        return tuple([_union(buffer, places) for buffer, places in self.reads.values()])
-
-
-def _union(buffer: Buffer, places: list[tuple[PrimExpr, ...]]) -> BufferRegion:
-    """The smallest box of constant size around `places`; whole dimensions where none is known."""
-    if len(places) == 1:
-        return BufferRegion(buffer, tuple([Range(i, IntImm(i.dtype, 1)) for i in places[0]]))
-    ranges = []
-    for axis, extent in enumerate(buffer.shape):
-        ranges.append(_hull([place[axis] for place in places], extent))
-    return BufferRegion(buffer, tuple(ranges))
-
-
-def _hull(indices: list[PrimExpr], extent: PrimExpr) -> Range:
-    first = indices[0]
-    lowest, least, most = first, 0, 0
-    for index in indices[1:]:
-        if index is first or structural_equal(index, first):
-            continue
-        apart = difference(index, first)
-        if apart is None:
-            return Range(IntImm(extent.dtype, 0), extent)
-        if apart < least:
-            lowest, least = index, apart
-        most = max(most, apart)
-    return Range(lowest, IntImm(lowest.dtype, most - least + 1))
+        return tuple([union(buffer, places) for buffer, places in self.reads.values()])
 
 
 class _Substitute(Rewriter):
@@ -228,6 +202,8 @@ class _Builder:
             return self.lower_compute(operation, outputs)
         if isinstance(operation, ExternOp):
             return [self.lower_extern(operation, outputs)]
+        if isinstance(operation, ScanOp):
+            return self.lower_scan(operation, outputs)
         raise ArgumentError(f"`{operation.name}` ({type(operation).__name__}) has no loop program")
 
     def lower_compute(self, operation: ComputeOp, outputs: list[Buffer]) -> list[Stmt]:
@@ -240,15 +216,25 @@ class _Builder:
             for buffer, value in zip(outputs, operation.body, strict=True)
         ]
 
-    def nest(self, operation: ComputeOp, outputs: list[Buffer], body: tuple[PrimExpr, ...]) -> Stmt:
-        """Loops around one block that fills `outputs` with `body`."""
+    def nest(
+        self,
+        operation: ComputeOp,
+        outputs: list[Buffer],
+        body: tuple[PrimExpr, ...],
+        step: Var | None = None,
+    ) -> Stmt:
+        """Loops around one block that fills `outputs` with `body`; only the row at `step`, if
+        that is given."""
         axes = (*operation.axes, *operation.reduce_axis)
         env: dict[int, PrimExpr] = {}
         self.lowering.begin(env)
         iter_vars, loops = self.axes(axes, env)
+        if step is not None:
+            loops[0] = step
+            iter_vars[0] = iter_vars[0].replace(iter_type=IterVar.Opaque)
         values: list[PrimExpr] = list(loops)
         if not operation.axes:
-            dummy = IterVar(Range(0, 1), Var("vi", "int32"))
+            dummy = IterVar(Range.from_min_extent(0, 1), Var("vi", "int32"))
             iter_vars, values = [dummy, *iter_vars], [op.const(0), *values]
         indices = tuple([iter_vars[i].var for i in range(len(operation.axes))])
         init, update, guard = self.statements(body, outputs, indices)
@@ -267,6 +253,8 @@ class _Builder:
         stmt: Stmt = BlockRealize(tuple(values), guard, block)
         for axis, loop in zip(reversed(axes), reversed(loops), strict=True):
             dom = axis.dom
+            if loop is step:
+                continue
             if dom is None:
                 raise ArgumentError(f"axis `{axis.var.name}` of `{operation.name}` has no domain")
             stmt = For(loop, dom.min, dom.extent, ForKind.SERIAL, stmt)
@@ -305,6 +293,55 @@ class _Builder:
             kept = [BufferLoad(b, indices) for b in outputs]
             update = _update(first, sources, outputs, indices, guard, kept)
         return init[0] if len(init) == 1 else SeqStmt(tuple(init)), update, always
+
+    def lower_scan(self, operation: ScanOp, outputs: list[Buffer]) -> list[Stmt]:
+        """The first rows copied, then a loop over the steps around the recurrence's blocks."""
+        statements: list[Stmt] = []
+        for state, start, out in zip(
+            operation.state_placeholder, operation.init, outputs, strict=True
+        ):
+            self.buffers[_key(state)] = out
+            statements.append(self.copy(self.buffers[_key(start)], out))
+        for tensor, out in zip(operation.update, outputs, strict=True):
+            self.buffers[_key(tensor)] = out
+        dom = operation.scan_axis.dom
+        assert dom is not None
+        step = Var(operation.scan_axis.var.name.replace(".", "_"), dom.extent.dtype)
+        rows: list[Stmt] = []
+        for inner in operation.body:
+            if not isinstance(inner, ComputeOp):
+                raise ArgumentError(f"`{inner.name}` within a scan is no te.compute")
+            targets = []
+            for index in range(inner.num_outputs):
+                known = self.buffers.get((id(inner), index))
+                if known is None:
+                    known = self.declare(inner.output(index))
+                    self.allocated.append(known)
+                targets.append(known)
+            rows.append(self.nest(inner, targets, inner.body, step))
+        body = rows[0] if len(rows) == 1 else SeqStmt(tuple(rows))
+        return [*statements, For(step, dom.min, dom.extent, ForKind.SERIAL, body)]
+
+    def copy(self, source: Buffer, target: Buffer) -> Stmt:
+        """`target`, as far as `source` goes, filled with it."""
+        loops = [Var(f"i{k}", d.dtype) for k, d in enumerate(source.shape)]
+        places = tuple([Var(f"v_i{k}", d.dtype) for k, d in enumerate(source.shape)])
+        axes = tuple(
+            IterVar(Range(IntImm(d.dtype, 0), d), v)
+            for v, d in zip(places, source.shape, strict=True)
+        )
+        point = tuple([Range(v, IntImm(v.dtype, 1)) for v in places])
+        block = Block(
+            axes,
+            (BufferRegion(source, point),),
+            (BufferRegion(target, point),),
+            self.block_names.fresh(f"{target.name}_init"),
+            BufferStore(target, BufferLoad(source, places), places),
+        )
+        stmt: Stmt = BlockRealize(tuple(loops), op.const(1, "bool"), block)
+        for loop, extent in zip(reversed(loops), reversed(source.shape), strict=True):
+            stmt = For(loop, IntImm(extent.dtype, 0), extent, ForKind.SERIAL, stmt)
+        return stmt
 
     def lower_extern(self, operation: ExternOp, outputs: list[Buffer]) -> Stmt:
         inputs = [self.buffers[_key(tensor)] for tensor in operation.inputs]

@@ -146,7 +146,8 @@ class TensorSlice:
 
     def __getitem__(self, indices: Any) -> Any:
         items = indices if isinstance(indices, tuple) else (indices,)
-        return self.tensor[(*self.indices, *items)]
+        whole = (*self.indices, *items)
+        return self.tensor[whole]
 
     @property
     def dtype(self) -> str:
@@ -296,8 +297,31 @@ class ScanOp(Operation):
 
     @property
     def input_tensors(self) -> tuple[Tensor, ...]:
-        """The initial and the updated rows."""
-        return (*self.init, *self.update)
+        """The initial rows, and what the recurrence reads besides its own tensors."""
+        own = {id(operation) for operation in (*self.body, *(s.op for s in self.state_placeholder))}
+        read = [t for operation in self.body for t in operation.input_tensors]
+        return (*self.init, *(t for t in read if id(t.op) not in own))
+
+    @property
+    def body(self) -> tuple[Operation, ...]:
+        """The operations that depend on the state, each after those that it reads."""
+        states = {id(s.op) for s in self.state_placeholder}
+        depends: dict[int, bool] = {}
+        order: list[Operation] = []
+
+        def visit(operation: Operation) -> bool:
+            known = depends.get(id(operation))
+            if known is None:
+                found = [visit(t.op) for t in operation.input_tensors]
+                known = depends[id(operation)] = id(operation) in states or any(found)
+                if known and id(operation) not in states:
+                    order.append(operation)
+            return known
+
+        for tensor in self.update:
+            if not visit(tensor.op):
+                order.append(tensor.op)
+        return tuple(order)
 
     def output(self, index: int) -> Tensor:
         """The `index`-th state over all steps."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ..ir.expr import FloatImm, IntImm, PrimExpr, Range
 from ..support import public as _public
-from . import printer_stmt
+from . import arith, printer_stmt, specialize
 from .buffer import Buffer, decl_buffer
 from .expr import *
 from .expr import CallEffectKind, IterVarType

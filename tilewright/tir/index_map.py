@@ -14,7 +14,11 @@ from ..ir.functor import post_order_visit
 from ..ir.node import Node, definition, ignored, node
 from ..support.errors import ArgumentError
 from . import op as T
-from .arith import Analyzer, IterMapLevel, detect_iter_map, inverse_affine_iter_map
+from .arith.analyzer import Analyzer
+from .arith.int_set import IntervalSet
+from .arith.iter_expr import IterMapLevel
+from .arith.iter_inverse import inverse_affine_iter_map
+from .arith.iter_map import detect_iter_map
 from .expr import FloorDiv, FloorMod, Var
 from .stmt_functor import substitute
 
@@ -96,11 +100,12 @@ class IndexMap(Node):
         analyzer = Analyzer()
         theirs = other_map.map_indices(self.initial_indices)
         return all(
-            analyzer.can_prove_equal(a, b)
-            for a, b in zip(self.final_indices, theirs, strict=True)
+            analyzer.can_prove_equal(a, b) for a, b in zip(self.final_indices, theirs, strict=True)
         )
 
-    def map_indices(self, indices: Sequence[Any], analyzer: Analyzer | None = None) -> list[PrimExpr]:
+    def map_indices(
+        self, indices: Sequence[Any], analyzer: Analyzer | None = None
+    ) -> list[PrimExpr]:
         """The results for `indices`, simplified."""
         env = self._bound(indices)
         analyzer = analyzer or Analyzer()
@@ -125,10 +130,7 @@ class IndexMap(Node):
         for index in self.final_indices:
             found = analyzer.int_set(
                 index,
-                {
-                    v: _interval(r)
-                    for v, r in zip(self.initial_indices, ranges, strict=True)
-                },
+                {v: _interval(r) for v, r in zip(self.initial_indices, ranges, strict=True)},
             )
             low, high = found.min_value, found.max_value
             out.append(Range(analyzer.simplify(low), analyzer.simplify(high - low + 1)))
@@ -247,8 +249,6 @@ def _typed(value: Any, dtype: str) -> PrimExpr:
 
 
 def _interval(r: Range) -> Any:
-    from .arith import IntervalSet
-
     return IntervalSet(r.min, r.min + r.extent - 1)
 
 

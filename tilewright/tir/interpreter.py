@@ -20,14 +20,54 @@ from ..support.errors import ArgumentError, CompileError, RuntimeFailure
 from . import op as O
 from .buffer import Buffer
 from .expr import (
-    EQ, GE, GT, LE, LT, NE, Add, And, Broadcast, BufferLoad, Call, Cast, Div, FloorDiv, FloorMod,
-    IterVarType, Let, Max, Min, Mod, Mul, Not, Or, Ramp, Select, Shuffle, SizeVar, StringImm, Sub,
+    EQ,
+    GE,
+    GT,
+    LE,
+    LT,
+    NE,
+    Add,
+    And,
+    Broadcast,
+    BufferLoad,
+    Call,
+    Cast,
+    Div,
+    FloorDiv,
+    FloorMod,
+    IterVarType,
+    Let,
+    Max,
+    Min,
+    Mod,
+    Mul,
+    Not,
+    Or,
+    Ramp,
+    Select,
+    Shuffle,
+    SizeVar,
+    StringImm,
+    Sub,
     Var,
 )  # fmt: skip
 from .function import PrimFunc
 from .stmt import (
-    Allocate, AllocateConst, AssertStmt, AttrStmt, Block, BlockRealize, BufferStore, DeclBuffer,
-    Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt, While,
+    Allocate,
+    AllocateConst,
+    AssertStmt,
+    AttrStmt,
+    Block,
+    BlockRealize,
+    BufferStore,
+    DeclBuffer,
+    Evaluate,
+    For,
+    IfThenElse,
+    LetStmt,
+    SeqStmt,
+    Stmt,
+    While,
 )  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -59,12 +99,12 @@ class Pointer:
         self.memory, self.offset = memory, offset
 
 
-class _Return(Exception):  # noqa: N818
+class _Return(Exception):
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
-class _LoopExit(Exception):  # noqa: N818
+class _LoopExit(Exception):
     def __init__(self, leaves: bool) -> None:
         self.leaves = leaves
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..ir.expr import BaseFunc, GlobalVar
 from ..ir.module import IRModule
 from ..ir.transform import Pass, Sequential
 from ..support.errors import ArgumentError
@@ -26,7 +27,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.Simplify(),
         T.VectorizeLoop(),
         T.UnrollLoop(),
-        T.Simplify(),
+        T.CommonSubexprElimTIR(),
         T.ConvertSSA(),
         T.MakePackedAPI() if packed else T.MakeUnpackedAPI(),
     ]
@@ -55,11 +56,12 @@ def lower(func_or_mod: PrimFunc | IRModule, *, packed: bool = True) -> IRModule:
     mod = func_or_mod
     if isinstance(mod, PrimFunc):
         symbol = str(mod.attrs.get("global_symbol", "main"))
-        mod = IRModule({symbol: mod.with_attr("global_symbol", symbol)})
+        mod = IRModule({GlobalVar(symbol): mod.with_attr("global_symbol", symbol)})
     kernels = [f for f in mod.functions.values() if isinstance(f, PrimFunc)]
     if packed and not any("global_symbol" in f.attrs for f in kernels):
-        mod = mod.with_functions({
-            var: f.with_attr("global_symbol", var.name_hint) if isinstance(f, PrimFunc) else f
-            for var, f in mod.items()
-        })  # fmt: skip
+        functions: dict[GlobalVar, BaseFunc] = {}
+        for var, func in mod.items():
+            named = isinstance(func, PrimFunc)
+            functions[var] = func.with_attr("global_symbol", var.name_hint) if named else func
+        mod = mod.with_functions(functions)
     return get_tir_pipeline("default", packed=packed)(mod)

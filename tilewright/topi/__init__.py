@@ -7,11 +7,9 @@ from .indexing import *
 from .layout import *
 from .linalg import *
 from .math import *
+from .reduction import *
 from .scan import *
 from .scatter import *
 from .slicing import *
 from .sort import *
 from .transform import *
-from .reduction import *
-from . import nn
-from .placing import *

@@ -39,9 +39,7 @@ def argwhere(output_shape: Any, condition: Tensor, dtype: str = "int32") -> Tens
 
         def visit(*i: PrimExpr) -> Stmt:
             row = load(count, here)
-            rows = [
-                store(out, [row, op.const(k, kind)], index) for k, index in enumerate(i)
-            ]
+            rows = [store(out, [row, op.const(k, kind)], index) for k, index in enumerate(i)]
             value = load(source, i)
             holds = op.not_equal(value, op.const(0, value.dtype))
             fits = op.less(row, op.cast(out.shape[0], kind))

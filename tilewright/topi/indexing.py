@@ -28,8 +28,9 @@ from .utils import (
 )
 
 __all__ = [
-    "adv_index", "arange", "eye", "gather", "gather_nd", "gather_nd_batched", "index_tensor", "matrix_set_diag",
-    "one_hot", "sequence_mask", "sparse_to_dense", "take", "take_along_axis", "trilu",
+    "adv_index", "arange", "eye", "gather", "gather_nd", "gather_nd_batched", "index_tensor",
+    "matrix_set_diag", "one_hot", "sequence_mask", "sparse_to_dense", "take", "take_along_axis",
+    "trilu",
 ]  # fmt: skip
 
 _MODES = ("fast", "clip", "wrap", "nan")
@@ -106,9 +107,7 @@ def gather(data: Tensor, axis: int, indices: Tensor) -> Tensor:
     _is_index(indices, "gather")
     place = normalize_axis(axis, data.ndim)
     if indices.ndim != data.ndim:
-        raise ArgumentError(
-            f"gather: {indices.ndim} dimensions of indices for {data.ndim} of data"
-        )
+        raise ArgumentError(f"gather: {indices.ndim} dimensions of indices for {data.ndim} of data")
     return compute(
         indices.shape,
         lambda *i: data(*i[:place], indices(*i), *i[place + 1 :]),
@@ -200,9 +199,7 @@ def index_tensor(data: Tensor, indices: Sequence[Tensor]) -> Tensor:
             picked.append(op.select(op.less(raw, 0), op.add(raw, extent), raw))
         return data(*picked, *i[len(front) :])
 
-    return compute(
-        [*front, *data.shape[len(given) :]], element, "advanced_index", tag.INJECTIVE
-    )
+    return compute([*front, *data.shape[len(given) :]], element, "advanced_index", tag.INJECTIVE)
 
 
 def one_hot(
@@ -305,7 +302,9 @@ def sparse_to_dense(
     def element(*i: PrimExpr) -> PrimExpr:
         result = op.cast(as_scalar(default, sparse_values.dtype), sparse_values.dtype)
         for k in range(count):
-            here = op.all(*[op.equal(x, op.cast(y, x.dtype)) for x, y in zip(at(k), i, strict=True)])
+            here = op.all(
+                *[op.equal(x, op.cast(y, x.dtype)) for x, y in zip(at(k), i, strict=True)]
+            )
             value = sparse_values(*([k] if sparse_values.ndim else []))
             result = op.if_then_else(here, value, result)
         return result
@@ -347,9 +346,7 @@ def matrix_set_diag(
             return op.if_then_else(op.equal(away, first), diagonal(*i[:-2], place), data(*i))
         longest = diagonal.shape[-1]
         rows, columns = data.shape[-2], data.shape[-1]
-        length = op.min(
-            op.subtract(columns, op.max(away, 0)), op.add(rows, op.min(away, 0))
-        )
+        length = op.min(op.subtract(columns, op.max(away, 0)), op.add(rows, op.min(away, 0)))
         gap = op.subtract(longest, length)
         shift = op.select(
             op.greater_equal(away, 0),

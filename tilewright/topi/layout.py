@@ -81,7 +81,7 @@ def layout_shape(
     shape: tuple[PrimExpr, ...], source: Layout, target: Layout
 ) -> tuple[PrimExpr, ...]:
     """The shape in `target` of a tensor that has `shape` in `source`; blocks round up."""
-    out = []
+    out: list[PrimExpr] = []
     for letter, size in target.parts:
         if size:
             out.append(IntImm(shape[0].dtype, size))

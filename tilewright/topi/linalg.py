@@ -81,7 +81,7 @@ def tensordot(a: Tensor, b: Tensor, axes: Any = 2) -> Tensor:
         for x, y, k in zip(left, right, reduced, strict=True):
             mine[x] = theirs[y] = k
         product = op.multiply(a(*mine), b(*theirs))
-        return te.sum(product, reduced) if reduced else product  # type: ignore[no-any-return]
+        return te.sum(product, reduced) if reduced else product
 
     shape = [*(a.shape[x] for x in rest_a), *(b.shape[x] for x in rest_b)]
     return compute(shape, element, "T_tensordot", "matmul" if reduced else tag.INJECTIVE)
@@ -103,9 +103,7 @@ def einsum_terms(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]
             raise ArgumentError(f"einsum: {term!r} does not fit its operand in {subscripts!r}")
     most = max((w for t, w in zip(terms, widths, strict=True) if "..." in t), default=0)
     marks = "".join(chr(0x100 + n) for n in range(most))
-    named = [
-        t.replace("...", marks[most - w :]) for t, w in zip(terms, widths, strict=True)
-    ]
+    named = [t.replace("...", marks[most - w :]) for t, w in zip(terms, widths, strict=True)]
     if arrow:
         return named, right.replace("...", marks)
     letters = "".join(named)
@@ -157,8 +155,7 @@ def _contract(tensors: list[Tensor], terms: list[str], result: str) -> Tensor:
             value = factor if value is None else op.multiply(value, factor)
         if value is None:
             raise ArgumentError("einsum needs at least one operand")
-        return te.sum(value, list(reduced.values())) if reduced else value  # type: ignore[no-any-return]
+        return te.sum(value, list(reduced.values())) if reduced else value
 
     shape = [sizes[c] for c in result]
     return compute(shape, element, "T_einsum", "einsum" if reduced else tag.INJECTIVE)
-

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..ir.expr import PrimExpr
+from ..ir.expr import PrimExpr, as_scalar
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from ..te.tensor import TENSOR_OPERATORS, Tensor, as_shape
 from ..tir import op
 from . import tag
-from .utils import as_scalar, compute, is_float
+from .utils import compute, is_float
 
 __all__ = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "bitwise_not", "cast", "ceil",
@@ -63,7 +63,8 @@ def sign_of(x: PrimExpr) -> PrimExpr:
 
 
 def _sigmoid(x: PrimExpr) -> PrimExpr:
-    return op.sigmoid(x)
+    made: PrimExpr = op.sigmoid(x)
+    return made
 
 
 identity = _operator("identity", lambda x: x, "Every element as it is.")

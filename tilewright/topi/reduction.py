@@ -190,9 +190,7 @@ def _extreme(name: str, better: Callable[..., PrimExpr], worst: Callable[[str], 
 
         def combine(a: Any, b: Any, last: bool = last) -> tuple[PrimExpr, PrimExpr]:
             earlier = op.greater(a[0], b[0]) if last else op.less(a[0], b[0])
-            keep = op.logical_or(
-                better(a[1], b[1]), op.logical_and(op.equal(a[1], b[1]), earlier)
-            )
+            keep = op.logical_or(better(a[1], b[1]), op.logical_and(op.equal(a[1], b[1]), earlier))
             return op.select(keep, a[0], b[0]), op.select(keep, a[1], b[1])
 
         def identity(index: str, value: str, last: bool = last) -> tuple[PrimExpr, PrimExpr]:

@@ -61,9 +61,7 @@ def scanop(
         others = [d for k, d in enumerate(data.shape) if k != place]
         return cells([running], lambda total: nest(others, lambda *o: row(total, o), "i"), "total")
 
-    made: Tensor = te.extern(
-        [data.shape], [data], program, op_name, [result], tag=op_name
-    )[0]
+    made: Tensor = te.extern([data.shape], [data], program, op_name, [result], tag=op_name)[0]
     return made
 
 
@@ -91,4 +89,3 @@ def cumprod(
 
 def _counted(data: Tensor, dtype: str | None) -> str | None:
     return dtype or ("int32" if data.dtype == "bool" else None)
-

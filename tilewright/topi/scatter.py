@@ -184,7 +184,6 @@ def index_put(
     return made
 
 
-
 def scatter_add(data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0) -> Any:
     """`scatter_elements` that adds."""
     return scatter_elements(data, indices, updates, axis, "add")

@@ -66,8 +66,8 @@ def _place(bound: Any, stride: int, extent: PrimExpr, inbound: bool) -> PrimExpr
             placed = value + size if value < 0 else value
             return IntImm(dtype, max(least, min(placed, size + most)))
         if value >= 0:
-            here = IntImm(dtype, value)
-            return here if inbound or value == 0 and stride > 0 else op.min(here, top)
+            here: PrimExpr = IntImm(dtype, value)
+            return here if inbound or (value == 0 and stride > 0) else op.min(here, top)
         here = op.add(extent, value)
         return here if inbound else op.max(here, IntImm(dtype, least))
     made = as_dim(bound, dtype)
@@ -116,14 +116,10 @@ def strided_slice(
         first, count = slice_bounds(lo, hi, step, a.shape[place], assume_inbound)
         shape[place] = count
         origin[place] = (first, step)
-    return compute(
-        shape, lambda *i: a(*_source(i, origin)), "T_strided_slice", tag.INJECTIVE
-    )
+    return compute(shape, lambda *i: a(*_source(i, origin)), "T_strided_slice", tag.INJECTIVE)
 
 
-def _source(
-    indices: Sequence[PrimExpr], origin: dict[int, tuple[PrimExpr, int]]
-) -> list[PrimExpr]:
+def _source(indices: Sequence[PrimExpr], origin: dict[int, tuple[PrimExpr, int]]) -> list[PrimExpr]:
     out = list(indices)
     for place, (first, step) in origin.items():
         if step == -1:
@@ -204,4 +200,3 @@ def slice_scatter(
     begin: list[Any] = [0] * place + [start]
     ends: list[Any] = [*input_tensor.shape[:place], end]
     return strided_set(input_tensor, src, begin, ends, [1] * place + [get_const_int(step)])
-

@@ -35,7 +35,11 @@ def order(dtype: str, ascending: bool) -> Before:
 
 
 def merge_sort(
-    count: PrimExpr, key: Callable[[PrimExpr], PrimExpr], places: Buffer, spare: Buffer, before: Before
+    count: PrimExpr,
+    key: Callable[[PrimExpr], PrimExpr],
+    places: Buffer,
+    spare: Buffer,
+    before: Before,
 ) -> Stmt:
     """Fills `places` with 0..count in the stable order of `key`: n log n steps, bottom up."""
     dtype = count.dtype
@@ -276,7 +280,9 @@ def searchsorted(
             )
 
         return cells(
-            [kind, kind], lambda lo, hi: nest(wanted.shape, lambda *i: search(lo, hi, i), "i"), "bound"
+            [kind, kind],
+            lambda lo, hi: nest(wanted.shape, lambda *i: search(lo, hi, i), "i"),
+            "bound",
         )
 
     made: Tensor = te.extern(
@@ -327,9 +333,7 @@ def unique(data: Tensor, is_sorted: bool = True, return_counts: bool = False) ->
             def place(k: PrimExpr) -> Stmt:
                 to = load(rank, [k])
                 origin = load(starts, [k])
-                return seq(
-                    store(values, [to], load(source, [origin])), store(first, [to], origin)
-                )
+                return seq(store(values, [to], load(source, [origin])), store(first, [to], origin))
 
             def renumber(k: PrimExpr) -> Stmt:
                 return let(
@@ -382,5 +386,3 @@ def unique(data: Tensor, is_sorted: bool = True, return_counts: bool = False) ->
         tag="unique",
     )  # fmt: skip
     return list(made[:5] if return_counts else made[:4])
-
-

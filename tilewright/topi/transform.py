@@ -346,7 +346,7 @@ def tile(a: Tensor, reps: Any) -> Tensor:
     shape = [op.multiply(d, as_dim(c, d.dtype)) for d, c in zip(dims, counts, strict=True)]
 
     def element(*i: PrimExpr) -> PrimExpr:
-        own = []
+        own: list[PrimExpr] = []
         for index, extent, count in zip(i, dims, counts, strict=True):
             if equal_const_int(extent, 1):
                 own.append(IntImm(index.dtype, 0))
@@ -475,4 +475,3 @@ def unravel_index(indices: Tensor, shape: Any) -> Tensor:
 
     first = as_dim(count, index_dtype(indices))
     return compute([first, *indices.shape], element, "T_unravel_index", tag.INJECTIVE)
-

@@ -69,7 +69,7 @@ def same_dim(a: Dim, b: Dim) -> bool:
     x, y = const_or_none(a), const_or_none(b)
     if x is not None or y is not None:
         return x == y
-    return a is b or structural_equal(a, b)  # type: ignore[arg-type]
+    return a is b or structural_equal(a, b)
 
 
 def index_dtype(*tensors: Any) -> str:

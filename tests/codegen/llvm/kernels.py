@@ -9,7 +9,8 @@ from tilewright.codegen.llvm.native_module import load_executable
 from tilewright.runtime.executable import Executable, Instruction, VMFunction
 from tilewright.runtime.ndarray import Tensor
 
-# add(a, b, c, n): c = a + b; scale(a, c, n, factor): c = a * factor; fail(): an error.
+# add(a, b, c, n): c = a + b; scale(a, c, n, factor): c = a * factor; positive(a, c):
+# c = a[0] > 0; fail(): an error.
 SOURCE = """
 declare void @TVMFFIErrorSetRaisedFromCStr(ptr, ptr)
 @kind = private constant [15 x i8] c"RuntimeFailure\\00"
@@ -52,6 +53,14 @@ body:
   %next = add i32 %i, 1
   br label %loop
 end:
+  ret void
+}
+
+define void @positive(ptr noalias %a, ptr noalias %c) {
+  %x = load float, ptr %a
+  %holds = fcmp ogt float %x, 0.0
+  %byte = zext i1 %holds to i8
+  store i8 %byte, ptr %c
   ret void
 }
 

@@ -12,6 +12,7 @@ import pytest
 import tvm_ffi
 
 from tests.codegen.llvm.kernels import executable, function
+from tilewright.codegen.llvm.vm_registers import classify
 from tilewright.runtime.executable import (
     AllocStorage,
     AllocTensor,
@@ -309,6 +310,35 @@ def test_a_kernel_that_fails_raises_its_error() -> None:
         exe.native["main"](floats(4))
 
 
+def test_errors_name_the_nodes_that_they_come_from() -> None:
+    check = CheckTensor(Reg(0), "float32", 1, (4,), "x", span="ONNX node 'input'")
+    code: list[Instruction] = [
+        check, MakeShape(1, (2, 3), span="node a"),
+        CallPacked("vm.builtin.reshape", (Reg(0), Reg(1)), Reg(2), span="ONNX node 'r' (Reshape)"),
+        Ret(Reg(2)),
+    ]  # fmt: skip
+    exe = executable(function("x", code))
+    for argument in (floats(4), floats(5), floats(4).astype("int8")):
+        native, interpreted = answers(exe, argument)
+        assert "\n  --> ONNX node '" in native
+        assert native == interpreted
+    inner = function("x", code, name="inner")
+    outer = [CallFunction("inner", (Reg(0),), Reg(1), span="outer node"), Ret(Reg(1))]
+    native, interpreted = answers(executable(function("x", outer), inner), floats(4))
+    assert native == interpreted
+    assert native.count("-->") == 1
+
+
+def test_errors_of_others_are_left_alone() -> None:
+    def fail() -> None:
+        raise OverflowError("too much")
+
+    tvm_ffi.register_global_func("test.native.fail", fail, override=True)
+    code = [CallPacked("test.native.fail", (), Reg(0), span="a node"), Ret(Reg(0))]
+    native, interpreted = answers(executable(function("", code)))
+    assert native == interpreted == "OverflowError: too much"
+
+
 def test_constants_are_shared_not_copied() -> None:
     weights = tensor(floats(4))
     code: list[Instruction] = [
@@ -380,6 +410,8 @@ BUILTINS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "tuple_getitem": ("vm.builtin.tuple_getitem", ((1, floats(2)), 1)),
     "read_if_cond": ("vm.builtin.read_if_cond", (np.array(True),)),
     "tensor_copy": ("vm.builtin.tensor_copy", (floats(3),)),
+    "to_device": ("vm.builtin.to_device", (floats(3), 0)),
+    "assert": ("relax.run.assert_op", (True, "no")),
 }
 
 
@@ -389,6 +421,43 @@ def test_builtins(case: str) -> None:
     params = " ".join(f"p{i}" for i in range(len(args)))
     call = CallPacked(name, tuple(map(Reg, range(len(args)))), Reg(9))
     agreed(executable(function(params, [call, Ret(Reg(9))])), *args)
+
+
+LENT: list[Instruction] = [
+    CheckTensor(Reg(0), "float32", 1, (BindDim(N),), "x"), AllocStorage(1, 4096),
+    AllocTensor(2, 1, 0, (N,), "float32"), AllocTensor(3, 1, 1024, (), "bool"),
+    AllocTensor(4, 1, 2048, (2,), "int64"), CallKernel("positive", (Reg(0), Reg(3))),
+    CallKernel("scale", (Reg(0), Reg(2)), (N, Imm(2.0)), ("int32", "float32")),
+    CallPacked("vm.builtin.shape_of", (Reg(2),), Reg(5)),
+    CallPacked("relax.run.assert_op", (Reg(3), Imm("x[0] is {}"), Reg(2)), None), If(Reg(3), 12),
+    CallPacked("vm.builtin.tensor_copy", (Reg(2),), Reg(6)), Goto(13), Move(6, Reg(0)),
+    MakeTuple(7, (Reg(5), Reg(6))), Ret(Reg(7)),
+]  # fmt: skip
+
+
+def test_tensors_of_the_arena_are_lent_to_those_who_only_look() -> None:
+    exe = executable(function("x", LENT, slots=("n",)))
+    assert not classify(exe.functions["main"], exe).boxed & {1, 2, 3}
+    shape, doubled = agreed(exe, floats(3) + 1)
+    assert list(shape) == [3]
+    assert np.array_equal(doubled, 2 * (floats(3) + 1))
+    native, interpreted = answers(exe, floats(3))
+    assert native == interpreted == "AssertionError: x[0] is [0. 2. 4.]"
+
+
+def test_storage_stays_while_tensors_lie_in_it() -> None:
+    code: list[Instruction] = [
+        AllocStorage(1, 128), AllocTensor(2, 1, 0, (4,), "float32"),
+        AllocTensor(3, 1, 64, (4,), "float32"), KillReg(1),
+        CallKernel("add", (Reg(0), Reg(0), Reg(2)), (4,)),
+        CallKernel("add", (Reg(2), Reg(0), Reg(3)), (4,)), MakeTuple(4, (Reg(3),)), Ret(Reg(4)),
+    ]  # fmt: skip
+    exe = executable(function("x", code))
+    registers = classify(exe.functions["main"], exe)
+    assert 2 in registers.local
+    assert 3 in registers.boxed
+    assert registers.lenders == {1}
+    assert np.array_equal(agreed(exe, floats(4))[0], floats(4) * 3)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ class Program:
     def grow_branch(self) -> None:
         target = self.fresh()
         bound = self.random.choice([1, 9])
-        condition: Operand = self.random.choice([Reg(2), DimOp("gt", N, bound)])
+        condition = self.random.choice([Reg(2), DimOp("gt", N, bound), self.condition()])
         split = len(self.code)
         self.code.append(Goto(0))
         self.compute(target)
@@ -135,6 +135,40 @@ class Program:
         self.compute(target)
         self.code[middle] = Goto(len(self.code))
         self.live.append(target)
+
+    def condition(self) -> Operand:
+        """A boolean that a kernel computes."""
+        result = self.fresh()
+        if self.random.random() < 0.7:
+            storage = self.fresh()
+            self.code.append(AllocStorage(storage, 1))
+            self.code.append(AllocTensor(result, storage, 0, (), "bool"))
+        else:
+            self.code.append(NewTensor(result, (), "bool"))
+        self.code.append(CallKernel("positive", (self.pick(), result)))
+        return result
+
+    def grow_shared(self) -> None:
+        """Two tensors in one storage, of which one may leave the function."""
+        storage, first, second = self.fresh(), self.fresh(), self.fresh()
+        self.code.append(AllocStorage(storage, DimOp("mul", N, 32)))
+        self.code.append(AllocTensor(first, storage, 0, self.dims(), "float32"))
+        self.code.append(AllocTensor(second, storage, DimOp("mul", N, 16), self.dims(), "float32"))
+        self.code.append(CallKernel("add", (self.pick(), self.pick(), first), (ELEMENTS,)))
+        self.code.append(CallKernel("add", (first, self.pick(), second), (ELEMENTS,)))
+        self.code.append(KillReg(storage))
+        self.live += [first, second]
+
+    def grow_readers(self) -> None:
+        shape, target, copy = self.fresh(), self.fresh(), self.fresh()
+        self.code.append(CallPacked("vm.builtin.shape_of", (self.pick(),), shape))
+        self.code.append(CallPacked("vm.builtin.tensor_copy", (self.pick(),), copy))
+        self.code.append(CallPacked("vm.builtin.reshape", (copy, shape), target))
+        self.live += [copy, target]
+        if self.random.random() < 0.5:
+            holds = DimOp("gt", N, 0)
+            values = (holds, Imm("no"), self.pick())
+            self.code.append(CallPacked("relax.run.assert_op", values, None))
 
     def grow_kill(self) -> None:
         candidates = [r for r in self.live if isinstance(r, Reg) and r.index > 2]
@@ -147,6 +181,7 @@ class Program:
         steps: list[Callable[[], None]] = [
             self.grow_compute, self.grow_compute, self.grow_reshape, self.grow_move,
             self.grow_tuple, self.grow_call, self.grow_packed, self.grow_branch, self.grow_kill,
+            self.grow_shared, self.grow_readers,
         ]  # fmt: skip
         for _ in range(self.random.randint(3, 25)):
             self.random.choice(steps)()

@@ -20,9 +20,9 @@ from tilewright.tir import (
     LetStmt,
     PrimFunc,
     SeqStmt,
+    interpreter,
 )  # fmt: skip
 from tilewright.tir import expr as E
-from tilewright.tir import interpreter
 
 _INFIX = {
     E.Add: "+", E.Sub: "-", E.Mul: "*", E.FloorDiv: "//", E.FloorMod: "%", E.LT: "<", E.LE: "<=",

@@ -8,6 +8,12 @@ from __future__ import annotations
 from .vm_text import Text
 
 ALIASES = frozenset({"vm.builtin.reshape"})  # the first argument's memory under another shape
+# Functions that neither keep nor return their arguments. Those of Python get copies.
+NATIVE_READERS = frozenset(
+    ("vm.builtin.shape_of", "vm.builtin.tensor_to_shape", "relax.run.tensor_to_shape",
+     "vm.builtin.read_if_cond", "vm.builtin.tensor_copy")
+)  # fmt: skip
+READERS = NATIVE_READERS | {"relax.run.print", "relax.run.assert_op"}
 BUILTINS = {
     "vm.builtin.shape_of": "tilewright_shape_of",
     "vm.builtin.reshape": "tilewright_reshape",
@@ -20,12 +26,15 @@ BUILTINS = {
     "vm.builtin.tuple_getitem": "tilewright_tuple_getitem",
     "vm.builtin.read_if_cond": "tilewright_read_if_cond",
     "vm.builtin.tensor_copy": "tilewright_tensor_copy",
+    "vm.builtin.get_global_func": "tilewright_get_global_func",
+    "relax.run.assert_op": "tilewright_assert",
 }
 
 
 def builtins_ir(text: Text) -> str:
     """The definitions of all functions of `BUILTINS` (but the tuple, which `vm_support` has)."""
     return f"""
+declare i64 @strlen(ptr)
 @tw.integer = private constant [8 x i8] c"integer\\00"
 
 define i32 @tilewright_first_value(ptr %args, i32 %count, ptr %out) {{
@@ -36,6 +45,74 @@ define i32 @tilewright_first_value(ptr %args, i32 %count, ptr %out) {{
 define i32 @tilewright_null_value(ptr %args, i32 %count, ptr %out) {{
   store i64 0, ptr %out
   ret i32 0
+}}
+
+define i32 @tilewright_get_global_func(ptr %args, i32 %count, ptr %out) {{
+entry:
+  %buffer = alloca [1024 x i8]
+  %bytes = alloca {{ ptr, i64 }}
+  %found = alloca ptr
+  %tag = load i32, ptr %args
+  %raw = icmp eq i32 %tag, 8
+  br i1 %raw, label %look, label %other
+other:
+  %tag.name = call ptr @tw.tag_name(i32 %tag)
+  br label %bad
+{text.fail("bad", "get_global_func: expected the name of a function, found %s", "ptr %tag.name")}
+look:
+  %slot = getelementptr i64, ptr %args, i64 1
+  %name = load ptr, ptr %slot
+  %length = call i64 @strlen(ptr %name)
+  store ptr %name, ptr %bytes
+  %size.ptr = getelementptr {{ ptr, i64 }}, ptr %bytes, i32 0, i32 1
+  store i64 %length, ptr %size.ptr
+  store ptr null, ptr %found
+  %status = call i32 @TVMFFIFunctionGetGlobal(ptr %bytes, ptr %found)
+  %handle = load ptr, ptr %found
+  %none = icmp eq ptr %handle, null
+  br i1 %none, label %missing, label %good
+missing:
+  call void @tw.clear_error()
+  br label %unknown
+{text.fail("unknown", "global function `%s` is not registered", "ptr %name")}
+good:
+  store i64 68, ptr %out
+  %out.slot = getelementptr i64, ptr %out, i64 1
+  store ptr %handle, ptr %out.slot
+  ret i32 0
+}}
+
+@tw.assert.name = private constant %tw.bytes {{ ptr {text.string("relax.run.assert_op")}, i64 19 }}
+
+; The message, and what it shows, are made by the function of that name where there is one.
+define i32 @tilewright_assert(ptr %args, i32 %count, ptr %out) {{
+entry:
+  %found = alloca ptr
+  store i64 0, ptr %out
+  %truth = call i32 @tilewright_truth(ptr %args)
+  %fails = icmp sle i32 %truth, 0
+  br i1 %fails, label %sort, label %end
+end:
+  ret i32 0
+sort:
+  %broken = icmp slt i32 %truth, 0
+  br i1 %broken, label %fail, label %ask
+fail:
+  ret i32 -1
+ask:
+  store ptr null, ptr %found
+  %status = call i32 @TVMFFIFunctionGetGlobal(ptr @tw.assert.name, ptr %found)
+  %handle = load ptr, ptr %found
+  %none = icmp eq ptr %handle, null
+  br i1 %none, label %plain, label %call
+plain:
+  call void @tw.clear_error()
+  call void @TVMFFIErrorSetRaisedFromCStr(ptr {text.string("AssertionError")}, ptr {text.string("assertion failed")})
+  ret i32 -1
+call:
+  %answer = call i32 @TVMFFIFunctionCall(ptr %handle, ptr %args, i32 %count, ptr %out)
+  %dropped = call i32 @TVMFFIObjectDecRef(ptr %handle)
+  ret i32 %answer
 }}
 
 define i32 @tilewright_tuple_getitem(ptr %args, i32 %count, ptr %out) {{

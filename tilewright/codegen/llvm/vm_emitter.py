@@ -129,7 +129,10 @@ class FunctionEmitter:
         self.in_entry = True
         self.plan = plan_memory(function, self.registers)
         self.index = 0  # of the instruction at hand
+        self.span = ""  # what the instruction comes from
+        self.exits: dict[str, str] = {}  # span -> the block that adds it to an error
         self.places: dict[int, str] = {}  # AllocStorage instruction -> its memory
+        self.copies: list[str] = []
         self.dynamic = False  # whether some storage has a size known only at run time
         self.max_args = 1
         self.max_dims = 1
@@ -165,8 +168,14 @@ class FunctionEmitter:
     def require(self, condition: str) -> None:
         """Goes to the error exit, the error being set, unless `condition` holds."""
         follow = self.fresh()
-        self.emit(f"br i1 {condition}, label %{follow}, label %error, !prof !0")
+        self.emit(f"br i1 {condition}, label %{follow}, label %{self.failure()}, !prof !0")
         self.label(follow)
+
+    def failure(self) -> str:
+        """Where an instruction goes that has failed: its place is added to the error."""
+        if not self.span:
+            return "error"
+        return self.exits.setdefault(self.span, f"exit{len(self.exits)}")
 
     def promise(self, condition: str, message: str) -> None:
         """Raises `ArgumentError` with that message unless `condition` holds."""
@@ -174,7 +183,7 @@ class FunctionEmitter:
         self.emit(f"br i1 {condition}, label %{follow}, label %{broken}, !prof !0")
         self.label(broken)
         self.emit(f"call void @tilewright_raise(ptr {self.module.string(message)})")
-        self.emit("br label %error")
+        self.emit(f"br label %{self.failure()}")
         self.label(follow)
 
     def call(self, name: str, arguments: str) -> None:
@@ -193,13 +202,13 @@ class FunctionEmitter:
             emitter = self.module.emitters.get(type(instruction))
             if emitter is None:
                 raise CompileError(f"no native code for {type(instruction).__name__}")
-            self.index = at
+            self.index, self.span = at, getattr(instruction, "span", "")
             emitter(self, instruction)
         if not function.instructions or not isinstance(function.instructions[-1], (Ret, Goto)):
             self.emit("br label %cleanup")
         else:
             self.emit("unreachable")
-        body = self.lines
+        body, self.span = self.lines, ""
         self.lines = []
         self._prologue()
         prologue = self.lines
@@ -254,6 +263,8 @@ class FunctionEmitter:
             self.emit(f"store i64 0, ptr %r{register}")
         for register in range(function.num_registers):
             self.emit(f"%d{register} = alloca ptr")
+        for name in self.copies:
+            self.emit(f"{name} = alloca {{ i64, i64 }}, align 16\n  store i64 0, ptr {name}")
         if self._uses_arena:
             self.emit("%arena = alloca ptr\n  store ptr null, ptr %arena")
             self.emit("%capacity = alloca i64")
@@ -290,6 +301,10 @@ class FunctionEmitter:
         self.require(self.value(f"icmp ne ptr {arena}, null"))
 
     def _epilogue(self) -> None:
+        for span, name in self.exits.items():
+            self.label(name)
+            self.emit(f"call void @tilewright_locate(ptr {self.module.string(span)})")
+            self.emit("br label %error")
         self.label("error")
         self.emit("store i32 -1, ptr %rc")
         self.emit("br label %cleanup")
@@ -298,6 +313,8 @@ class FunctionEmitter:
         for register in sorted(self.registers.boxed):
             if self.registers.owned(register, params):
                 self.emit(f"call void @tilewright_release(ptr %r{register})")
+        for name in self.copies:
+            self.emit(f"call void @tilewright_release(ptr {name})")
         if self._uses_arena:
             if self.dynamic:
                 used = self.value("load i64, ptr %used")
@@ -368,11 +385,49 @@ class FunctionEmitter:
     def store_any(self, operand: Operand | int, target: str) -> None:
         """Writes a view of the operand to `target`."""
         if isinstance(operand, Reg):
-            self.copy(f"%r{operand.index}", target)
+            if operand.index in self.registers.local:
+                self._store_view(operand.index, target)
+            else:
+                self.copy(f"%r{operand.index}", target)
             return
         tag, payload = self._immediate(operand)
         self.emit(f"store i64 {tag}, ptr {target}")
         self.emit(f"store {payload}, ptr {self.at(target, 'i64', 1)}")
+
+    def _store_view(self, index: int, target: str) -> None:
+        """Writes a `DLTensor*` of a local tensor; the tensor must not be kept by who gets it."""
+        dims = self.registers.shapes[index]
+        rank = len(dims)
+        shape = self.value(f"alloca [{2 * rank} x i64]")
+        stride = "1"
+        for i in reversed(range(rank)):
+            size = self.dim(dims[i])
+            self.emit(f"store i64 {size}, ptr {self.at(shape, 'i64', i)}")
+            self.emit(f"store i64 {stride}, ptr {self.at(shape, 'i64', rank + i)}")
+            stride = self.value(f"mul i64 {stride}, {size}")
+        strides = self.at(shape, "i64", rank)
+        data = self.value(f"load ptr, ptr %d{index}")
+        kind = dtype_bits(self.registers.dtypes[index])
+        whole = "{ ptr, i32, i32, i32, i32, ptr, ptr, i64 }"
+        tensor = self.value(f"alloca {whole}")
+        fields = (
+            f"ptr {data}", "i32 1", "i32 0", f"i32 {rank}", f"i32 {kind}", f"ptr {shape}",
+            f"ptr {strides}", "i64 0",
+        )  # fmt: skip
+        for i, field in enumerate(fields):
+            place = self.value(f"getelementptr {whole}, ptr {tensor}, i32 0, i32 {i}")
+            self.emit(f"store {field}, ptr {place}")
+        self.emit(f"store i64 7, ptr {target}")
+        self.emit(f"store ptr {tensor}, ptr {self.at(target, 'i64', 1)}")
+
+    def own_local(self, index: int) -> str:
+        """A place that holds a copy of a local tensor until the function ends."""
+        name = f"%copy{len(self.copies)}"
+        self.copies.append(name)
+        self._store_view(index, "%scratch")
+        self.emit(f"call void @tilewright_release(ptr {name})")
+        self.call("own", f"ptr %scratch, ptr {name}")
+        return name
 
     def _immediate(self, operand: Operand | int) -> tuple[int, str]:
         """The tag, and the payload with its type."""
@@ -408,11 +463,15 @@ class FunctionEmitter:
         self.store_any(operand, "%scratch")
         return "%scratch"
 
-    def arguments(self, operands: Sequence[Operand]) -> str:
-        """Fills the argument array; `ptr, i32 count`."""
+    def arguments(self, operands: Sequence[Operand], *, copied: bool = False) -> str:
+        """Fills the argument array; `ptr, i32 count`. Local tensors are copied, or lent."""
         self.max_args = max(self.max_args, len(operands))
         for i, operand in enumerate(operands):
-            self.store_any(operand, self.at("%call.args", "{ i64, i64 }", i))
+            place = self.at("%call.args", "{ i64, i64 }", i)
+            if copied and isinstance(operand, Reg) and operand.index in self.registers.local:
+                self.copy(self.own_local(operand.index), place)
+            else:
+                self.store_any(operand, place)
         return f"ptr %call.args, i32 {len(operands)}"
 
     def data(self, operand: Operand, context: str) -> str:
@@ -508,6 +567,7 @@ declare void @tilewright_arena_clear(ptr)
 declare ptr @tilewright_arena_storage(ptr, i64, ptr, ptr, i64)
 declare void @tilewright_arena_finish(ptr, i64, ptr)
 declare void @tilewright_raise(ptr)
+declare void @tilewright_locate(ptr)
 declare i64 @llvm.smin.i64(i64, i64)
 declare i64 @llvm.smax.i64(i64, i64)
 !0 = !{!"branch_weights", i32 1000, i32 1}

@@ -41,7 +41,7 @@ from tilewright.runtime.executable import (
 from tilewright.runtime.vm.dims import describe
 from tilewright.support.errors import CompileError
 
-from .vm_builtins import BUILTINS
+from .vm_builtins import BUILTINS, NATIVE_READERS
 from .vm_emitter import Emitters, FunctionEmitter, dtype_bits, element_alignment
 from .vm_registers import is_alias, same_size
 
@@ -243,6 +243,8 @@ def _new_tensor(f: FunctionEmitter, ins: NewTensor) -> None:
 
 def _kill(f: FunctionEmitter, ins: KillReg) -> None:
     index = ins.reg.index
+    if index in f.registers.lenders:
+        return  # tensors may still lie in this storage: it is given back when the function ends
     if f.registers.owned(index, len(f.function.params)):
         f.emit(f"call void @tilewright_release(ptr %r{index})")
     f.known.discard(index)
@@ -319,14 +321,17 @@ def _call_packed(f: FunctionEmitter, ins: CallPacked) -> None:
         return _direct_call(f, ins.name, ins.args, ins.dst)
     if is_alias(ins) and ins.dst is not None and ins.dst.index in f.registers.local:
         return _alias(f, ins, ins.dst.index)
+    copied = ins.name not in NATIVE_READERS
     builtin = BUILTINS.get(ins.name)
+    if ins.name == "vm.builtin.to_device" and ins.args[1:] == (Imm(0),):
+        builtin = "tilewright_first_value"
     if builtin is not None:
-        arguments = f.arguments(ins.args)
+        arguments = f.arguments(ins.args, copied=copied)
         symbol = builtin.removeprefix("tilewright_")
         f.module.declare(builtin, "i32", "ptr, i32, ptr")
         return f.define(ins.dst, lambda at: f.call(symbol, f"{arguments}, ptr {at}"))
     name = f.module.name_bytes(ins.name)
-    arguments = f.arguments(ins.args)
+    arguments = f.arguments(ins.args, copied=copied)
     return f.define(
         ins.dst, lambda at: f.call("call_global", f"ptr null, ptr {name}, {arguments}, ptr {at}")
     )
@@ -409,6 +414,9 @@ def _move(f: FunctionEmitter, ins: Move) -> None:
 def _if(f: FunctionEmitter, ins: If) -> None:
     if isinstance(ins.condition, (Slot, DimOp)):
         holds = f.value(f"icmp ne i64 {f.dim(ins.condition)}, 0")
+    elif isinstance(ins.condition, Reg) and ins.condition.index in f.registers.local:
+        content = f.value(f"load i8, ptr {f.data(ins.condition, 'a condition')}")
+        holds = f.value(f"icmp ne i8 {content}, 0")
     else:
         truth = f.value(f"call i32 @tilewright_truth(ptr {f.any(ins.condition)})")
         f.require(f.value(f"icmp sge i32 {truth}, 0"))

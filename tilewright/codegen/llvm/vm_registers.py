@@ -1,7 +1,8 @@
 """What each register of a virtual-machine function needs in native code.
 
-A register is *local* if all it ever holds are tensors of the call's arena that only kernels see: it
-is then a mere pointer. Any other register is *boxed*: a tvm-ffi `Any` that owns what it holds.
+A register is *local* if all it ever holds are tensors that only kernels, and functions that do not
+keep their arguments, see: it is then a mere pointer. Storage lies in the call's *arena* if all its
+tensors are local. Any other register is *boxed*: a tvm-ffi `Any` that owns what it holds.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from tilewright.runtime.executable import (
 )
 from tilewright.runtime.instructions import FIELDS
 
-from .vm_builtins import ALIASES
+from .vm_builtins import ALIASES, READERS
 
 
 @dataclass
@@ -48,6 +49,8 @@ class Registers:
     owned_params: set[int] = field(default_factory=set)
     definitions: Counter[int] = field(default_factory=Counter)
     shapes: dict[int, tuple[Dim, ...]] = field(default_factory=dict)
+    dtypes: dict[int, str] = field(default_factory=dict)
+    lenders: set[int] = field(default_factory=set)  # boxed storage that local tensors lie in
     loops: bool = False
 
     def owned(self, register: int, params: int) -> bool:
@@ -102,6 +105,9 @@ def classify(function: VMFunction, executable: Executable) -> Registers:
         return result
     _Settling(function, executable, result).run(everything - set(range(params)))
     result.boxed = everything - result.arena - result.local
+    for instruction in function.instructions:
+        if isinstance(instruction, AllocTensor) and instruction.dst.index in result.local:
+            result.lenders |= {instruction.storage.index} & result.boxed
     return result
 
 
@@ -145,6 +151,20 @@ class _Settling:
                 target = self.shape(ins.args[1])
                 if target is not None:
                     shapes[dst] = target
+            dtype = self._dtype(ins)
+            if dtype is not None:
+                self.result.dtypes[dst] = dtype
+
+    def _dtype(self, ins: Instruction) -> str | None:
+        """The data type of the tensor that an instruction makes, where it is known."""
+        if isinstance(ins, (AllocTensor, NewTensor)):
+            return ins.dtype
+        if not is_alias(ins):
+            return None
+        source = ins.args[0]
+        if isinstance(source, Const):
+            return str(self.constants[source.index].dtype)
+        return self.result.dtypes.get(source.index) if isinstance(source, Reg) else None
 
     def shape(self, operand: Operand) -> tuple[Dim, ...] | None:
         """The dimensions of a tensor or a shape, where they are known."""
@@ -170,8 +190,8 @@ class _Settling:
         self.local.discard(storage)
         if tensor not in self.local:
             self.arena.discard(storage)
-        if storage not in self.arena:
-            self.local.discard(tensor)
+        if storage not in self.arena and self.result.definitions[storage] != 1:
+            self.local.discard(tensor)  # its memory could be given back under it
 
     def _withdraw_alias(self, source: Operand, target: int) -> None:
         """Two names of one memory: both are pointers, or neither is."""
@@ -214,8 +234,18 @@ class _Settling:
             return
         for register in used(instruction):
             self.arena.discard(register)
-            if not isinstance(instruction, CallKernel):
+            if not self._only_reads(instruction, register):
                 self.local.discard(register)
+
+    def _only_reads(self, instruction: Instruction, register: int) -> bool:
+        """Whether a local tensor may be given to the instruction."""
+        if isinstance(instruction, CallKernel):
+            return True
+        known = register in self.result.shapes and register in self.result.dtypes
+        if isinstance(instruction, CallPacked):
+            return known and instruction.name in READERS
+        byte = self.result.dtypes.get(register) in ("bool", "int8", "uint8")
+        return isinstance(instruction, If) and known and byte and not self.result.shapes[register]
 
 
 def is_alias(instruction: Instruction) -> TypeGuard[CallPacked]:

@@ -12,6 +12,7 @@ from .threadpool import threadpool_ir
 from .vm_builtins import builtins_ir
 from .vm_calls import arenas_ir, calls_ir
 from .vm_checks import RAW_TENSOR, TENSOR, checks_ir
+from .vm_errors import errors_ir
 from .vm_text import Text, names_ir
 from .vm_values import values_ir
 
@@ -62,4 +63,4 @@ define internal ptr @tw.first(ptr %tensor) alwaysinline {{
 }}
 """
 
-_PARTS = (names_ir, checks_ir, values_ir, calls_ir, arenas_ir, builtins_ir)
+_PARTS = (names_ir, checks_ir, values_ir, calls_ir, arenas_ir, builtins_ir, errors_ir)

@@ -6,8 +6,9 @@
 from ..base import ScheduleRule
 from .contraction import Contractions
 from .fallback import Fallback
+from .rows import Rows
 
 
 def default_rules() -> list[ScheduleRule]:
     """The rules for processors, the most special first."""
-    return [Contractions(), Fallback()]
+    return [Contractions(), Rows(), Fallback()]

@@ -7,24 +7,23 @@ Where an axis that is kept is contiguous, it is the vector, and several vectors 
         for k..: acc[tile] += a[k.., tile, lanes]
         out[tile, lanes] = epilogue(acc)
 
-Where only the reduced axis is, each lane of a few vectors sums up its share of a row:
-
-    parallel row:
-        acc[4][lanes] = 0
-        for k: acc[4] += a[row, k, 4, lanes]
-        out[row] = epilogue(sum of acc)
+Reductions along rows are in `rows.py`.
 """
 
 from __future__ import annotations
 
 import math
 
+from ...ir.expr import IntImm
 from ...target.machine import MachineModel
-from ...tir import op as T
-from ...tir.schedule import LoopRV, Schedule
-from ..analysis import BlockInfo, IterInfo
-from .stages import attempt, extent_of, parallelize, unroll_tile, writeback
-from .tiling import divisor_up_to, vector_lanes, worth_parallel
+
+from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ..analysis import Access, BlockInfo, IterInfo
+from .stages import attempt, extent_of, parallelize, unroll_tile, vectorize_loop, writeback
+from .tiling import bytes_of, divisor_up_to, vector_lanes, worth_parallel
+
+MAX_STRIDE = 4
+"""How far apart the lanes of a vector may be in memory and still be loaded together."""
 
 MAX_TAPS = 128
 """Multiply-adds in the body of a window whose taps are all unrolled."""
@@ -41,18 +40,27 @@ def schedule_reduction(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     if column is not None:
         _by_columns(sch, info, column, machine)
     else:
-        _by_rows(sch, info, machine)
+        _parallel_rows(sch, info, machine)
 
 
 def kept_vector(info: BlockInfo) -> IterInfo | None:
-    """The spatial axis that is contiguous in the output and in every input that has it."""
-    for i in reversed(info.spatial):
-        if i.extent == 1 or info.output is None or not info.output.is_unit(i.var):
-            continue
-        sources = [a for a in info.inputs if i.var in a.variables]
-        if sources and all(a.is_unit(i.var) and a.period(i.var) is None for a in sources):
-            return i
+    """The spatial axis that is contiguous in the output and in every input that has it, or that
+    skips a few elements there."""
+    for most in (1, MAX_STRIDE):
+        for i in reversed(info.spatial):
+            if i.extent == 1 or info.output is None or not info.output.is_unit(i.var):
+                continue
+            sources = [a for a in info.inputs if i.var in a.variables]
+            if sources and all(_is_near(a, i, most) for a in sources):
+                return i
     return None
+
+
+def _is_near(access: Access, i: IterInfo, most: int) -> bool:
+    stride = access.stride(i.var)
+    return (
+        access.period(i.var) is None and isinstance(stride, IntImm) and 1 <= stride.value <= most
+    )
 
 
 def reduced_vector(info: BlockInfo) -> IterInfo | None:
@@ -72,40 +80,92 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     dtype = info.output.buffer.dtype
     lanes = vector_lanes(machine, dtype, column.extent)
     others = [i for i in info.spatial if i is not column]
-    wide = column.extent is None or column.extent >= 2 * lanes
-    most = max(2, machine.vector_registers // 4)
-    tile: list[LoopRV] = []
-    outer = _loops(others)
-    if column.extent is not None and column.extent <= lanes:
-        vector = column.loop_rv
-    elif wide:
-        around, within, vector = sch.split(column.loop_rv, _wide(column, lanes, most))
-        outer.append(around)
-        tile.append(within)
-    else:
-        around, vector = sch.split(column.loop_rv, [None, lanes])
-        outer.append(around)
-    if not tile:
-        moved = next((i for i in reversed(others) if i.extent != 1), None)
-        if moved is not None and moved.loop_rv in outer:
-            place = outer.index(moved.loop_rv)
-            around, within = sch.split(moved.loop_rv, [None, row_tile(moved.extent, most)])
-            outer[place] = around
-            tile.append(within)
+    border = borders(sch, info)
+    chunk = _chunk(sch, others, border, machine) if border else None
+    outer, tile, vector = _columns(sch, column, others, lanes, machine)
     reduce_loops = _loops(info.reduction)
-    sch.reorder(*outer, *reduce_loops, *tile, vector)
-    if not outer:
-        outer = [sch.add_unit_loop(reduce_loops[0])]
-    after = writeback(sch, info, outer[-1])
+    if chunk is not None:
+        place = outer.index(chunk[0])
+        around, rows = sch.split(chunk[0], [None, chunk[1]])
+        outer[place:] = [around, *outer[place + 1 :]]
+        inner = [rows]
+        # what the chunk needs of its borders is written just before, into the cache
+        stay = place + 1
+        outer, after_chunk = outer[:stay], outer[stay:]
+        sch.reorder(*outer, *inner, *after_chunk, *reduce_loops, *tile, vector)
+        here = (after_chunk or inner)[-1]
+        depth = len(outer) + len(inner) + len(after_chunk)
+    else:
+        sch.reorder(*outer, *reduce_loops, *tile, vector)
+        outer = outer or [sch.add_unit_loop(reduce_loops[0])]
+        here, depth = outer[-1], len(outer)
+    after = writeback(sch, info, here)
     taps = math.prod(i.extent or MAX_TAPS for i in info.reduction)
     width = math.prod(extent_of(sch, loop) or 1 for loop in tile)
     for loop in (*(reduce_loops if taps * width <= MAX_TAPS else []), *tile):
         attempt(sch.unroll, loop)
     attempt(sch.vectorize, vector)
-    unroll_tile(sch, after, len(outer), lanes)
+    unroll_tile(sch, after, depth, lanes)
+    for block in border if chunk is not None else []:
+        sch.compute_at(block, outer[-1])
+        vectorize_loop(sch, sch.get_loops(block)[-1], machine.lanes(dtype))
     if worth_parallel(machine, dtype, info.work()):
         parallelize(sch, outer, machine)
     sch.decompose_reduction(info.block_rv, reduce_loops[0])
+
+
+def _columns(
+    sch: Schedule, column: IterInfo, others: list[IterInfo], lanes: int, machine: MachineModel
+) -> tuple[list[LoopRV], list[LoopRV], LoopRV]:
+    """(loops around a tile, loops over its vectors, lanes)."""
+    assert column.loop_rv is not None
+    most = max(2, machine.vector_registers // 4)
+    outer, tile = _loops(others), []
+    if column.extent is None or column.extent >= 2 * lanes:
+        around, within, vector = sch.split(column.loop_rv, _wide(column, lanes, most))
+        return [*outer, around], [within], vector
+    if column.extent <= lanes:
+        vector = column.loop_rv
+    else:
+        around, vector = sch.split(column.loop_rv, [None, lanes])
+        outer.append(around)
+    moved = next((i for i in reversed(others) if i.extent != 1), None)
+    if moved is not None and moved.loop_rv in outer:
+        place = outer.index(moved.loop_rv)
+        around, within = sch.split(moved.loop_rv, [None, row_tile(moved.extent, most)])
+        outer[place] = around
+        tile.append(within)
+    return outer, tile, vector
+
+
+def borders(sch: Schedule, info: BlockInfo) -> list[BlockRV]:
+    """The injective blocks that only this one reads: its input with a border, as a rule."""
+    found = []
+    for rv in sch.get_producers(info.block_rv):
+        if BlockInfo(sch, rv).is_injective() and len(sch.get_consumers(rv)) == 1:
+            found.append(rv)
+    return found
+
+
+def _chunk(
+    sch: Schedule, others: list[IterInfo], border: list[BlockRV], machine: MachineModel
+) -> tuple[LoopRV, int] | None:
+    """The axis to cut so that the border blocks of a chunk fit in a part of the second cache,
+    and by how much; None if that is not known."""
+    sizes = [BlockInfo(sch, rv) for rv in border]
+    rows = [i for i in others if i.extent is not None and i.extent > 1]
+    if len(rows) < 2 or any(b.work() is None for b in sizes):
+        return None
+    row = rows[-2]
+    outside = math.prod(i.extent or 1 for i in others[: others.index(row)])
+    total = sum(bytes_of(b.block.writes[0].buffer.dtype, b.work() or 0) for b in sizes)
+    each = max(1, total // max(1, outside * (row.extent or 1)))
+    most = max(1, machine.l2.size // 4 // each)
+    if outside < 2 * machine.cores:
+        most = min(most, max(1, (row.extent or 1) * outside // (2 * machine.cores)))
+    if row.loop_rv is None:
+        return None
+    return row.loop_rv, divisor_up_to(row.extent, most)
 
 
 def _wide(column: IterInfo, lanes: int, most: int) -> list[int | None]:
@@ -119,26 +179,6 @@ def row_tile(extent: int | None, most: int) -> int:
         return extent or most
     divisor = divisor_up_to(extent, most)
     return divisor if 2 * divisor >= most else most
-
-
-def _by_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
-    found = reduced_vector(info)
-    if found is None or not hasattr(sch, "rfactor"):
-        _parallel_rows(sch, info, machine)
-        return
-    assert info.output is not None and found.loop_rv is not None
-    dtype = info.output.buffer.dtype
-    lanes = machine.lanes(dtype)
-    width = _accumulators(found.extent, lanes)
-    if found.extent is not None and found.extent < 2 * lanes:
-        _parallel_rows(sch, info, machine)
-        return
-    raise NotImplementedError(width)
-
-
-def _accumulators(extent: int | None, lanes: int) -> int:
-    """How many vectors a row's sum is kept in."""
-    return 4 if extent is None else max(1, min(4, extent // lanes))
 
 
 def _parallel_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
@@ -158,4 +198,4 @@ def _scalar_work(info: BlockInfo, machine: MachineModel, dtype: str) -> int | No
     return None if work is None else work * machine.lanes(dtype)
 
 
-__all__ = ["T", "kept_vector", "reduced_vector", "row_tile", "schedule_reduction"]
+__all__ = ["kept_vector", "reduced_vector", "row_tile", "schedule_reduction"]

@@ -14,7 +14,8 @@ from ...support.dtypes import dtype_name
 from ...support.errors import ImportModelError, OpNotImplemented, TVMError, listing
 from ...support.span import Span
 from .expand import function_body
-from .node import NodeContext
+from .folding import folded_call
+from .node import ConstantNeeded, NodeContext
 from .registry import find_converter
 from .values import LIMIT, Known, is_symbolic, settle
 
@@ -90,6 +91,9 @@ class GraphImporter:
         """Adds a binding; variables and constants stay as they are."""
         if isinstance(expr, (relax.Var, relax.Constant)):
             return expr
+        folded = folded_call(expr)
+        if folded is not None:
+            return folded
         if span is not None and expr.span is None:
             expr = expr.replace(span=span)
         return self.bb.emit(expr)
@@ -142,8 +146,16 @@ class GraphImporter:
             values = self._split(context, result)
         for name, value in zip(names, values, strict=False):
             if name and value is not None:
-                made = value if isinstance(value, np.ndarray) else context.emit(value)
-                self.bind(name, made)
+                self.bind(name, self._settled(context, value))
+
+    def _settled(self, context: NodeContext, value: Any) -> Any:
+        """A converter's value as it is kept: small constants become known tensors."""
+        if isinstance(value, np.ndarray):
+            return value
+        made = context.emit(value)
+        if isinstance(made, relax.Constant) and made.array.size <= LIMIT:
+            return made.array
+        return made
 
     def _split(self, context: NodeContext, result: relax.Expr) -> list[relax.Expr]:
         whole = context.emit(result)
@@ -161,7 +173,11 @@ class GraphImporter:
                 context.span,
             )
         inner = GraphImporter(self.bb, {**self.opsets, **body.opsets}, self)
-        inner.nodes(body.nodes)
+        try:
+            inner.nodes(body.nodes)
+        except ConstantNeeded as error:
+            error.names = _outer_names(body.nodes, error.names, context.proto.input)
+            raise
         for outer, name in body.outputs:
             known = inner.known(name)
             self.bind(outer, known if known is not None else inner.expr(name))
@@ -183,6 +199,17 @@ class GraphImporter:
     def is_small(self, value: Known) -> bool:
         """Whether a tensor is small enough to be followed while importing."""
         return value.size <= LIMIT
+
+
+def _outer_names(
+    nodes: Sequence[onnx.NodeProto], names: Sequence[str], inputs: Sequence[str]
+) -> tuple[str, ...]:
+    """The inputs among `inputs` on which values computed by `nodes` depend."""
+    wanted = set(names)
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            wanted.update(node.input)
+    return tuple(name for name in inputs if name in wanted) or tuple(n for n in inputs if n)
 
 
 def dense_of(sparse: onnx.SparseTensorProto) -> Known:

@@ -22,6 +22,15 @@ Result: TypeAlias = "relax.Expr | Known | Sequence[relax.Expr | Known | None] | 
 """What a converter returns: an expression or a known tensor, or one of them an output."""
 
 
+class ConstantNeeded(ImportModelError):
+    """A value decides shapes or the program's form and is only known when the model runs.
+
+    `names` are the ONNX names of such values.
+    """
+
+    names: tuple[str, ...] = ()
+
+
 class NodeContext:
     """One node being converted. Inputs that are absent (or an empty name) are None."""
 
@@ -94,8 +103,18 @@ class NodeContext:
         """The input's value. Raises `ImportModelError` if it is not constant."""
         value = self.constant(index)
         if value is None:
-            raise self.error(f"input {index} ({what}) must be a constant here, it is computed")
+            raise self.needed(index, what)
         return value
+
+    def needed(self, index: int, what: str) -> ConstantNeeded:
+        """An error, to be raised, that an input must be known when the model is compiled."""
+        error = ConstantNeeded(
+            f"input {index} ({what}) must be known when the model is compiled, it is computed",
+            self.span,
+            hint="make it an initializer of the model",
+        )
+        error.names = (self.proto.input[index],)
+        return error
 
     def maybe(self, index: int) -> relax.Expr | None:
         """The input as an expression, None if absent."""

@@ -7,6 +7,7 @@ from .effects import (
     is_impure_call,
     remove_all_unused,
 )
+from .memory_usage import estimate_memory_usage
 from .relations import (
     BaseCheckResult,
     definable_tir_vars_in_struct_info,
@@ -15,4 +16,6 @@ from .relations import (
     struct_info_lca,
     tir_vars_in_struct_info,
 )
+from .reshape_pattern import has_reshape_pattern
 from .variables import *
+from .well_formed import check_well_formed, problems, well_formed

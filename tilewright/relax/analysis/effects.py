@@ -40,7 +40,7 @@ def contains_impure_call(expr: Expr, own_name: Var | GlobalVar | None = None) ->
     if isinstance(expr, Function):
         return contains_impure_call(expr.body, own_name)
     if isinstance(expr, SeqExpr):
-        values = [b.value for block in expr.blocks for b in block.bindings]  # type: ignore[attr-defined]
+        values = [b.value for block in expr.blocks for b in block.bindings]
         inner = [v for v in values if not isinstance(v, Function)]
         return any(contains_impure_call(v, own_name) for v in (*inner, expr.body))
     if isinstance(expr, If):
@@ -156,10 +156,10 @@ def computable_at_compile_time(func: Function) -> list[Var]:
     if "num_input" not in func.attrs:
         return []
     for binding in bindings_of(func):
-        if isinstance(binding, VarBinding) and not contains_impure_call(binding.value):
-            if all(v in known for v in uses_of(binding.value)):
-                known.add(binding.var)
-                found.append(binding.var)
+        pure = isinstance(binding, VarBinding) and not contains_impure_call(binding.value)
+        if pure and all(v in known for v in uses_of(binding.value)):
+            known.add(binding.var)
+            found.append(binding.var)
     return found
 
 

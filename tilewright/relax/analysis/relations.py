@@ -252,7 +252,7 @@ def erase_to_well_defined(
         new: Dims = substitute(values, dims_env)
         return new
 
-    return map_leaves(sinfo, dims, lambda shape: vars_env.get(shape))  # type: ignore[call-overload, no-any-return]
+    return map_leaves(sinfo, dims, lambda shape: vars_env.get(shape))  # type: ignore[call-overload]
 
 
 class Unifier:

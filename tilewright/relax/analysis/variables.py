@@ -119,7 +119,7 @@ def bindings_of(value: Any) -> Iterator[Binding]:
     elif isinstance(value, BindingBlock):
         for binding in value.bindings:
             yield binding
-            yield from bindings_of(binding.value)  # type: ignore[attr-defined]
+            yield from bindings_of(binding.value)
     elif isinstance(value, If):
         yield from bindings_of(value.true_branch)
         yield from bindings_of(value.false_branch)
@@ -134,7 +134,7 @@ def name_to_binding(func: Function) -> dict[str, list[Binding]]:
     """The bindings of each variable name."""
     found: dict[str, list[Binding]] = {}
     for binding in bindings_of(func):
-        found.setdefault(binding.var.name_hint, []).append(binding)  # type: ignore[attr-defined]
+        found.setdefault(binding.var.name_hint, []).append(binding)
     return found
 
 
@@ -142,9 +142,9 @@ def udchain(dfb: DataflowBlock) -> dict[Var, list[Var]]:
     """For each variable used or bound in the block, the variables whose bindings use it."""
     users: dict[Var, dict[Var, None]] = {}
     for binding in dfb.bindings:
-        var: Var = binding.var  # type: ignore[attr-defined]
+        var: Var = binding.var
         users.setdefault(var, {})
-        for used in uses_of(binding.value):  # type: ignore[attr-defined]
+        for used in uses_of(binding.value):
             users.setdefault(used, {})[var] = None
     return {var: list(found) for var, found in users.items()}
 
@@ -189,3 +189,9 @@ def binding_of_name(func: Function, name: str) -> Binding:
     if len(found) != 1:
         raise ArgumentError(f"{len(found)} variables are called {name!r}")
     return found[0]
+
+
+def definable(param: Var) -> list[TirVar]:
+    """The symbolic dimensions that a parameter binds."""
+    info = param.struct_info
+    return [] if info is None else definable_tir_vars_in_struct_info(info)

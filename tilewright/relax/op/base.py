@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from ._declare import Prim, op
 
 def _described(call: Call) -> StructInfo:
     if len(call.sinfo_args) != 1:
-        raise CompileError(f"{call.op} needs one struct info argument", call.span)  # type: ignore[attr-defined]
+        raise CompileError(f"{call.op} needs one struct info argument", call.span)
     return call.sinfo_args[0]
 
 
@@ -295,7 +296,7 @@ register_op(
 register_op(
     "relax.print",
     infer=lambda call: TupleStructInfo(()),
-    evaluate=lambda call, args: print(_format(call, args)) or (),  # type: ignore[func-returns-value]
+    evaluate=lambda call, args: builtins.print(_format(call, args)) or (),
     FPurity=False,
 )
 

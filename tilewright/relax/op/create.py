@@ -139,7 +139,7 @@ def arange(start: Prim, end: Prim | None = None, step: Prim = 1, dtype: str | No
     if dtype is None:
         kinds = [getattr(as_scalar_of(v), "dtype", "int64") for v in (start, end, step)]
         dtype = next((k for k in kinds if dtype_of(k).is_float), "int64")
-    return _arange(*(as_expr(as_prim(v)) for v in (start, end, step)), dtype)  # type: ignore[misc]
+    return _arange(*(as_expr(as_prim(v)) for v in (start, end, step)), dtype)
 
 
 def as_scalar_of(value: Any) -> Any:

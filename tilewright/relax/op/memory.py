@@ -36,36 +36,27 @@ for _name, _rule, _pure in (
     ("memory.kill_tensor", lambda call: TupleStructInfo(()), False),
     ("vm.kill_object", lambda call: TupleStructInfo(()), False),
     ("memory.view", _view, True),
+    ("vm.call_tir_dyn", lambda call: TupleStructInfo(()), False),
+    ("builtin.stop_lift_params", lambda call: call.args[0].struct_info, True),
     ("memory.ensure_zero_offset", lambda call: call.args[0].struct_info, True),
 ):
     register_op(f"relax.{_name}", infer=_rule, FPurity=_pure)
 
 
-def _int(value: Any) -> PrimValue:
+def as_int(value: Any) -> PrimValue:
     return value if isinstance(value, PrimValue) else PrimValue(as_dim(value))
 
 
-def _text(value: Any) -> StringImm:
+def as_text(value: Any) -> StringImm:
     return value if isinstance(value, StringImm) else StringImm(value)
 
 
-def _dtype(value: Any) -> DataTypeImm:
+def as_dtype(value: Any) -> DataTypeImm:
     return value if isinstance(value, DataTypeImm) else DataTypeImm(value)
 
 
-def _shape(value: Any) -> Expr:
+def as_shape(value: Any) -> Expr:
     return value if isinstance(value, Expr) else ShapeExpr(value)
-
-
-def alloc_tensor(
-    shape: Any,
-    dtype: str | DataTypeImm,
-    runtime_device_index: int | PrimValue,
-    storage_scope: str | StringImm = "global",
-) -> Call:
-    """A new tensor, before memory is planned (`builtin.alloc_tensor`)."""
-    args = (_shape(shape), _dtype(dtype), _int(runtime_device_index), _text(storage_scope))
-    return Call(Op.get("relax.builtin.alloc_tensor"), args)
 
 
 def alloc_storage(
@@ -76,13 +67,13 @@ def alloc_storage(
 ) -> Call:
     """A block of `size` bytes."""
     dims = size if isinstance(size, (Expr, list, tuple)) else (size,)
-    args = (_shape(dims), _int(virtual_device_index), _text(storage_scope), _dtype(dtype))
+    args = (as_shape(dims), as_int(virtual_device_index), as_text(storage_scope), as_dtype(dtype))
     return Call(Op.get("relax.memory.alloc_storage"), args)
 
 
-def tensor_in_storage(storage: Expr, offset: Any, shape: Any, dtype: str | DataTypeImm) -> Call:
+def alloc_tensor(storage: Expr, offset: Any, shape: Any, dtype: str | DataTypeImm) -> Call:
     """A tensor in a storage, `offset` bytes in (`memory.alloc_tensor`)."""
-    args = (storage, _int(offset), _shape(shape), _dtype(dtype))
+    args = (storage, as_int(offset), as_shape(shape), as_dtype(dtype))
     return Call(Op.get("relax.memory.alloc_tensor"), args)
 
 
@@ -96,11 +87,6 @@ def kill_tensor(tensor: Expr) -> Call:
     return Call(Op.get("relax.memory.kill_tensor"), (tensor,))
 
 
-def kill_object(value: Expr) -> Call:
-    """Forgets a value."""
-    return Call(Op.get("relax.vm.kill_object"), (value,))
-
-
 def view(
     data: Expr,
     shape: Any = None,
@@ -111,9 +97,9 @@ def view(
     none = Call(Op.get("relax.null_value"), ())
     args = (
         data,
-        none if shape is None else _shape(shape),
-        none if dtype is None else _dtype(dtype),
-        none if relative_byte_offset is None else _int(relative_byte_offset),
+        none if shape is None else as_shape(shape),
+        none if dtype is None else as_dtype(dtype),
+        none if relative_byte_offset is None else as_int(relative_byte_offset),
     )
     return Call(Op.get("relax.memory.view"), args)
 
@@ -127,3 +113,8 @@ def size_in_bytes(info: TensorStructInfo) -> PrimExpr:
     if kind.bits % 8 and not kind.is_bool:
         return simplify((count * kind.bits + 7) // 8)
     return simplify(count * IntImm("int64", kind.bytes))
+
+
+def ensure_zero_offset(data: Expr) -> Call:
+    """`data`, copied if it does not begin where its storage does."""
+    return Call(Op.get("relax.memory.ensure_zero_offset"), (data,))

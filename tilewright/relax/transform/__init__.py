@@ -6,6 +6,7 @@ from .bind_params import BindParams, BindSymbolicVars
 from .blocked_layout import BlockChannels
 from .call_tir_rewrite import CallTIRRewrite
 from .canonicalize_bindings import CanonicalizeBindings
+from .convert_to_dataflow import ConvertToDataflow
 from .dead_code_elimination import DeadCodeElimination
 from .decompose_ops import DecomposeOpsForInference
 from .eliminate_common_subexpr import EliminateCommonSubexpr
@@ -16,8 +17,20 @@ from .fuse_tir import FuseTIR
 from .kill_after_last_use import KillAfterLastUse
 from .lambda_lift import LambdaLift
 from .legalize_ops import LegalizeOps, register_legalize
+from .machine_compat import (
+    ComputePrimValue,
+    LowerAllocTensor,
+    LowerRuntimeBuiltin,
+    VMBuiltinLower,
+    VMShapeLower,
+)
 from .normalize import AttachGlobalSymbol, Normalize, NormalizeGlobalVar
 from .pack_weights import PackWeights
+from .private_functions import (
+    InlinePrivateFunctions,
+    RemoveUnusedParameters,
+    UpdateParamStructInfo,
+)
 from .rewrite_dataflow_reshape import RewriteDataflowReshape
 from .static_plan_block_memory import StaticPlanBlockMemory
 from .to_non_dataflow import RemovePurityChecking, ToNonDataflow

@@ -93,9 +93,9 @@ def _is_sum_of_products(store: BufferStore) -> bool:
     for kept, product in ((value.a, value.b), (value.b, value.a)):
         while isinstance(product, Cast):
             product = product.value
-        if isinstance(kept, BufferLoad) and kept.buffer is store.buffer:
-            if isinstance(product, Mul) and _loads(product.a).found and _loads(product.b).found:
-                return True
+        adds = isinstance(kept, BufferLoad) and kept.buffer is store.buffer
+        if adds and isinstance(product, Mul):
+            return bool(_loads(product.a).found and _loads(product.b).found)
     return False
 
 

@@ -137,9 +137,7 @@ class Blocker(PyExprMutator):
 
     def _plain_of(self, source: Blocked) -> Expr:
         block = source.block
-        whole = R.layout_transform(
-            source.value, lambda n, c, h, w, b: (n, c * block + b, h, w)
-        )
+        whole = R.layout_transform(source.value, lambda n, c, h, w, b: (n, c * block + b, h, w))
         if source.padded == source.channels:
             return whole
         held = self.builder_.emit(whole)
@@ -158,9 +156,7 @@ class Blocker(PyExprMutator):
             return Blocked(const(pack_channels(expr.array, block)), channels, block)
         plain = self.visit_expr(expr)
         pad = 0.0 if channels % block else None
-        made = R.layout_transform(
-            plain, lambda n, c, h, w: (n, c // block, h, w, c % block), pad
-        )
+        made = R.layout_transform(plain, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
         held = Blocked(self.builder_.emit(made), channels, block)
         if isinstance(expr, Var):
             self.blocked[expr] = held
@@ -238,7 +234,9 @@ def _unary(b: Blocker, call: Call) -> Blocked | None:
     data = b.held(call.args[0])
     if data is None:
         return None
-    return Blocked(call.replace(args=(data.value, *call.args[1:]), span=None), data.channels, data.block)
+    return Blocked(
+        call.replace(args=(data.value, *call.args[1:]), span=None), data.channels, data.block
+    )
 
 
 def _pool(b: Blocker, call: Call) -> Blocked | None:
@@ -355,5 +353,3 @@ def BlockChannels(lanes: int | None = None) -> Pass:
         return Blocker(mod, machine.lanes).transform()
 
     return module_level("BlockChannels", transform)
-
-

@@ -12,7 +12,7 @@ from ...support.errors import CompileError
 from ..base import Expr, ShapeExpr, StructInfo
 from ..expr import Call, PrimValue, Tuple, Var, VarBinding
 from ..expr_functor import PyExprMutator
-from ..op.memory import alloc_tensor
+from ..op.builtin import alloc_tensor
 from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import module_level
 
@@ -32,7 +32,7 @@ class _Rewriter(PyExprMutator):
         info = call.sinfo_args[0]
         places = call.attrs.get("inplace_indices")
         single = not isinstance(info, TupleStructInfo)
-        infos = (info,) if single else info.items
+        infos = info.items if isinstance(info, TupleStructInfo) else (info,)
         results: list[Expr] = []
         fresh: list[Expr] = []
         for index, item in enumerate(infos):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...ir.transform import Pass
 from ..analysis.effects import remove_all_unused
 from ..base import Expr
@@ -72,18 +74,18 @@ def _merge(block: DataflowBlock) -> BindingBlock:
     renamed: dict[Var, Var] = {}
     for binding in block.bindings:
         is_copy = isinstance(binding, VarBinding) and isinstance(binding.value, DataflowVar)
-        if is_copy and not isinstance(binding.var, DataflowVar):  # type: ignore[attr-defined]
-            source: Var = binding.value  # type: ignore[attr-defined]
-            if source not in renamed and source.struct_info == binding.var.struct_info:  # type: ignore[attr-defined]
-                renamed[source] = binding.var  # type: ignore[attr-defined]
+        if is_copy and not isinstance(binding.var, DataflowVar):
+            source: Any = binding.value
+            if source not in renamed and source.struct_info == binding.var.struct_info:
+                renamed[source] = binding.var
     if not renamed:
         return block
     mutator = PyExprMutator()
     mutator.var_remap.update(renamed)
     out: list[Binding] = []
     for binding in block.bindings:
-        var: Var = binding.var  # type: ignore[attr-defined]
-        value: Expr = binding.value  # type: ignore[attr-defined]
+        var: Var = binding.var
+        value: Expr = binding.value
         if renamed.get(value) is var:  # type: ignore[call-overload]
             continue
         new = mutator.visit_expr(value)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...ir.expr import GlobalVar
+from ...ir.functor import Visitor, on
 from ...ir.module import IRModule
 from ...ir.transform import Pass
 from ...tir.expr import Call as TirCall
 from ...tir.function import PrimFunc
-from ...ir.expr import GlobalVar
-from ...ir.functor import Visitor, on
 from ..analysis.effects import remove_all_unused
 from ..analysis.variables import all_global_vars
 from ..expr import Function

@@ -37,7 +37,7 @@ def scale_and_shift(call: Call) -> tuple[Expr, Expr]:
     attrs = call.attrs
     parts = (gamma, beta, mean, variance)
     if all(isinstance(p, Constant) for p in parts):
-        return _computed(*(p.array for p in parts), call=call)  # type: ignore[attr-defined]
+        return _computed(call, [p.array for p in parts if isinstance(p, Constant)])
     dtype = mean.struct_info.dtype
     deviation = sqrt(add(variance, const(attrs.epsilon, dtype)))
     scale = divide(gamma, deviation) if attrs.scale else divide(const(1.0, dtype), deviation)
@@ -46,11 +46,11 @@ def scale_and_shift(call: Call) -> tuple[Expr, Expr]:
     return scale, shift
 
 
-def _computed(gamma: Any, beta: Any, mean: Any, variance: Any, call: Call) -> tuple[Expr, Expr]:
+def _computed(call: Call, arrays: list[Any]) -> tuple[Expr, Expr]:
     """In double precision, rounded once."""
     attrs = call.attrs
     kind = dtype_of(call.args[3].struct_info.dtype).numpy
-    wide = [np.asarray(v).astype(np.float64) for v in (gamma, beta, mean, variance)]
+    wide = [v.astype(np.float64) for v in arrays]  # gamma, beta, mean, variance
     scale = 1.0 / np.sqrt(wide[3] + attrs.epsilon)
     if attrs.scale:
         scale = scale * wide[0]

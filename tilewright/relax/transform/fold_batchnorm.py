@@ -23,7 +23,7 @@ class _Folder(Forwarder):
         super().__init__()
         self.uses: dict[Var, int] = {}
         for binding in bindings_of(func):
-            for var in uses_of(binding.value):  # type: ignore[attr-defined]
+            for var in uses_of(binding.value):
                 self.uses[var] = self.uses.get(var, 0) + 1
         for var in uses_of(func.body.body):
             self.uses[var] = self.uses.get(var, 0) + 1

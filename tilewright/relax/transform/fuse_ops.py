@@ -99,7 +99,7 @@ class Graph:
         self._post_dominators()
 
     def _add(self, binding: Binding) -> None:
-        value = binding.value  # type: ignore[attr-defined]
+        value = binding.value
         if isinstance(binding, VarBinding):
             kind = self._kind(value)
             node = Node(len(self.nodes), binding, kind)
@@ -276,7 +276,7 @@ class _Rewriter(PyExprMutator):
             inner.update(b.var for b in members[:-1])
         self.builder_._begin_dataflow_block()
         for binding in block.bindings:
-            var: Var = binding.var  # type: ignore[attr-defined]
+            var: Var = binding.var
             if var in last:
                 self._emit_group(last[var])
             elif var not in inner:
@@ -327,9 +327,8 @@ def make_group_call(
         inner.append(VarBinding(var, remap.visit_expr(binding.value), span=binding.span))
         remap.var_remap[binding.var] = var
     body = SeqExpr((DataflowBlock(tuple(inner)),), inner[-1].var)
-    func = Function(
-        tuple(params), body, bindings[-1].var.struct_info, True, attrs or {"Primitive": True}
-    )  # type: ignore[arg-type]
+    result: Any = bindings[-1].var.struct_info
+    func = Function(tuple(params), body, result, True, attrs or {"Primitive": True})
     gvar = builder.add_func(func, name)
     call = Call(gvar, tuple(args), span=joined_span([b.value.span for b in bindings]))
     call._struct_info = bindings[-1].var.struct_info

@@ -96,7 +96,7 @@ class Merger:
                 self.buffers[param] = self._declare(param, param.name_hint)
                 self.inputs.append((self.buffers[param], index))
         *inner, last = [b for block in self.func.body.blocks for b in block.bindings]
-        if self.func.body.body is not last.var:  # type: ignore[attr-defined]
+        if self.func.body.body is not last.var:
             raise CompileError(f"the group {self.name} does not return its last value")
         for binding in inner:
             self._call(binding, False)
@@ -118,7 +118,7 @@ class Merger:
         )
 
     def _call(self, binding: Any, is_last: bool) -> None:
-        call: Call = binding.value
+        call: Any = binding.value
         kernel = renew_defs(self.mod[call.args[0]])
         outputs = self._results(binding.var, kernel, is_last)
         args: list[Any] = [*_items(call.args[1]), *outputs]
@@ -265,7 +265,7 @@ class _Rewriter(PyExprMutator):
             out = list(out.items)
         dims = _symbolic_arguments(own, call)
         values = [dims.get(v, v) for v in scalars]
-        return call_tir(gvar, args, out, values or None).replace(span=call.span)  # type: ignore[arg-type, no-any-return]
+        return call_tir(gvar, args, out, values or None).replace(span=call.span)
 
     def _kernel(
         self, func: Function, name: str

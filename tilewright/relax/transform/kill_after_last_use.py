@@ -6,7 +6,8 @@ from ...ir.op import Op
 from ...ir.transform import Pass
 from ..analysis.variables import uses_of
 from ..expr import Binding, Call, Function, MatchCast, SeqExpr, Tuple, TupleGetItem, Var, VarBinding
-from ..op.memory import kill_object, kill_storage, kill_tensor
+from ..op.memory import kill_storage, kill_tensor
+from ..op.vm import kill_object
 from ..struct_info import ObjectStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import function_level
 
@@ -33,16 +34,16 @@ def kill_after_last_use(seq: SeqExpr) -> SeqExpr:
     last: dict[Var, int] = {}
     held: dict[Var, set[Var]] = {}
     for index, binding in enumerate(bindings):
-        used = uses_of(binding.value)  # type: ignore[attr-defined]
+        used = uses_of(binding.value)
         shares = isinstance(binding, MatchCast) or isinstance(
             binding.value,
-            (Var, Tuple, TupleGetItem),  # type: ignore[attr-defined]
+            (Var, Tuple, TupleGetItem),
         )
         whole = {v for u in used for v in (u, *held.get(u, ()))}
         for var in whole:
             last[var] = index
-        held[binding.var] = whole if shares else _storages(binding, used)  # type: ignore[attr-defined]
-        last[binding.var] = index  # type: ignore[attr-defined]
+        held[binding.var] = whole if shares else _storages(binding, used)
+        last[binding.var] = index
     kept = {v for u in uses_of(seq.body) for v in (u, *held.get(u, ()))}
     values = {b.var: b.value for b in bindings if isinstance(b, VarBinding)}
     ends: dict[int, list[Call]] = {}
@@ -55,7 +56,7 @@ def kill_after_last_use(seq: SeqExpr) -> SeqExpr:
 
 def _storages(binding: Binding, used: list[Var]) -> set[Var]:
     """A tensor in a storage keeps the storage."""
-    value = binding.value  # type: ignore[attr-defined]
+    value = binding.value
     name = value.op.name if isinstance(value, Call) and isinstance(value.op, Op) else ""
     return set(used) if name.endswith(("alloc_tensor", "reshape", "view")) else set()
 

@@ -72,7 +72,7 @@ class _Lifter(PyExprMutator):
         info = call.op.struct_info
         pure = isinstance(info, FuncStructInfo) and info.purity
         invoke = invoke_pure_closure if pure else invoke_closure
-        return invoke(call.op, Tuple(call.args), (op.struct_info,)).replace(span=call.span)  # type: ignore[no-any-return]
+        return invoke(call.op, Tuple(call.args), (op.struct_info,)).replace(span=call.span)
 
 
 def _with_self(func: Function, var: Var, gvar: GlobalVar, captured: list[Var]) -> Expr:
@@ -101,6 +101,6 @@ def LambdaLift() -> Pass:
 def _has_local(func: Function) -> bool:
     from ..analysis.variables import bindings_of
 
-    values = [b.value for b in bindings_of(func)]  # type: ignore[attr-defined]
+    values = [b.value for b in bindings_of(func)]
     calls = [v for v in values if isinstance(v, Call) and isinstance(v.op, Var)]
     return bool(calls) or any(isinstance(v, Function) for v in values)

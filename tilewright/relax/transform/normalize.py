@@ -1,4 +1,4 @@
-"""Normalize: A-normal form with struct info everywhere; NormalizeGlobalVar: names as symbols say."""
+"""Normalize: A-normal form with struct info; NormalizeGlobalVar: names as the symbols say."""
 
 from __future__ import annotations
 

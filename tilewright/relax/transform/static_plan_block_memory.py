@@ -34,7 +34,7 @@ from ..expr import (
     Var,
     VarBinding,
 )
-from ..op.memory import alloc_storage, size_in_bytes, tensor_in_storage
+from ..op.memory import alloc_storage, alloc_tensor, size_in_bytes
 from ..struct_info import ObjectStructInfo, TensorStructInfo
 from ._pass import module_level
 
@@ -86,8 +86,8 @@ class Liveness:
             allocation.escapes = True
 
     def _visit(self, index: int, binding: Binding) -> None:
-        var: Var = binding.var  # type: ignore[attr-defined]
-        value: Expr = binding.value  # type: ignore[attr-defined]
+        var: Var = binding.var
+        value: Expr = binding.value
         if _is_alloc(value):
             made = Allocation(var, value, index, index)  # type: ignore[arg-type]
             self.allocations[var] = made
@@ -230,18 +230,18 @@ class Planner:
         before: dict[Var, list[Binding]],
     ) -> Iterator[Binding]:
         for binding in block.bindings:
-            var: Var = binding.var  # type: ignore[attr-defined]
+            var: Var = binding.var
             yield from before.get(var, ())
             allocation = allocations.get(var)
             if allocation is not None and allocation.storage is not None:
                 shape, dtype = allocation.call.args[0], allocation.call.args[1]
-                value = tensor_in_storage(allocation.storage, allocation.offset, shape, dtype)  # type: ignore[arg-type]
+                value = alloc_tensor(allocation.storage, allocation.offset, shape, dtype)  # type: ignore[arg-type]
                 yield VarBinding(var, value.replace(span=allocation.call.span), span=binding.span)
             else:
                 yield self._inner(binding)
 
     def _inner(self, binding: Binding) -> Binding:
-        value = binding.value  # type: ignore[attr-defined]
+        value = binding.value
         if not isinstance(value, If):
             return binding
         yes, no = self.sequence(value.true_branch), self.sequence(value.false_branch)

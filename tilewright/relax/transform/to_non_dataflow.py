@@ -53,6 +53,6 @@ def RemovePurityChecking() -> Pass:
 
     def rewrite(func: Function) -> Function:
         new: Function = _Impure().visit_expr(func)
-        return new.with_attr("relax.force_pure", True) if func.is_pure else new  # type: ignore[no-any-return]
+        return new.with_attr("relax.force_pure", True) if func.is_pure else new
 
     return function_level("RemovePurityChecking", rewrite)

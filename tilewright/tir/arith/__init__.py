@@ -19,3 +19,13 @@ from .region import (
     estimate_region_strict_bound,
     estimate_region_upper_bound,
 )  # fmt: skip
+
+__all__ = [
+    "Analyzer", "ConstIntBound", "ConstraintScope", "Extension", "IntSet", "IntervalSet",
+    "IterMapExpr", "IterMapLevel", "IterMapResult", "IterMark", "IterSplitExpr", "IterSumExpr",
+    "ModularSet", "ProofStrength", "detect_clip_bound", "detect_iter_map", "detect_linear_equation",
+    "estimate_region_lower_bound", "estimate_region_strict_bound", "estimate_region_upper_bound",
+    "eval_set", "inverse_affine_iter_map", "iter_map_simplify", "neg_inf",
+    "normalize_iter_map_to_expr", "normalize_to_iter_sum", "pos_inf", "simplify", "subspace_divide",
+    "union_lower_bound",
+]  # fmt: skip

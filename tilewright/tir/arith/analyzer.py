@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import deep_recursion
@@ -17,8 +17,8 @@ from .canonical import INDEX_TYPES
 from .simplifier import Simplifier
 from .terms import Sum
 
-if TYPE_CHECKING:
-    from .int_set import IntSet
+EVALUATE_SET: list[Callable[..., Any]] = []
+"""What `int_set` calls, put here by the module of sets, which stands above this one."""
 
 
 class ProofStrength(IntEnum):
@@ -166,11 +166,9 @@ class Analyzer:
         with deep_recursion():
             return self.modular.of(self.engine.sum(expr))
 
-    def int_set(self, expr: PrimExpr, dom_map: dict[Var, IntSet] | None = None) -> IntSet:
-        """The values of `expr` when variables run through the sets of `dom_map`."""
-        from .int_set import eval_set
-
-        return eval_set(self, expr, dom_map or {})
+    def int_set(self, expr: PrimExpr, dom_map: dict[Var, Any] | None = None) -> Any:
+        """The `IntSet` of the values of `expr` when variables run through those of `dom_map`."""
+        return EVALUATE_SET[0](self, expr, dom_map or {})
 
     def can_prove(self, expr: PrimExpr, strength: ProofStrength = ProofStrength.DEFAULT) -> bool:
         """True if `expr` holds whatever its variables are."""

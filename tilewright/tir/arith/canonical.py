@@ -64,10 +64,10 @@ class Canonical:
         plain = dtype_interval(expr.dtype)
         if type(expr) in (Add, Sub, Mul, FloorDiv, FloorMod, Min, Max) and "x" not in expr.dtype:
             wide = Canonical()
-            lifted = wide.sum(type(expr)(*(  # type: ignore[call-arg]
-                self._stand_in(wide, part) for part in (expr.a, expr.b)  # type: ignore[attr-defined]
-            )))  # fmt: skip
-            made = wide.bounds.of(lifted)
+            sides: Any = expr
+            parts = [self._stand_in(wide, part) for part in (sides.a, sides.b)]
+            make: Callable[..., PrimExpr] = type(expr)
+            made = wide.bounds.of(wide.sum(make(*parts)))
             return made if plain[0] <= made[0] and made[1] <= plain[1] else plain
         return opaque_interval(expr, self.interval)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from ...ir.expr import PrimExpr, Range, as_scalar
+from ...ir.functor import post_order_visit
 from .. import op as O
 from ..expr import FloorDiv, FloorMod, IterVar, Max, Min, Var
+from .analyzer import EVALUATE_SET, Analyzer
 from .canonical import INDEX_TYPES
+from .simplifier import same
 from .terms import Atom, Binary, Opaque, Product, Split, Sum
-
-if TYPE_CHECKING:
-    from .analyzer import Analyzer
+from .vectors import affine
 
 NEG_INF = Var("neg_inf", "handle")
 POS_INF = Var("pos_inf", "handle")
@@ -45,8 +46,6 @@ class IntSet:
     @staticmethod
     def vector(vec: PrimExpr) -> IntSet:
         """The values of the lanes of `vec`."""
-        from .analyzer import Analyzer
-
         return eval_set(Analyzer(), vec, {})
 
     @staticmethod
@@ -64,8 +63,6 @@ class IntSet:
 
     def is_single_point(self) -> bool:
         """True if both ends are the same."""
-        from .simplifier import same
-
         return same(self.min_value, self.max_value)
 
     def has_lower_bound(self) -> bool:
@@ -233,8 +230,6 @@ _ATOMS: dict[type[Atom], Callable[[Evaluator, Any], Ends]] = {
 
 def mentions(expr: Any, variables: Any) -> bool:
     """True if one of `variables` occurs in `expr`."""
-    from ...ir.functor import post_order_visit
-
     found: list[Any] = []
 
     def look(node: Any) -> None:
@@ -279,8 +274,6 @@ def as_set(ends: Ends) -> IntervalSet:
 
 def eval_set(analyzer: Analyzer, expr: PrimExpr, dom_map: Mapping[Any, Any]) -> IntervalSet:
     """The values of `expr` when variables run through the sets (or ranges) of `dom_map`."""
-    from .vectors import affine
-
     lanes = affine(expr)
     if lanes is not None:
         last = analyzer.simplify(lanes[0] + lanes[1] * (lanes[2] - 1))
@@ -312,8 +305,6 @@ def union(analyzer: Analyzer, sets: Iterable[Ends]) -> Ends:
 
 def union_lower_bound(sets: Iterable[IntSet]) -> IntervalSet:
     """An interval within the union of `sets`, as large as can be told."""
-    from .analyzer import Analyzer
-
     analyzer = Analyzer()
     result: IntervalSet | None = None
     for each in sets:
@@ -332,3 +323,6 @@ def _touching(analyzer: Analyzer, a: IntervalSet, b: IntervalSet) -> IntervalSet
                 one.min_value, analyzer.simplify(O.max(one.max_value, two.max_value))
             )
     return a
+
+
+EVALUATE_SET[:] = [eval_set]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ...ir.expr import IntImm, PrimExpr
+from ...ir.expr import IntImm, PrimExpr, as_scalar
 from ...ir.structural import structural_equal
 from .. import op as O
 from ..expr import (
@@ -85,7 +85,7 @@ class Rule:
 
 def rule(before: PrimExpr, after: Any, when: Callable[..., bool] | None = None) -> Rule:
     """Declares a rule; a plain number stands for a constant of the type at hand."""
-    return Rule(before, after if isinstance(after, PrimExpr) else O.as_scalar(after), when)
+    return Rule(before, after if isinstance(after, PrimExpr) else as_scalar(after), when)
 
 
 class RuleSet:
@@ -120,7 +120,7 @@ def match(pattern: PrimExpr, value: PrimExpr, bound: Binding) -> bool:
     if kind is Var:
         return _match_letter(pattern.name, value, bound)  # type: ignore[attr-defined]
     if kind is IntImm:
-        return O.const_value(value) == pattern.value  # type: ignore[attr-defined]
+        return bool(O.const_value(value) == pattern.value)  # type: ignore[attr-defined]
     if type(value) is not kind:
         return False
     return all(

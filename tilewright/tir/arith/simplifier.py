@@ -241,7 +241,7 @@ class Simplifier(Canonical):
             no = self.simplify(no)
         return yes, no
 
-    def _call(self, expr: Any) -> PrimExpr:
+    def _call_expr(self, expr: Any) -> PrimExpr:
         name = getattr(expr.op, "name", "")
         if name == "tir.if_then_else":
             return self._conditional(expr)
@@ -277,14 +277,15 @@ class Simplifier(Canonical):
         made: PrimExpr = expr if bound is None else self.simplify(bound)
         return made
 
-    def _let(self, expr: Any) -> PrimExpr:
+    def _let_expr(self, expr: Any) -> PrimExpr:
         value = self.simplify(expr.value)
         if isinstance(value, (IntImm, FloatImm, Var)) or expr.var.dtype in INDEX_TYPES:
             self.bindings[expr.var] = value
             return self.simplify(expr.body)
         body = self.simplify(expr.body)
         same_parts = value is expr.value and body is expr.body
-        return expr if same_parts else rebuild(expr, {"value": value, "body": body})
+        made: PrimExpr = expr
+        return made if same_parts else rebuild(made, {"value": value, "body": body})
 
     def _generic(self, expr: PrimExpr) -> PrimExpr:
         parts = []
@@ -360,7 +361,7 @@ def same(a: Any, b: Any) -> bool:
     kind = type(a)
     if kind is not type(b) or not isinstance(a, Node):
         return _same_values(a, b)
-    if kind.is_variable or (kind is Call and a.op is not b.op):
+    if kind.is_variable or (kind is Call and getattr(a, "op", None) is not getattr(b, "op", None)):
         return False
     if isinstance(a, PrimExpr) and a.dtype != b.dtype:
         return False
@@ -388,8 +389,8 @@ _SIMPLIFY: dict[type[PrimExpr], Callable[[Simplifier, Any], PrimExpr]] = {
     And: Simplifier._and,
     Or: Simplifier._or,
     Select: Simplifier._select,
-    Call: Simplifier._call,
-    Let: Simplifier._let,
+    Call: Simplifier._call_expr,
+    Let: Simplifier._let_expr,
     Ramp: Simplifier._generic,
     Broadcast: Simplifier._generic,
     BufferLoad: Simplifier._generic,

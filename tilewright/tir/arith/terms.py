@@ -180,7 +180,7 @@ class Binary(Atom):
         return (self.a, self.b)
 
     def _build(self) -> PrimExpr:
-        make: Callable[[PrimExpr, PrimExpr], PrimExpr] = self.kind  # type: ignore[assignment]
+        make: Callable[[PrimExpr, PrimExpr], PrimExpr] = self.kind
         return make(self.a.expr(), self.b.expr())
 
 
@@ -306,9 +306,9 @@ class Terms:
                     isinstance(other, Split)
                     and other.lower == atom.upper
                     and times * atom.lower == coefficient * atom.upper
-                    and other.base.key == atom.base.key
+                    and self._is_congruent(other.base, atom.base, atom.upper)
                 ):
-                    whole = self.split(atom.base, atom.lower, other.upper).scaled(coefficient)
+                    whole = self.split(other.base, atom.lower, other.upper).scaled(coefficient)
                     return self.add(_without(total, atom, other), whole)
             return None
         if coefficient % atom.lower:
@@ -318,6 +318,22 @@ class Terms:
             return None
         rest = self.add(_without(total, atom), atom.base, -factor)
         return self.add(rest, self.split(atom.base, 1, atom.lower).scaled(factor))
+
+    def _is_congruent(self, a: Sum, b: Sum, modulus: int) -> bool:
+        """True if `a` and `b` are plainly equal modulo `modulus`."""
+        return a.key == b.key or self._residue(a, modulus).key == self._residue(b, modulus).key
+
+    def _residue(self, total: Sum, modulus: int) -> Sum:
+        """A sum equal to `total` modulo `modulus`: `x % c` is `x` where `modulus` divides `c`."""
+        made = self.const(total.const % modulus, total.dtype)
+        for atom, coefficient in total.terms.items():
+            term = self.of(atom, coefficient)
+            if isinstance(atom, Split) and atom.lower == 1 and atom.upper is not None:
+                if coefficient * atom.upper % modulus == 0:
+                    term = self._residue(atom.base, modulus).scaled(coefficient)
+            made = self.add(made, term)
+        kept = {a: c % modulus for a, c in made.terms.items() if c % modulus}
+        return Sum(total.dtype, kept, made.const % modulus)
 
     def _merge_unknown(self, total: Sum, atom: Atom, coefficient: int) -> Sum | None:
         assert isinstance(atom, Binary)

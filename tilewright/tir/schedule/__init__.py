@@ -7,7 +7,7 @@ from .rv import BlockRV, ExprRV, LoopRV
 from .schedule import Schedule, install
 from .scope import BlockScope, Dependency, DepKind
 from .sref import StmtSRef
-from .state import ScheduleState
+from .state import ScheduleDebugMask, ScheduleState
 from .trace import Trace
 
 install(Schedule)

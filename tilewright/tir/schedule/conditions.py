@@ -75,6 +75,17 @@ def affine(state: ScheduleState, block: StmtSRef) -> bool:
     return answer
 
 
+def affine_within(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> bool:
+    """True if the bindings are affine in `loop` and the loops in it, those around it fixed."""
+    if block.realize is None:
+        return False
+    space = space_at(state, block)
+    inner = {space._variable(loop.loop.loop_var)}
+    inner |= {space._variable(at.loop.loop_var) for at in state.loops_of(block)
+              if at.is_under(loop)}  # fmt: skip
+    return is_affine(space, list(block.realize.iter_values), inner)
+
+
 def _same(a: list[Block | For | None], b: list[Block | For | None]) -> bool:
     return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
 

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import on
+from ...support.errors import ArgumentError
 from .. import op as T
 from ..analysis.access_region import get_block_read_write_region
 from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, Var
+from ..index_map import IndexMap
 from ..stmt import Block, BufferStore
 from .refusal import refuse
 from .rewrite import MapLoads, accesses
@@ -26,20 +28,44 @@ def single_store(block: StmtSRef) -> BufferStore:
     return stmt.body
 
 
-def axis_of_index(block: Block, indices: Sequence[PrimExpr], what: str) -> dict[Var, int]:
-    """The place at which each axis is an index. Refuses if the indices are not the axes, each
-    once, up to axes of one value and constant indices."""
+def axes_at(
+    block: Block, indices: Sequence[PrimExpr], what: str
+) -> Callable[[Sequence[PrimExpr]], dict[Var, PrimExpr]]:
+    """A function from values of the indices to the values of the axes that give them.
+
+    Refuses if the indices do not determine the axes.
+    """
     axes = {axis.var: axis for axis in block.iter_vars}
+    constants = unit_values(block)
     places: dict[Var, int] = {}
     for k, index in enumerate(indices):
         if isinstance(index, Var) and index in axes and index not in places:
             places[index] = k
         elif not T.is_const_int(index):
-            refuse(f"{what} at `{index}`, which is not an axis of its own", block)
+            return _axes_by_inverse(block, indices, what)
     for var, axis in axes.items():
         if var not in places and not is_unit(axis):
             refuse(f"{what} without its axis `{var.name}`", block)
-    return places
+    return lambda given: {**constants, **{v: given[k] for v, k in places.items()}}
+
+
+def _axes_by_inverse(
+    block: Block, indices: Sequence[PrimExpr], what: str
+) -> Callable[[Sequence[PrimExpr]], dict[Var, PrimExpr]]:
+    """The same for indices that are computed from the axes by a map with an inverse."""
+    axes = tuple(axis.var for axis in block.iter_vars)
+    extents = [axis.dom.extent for axis in block.iter_vars if axis.dom is not None]
+    starts = [axis.dom.min for axis in block.iter_vars if axis.dom is not None]
+    shown = ", ".join(str(i) for i in indices)
+    if len(extents) != len(axes) or not all(T.is_const_int(s, 0) for s in starts):
+        refuse(f"{what} at [{shown}], and its axes do not start at 0", block)
+    try:
+        back, _ = IndexMap(axes, tuple(indices)).non_surjective_inverse(extents)
+    except ArgumentError:
+        refuse(f"{what} at [{shown}], which does not determine its axes", block)
+    return lambda given: {
+        v: T.cast(value, v.dtype) for v, value in zip(axes, back.map_indices(given), strict=True)
+    }
 
 
 def is_unit(axis: IterVar) -> bool:

@@ -80,6 +80,9 @@ BlockOrLoop: TypeAlias = Annotated[StmtSRef, Role("a block or loop", True, _acce
 Expr: TypeAlias = Annotated[Any, Role("an integer", True, _accept_expr, "expr")]
 """For the function an `int`, or a `PrimExpr` if the program's own sizes are in it."""
 
+Value: TypeAlias = Annotated[Any, Role("a value", True, _accept_any, "value")]
+"""Plain data in which random integers may stand."""
+
 _PLAIN: dict[type, tuple[str, tuple[type, ...]]] = {
     int: ("an integer", (int,)),
     bool: ("True or False", (bool, int)),

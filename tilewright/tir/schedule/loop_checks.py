@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .. import op as T
 from ..expr import IterVarType
-from ..stmt import For, ForKind
-from .conditions import affine, require_affine, require_compact
+from ..stmt import ForKind
+from .conditions import affine, affine_within, require_affine, require_compact
 from .poly import variables_in
 from .refusal import refuse
 from .regions import is_covered
@@ -34,10 +34,14 @@ def require_parallelizable(state: ScheduleState, loop: StmtSRef, thread_tag: str
     in several iterations if its result is used within the iteration only."""
     root = state.scope_root(loop)
     for block in state.child_blocks(loop):
-        if not (affine(state, block) or is_private(state, block, loop, root)):
+        if not (
+            affine(state, block)
+            or affine_within(state, block, loop)
+            or is_private(state, block, loop, root)
+        ):
             require_affine(state, block)
         require_compact(state, (block,), root)
-        _require_independent(block, loop.loop, thread_tag)
+        _require_independent(block, loop, thread_tag)
 
 
 def is_private(state: ScheduleState, block: StmtSRef, loop: StmtSRef, root: StmtSRef) -> bool:
@@ -57,11 +61,11 @@ def is_private(state: ScheduleState, block: StmtSRef, loop: StmtSRef, root: Stmt
     return all(is_covered(state, c, [block]) for c in scope.consumers(block))
 
 
-def _require_independent(block: StmtSRef, loop: For, thread_tag: str) -> None:
+def _require_independent(block: StmtSRef, loop: StmtSRef, thread_tag: str) -> None:
     if block.realize is None:
         return
     for axis, value in zip(block.block.iter_vars, block.realize.iter_values, strict=True):
-        if loop.loop_var not in variables_in(value):
+        if loop.loop.loop_var not in variables_in(value):
             continue
         if axis.iter_type is IterVarType.DataPar:
             continue

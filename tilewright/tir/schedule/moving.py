@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from ...ir.expr import IntImm, PrimExpr
 from .. import op as T
 from ..buffer import Buffer
-from ..expr import IterVar, Var
+from ..expr import LT, IterVar, Var
 from ..stmt import Block, BlockRealize, BufferRegion, For, ForKind, SeqStmt, Stmt, stmt_seq
-from .poly import Interval, Poly, Space, constant, plus, times, value_of
+from .poly import Interval, Poly, Space, constant, plus, times, value_of, variables_in
 from .refusal import refuse
 from .regions import Box, extreme, loops_between, space_at, touched, unite
-from .rewrite import replace_statements
+from .rewrite import conjuncts, replace_statements, substitute
 from .sref import StmtSRef, holds, realizes_under
 from .state import ScheduleState
 
@@ -148,6 +148,8 @@ def _solve(
     terms = [(m, c) for m, c in p.items() if numbers.keys() & _variables(space, m)]
     if not terms:
         return
+    if _solve_split(space, numbers, p, interval, found):
+        return
     simple = all(len(m) == 1 and m[0] in numbers and c > 0 for m, c in terms)
     low, high = interval
     if not simple or low is None or high is None or width is None:
@@ -170,6 +172,28 @@ def _solve(
         if first != last or k + 1 == len(terms):
             return
         low, high = plus(low, times(first, scale), -1), plus(high, times(first, scale), -1)
+
+
+def _solve_split(
+    space: Space, numbers: dict[int, Var], p: Poly, interval: Interval, found: Ranges
+) -> bool:
+    """Narrows `v` where `p` is `v // c`, or all of `v % c`. False if it is neither."""
+    low, high = interval
+    if len(p) != 1 or low is None or high is None:
+        return False
+    ((m, scale),) = p.items()
+    atom = space.atoms[m[0]] if len(m) == 1 and scale == 1 else None
+    if atom is None or atom.kind not in ("//", "%"):
+        return False
+    inner, d = atom.args
+    ((n, k),) = inner.items() if len(inner) == 1 else (((), 0),)
+    if k != 1 or len(n) != 1 or n[0] not in numbers:
+        return False
+    last = plus(d, constant(-1))
+    if atom.kind == "%":
+        return not low and high == last
+    _narrow(space, found, numbers[n[0]], (times(low, d), plus(times(high, d), last)))
+    return True
 
 
 def _is_mixed_radix(space: Space, terms: list[tuple[tuple[int, ...], int]]) -> bool:
@@ -205,9 +229,17 @@ def _either(space: Space, a: Ranges, b: Ranges) -> Ranges:
 
 
 def nest_of(
-    space: Space, block: Block, ranges: Ranges, keep_units: bool, annotations: dict[str, object]
+    space: Space,
+    block: Block,
+    ranges: Ranges,
+    keep_units: bool,
+    annotations: dict[str, object],
+    old: BlockRealize | None = None,
 ) -> Stmt:
-    """Loops over `ranges` (the whole domain for axes without one) around the block."""
+    """Loops over `ranges` (the whole domain for axes without one) around the block.
+
+    `old`: how the block has run so far; its conditions are kept.
+    """
     values: list[PrimExpr] = []
     loops: list[tuple[Var, PrimExpr]] = []
     conditions: list[PrimExpr] = []
@@ -224,10 +256,45 @@ def nest_of(
         values.append(value)
         if is_part:
             conditions += _bounds(space, axis, value)
+    if old is not None:
+        conditions += _kept_conditions(space, old, values)
     body: Stmt = BlockRealize(tuple(values), T.all(*conditions), block)
     for var, size in reversed(loops):
         body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body, None, annotations)
     return body
+
+
+def _kept_conditions(
+    space: Space, old: BlockRealize, values: Sequence[PrimExpr]
+) -> list[PrimExpr]:
+    """The conditions of `old` in terms of the new values of the axes. Those which say no more
+    than an axis's domain go. Refuses if one depends on what is no axis."""
+    env: dict[Var, PrimExpr] = {
+        binding: value
+        for binding, value in zip(old.iter_values, values, strict=True)
+        if isinstance(binding, Var)
+    }
+    out: list[PrimExpr] = []
+    for condition in conjuncts(old.predicate):
+        if _is_domain(space, condition, old):
+            continue
+        if not set(variables_in(condition)) <= set(env):
+            refuse(f"the condition `{condition}` cannot be told from the block's axes", old.block)
+        out.append(substitute(condition, env))
+    return out
+
+
+def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
+    """True for `value < extent` of an axis and its binding."""
+    if not isinstance(condition, LT):
+        return False
+    for axis, value in zip(old.block.iter_vars, old.iter_values, strict=True):
+        if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
+            continue
+        same_value = space.poly(condition.a) == space.poly(value)
+        if same_value and space.poly(condition.b) == space.poly(axis.dom.extent):
+            return True
+    return False
 
 
 def _span(space: Space, axis: IterVar, interval: Interval | None) -> tuple[Poly, Poly, bool]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 from ...ir.node import PRINTERS
 from ...support.errors import ScheduleError
@@ -10,28 +11,22 @@ from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, For, Stmt
 from .sref import StmtSRef
 
+Culprit = StmtSRef | Stmt
+
 
 class Refusal(Exception):
     """A condition of a primitive that does not hold; `culprits` are what breaks it."""
 
-    def __init__(self, why: str, culprits: tuple[Stmt, ...], hint: str = "") -> None:
+    def __init__(self, why: str, culprits: tuple[Culprit, ...], hint: str = "") -> None:
         super().__init__(why)
         self.why = why
         self.culprits = culprits
         self.hint = hint
 
 
-def refuse(why: str, *culprits: StmtSRef | Stmt, hint: str = "") -> NoReturn:
+def refuse(why: str, *culprits: Culprit, hint: str = "") -> NoReturn:
     """Gives up the primitive; its caller raises `ScheduleError` with the program shown."""
-    raise Refusal(why, tuple(_statement(c) for c in culprits), hint)
-
-
-def _statement(culprit: StmtSRef | Stmt) -> Stmt:
-    if isinstance(culprit, StmtSRef):
-        if culprit.stmt is None:
-            return Stmt()
-        return culprit.stmt
-    return culprit
+    raise Refusal(why, culprits, hint)
 
 
 def describe(stmt: Stmt) -> str:
@@ -51,21 +46,41 @@ def schedule_error(
     """The error for users: primitive, reason, culprits, and the function with them marked."""
     if level == "none":
         return ScheduleError(f"{primitive}: the primitive does not apply here")
-    culprits = [c for c in refusal.culprits if type(c) is not Stmt]
+    culprits = [s for s in map(_statement, refusal.culprits) if s is not None]
     message = f"{primitive}: {refusal.why}"
     if culprits:
         message += f"\n  at {', '.join(describe(c) for c in culprits)}"
-    note = marked(func, culprits) if level == "detail" and func is not None else ""
+    note = marked(func, refusal.culprits) if level == "detail" and func is not None else ""
     return ScheduleError(message, note=note, hint=refusal.hint)
 
 
-def marked(func: PrimFunc, culprits: list[Stmt]) -> str:
-    """The function's script with the culprits underlined; empty without a printer."""
+def _statement(culprit: Culprit) -> Stmt | None:
+    """The statement as the program holds it: the realization of a block."""
+    if isinstance(culprit, StmtSRef):
+        return culprit.node if culprit.stmt is not None else None
+    return culprit
+
+
+def marked(func: PrimFunc, culprits: Sequence[Culprit]) -> str:
+    """The function's script with a remark at each culprit; empty without a printer."""
     if "script" not in PRINTERS:
         return ""
-    options: dict[str, Any] = {"obj_to_underline": culprits}
-    try:
-        text = func.script(**options)
-    except TypeError:
-        text = func.script()
-    return "in the function\n" + text
+    notes: dict[Stmt, str] = {}
+    for culprit in culprits:
+        stmt = _statement(culprit)
+        if stmt is not None:
+            remark = f"<-- {describe(stmt)}"
+            notes[_visible(func, culprit, stmt, remark)] = remark
+    return "in the function\n" + func.script(obj_to_annotate=notes)
+
+
+def _visible(func: PrimFunc, culprit: Culprit, stmt: Stmt, remark: str) -> Stmt:
+    """The statement, or the loop in whose line (`for i, j in grid(n, m)`) it is printed."""
+    at = culprit if isinstance(culprit, StmtSRef) else None
+    shown = stmt
+    while remark not in func.script(obj_to_annotate={shown: remark}):
+        at = at.parent if at is not None else None
+        if at is None or at.is_block or at.stmt is None:
+            return stmt
+        shown = at.stmt
+    return shown

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from ...ir.expr import PrimExpr, Range
 from ...ir.functor import Rewriter, Visitor, on
 from ...ir.node import Node
+from ...support.errors import InternalError
 from .. import expr as E
 from .. import op as T
 from ..buffer import Buffer
@@ -24,7 +25,8 @@ from ..stmt import (
     stmt_seq,
 )
 from .poly import Poly, Space, constant, plus
-from .sref import BODIES
+from .sref import BODIES, StmtSRef
+from .state import ScheduleState
 
 N = TypeVar("N", bound=Node)
 
@@ -319,3 +321,23 @@ def replace_statements(stmt: Stmt, table: Mapping[int, Stmt | None]) -> Stmt | N
     if isinstance(stmt, IfThenElse) and changes["then_case"] is None:
         changes["then_case"] = stmt_seq()
     return stmt.replace(**changes) if changes else stmt
+
+
+def exchange_everywhere(state: ScheduleState, block: StmtSRef, old: Buffer, new: Buffer) -> None:
+    """Puts `new` for `old` in the whole function of `block`: where it is allocated or a
+    parameter, and wherever it is accessed."""
+    home = next(
+        (at for at in block.ancestors() if at.is_block and old in at.block.alloc_buffers), None
+    )
+    if home is not None:
+        made, reuse = replace_buffer(home.block, {old: new})
+        state.replace(home, made, {**reuse, home.block: made})
+        return
+    var, func = state.function_of(block)
+    if all(b is not old for b in func.buffer_map.values()):
+        raise InternalError(f"`{old.name}` is neither allocated in the function nor a parameter")
+    root = state.roots[var.name_hint]
+    made, reuse = replace_buffer(root.block, {old: new})
+    state.replace(root, made, {**reuse, root.block: made})
+    changed = {p: new if b is old else b for p, b in func.buffer_map.items()}
+    state.set_function(var.name_hint, state.mod[var].replace(buffer_map=changed))

@@ -89,7 +89,9 @@ class Schedule:
         made.func_working_on = self.func_working_on
         made._trace = self._trace.copy() if self._trace is not None else None
         made._symbols = {
-            rv: twin.get(v, StmtSRef(None, None)) if isinstance(v, StmtSRef) else v
+            rv: twin.get(v, v if v.is_mark else StmtSRef(None, None))
+            if isinstance(v, StmtSRef)
+            else v
             for rv, v in self._symbols.items()
         }
         made._random = random.Random(self.fork_seed())
@@ -121,7 +123,7 @@ class Schedule:
                 f"{rand_var_or_stmt!r} is not a block or loop of this schedule",
                 hint="it may come from another schedule, or have been removed by remove_rv",
             )
-        if found.stmt is None:
+        if found.stmt is None and not found.is_mark:
             raise ScheduleError(
                 f"the {'block' if isinstance(rand_var_or_stmt, BlockRV) else 'loop'} is no longer "
                 "in the program: a primitive has replaced it",
@@ -168,7 +170,17 @@ class Schedule:
     def _resolve_one(self, param: Param, value: Any) -> Any:
         if value is None:
             return None
+        if param.role.rv == "value":
+            return self._evaluate_all(value)
         return self._evaluate(value) if param.role.rv == "expr" else self.get_sref(value)
+
+    def _evaluate_all(self, value: Any) -> Any:
+        """Plain data with the random integers in it evaluated."""
+        if isinstance(value, (list, tuple)):
+            return tuple(self._evaluate_all(v) for v in value)
+        if isinstance(value, dict):
+            return {k: self._evaluate_all(v) for k, v in value.items()}
+        return self._evaluate(value)
 
     def _new_rv(self, value: Any) -> Any:
         if isinstance(value, StmtSRef):

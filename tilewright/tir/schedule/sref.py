@@ -45,6 +45,11 @@ class StmtSRef:
         return f"sref of loop {self.stmt.loop_var.name}" if self.stmt else "sref of nothing"
 
     @property
+    def is_mark(self) -> bool:
+        """True for the two that stand for a place that is no loop."""
+        return self is ROOT_MARK or self is INLINE_MARK
+
+    @property
     def is_block(self) -> bool:
         """True if it refers to a block."""
         return isinstance(self.stmt, Block)
@@ -89,6 +94,12 @@ class StmtSRef:
         """True if `other` is an ancestor."""
         return any(at is other for at in self.ancestors())
 
+
+ROOT_MARK = StmtSRef(None, None)
+"""In place of a loop: the block stays where it is."""
+
+INLINE_MARK = StmtSRef(None, None)
+"""In place of a loop: the block is computed inline."""
 
 BODIES: dict[type[Stmt], tuple[str, ...]] = {
     For: ("body",),

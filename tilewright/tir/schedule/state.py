@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from ...ir.expr import GlobalVar, IntImm
@@ -17,6 +18,13 @@ from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, For, SeqStmt, Stmt, stmt_seq
 from .scope import BlockScope, scope_of
 from .sref import BODIES, StmtSRef, blocks_and_loops, realizes_under, substatements
+
+
+class ScheduleDebugMask(IntEnum):
+    """What a schedule would check after each primitive; its conditions are always checked."""
+
+    VERIFY_SREF_TREE = 1
+    VERIFY_CACHED_FLAGS = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,8 @@ def _variables(value: Any) -> Iterable[Any]:
     if isinstance(value, (list, tuple)):
         for item in value:
             yield from _variables(item)
+    elif isinstance(value, dict):
+        yield from _variables(tuple(value.values()))
     elif isinstance(value, PrimExpr) and not isinstance(value, Var):
         from .poly import variables_in
 
@@ -178,6 +180,8 @@ def _variables(value: Any) -> Iterable[Any]:
 def _replayed(value: Any, known: dict[int, Any]) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(_replayed(item, known) for item in value)
+    if isinstance(value, dict):
+        return {k: _replayed(v, known) for k, v in value.items()}
     if isinstance(value, PrimExpr) and not isinstance(value, Var):
         from .rewrite import substitute
 

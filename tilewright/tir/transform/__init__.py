@@ -1,6 +1,7 @@
 """The passes of TensorIR, one a file: each a factory of a `Pass`, with its work as `apply`."""
 
 from .base import prim_func_pass
+from .common_subexpr import CommonSubexprElimTIR
 from .compact_buffer import CompactBufferAllocation
 from .convert_blocks_to_opaque import ConvertBlocksToOpaque
 from .convert_for_loops_to_serial import ConvertForLoopsToSerial
@@ -17,3 +18,11 @@ from .remove_no_op import RemoveNoOp
 from .simplify import Simplify
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
+
+__all__ = [
+    "CommonSubexprElimTIR",
+    "CompactBufferAllocation", "ConvertBlocksToOpaque", "ConvertForLoopsToSerial", "ConvertSSA",
+    "FlattenBuffer", "LoopPartition", "LowerInitBlock", "LowerMatchBuffer", "LowerOpaqueBlock",
+    "MakePackedAPI", "MakeUnpackedAPI", "PlanAndUpdateBufferAllocationLocation", "RemoveNoOp",
+    "Simplify", "UnrollLoop", "VectorizeLoop", "prim_func_pass",
+]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...ir.functor import Rewriter, on
 from ...ir.node import Node
+from ..analysis.verify import verify_ssa
 from ..expr import Let, Var
 from ..function import PrimFunc
 from ..stmt import Allocate, AllocateConst, For, LetStmt
@@ -36,4 +37,6 @@ class _Ssa(Rewriter):
 @factory
 def ConvertSSA(func: PrimFunc) -> PrimFunc:
     """for i: A; for i: B   ->   for i: A; for i_1: B"""
+    if verify_ssa(func):
+        return func
     return func.replace(body=_Ssa().run(func.body))

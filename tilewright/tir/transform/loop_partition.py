@@ -66,8 +66,8 @@ class _Conditions(Visitor):
 
     @on(Call)
     def call(self, call: Call) -> None:
-        """What is likely."""
-        if getattr(call.op, "name", "") == "tir.likely":
+        """What is likely, and on what a choice between values depends, such as a border."""
+        if getattr(call.op, "name", "") in ("tir.likely", "tir.if_then_else"):
             self._condition(call.args[0])
         self.visit(call.args)
 
@@ -156,10 +156,13 @@ class _Assume(Rewriter):
 
     @on(Call)
     def call(self, node: Call) -> PrimExpr:
-        """likely(True) -> True"""
+        """likely(True) -> True; if_then_else(True, a, b) -> a"""
         new: Any = self.rewrite_children(node)
-        if getattr(new.op, "name", "") == "tir.likely" and isinstance(new.args[0], IntImm):
+        name = getattr(new.op, "name", "")
+        if name == "tir.likely" and isinstance(new.args[0], IntImm):
             return new.args[0]  # type: ignore[no-any-return]
+        if name == "tir.if_then_else" and O.is_const_int(new.args[0], 1):
+            return new.args[1]  # type: ignore[no-any-return]
         return new  # type: ignore[no-any-return]
 
 

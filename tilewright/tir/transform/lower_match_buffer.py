@@ -27,7 +27,7 @@ class _LowerMatch(Rewriter):
         """Records the views of the block, then rewrites it without them."""
         for match in block.match_buffers:
             self._record(match)
-        return self.rewrite_children(block.replace(match_buffers=()))  # type: ignore[no-any-return]
+        return self.rewrite_children(block.replace(match_buffers=()))
 
     def _record(self, match: MatchBufferRegion) -> None:
         view = match.buffer

@@ -77,7 +77,7 @@ def _allocated(buffer: Buffer, body: Stmt) -> Stmt:
 def _attributes(annotations: dict[str, Any], where: Any, body: Stmt) -> Stmt:
     for key, value in annotations.items():
         if key.startswith("pragma_"):
-            made = value if isinstance(value, Node) else _value(value)
+            made: Any = value if isinstance(value, Node) else _value(value)
             body = AttrStmt(where if isinstance(where, Var) else "pragma", key, made, body)
     return body
 

@@ -12,13 +12,13 @@ from typing import Any
 from ...ir.expr import GlobalVar, IntImm, PrimExpr
 from ...ir.functor import post_order_visit
 from ...ir.module import IRModule
-from ...ir.transform import Pass, PassContext, module_pass
+from ...ir.transform import ModulePass, Pass, PassContext, PassInfo
 from ...ir.type import PrimType
 from ...support.dtypes import dtype_of
 from .. import op as O
 from ..arith import Analyzer
 from ..buffer import Buffer, decl_buffer
-from ..expr import BufferLoad, Call, StringImm, Var, pointer
+from ..expr import BufferLoad, Call, StringImm, Var, as_indices, pointer
 from ..function import PrimFunc
 from ..stmt import AssertStmt, Evaluate, IfThenElse, LetStmt, SeqStmt, Stmt
 from ..stmt_functor import substitute
@@ -52,6 +52,7 @@ class _Wrapper:
         self.num_args = Var("num_args", "int32")
         self.result = Var("result", "handle")
         self.chain: list[Stmt] = []
+        self.positions = {p: index for index, p in enumerate(func.params)}
         self.bound: dict[Var, PrimExpr] = {}
         self.analyzer = Analyzer()
         self.tensors: dict[Var, PrimExpr] = {}
@@ -144,7 +145,7 @@ class _Wrapper:
 
     def _label(self, param: Var) -> str:
         buffer = self.func.buffer_map.get(param)
-        position = list(self.func.params).index(param)
+        position = self.positions[param]
         return f"argument {position} `{buffer.name if buffer is not None else param.name}`"
 
     def _handle(self, index: int, param: Var, kind: Var, name: str) -> None:
@@ -190,8 +191,8 @@ class _Wrapper:
         memory = self.let(name, _get("handle", self.tensors[param], 0, SHAPE), pointer("int64"))
         array = decl_buffer((buffer.ndim,), "int64", name, data=memory)
         return [
-            self.let(f"{buffer.name}_dim{i}", BufferLoad(array, (i,)))
-            for i in range(buffer.ndim)  # type: ignore[arg-type]
+            self.let(f"{buffer.name}_dim{i}", BufferLoad(array, as_indices((i,))))
+            for i in range(buffer.ndim)
         ]
 
     def _bind(self, var: Var, value: PrimExpr) -> None:
@@ -328,7 +329,6 @@ def _is_public(func: PrimFunc) -> bool:
     return "global_symbol" in func.attrs and not func.attrs.get("tir.is_packed", False)
 
 
-@module_pass(opt_level=0, name="tir.MakePackedAPI")
 def _make_packed(mod: IRModule, ctx: PassContext) -> IRModule:
     functions: dict[GlobalVar, Any] = {}
     for var, func in mod.items():
@@ -344,4 +344,4 @@ def _make_packed(mod: IRModule, ctx: PassContext) -> IRModule:
 
 def MakePackedAPI() -> Pass:
     """k(A: Buffer((n,)))   ->   k(A: pointer, n) and __tvm_ffi_k(self, args, num_args, result)"""
-    return _make_packed  # type: ignore[no-any-return]
+    return ModulePass(_make_packed, PassInfo(0, "tir.MakePackedAPI"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_
 
 from ...ir.expr import PrimExpr
 from ..expr import Var
@@ -46,7 +47,8 @@ def bare_kernel(func: PrimFunc) -> PrimFunc:
     """`func` with its arrays as plain addresses; itself if it has none."""
     pointers, scalars = kernel_params(func)
     params = (*pointers, *scalars)
-    if not func.buffer_map and params == func.params:
+    unchanged = len(params) == len(func.params) and all(map(is_, params, func.params))
+    if not func.buffer_map and unchanged:
         return func
     return func.replace(params=params, buffer_map={})
 

@@ -6,29 +6,72 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import Rewriter, on
-from ...ir.node import Node
+from ...ir.node import children
 from ...support.errors import CompileError
 from .. import op as O
+from ..arith.rules import MAKERS
 from ..buffer import Buffer
+from ..expr import Add, Mul, Sub, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, BufferStore, Evaluate, For, ForKind, Stmt, stmt_seq
-from ..stmt_functor import post_order_visit, renew_defs, substitute
+from ..stmt_functor import renew_defs
 from .base import factory
 
 LIMIT = 4096
 
 
 class _Unroll(Rewriter):
-    """Unrolls inner loops first, so that a body is simplified once before it is copied."""
+    """Copies bodies with the loops' variables replaced on the way down: once a copy."""
 
     def __init__(self) -> None:
         self.max_step = 0
         self.explicit = True
+        self.values: dict[Var, PrimExpr] = {}
+        self.tokens: dict[Var, object] = {}
+        self.uses: dict[int, tuple[Var, ...]] = {}
+        self.made: dict[Any, tuple[PrimExpr, PrimExpr]] = {}
 
-    @on(Buffer, PrimExpr)
-    def leaf(self, node: Node) -> Node:
-        """No loops within expressions."""
-        return node
+    @on(Var)
+    def variable(self, var: Var) -> PrimExpr:
+        """The value in this copy."""
+        return self.values.get(var, var)
+
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """Buffers are shared by the copies."""
+        return buffer
+
+    @on(PrimExpr)
+    def expression(self, expr: PrimExpr) -> PrimExpr:
+        """Made once for each combination of the variables that it depends on."""
+        uses = self._uses(expr)
+        if not uses:
+            return expr
+        key = (id(expr), *[self.tokens[var] for var in uses])
+        known = self.made.get(key)
+        if known is None:
+            known = self.made[key] = (expr, self._copied(expr))
+        return known[1]
+
+    def _copied(self, expr: PrimExpr) -> PrimExpr:
+        if type(expr) not in (Add, Sub, Mul):
+            return self.rewrite_children(expr)
+        parts: Any = expr
+        return MAKERS[type(expr)](self.rewrite(parts.a), self.rewrite(parts.b))
+
+    def _uses(self, expr: Any) -> tuple[Var, ...]:
+        """The variables of the loops around, being unrolled, that occur in `expr`."""
+        known = self.uses.get(id(expr))
+        if known is None:
+            found: dict[Var, None] = {}
+            for child in children(expr):
+                if isinstance(child, Var):
+                    if child in self.values:
+                        found[child] = None
+                elif isinstance(child, PrimExpr):
+                    found.update(dict.fromkeys(self._uses(child)))
+            known = self.uses[id(expr)] = tuple(found)
+        return known
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> Stmt:
@@ -47,62 +90,54 @@ class _Unroll(Rewriter):
     @on(For)
     def loop(self, loop: For) -> Stmt:
         """for i in unroll(2): f(i)   ->   f(0); f(1)"""
-        body: Stmt = self.rewrite(loop.body)
+        low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
         asked = loop.kind == ForKind.UNROLLED
-        if not asked and not self._is_small(loop, body):
-            return loop.replace(body=body)
-        if not isinstance(loop.extent, IntImm):
-            if asked:
-                return loop.replace(kind=ForKind.SERIAL, body=body)
-            return loop.replace(body=body)
-        if loop.extent.value > LIMIT:
+        if not isinstance(extent, IntImm) or not (asked or self._is_small(loop, extent.value)):
+            kind = ForKind.SERIAL if asked else loop.kind
+            return loop.replace(min=low, extent=extent, kind=kind, body=self.rewrite(loop.body))
+        if extent.value > LIMIT:
             raise CompileError(
-                f"loop `{loop.loop_var.name}` of {loop.extent.value} iterations is to be unrolled",
+                f"loop `{loop.loop_var.name}` of {extent.value} iterations is to be unrolled",
                 loop.span, hint=f"at most {LIMIT} iterations are",
             )  # fmt: skip
-        return _copies(loop, body, loop.extent.value)
+        return self._copies(loop, low, extent.value)
 
-    def _is_small(self, loop: For, body: Stmt) -> bool:
+    def _copies(self, loop: For, low: PrimExpr, count: int) -> Stmt:
+        defines = _defines(loop.body)
+        if loop.loop_var not in self.values:
+            self.uses = {}
+        copies: list[Stmt] = []
+        for step in range(count):
+            value = O.add(low, IntImm(loop.loop_var.dtype, step))
+            self.values[loop.loop_var] = value
+            self.tokens[loop.loop_var] = value.value if isinstance(value, IntImm) else object()
+            copy: Stmt = self.rewrite(loop.body)
+            copies.append(renew_defs(copy) if defines and step else copy)
+        return stmt_seq(*copies)
+
+    def _is_small(self, loop: For, count: int) -> bool:
         if not self.max_step or not self.explicit or loop.kind != ForKind.SERIAL:
             return False
-        if not isinstance(loop.extent, IntImm) or loop.annotations:
-            return False
-        return loop.extent.value * _steps(body) <= self.max_step
+        return not loop.annotations and count * _steps(loop.body) <= self.max_step
 
 
-def _steps(body: Stmt) -> int:
-    count = 0
-
-    def look(node: Node) -> None:
-        nonlocal count
-        count += isinstance(node, (BufferStore, Evaluate))
-        if isinstance(node, For):
-            count += LIMIT
-
-    post_order_visit(body, look)
-    return count
+def _steps(stmt: Any) -> int:
+    """Statements once everything inside is unrolled; loops of unknown length count a lot."""
+    if isinstance(stmt, For):
+        count = stmt.extent.value if isinstance(stmt.extent, IntImm) else LIMIT
+        return count * _steps(stmt.body)
+    if isinstance(stmt, (BufferStore, Evaluate)):
+        return 1
+    return sum(_steps(child) for child in children(stmt) if isinstance(child, Stmt))
 
 
-def _copies(loop: For, body: Stmt, count: int) -> Stmt:
-    defines = _defines(body)
-    copies: list[Stmt] = []
-    for step in range(count):
-        value: Any = O.add(loop.min, IntImm(loop.loop_var.dtype, step))
-        copy: Stmt = substitute(body, {loop.loop_var: value})
-        copies.append(renew_defs(copy) if defines and step else copy)
-    return stmt_seq(*copies)
-
-
-def _defines(body: Stmt) -> bool:
-    found: list[Node] = []
-
-    def look(node: Node) -> None:
-        kind = type(node)
-        if not kind.is_variable and any(f.is_definition for f in kind.fields):
-            found.append(node)
-
-    post_order_visit(body, look)
-    return bool(found)
+def _defines(stmt: Any) -> bool:
+    """True if a statement that stays defines a variable."""
+    if isinstance(stmt, For):
+        return stmt.kind != ForKind.UNROLLED or _defines(stmt.body)
+    if any(info.is_definition for info in type(stmt).fields):
+        return True
+    return any(_defines(child) for child in children(stmt) if isinstance(child, Stmt))
 
 
 @factory

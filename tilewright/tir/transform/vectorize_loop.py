@@ -60,6 +60,10 @@ from ..stmt_functor import post_order_visit, substitute
 from .base import factory
 
 
+VECTOR_REDUCE = "vector_reduce"
+"""The annotation of a serial loop that adds up into one element and may do so as a vector."""
+
+
 class _NoVector(Exception):
     """A statement has no vector form; the loop stays a loop."""
 
@@ -233,7 +237,7 @@ class _Lanes(Rewriter):
         args = tuple(self.rewrite(a) for a in call.args)
         wide = max(lanes_of(a) for a in args)
         if wide == 1:
-            return call.replace(args=args)  # type: ignore[no-any-return]
+            return call.replace(args=args)
         elementwise = isinstance(call.op, Op) and call.op.get_attr("numpy") is not None
         if not elementwise and name not in _ELEMENTWISE:
             raise _NoVector(f"{name} has no vector form")
@@ -309,7 +313,7 @@ class _Lanes(Rewriter):
                     continue
                 vector = widen(self.rewrite(other), self.lanes)
                 total = Call(store.buffer.dtype, name, (vector,))
-                return store.replace(value=MAKERS[type(value)](own, total))  # type: ignore[no-any-return]
+                return store.replace(value=MAKERS[type(value)](own, total))
         raise _NoVector("every lane stores to the same element")
 
     @on(IfThenElse)
@@ -349,9 +353,11 @@ class _Lanes(Rewriter):
         """True if a load that is the same in all lanes may lie outside its buffer."""
         return _any(
             cases,
-            lambda n: isinstance(n, BufferLoad)
-            and not any(_depends(i, self) for i in n.indices)
-            and not self._is_inside(n),
+            lambda n: (
+                isinstance(n, BufferLoad)
+                and not any(_depends(i, self) for i in n.indices)
+                and not self._is_inside(n)
+            ),
         )
 
     def _is_inside(self, load: BufferLoad) -> bool:
@@ -473,7 +479,7 @@ class _Vectorize(Rewriter):
         """for i in vectorized(4): A[i] = 0   ->   A[ramp(0, 1, 4)] = 0"""
         self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
         body: Stmt = self.rewrite(loop.body)
-        if loop.kind != ForKind.VECTORIZED:
+        if loop.kind != ForKind.VECTORIZED and VECTOR_REDUCE not in loop.annotations:
             return loop.replace(body=body)
         if not isinstance(loop.extent, IntImm):
             return loop.replace(kind=ForKind.SERIAL, body=body)

@@ -91,9 +91,7 @@ class _Sampler:
             index = op.cast(at, size.dtype)
             inside = op.all(inside, op.greater_equal(index, 0), op.less(index, size))
             own.append(index)
-        return op.if_then_else(
-            inside, self.data(n, c, *own), op.const(0, self.data.dtype)
-        )
+        return op.if_then_else(inside, self.data(n, c, *own), op.const(0, self.data.dtype))
 
 
 def grid_sample(
@@ -121,9 +119,7 @@ def grid_sample(
 
     def element(*i: PrimExpr) -> PrimExpr:
         batch, channel, at = i[0], i[1], i[2:]
-        points = [
-            sampler.pixel(op.cast(grid(batch, n - 1 - k, *at), kind), k) for k in range(n)
-        ]
+        points = [sampler.pixel(op.cast(grid(batch, n - 1 - k, *at), kind), k) for k in range(n)]
         return op.cast(blend(sampler, batch, channel, points), data.dtype)
 
     shape = [*data.shape[:2], *grid.shape[2:]]
@@ -196,7 +192,7 @@ def crop_and_resize(
     extrapolation_value: float | None = None,
     out_dtype: str | None = None,
 ) -> Tensor:
-    """The boxes (y1, x1, y2, x2, from 0 to 1) of the images `box_indices`, resized to `crop_size`."""
+    """The boxes (y1, x1, y2, x2, from 0 to 1) of the images `box_indices`, in `crop_size`."""
     if layout not in ("NCHW", "NHWC") or method not in ("bilinear", "nearest_neighbor"):
         raise ArgumentError(f"crop_and_resize: layout {layout!r} or method {method!r} is unknown")
     at = {letter: k for k, letter in enumerate(layout)}
@@ -212,7 +208,9 @@ def crop_and_resize(
         top = op.cast(offset(data.shape[at["HW"[k]]], -1), "float32")
         if op.is_const_int(crops[k], 1):
             return op.multiply(op.multiply(op.add(low, high), op.const(0.5, "float32")), top)
-        step = op.div(op.multiply(op.subtract(high, low), top), op.cast(offset(crops[k], -1), "float32"))
+        step = op.div(
+            op.multiply(op.subtract(high, low), top), op.cast(offset(crops[k], -1), "float32")
+        )
         return op.add(op.multiply(low, top), op.multiply(op.cast(place, "float32"), step))
 
     def element(*i: PrimExpr) -> PrimExpr:
@@ -223,7 +221,9 @@ def crop_and_resize(
         for k, p in enumerate(points):
             size = data.shape[at["HW"[k]]]
             top = op.cast(offset(size, -1), "float32")
-            inside = op.all(inside, op.greater_equal(p, op.const(0, p.dtype)), op.less_equal(p, top))
+            inside = op.all(
+                inside, op.greater_equal(p, op.const(0, p.dtype)), op.less_equal(p, top)
+            )
             low = op.round(p) if method == "nearest_neighbor" else op.floor(p)
             rest = op.subtract(p, low)
             high = op.min(op.add(low, op.const(1, p.dtype)), top)
@@ -242,5 +242,3 @@ def crop_and_resize(
         return op.cast(made, out_dtype or data.dtype)
 
     return compute(shape, element, "crop_and_resize", tag.INJECTIVE)
-
-

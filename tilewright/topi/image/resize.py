@@ -20,8 +20,15 @@ MODES = (
     "half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "tf_half_pixel_for_nn",
     "tf_crop_and_resize", "half_pixel_symmetric",
 )  # fmt: skip
-_METHODS = {"nearest_neighbor": "nearest", "nearest": "nearest", "linear": "linear",
-            "bilinear": "linear", "trilinear": "linear", "cubic": "cubic", "bicubic": "cubic"}  # fmt: skip
+_METHODS = {
+    "nearest_neighbor": "nearest",
+    "nearest": "nearest",
+    "linear": "linear",
+    "bilinear": "linear",
+    "trilinear": "linear",
+    "cubic": "cubic",
+    "bicubic": "cubic",
+}
 _ROUNDINGS = ("", "round", "round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 _F = "float32"
 
@@ -194,9 +201,7 @@ class _Axis:
         if self.options["exclude"]:
             zero = op.const(0, _F)
             weights = [
-                op.select(
-                    op.all(op.greater_equal(p, 0), op.less(p, self.size)), w, zero
-                )
+                op.select(op.all(op.greater_equal(p, 0), op.less(p, self.size)), w, zero)
                 for p, w in zip(places, weights, strict=True)
             ]
             total = weights[0] + weights[1] + weights[2] + weights[3]
@@ -242,9 +247,12 @@ def _resize(
         "rounding": rounding or ("round" if mode == "align_corners" else "floor"),
     }  # fmt: skip
     places = spatial_places(layout, n)
-    bounds = [roi(k) for k in range(2 * n)] if isinstance(roi, Tensor) else list(roi or [0.0] * 2 * n)
+    bounds = (
+        [roi(k) for k in range(2 * n)] if isinstance(roi, Tensor) else list(roi or [0.0] * 2 * n)
+    )
+    factors = list(scales) if scales else [None] * n
     axes = [
-        _Axis(data.shape[p], size[k], (bounds[k], bounds[n + k]), scales[k] if scales else None, options)
+        _Axis(data.shape[p], size[k], (bounds[k], bounds[n + k]), factors[k], options)
         for k, p in enumerate(places)
     ]  # fmt: skip
     shape: list[Any] = list(data.shape)

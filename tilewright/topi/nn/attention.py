@@ -40,7 +40,9 @@ def attention(
     if query.ndim != 4 or key.ndim != 4 or value.ndim != 4:
         raise ArgumentError("attention needs tensors of (batch, sequence, heads, size)")
     if causal_mask not in _MASKS:
-        raise ArgumentError(f"attention: causal_mask is TopLeft or BottomRight, found {causal_mask}")
+        raise ArgumentError(
+            f"attention: causal_mask is TopLeft or BottomRight, found {causal_mask}"
+        )
     batch, queries, heads, size = query.shape
     keys, shared = key.shape[1], _shared(heads, key.shape[2])
     kept, dtype = accumulator(query.dtype), index_dtype(query, key)
@@ -71,14 +73,15 @@ def attention(
         return made
 
     out = compute([batch, queries, heads, value.shape[3]], mixed, "attention", "batch_matmul")
-    return out if kept == query.dtype else cast(out, query.dtype)  # type: ignore[no-any-return]
+    return out if kept == query.dtype else cast(out, query.dtype)
 
 
 def _default_scale(size: PrimExpr, dtype: str) -> PrimExpr:
     known = const_or_none(size)
     if known is not None:
         return op.const(1 / math.sqrt(known) if known else 1.0, dtype)
-    return op.rsqrt(op.cast(size, dtype))
+    made: PrimExpr = op.rsqrt(op.cast(size, dtype))
+    return made
 
 
 def _shared(heads: PrimExpr, key_heads: PrimExpr) -> int:

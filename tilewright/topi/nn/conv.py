@@ -65,7 +65,9 @@ def strided(index: PrimExpr, stride: int, tap: Any, dilation: int) -> PrimExpr:
     return op.add(op.multiply(index, stride), op.multiply(tap, dilation))
 
 
-def _check(data: Tensor, filt: Tensor, in_channels: Any, per_group: Any, groups: int, out: Any) -> None:
+def _check(
+    data: Tensor, filt: Tensor, in_channels: Any, per_group: Any, groups: int, out: Any
+) -> None:
     have, want, outs = const_or_none(in_channels), const_or_none(per_group), const_or_none(out)
     if have is not None and want is not None and have != want * groups:
         raise ArgumentError(
@@ -126,7 +128,9 @@ class _Plan:
             (self.data, inp, "NC"), (self.kernel, filt, "OI"), (self.out, None, "NC"),
         ):  # fmt: skip
             if layout.axes != frozenset(axes + spatial):
-                raise ArgumentError(f"convolution over {spatial}: layout {layout.name} does not fit")
+                raise ArgumentError(
+                    f"convolution over {spatial}: layout {layout.name} does not fit"
+                )
             if tensor is not None and tensor.ndim != len(layout.parts):
                 raise ArgumentError(
                     f"convolution: `{tensor.name}` has {tensor.ndim} dimensions, "
@@ -228,8 +232,8 @@ def conv(
     groups: int = 1,
     data_layout: str = "",
     kernel_layout: str = "",
-    out_layout: str | None = None,
     out_dtype: str | None = None,
+    out_layout: str | None = None,
 ) -> Tensor:
     """The convolution (without flipping) of `inp` with `filt`, in `groups` of channels.
 
@@ -252,9 +256,7 @@ def conv(
     before, after = get_pad_tuple_generic(padding, kernel, dilations)
     source = padded(inp, [at[x] for x in spatial], before, after)
     extents = {
-        x: conv_extent(
-            inp.shape[at[x]], kernel[k], before[k], after[k], strides[k], dilations[k]
-        )
+        x: conv_extent(inp.shape[at[x]], kernel[k], before[k], after[k], strides[k], dilations[k])
         for k, x in enumerate(spatial)
     }
     channels = plan.channel_axes()
@@ -277,9 +279,7 @@ def conv(
         plan.within_group(channels).place(plan.kernel, "I", tap)
         out.place(plan.kernel, "O", tap)
         left, right = op.cast(source(*own), kept), op.cast(filt(*tap), kept)
-        made: PrimExpr = te.sum(
-            op.multiply(left, right), [*channels[:1], *taps, *channels[1:]]
-        )
+        made: PrimExpr = te.sum(op.multiply(left, right), [*channels[:1], *taps, *channels[1:]])
         return made
 
     attrs = {"strides": strides, "dilation": dilations, "groups": groups}
@@ -315,7 +315,7 @@ def conv1d(
 ) -> Tensor:
     """Convolution over one dimension."""
     return conv(
-        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, None, out_dtype
+        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, out_dtype
     )
 
 
@@ -330,9 +330,7 @@ def conv2d(
     out_dtype: str | None = None,
 ) -> Tensor:
     """Convolution over two dimensions."""
-    return conv(
-        data, kernel, strides, padding, dilation, 1, data_layout, kernel_layout, None, out_dtype
-    )
+    return conv(data, kernel, strides, padding, dilation, 1, data_layout, kernel_layout, out_dtype)
 
 
 def conv3d(
@@ -348,7 +346,7 @@ def conv3d(
 ) -> Tensor:
     """Convolution over three dimensions."""
     return conv(
-        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, None, out_dtype
+        data, kernel, strides, padding, dilation, groups, data_layout, kernel_layout, out_dtype
     )
 
 
@@ -361,7 +359,7 @@ def _named(layout: str, doc: str) -> Any:
         dilation: Any = 1,
         out_dtype: str | None = None,
     ) -> Tensor:
-        return conv(Input, Filter, stride, padding, dilation, 1, layout, "", None, out_dtype)
+        return conv(Input, Filter, stride, padding, dilation, 1, layout, "", out_dtype)
 
     operate.__name__ = operate.__qualname__ = f"conv{len(layout) - 2}d_{layout.lower()}"
     operate.__doc__ = doc
@@ -378,7 +376,7 @@ def _grouped(layout: str, doc: str) -> Any:
         groups: int = 1,
         out_dtype: str | None = None,
     ) -> Tensor:
-        return conv(Input, Filter, stride, padding, dilation, groups, layout, "", None, out_dtype)
+        return conv(Input, Filter, stride, padding, dilation, groups, layout, "", out_dtype)
 
     operate.__name__ = operate.__qualname__ = f"group_conv{len(layout) - 2}d_{layout.lower()}"
     operate.__doc__ = doc
@@ -474,4 +472,4 @@ def _depthwise(
         shape, element, "DepthwiseConv2d", f"depthwise_conv2d_{layout.lower()}",
         strides=strides, dilation=dilations,
     )  # fmt: skip
-    return made if kept == result else cast(made, result)  # type: ignore[no-any-return]
+    return made if kept == result else cast(made, result)

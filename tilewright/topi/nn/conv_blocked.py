@@ -44,7 +44,7 @@ def group_conv2d_NCHWc(
     inner, outer = (get_const_int(d) for d in kernel.shape[4:])
     return conv(
         data, kernel, stride, padding, dilation, groups, layout, f"OIHW{inner}i{outer}o",
-        out_layout, out_dtype,
+        out_dtype, out_layout,
     )  # fmt: skip
 
 
@@ -67,5 +67,5 @@ def depthwise_conv2d_NCHWc(
     channels = get_const_int(product([Input.shape[1], Input.shape[4]]))
     return conv(
         Input, Filter, stride, padding, dilation, channels, layout,
-        f"OIHW1i{get_const_int(Filter.shape[5])}o", out_layout, out_dtype,
+        f"OIHW1i{get_const_int(Filter.shape[5])}o", out_dtype, out_layout,
     )  # fmt: skip

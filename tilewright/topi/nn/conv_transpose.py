@@ -36,12 +36,12 @@ def conv_transpose(
     kernel: Tensor,
     stride: Any = 1,
     padding: Any = 0,
+    out_dtype: str | None = None,
     output_padding: Any = 0,
-    dilation: Any = 1,
     groups: int = 1,
+    dilation: Any = 1,
     data_layout: str = "",
     kernel_layout: str = "",
-    out_dtype: str | None = None,
 ) -> Tensor:
     """The transposed convolution, in groups; layouts default to NCHW and IOHW and their kin.
 
@@ -71,9 +71,7 @@ def conv_transpose(
     spans = [(t - 1) * d for t, d in zip(taps, dilations, strict=True)]
     outs = [
         no_negative(offset(op.multiply(offset(n, -1), s), span + 1 - b - a + e))
-        for n, s, span, b, a, e in zip(
-            size, strides, spans, before, after, extra, strict=True
-        )
+        for n, s, span, b, a, e in zip(size, strides, spans, before, after, extra, strict=True)
     ]
     spread = _spread(data, [at[x] for x in spatial], strides, spans, before, outs)
     dtype = index_dtype(data, kernel)
@@ -113,7 +111,7 @@ def conv_transpose(
         name if groups == 1 else f"group_{name}",
         strides=strides, dilation=dilations, groups=groups,
     )  # fmt: skip
-    return made if kept == result else cast(made, result)  # type: ignore[no-any-return]
+    return made if kept == result else cast(made, result)
 
 
 def _places(layout: str, letters: str) -> dict[str, int]:
@@ -161,9 +159,7 @@ def _plain(name: str, doc: str) -> Any:
         out_dtype: str | None,
         output_padding: Any,
     ) -> Tensor:
-        return conv_transpose(
-            Input, Filter, strides, padding, output_padding, out_dtype=out_dtype
-        )
+        return conv_transpose(Input, Filter, strides, padding, out_dtype, output_padding)
 
     operate.__name__ = operate.__qualname__ = name
     operate.__doc__ = doc
@@ -180,9 +176,7 @@ def _grouped(name: str, doc: str) -> Any:
         output_padding: Any,
         groups: int,
     ) -> Tensor:
-        return conv_transpose(
-            data, kernel, stride, padding, output_padding, 1, groups, out_dtype=out_dtype
-        )
+        return conv_transpose(data, kernel, stride, padding, out_dtype, output_padding, groups)
 
     operate.__name__ = operate.__qualname__ = name
     operate.__doc__ = doc

@@ -63,11 +63,13 @@ def product(
         total, extra = made, bias
         made = compute(
             shape,
-            lambda *i: op.add(total(*i), op.cast(extra(*broadcast_index(i, shape, extra.shape)), kept)),
+            lambda *i: op.add(
+                total(*i), op.cast(extra(*broadcast_index(i, shape, extra.shape)), kept)
+            ),
             "T_add",
             "broadcast",
         )
-    return made if kept == result else cast(made, result)  # type: ignore[no-any-return]
+    return made if kept == result else cast(made, result)
 
 
 def matmul(

@@ -75,7 +75,9 @@ silu = _operator("silu", _silu, "`x * sigmoid(x)`.")
 gelu = _operator("gelu", _gelu, "`x * (1 + erf(x / sqrt(2))) / 2`.")
 gelu_tanh = _operator("gelu_tanh", _gelu_tanh, "`gelu` approximated by `tanh`.")
 mish = _operator("mish", _mish, "`x * tanh(log(1 + exp(x)))`.")
-softsign = _operator("softsign", lambda x: op.div(x, op.add(_c(1, x), op.abs(x))), "`x / (1 + |x|)`.")
+softsign = _operator(
+    "softsign", lambda x: op.div(x, op.add(_c(1, x), op.abs(x))), "`x / (1 + |x|)`."
+)
 
 
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -133,9 +135,7 @@ def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return elementwise(x, in_float32(lambda v: _exponential(v, alpha, 1, alpha)), "T_celu")
 
 
-def selu(
-    x: Tensor, alpha: float = 1.6732632423543772, gamma: float = 1.0507009873554805
-) -> Tensor:
+def selu(x: Tensor, alpha: float = 1.6732632423543772, gamma: float = 1.0507009873554805) -> Tensor:
     """`gamma * elu(x, alpha)`."""
     return elementwise(x, in_float32(lambda v: _exponential(v, alpha, gamma, 1)), "T_selu")
 
@@ -152,9 +152,7 @@ def hard_sigmoid(x: Tensor, alpha: float = 0.2, beta: float = 0.5) -> Tensor:
 
 def hard_swish(x: Tensor) -> Tensor:
     """`x * hard_sigmoid(x, 1 / 6, 1 / 2)`."""
-    return elementwise(
-        x, lambda v: op.multiply(v, _hard_sigmoid(v, 1 / 6, 0.5)), "T_hard_swish"
-    )
+    return elementwise(x, lambda v: op.multiply(v, _hard_sigmoid(v, 1 / 6, 0.5)), "T_hard_swish")
 
 
 def dropout(x: Tensor, rate: float = 0.5) -> list[Tensor]:
@@ -207,5 +205,3 @@ def scale_shift_nhwc(Input: Tensor, Scale: Tensor, Shift: Tensor) -> Tensor:
 def scale_shift_nchwc(Input: Tensor, Scale: Tensor, Shift: Tensor) -> Tensor:
     """`Input * Scale + Shift` with a pair for each channel of blocks of channels."""
     return _scale_shift(Input, Scale, Shift, (1, 4))
-
-

@@ -21,7 +21,7 @@ __all__ = ["cross_entropy_with_logits", "nll_loss"]
 def nll_loss(
     predictions: Tensor, targets: Tensor, weights: Tensor, reduction: str, ignore_index: int
 ) -> Tensor:
-    """The negative log likelihood: `-weights[t] * predictions[n, t, ...]` for `t = targets[n, ...]`,
+    """The negative log likelihood: `-weights[t] * predictions[n, t, ...]`, `t = targets[n, ...]`,
     0 where that is `ignore_index`; `reduction` is none, sum, or mean (over the weights used)."""
     if reduction not in ("none", "sum", "mean"):
         raise ArgumentError(f"nll_loss: reduction is none, sum or mean, found {reduction!r}")

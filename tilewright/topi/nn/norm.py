@@ -79,9 +79,7 @@ def _normalized(
 
     def element(*i: PrimExpr) -> PrimExpr:
         centered = op.subtract(op.cast(data(*i), kept), mean(*i))
-        value = op.multiply(
-            centered, op.rsqrt(op.add(variance(*i), op.const(epsilon, kept)))
-        )
+        value = op.multiply(centered, op.rsqrt(op.add(variance(*i), op.const(epsilon, kept))))
         if gamma is not None:
             value = op.multiply(value, op.cast(gamma(*i), kept))
         if beta is not None:
@@ -199,9 +197,7 @@ def rms_norm(data: Tensor, weight: Tensor, axis: Any, epsilon: float = 1e-5) -> 
         mean = op.div(squares(*[i[k] for k in rest]), count)
         scale = op.rsqrt(op.add(mean, op.const(epsilon, kept)))
         value = op.multiply(op.cast(data(*i), kept), scale)
-        return op.cast(
-            op.multiply(value, op.cast(weight(*[i[k] for k in axes]), kept)), data.dtype
-        )
+        return op.cast(op.multiply(value, op.cast(weight(*[i[k] for k in axes]), kept)), data.dtype)
 
     return compute(data.shape, element, "T_rms_norm", tag.INJECTIVE)
 
@@ -333,5 +329,3 @@ def lrn(
         return op.cast(op.div(op.cast(data(*i), kept), low), data.dtype)
 
     return compute(data.shape, element, "T_lrn", tag.INJECTIVE)
-
-

@@ -53,7 +53,14 @@ def pool_extent(
 
 class _Window:
     def __init__(
-        self, data: Tensor, kernel: Any, stride: Any, dilation: Any, padding: Any, layout: str, n: int
+        self,
+        data: Tensor,
+        kernel: Any,
+        stride: Any,
+        dilation: Any,
+        padding: Any,
+        layout: str,
+        n: int,
     ) -> None:
         self.places = spatial_places(layout, n)
         self.kernel = numbers(kernel, n, "kernel")
@@ -178,9 +185,11 @@ def _pool(
 def _divided(total: PrimExpr, count: PrimExpr | int) -> PrimExpr:
     number = op.const(count, total.dtype) if isinstance(count, int) else op.cast(count, total.dtype)
     if is_float(total.dtype) and isinstance(count, int):
-        return op.multiply(total, op.const(1.0 / count, total.dtype)) if _is_power_of_two(
-            count
-        ) else op.div(total, number)
+        return (
+            op.multiply(total, op.const(1.0 / count, total.dtype))
+            if _is_power_of_two(count)
+            else op.div(total, number)
+        )
     return op.div(total, number)
 
 
@@ -270,7 +279,9 @@ class _Span:
     def __init__(self, extent: PrimExpr, out: Any, name: str) -> None:
         self.extent, self.out, dtype = extent, as_dim(out, extent.dtype), extent.dtype
         size, parts = const_or_none(extent), const_or_none(out)
-        self.even = parts == 1 or (size is not None and parts is not None and size % max(parts, 1) == 0)
+        self.even = parts == 1 or (
+            size is not None and parts is not None and size % max(parts, 1) == 0
+        )
         if parts == 1:
             length: Any = extent
         elif size is not None and parts is not None:
@@ -295,9 +306,7 @@ class _Span:
 
 
 def _longest(size: int, parts: int) -> int:
-    return max(
-        (-(-(i + 1) * size // parts) - i * size // parts for i in range(parts)), default=1
-    )
+    return max((-(-(i + 1) * size // parts) - i * size // parts for i in range(parts)), default=1)
 
 
 def _adaptive(data: Tensor, output_size: Any, pool_type: str, layout: str, n: int) -> Tensor:
@@ -366,5 +375,3 @@ def global_pool(data: Tensor, pool_type: str, layout: str = "NCHW") -> Tensor:
     """One window over all of the spatial dimensions."""
     count = _spatial_count(layout)
     return _adaptive(data, [1] * count, pool_type, layout, count)
-
-

@@ -28,9 +28,7 @@ class _Rows:
     def row(self, i: tuple[PrimExpr, ...]) -> tuple[PrimExpr, ...]:
         return i[: self.place] + i[self.place + 1 :]
 
-    def reduce(
-        self, reducer: Reducer, value: Callable[..., PrimExpr], name: str
-    ) -> Tensor:
+    def reduce(self, reducer: Reducer, value: Callable[..., PrimExpr], name: str) -> Tensor:
         k = reduce_over(self.x.shape[self.place], "k", index_dtype(self.x))
 
         def element(*i: PrimExpr) -> PrimExpr:
@@ -50,7 +48,8 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
 
     def exponential(*i: PrimExpr) -> PrimExpr:
         low = op.subtract(op.cast(x(*i), rows.kept), op.cast(high(*rows.row(i)), rows.kept))
-        return op.exp(low)
+        made: PrimExpr = op.exp(low)
+        return made
 
     exponentials = compute(x.shape, exponential, "T_softmax_exp", tag.INJECTIVE)
     total = rows.reduce(te.sum, lambda *i: exponentials(*i), "T_softmax_expsum")

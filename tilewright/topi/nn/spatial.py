@@ -231,12 +231,10 @@ def _scaled(data: Tensor, places: Sequence[int], scales: Sequence[float]) -> lis
         dim = data.shape[place]
         value = const_or_none(dim)
         if value is not None:
-            out.append(int(round(value * scale)))
+            out.append(round(value * scale))
         elif float(scale).is_integer():
             out.append(op.multiply(dim, as_dim(int(scale), index_dtype(data))))
         else:
             wide = op.multiply(op.cast(dim, "float64"), op.const(scale, "float64"))
             out.append(op.cast(op.round(wide), dim.dtype))
     return out
-
-

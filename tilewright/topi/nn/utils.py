@@ -25,9 +25,7 @@ def get_pad_tuple_generic(
         if padding == "VALID":
             return [0] * count, [0] * count
         if padding == "SAME":
-            total = [
-                (get_const_int(k) - 1) * d for k, d in zip(kernel, steps, strict=True)
-            ]
+            total = [(get_const_int(k) - 1) * d for k, d in zip(kernel, steps, strict=True)]
             return [(t + 1) // 2 for t in total], [t // 2 for t in total]
         raise ArgumentError(f"padding is numbers, VALID or SAME, found {padding!r}")
     if isinstance(padding, (tuple, list)) and len(padding) == 2 * count:
@@ -49,9 +47,7 @@ def get_pad_tuple1d(padding: Any, kernel: Sequence[Any]) -> tuple[int, int]:
     return before[0], after[0]
 
 
-def get_pad_tuple3d(
-    padding: Any, kernel: Sequence[Any]
-) -> tuple[int, int, int, int, int, int]:
+def get_pad_tuple3d(padding: Any, kernel: Sequence[Any]) -> tuple[int, int, int, int, int, int]:
     """Padding in front, on top, left, and behind, below, right of a window over three."""
     before, after = get_pad_tuple_generic(padding, kernel)
     return before[0], before[1], before[2], after[0], after[1], after[2]

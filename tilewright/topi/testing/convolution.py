@@ -15,14 +15,17 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _windows(data: Array, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Array:
+def _windows(
+    data: Array, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Array:
     """(N, C, out..., taps...) of data (N, C, ...)."""
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     axes = tuple(range(2, data.ndim))
-    views = np.lib.stride_tricks.sliding_window_view(data, spans, axes)  # type: ignore[call-overload]
+    views = np.lib.stride_tricks.sliding_window_view(data, spans, axes)
     steps = tuple(slice(None, None, s) for s in stride)
     taps = tuple(slice(None, None, d) for d in dilation)
-    picked: Array = views[(slice(None), slice(None), *steps, *taps)]
+    which = (slice(None), slice(None), *steps, *taps)
+    picked: Array = views[which]
     return picked
 
 
@@ -68,7 +71,8 @@ def conv2d_nhwc_python(
     made = conv2d_nchw_python(
         a_np.transpose(0, 3, 1, 2), w_np.transpose(3, 2, 0, 1), stride, padding, groups
     )
-    return made.transpose(0, 2, 3, 1)
+    last: Array = made.transpose(0, 2, 3, 1)
+    return last
 
 
 def conv_transpose_python(
@@ -96,7 +100,8 @@ def conv_transpose_python(
         own = data[:, g * per_in : (g + 1) * per_in].astype("float64")
         filt = weight[g * per_in : (g + 1) * per_in].astype("float64")
         for tap in np.ndindex(*taps):
-            value = np.tensordot(own, filt[(slice(None), slice(None), *tap)], ([1], [0]))
+            here: Any = (slice(None), slice(None), *tap)
+            value = np.tensordot(own, filt[here], ([1], [0]))
             place = tuple(
                 slice(t * d, t * d + (i - 1) * s + 1, s)
                 for t, d, i, s in zip(tap, steps, size, stride, strict=True)
@@ -104,7 +109,8 @@ def conv_transpose_python(
             target = (slice(None), slice(g * per_out, (g + 1) * per_out), *place)
             out[target] += np.moveaxis(value, -1, 1)
     crop = tuple(slice(b, w - a) for b, a, w in zip(before, after, whole, strict=True))
-    made: Array = out[(slice(None), slice(None), *crop)].astype(data.dtype)
+    inner = (slice(None), slice(None), *crop)
+    made: Array = out[inner].astype(data.dtype)
     return made
 
 

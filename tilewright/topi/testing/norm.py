@@ -66,7 +66,9 @@ def group_norm_python(
     return made
 
 
-def rms_norm_python(data: Array, weight: Array, axis: tuple[int, ...], epsilon: float = 1e-5) -> Array:
+def rms_norm_python(
+    data: Array, weight: Array, axis: tuple[int, ...], epsilon: float = 1e-5
+) -> Array:
     """Over the root of the mean square."""
     wide = data.astype("float64")
     value = wide / np.sqrt((wide * wide).mean(axis, keepdims=True) + epsilon)

@@ -48,7 +48,8 @@ def poolnd_python(
                 at, size, padding_before, padding_after, strict=True))  # fmt: skip
             counted += bordered if count_include_pad else inside
             if inside:
-                values.append(np_data[(slice(None), slice(None), *at)].astype("float64"))
+                here = (slice(None), slice(None), *at)
+                values.append(np_data[here].astype("float64"))
         target = (slice(None), slice(None), *place)
         if pool_type == "max":
             out[target] = np.max(values, 0) if values else -np.inf
@@ -67,6 +68,8 @@ def adaptive_pool_python(np_data: Array, out_size: Sequence[int], pool_type: str
             slice(p * d // o, -(-(p + 1) * d // o))
             for p, d, o in zip(place, size, out_size, strict=True)
         )
-        part = np_data[(slice(None), slice(None), *window)]
-        out[(slice(None), slice(None), *place)] = reduce(part, axis=tuple(range(2, part.ndim)))
+        inner: Any = (slice(None), slice(None), *window)
+        target: Any = (slice(None), slice(None), *place)
+        part = np_data[inner]
+        out[target] = reduce(part, axis=tuple(range(2, part.ndim)))
     return out

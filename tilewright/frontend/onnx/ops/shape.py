@@ -57,8 +57,7 @@ def constant_of_shape(n: NodeContext) -> Result:
     dtype = str(value.dtype)
     fill = n.const(value[0], dtype)
     if dims is None:
-        target = n.emit(R.tensor_to_shape(n[0]))
-        return R.full(target, fill, dtype)
+        raise n.needed(0, "the shape")
     if not any(isinstance(d, PrimExpr) for d in dims) and np.prod(dims, initial=1) <= 1024:
         return np.full(tuple(dims), value[0])
     return R.full(dims, fill, dtype)
@@ -70,7 +69,7 @@ def reshape(n: NodeContext) -> Result:
     known = n.known(0)
     target = n.dims(1, "the shape") if n.has(1) else [int(d) for d in n.attr("shape")]
     if target is None:
-        return R.reshape(n[0], n.emit(R.tensor_to_shape(n[1])))
+        raise n.needed(1, "the shape")
     if not n.attr("allowzero", 0):
         dims = n.shape(0)
         if any(isinstance(d, int) and d == 0 and i >= len(dims) for i, d in enumerate(target)):
@@ -135,7 +134,7 @@ def expand(n: NodeContext) -> Result:
     """Broadcast against a shape, both ways."""
     target = n.dims(1, "the shape")
     if target is None:
-        return R.broadcast_to(n[0], n.emit(R.tensor_to_shape(n[1])))
+        raise n.needed(1, "the shape")
     dims = n.shape(0)
     wide = max(len(dims), len(target))
     dims = [1] * (wide - len(dims)) + dims
@@ -152,8 +151,9 @@ def expand(n: NodeContext) -> Result:
 def range_(n: NodeContext) -> Result:
     """Numbers from a start, by a step, below a limit."""
     values = [n.known(i) for i in range(3)]
-    if any(v is None for v in values):
-        raise n.error("start, limit and step of Range must be known when the model is compiled")
+    for index, (value, what) in enumerate(zip(values, ("start", "limit", "step"), strict=True)):
+        if value is None:
+            raise n.needed(index, what)
     parts = [settle(v).reshape(-1)[0] for v in values if v is not None]
     dtype = n.dtype(0)
     if not any(isinstance(p, PrimExpr) for p in parts):

@@ -50,7 +50,7 @@ def split(n: NodeContext) -> Result:
     if sizes is None and n.has(1):
         sizes = n.dims(1, "the sizes of the parts")
         if sizes is None:
-            raise n.error("the sizes of the parts must be known when the model is compiled")
+            raise n.needed(1, "the sizes of the parts")
     count = int(n.attr("num_outputs", n.num_outputs))
     total = n.shape(0)[axis]
     if sizes is None:
@@ -86,11 +86,11 @@ def slice_(n: NodeContext) -> Result:
         found = [n.dims(i, what) for i, what in ((1, "starts"), (2, "ends"))]
         starts, ends = found  # type: ignore[assignment]
         if starts is None or ends is None:
-            return _dynamic_slice(n)
+            raise n.needed(1 if starts is None else 2, "the bounds")
         axes = n.dims(3, "axes") if n.has(3) else list(range(len(starts)))  # type: ignore[assignment]
         steps = n.dims(4, "steps") if n.has(4) else [1] * len(starts)  # type: ignore[assignment]
         if axes is None or steps is None:
-            raise n.error("axes and steps of Slice must be known when the model is compiled")
+            raise n.needed(3 if axes is None else 4, "axes and steps")
     rank = n.rank(0)
     axes = [n.normalize_axis(int(a), rank) for a in axes]
     known = n.known(0)
@@ -128,19 +128,6 @@ def _clamp(value: Any, size: Any, low: Any, high: Any) -> Any:
         moved = value + size if value < 0 else value
         return dimension(tir_op.max(low, tir_op.min(moved, high)))
     return dimension(tir_op.max(low, tir_op.min(value, high)))
-
-
-def _dynamic_slice(n: NodeContext) -> Expr:
-    rank = n.rank(0)
-    axes = n.dims(3, "axes") if n.has(3) else list(range(rank))
-    steps = n.dims(4, "steps") if n.has(4) else None
-    if axes is None:
-        raise n.error("axes of Slice must be known when the model is compiled")
-    order = [n.normalize_axis(int(a), rank) for a in axes]
-    if order != list(range(rank)):
-        raise n.error("a Slice with computed bounds must name every axis in order")
-    stride = n.const(np.asarray(steps or [1] * rank), "int64")
-    return R.dynamic_strided_slice(n[0], n[1], n[2], stride)
 
 
 @onnx_op("Gather")
@@ -248,14 +235,12 @@ def pad(n: NodeContext) -> Result:
     else:
         pads = n.dims(1, "pads") or []
         if n.known(1) is None:
-            raise n.error("pads must be known when the model is compiled")
-        fill = n.constant(2)
-        if n.has(2) and fill is None:
-            raise n.error("the value to pad with must be a constant")
+            raise n.needed(1, "pads")
+        fill = n.require_constant(2, "the value to pad with") if n.has(2) else None
         value = 0.0 if fill is None or fill.size == 0 else fill.reshape(-1)[0].item()
-    axes = n.dims(3, "axes") if n.has(3) else list(range(rank))
+    axes = n.require_constant(3, "axes").reshape(-1) if n.has(3) else np.arange(rank)
     begin, end = [0] * rank, [0] * rank
-    for position, axis in enumerate(axes or []):
+    for position, axis in enumerate(axes):
         where = n.normalize_axis(int(axis), rank)
         begin[where], end[where] = pads[position], pads[position + len(pads) // 2]
     return _padded(n, begin, end, n.attr("mode", "constant"), value)
@@ -311,7 +296,7 @@ def space_to_depth(n: NodeContext) -> Result:
 @onnx_op("Trilu")
 def trilu(n: NodeContext) -> Result:
     """The upper or lower triangle, from a diagonal."""
-    diagonal = n.constant(1)
+    diagonal = n.require_constant(1, "the diagonal") if n.has(1) else None
     k = 0 if diagonal is None else int(diagonal.reshape(-1)[0])
     return R.triu(n[0], k) if n.attr("upper", 1) else R.tril(n[0], k)
 

@@ -63,12 +63,20 @@ def conv(
     out = np.zeros((x.shape[0], w.shape[0], *sizes), wide)
     inputs, outputs = w.shape[1], w.shape[0] // groups
     for place in np.ndindex(*w.shape[2:]):
-        view = x[(slice(None), slice(None), *_window(place, sizes, strides, dilation))]
+        view = x[_inner(_window(place, sizes, strides, dilation))]
         for g in range(groups):
-            part = w[(slice(g * outputs, (g + 1) * outputs), slice(None), *place)]
+            part = w[_at(slice(g * outputs, (g + 1) * outputs), place)]
             chosen = view[:, g * inputs : (g + 1) * inputs]
             out[:, g * outputs : (g + 1) * outputs] += np.einsum("oi,ni...->no...", part, chosen)
     return to_layout(out, "NC" + spatial, out_layout).astype(kind.numpy)
+
+
+def _inner(window: Sequence[slice]) -> tuple[slice, ...]:
+    return (slice(None), slice(None), *window)
+
+
+def _at(rows: slice, place: Sequence[int]) -> tuple[Any, ...]:
+    return (rows, slice(None), *place)
 
 
 def _window(
@@ -105,10 +113,10 @@ def conv_transpose(
         window = _window(place, x.shape[2:], strides, dilation)
         for g in range(groups):
             rows = slice(g * inputs, (g + 1) * inputs)
-            part = np.einsum("io,ni...->no...", w[(rows, slice(None), *place)], x[:, rows])
-            out[(slice(None), slice(g * outputs, (g + 1) * outputs), *window)] += part
+            part = np.einsum("io,ni...->no...", w[_at(rows, place)], x[:, rows])
+            out[:, g * outputs : (g + 1) * outputs][_inner(window)] += part
     inner = [slice(padding[i], full[i] - padding[rank + i]) for i in range(rank)]
-    made = out[(slice(None), slice(None), *inner)]
+    made = out[_inner(inner)]
     return to_layout(made, "NC" + spatial, data_layout).astype(
         dtype_of(out_dtype or str(data.dtype)).numpy
     )
@@ -148,7 +156,7 @@ def pool(
     counted = np.zeros(grown.shape[2:])
     counted[tuple(slice(0, s) for s in inside.shape)] = inside
     windows = [_window(place, sizes, strides, dilation) for place in np.ndindex(*kernel)]
-    views = [grown[(slice(None), slice(None), *w)] for w in windows]
+    views = [grown[_inner(w)] for w in windows]
     if kind == "max":
         out = np.maximum.reduce(views)
     else:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..instruction import BlockOrLoop, primitive
+from ..instruction import BlockOrLoop, Value, primitive
 from ..refusal import refuse
 from ..state import ScheduleState
 
 
 @primitive
-def annotate(state: ScheduleState, block_or_loop: BlockOrLoop, ann_key: str, ann_val: Any) -> None:
+def annotate(
+    state: ScheduleState, block_or_loop: BlockOrLoop, ann_key: str, ann_val: Value
+) -> None:
     """Writes a note on a block or loop, replacing one of the same key.
 
     for i in range(n)   ->   for i in range(n, annotations={"pragma_unroll": 16})

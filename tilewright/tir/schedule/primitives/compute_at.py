@@ -14,7 +14,9 @@ from ..moving import (
     solve_axes,
 )
 from ..refusal import refuse
+from ..sref import INLINE_MARK
 from ..state import ScheduleState
+from .compute_inline import compute_inline
 
 
 @primitive
@@ -33,6 +35,10 @@ def compute_at(
     All consumers must be under the loop, and the block must not be an output of its scope.
     `index`: the place in the loop's body; -1 the last possible one, -2 the first.
     """
+    if loop.is_mark:
+        if loop is INLINE_MARK:
+            compute_inline(state, block)
+        return
     root = require_movable(state, block, loop)
     require_stage_pipeline(state, root)
     require_not_output(state, block, root)
@@ -48,5 +54,5 @@ def compute_at(
     stmt = block.block
     boxes = required_boxes(space, loop, consumers, "reads", [w.buffer for w in stmt.writes])
     ranges = solve_axes(space, stmt, stmt.writes, boxes)
-    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {})
+    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from ....ir.expr import PrimExpr
-from ...expr import BufferLoad, Var
+from ...expr import BufferLoad
 from ...stmt import BufferStore
 from ..conditions import require_complete, require_not_output, require_stage_pipeline
 from ..inlining import (
     InlineLoads,
-    axis_of_index,
+    axes_at,
     require_loads_only,
     single_store,
-    unit_values,
     without_buffer,
 )
 from ..instruction import Block, primitive
@@ -32,16 +31,13 @@ def compute_inline(state: ScheduleState, block: Block) -> None:
     root = state.scope_root(block)
     store = inlinable(state, block, root)
     buffer = store.buffer
-    places = axis_of_index(block.block, store.indices, f"`{buffer.name}` is stored")
-    constants = unit_values(block.block)
+    axes = axes_at(block.block, store.indices, f"`{buffer.name}` is stored")
     require_loads_only(root, buffer)
 
     def value_at(load: BufferLoad) -> PrimExpr | None:
         if load.buffer is not buffer:
             return None
-        env: dict[Var, PrimExpr] = dict(constants)
-        env.update((axis, load.indices[k]) for axis, k in places.items())
-        return substitute(store.value, env)
+        return substitute(store.value, axes(load.indices))
 
     body = replace_statements(root.block.body, {id(block.realize): None})
     if body is None:

@@ -16,8 +16,9 @@ from ..moving import (
 )
 from ..poly import variables_in
 from ..refusal import refuse
-from ..sref import StmtSRef
+from ..sref import INLINE_MARK, StmtSRef
 from ..state import ScheduleState
+from .reverse_compute_inline import reverse_compute_inline
 
 
 @primitive
@@ -36,6 +37,10 @@ def reverse_compute_at(
     Its producers must be under the loop (or before it), their reductions complete in one run of
     the loop's body. `index`: the place in the body; -1 the last possible one, -2 the first.
     """
+    if loop.is_mark:
+        if loop is INLINE_MARK:
+            reverse_compute_inline(state, block)
+        return
     root = require_movable(state, block, loop)
     require_stage_pipeline(state, root)
     scope = state.get_block_scope(root)
@@ -53,7 +58,7 @@ def reverse_compute_at(
                if any(w.buffer is r.buffer for p in inside for w in p.block.writes)]  # fmt: skip
     boxes = required_boxes(space, loop, inside, "writes", buffers)
     ranges = solve_axes(space, stmt, stmt.reads, boxes, exact=True)
-    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {})
+    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from ....ir.expr import PrimExpr
 from ....ir.functor import on
 from ... import op as T
@@ -11,20 +13,28 @@ from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferStore
 from ..conditions import require_complete, require_not_output, require_stage_pipeline
 from ..inlining import (
-    axis_of_index,
+    axes_at,
     require_loads_only,
     same_indices,
     single_store,
-    unit_values,
     with_regions,
     without_buffer,
 )
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..regions import space_at
-from ..rewrite import Folding, MapLoads, accesses, replace_statements, substitute
+from ..rewrite import (
+    Folding,
+    MapLoads,
+    accesses,
+    replace_statements,
+    simplify_condition,
+    substitute,
+)
 from ..sref import StmtSRef
 from ..state import ScheduleState
+
+AxesAt = Callable[[Sequence[PrimExpr]], dict[Var, PrimExpr]]
 
 
 @primitive
@@ -43,12 +53,13 @@ def reverse_compute_inline(state: ScheduleState, block: Block) -> None:
     store = single_store(block)
     producer, buffer = _producer(state, block, root)
     load = _only_load(block, store, buffer)
-    places = axis_of_index(block.block, load.indices, f"`{buffer.name}` is loaded")
+    axes = axes_at(block.block, load.indices, f"`{buffer.name}` is loaded")
     require_loads_only(root, buffer)
-    rewriter = _Forward(buffer, store, places, unit_values(block.block))
+    _require_inside(state, block, load)
+    rewriter = _Forward(buffer, store, axes)
     body = rewriter.run(producer.block.body)
     made = with_regions(producer.block.replace(body=body))
-    realize = _guarded(state, block, producer, places, made)
+    realize = _guarded(state, block, producer, axes, made)
     table = {id(block.realize): None, id(producer.realize): realize}
     inner = replace_statements(root.block.body, table)
     if inner is None:
@@ -83,6 +94,17 @@ def _only_load(block: StmtSRef, store: BufferStore, buffer: Buffer) -> BufferLoa
     return loads[0]
 
 
+def _require_inside(state: ScheduleState, block: StmtSRef, load: BufferLoad) -> None:
+    """Refuses a block that loads beyond the buffer's bounds (what it guards by a condition): the
+    producer never gets there, so that these instances would be lost."""
+    space = space_at(state, block, inside=True)
+    for index, size in zip(load.indices, load.buffer.shape, strict=True):
+        zero = T.const(0, index.dtype)
+        if space.can_prove_less(index, zero + size) and space.can_prove_less(zero, index + 1):
+            continue
+        refuse(f"the block loads `{load.buffer.name}` beyond its bounds", block)
+
+
 class _Forward(Folding):
     """Replaces stores to `buffer` by the consumer's store of what it makes of the value."""
 
@@ -90,11 +112,9 @@ class _Forward(Folding):
         self,
         buffer: Buffer,
         consumer: BufferStore,
-        places: dict[Var, int],
-        constants: dict[Var, PrimExpr],
+        axes: AxesAt,
     ) -> None:
-        self.buffer, self.consumer, self.places = buffer, consumer, places
-        self.constants = constants
+        self.buffer, self.consumer, self.axes = buffer, consumer, axes
 
     @on(BufferStore)
     def store(self, store: BufferStore) -> BufferStore:
@@ -102,7 +122,7 @@ class _Forward(Folding):
         if store.buffer is not self.buffer:
             return store
         value = store.value
-        env = {**self.constants, **{v: store.indices[k] for v, k in self.places.items()}}
+        env = self.axes(store.indices)
         # a variable stands for the value meanwhile: the value's axes are not the consumer's
         marked = Var("value", value.dtype)
         loads = MapLoads(lambda load: marked if load.buffer is self.buffer else None)
@@ -119,7 +139,7 @@ def _guarded(
     state: ScheduleState,
     block: StmtSRef,
     producer: StmtSRef,
-    places: dict[Var, int],
+    axes: AxesAt,
     made: BlockNode,
 ) -> BlockRealize:
     """The producer's realization, run only where the consumer would have run."""
@@ -130,14 +150,15 @@ def _guarded(
     env = {axis.var: value for axis, value in
            zip(producer.block.iter_vars, producer.realize.iter_values, strict=True)}  # fmt: skip
     predicate = producer.realize.predicate
-    axes = {axis.var: axis for axis in block.block.iter_vars}
-    for var, k in places.items():
-        dom = axes[var].dom
-        size = stores[0].buffer.shape[k]
-        if dom is None or (
-            T.is_const_int(dom.min, 0) and space.poly(dom.extent) == space.poly(size)
-        ):
+    for axis in producer.block.iter_vars:
+        if axis.dom is not None:
+            space.bind(axis.var, axis.dom.min, axis.dom.extent)
+    needed = axes(stores[0].indices)
+    for axis in block.block.iter_vars:
+        value = needed[axis.var]
+        if axis.dom is None:
             continue
-        value = substitute(stores[0].indices[k], env)
-        predicate = T.all(predicate, value >= dom.min, value < dom.min + dom.extent)
+        inside = T.all(value >= axis.dom.min, value < axis.dom.min + axis.dom.extent)
+        left = simplify_condition(space, inside)
+        predicate = T.all(predicate, substitute(left, env))
     return producer.realize.replace(block=made, predicate=predicate)

@@ -1,9 +1,12 @@
-"""Indices as sums of terms: just enough algebra to see that two differ by a constant."""
+"""What a block reads: boxes around indices that differ by constants."""
 
 from __future__ import annotations
 
-from ..ir.expr import IntImm, PrimExpr
+from ..ir.expr import IntImm, PrimExpr, Range
+from ..ir.structural import structural_equal
+from ..tir.buffer import Buffer
 from ..tir.expr import Add, Cast, Mul, Sub, Var
+from ..tir.stmt import BufferRegion
 
 Terms = dict[int, int]
 
@@ -37,3 +40,28 @@ def difference(a: PrimExpr, b: PrimExpr) -> int | None:
     if left is None or right is None or any(terms.values()):
         return None
     return left + right
+
+
+def union(buffer: Buffer, places: list[tuple[PrimExpr, ...]]) -> BufferRegion:
+    """The smallest box of constant size around `places`; whole dimensions where none is known."""
+    if len(places) == 1:
+        return BufferRegion(buffer, tuple([Range(i, IntImm(i.dtype, 1)) for i in places[0]]))
+    ranges = []
+    for axis, extent in enumerate(buffer.shape):
+        ranges.append(_hull([place[axis] for place in places], extent))
+    return BufferRegion(buffer, tuple(ranges))
+
+
+def _hull(indices: list[PrimExpr], extent: PrimExpr) -> Range:
+    first = indices[0]
+    lowest, least, most = first, 0, 0
+    for index in indices[1:]:
+        if index is first or structural_equal(index, first):
+            continue
+        apart = difference(index, first)
+        if apart is None:
+            return Range(IntImm(extent.dtype, 0), extent)
+        if apart < least:
+            lowest, least = index, apart
+        most = max(most, apart)
+    return Range(lowest, IntImm(lowest.dtype, most - least + 1))

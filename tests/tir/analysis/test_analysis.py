@@ -1,0 +1,168 @@
+"""What the analyses tell of small programs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tilewright import te, tir
+from tilewright.ir.expr import Range
+from tilewright.support.errors import ArgumentError, CompileError
+from tilewright.tir.analysis import (
+    assert_pure_function,
+    calculate_allocated_bytes,
+    calculate_workspace_bytes,
+    detect_buffer_access_lca,
+    estimate_tir_flops,
+    get_block_access_region,
+    get_block_read_write_region,
+    is_pure_function,
+    undefined_vars,
+    verify_ssa,
+    verify_well_formed,
+)  # fmt: skip
+from tilewright.tir.arith.simplifier import same
+from tilewright.tir.pipeline import lower
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from programs import PROGRAMS
+
+A = tir.decl_buffer((128, 128), name="A")
+B = tir.decl_buffer((128, 128), name="B")
+BY_DATA = {A.data: A, B.data: B}
+i, j, k, n = (tir.Var(name, "int32") for name in "ijkn")
+
+
+def box(region: tir.BufferRegion) -> list[tuple[Any, Any]]:
+    return [(r.min, r.extent) for r in region.region]
+
+
+def same_box(region: tir.BufferRegion, *expected: tuple[Any, Any]) -> bool:
+    ranges = [Range(lo, extent) for lo, extent in expected]
+    return all(
+        same(r.min, e.min) and same(r.extent, e.extent)
+        for r, e in zip(region.region, ranges, strict=True)
+    )
+
+
+def loop(var: tir.Var, extent: Any, body: tir.Stmt) -> tir.For:
+    return tir.For(var, 0, extent, tir.ForKind.SERIAL, body)
+
+
+def block(body: tir.Stmt, **options: Any) -> tir.Block:
+    return tir.Block((), (), (), "block", body, **options)
+
+
+def test_regions_relax_inner_loops() -> None:
+    store = tir.BufferStore(B, A[i * 16 + k, j * 2] + 1.0, (j, i * 16 + k))
+    reads, writes, opaque = get_block_access_region(block(loop(k, 16, store)), BY_DATA)
+    assert same_box(reads[0], (i * 16, 16), (j * 2, 1))
+    assert same_box(writes[0], (j, 1), (i * 16, 16))
+    assert opaque == ()
+
+
+def test_regions_join_accesses() -> None:
+    store = tir.BufferStore(B, A[i, j] + A[i + 2, j + 1], (i, j))
+    reads, _ = get_block_read_write_region(block(store), BY_DATA)
+    assert same_box(reads[0], (i, 3), (j, 2))
+
+
+def test_conditions_narrow_regions() -> None:
+    value = tir.if_then_else(tir.all(k >= 4, k < 12), A[k - 4, 0], 0.0)
+    body = loop(k, 16, tir.BufferStore(B, value, (k, 0)))
+    reads, _ = get_block_read_write_region(block(body), BY_DATA)
+    assert same_box(reads[0], (0, 8), (0, 1))
+
+
+def test_addresses_touch_everything() -> None:
+    body = tir.Evaluate(tir.call_extern("int32", "f", B))
+    _, _, opaque = get_block_access_region(block(body), BY_DATA)
+    assert [r.buffer for r in opaque] == [B]
+    reads, writes = get_block_read_write_region(block(body), BY_DATA)
+    assert same_box(reads[0], (0, 128), (0, 128)) and same_box(writes[0], (0, 128), (0, 128))
+
+
+def test_reduction_does_not_read_its_result() -> None:
+    update = tir.BufferStore(B, B[i, j] + A[i, k], (i, j))
+    init = tir.BufferStore(B, tir.const(0.0), (i, j))
+    reads, _, _ = get_block_access_region(block(update, init=init), BY_DATA)
+    assert [r.buffer for r in reads] == [A]
+
+
+def test_innermost_place_of_a_buffer() -> None:
+    func = PROGRAMS["matmul"]().func
+    lca = detect_buffer_access_lca(func)
+    places = {buffer.name: place for buffer, place in lca.items()}
+    local = places["C_local"]
+    assert isinstance(local, tir.For) and local.loop_var.name.startswith("j")
+
+
+def test_undefined_variables() -> None:
+    store = tir.BufferStore(B, A[i, k], (i, n))
+    found = undefined_vars(loop(k, 4, store), [i])
+    assert {var.name for var in found} == {"A", "B", "n"}
+    assert undefined_vars(PROGRAMS["symbolic_matmul_8"]().func) == ()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_are_well_formed_before_and_after(name: str) -> None:
+    func = PROGRAMS[name]().func
+    assert verify_well_formed(func)
+    assert verify_well_formed(lower(func))
+    assert all(verify_ssa(f) for f in lower(func).functions.values())
+
+
+BROKEN = {
+    "is used and not defined": loop(i, n, tir.BufferStore(B, A[i, i], (i, i))),
+    "is defined more than once": loop(i, 4, loop(i, 4, tir.BufferStore(B, A[i, i], (i, i)))),
+    "outside the scope that declares it": tir.BufferStore(
+        tir.decl_buffer((4,), name="C"), tir.const(0.0), (0,)
+    ),
+    "has 2 dimensions, indexed with 1": tir.BufferStore(B, tir.const(0.0), (0,)),
+    "uses the loop variable": loop(
+        i, 4,
+        tir.BlockRealize(
+            (0,), True,
+            tir.Block((tir.IterVar(Range(0, 4), "v"),), (), (), "b",
+                      tir.BufferStore(B, A[i, 0], (i, 0))),
+        ),
+    ),
+    "names a thread if and only if": tir.For(
+        i, 0, 4, tir.ForKind.THREAD_BINDING, tir.BufferStore(B, A[i, 0], (i, 0))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_broken_promises(text: str) -> None:
+    func = tir.PrimFunc((A, B), BROKEN[text])
+    assert not verify_well_formed(func, assert_mode=False)
+    with pytest.raises(CompileError, match=text):
+        verify_well_formed(func)
+
+
+def test_purity() -> None:
+    func = tir.PrimFunc((A, B), tir.BufferStore(B, A[0, 0], (0, 0)))
+    assert not is_pure_function(func)
+    with pytest.raises(CompileError, match="not pure"):
+        assert_pure_function(func)
+    assert is_pure_function(tir.PrimFunc((n,), tir.Evaluate(tir.ret(n + 1))))
+
+
+def test_flops() -> None:
+    a, b = te.placeholder((10, 7), name="A"), te.placeholder((7, 23), name="B")
+    axis = te.reduce_axis((0, 7), "k")
+    c = te.compute((10, 23), lambda x, y: te.sum(a[x, axis] * b[axis, y], axis=axis), name="C")
+    assert estimate_tir_flops(te.create_prim_func([a, b, c])) == 2 * 10 * 23 * 7
+    with pytest.raises(ArgumentError, match="is unknown"):
+        estimate_tir_flops(PROGRAMS["symbolic_elementwise_3"]().func)
+
+
+def test_allocated_bytes() -> None:
+    kernel = lower(PROGRAMS["two_stages"]().func)["main"]
+    assert calculate_allocated_bytes(kernel) == {"main": {"global": 7 * 32 * 4}}
+    assert calculate_workspace_bytes(kernel, 1000) == 1000

@@ -1,0 +1,62 @@
+"""Analyses of schedules and the checks that tests use."""
+
+import pytest
+
+from tests.tir.schedule.programs import elementwise, matmul
+from tilewright import te
+from tilewright.tir import Schedule
+from tilewright.tir.schedule import analysis
+from tilewright.tir.schedule.testing import (
+    assert_structural_equal_ignore_global_symbol,
+    verify_trace_roundtrip,
+)
+
+
+def test_has_block_and_output_block():
+    sch = Schedule(elementwise())
+    assert analysis.has_block(sch, "B")
+    assert not analysis.has_block(sch, "x")
+    assert analysis.is_output_block(sch, sch.get_block("D"))
+    assert not analysis.is_output_block(sch, sch.get_block("B"))
+
+
+def test_tensorize_loop_mapping():
+    sch = Schedule(matmul(32, 64, 16))
+    info = analysis.get_tensorize_loop_mapping(sch, sch.get_block("C"), matmul(8, 16, 4))
+    names = {ours.loop_var.name: theirs.loop_var.name for ours, theirs in info.loop_map.items()}
+    assert names == {"i": "i", "j": "j", "k": "k"}
+    small = matmul(5, 16, 4)
+    assert analysis.get_tensorize_loop_mapping(sch, sch.get_block("C"), small) is None
+    padded = analysis.get_tensorize_loop_mapping(sch, sch.get_block("C"), small, True)
+    assert padded.block_iter_paddings == (5, 1, 1)
+
+
+def test_suggest_index_map():
+    a = te.placeholder((8, 12), name="A")
+    func = te.create_prim_func([a, te.compute((8, 12), lambda i, j: a[i, j] + 1.0, name="B")])
+    sch = Schedule(func)
+    i, j = sch.get_loops("B")
+    i0, i1 = sch.split(i, [None, 4])
+    sch.reorder(i0, j, i1)
+    loops = [sch.get(l) for l in sch.get_loops("B")]
+    realize = sch.get_sref(sch.get_block("B")).realize
+    found = analysis.suggest_index_map(
+        func.buffers()[0], realize.iter_values, loops, realize.predicate
+    )
+    assert found.as_python() == "lambda i0, i1: [i0 // 4, i1, i0 % 4]"
+
+
+def test_round_trip_of_a_trace():
+    func = elementwise()
+    sch = Schedule(func)
+    sch.compute_inline("B")
+    sch.split(sch.get_loops("D")[0], [None, 4])
+    made = verify_trace_roundtrip(sch, func)
+    assert_structural_equal_ignore_global_symbol(made.func, sch.func)
+    with pytest.raises(ValueError, match="differ"):
+        verify_trace_roundtrip(sch, matmul_like())
+
+
+def matmul_like():
+    """The same blocks over another shape."""
+    return elementwise(20, 6)

@@ -1,0 +1,285 @@
+"""Well-formedness: what passes may rely on, as a table with one row a promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...ir.expr import GlobalVar
+from ...ir.module import IRModule
+from ...ir.op import Op
+from ...support.errors import CompileError, TVMError
+from ...tir.expr import Var as TirVar
+from ...tir.function import PrimFunc
+from ..base import Expr
+from ..dims import symbolic_vars
+from ..expr import (
+    Binding,
+    Call,
+    DataflowBlock,
+    DataflowVar,
+    Function,
+    If,
+    MatchCast,
+    SeqExpr,
+    Tuple,
+    TupleGetItem,
+    Var,
+    name_of,
+)
+from ..normalizer import is_leaf
+from ..struct_info import TupleStructInfo
+from .effects import contains_impure_call, is_impure_call
+from .relations import BaseCheckResult, definable_tir_vars_in_struct_info, struct_info_base_check
+from .variables import all_global_vars, bindings_of, uses_of
+
+Problems = Iterator[str]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One row: what is promised, and a function that yields how a function breaks it."""
+
+    name: str
+    text: str
+    check: Callable[[Function, IRModule], Problems]
+
+
+def _sequences(func: Function) -> Iterator[SeqExpr]:
+    """The function's body and all sequences and local functions' bodies within it."""
+    stack: list[Any] = [func.body]
+    while stack:
+        seq = stack.pop()
+        yield seq
+        for value in (*(b.value for b in seq.bindings()), seq.body):
+            if isinstance(value, Function):
+                stack.append(value.body)
+            elif isinstance(value, If):
+                stack += [value.true_branch, value.false_branch]
+
+
+def _defined_before_use(func: Function, mod: IRModule) -> Problems:
+    yield from _scope(func.body, set(func.params))
+
+
+def _scope(seq: SeqExpr, known: set[Var]) -> Problems:
+    known = set(known)
+    for block in seq.blocks:
+        local: set[Var] = set()
+        for binding in block.bindings:
+            yield from _binding_uses(binding, known | local if local else known)
+            (local if isinstance(binding.var, DataflowVar) else known).add(binding.var)
+    yield from _value_uses(seq.body, known)
+
+
+def _binding_uses(binding: Binding, known: set[Var]) -> Problems:
+    if isinstance(binding.value, Function):
+        inner = known | {binding.var} | set(binding.value.params)
+        yield from _scope(binding.value.body, inner)
+    else:
+        yield from _value_uses(binding.value, known)
+
+
+def _value_uses(value: Expr, known: set[Var]) -> Problems:
+    if isinstance(value, If):
+        yield from _value_uses(value.cond, known)
+        yield from _scope(value.true_branch, known)
+        yield from _scope(value.false_branch, known)
+    else:
+        for var in uses_of(value):
+            if var not in known:
+                yield f"variable `{var.name_hint}` is used where it is not defined"
+
+
+def _bound_once(func: Function, mod: IRModule) -> Problems:
+    seen = set(func.params)
+    for binding in bindings_of(func):
+        if binding.var in seen:
+            yield f"variable `{binding.var.name_hint}` is bound twice"
+        seen.add(binding.var)
+        if isinstance(binding.value, Function):
+            seen.update(binding.value.params)
+
+
+def _normal_form(func: Function, mod: IRModule) -> Problems:
+    for seq in _sequences(func):
+        for binding in seq.bindings():
+            yield from _nested(binding.value, binding.var.name_hint)
+        if not is_leaf(seq.body):
+            yield f"the result of a sequence is a {type(seq.body).__name__}, no variable"
+
+
+def _nested(value: Expr, name: str) -> Problems:
+    parts: tuple[Expr, ...] = ()
+    if isinstance(value, Call):
+        parts = value.args
+    elif isinstance(value, Tuple):
+        parts = value.items
+    elif isinstance(value, TupleGetItem):
+        parts = (value.tuple_value,)
+    elif isinstance(value, If):
+        parts = (value.cond,)
+    for part in parts:
+        if not is_leaf(part):
+            yield f"the value of `{name}` has a {type(part).__name__} as an argument"
+
+
+def _struct_info(func: Function, mod: IRModule) -> Problems:
+    for binding in bindings_of(func):
+        var = binding.var
+        if var.struct_info is None:
+            yield f"variable `{var.name_hint}` has no struct info"
+            continue
+        given = binding.struct_info if isinstance(binding, MatchCast) else None
+        try:
+            derived = given or binding.value.struct_info
+        except TVMError as error:
+            yield f"the value of `{var.name_hint}` is ill-typed: {error.message}"
+            continue
+        if struct_info_base_check(var.struct_info, derived) != BaseCheckResult.PASS:
+            yield f"variable `{var.name_hint}` is `{var.struct_info}`, its value `{derived}`"
+    result = func.body.struct_info
+    if struct_info_base_check(func.ret_struct_info, result) == BaseCheckResult.FAIL_L0:
+        yield f"the function returns `{func.ret_struct_info}`, its body gives `{result}`"
+
+
+def _dataflow(func: Function, mod: IRModule) -> Problems:
+    for seq in _sequences(func):
+        for block in seq.blocks:
+            for binding in block.bindings:
+                yield from _dataflow_binding(binding, isinstance(block, DataflowBlock), func)
+
+
+def _dataflow_binding(binding: Binding, inside: bool, func: Function) -> Problems:
+    name = binding.var.name_hint
+    if not inside:
+        if isinstance(binding.var, DataflowVar):
+            yield f"dataflow variable `{name}` is bound outside of a dataflow block"
+        return
+    if isinstance(binding.value, If):
+        yield f"the conditional `{name}` stands in a dataflow block"
+    forced = bool(func.attrs.get("relax.force_pure"))
+    if isinstance(binding.value, Call) and is_impure_call(binding.value) and not forced:
+        yield f"the call of `{name_of(binding.value.op)}` in a dataflow block has side effects"
+
+
+def _globals(func: Function, mod: IRModule) -> Problems:
+    for gvar in all_global_vars(func):
+        if len(mod) and gvar not in mod:
+            yield f"the module has no function `{gvar.name_hint}`"
+
+
+def _symbols(func: Function, mod: IRModule) -> Problems:
+    yield from _symbols_of(func, set())
+
+
+def _symbols_of(func: Function, outer: set[TirVar]) -> Problems:
+    known = set(outer)
+    for param in func.params:
+        if param.struct_info is not None:
+            known.update(definable_tir_vars_in_struct_info(param.struct_info))
+    for param in func.params:
+        yield from _unknown(param.struct_info, known, f"parameter `{param.name_hint}`")
+    for binding in bindings_of(func):
+        if isinstance(binding, MatchCast):
+            known.update(definable_tir_vars_in_struct_info(binding.struct_info))
+        if isinstance(binding.value, Function):
+            yield from _symbols_of(binding.value, known)
+        elif not isinstance(binding.value, If):
+            yield from _unknown(binding.value, known, f"the value of `{binding.var.name_hint}`")
+
+
+def _unknown(value: Any, known: set[TirVar], what: str) -> Problems:
+    for var in symbolic_vars(value):
+        if var not in known:
+            yield f"the symbolic dimension `{var.name}` in {what} is not bound"
+
+
+def _purity(func: Function, mod: IRModule) -> Problems:
+    promised = func.is_pure and not func.attrs.get("relax.force_pure")
+    if promised and contains_impure_call(func):
+        yield "the function is declared pure but has a call with side effects"
+
+
+def _kernels(func: Function, mod: IRModule) -> Problems:
+    for binding in bindings_of(func):
+        call = binding.value
+        if not isinstance(call, Call) or call.op is not Op.get("relax.call_tir"):
+            continue
+        kernel = mod[call.args[0]] if _is_in(call.args[0], mod) else None
+        if not isinstance(kernel, PrimFunc) or not isinstance(call.args[1], Tuple):
+            continue
+        info = call.sinfo_args[0]
+        outputs = len(info.items) if isinstance(info, TupleStructInfo) else 1
+        scalars = len(symbolic_args(call))
+        given = len(call.args[1].items) + outputs + scalars
+        if given != len(kernel.params):
+            yield (
+                f"kernel `{name_of(call.args[0])}` takes {len(kernel.params)} arguments, "
+                f"is called with {given}"
+            )
+
+
+def symbolic_args(call: Call) -> tuple[Any, ...]:
+    """The scalars that a `call_tir` passes."""
+    if len(call.args) < 3:
+        return ()
+    values = getattr(call.args[2], "values", None) or call.args[2].struct_info.values
+    return tuple(values or ())
+
+
+def _is_in(gvar: Expr, mod: IRModule) -> bool:
+    return isinstance(gvar, GlobalVar) and gvar in mod
+
+
+def _parameters(func: Function, mod: IRModule) -> Problems:
+    for param in func.params:
+        if isinstance(param, DataflowVar):
+            yield f"parameter `{param.name_hint}` is a dataflow variable"
+    if len(set(func.params)) != len(func.params):
+        yield "a variable is two parameters"
+
+
+PROMISES: tuple[Promise, ...] = (
+    Promise("parameters", "parameters are distinct plain variables", _parameters),
+    Promise("bound_once", "every variable is bound once", _bound_once),
+    Promise("scope", "every variable is used where it is defined", _defined_before_use),
+    Promise("normal_form", "arguments are variables, constants or names", _normal_form),
+    Promise("dataflow", "dataflow blocks have no effects and no branches", _dataflow),
+    Promise("globals", "every function called by name is in the module", _globals),
+    Promise("kernels", "kernels are called with as many arguments as they take", _kernels),
+    Promise("symbols", "every symbolic dimension is bound by a parameter or a cast", _symbols),
+    Promise("purity", "a pure function has no side effects", _purity),
+    Promise("struct_info", "a variable's struct info describes its value", _struct_info),
+)
+"""What every Relax function promises."""
+
+
+def problems(obj: IRModule | Function, check_struct_info: bool = True) -> list[str]:
+    """How a module or function breaks its promises, one text each."""
+    mod = obj if isinstance(obj, IRModule) else IRModule()
+    functions = mod.items() if isinstance(obj, IRModule) else [(GlobalVar("function"), obj)]
+    found: list[str] = []
+    for gvar, func in functions:
+        if not isinstance(func, Function):
+            continue
+        symbol = func.attrs.get("global_symbol", gvar.name_hint)
+        if isinstance(obj, IRModule) and symbol != gvar.name_hint:
+            found.append(f"function `{gvar.name_hint}` has the global symbol {symbol!r}")
+        for promise in PROMISES:
+            if promise.name != "struct_info" or check_struct_info:
+                found += [f"{gvar.name_hint}: {p}" for p in promise.check(func, mod)]
+    return found
+
+
+def well_formed(obj: IRModule | Function, check_struct_info: bool = True) -> bool:
+    """True if every promise holds."""
+    return not problems(obj, check_struct_info)
+
+
+def check_well_formed(obj: IRModule | Function, check_struct_info: bool = True) -> None:
+    """Raises `CompileError` that lists how `obj` breaks its promises, if it does."""
+    found = problems(obj, check_struct_info)
+    if found:
+        raise CompileError("the program is not well formed:\n  " + "\n  ".join(found[:20]))

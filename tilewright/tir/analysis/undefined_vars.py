@@ -1,0 +1,63 @@
+"""Variables that a piece of program uses and does not define."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...ir.functor import Visitor, on
+from ...ir.node import Node
+from ..buffer import Buffer
+from ..expr import Var
+
+
+class _Free(Visitor):
+    def __init__(self, defined: Iterable[Var]) -> None:
+        self.defined: set[Node] = set(defined)
+        self.free: dict[Var, None] = {}
+
+    @on(Node)
+    def node(self, node: Node) -> None:
+        """What a node's fields define is defined before it is looked at."""
+        for info in type(node).fields:
+            if info.is_definition:
+                self._define(getattr(node, info.name))
+            elif info.is_binders:
+                for binder in getattr(node, info.name):
+                    for inner in type(binder).fields:
+                        if inner.is_definition:
+                            self._define(getattr(binder, inner.name))
+        self.visit_children(node)
+
+    def _define(self, value: object) -> None:
+        if isinstance(value, Var):
+            self.defined.add(value)
+        elif isinstance(value, Buffer):
+            self.defined.add(value.data)
+        elif isinstance(value, tuple):
+            for item in value:
+                self._define(item)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                self._define(key)
+                self._define(item)
+                if isinstance(item, Buffer):
+                    for part in (*item.shape, *item.strides, item.elem_offset):
+                        self._define(part)
+
+    @on(Var)
+    def variable(self, var: Var) -> None:
+        """A use."""
+        if var not in self.defined:
+            self.free[var] = None
+
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> None:
+        """Using a buffer uses its memory, shape and strides."""
+        self.visit((buffer.data, buffer.shape, buffer.strides, buffer.elem_offset))
+
+
+def undefined_vars(node: Node, defs: Iterable[Var] = ()) -> tuple[Var, ...]:
+    """The variables that `node` uses and neither it nor `defs` defines, in order of use."""
+    finder = _Free(defs)
+    finder.walk(node)
+    return tuple(finder.free)

@@ -1,0 +1,235 @@
+"""The promises that every function keeps, one row a promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ...ir.functor import Visitor, on, post_order_visit
+from ...ir.module import IRModule
+from ...ir.node import Node
+from ...support.errors import CompileError
+from ..arith.canonical import INDEX_TYPES
+from ..buffer import Buffer
+from ..expr import BufferLoad, IterVarType, Let, Var
+from ..function import PrimFunc
+from ..stmt import (
+    Allocate,
+    AllocateConst,
+    Block,
+    BlockRealize,
+    BufferStore,
+    DeclBuffer,
+    For,
+    ForKind,
+    IfThenElse,
+    LetStmt,
+    While,
+)  # fmt: skip
+from .undefined_vars import undefined_vars
+
+Problems = Iterator[str]
+
+
+def _defined_before_use(func: PrimFunc) -> Problems:
+    for var in undefined_vars(func):
+        yield f"variable `{var.name}` is used and not defined"
+
+
+def _defined_once(func: PrimFunc) -> Problems:
+    for var in _redefined(func):
+        yield f"variable `{var.name}` is defined more than once"
+
+
+def _buffers_declared(func: PrimFunc) -> Problems:
+    finder = _Declared(func)
+    finder.walk(func.body)
+    for buffer in finder.missing:
+        yield f"buffer `{buffer.name}` is used outside the scope that declares it"
+
+
+def _block_values_match(func: PrimFunc) -> Problems:
+    for realize in _all(func, BlockRealize):
+        for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
+            if axis.var.dtype != value.dtype:
+                yield (
+                    f"axis `{axis.var.name}` of block `{realize.block.name_hint}` is of "
+                    f"{axis.var.dtype}, its value of {value.dtype}"
+                )
+
+
+def _init_needs_reduction(func: PrimFunc) -> Problems:
+    for block in _all(func, Block):
+        reduces = any(axis.iter_type == IterVarType.CommReduce for axis in block.iter_vars)
+        if block.init is not None and block.iter_vars and not reduces:
+            yield f"block `{block.name_hint}` has an init but no reduction axis"
+
+
+def _blocks_see_axes_only(func: PrimFunc) -> Problems:
+    loops: set[Var] = {loop.loop_var for loop in _all(func, For)}
+    for block in _all(func, Block):
+        if not block.iter_vars:
+            continue
+        inner = {loop.loop_var for loop in _all(block, For)}
+        for var in undefined_vars(block):
+            if var in loops and var not in inner:
+                yield f"block `{block.name_hint}` uses the loop variable `{var.name}` of outside"
+
+
+def _loops_have_index_variables(func: PrimFunc) -> Problems:
+    for loop in _all(func, For):
+        if loop.loop_var.dtype not in (*INDEX_TYPES, "int8", "int16", "uint32", "uint64"):
+            yield f"loop variable `{loop.loop_var.name}` is of {loop.loop_var.dtype}"
+        if (loop.kind == ForKind.THREAD_BINDING) != (loop.thread_binding is not None):
+            yield f"loop `{loop.loop_var.name}` names a thread if and only if it is bound to one"
+
+
+def _indices_match_rank(func: PrimFunc) -> Problems:
+    for access in (*_all(func, BufferLoad), *_all(func, BufferStore)):
+        if len(access.indices) != access.buffer.ndim:
+            yield (
+                f"buffer `{access.buffer.name}` has {access.buffer.ndim} dimensions, indexed "
+                f"with {len(access.indices)}"
+            )
+
+
+def _conditions_are_boolean(func: PrimFunc) -> Problems:
+    for node in (*_all(func, IfThenElse), *_all(func, While)):
+        if node.condition.dtype != "bool":
+            yield f"a condition is of {node.condition.dtype}: {node.condition}"
+
+
+PROMISES: tuple[tuple[str, Callable[[PrimFunc], Problems]], ...] = (
+    ("a variable is defined before it is used", _defined_before_use),
+    ("a variable is defined once", _defined_once),
+    ("a buffer is used within the scope that declares it", _buffers_declared),
+    ("the axes of a block have values of their types", _block_values_match),
+    ("only reductions have an init", _init_needs_reduction),
+    ("a block uses no loop variable of outside", _blocks_see_axes_only),
+    ("loop variables are integers; thread bindings are complete", _loops_have_index_variables),
+    ("an access has one index a dimension", _indices_match_rank),
+    ("a condition is one boolean", _conditions_are_boolean),
+)
+"""What `verify_well_formed` checks."""
+
+
+class _Declared(Visitor):
+    """Buffers in scope at each use. Flat views of declared memory need no declaration."""
+
+    def __init__(self, func: PrimFunc) -> None:
+        self.memory: set[Var] = {b.data for b in func.buffers()}
+        self.memory |= {p for p in func.params if p.dtype == "handle"}
+        self.missing: dict[Buffer, None] = {}
+
+    @on(Block)
+    def block(self, block: Block) -> None:
+        """Allocations and views hold within the block."""
+        before = set(self.memory)
+        self.memory |= {b.data for b in block.alloc_buffers}
+        for match in block.match_buffers:
+            self.visit(match.source)
+            self.memory.add(match.buffer.data)
+        self.visit((block.reads, block.writes, block.init, block.body))
+        self.memory = before
+
+    @on(Allocate, AllocateConst)
+    def allocate(self, node: Any) -> None:
+        """Memory holds within the body."""
+        before = set(self.memory)
+        self.memory.add(node.buffer_var)
+        self.visit(node.body)
+        self.memory = before
+
+    @on(LetStmt, Let)
+    def let(self, node: Any) -> None:
+        """An address may be named."""
+        self.visit(node.value)
+        if node.var.dtype == "handle":
+            self.memory.add(node.var)
+        self.visit(node.body)
+
+    @on(DeclBuffer)
+    def declare(self, node: DeclBuffer) -> None:
+        """A declaration of memory that exists."""
+        self.visit(node.body)
+
+    @on(Buffer)
+    def use(self, buffer: Buffer) -> None:
+        """A use."""
+        if buffer.data not in self.memory:
+            self.missing[buffer] = None
+
+
+def _all(root: Node, kind: type[Any]) -> list[Any]:
+    found: list[Any] = []
+    post_order_visit(root, lambda n: found.append(n) if isinstance(n, kind) else None)
+    return found
+
+
+_DEFINES: dict[type[Any], str] = {
+    For: "loop_var", LetStmt: "var", Let: "var", Allocate: "buffer_var",
+    AllocateConst: "buffer_var",
+}  # fmt: skip
+
+
+def _redefined(func: PrimFunc) -> list[Var]:
+    seen: set[Var] = set(func.params)
+    twice: list[Var] = []
+
+    def look(node: Any) -> None:
+        name = _DEFINES.get(type(node))
+        if name is None:
+            return
+        var = getattr(node, name)
+        if var in seen:
+            twice.append(var)
+        seen.add(var)
+
+    post_order_visit(func.body, look)
+    return twice
+
+
+def verify_ssa(func: PrimFunc) -> bool:
+    """True if every variable of `func` is defined once."""
+    return not _redefined(func)
+
+
+def verify_well_formed(func_or_mod: PrimFunc | IRModule, assert_mode: bool = True) -> bool:
+    """True if all promises are kept. With `assert_mode`, a broken one raises `CompileError`
+    that lists everything wrong."""
+    funcs = (
+        [func_or_mod] if isinstance(func_or_mod, PrimFunc)
+        else [f for f in func_or_mod.functions.values() if isinstance(f, PrimFunc)]
+    )  # fmt: skip
+    problems = [text for func in funcs for _, check in PROMISES for text in check(func)]
+    if problems and assert_mode:
+        raise CompileError("the program is not well formed: " + "; ".join(problems))
+    return not problems
+
+
+def verify_memory(func: PrimFunc) -> bool:
+    """True if code of the host touches no memory of a device: no array is accessed outside
+    thread bindings when the target is a GPU."""
+    target = func.attrs.get("target")
+    kind = str(getattr(getattr(target, "kind", None), "name", getattr(target, "kind", "")))
+    if kind not in ("cuda", "opencl", "vulkan", "metal", "rocm", "webgpu"):
+        return True
+    finder = _OutsideThreads()
+    finder.walk(func.body)
+    return not finder.found
+
+
+class _OutsideThreads(Visitor):
+    def __init__(self) -> None:
+        self.found = False
+
+    @on(For)
+    def loop(self, loop: For) -> None:
+        """Within a bound loop everything is the device's."""
+        if loop.kind != ForKind.THREAD_BINDING:
+            self.visit(loop.body)
+
+    @on(BufferLoad, BufferStore)
+    def access(self, access: Any) -> None:
+        """An access on the host."""
+        self.found = True

@@ -1,0 +1,130 @@
+"""Questions about schedules: whether a block is there, an output, or fits an instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...ir.expr import IntImm, PrimExpr
+from .. import op as T
+from ..buffer import Buffer
+from ..expr import Var
+from ..function import PrimFunc
+from ..index_map import IndexMap
+from ..stmt import BlockRealize, For, Stmt
+from .bindings import digits_of, is_affine
+from .conditions import output_blocks
+from .poly import Space, value_of
+from .rv import BlockRV
+from .schedule import Schedule
+from .state import require_function
+
+
+def has_block(sch: Schedule, block_name: str) -> bool:
+    """True if the function worked on has a block of that name."""
+    name = require_function(sch.mod, None, sch.func_working_on)
+    return bool(sch.state.blocks(block_name, sch.state.roots[name]))
+
+
+def is_output_block(sch: Schedule, block: BlockRV) -> bool:
+    """True if the block writes a buffer which lives longer than its scope."""
+    sref = sch.get_sref(block)
+    return sref in output_blocks(sch.state, sch.state.scope_root(sref))
+
+
+@dataclass(frozen=True)
+class TensorizeInfo:
+    """How an instruction fits a block: for each loop of the block that the instruction covers (by
+    its statement), the loop of the description; their axes in the description's order."""
+
+    loop_map: dict[For, For]
+    desc_loop_indexer: dict[For, int]
+    block_iter_paddings: tuple[int, ...] | None = None
+
+
+def get_tensorize_loop_mapping(
+    sch: Schedule, block: BlockRV, desc_func: PrimFunc, allow_padding: bool = False
+) -> TensorizeInfo | None:
+    """Which loops of the block correspond to the loops of an instruction's description, matched
+    from the innermost axes outwards by kind; None if the extents do not fit.
+
+    With `allow_padding` an extent may be rounded up; `block_iter_paddings` then says to what.
+    """
+    sref = sch.get_sref(block)
+    if sref.realize is None:
+        return None
+    desc_loops, desc = _description(desc_func.body)
+    if desc is None:
+        return None
+    ours = {at.loop.loop_var: at.loop for at in sch.state.loops_of(sref)}
+    left = list(zip(sref.block.iter_vars, sref.realize.iter_values, strict=True))
+    paddings = {axis.var: 1 for axis in sref.block.iter_vars}
+    loop_map: dict[For, For] = {}
+    theirs = list(zip(desc.block.iter_vars, desc.iter_values, strict=True))
+    for axis, value in reversed(theirs):
+        loop = next((l for l in desc_loops if l.loop_var is value), None)
+        found = next(
+            (k for k in reversed(range(len(left))) if left[k][0].iter_type == axis.iter_type), None
+        )
+        if loop is None or found is None:
+            return None
+        own, bound = left.pop(found)
+        target = ours.get(bound) if isinstance(bound, Var) else None
+        if target is None:
+            return None
+        size, unit = target.extent, loop.extent
+        if not isinstance(size, IntImm) or not isinstance(unit, IntImm):
+            return None
+        if size.value % unit.value:
+            if not allow_padding:
+                return None
+            paddings[own.var] = unit.value
+        loop_map[target] = loop
+    padded = tuple(paddings.values()) if any(p != 1 for p in paddings.values()) else None
+    return TensorizeInfo(loop_map, {l: k for k, l in enumerate(desc_loops)}, padded)
+
+
+def _description(body: Stmt) -> tuple[list[For], BlockRealize | None]:
+    """The loops of an instruction's description and the block in them."""
+    while isinstance(body, BlockRealize) and not body.iter_values:
+        body = body.block.body
+    loops: list[For] = []
+    while isinstance(body, For):
+        loops.append(body)
+        body = body.body
+    return loops, body if isinstance(body, BlockRealize) else None
+
+
+def suggest_index_map(
+    buffer: Buffer, indices: Sequence[PrimExpr], loops: Sequence[For], predicate: PrimExpr
+) -> IndexMap | None:
+    """A layout in which `indices`, accessed in the order of `loops`, come one after another.
+
+    None if it would be the layout that the buffer has, or the indices are not affine.
+    `predicate` does not matter to the order.
+    """
+    del buffer, predicate
+    space = Space()
+    for l in loops:
+        space.bind(l.loop_var, l.min, l.extent)
+    if not is_affine(space, list(indices), {space._variable(l.loop_var) for l in loops}):
+        return None
+    order = {space._variable(l.loop_var): k for k, l in enumerate(loops)}
+    parts = []
+    for place, index in enumerate(indices):
+        for digit in digits_of(space, space.joined(space.poly(index)), set(order)) or ():
+            scale, extent = value_of(digit.scale), value_of(digit.extent)
+            loop = max(order[v] for v in space.variables(dict(digit.source)))
+            if scale is None or extent is None:
+                return None
+            if extent > 1:
+                parts.append((loop, -(value_of(digit.lower) or 0), place, scale, extent))
+    axes = [Var(f"i{k}", i.dtype) for k, i in enumerate(indices)]
+    final = []
+    for _, _, place, scale, extent in sorted(parts):
+        outer = all(s <= scale for _, _, p, s, _ in parts if p == place)
+        part = T.floordiv(axes[place], scale)
+        final.append(part if outer else T.floormod(part, extent))
+    made = IndexMap(tuple(axes), tuple(final))
+    plain = len(final) == len(axes) and all(f is a for f, a in zip(final, axes, strict=True))
+    return None if plain else made

@@ -1,0 +1,88 @@
+"""Arguments that describe a layout: index maps, given as such or as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from ...ir.expr import PrimExpr, as_scalar
+from ...support.errors import ArgumentError
+from ..index_map import IndexMap
+from ..stmt import Block
+from .instruction import Role
+
+if TYPE_CHECKING:
+    from .schedule import Schedule
+
+
+def index_type(block: Block) -> str:
+    """The type that the block's axes have, or its buffers' sizes."""
+    if block.iter_vars:
+        return block.iter_vars[0].var.dtype
+    sizes = [d.dtype for r in (*block.writes, *block.reads) for d in r.buffer.shape]
+    return sizes[0] if sizes else "int32"
+
+
+def _map_of(value: Any, ndim: int | None, dtype: str) -> IndexMap:
+    if isinstance(value, IndexMap):
+        return value
+    if not isinstance(value, Callable):  # type: ignore[arg-type]
+        raise ArgumentError(f"expected an IndexMap or a function, found {type(value).__name__}")
+    return IndexMap.from_func(value, ndim, index_dtype=dtype)
+
+
+def _buffer_of(schedule: Schedule, given: dict[str, Any]) -> tuple[Block, Any]:
+    block = schedule.get(given["block"])
+    place = given.get("buffer", given.get("read_buffer_index", given.get("write_buffer_index")))
+    if isinstance(place, tuple):
+        side, k = place
+    else:
+        side, k = ("read" if "read_buffer_index" in given else "write"), place
+    return block, getattr(block, f"{side}s")[k].buffer
+
+
+def _accept_buffer_map(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    block, buffer = _buffer_of(schedule, given)
+    return _map_of(value, buffer.ndim, index_type(block))
+
+
+def _accept_block_map(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    block = schedule.get(given["block"])
+    return _map_of(value, len(block.iter_vars), index_type(block))
+
+
+def _accept_pad_value(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    """A number, or a function of the new indices, as an index map of one result."""
+    if value is None or isinstance(value, IndexMap):
+        return value
+    block, buffer = _buffer_of(schedule, given)
+    index_map = given["index_map"]
+    count = len(index_map.final_indices)
+    names = IndexMap.from_func(lambda *i: i, count, index_dtype=index_type(block))
+    axes = names.initial_indices
+    if isinstance(value, Callable):  # type: ignore[arg-type]
+        made = value(*axes)
+    else:
+        made = value
+    scalar: PrimExpr = as_scalar(made, buffer.dtype)
+    if scalar.dtype != buffer.dtype:
+        raise ArgumentError(
+            f"the padding of `{buffer.name}` is {scalar.dtype}, the buffer {buffer.dtype}"
+        )
+    return IndexMap(axes, (scalar,))
+
+
+BufferMap: TypeAlias = Annotated[
+    IndexMap, Role("an IndexMap or a function", False, _accept_buffer_map)
+]
+"""A map of the indices of the buffer that an earlier argument names."""
+
+BlockMap: TypeAlias = Annotated[
+    IndexMap, Role("an IndexMap or a function", False, _accept_block_map)
+]
+"""A map of the block's axes."""
+
+PadValue: TypeAlias = Annotated[
+    "IndexMap | None", Role("a number or a function of the new indices", False, _accept_pad_value)
+]
+"""What fills places that no old index reaches, as a map with one result."""

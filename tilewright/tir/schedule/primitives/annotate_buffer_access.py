@@ -1,0 +1,78 @@
+"""The primitive `annotate_buffer_access`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+from ....ir.expr import IntImm, Range
+from ....support.errors import ArgumentError
+from ... import op as T
+from ...index_map import IndexMap
+from ...stmt import BufferRegion
+from ..instruction import Block, Role, primitive
+from ..refusal import refuse
+from ..state import ScheduleState
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
+
+
+def _accept(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    """`lambda i, j: ((low, high), j)` as a map to low, high, low, high..."""
+    if isinstance(value, IndexMap):
+        return value
+    if not isinstance(value, Callable):  # type: ignore[arg-type]
+        raise ArgumentError("expected a function from the block's axes to ranges")
+    axes = schedule.get(given["block"]).iter_vars
+    dtype = axes[0].var.dtype if axes else "int32"
+
+    def flat(*indices: Any) -> list[Any]:
+        out = []
+        for part in value(*indices):
+            low, high = part if isinstance(part, (tuple, list)) else (part, part + 1)
+            out += [low, high]
+        return out
+
+    return IndexMap.from_func(flat, len(axes), index_dtype=dtype)
+
+
+Ranges = Annotated[IndexMap, Role("a function of the block's axes", False, _accept)]
+
+
+@primitive
+def annotate_buffer_access(
+    state: ScheduleState, block: Block, buffer_index: int, buf_type: str, gen_new_ranges: Ranges
+) -> None:
+    """Declares what a block reads or writes of one buffer, in place of what was found out.
+
+    reads(A[v_i])   ->   reads(A[v_i - 1 : v_i + 2])    # lambda i: [(i - 1, i + 2)]
+
+    Passes that compute the regions anew keep the declared one.
+    """
+    if buf_type not in ("read", "write"):
+        refuse(f'the kind of access is "read" or "write", not {buf_type!r}', block)
+    stmt = block.block
+    regions = list(getattr(stmt, f"{buf_type}s"))
+    if not 0 <= buffer_index < len(regions):
+        refuse(f"the block has {len(regions)} {buf_type} buffers, {buffer_index} is not one", block)
+    buffer = regions[buffer_index].buffer
+    ends = gen_new_ranges.map_indices([axis.var for axis in stmt.iter_vars])
+    if len(ends) != 2 * buffer.ndim:
+        refuse(f"{len(ends) // 2} ranges for `{buffer.name}` of {buffer.ndim} dimensions", block)
+    ranges = tuple(
+        Range(low, T.simplified(T.subtract(high, low)))
+        for low, high in zip(ends[::2], ends[1::2], strict=True)
+    )
+    regions[buffer_index] = BufferRegion(buffer, ranges)
+    key = f"explicit_{buf_type}_region"
+    known = tuple(stmt.annotations.get(key, ()))
+    marks = (*known, IntImm("int32", buffer_index)) if buffer_index not in [
+        int(k) for k in known
+    ] else known  # fmt: skip
+    state.replace(
+        block,
+        stmt.replace(
+            **{f"{buf_type}s": tuple(regions)}, annotations={**stmt.annotations, key: marks}
+        ),
+    )

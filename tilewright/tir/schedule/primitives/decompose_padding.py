@@ -1,0 +1,95 @@
+"""The primitive `decompose_padding`."""
+
+from __future__ import annotations
+
+from ....ir.expr import FloatImm, IntImm, PrimExpr
+from ... import op as T
+from ...expr import Call, IterVar, IterVarType, Var
+from ...stmt import Block as BlockNode
+from ...stmt import BlockRealize, BufferStore, For, Stmt, stmt_seq
+from ..conditions import require_complete
+from ..copies import fresh_name
+from ..inlining import with_regions
+from ..instruction import Block, Loop, primitive
+from ..poly import variables_in
+from ..refusal import refuse
+from ..regions import space_at
+from ..rewrite import conjuncts, replace_statements, simplify_condition, substitute
+from ..sref import StmtSRef
+from ..state import ScheduleState
+
+
+@primitive
+def decompose_padding(state: ScheduleState, block: Block, loop: Loop) -> Block:
+    """Makes of a block that pads one that fills with the constant, before `loop`, and one that
+    copies where there is something to copy.
+
+    for i: B[i] = A[i - 1] if 1 <= i < n else 0   ->   for i: B[i] = 0
+                                                       for i: where 1 <= i < n: B[i] = A[i - 1]
+
+    Returns the block that fills.
+    """
+    root = state.scope_root(block)
+    require_complete(state, block, root)
+    if not block.is_under(loop) or block.realize is None:
+        refuse("the loop is not around the block", loop, block)
+    store, condition, value, fill = _parts(block)
+    nest, filled = _fill_nest(state, block, loop, store, fill)
+    stmt = block.block
+    made = with_regions(stmt.replace(body=BufferStore(store.buffer, value, store.indices)))
+    env = {a.var: v for a, v in
+           zip(stmt.iter_vars, block.realize.iter_values, strict=True)}  # fmt: skip
+    inside = simplify_condition(space_at(state, block), substitute(condition, env))
+    realize = BlockRealize(block.realize.iter_values, T.all(block.realize.predicate, inside), made)
+    body = replace_statements(loop.loop, {id(block.realize): realize}) or loop.loop
+    table: dict[int, Stmt | None] = {id(loop.stmt): stmt_seq(nest, body)}
+    changed = root.block.replace(body=replace_statements(root.block.body, table))
+    state.replace(root, changed, {stmt: made, root.block: changed})
+    return state.srefs[id(filled)]
+
+
+def _parts(block: StmtSRef) -> tuple[BufferStore, PrimExpr, PrimExpr, PrimExpr]:
+    """The store, its condition, the value where it holds and the constant elsewhere."""
+    store = block.block.body
+    if not isinstance(store, BufferStore):
+        refuse("the block is not a single store", block)
+    call = store.value
+    if not isinstance(call, Call) or getattr(call.op, "name", "") != "tir.if_then_else":
+        refuse("the block does not store an if_then_else", block)
+    condition, value, fill = call.args
+    if not isinstance(fill, (IntImm, FloatImm)):
+        refuse("what the block stores elsewhere is not a constant", block)
+    return store, condition, value, fill  # type: ignore[return-value]
+
+
+def _fill_nest(
+    state: ScheduleState, block: StmtSRef, loop: StmtSRef, store: BufferStore, fill: PrimExpr
+) -> tuple[Stmt, BlockNode]:
+    """The loops from `loop` inwards around a block that stores the constant."""
+    if block.realize is None:
+        raise TypeError("a block without realization")
+    loops = [at for at in block.ancestors() if not at.is_block and
+             (at is loop or at.is_under(loop))]  # fmt: skip
+    fresh: dict[Var, PrimExpr] = {
+        at.loop.loop_var: at.loop.loop_var.copy_with_name(at.loop.loop_var.name) for at in loops
+    }
+    axes = [IterVar(a.dom, a.var.copy_with_name(a.var.name), IterVarType.DataPar)
+            for a in block.block.iter_vars]  # fmt: skip
+    rename: dict[Var, PrimExpr] = {
+        a.var: b.var for a, b in zip(block.block.iter_vars, axes, strict=True)
+    }
+    made = BlockNode(
+        tuple(axes),
+        (),
+        tuple(substitute(w, rename) for w in block.block.writes),
+        fresh_name(state, block, f"{block.block.name_hint}_pad_const"),
+        substitute(BufferStore(store.buffer, fill, store.indices), rename),
+    )
+    values = tuple(substitute(v, fresh) for v in block.realize.iter_values)
+    kept = [c for c in conjuncts(block.realize.predicate) if variables_in(c)]
+    body: Stmt = BlockRealize(values, substitute(T.all(*kept), fresh), made)
+    for at in loops:
+        old = at.loop
+        body = For(fresh[old.loop_var], old.min, substitute(old.extent, fresh), old.kind, body,  # type: ignore[arg-type]
+                   old.thread_binding, old.annotations)  # fmt: skip
+    return body, made

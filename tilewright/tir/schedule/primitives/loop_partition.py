@@ -1,0 +1,80 @@
+"""The primitive `loop_partition`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ....ir.expr import IntImm, PrimExpr
+from ... import op as T
+from ...stmt import Block as BlockNode
+from ...stmt import BlockRealize, For, ForKind, Stmt, stmt_seq
+from ...stmt_functor import renew_defs
+from ..instruction import Expr, Loop, primitive
+from ..loop_checks import require_plain
+from ..refusal import refuse
+from ..rewrite import map_realizes, substitute
+from ..state import ScheduleState
+
+
+@primitive
+def loop_partition(
+    state: ScheduleState,
+    loop: Loop,
+    factors: list[Expr | None],
+    preserve_unit_iters: bool = True,
+) -> list[Loop]:
+    """Cuts the range of a loop into consecutive parts of the given lengths, each a loop.
+
+    for i in range(n)   ->   for i in range(2); for i in range(2, 6); for i in range(6, n)
+                                                                 # loop_partition(i, [2, 4, None])
+
+    Each part runs blocks of its own, named with `_partition_` and the part's number.
+    """
+    require_plain(loop)
+    old = loop.loop
+    ends = _ends(old, factors)
+    parts: list[Stmt] = []
+    loops: list[For] = []
+    start = old.min
+    for k, end in enumerate(ends):
+        extent = T.subtract(end, start)
+        var = old.loop_var.copy_with_suffix(f"_{k}") if k else old.loop_var
+        body = renew_defs(substitute(old.body, {old.loop_var: var})) if k else old.body
+        named = map_realizes(body, _renaming(k))
+        made = For(var, start, extent, ForKind.SERIAL, named)
+        loops.append(made)
+        parts.append(made)
+        start = end
+    state.replace(loop, stmt_seq(parts), {})
+    return [state.srefs[id(made)] for made in loops]
+
+
+def _renaming(k: int) -> Callable[[BlockRealize], BlockRealize]:
+    def rename(realize: BlockRealize) -> BlockRealize:
+        block: BlockNode = realize.block
+        return realize.replace(block=block.replace(name_hint=f"{block.name_hint}_partition_{k}"))
+
+    return rename
+
+
+def _ends(loop: For, factors: list[int | PrimExpr | None]) -> list[PrimExpr]:
+    """Where each part ends."""
+    if sum(f is None for f in factors) > 1 or not factors:
+        refuse("exactly one of the lengths may be None", loop)
+    dtype = loop.loop_var.dtype
+    end = T.add(loop.min, loop.extent)
+    known: PrimExpr = IntImm(dtype, 0)
+    for f in factors:
+        if f is not None:
+            known = T.add(known, f)
+    rest = T.simplified(T.subtract(loop.extent, known))
+    if isinstance(rest, IntImm) and rest.value < 0:
+        refuse(f"the lengths add up to more than the extent {loop.extent}", loop)
+    out: list[PrimExpr] = []
+    at: PrimExpr = loop.min
+    for f in factors:
+        at = T.simplified(T.add(at, rest if f is None else f))
+        out.append(at)
+    if all(f is not None for f in factors) and not T.is_const_int(rest, 0):
+        out.append(end)
+    return out

@@ -1,0 +1,92 @@
+"""The primitive `merge`."""
+
+from __future__ import annotations
+
+from ....ir.expr import PrimExpr
+from ...expr import Var
+from ...stmt import Stmt, stmt_seq
+from ..instruction import Loop, primitive
+from ..loop_checks import require_plain
+from ..poly import Space
+from ..refusal import refuse
+from ..rewrite import SubstituteInLoops, replace_statements
+from ..sref import StmtSRef
+from ..state import ScheduleState
+
+
+@primitive
+def merge(state: ScheduleState, *loops: Loop) -> Loop:
+    """Makes one loop of several nests with the same extents, their bodies one after another.
+
+    for i, j in grid(n, m): A            ->   for i in range(n):
+    for i, j in grid(n, m): B                     for j_m in range(m): A; B      # merge(j, j)
+
+    Each loop is a single chain below the block or loop that holds them all; no nest reads
+    what another one writes.
+    """
+    if len(loops) < 2:
+        refuse("fewer than two loops are given", *loops)
+    top = state.common_ancestor(loops)
+    chains = [_chain(loop, top) for loop in loops]
+    _check(state, chains)
+    first = chains[0]
+    bodies: list[Stmt] = [first[-1].loop.body]
+    reuse = {}
+    for chain in chains[1:]:
+        env: dict[Var, PrimExpr] = {
+            l.loop.loop_var: f.loop.loop_var for l, f in zip(chain, first, strict=True)
+        }
+        rewriter = SubstituteInLoops(env, Space())
+        bodies.append(rewriter.run(chain[-1].loop.body))
+        reuse.update(rewriter.blocks)
+    body: Stmt = stmt_seq(bodies)
+    for at in reversed(first):
+        body = at.loop.replace(body=body)
+    table: dict[int, Stmt | None] = {id(chain[0].stmt): None for chain in chains[1:]}
+    table[id(first[0].stmt)] = body
+    holder = top.stmt
+    if holder is None:
+        raise TypeError("no statement holds the loops")
+    made = holder.replace(body=replace_statements(holder.body, table))
+    if top.is_block:
+        reuse[top.block] = made  # type: ignore[assignment]
+    inner = first[-1]
+    state.replace(top, made, reuse)
+    return inner
+
+
+def _chain(loop: StmtSRef, top: StmtSRef) -> list[StmtSRef]:
+    """The loops from below `top` to `loop`, each the only child of the last."""
+    chain = [loop]
+    for at in loop.ancestors():
+        if at is top:
+            break
+        if at.is_block:
+            refuse("a block lies between the loops to merge", at, loop)
+        if at.loop.body is not chain[-1].stmt:
+            refuse("the loop has more than the next loop in its body", at)
+        chain.append(at)
+    return chain[::-1]
+
+
+def _check(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
+    first = chains[0]
+    space = Space()
+    for chain in chains:
+        for at in chain:
+            require_plain(at)
+        if len(chain) != len(first):
+            refuse("the loops lie at different depths", chain[-1], first[-1])
+        for a, b in zip(chain, first, strict=True):
+            same = space.poly(a.loop.extent) == space.poly(b.loop.extent)
+            if not same or space.poly(a.loop.min) != space.poly(b.loop.min):
+                refuse("the loops run over different ranges", a, b)
+    scope = state.get_block_scope(state.scope_root(first[0]))
+    for chain in chains[1:]:
+        for block in state.child_blocks(chain[-1]):
+            for earlier in chains:
+                if earlier is chain:
+                    break
+                makers = [p for p in scope.producers(block) if p.is_under(earlier[-1])]
+                if makers:
+                    refuse("a nest reads what another one to be merged writes", block, *makers)

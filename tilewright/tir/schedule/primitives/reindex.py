@@ -1,0 +1,21 @@
+"""The primitive `reindex`."""
+
+from __future__ import annotations
+
+from ..buffer_args import SomeBuffer
+from ..instruction import Block, primitive
+from ..reindexing import apply, plan
+from ..state import ScheduleState
+
+
+@primitive
+def reindex(state: ScheduleState, block: Block, buffer: SomeBuffer) -> Block:
+    """Lets a block access a buffer through a copy that has one dimension for each of its axes.
+
+    C[i] += A[i * 2 + k]   ->   A_reindex[i, k] = A[i * 2 + k]; C[i] += A_reindex[i, k]
+
+    All accesses of the buffer in the block are at the same place. Returns the block that copies.
+    """
+    side, place = buffer
+    what = plan(block, side, place, None)
+    return apply(state, what, side, what.buffer.scope(), f"{what.buffer.name}_reindex")

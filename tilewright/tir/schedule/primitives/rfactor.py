@@ -1,0 +1,232 @@
+"""The primitive `rfactor`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ....ir.expr import IntImm, PrimExpr, Range
+from ... import op as T
+from ...buffer import Buffer
+from ...expr import BufferLoad, IterVar, IterVarType, Var
+from ...stmt import Block as BlockNode
+from ...stmt import BlockRealize, BufferRegion, BufferStore, For, ForKind, Stmt, stmt_seq
+from ..conditions import require_reduction, require_stage_pipeline
+from ..copies import fresh_name
+from ..factoring import Factored, combine, reduction_of
+from ..instruction import Block, Loop, primitive
+from ..poly import variables_in
+from ..refusal import refuse
+from ..regions import space_at
+from ..rewrite import conjuncts, replace_statements, simplify_condition, substitute, with_scope
+from ..sref import StmtSRef
+from ..state import ScheduleState
+
+
+@primitive
+def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
+    """Reduces each iteration of a reduction loop apart, and then the results of all of them.
+
+    for k0, k1: C[i] += A[i, k0, k1]   ->   for k1, k0: C_rf[i, k1] += A[i, k0, k1]
+                                            for k1: C[i] += C_rf[i, k1]          # rfactor(k1, 1)
+
+    The loop belongs to the reduction only. `factor_axis` is the place of the new dimension.
+    Returns the block of the partial results; the old block is the final one.
+    """
+    root = state.scope_root(loop)
+    blocks = state.child_blocks(loop)
+    if len(blocks) != 1:
+        refuse(f"{len(blocks)} blocks are under the loop, not one", loop)
+    block = blocks[0]
+    require_stage_pipeline(state, root)
+    require_reduction(state, block, root)
+    chain = _chain(block)
+    _check_loops(block, loop, chain)
+    plan = _plan(state, block, loop, factor_axis)
+    partial = _partial_block(state, plan)
+    final = _final_block(plan)
+    inner = replace_statements(chain[0].loop, {id(block.realize): partial})
+    if inner is None:
+        raise TypeError("nothing left of the loops")
+    nest = _final_nest(state, plan, chain, final)
+    table: dict[int, Stmt | None] = {id(chain[0].stmt): stmt_seq(inner, nest)}
+    made = root.block.replace(
+        body=replace_statements(root.block.body, table),
+        alloc_buffers=(*root.block.alloc_buffers, plan.target),
+    )
+    state.replace(root, made, {root.block: made, block.block: final.block})
+    return state.srefs[id(partial.block)]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    block: StmtSRef
+    loop: StmtSRef
+    place: int
+    reduction: Factored
+    target: Buffer
+
+    @property
+    def realize(self) -> BlockRealize:
+        """The realization of the block that is factored."""
+        if self.block.realize is None:
+            raise TypeError("a block without realization")
+        return self.block.realize
+
+    def at(self, indices: tuple[PrimExpr, ...], value: PrimExpr) -> tuple[PrimExpr, ...]:
+        """The indices with one more at the new dimension's place."""
+        return (*indices[: self.place], value, *indices[self.place :])
+
+    def axis(self, kind: IterVarType) -> IterVar:
+        """An axis over the factored loop."""
+        loop = self.loop.loop
+        var = Var(f"v{loop.loop_var.name}", loop.loop_var.dtype)
+        return IterVar(Range(loop.min, loop.extent), var, kind)
+
+
+def _chain(block: StmtSRef) -> list[StmtSRef]:
+    """The loops around the block in which nothing else is, outermost first."""
+    found: list[StmtSRef] = []
+    child: Stmt | None = block.realize
+    for at in block.ancestors():
+        if at.is_block or at.loop.body is not child:
+            break
+        found.append(at)
+        child = at.loop
+    return found[::-1]
+
+
+def _check_loops(block: StmtSRef, loop: StmtSRef, chain: list[StmtSRef]) -> None:
+    if block.realize is None or loop not in chain:
+        refuse("other blocks are in the loops around the block", loop, block)
+    inside = {l.loop.loop_var for l in chain}
+    pairs = list(zip(block.block.iter_vars, block.realize.iter_values, strict=True))
+    for axis, value in pairs:
+        used = variables_in(value)
+        if axis.iter_type is IterVarType.CommReduce:
+            bad = [v for v in used if v not in inside]
+            if bad:
+                refuse(f"the loop `{bad[0].name}` of the reduction holds other blocks", loop)
+        elif loop.loop.loop_var in used:
+            refuse(f"the loop runs the data-parallel axis `{axis.var.name}`", loop, block)
+    reducing = [v for a, v in pairs if a.iter_type is IterVarType.CommReduce]
+    if all(loop.loop.loop_var not in variables_in(v) for v in reducing):
+        refuse("the loop does not belong to the reduction", loop, block)
+
+
+def _plan(state: ScheduleState, block: StmtSRef, loop: StmtSRef, factor_axis: int) -> _Plan:
+    reduction = reduction_of(block)
+    old = reduction.buffer
+    count = old.ndim + 1
+    if not -count <= factor_axis < count:
+        refuse(f"the new axis {factor_axis} is not one of {count} places", block)
+    place = factor_axis % count
+    shape = (*old.shape[:place], T.cast(loop.loop.extent, _index_type(old, loop)),
+             *old.shape[place:])  # fmt: skip
+    target = with_scope(old, old.scope(), f"{old.name}_rf").replace(shape=shape)
+    return _Plan(block, loop, place, reduction, target)
+
+
+def _index_type(buffer: Buffer, loop: StmtSRef) -> str:
+    return buffer.shape[0].dtype if buffer.shape else loop.loop.loop_var.dtype
+
+
+def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
+    """The block that reduces each iteration of the loop apart."""
+    stmt, loop = plan.block.block, plan.loop.loop
+    factor = plan.axis(IterVarType.DataPar)
+    axes, values = [factor], [T.cast(loop.loop_var, factor.var.dtype)]
+    env: dict[Var, PrimExpr] = {}
+    extra: dict[Var, IterVar] = {}
+    loops = {l.loop.loop_var: l.loop for l in plan.block.ancestors() if not l.is_block}
+    for axis, value in zip(stmt.iter_vars, plan.realize.iter_values, strict=True):
+        used = variables_in(value)
+        if axis.iter_type is not IterVarType.CommReduce or loop.loop_var not in used:
+            axes.append(axis)
+            values.append(value)
+            continue
+        for v in used:
+            if v is not loop.loop_var and v not in extra:
+                dom = Range(loops[v].min, loops[v].extent)
+                extra[v] = IterVar(dom, Var(f"v{v.name}", v.dtype), IterVarType.CommReduce)
+                axes.append(extra[v])
+                values.append(v)
+        inner: dict[Var, PrimExpr] = {v: a.var for v, a in extra.items()}
+        inner[loop.loop_var] = factor.var
+        env[axis.var] = substitute(value, inner)
+    store = plan.reduction.store
+    indices = plan.at(store.indices, factor.var)
+    old = BufferLoad(plan.target, indices)
+    body = BufferStore(plan.target, combine(plan.reduction, old, plan.reduction.value), indices)
+    init = BufferStore(plan.target, plan.reduction.identity, indices)
+    ranges = [(*w.region[: plan.place], Range(factor.var, IntImm(factor.var.dtype, 1)),
+               *w.region[plan.place :]) for w in stmt.writes]  # fmt: skip
+    made = BlockNode(
+        tuple(axes),
+        tuple(substitute(r, env) for r in stmt.reads),
+        tuple(BufferRegion(plan.target, r) for r in ranges),
+        fresh_name(state, plan.block, f"{stmt.name_hint}_rf"),
+        substitute(body, env),
+        substitute(init, env),
+        annotations=stmt.annotations,
+    )
+    return BlockRealize(tuple(values), plan.realize.predicate, made)
+
+
+def _final_block(plan: _Plan) -> BlockRealize:
+    """The block that reduces the partial results."""
+    stmt = plan.block.block
+    factor = plan.axis(IterVarType.CommReduce)
+    axes, values = [factor], [T.cast(plan.loop.loop.loop_var, factor.var.dtype)]
+    env: dict[Var, PrimExpr] = {}
+    for axis, value in zip(stmt.iter_vars, plan.realize.iter_values, strict=True):
+        if axis.iter_type is IterVarType.CommReduce:
+            continue
+        copied = IterVar(axis.dom, axis.var.copy_with_name(axis.var.name), axis.iter_type,
+                         axis.thread_tag)  # fmt: skip
+        env[axis.var] = copied.var
+        axes.append(copied)
+        values.append(value)
+    buffer = plan.reduction.buffer
+    indices = tuple(substitute(i, env) for i in plan.reduction.store.indices)
+    partial = BufferLoad(plan.target, plan.at(indices, factor.var))
+    body = combine(plan.reduction, BufferLoad(buffer, indices), partial)
+    made = BlockNode(
+        tuple(axes),
+        (BufferRegion(plan.target, tuple(Range(i, T.const(1, i.dtype)) for i in partial.indices)),),
+        tuple(substitute(w, env) for w in stmt.writes),
+        stmt.name_hint,
+        BufferStore(buffer, body, indices),
+        BufferStore(buffer, plan.reduction.identity, indices),
+        annotations=stmt.annotations,
+    )
+    return BlockRealize(tuple(values), plan.realize.predicate, made)
+
+
+def _final_nest(
+    state: ScheduleState, plan: _Plan, chain: list[StmtSRef], final: BlockRealize
+) -> Stmt:
+    """The loops around the final block: those of its axes, with variables of their own."""
+    needed = {v for value in final.iter_values for v in variables_in(value)}
+    kept = [l.loop for l in chain if l.loop.loop_var in needed]
+    rename: dict[Var, Var] = {l.loop_var: l.loop_var.copy_with_name(l.loop_var.name) for l in kept}
+    # where a partial result exists, it exists at the beginning of the other reduction loops
+    first: dict[Var, PrimExpr] = {
+        l.loop.loop_var: l.loop.min for l in chain if l.loop.loop_var not in needed
+    }
+    space = space_at(state, chain[0])
+    for l in kept:
+        space.bind(l.loop_var, l.min, l.extent)
+    parts = [substitute(c, first) for c in conjuncts(final.predicate)]
+    predicate = simplify_condition(space, T.all(*parts))
+    body: Stmt = BlockRealize(
+        tuple(substitute(v, rename) for v in final.iter_values),
+        substitute(predicate, rename),
+        final.block,
+    )
+    for l in reversed(kept):
+        var = rename[l.loop_var]
+        if l is plan.loop.loop:
+            body = For(var, l.min, l.extent, ForKind.SERIAL, body)
+        else:
+            body = l.replace(loop_var=var, body=body)
+    return body

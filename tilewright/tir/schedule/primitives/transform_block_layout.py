@@ -1,0 +1,89 @@
+"""The primitive `transform_block_layout`."""
+
+from __future__ import annotations
+
+from ....ir.expr import IntImm, PrimExpr, Range
+from ....support.errors import ArgumentError
+from ... import op as T
+from ...expr import IterVar, IterVarType, Var
+from ...index_map import IndexMap
+from ...stmt import BlockRealize, For, ForKind, Stmt
+from ..conditions import require_affine
+from ..instruction import Block, primitive
+from ..layout_args import BlockMap
+from ..layouts import sole_nest
+from ..poly import variables_in
+from ..refusal import refuse
+from ..rewrite import substitute
+from ..sref import StmtSRef
+from ..state import ScheduleState
+
+
+@primitive
+def transform_block_layout(state: ScheduleState, block: Block, index_map: BlockMap) -> None:
+    """Gives a block other axes, and a new loop for each of them.
+
+    for i, j: v_i, v_j = i, j; ...   ->   for ax0 in range(n * m): v0 = ax0; ... (v0 // m, v0 % m)
+                                                             # lambda i, j: [i * m + j]
+
+    The map must have an inverse; axes of the reduction and others do not mix. The loops around
+    the block hold nothing else.
+    """
+    stmt = block.block
+    require_affine(state, block)
+    top = sole_nest(block)
+    extents = []
+    for axis in stmt.iter_vars:
+        if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
+            refuse(f"the axis `{axis.var.name}` does not start at 0", block)
+        extents.append(axis.dom.extent)
+    back, condition = _inverse(index_map, extents, block)
+    axes = _axes(block, index_map, extents)
+    inner = back.map_indices([a.var for a in axes])
+    env = {a.var: T.cast(v, a.var.dtype) for a, v in
+           zip(stmt.iter_vars, inner, strict=True)}  # fmt: skip
+    made = stmt.replace(
+        iter_vars=tuple(axes),
+        reads=tuple(substitute(r, env) for r in stmt.reads),
+        writes=tuple(substitute(w, env) for w in stmt.writes),
+        body=substitute(stmt.body, env),
+        init=substitute(stmt.init, env) if stmt.init is not None else None,
+        match_buffers=tuple(substitute(m, env) for m in stmt.match_buffers),
+    )
+    loops = [Var(f"ax{k}", a.var.dtype) for k, a in enumerate(axes)]
+    given: dict[Var, PrimExpr] = dict(zip(back.initial_indices, loops, strict=True))
+    where = T.simplified(T.logical_not(substitute(condition, given)))
+    body: Stmt = BlockRealize(tuple(loops), where, made)
+    for var, axis in zip(reversed(loops), reversed(axes), strict=True):
+        size = axis.dom.extent if axis.dom is not None else IntImm(var.dtype, 1)
+        body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body)
+    state.replace(top, body, {stmt: made})
+
+
+def _inverse(
+    index_map: IndexMap, extents: list[PrimExpr], block: StmtSRef
+) -> tuple[IndexMap, PrimExpr]:
+    try:
+        return index_map.non_surjective_inverse(extents)
+    except ArgumentError as error:
+        refuse(error.message, block)
+
+
+def _axes(block: StmtSRef, index_map: IndexMap, extents: list[PrimExpr]) -> list[IterVar]:
+    """An axis for each result of the map, of the kind of the axes that it is computed from."""
+    old = block.block.iter_vars
+    kinds = {v: a.iter_type for v, a in zip(index_map.initial_indices, old, strict=True)}
+    made = []
+    shape = index_map.map_shape(extents)
+    for k, (index, size) in enumerate(zip(index_map.final_indices, shape, strict=True)):
+        used = {kinds[v] for v in variables_in(index) if v in kinds}
+        if len(used) > 1:
+            refuse("the map mixes axes of the reduction and others", block)
+        kind = used.pop() if used else IterVarType.DataPar
+        dtype = old[0].var.dtype if old else "int32"
+        var = Var(f"v{k}", dtype)
+        if isinstance(index, Var):
+            var = old[list(index_map.initial_indices).index(index)].var.copy_with_suffix("")
+        dom = Range(IntImm(dtype, 0), T.cast(size, dtype))
+        made.append(IterVar(dom, var, kind))
+    return made

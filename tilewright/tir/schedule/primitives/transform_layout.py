@@ -1,0 +1,185 @@
+"""The primitive `transform_layout`."""
+
+from __future__ import annotations
+
+from ....ir.expr import PrimExpr
+from ....support.errors import ArgumentError
+from ... import op as T
+from ...buffer import Buffer
+from ...expr import BufferLoad, IterVarType, Var
+from ...index_map import IndexMap
+from ...stmt import Block as BlockNode
+from ...stmt import BufferStore, Evaluate, IfThenElse, Stmt, full_region, stmt_seq
+from ..buffer_args import SomeBuffer
+from ..copies import after, fresh_name, step_towards
+from ..inlining import with_regions
+from ..instruction import Block, primitive
+from ..layout_args import BufferMap, PadValue
+from ..layouts import ChangeLayout, axes_over, full_nest, sole_nest
+from ..poly import Space
+from ..refusal import Refusal, refuse
+from ..regions import sizes_of
+from ..rewrite import replace_statements, substitute
+from ..sref import StmtSRef
+from ..state import ScheduleState
+
+
+@primitive
+def transform_layout(
+    state: ScheduleState,
+    block: Block,
+    buffer: SomeBuffer,
+    index_map: BufferMap,
+    pad_value: PadValue | None = None,
+    *,
+    assume_injective_transform: bool = False,
+) -> None:
+    """Stores a buffer in another layout: each access goes to the mapped indices.
+
+    B[i, j] = A[i, j]   ->   B[i // 4, j, i % 4] = A[i, j]   # lambda i, j: [i // 4, j, i % 4]
+
+    A parameter changes its shape. Places that no old index reaches hold `pad_value` (a number or
+    a function of the new indices) if given: they are filled where the buffer is written, and
+    assumed of a parameter that is read. `assume_injective_transform`: do not check the map.
+    """
+    side, place = buffer
+    old: Buffer = getattr(block.block, f"{side}s")[place].buffer
+    padding = _padding(index_map, old, assume_injective_transform, block)
+    shape = index_map.map_shape(old.shape)
+    dtype = old.shape[0].dtype if old.shape else "int32"
+    new = old.replace(shape=tuple(T.cast(d, dtype) for d in shape), strides=(), axis_separators=())
+    home = next((a for a in block.ancestors() if a.is_block and old in a.block.alloc_buffers), None)
+    var, func = state.function_of(block)
+    root = home or state.roots[var.name_hint]
+    rewriter = ChangeLayout(old, new, index_map, Space(sizes_of(func)))
+    made = rewriter.run(root.block)
+    state.replace(root, made, {**rewriter.blocks, root.block: made})
+    if home is None:
+        changed = {p: new if b is old else b for p, b in func.buffer_map.items()}
+        state.set_function(var.name_hint, state.mod[var].replace(buffer_map=changed))
+    if pad_value is not None and padding is not None and not T.is_const_int(padding[1], 0):
+        _fill(state, block, root, new, padding, pad_value)
+
+
+Padding = tuple[IndexMap, PrimExpr]
+
+
+def _padding(index_map: IndexMap, old: Buffer, trusted: bool, block: StmtSRef) -> Padding | None:
+    """The map back and which new indices are padding; None if it is not known."""
+    if len(index_map.initial_indices) != old.ndim:
+        refuse(
+            f"the map takes {len(index_map.initial_indices)} indices, `{old.name}` has {old.ndim}",
+            block,
+        )
+    try:
+        return index_map.non_surjective_inverse(old.shape)
+    except ArgumentError as error:
+        if not trusted:
+            refuse(
+                f"{error.message}: two elements might meet",
+                block,
+                hint="assume_injective_transform=True if they do not",
+            )
+    return None
+
+
+def _fill(
+    state: ScheduleState,
+    block: StmtSRef,
+    root: StmtSRef,
+    new: Buffer,
+    padding: Padding,
+    pad_value: IndexMap,
+) -> None:
+    """Sees to it that padding holds the value."""
+    scope = state.get_block_scope(root)
+    writers = scope.buffer_writers.get(new.data, [])
+    if not writers:
+        _assume(state, block, root, new, padding, pad_value)
+    elif len(writers) == 1 and _widen(state, writers[0], new, padding, pad_value):
+        return
+    else:
+        nest, _ = _fill_nest(state, block, new, padding, pad_value)
+        last = step_towards(root, writers[-1])
+        made = root.block.replace(body=after(root.block.body, last.node, nest))
+        state.replace(root, made, {root.block: made})
+
+
+def _condition(padding: Padding, axes: list[Var]) -> PrimExpr:
+    back, condition = padding
+    return substitute(condition, dict(zip(back.initial_indices, axes, strict=True)))
+
+
+def _fill_nest(
+    state: ScheduleState, block: StmtSRef, new: Buffer, padding: Padding, pad_value: IndexMap
+) -> tuple[Stmt, BlockNode]:
+    """Loops that store the value at all places that are padding."""
+    axes = axes_over(new.shape)
+    indices = [a.var for a in axes]
+    value = T.cast(pad_value.map_indices(indices)[0], new.dtype)
+    body = IfThenElse(_condition(padding, indices), BufferStore(new, value, tuple(indices)))
+    name = fresh_name(state, block, f"{new.name}_pad")
+    nest, made = full_nest(name, new.shape, body, axes=axes)
+    with_them = with_regions(made)
+    return replace_statements(nest, {id(made): with_them}) or nest, with_them
+
+
+def _assume(
+    state: ScheduleState,
+    block: StmtSRef,
+    root: StmtSRef,
+    new: Buffer,
+    padding: Padding,
+    pad_value: IndexMap,
+) -> None:
+    """States at the beginning that the parameter's padding holds the value."""
+    axes = axes_over(new.shape)
+    indices = [a.var for a in axes]
+    value = T.cast(pad_value.map_indices(indices)[0], new.dtype)
+    holds = T.any(
+        T.logical_not(_condition(padding, indices)),
+        T.equal(BufferLoad(new, tuple(indices)), value),
+    )
+    body = Evaluate(T.call_intrin("bool", "tir.assume", holds))
+    name = fresh_name(state, block, f"{new.name}_assume")
+    nest, _ = full_nest(name, new.shape, body, (full_region(new),), (), axes)
+    made = root.block.replace(body=stmt_seq(nest, root.block.body))
+    state.replace(root, made, {root.block: made})
+
+
+def _widen(
+    state: ScheduleState, writer: StmtSRef, new: Buffer, padding: Padding, pad_value: IndexMap
+) -> bool:
+    """Lets the only writer, a plain copy of values to all places, write the padding too. False
+    if it is no such writer."""
+    stmt = writer.block
+    back, _ = padding
+    store = stmt.body
+    if stmt.init is not None or not isinstance(store, BufferStore) or stmt.match_buffers:
+        return False
+    if any(a.iter_type is not IterVarType.DataPar for a in stmt.iter_vars):
+        return False
+    if len(stmt.iter_vars) != len(back.final_indices):
+        return False
+    try:
+        top = sole_nest(writer)
+    except Refusal:
+        return False
+    axes = axes_over(new.shape)
+    indices = [a.var for a in axes]
+    env = {a.var: T.cast(v, a.var.dtype) for a, v in
+           zip(stmt.iter_vars, back.map_indices(indices), strict=True)}  # fmt: skip
+    space = Space()
+    for a in axes:
+        if a.dom is not None:
+            space.bind(a.var, a.dom.min, a.dom.extent)
+    where = [space.simplify(substitute(i, env)) for i in store.indices]
+    if any(w is not v for w, v in zip(where, indices, strict=True)):
+        return False
+    fill = T.cast(pad_value.map_indices(indices)[0], new.dtype)
+    value = T.if_then_else(_condition(padding, indices), fill, substitute(store.value, env))
+    body = BufferStore(new, value, tuple(indices))
+    nest, made = full_nest(stmt.name_hint, new.shape, body, axes=axes)
+    widened = with_regions(made).replace(annotations=stmt.annotations)
+    state.replace(top, replace_statements(nest, {id(made): widened}) or nest, {stmt: widened})
+    return True

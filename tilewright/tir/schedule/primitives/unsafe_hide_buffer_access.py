@@ -1,0 +1,25 @@
+"""The primitive `unsafe_hide_buffer_access`."""
+
+from __future__ import annotations
+
+from ..instruction import Block, primitive
+from ..refusal import refuse
+from ..state import ScheduleState
+
+
+@primitive
+def unsafe_hide_buffer_access(
+    state: ScheduleState, block: Block, buf_type: str, buf_index_array: list[int]
+) -> None:
+    """Takes buffers off the list of what a block reads or writes, so that no dependency is seen.
+
+    reads(A[i], B[i])   ->   reads(A[i])
+    """
+    if buf_type not in ("read", "write"):
+        refuse(f'the kind of access is "read" or "write", not {buf_type!r}', block)
+    regions = getattr(block.block, f"{buf_type}s")
+    for place in buf_index_array:
+        if not 0 <= place < len(regions):
+            refuse(f"the block has {len(regions)} {buf_type} buffers, {place} is not one", block)
+    left = tuple(r for k, r in enumerate(regions) if k not in set(buf_index_array))
+    state.replace(block, block.block.replace(**{f"{buf_type}s": left}))

@@ -1,0 +1,169 @@
+"""Copies of a buffer whose dimensions are functions of a block's axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...ir.expr import PrimExpr
+from ...ir.structural import structural_equal
+from .. import op as T
+from ..buffer import Buffer
+from ..expr import BufferLoad, IterVar, IterVarType, Var, pointer
+from ..index_map import IndexMap
+from ..stmt import Block, BufferRegion, BufferStore, Stmt, stmt_seq
+from .copies import after, fresh_name, step_towards
+from .layouts import full_nest
+from .poly import variables_in
+from .refusal import refuse
+from .rewrite import MapLoads, accesses, point, replace_statements, substitute
+from .sref import StmtSRef
+from .state import ScheduleState
+
+
+@dataclass(frozen=True)
+class Reindexed:
+    """A block's accesses of `buffer`, all at `indices`, to be made at `where` of a copy."""
+
+    block: StmtSRef
+    buffer: Buffer
+    indices: tuple[PrimExpr, ...]
+    where: tuple[PrimExpr, ...]
+    shape: tuple[PrimExpr, ...]
+
+    def axes(self) -> list[IterVar]:
+        """The block's axes that the indices depend on."""
+        used = {v for i in (*self.indices, *self.where) for v in variables_in(i)}
+        return [a for a in self.block.block.iter_vars if a.var in used]
+
+
+def plan(block: StmtSRef, side: str, place: int, index_map: IndexMap | None) -> Reindexed:
+    """What a copy of the buffer looks like: one dimension for each axis in its indices, or for
+    each result of `index_map` (of all the block's axes)."""
+    stmt = block.block
+    buffer: Buffer = getattr(stmt, f"{side}s")[place].buffer
+    indices = _common_indices(block, buffer)
+    axes = {a.var: a for a in stmt.iter_vars}
+    extents = []
+    for axis in stmt.iter_vars:
+        if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
+            refuse(f"the axis `{axis.var.name}` does not start at 0", block)
+        extents.append(axis.dom.extent)
+    if side == "write":
+        bad = [v for i in indices for v in variables_in(i)
+               if v in axes and axes[v].iter_type is not IterVarType.DataPar]  # fmt: skip
+        if bad:
+            refuse(f"the reduction axis `{bad[0].name}` indexes what is written", block)
+    if index_map is None:
+        used = {v for i in indices for v in variables_in(i)}
+        kept = [a for a in stmt.iter_vars if a.var in used]
+        shape = [a.dom.extent for a in kept if a.dom is not None]
+        return Reindexed(block, buffer, indices, tuple(a.var for a in kept), tuple(shape))
+    dtype = buffer.shape[0].dtype if buffer.shape else "int32"
+    where = [T.cast(i, dtype) for i in index_map.map_indices([a.var for a in stmt.iter_vars])]
+    sizes = [T.cast(d, dtype) for d in index_map.map_shape(extents)]
+    return Reindexed(block, buffer, indices, tuple(where), tuple(sizes))
+
+
+def _common_indices(block: StmtSRef, buffer: Buffer) -> tuple[PrimExpr, ...]:
+    found = accesses((block.block.body, block.block.init) if block.block.init else block.block.body)
+    places = [l.indices for l in found.loads if l.buffer is buffer]
+    places += [s.indices for s in found.stores if s.buffer is buffer]
+    if not places:
+        refuse(f"the block does not access `{buffer.name}` itself", block)
+    if any(not structural_equal(places[0], other) for other in places[1:]):
+        refuse(f"the block accesses `{buffer.name}` at different places", block)
+    return places[0]
+
+
+def apply(state: ScheduleState, what: Reindexed, side: str, scope: str, name: str) -> StmtSRef:
+    """Makes the copy, and lets the block use it. Returns the block that copies."""
+    block, buffer = what.block, what.buffer
+    root = state.scope_root(block)
+    _require_whole(state, root, what, side)
+    data = Var(name, pointer(buffer.dtype, scope))  # type: ignore[arg-type]
+    copy = Buffer(data, buffer.dtype, what.shape, name=name)
+    nest, copied = _copy_nest(state, what, copy, side)
+    changed, reuse = _use_copy(what, copy, side)
+    if block.realize is None:
+        raise TypeError("a block without realization")
+    table: dict[int, Stmt | None] = {id(block.realize): block.realize.replace(block=changed)}
+    top = step_towards(root, block).node
+    body = root.block.body
+    if side == "read":
+        body = replace_statements(body, {id(top): stmt_seq(nest, top)}) or body
+    else:
+        body = after(body, top, nest)
+    body = replace_statements(body, table) or body
+    made = root.block.replace(body=body, alloc_buffers=(*root.block.alloc_buffers, copy))
+    state.replace(root, made, {**reuse, block.block: changed, root.block: made})
+    return state.srefs[id(copied)]
+
+
+def _require_whole(state: ScheduleState, root: StmtSRef, what: Reindexed, side: str) -> None:
+    """Refuses if the buffer's other end is in the same loops: the copy takes all of it at once."""
+    scope = state.get_block_scope(root)
+    others = scope.producers(what.block) if side == "read" else scope.consumers(what.block)
+    for other in others:
+        regions = other.block.writes if side == "read" else other.block.reads
+        if other is what.block or all(r.buffer is not what.buffer for r in regions):
+            continue
+        if state.common_ancestor((other, what.block)) is not root:
+            refuse(f"`{what.buffer.name}` is written and read in the same loop", other, what.block)
+
+
+def _copy_nest(
+    state: ScheduleState, what: Reindexed, copy: Buffer, side: str
+) -> tuple[Stmt, Block]:
+    axes = what.axes()
+    fresh = [IterVar(a.dom, a.var.copy_with_name(a.var.name), IterVarType.DataPar) for a in axes]
+    env: dict[Var, PrimExpr] = {a.var: b.var for a, b in zip(axes, fresh, strict=True)}
+    old = tuple(substitute(i, env) for i in what.indices)
+    new = tuple(substitute(i, env) for i in what.where)
+    if side == "read":
+        source, s_at, target, t_at = what.buffer, old, copy, new
+    else:
+        source, s_at, target, t_at = copy, new, what.buffer, old
+    shape = [a.dom.extent for a in fresh if a.dom is not None]
+    return full_nest(
+        fresh_name(state, what.block, copy.name),
+        shape,
+        BufferStore(target, BufferLoad(source, s_at), t_at),
+        (BufferRegion(source, point(s_at)),),
+        (BufferRegion(target, point(t_at)),),
+        fresh,
+    )
+
+
+def _use_copy(what: Reindexed, copy: Buffer, side: str) -> tuple[Block, dict[Block, Block]]:
+    """The block accessing the copy."""
+    stmt = what.block.block
+    region = BufferRegion(copy, point(what.where))
+
+    def regions(old: Sequence[BufferRegion]) -> tuple[BufferRegion, ...]:
+        return tuple(region if r.buffer is what.buffer else r for r in old)
+
+    def load(found: BufferLoad) -> PrimExpr | None:
+        return BufferLoad(copy, what.where) if found.buffer is what.buffer else None
+
+    loads = MapLoads(load)
+    body = loads.run(stmt.body)
+    init = loads.run(stmt.init) if stmt.init is not None else None
+    if side == "write":
+        body, init = _stores(body, what, copy), _stores(init, what, copy)
+    made = stmt.replace(
+        reads=regions(stmt.reads), writes=regions(stmt.writes) if side == "write" else stmt.writes,
+        body=body, init=init,
+    )  # fmt: skip
+    return made, {}
+
+
+def _stores(stmt: Stmt | None, what: Reindexed, copy: Buffer) -> Stmt | None:
+    if stmt is None:
+        return None
+    table: dict[int, Stmt | None] = {
+        id(s): BufferStore(copy, s.value, what.where)
+        for s in accesses(stmt).stores
+        if s.buffer is what.buffer
+    }
+    return replace_statements(stmt, table)

@@ -1,0 +1,59 @@
+"""Keeping a buffer in another data type."""
+
+from __future__ import annotations
+
+from ...ir.expr import PrimExpr
+from ...ir.functor import Rewriter, on
+from .. import op as T
+from ..buffer import Buffer
+from ..expr import BufferLoad, Var, pointer
+from ..stmt import Block, BufferRegion, BufferStore
+
+
+class _Retype(Rewriter):
+    def __init__(self, old: Buffer, new: Buffer) -> None:
+        self.old, self.new = old, new
+        self.blocks: dict[Block, Block] = {}
+
+    @on(BufferLoad)
+    def load(self, load: BufferLoad) -> PrimExpr:
+        """The value as it was before, cast from how it is kept."""
+        indices = self.rewrite_tuple(load.indices)
+        if load.buffer is not self.old:
+            return load.replace(indices=indices)
+        return T.cast(BufferLoad(self.new, indices, load.predicate), load.dtype)
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> BufferStore:
+        """The store, its value cast to how it is kept."""
+        value = self.rewrite(store.value)
+        indices = self.rewrite_tuple(store.indices)
+        if store.buffer is not self.old:
+            return store.replace(value=value, indices=indices)
+        return BufferStore(self.new, T.cast(value, self.new.dtype), indices, store.predicate)
+
+    @on(BufferRegion)
+    def region(self, region: BufferRegion) -> BufferRegion:
+        """The same part of the new buffer."""
+        return BufferRegion(self.new, region.region) if region.buffer is self.old else region
+
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """The new buffer where the old one is declared."""
+        return self.new if buffer is self.old else buffer
+
+    @on(Block)
+    def block(self, block: Block) -> Block:
+        """The block rewritten, recorded."""
+        made = self.rewrite_children(block)
+        if made is not block:
+            self.blocks[block] = made
+        return made
+
+
+def retyped(block: Block, old: Buffer, dtype: str) -> tuple[Block, dict[Block, Block]]:
+    """`block`, which allocates `old`, with it kept as `dtype`; and the blocks changed."""
+    data = Var(old.data.name, pointer(dtype, old.scope()))  # type: ignore[arg-type]
+    rewriter = _Retype(old, old.replace(data=data, dtype=dtype))
+    made = rewriter.run(block)
+    return made, rewriter.blocks

@@ -1,0 +1,55 @@
+"""TensorIntrin: what a hardware instruction computes, and how it is called."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..ir.node import Node, node
+from ..support.errors import ArgumentError, listing
+from .function import PrimFunc
+from .stmt import BlockRealize
+
+
+@node("tir.TensorIntrin")
+class TensorIntrin(Node):
+    """`desc` says in plain loops what `impl` does; both take the same buffers."""
+
+    desc: PrimFunc
+    impl: PrimFunc
+
+    registry: ClassVar[dict[str, TensorIntrin]] = {}
+
+    def __post_init__(self) -> None:
+        ours, theirs = self.desc.buffers(), self.impl.buffers()
+        if len(ours) != len(self.desc.params) or len(theirs) != len(self.impl.params):
+            raise ArgumentError("the functions of a tensor intrinsic take buffers only")
+        if [b.dtype for b in ours] != [b.dtype for b in theirs]:
+            raise ArgumentError(
+                "description and implementation of a tensor intrinsic take different buffers",
+                note=f"{[b.dtype for b in ours]} and {[b.dtype for b in theirs]}",
+            )
+        for func in (self.desc, self.impl):
+            if not isinstance(func.body, BlockRealize) or func.body.iter_values:
+                raise ArgumentError("a function of a tensor intrinsic is a block without axes")
+
+    @staticmethod
+    def register(name: str, desc: PrimFunc, impl: PrimFunc, override: bool = False) -> TensorIntrin:
+        """Makes the intrinsic known as `name`, for `Schedule.tensorize`."""
+        if name in TensorIntrin.registry and not override:
+            raise ArgumentError(
+                f"a tensor intrinsic {name!r} is registered already", hint="pass override=True"
+            )
+        made = TensorIntrin(desc, impl)
+        TensorIntrin.registry[name] = made
+        return made
+
+    @staticmethod
+    def get(name: str, allow_missing: bool = False) -> TensorIntrin | None:
+        """The intrinsic registered as `name`; None for an unknown one with `allow_missing`."""
+        found = TensorIntrin.registry.get(name)
+        if found is None and not allow_missing:
+            raise ArgumentError(
+                f"no tensor intrinsic is called {name!r}",
+                note=f"there are {listing(sorted(TensorIntrin.registry))}",
+            )
+        return found
