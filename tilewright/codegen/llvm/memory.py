@@ -10,7 +10,7 @@ from tilewright.tir.expr import Add, Broadcast, BufferLoad, Ramp, Sub
 from tilewright.tir.stmt import BufferStore, Stmt
 
 from .builder import Value, constant, lanes_of, mangled, vector
-from .codegen import STATEMENTS, FunctionEmitter
+from .emitter import STATEMENTS, FunctionEmitter
 from .expressions import on
 from .narrow import from_memory, to_memory
 from .types import alignment, is_narrow, memory_type
