@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import relax
-from ..codegen.llvm.codegen import may_fail
+from ..codegen.llvm.codegen import failing_functions
 from ..codegen.llvm.native_vm import FAILING_KERNELS
 from ..ir.module import IRModule
 from ..ir.transform import Pass
@@ -61,8 +61,8 @@ def build_module(whole: IRModule, target: Target, tir_pipeline: TirPipeline) -> 
     executable, kernels = lower_to_executable(whole)
     flat = lowered(scheduled(kernels, target), target, tir_pipeline)
     objects = object_code(flat, target)
-    failing = [v.name_hint for v, f in flat.items() if isinstance(f, PrimFunc) and may_fail(f)]
-    executable.attrs[FAILING_KERNELS] = failing
+    code = {v.name_hint: f for v, f in flat.items() if isinstance(f, PrimFunc)}
+    executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code))
     return CompiledExecutable(executable, objects, machine_of(target), flat)
 
 
