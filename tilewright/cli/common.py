@@ -119,6 +119,8 @@ def machine(path: str, target: str, shape: Sequence[str], opset: int | None) -> 
 
 def parameters(vm: VirtualMachine, name: str = "main") -> list[tuple[str, str, list[Any]]]:
     """Name, dtype and shape of each parameter; dimensions that are not fixed are None."""
+    if vm.executable is None or name not in vm.executable.functions:
+        raise ArgumentError(f"the program has no function {name!r} that can be described")
     function = vm.executable.functions[name]
     checks = {
         i.src.index: i

@@ -28,7 +28,9 @@ def machine_of(target: Target) -> Machine:
 def scheduled(mod: IRModule, target: Target) -> IRModule:
     """The module with a schedule for every loop program that has none."""
     with target, stage("Schedule kernels"):
-        return dlight.ApplyDefaultSchedule(*dlight.cpu.default_rules())(mod)
+        rules: Any = dlight.ApplyDefaultSchedule(*dlight.cpu.default_rules())
+        made: IRModule = rules(mod)
+        return made
 
 
 def lowered(mod: IRModule, target: Target, pipeline: TirPipeline) -> IRModule:

@@ -42,6 +42,14 @@ def like(
     return TensorStructInfo(given, info.dtype if dtype is None else dtype, info.vdevice, ndim)  # type: ignore[arg-type]
 
 
+def made(
+    dims: Sequence[Any] | None, dtype: str, vdevice: Any = None, ndim: int = -1
+) -> TensorStructInfo:
+    """A tensor of these dimensions (None: not known one by one)."""
+    given: Any = None if dims is None else tuple(dims)
+    return TensorStructInfo(given, dtype, vdevice, ndim)
+
+
 def same_as_first(*infos: Any) -> StructInfo:
     """The result is like the first argument."""
     return tensor(infos[0], "the first argument")

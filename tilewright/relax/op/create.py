@@ -13,7 +13,7 @@ from ...support.errors import CompileError
 from ...tir import op as tir_op
 from ..base import Expr
 from ..dims import as_dim, simplify
-from ..expr import PrimValue, as_expr
+from ..expr import PrimValue
 from ..struct_info import PrimStructInfo, TensorStructInfo
 from . import _infer
 from ._declare import Prim, Shape, op, sample
@@ -24,7 +24,7 @@ def _infer_full(shape: Any, fill_value: Any, dtype: str | None) -> TensorStructI
     target, fill = _infer.shape(shape), _infer.tensor(fill_value, "`fill_value`")
     if fill.ndim not in (0, -1):
         raise CompileError(f"`fill_value` is a scalar, found {fill.ndim} dimensions")
-    return TensorStructInfo(target.values, dtype or fill.dtype, None, target.ndim)
+    return _infer.made(target.values, dtype or fill.dtype, None, target.ndim)
 
 
 @op(
@@ -66,7 +66,7 @@ def _filled(name: str, value: int, doc: str) -> Any:
     declare.__name__, declare.__doc__ = name, f"A tensor of `shape` with {doc} everywhere."
     return op(
         name,
-        infer=lambda shape, dtype: TensorStructInfo(
+        infer=lambda shape, dtype: _infer.made(
             _infer.shape(shape).values, dtype, None, _infer.shape(shape).ndim
         ),
         lower=lambda shape, dtype: topi.full(shape, dtype, tir_op.const(value, dtype)),
@@ -106,16 +106,17 @@ def _prim(info: Any, what: str) -> PrimExpr:
 def _count(start: PrimExpr, stop: PrimExpr, step: PrimExpr) -> PrimExpr:
     if isinstance(step, IntImm) and step.value == 0:
         raise CompileError("the step of arange is 0")
-    parts = [getattr(p, "value", None) for p in (start, stop, step)]
-    if all(p is not None for p in parts):
-        return IntImm("int64", max(0, int(np.ceil((parts[1] - parts[0]) / parts[2]))))
-    lo, hi, by = (as_dim(p) for p in (start, stop, step))
-    return simplify(tir_op.max(tir_op.ceildiv(hi - lo, by), 0))
+    parts = [tir_op.const_value(p) for p in (start, stop, step)]
+    first, last, by = parts
+    if first is not None and last is not None and by is not None:
+        return IntImm("int64", max(0, int(np.ceil((last - first) / by))))
+    lo, hi, stride = (as_dim(p) for p in (start, stop, step))
+    return simplify(tir_op.max(tir_op.ceildiv(hi - lo, stride), 0))
 
 
 @op(
     "arange",
-    infer=lambda start, end, step, dtype: TensorStructInfo(
+    infer=lambda start, end, step, dtype: _infer.made(
         (_count(_prim(start, "start"), _prim(end, "end"), _prim(step, "step")),), dtype
     ),
     lower=lambda start, end, step, dtype: topi.arange(start, end, step, dtype),
@@ -139,7 +140,7 @@ def arange(start: Prim, end: Prim | None = None, step: Prim = 1, dtype: str | No
     if dtype is None:
         kinds = [getattr(as_scalar_of(v), "dtype", "int64") for v in (start, end, step)]
         dtype = next((k for k in kinds if dtype_of(k).is_float), "int64")
-    return _arange(*(as_expr(as_prim(v)) for v in (start, end, step)), dtype)
+    return _arange(as_prim(start), as_prim(end), as_prim(step), dtype)
 
 
 def as_scalar_of(value: Any) -> Any:

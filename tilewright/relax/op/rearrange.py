@@ -172,8 +172,8 @@ def split_bounds(size: Any, indices_or_sections: Any, what: str = "axis") -> lis
     if isinstance(indices_or_sections, int):
         count = indices_or_sections
         if isinstance(size, IntImm):
-            part = -(-size.value // count)
-            return [min(i * part, size.value) for i in range(count)] + [size.value]
+            step = -(-size.value // count)
+            return [min(i * step, size.value) for i in range(count)] + [size.value]
         part = simplify(tir_op.ceildiv(size, count))
         ends = [simplify(tir_op.min(part * i, size)) for i in range(1, count)]
         return [0, *ends, size]

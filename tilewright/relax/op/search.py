@@ -113,8 +113,8 @@ def _infer_topk(data: Any, k: int, axis: int, ret_type: str, largest: bool, dtyp
             raise CompileError(f"k is {k}, axis {axis} has {size} elements")
         kept = IntImm("int64", k) if k > 0 else size
         dims = tuple(kept if i == axis else d for i, d in enumerate(info.dims))
-    values = TensorStructInfo(dims, info.dtype, info.vdevice, info.ndim)
-    indices = TensorStructInfo(dims, dtype, info.vdevice, info.ndim)
+    values = _infer.made(dims, info.dtype, info.vdevice, info.ndim)
+    indices = _infer.made(dims, dtype, info.vdevice, info.ndim)
     both = {"values": values, "indices": indices, "both": TupleStructInfo((values, indices))}
     return both[ret_type]
 

@@ -212,10 +212,11 @@ def _dense_conv(b: Blocker, call: Call, channels: int, out: int, lanes: int) -> 
 
 def _conv(call: Call, data: Expr, weight: Expr, layout: str, kernel: str, lanes: int) -> Expr:
     a = call.attrs
-    return R.nn.conv2d(
+    made: Expr = R.nn.conv2d(
         data, weight, a.strides, a.padding, a.dilation, a.groups, layout, kernel,
         f"NCHW{lanes}c", a.out_dtype,
     )  # fmt: skip
+    return made
 
 
 def _depthwise_conv(b: Blocker, call: Call, channels: int, lanes: int) -> Blocked | None:

@@ -113,7 +113,13 @@ def _conv_lower(rank: int) -> Any:
 
 
 def _blocked(
-    data: Any, weight: Any, window: Any, groups: int, layout: str, target: str, dtype: str | None
+    data: Any,
+    weight: Any,
+    window: tuple[Any, Any, Any],
+    groups: int,
+    layout: str,
+    target: str,
+    dtype: str | None,
 ) -> Any:
     """A convolution of blocked channels; with one channel a group it is depthwise."""
     if groups == 1:
