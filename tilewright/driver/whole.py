@@ -10,6 +10,7 @@ from ..codegen.llvm.native_vm import FAILING_KERNELS
 from ..ir.module import IRModule
 from ..relax.pipeline import get_pipeline
 from ..relax.vm_build import lower_to_executable
+from ..runtime.executable import Executable
 from ..support.progress import stage
 from ..target import Target
 from ..tir.function import PrimFunc
@@ -30,12 +31,21 @@ def compile_whole(
     return build_module(mod, target, tir_pipeline or (lambda m: m))
 
 
+def with_symbols(mod: IRModule) -> IRModule:
+    """Loop programs of which none has a `global_symbol` are all public, under their own names."""
+    if any("global_symbol" in f.attrs for _, f in mod.items()):
+        return mod
+    return mod.with_functions(
+        {v: f.with_attr("global_symbol", v.name_hint) for v, f in mod.items()}
+    )
+
+
 def build_module(whole: IRModule, target: Target, tir_pipeline: TirPipeline) -> CompiledExecutable:
     """An executable from a module whose graph functions call kernels only."""
     if any(isinstance(f, relax.Function) for _, f in whole.items()):
         executable, kernels = lower_to_executable(whole)
     else:
-        executable, kernels = Executable({}), whole
+        executable, kernels = Executable({}), with_symbols(whole)
     flat = lowered(scheduled(kernels, target), target, tir_pipeline)
     objects = object_code(flat, target)
     code = {v.name_hint: f for v, f in flat.items() if isinstance(f, PrimFunc)}
