@@ -20,7 +20,8 @@ def nest(func):
             walk(stmt.body, [*loops, f"{WORDS[stmt.kind]} {stmt.extent}"], depth)
         elif isinstance(stmt, BlockRealize):
             condition = "" if str(stmt.predicate) in ("True", "T.bool(True)") else " where"
-            lines.append("  " * depth + ", ".join([*loops, stmt.block.name_hint.replace("2d_NCHWc", "")]) + condition)
+            name = stmt.block.name_hint.replace("2d_NCHWc", "")
+            lines.append("  " * depth + ", ".join([*loops, name]) + condition)
         elif isinstance(stmt, SeqStmt):
             if loops:
                 lines.append("  " * depth + ", ".join(loops) + ":")
