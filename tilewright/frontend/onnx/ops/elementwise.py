@@ -206,6 +206,9 @@ def power(n: NodeContext) -> Result:
     if dtype_of(other).is_float and not dtype_of(base).is_float:
         wide = n.emit(R.astype(n[0], other))
         return R.astype(n.emit(R.power(wide, n[1])), base)
+    if not dtype_of(base).is_float:
+        wide, high = n.emit(R.astype(n[0], "float64")), n.emit(R.astype(right, "float64"))
+        return R.astype(n.emit(R.power(wide, high)), base)
     return R.power(n[0], right)
 
 

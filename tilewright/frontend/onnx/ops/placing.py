@@ -12,6 +12,7 @@ from ....relax import op as R
 from ....support.dtypes import dtype_of
 from ..node import NodeContext, Result
 from ..registry import onnx_op
+from ..values import element_dtype
 
 Expr = relax.Expr
 
@@ -164,9 +165,10 @@ def tensor_scatter(n: NodeContext) -> Result:
 @onnx_op("BitCast")
 def bit_cast(n: NodeContext) -> Result:
     """The same bits as another data type."""
-    from ..values import element_dtype
-
-    return R.reinterpret(n[0], element_dtype(int(n.attr("to"))))
+    dtype = element_dtype(int(n.attr("to")))
+    if "bool" in (dtype, n.dtype(0)):
+        return R.astype(n[0], dtype)
+    return R.reinterpret(n[0], dtype)
 
 
 @onnx_op("CumProd")

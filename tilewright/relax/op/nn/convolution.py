@@ -244,7 +244,7 @@ def _transposed_lower(
     x = data if data_layout == plain else topi.layout_transform(data, data_layout, plain)
     w = weight if kernel_layout == kernel else topi.layout_transform(weight, kernel_layout, kernel)
     made = topi.nn.conv_transpose(
-        x, w, strides, padding, output_padding, dilation, groups, out_dtype=out_dtype
+        x, w, strides, padding, out_dtype, output_padding, groups, dilation
     )
     return made if data_layout == plain else topi.layout_transform(made, plain, data_layout)
 
