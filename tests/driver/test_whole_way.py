@@ -83,9 +83,9 @@ def test_an_exported_library_runs_in_a_fresh_process(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ((), "main expects 1 argument"),
-        ((image(), image()), "main expects 1 argument"),
-        ((np.zeros((1, 3, 13), "float32"),), "4 dimensions"),
+        ((), r"takes 1 argument \(x\), 0 given"),
+        ((image(), image()), r"takes 1 argument \(x\), 2 given"),
+        ((np.zeros((1, 3, 13), "float32"),), r"found a float32 tensor of shape \(1, 3, 13\)"),
         ((np.zeros((1, 3, 13, 18), "float32"),), "18"),
         ((np.zeros((1, 3, 13, 17), "float64"),), "float64"),
         ((image().transpose(0, 1, 3, 2),), "17"),
@@ -153,9 +153,9 @@ def test_one_loop_program_compiles_and_runs() -> None:
 def test_a_kernel_checks_its_arguments() -> None:
     kernel = tw.compile(matmul(), "llvm")["main"]
     a, b = tw.nd.array(np.zeros((64, 64), "float32")), tw.nd.array(np.zeros((64, 48), "float32"))
-    with pytest.raises(ValueError, match="`C`"):
+    with pytest.raises((TypeError, ValueError), match="`C`"):
         kernel(a, b, tw.nd.array(np.zeros((64, 49), "float32")))
-    with pytest.raises(ValueError, match="`B`"):
+    with pytest.raises((TypeError, ValueError), match="`B`"):
         kernel(a, tw.nd.array(np.zeros((64, 48), "float64")), b)
 
 

@@ -68,8 +68,8 @@ def test_the_slice_as_text() -> None:
     assert executable.functions["main"].as_text() == (
         "@main(x, w):  # 3 registers, 1 slots\n"
         "     0  check_tensor(%0, 'float32', 2, dims=[bind $0, 4], "
-        "context='argument `x` of `main`')\n"
-        "     1  check_tensor(%1, 'float32', 2, dims=[4, 8], context='argument `w` of `main`')\n"
+        "context='argument `x`')\n"
+        "     1  check_tensor(%1, 'float32', 2, dims=[4, 8], context='argument `w`')\n"
         "     2  %2 = new_tensor([$0, 8], 'float32')\n"
         "     3  call_kernel('fused_matmul_add_relu', [%0, %1, const[0], %2], scalars=[$0], "
         "scalar_dtypes=['int64'])\n"
@@ -165,9 +165,9 @@ def test_tuples_shapes_and_scalars_as_arguments() -> None:
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((3, 5), (4, 8)), "argument `x` of `main`"),
-        (((3, 4), (4, 7)), "argument `w` of `main`"),
-        (((4,), (4, 8)), "argument `x` of `main`"),
+        (((3, 5), (4, 8)), "argument `x`"),
+        (((3, 4), (4, 7)), "argument `w`"),
+        (((4,), (4, 8)), "argument `x`"),
     ],
 )
 def test_wrong_arguments_are_named(shapes, message) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from ..driver import CompiledExecutable
 from ..ir.module import IRModule
 from ..runtime import cpu
 from ..runtime.vm import VirtualMachine
+from ..support import knobs
 from ..support.errors import ArgumentError
 from . import common
 
@@ -35,7 +37,8 @@ def explain_command(
     as_json: bool,
 ) -> None:
     """Show where the time of MODEL (an ONNX file) goes, kernel by kernel."""
-    with common.progress(not as_json):
+    cached = knobs.CACHE.set("off") if kernel else nullcontext()  # cached code has no script
+    with common.progress(not as_json), cached:
         made = common.compiled(model, target, shape, opset)
     if kernel:
         click.echo(_script(made, kernel))

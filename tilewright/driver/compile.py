@@ -6,21 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import relax
-from ..codegen.llvm.codegen import may_fail
-from ..codegen.llvm.native_vm import FAILING_KERNELS
 from ..ir.module import IRModule
 from ..ir.transform import Pass
-from ..relax.pipeline import get_pipeline
-from ..relax.transform import BindParams
-from ..relax.vm_build import lower_to_executable
+from ..relax.transform.bind_params import BindParams
 from ..support.errors import ArgumentError
-from ..support.progress import stage
 from ..target import Target
 from ..tir.function import PrimFunc
+from . import cache
 from .executable import CompiledExecutable
-from .kernels import TirPipeline, lowered, machine_of, object_code, scheduled
 
 RelaxPipeline = Callable[[IRModule], IRModule] | Pass | str
+TirPipeline = RelaxPipeline
 
 CPU_KINDS = ("llvm", "c")
 
@@ -40,6 +36,7 @@ def compile(
     params: values of parameters of `main` by name; they become constants.
     exec_mode: accepted for compatibility; both executors come from the one executable.
 
+    What was compiled before comes from the cache on disk (`TILEWRIGHT_CACHE=off` does without).
     Raises `CompileError` for a program that cannot be compiled, with the model's node.
     """
     del exec_mode
@@ -47,23 +44,16 @@ def compile(
     chosen = as_target(target)
     if params:
         whole = BindParams("main", dict(params))(whole)
-    has_graph = any(isinstance(f, relax.Function) for _, f in whole.items())
-    if has_graph and relax_pipeline is not None:
-        name = "default_build" if relax_pipeline == "default" else relax_pipeline
-        passes = get_pipeline(name) if isinstance(name, str) else name
-        with chosen, stage("Optimize the graph"):
-            whole = passes(whole)
-    return build_module(whole, chosen, tir_pipeline or (lambda m: m))
+    key = cache.key_of(whole, chosen, {"relax": relax_pipeline, "tir": tir_pipeline})
+    found = None if key is None else cache.load(key)
+    if found is not None:
+        return found
+    from .whole import compile_whole  # the whole compiler: not loaded for what the cache holds
 
-
-def build_module(whole: IRModule, target: Target, tir_pipeline: TirPipeline) -> CompiledExecutable:
-    """An executable from a module whose graph functions call kernels only."""
-    executable, kernels = lower_to_executable(whole)
-    flat = lowered(scheduled(kernels, target), target, tir_pipeline)
-    objects = object_code(flat, target)
-    failing = [v.name_hint for v, f in flat.items() if isinstance(f, PrimFunc) and may_fail(f)]
-    executable.attrs[FAILING_KERNELS] = failing
-    return CompiledExecutable(executable, objects, machine_of(target), flat)
+    made = compile_whole(whole, chosen, relax_pipeline, tir_pipeline)
+    if key is not None:
+        cache.store(key, made)
+    return made
 
 
 def as_module(mod: Any) -> IRModule:

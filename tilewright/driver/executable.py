@@ -20,7 +20,8 @@ class CompiledExecutable:
     """A compiled module: `relax.VirtualMachine(ex, tilewright.cpu())` runs its graph functions,
     `ex["kernel"](...)` its kernels; `export_library(path)` writes it as one file.
 
-    `lowered` is the module from which code was generated; `objects` the kernels' object code.
+    `objects` is the kernels' object code; `lowered` the module from which it was generated, None
+    if the object code came from the cache.
     """
 
     def __init__(
@@ -34,6 +35,11 @@ class CompiledExecutable:
         self.objects = list(objects)
         self.machine = machine
         self.lowered = lowered
+
+    @property
+    def plain(self) -> Executable:
+        """The executable as data; its native code may not be loaded."""
+        return self._plain
 
     @cached_property
     def executable(self) -> Executable:

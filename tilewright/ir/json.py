@@ -7,6 +7,7 @@ does not matter. Plain data is written as it is, or as a one-key object that nam
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from ..support.span import Span
 from .functor import deep_recursion
 from .node import NODE_TYPES, Node
 from .op import Op
+from .structural import array_digest
 
 VERSION = 1
 LEAF_SAVE: dict[type, tuple[str, Callable[[Any], Any]]] = {}
@@ -89,6 +91,28 @@ class _Writer:
         self.index[id(value)] = len(self.nodes)
         self.nodes.append([type(value).type_key, saved, span])
         return self.index[id(value)]
+
+
+def fingerprint(value: object) -> str | None:
+    """A digest of all that `save_json` would write, names and spans included; None if it holds
+    something that cannot be saved. Large arrays are hashed once, on all processors."""
+    try:
+        with deep_recursion():
+            writer = _Describer()
+            root = writer.save(value)
+    except ArgumentError:
+        return None
+    text = json.dumps([root, writer.nodes])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Describer(_Writer):
+    """Writes arrays as digests."""
+
+    def save(self, value: Any) -> Any:
+        if type(value) is np.ndarray:
+            return {"digest": [dtype_name(value.dtype), value.shape, array_digest(value).hex()]}
+        return super().save(value)
 
 
 class _Reader:

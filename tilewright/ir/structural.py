@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..support.digest import data_digest
 from .functor import deep_recursion
 from .node import Node
 
@@ -159,21 +160,19 @@ def _as_bytes(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _array_hash(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
-    """dtype, shape and a digest of the contents, which read-only arrays keep."""
+    return (str(array.dtype), array.shape, array_digest(array))
+
+
+def array_digest(array: np.ndarray[Any, Any]) -> bytes:
+    """A digest of the array's bytes, which read-only arrays keep."""
     if array.flags.writeable:
-        return (str(array.dtype), array.shape, _digest(array))
+        return data_digest(_as_bytes(array).data)
     known = _DIGESTS.get(id(array))
     if known is None or known[0]() is not array:
         key = id(array)
         kept = weakref.ref(array, lambda _: _DIGESTS.pop(key, None))
-        known = _DIGESTS[key] = (kept, _digest(array))
-    return (str(array.dtype), array.shape, known[1])
-
-
-def _digest(array: np.ndarray[Any, Any]) -> bytes:
-    import hashlib
-
-    return hashlib.blake2b(_as_bytes(array).data, digest_size=16).digest()
+        known = _DIGESTS[key] = (kept, data_digest(_as_bytes(array).data))
+    return known[1]
 
 
 _DIGESTS: dict[int, tuple[weakref.ref[np.ndarray[Any, Any]], bytes]] = {}

@@ -145,7 +145,7 @@ class FunctionBuilder:
     def _check_parameters(self) -> None:
         again: list[tuple[StructInfo, Operand, str]] = []
         for param in self.func.params:
-            context = f"argument `{param.name_hint}` of `{self.name}`"
+            context = f"argument `{param.name_hint}`"
             register = self.registers[param]
             if self.check(param.struct_info, register, context):  # type: ignore[arg-type]
                 again.append((param.struct_info, register, context))  # type: ignore[arg-type]

@@ -23,10 +23,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tilewright.support.dtypes import dtype_of
+from tilewright.support.dtypes import DType, dtype_of
 from tilewright.support.errors import ArgumentError
 
-from .ndarray import Tensor, empty, tensor
+from .ndarray import Tensor, empty, from_numpy, tensor
 
 MAGIC = b"TWTENSOR"
 VERSION = 1
@@ -50,6 +50,12 @@ def _host(value: Any) -> Tensor:
 
 def write(stream: BinaryIO, content: object, tensors: Sequence[Any]) -> None:
     """Writes `content` (JSON) and the tensors."""
+    for piece in pieces(content, tensors):
+        stream.write(piece)
+
+
+def pieces(content: object, tensors: Sequence[Any]) -> list[bytes | memoryview]:
+    """What `write` writes, in pieces: the tensors' memory is not copied."""
     compact = [_host(t) if not _on_device(t) else tensor(t.numpy()) for t in tensors]
     rows: list[dict[str, Any]] = []
     offset = 0
@@ -62,12 +68,11 @@ def write(stream: BinaryIO, content: object, tensors: Sequence[Any]) -> None:
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"only JSON can be written beside tensors: {error}") from None
     header = text.encode()
-    stream.write(_HEADER.pack(MAGIC, VERSION, zlib.crc32(header), len(header)))
-    stream.write(header)
-    stream.write(bytes(_padding(_HEADER.size + len(header))))
+    start = _HEADER.pack(MAGIC, VERSION, zlib.crc32(header), len(header))
+    made: list[bytes | memoryview] = [start, header, bytes(_padding(len(start) + len(header)))]
     for item in compact:
-        stream.write(_raw(item))
-        stream.write(bytes(_padding(item.nbytes)))
+        made += [_raw(item), bytes(_padding(item.nbytes))]
+    return made
 
 
 def _on_device(value: Any) -> bool:
@@ -82,6 +87,26 @@ def read(stream: BinaryIO, name: str = "data") -> tuple[Any, list[Tensor]]:
     end = stream.seek(0, io.SEEK_END)
     tensors = [_read_tensor(stream, row, start, end, name) for row in _rows(header, name)]
     return header.get("content"), tensors
+
+
+def view(data: memoryview, name: str = "data") -> tuple[Any, list[Tensor]]:
+    """The content, and tensors over the memory of `data`, which must be writable and at a multiple
+    of 64 bytes. Raises `ArgumentError` on anything but what `write` wrote."""
+    size = _HEADER.unpack_from(data)[3] if data.nbytes >= _HEADER.size else 0
+    start = _HEADER.size + size
+    header = _read_header(io.BytesIO(data[:start]), name)
+    start += _padding(start)
+    tensors = [_tensor_over(data, row, start, name) for row in _rows(header, name)]
+    return header.get("content"), tensors
+
+
+def _tensor_over(data: memoryview, row: dict[str, Any], start: int, name: str) -> Tensor:
+    shape, offset, dtype = _placed(row, start, data.nbytes, name)
+    count = prod(shape)
+    if not count:
+        return empty(shape, dtype.name)
+    flat = np.frombuffer(data, dtype.numpy, count, offset)
+    return from_numpy(flat.reshape(shape), dtype.name)
 
 
 def _read_header(stream: BinaryIO, name: str) -> dict[str, Any]:
@@ -127,6 +152,18 @@ def _is_row(row: Any) -> bool:
 
 
 def _read_tensor(stream: BinaryIO, row: dict[str, Any], start: int, end: int, name: str) -> Tensor:
+    shape, offset, dtype = _placed(row, start, end, name)
+    result = empty(shape, dtype.name)
+    stream.seek(offset)
+    if row["nbytes"]:
+        stream.readinto(_raw(result))  # type: ignore[attr-defined]  # every real stream has it
+    return result
+
+
+def _placed(
+    row: dict[str, Any], start: int, end: int, name: str
+) -> tuple[tuple[int, ...], int, DType]:
+    """Shape, place and element type of a tensor that the header describes."""
     shape, offset, nbytes = tuple(row["shape"]), start + row["offset"], row["nbytes"]
     dtype = dtype_of(str(row.get("dtype")))
     if prod(shape) * dtype.bytes != nbytes or offset + nbytes > end:
@@ -134,11 +171,7 @@ def _read_tensor(stream: BinaryIO, row: dict[str, Any], start: int, end: int, na
             f"{name} is truncated or damaged: a tensor of shape {shape} and dtype {dtype.name} "
             f"should take bytes {offset} to {offset + nbytes} of {end}"
         )
-    result = empty(shape, dtype.name)
-    stream.seek(offset)
-    if nbytes:
-        stream.readinto(_raw(result))  # type: ignore[attr-defined]  # every real stream has it
-    return result
+    return shape, offset, dtype
 
 
 def to_bytes(content: object, tensors: Sequence[Any]) -> bytes:

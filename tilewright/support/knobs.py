@@ -75,6 +75,22 @@ class Knob(Generic[T]):
             self._scoped.reset(token)
 
 
+def in_force() -> dict[str, object]:
+    """What is set: the environment's texts by name, scoped values over them.
+
+    Includes settings whose module is not imported yet.
+    """
+    start = len("TILEWRIGHT_")
+    found: dict[str, object] = {
+        name[start:]: text for name, text in os.environ.items() if name.startswith("TILEWRIGHT_")
+    }
+    for knob in REGISTRY.values():
+        scoped = knob._scoped.get()
+        if scoped is not None:
+            found[knob.name] = scoped
+    return found
+
+
 def read_environment(variable: str) -> str | None:
     """A variable that is not ours (such as `CC`), read at the one place that reads them."""
     return os.environ.get(variable)

@@ -70,8 +70,8 @@ def roles_of(info: BlockInfo, found: Contraction) -> Roles | None:
         if column is None:
             continue
         others = [i for i in info.spatial if i is not column]
-        columns = [i for i in others if i.var in right.variables and i.var not in left.variables]
-        rows = [i for i in others if i.var in left.variables and i.var not in right.variables]
+        columns = [i for i in others if right.moves(i.var) and not left.moves(i.var)]
+        rows = [i for i in others if left.moves(i.var) and not right.moves(i.var)]
         batch = [i for i in others if i not in columns and i not in rows]
         reduction = _reduction_order(info.reduction, left, right, {i.var for i in info.spatial})
         return Roles(left, right, column, columns, rows, batch, reduction)
@@ -111,9 +111,11 @@ def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
     lanes = vector_lanes(machine, dtype, period or column.extent)
     extent = column.extent
     vectors = None if extent is None else -(-extent // lanes)
-    rows = [i.extent for i in roles.rows[-2:]]
+    groups = [roles.right.period(i.var) for i in roles.rows[-2:]]
+    rows = [g or i.extent for g, i in zip(groups, roles.rows[-2:], strict=True)]
     if vectors == 1 and roles.outer_columns:
-        vectors = roles.outer_columns[-1].extent
+        last = roles.outer_columns[-1]
+        vectors = roles.left.period(last.var) or last.extent
         whole = True
     else:
         whole = False
@@ -126,6 +128,7 @@ def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
         max_rows=_row_limit(machine, roles),
         max_vectors=max(1, min(_most_vectors(roles), limit)),
         whole=whole or period is not None,
+        exact=[g is not None for g in groups],
     )
 
 

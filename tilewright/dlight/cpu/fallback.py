@@ -15,7 +15,6 @@ from ..base import ScheduleRule
 from .reduction import schedule_reduction
 from .stages import block_infos, inline_injective, schedule_injective
 
-
 Step = Callable[[Schedule, BlockInfo, MachineModel], None]
 
 

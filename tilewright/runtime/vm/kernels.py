@@ -6,18 +6,19 @@ import ctypes
 from collections.abc import Callable, Collection
 from typing import Any
 
-from tilewright.ffi import core
+from tilewright.ffi import core, tvm_ffi
 from tilewright.support.errors import ArgumentError, RuntimeFailure
 
 from ..executable import CallKernel, Imm
 from ..module import Module
 
-_CTYPES: dict[str, Any] = {
+SCALAR_TYPES: dict[str, Any] = {
     "int8": ctypes.c_int8, "int16": ctypes.c_int16, "int32": ctypes.c_int32,
     "int64": ctypes.c_int64, "uint8": ctypes.c_uint8, "uint16": ctypes.c_uint16,
     "uint32": ctypes.c_uint32, "uint64": ctypes.c_uint64, "bool": ctypes.c_bool,
     "float32": ctypes.c_float, "float64": ctypes.c_double,
 }  # fmt: skip
+"""How scalars are passed to a bare kernel, by dtype; others only the packed function takes."""
 
 Call = Callable[[tuple[Any, ...]], Any]
 
@@ -52,8 +53,9 @@ def bind_kernel(
     packed = kernels._lookup(ins.symbol, True)
     types = scalar_dtypes(ins)
     address = kernels.symbol_address(ins.symbol)
-    if address and all(t in _CTYPES for t in types):
-        return _bare(address, len(ins.tensors), types, ins.symbol in failing), packed
+    if address and all(t in SCALAR_TYPES for t in types):
+        bare = _bare(address, len(ins.tensors), types, ins.symbol in failing)
+        return bare, packed or tvm_ffi.convert(lambda *values: bare(values))
     if packed is None:
         raise RuntimeFailure(f"the module of kernels has no kernel {ins.symbol!r}")
     function = packed
@@ -61,7 +63,7 @@ def bind_kernel(
 
 
 def _bare(address: int, num_tensors: int, types: tuple[str, ...], may_fail: bool) -> Call:
-    signature = [ctypes.c_void_p] * num_tensors + [_CTYPES[t] for t in types]
+    signature = [ctypes.c_void_p] * num_tensors + [SCALAR_TYPES[t] for t in types]
     function = ctypes.CFUNCTYPE(ctypes.c_int32 if may_fail else None, *signature)(address)
 
     def call(values: tuple[Any, ...]) -> None:
