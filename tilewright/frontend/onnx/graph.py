@@ -18,7 +18,7 @@ from .folding import folded_call
 from .node import ConstantNeeded, NodeContext
 from .registry import find_converter
 from .narrow import stored
-from .values import LIMIT, Absent, Items, Known, is_symbolic, settle
+from .values import LIMIT, Absent, Items, Known, is_symbolic, is_text, settle, text_constant
 
 Value: TypeAlias = "relax.Expr | Known | Items | Absent"
 """What an ONNX name stands for."""
@@ -49,7 +49,9 @@ class GraphImporter:
 
     def bind(self, name: str, value: Value) -> None:
         """Gives an ONNX name its value."""
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray) and is_text(value):
+            self._exprs[name] = text_constant(value)
+        elif isinstance(value, np.ndarray):
             value, narrow = stored(value)
             if narrow is not None:
                 self.narrow[name] = narrow
@@ -109,7 +111,7 @@ class GraphImporter:
     def as_expr(self, value: Value) -> relax.Expr:
         """Any value as an expression; a sequence is a tuple."""
         if isinstance(value, np.ndarray):
-            return self.materialize(value)
+            return text_constant(value) if is_text(value) else self.materialize(value)
         if isinstance(value, Items):
             return relax.Tuple([self.as_expr(item) for item in value.items])
         if isinstance(value, Absent):

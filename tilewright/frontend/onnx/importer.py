@@ -234,6 +234,8 @@ class _Building:
         dtype = dtypes if isinstance(dtypes, str) else (dtypes or {}).get(value.name)
         if dtype is None:
             dtype = element_dtype(value.type.tensor_type.elem_type)
+            if dtype == "object":
+                return relax.ObjectStructInfo()
             if storage(dtype) != dtype:
                 self.importer.narrow[value.name] = dtype
                 dtype = storage(dtype)

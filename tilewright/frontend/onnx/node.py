@@ -108,6 +108,13 @@ class NodeContext:
             raise self.error(f"input {index} must be a sequence", hint="give its length and shapes")
         return value.items
 
+    def is_text(self, index: int) -> bool:
+        """Whether an input is a tensor of strings."""
+        if not self.has(index) or self.known(index) is not None:
+            return False
+        info = self[index].struct_info
+        return not isinstance(info, relax.TensorStructInfo)
+
     def constant(self, index: int) -> np.ndarray[Any, Any] | None:
         """The input's value if it is a constant of plain numbers, else None."""
         value = self.known(index)

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnx
 
+from ... import relax
 from ...ir.expr import IntImm, PrimExpr
 from ...support.dtypes import dtype_name
 from ...support.errors import ArgumentError, ImportModelError
@@ -52,6 +53,19 @@ def dimension(value: object) -> Any:
 def is_symbolic(known: Known) -> bool:
     """Whether some element is an expression rather than a number."""
     return known.dtype == object and any(isinstance(dimension(v), PrimExpr) for v in known.flat)
+
+
+def is_text(array: Known) -> bool:
+    """Whether an array holds strings."""
+    if array.dtype.kind in "SU":
+        return True
+    return array.dtype == object and array.size > 0 and isinstance(array.flat[0], (str, bytes))
+
+
+def text_constant(array: Known) -> relax.Expr:
+    """A constant tensor of strings: its shape, then its elements."""
+    flat = [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in array.flat]
+    return relax.Tuple([relax.ShapeExpr(list(array.shape)), *[relax.StringImm(s) for s in flat]])
 
 
 def settle(known: Known) -> Known:

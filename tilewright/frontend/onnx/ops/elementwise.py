@@ -15,6 +15,7 @@ from ..align import aligned
 from ..node import NodeContext, Result
 from ..registry import onnx_op
 from ..values import Known, element_dtype, is_symbolic, settle
+from .text import cast_text, string_equal
 
 Expr = relax.Expr
 
@@ -166,6 +167,8 @@ def _compare(name: str) -> Callable[[NodeContext], Result]:
             decided = _decide_equal(a, b) if name == "Equal" else None
             if decided is not None:
                 return decided
+        if name == "Equal" and n.is_text(0):
+            return string_equal(n)
         return function(*_broadcast_legacy(n))
 
     return convert
@@ -303,6 +306,8 @@ def cast_like(n: NodeContext) -> Result:
 
 def convert_to(n: NodeContext, dtype: str, saturate: bool = True) -> Result:
     """The first input in `dtype`; known integers are followed."""
+    if dtype == "object" or n.is_text(0):
+        return cast_text(n, dtype)
     known = n.known(0)
     if known is not None and n.importer.is_small(known):
         if is_symbolic(known):

@@ -289,7 +289,8 @@ def space_to_depth(n: NodeContext) -> Result:
     size = int(n.attr("blocksize"))
     batch, channels, height, width = n.shape(0)
     shape = [batch, channels, height // size, size, width // size, size]
-    parts = n.emit(R.permute_dims(n.emit(R.reshape(n[0], shape)), [0, 3, 5, 1, 2, 4]))
+    order = [0, 1, 3, 5, 2, 4] if n.attr("mode", "DCR") == "CRD" else [0, 3, 5, 1, 2, 4]
+    parts = n.emit(R.permute_dims(n.emit(R.reshape(n[0], shape)), order))
     return R.reshape(parts, [batch, channels * size * size, height // size, width // size])
 
 
