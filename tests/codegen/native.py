@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.codegen.llvm.codegen import emit_module, may_fail
-from tilewright.codegen.llvm.compile import assembly, compile_module
+from tilewright.codegen.llvm.codegen import Features, emit_module, may_fail
+from tilewright.codegen.llvm.compile import Machine, assembly, compile_module
 from tilewright.codegen.llvm.jit import load_objects
 from tilewright.ir.expr import IntImm, PrimExpr
 from tilewright.support.dtypes import dtype_name, dtype_of
@@ -55,10 +55,15 @@ def live_workspaces() -> int:
 class Compiled:
     """A module in memory: `.asm`, `.text`, and its functions as callables on arrays."""
 
-    def __init__(self, functions: Mapping[str, PrimFunc]) -> None:
+    def __init__(
+        self,
+        functions: Mapping[str, PrimFunc],
+        features: Features | None = None,
+        machine: Machine | None = None,
+    ) -> None:
         self.functions = functions
-        self.text = emit_module(functions)
-        self.module = load_objects([compile_module(self.text, cache=False)], _IMPORTS)
+        self.text = emit_module(functions, features)
+        self.module = load_objects([compile_module(self.text, machine, cache=False)], _IMPORTS)
 
     @property
     def asm(self) -> str:
@@ -77,13 +82,13 @@ class Compiled:
         return entry(*[a.ctypes.data if isinstance(a, np.ndarray) else a for a in args])
 
 
-def run(func: PrimFunc, *args: Any) -> Any:
+def run(func: PrimFunc, *args: Any, **options: Any) -> Any:
     """Compiles one function and calls it; returns its status or result."""
-    return Compiled({"kernel": func})("kernel", *args)
+    return Compiled({"kernel": func}, **options)("kernel", *args)
 
 
 def elementwise(
-    make: Callable[..., PrimExpr], *arrays: np.ndarray[Any, Any], lanes: int = 1
+    make: Callable[..., PrimExpr], *arrays: np.ndarray[Any, Any], lanes: int = 1, **options: Any
 ) -> np.ndarray[Any, Any]:
     """`make(a[i], b[i], ...)` over equally long arrays, in a compiled loop of vectors."""
     count = len(arrays[0])
@@ -97,5 +102,5 @@ def elementwise(
     body = For(i, 0, count // lanes, ForKind.SERIAL, BufferStore(out, value, [where]))
     func = PrimFunc([*[b.data for b in buffers], out.data], body)
     result = np.zeros(count, dtype_of(dtype).numpy)
-    run(func, *arrays, result)
+    run(func, *arrays, result, **options)
     return result

@@ -239,9 +239,12 @@ def test_accumulators_stay_in_registers(rows: int, vectors: int) -> None:
 
 def unrolled_convolution() -> PrimFunc:
     """Fourteen pixels and two vectors of channels; taps are loops, eight channels are unrolled."""
-    image, weight, out = flat("image", 1 << 16), flat("weight", 1 << 16), flat("out", 1 << 16)
+    image, weight, out = (flat(n, 1 << 18) for n in ("image", "weight", "out"))
     acc = flat("acc", 14 * 32, scope="local")
-    row, tap, half = (Var(n, "int64") for n in ("row", "tap", "half"))
+    f, x, depth, row, tap, half = (Var(n, "int64") for n in "fxdrth")
+    y, group = tir.floormod(f, 56), tir.floordiv(f, 56)
+    place = depth * 53824 + y * 928 + row * 928 + x * 224 + tap * 16 + half * 8
+    part = group * 18432 + depth * 2304 + row * 768 + tap * 256 + half * 128
 
     def wide(value: int) -> PrimExpr:
         return const(value, "int64")
@@ -258,20 +261,24 @@ def unrolled_convolution() -> PrimFunc:
         BufferStore(
             acc,
             BufferLoad(acc, tile(p, v))
-            + Broadcast(BufferLoad(image, [row * 480 + tap * 16 + half * 8 + (p * 16 + c)]), 16)
-            * BufferLoad(weight, at(row * 768 + tap * 256 + half * 128 + (c * 16 + v * 9216))),
+            + Broadcast(BufferLoad(image, [place + (p * 16 + c)]), 16)
+            * BufferLoad(weight, at(part + (c * 16 + v * 9216))),
             tile(p, v),
         )
         for c in range(8)
         for p, v in tiles
     ]
     loop: Stmt = SeqStmt(tuple(update))
-    for var, extent in ((half, 2), (tap, 3), (row, 3)):
+    for var, extent in ((half, 2), (tap, 3), (row, 3), (depth, 4)):
         loop = For(var, 0, extent, ForKind.SERIAL, loop)
     first = [BufferStore(acc, zero, tile(p, v)) for p, v in tiles]
-    last = [BufferStore(out, BufferLoad(acc, tile(p, v)), tile(p, v)) for p, v in tiles]
-    body = Allocate(acc.data, "float32", (14 * 32,), True, SeqStmt((*first, loop, *last)))
-    return PrimFunc([image.data, weight.data, out.data], body)
+    last = [
+        BufferStore(out, BufferLoad(acc, tile(p, v)), at(y * 896 + x * 224 + (p * 16 + v * 50176)))
+        for p, v in tiles
+    ]
+    body: Stmt = Allocate(acc.data, "float32", (14 * 32,), True, SeqStmt((*first, loop, *last)))
+    body = For(x, 0, 4, ForKind.SERIAL, body)
+    return PrimFunc([image.data, weight.data, out.data], For(f, 0, 112, ForKind.SERIAL, body))
 
 
 def test_addresses_of_an_unrolled_loop_are_not_spilled() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tilewright.codegen.llvm.codegen import Features
+from tilewright.codegen.llvm.compile import Machine, host_machine
 from tilewright.codegen.math import FUNCTIONS
 from tilewright.codegen.math.tir_ops import expand
 from tilewright.tir import Call
@@ -68,10 +71,12 @@ def error(value: Array, exact: Array) -> tuple[Array, Array]:
     return distance, ~(finite | same) | signs
 
 
-def check(name: str, dtype: type, wide: type, lanes: int, bound: float) -> None:
+def check(name: str, dtype: type, wide: type, lanes: int, bound: float, **options: Any) -> None:
     function = FUNCTIONS[name]
     args = arguments(function.arity, dtype)
-    value = elementwise(lambda *x: Call(x[0].dtype, f"tir.{name}", x), *args, lanes=lanes)
+    value = elementwise(
+        lambda *x: Call(x[0].dtype, f"tir.{name}", x), *args, lanes=lanes, **options
+    )
     with np.errstate(all="ignore"):
         exact = REFERENCES[name](*[a.astype(wide) for a in args])
     distance, wrong = error(value, exact)
@@ -89,6 +94,14 @@ def test_float32_vectors(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"erf"}))
 def test_float64_vectors(name: str) -> None:
     check(name, np.float64, np.longdouble, 8, FUNCTIONS[name].ulp[1])
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86-64 only")
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_float32_without_fused_operations(name: str) -> None:
+    machine = Machine(host_machine().triple, "x86-64")
+    options = {"features": Features(False, False, 128), "machine": machine}
+    check(name, np.float32, np.float64, 16, max(1.7, FUNCTIONS[name].ulp[0]), **options)
 
 
 def test_erf_of_float64() -> None:

@@ -82,7 +82,8 @@ def check_same(tensors, target=HOST, rtol=1e-4, atol=1e-4, outputs=1, **values):
 def check_functions(func, made, rtol=1e-4, atol=1e-4, outputs=1, **values):
     """Both functions compute the same on random arrays."""
     shapes, buffers = bind_shapes(func, values), func.buffers()
-    arrays = [random_array(s, b.dtype, n) for n, (s, b) in enumerate(zip(shapes, buffers))]
+    pairs = zip(shapes, buffers, strict=True)
+    arrays = [random_array(s, b.dtype, n) for n, (s, b) in enumerate(pairs)]
     results = []
     for f in (func, made):
         kernel = Kernel(f)
@@ -90,7 +91,7 @@ def check_functions(func, made, rtol=1e-4, atol=1e-4, outputs=1, **values):
         scalars = _scalars(kernel.func, func, values)
         kernel(*arrays[:-outputs], *outs, *scalars)
         results.append(outs)
-    for want, got in zip(*results):
+    for want, got in zip(*results, strict=True):
         if want.dtype.kind in "fV" or want.dtype.name == "bfloat16":
             np.testing.assert_allclose(
                 got.astype("float64"), want.astype("float64"), rtol=rtol, atol=atol

@@ -1,6 +1,7 @@
 """Whatever the default rules make of a function computes what the function computes."""
 
 import pytest
+
 from tilewright import te, tir, topi
 
 from .kernels import check_same
@@ -39,7 +40,8 @@ def _layouts(kernel):
 
 def depthwise(data, kernel, stride=1, padding=0):
     x, w = tensor(*data), tensor(*kernel, name="w")
-    made = topi.nn.depthwise_conv2d_NCHWc(x, w, stride, padding, 1, *_layouts((0, 0, 0, 0, kernel[5], kernel[5])))
+    layout = f"NCHW{kernel[5]}c"
+    made = topi.nn.depthwise_conv2d_NCHWc(x, w, stride, padding, 1, layout, layout)
     return [x, w, topi.clip(made, 0.0, 6.0)]
 
 
@@ -118,6 +120,12 @@ CASES = {
     "conv stride": lambda: convolution((2, 3, 15, 15), (8, 3, 5, 5), 2, 2),
     "conv groups": lambda: convolution((1, 8, 9, 9), (12, 4, 3, 3), 1, 1, 1, 2),
     "conv depthwise": lambda: convolution((1, 8, 9, 9), (8, 1, 3, 3), 1, 1, 1, 8),
+    "conv nhwc oihw": lambda: [
+        x := tensor(2, 7, 6, 4), w := tensor(6, 4, 3, 2, name="w"),
+        topi.nn.conv(x, w, 1, 1, 1, 1, "NHWC", "OIHW")],
+    "conv nhwc": lambda: [
+        x := tensor(1, 9, 9, 8), w := tensor(3, 3, 8, 32, name="w"),
+        topi.nn.conv(x, w, 1, 1, 1, 1, "NHWC", "HWIO")],
     "conv1d": lambda: convolution((2, 4, 33), (8, 4, 3), 1, 1),
     "conv3d": lambda: convolution((1, 3, 6, 7, 8), (4, 3, 3, 3, 3), 1, 1),
     "blocked 3x3": lambda: blocked((1, 2, 14, 14, 16), (4, 2, 3, 3, 16, 16), 1, 1),

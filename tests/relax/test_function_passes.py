@@ -136,3 +136,47 @@ def test_reshape_patterns() -> None:
     other = te.compute((6, 4), lambda i, j: a[j, i])
     assert has_reshape_pattern(te.create_prim_func([a, same]))
     assert not has_reshape_pattern(te.create_prim_func([a, other]))
+
+
+def weighted():
+    x, w, b = tensor_var("x", [n, 4]), tensor_var("w", [4, 4]), tensor_var("b", [4])
+
+    def write(bb):
+        wt = bb.emit(relax.op.permute_dims(w))
+        moved = bb.emit(relax.op.exp(b))
+        y = bb.emit(relax.op.add(relax.op.matmul(x, wt), moved))
+        return relax.op.add(y, b)
+
+    mod = module([x, w, b], write)
+    return mod.with_functions({v: f.with_attr("num_input", 1) for v, f in mod.items()})
+
+
+def test_lift_transform_params() -> None:
+    mod = weighted()
+    lifted = T.LiftTransformParams()(mod)
+    check_well_formed(lifted)
+    args = random(3, 4), random(4, 4, seed=1), random(4, seed=2)
+    prepared = interpreter.run(lifted, args[1:], entry="main_transform_params")
+    assert len(prepared) == len(lifted["main"].params) - 1 == 3
+    np.testing.assert_allclose(
+        interpreter.run(lifted, args[0], *prepared), interpreter.run(mod, *args), rtol=1e-6
+    )
+
+
+def test_bundle_model_params() -> None:
+    mod = weighted()
+    bundled = T.BundleModelParams()(mod)
+    check_well_formed(bundled)
+    args = random(3, 4), random(4, 4, seed=1), random(4, seed=2)
+    assert [p.name_hint for p in bundled["main"].params] == ["x", "model_params"]
+    np.testing.assert_allclose(
+        interpreter.run(bundled, args[0], args[1:]), interpreter.run(mod, *args), rtol=1e-6
+    )
+
+
+def test_normalize_tells_calls_what_they_call() -> None:
+    from tilewright.ir import load_json, save_json
+
+    mod = T.Normalize()(load_json(save_json(two_functions())))
+    check_well_formed(mod)
+    np.testing.assert_allclose(interpreter.run(mod, random(3)), random(3) * 4)

@@ -119,3 +119,17 @@ def test_constants_share_memory() -> None:
     assert np.shares_memory(value.array, array) and np.array_equal(value.data.numpy(), array)
     with pytest.raises(ValueError, match="read-only"):
         value.array[0] = 1
+
+
+def test_derived_results_and_dimensions() -> None:
+    from tilewright.relax.analysis import (
+        collect_non_negative_expressions,
+        derive_call_ret_struct_info,
+    )
+
+    x = relax.Var("x", T([2, 3]))
+    func = relax.FuncStructInfo([T([n, m])], T([n + m]))
+    call = relax.Call(relax.Var("f", func), (x,))
+    assert derive_call_ret_struct_info(func, call) == T([5])
+    both = relax.TupleStructInfo([T([n, n * 2]), relax.ShapeStructInfo([n])])
+    assert [str(e) for e in collect_non_negative_expressions(both)] == ["n", "n * T.int64(2)"]

@@ -8,9 +8,11 @@ import pytest
 from tilewright import relax, tir
 from tilewright.relax import interpreter
 from tilewright.relax.vm_build import lower_to_executable
+from tilewright.runtime.executable import CallKernel
 from tilewright.runtime.module import FunctionModule
 from tilewright.runtime.vm.machine import VirtualMachine
 from tilewright.support.errors import ArgumentError, CompileError
+from tilewright.support.span import model_span
 from tilewright.tir import interpreter as tir_interpreter
 
 from .helpers import module, random, tensor_var
@@ -18,9 +20,10 @@ from .helpers import module, random, tensor_var
 n = tir.Var("n", "int64")
 
 
-def machine(mod) -> tuple[Any, VirtualMachine]:
+def machine(mod, pipeline=None) -> tuple[Any, VirtualMachine]:
     """The executable of a model, its kernels run by the TensorIR interpreter."""
-    executable, kernels = lower_to_executable(relax.get_pipeline("default_build")(mod))
+    passes = relax.get_pipeline("default_build") if pipeline is None else pipeline
+    executable, kernels = lower_to_executable(passes(mod))
 
     def kernel(func):
         def call(*args):
@@ -65,8 +68,8 @@ def test_the_slice_as_text() -> None:
     assert executable.functions["main"].as_text() == (
         "@main(x, w):  # 3 registers, 1 slots\n"
         "     0  check_tensor(%0, 'float32', 2, dims=[bind $0, 4], "
-        "context='argument `x` of `main`')\n"
-        "     1  check_tensor(%1, 'float32', 2, dims=[4, 8], context='argument `w` of `main`')\n"
+        "context='argument `x`')\n"
+        "     1  check_tensor(%1, 'float32', 2, dims=[4, 8], context='argument `w`')\n"
         "     2  %2 = new_tensor([$0, 8], 'float32')\n"
         "     3  call_kernel('fused_matmul_add_relu', [%0, %1, const[0], %2], scalars=[$0], "
         "scalar_dtypes=['int64'])\n"
@@ -162,9 +165,9 @@ def test_tuples_shapes_and_scalars_as_arguments() -> None:
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((3, 5), (4, 8)), "argument `x` of `main`"),
-        (((3, 4), (4, 7)), "argument `w` of `main`"),
-        (((4,), (4, 8)), "argument `x` of `main`"),
+        (((3, 5), (4, 8)), "argument `x`"),
+        (((3, 4), (4, 7)), "argument `w`"),
+        (((4,), (4, 8)), "argument `x`"),
     ],
 )
 def test_wrong_arguments_are_named(shapes, message) -> None:
@@ -310,3 +313,53 @@ def test_memory_that_branches_use_is_not_reused() -> None:
         bb.emit_func_output(z)
     for condition in (True, False):
         agree(bb.get(), random(4, 4), np.array(condition))
+
+
+def test_instructions_name_the_nodes_of_the_model() -> None:
+    x, w = tensor_var("x", [4, 4]), tensor_var("w", [4, 4])
+
+    def write(bb):
+        with bb.at(model_span("node 'fc' (Gemm)")):
+            y = bb.emit(relax.op.matmul(x, w))
+            y = bb.emit(relax.op.add(y, relax.const(random(4))))
+        with bb.at(model_span("node 'act' (Relu)")):
+            y = bb.emit(relax.op.nn.relu(y))
+        with bb.at(model_span("node 'prob' (Softmax)")):
+            return bb.emit(relax.op.nn.softmax(y))
+
+    executable, _ = machine(module([x, w], write))
+    spans = [i.span for i in executable.functions["main"].instructions if type(i) is CallKernel]
+    assert spans == ["node 'fc' (Gemm) + node 'act' (Relu)", "node 'prob' (Softmax)"]
+
+
+def test_a_build_pipeline_written_out_pass_by_pass() -> None:
+    from tilewright.ir.transform import Sequential
+    from tilewright.relax import transform as T
+
+    steps = Sequential(
+        [
+            T.LegalizeOps(),
+            T.RewriteDataflowReshape(),
+            T.ToNonDataflow(),
+            T.RemovePurityChecking(),
+            T.CallTIRRewrite(),
+            T.StaticPlanBlockMemory(),
+            T.LowerAllocTensor(),
+            T.KillAfterLastUse(),
+            T.LowerRuntimeBuiltin(),
+            T.ComputePrimValue(),
+            T.VMShapeLower(),
+            T.AttachGlobalSymbol(),
+        ]
+    )
+    x = tensor_var("x", [n, 4])
+
+    def write(bb):
+        y = bb.emit(relax.op.nn.softmax(relax.op.exp(x)))
+        z = bb.emit(relax.op.reshape(y, [n * 4]))
+        return relax.Tuple([relax.op.exp(z), y])
+
+    mod = module([x], write)
+    executable, vm = machine(mod, steps)
+    assert "kill_reg" in executable.functions["main"].as_text()
+    compare(interpreter.run(mod, random(3, 4)), as_numpy(vm["main"](random(3, 4))))

@@ -70,10 +70,10 @@ def _tile(schedule: Any) -> None:
 def symbolic_matmul(n: int) -> Program:
     """Rows unknown when compiled."""
     rows = te.size_var("n", "int64")
-    schedule = Schedule(_matmul_func(rows, 16, 8))
+    schedule = Schedule(_matmul_func(rows, 8, 3))
     _tile(schedule)
     return Program(
-        schedule.mod["main"], [((n, 8), "float32"), ((8, 16), "float32"), ((n, 16), "float32")]
+        schedule.mod["main"], [((n, 3), "float32"), ((3, 8), "float32"), ((n, 8), "float32")]
     )
 
 
@@ -177,22 +177,22 @@ def transpose_reshape() -> Program:
 
 def two_stages() -> Program:
     """A producer computed at its consumer's tile: its buffer can shrink."""
-    a = te.placeholder((32, 32), name="A")
-    doubled = te.compute((32, 32), lambda i, j: a[i, j] * 2.0, name="doubled")
-    out = te.compute((30, 32), lambda i, j: doubled[i, j] + doubled[i + 2, j], name="out")
+    a = te.placeholder((12, 8), name="A")
+    doubled = te.compute((12, 8), lambda i, j: a[i, j] * 2.0, name="doubled")
+    out = te.compute((10, 8), lambda i, j: doubled[i, j] + doubled[i + 2, j], name="out")
     schedule = Schedule(te.create_prim_func([a, out]))
     i, _ = schedule.get_loops(schedule.get_block("out"))
     outer, _ = schedule.split(i, [None, 5])
     schedule.compute_at(schedule.get_block("doubled"), outer)
-    return Program(schedule.mod["main"], [((32, 32), "float32"), ((30, 32), "float32")])
+    return Program(schedule.mod["main"], [((12, 8), "float32"), ((10, 8), "float32")])
 
 
 PROGRAMS: dict[str, Callable[[], Program]] = {
-    "matmul": lambda: tiled_matmul(10, 23, 7),
+    "matmul": lambda: tiled_matmul(6, 11, 3),
     "matmul_even": lambda: tiled_matmul(8, 16, 4),
     "matmul_int32": lambda: tiled_matmul(5, 9, 3, "int32"),
     "matmul_float64": lambda: tiled_matmul(3, 3, 3, "float64"),
-    "symbolic_matmul_13": lambda: symbolic_matmul(13),
+    "symbolic_matmul_6": lambda: symbolic_matmul(6),
     "symbolic_matmul_8": lambda: symbolic_matmul(8),
     "symbolic_matmul_0": lambda: symbolic_matmul(0),
     "padded_convolution": padded_convolution,

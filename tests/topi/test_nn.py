@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.topi.evaluator import check, given
+from tests.topi.evaluator import check, evaluate, given
 from tilewright import topi
 from tilewright.support.errors import ArgumentError
 from tilewright.topi import testing as ref
@@ -119,6 +119,19 @@ def test_pool2d(kernel, stride, dilation, padding, ceil, kind, counted):
                                    counted),
           lambda v: expected.transpose(0, 2, 3, 1), np.ascontiguousarray(X.transpose(0, 2, 3, 1)),
           rtol=1e-5, shapes=("static",))  # fmt: skip
+
+
+@pytest.mark.parametrize("kernel, stride, dilation, padding, ceil", POOLS)
+def test_largest_elements_and_their_places(kernel, stride, dilation, padding, ceil):
+    window = (kernel, stride, dilation, padding, ceil)
+    values, places = evaluate(lambda t: topi.nn.max_pool_with_indices(t, *window), X)
+    expected = ref.poolnd_python(X, *window[:3], padding[:2], padding[2:], "max", True, ceil)
+    np.testing.assert_array_equal(values, expected)
+    flat = X.reshape(2, 6, -1)
+    inside = np.isfinite(expected).reshape(2, 6, -1)
+    safe = np.where(inside, places.reshape(2, 6, -1), 0)
+    found = np.take_along_axis(flat, safe, 2)
+    np.testing.assert_array_equal(found[inside], expected.reshape(2, 6, -1)[inside])
 
 
 def test_pool_of_any_rank():

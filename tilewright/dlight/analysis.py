@@ -65,6 +65,10 @@ class Access:
         """`stride` holds within chunks of so many values of `var` only; None: everywhere."""
         return self._linear(var)[1]
 
+    def moves(self, var: Var) -> bool:
+        """False if the place is the same for neighbours along `var` (within a period)."""
+        return var in self.variables and not T.is_const_int(self.stride(var), 0)
+
     def is_unit(self, var: Var) -> bool:
         """True if neighbours along `var` are neighbours in memory."""
         return T.is_const_int(self.stride(var), 1)
@@ -86,7 +90,7 @@ class Access:
         low = Var("low", var.dtype)
         value = Var("high", var.dtype) * divisors[0] + low
         analyzer = arith.Analyzer()
-        analyzer.bind(low, E.Range(0, divisors[0]))
+        analyzer.bind(low, E.Range(IntImm(var.dtype, 0), IntImm(var.dtype, divisors[0])))
         found = arith.detect_linear_equation(
             analyzer.simplify(substitute(self.offset, {var: value})), [low]
         )

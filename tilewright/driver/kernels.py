@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import dlight
 from ..codegen.llvm.codegen import emit_module
-from ..codegen.llvm.compile import Machine, compile_modules
+from ..codegen.llvm.compile import Machine, compile_modules, host_machine
+from ..codegen.llvm.modules import call_groups
 from ..ir.module import IRModule
 from ..ir.transform import Pass
 from ..support.progress import stage
@@ -22,7 +23,7 @@ TirPipeline = Callable[[IRModule], IRModule] | Pass | str
 def machine_of(target: Target) -> Machine:
     """What LLVM is to generate code for."""
     model = MachineModel.of(target)
-    return Machine(model.triple, model.cpu, model.llvm_features)
+    return Machine(model.triple or host_machine().triple, model.cpu, model.llvm_features)
 
 
 def scheduled(mod: IRModule, target: Target) -> IRModule:
@@ -42,17 +43,14 @@ def lowered(mod: IRModule, target: Target, pipeline: TirPipeline) -> IRModule:
 
 
 def object_code(mod: IRModule, target: Target) -> list[bytes]:
-    """The objects of a module's lowered functions, one a kernel and its entry point."""
-    groups: dict[str, dict[str, PrimFunc]] = {}
-    for var, func in mod.items():
-        if isinstance(func, PrimFunc):
-            name = var.name_hint.removeprefix("__tvm_ffi_")
-            groups.setdefault(name, {})[var.name_hint] = func
+    """The objects of a module's lowered functions, those that call each other in one."""
+    functions = {v.name_hint: f for v, f in mod.items() if isinstance(f, PrimFunc)}
+    groups = call_groups(functions)
     machine = machine_of(target)
     with stage("Generate code", len(groups)) as step:
         texts = []
-        for name, functions in groups.items():
-            texts.append(emit_module(functions, target))
-            step(name)
+        for group in groups:
+            texts.append(emit_module({name: functions[name] for name in group}, target))
+            step(group[0])
     with stage("Compile kernels"):
         return compile_modules(texts, machine)

@@ -6,12 +6,13 @@ from collections.abc import Collection
 from typing import Any
 
 from .. import relax
-from ..codegen.llvm.codegen import may_fail
+from ..codegen.llvm.codegen import failing_functions
 from ..codegen.llvm.native_vm import FAILING_KERNELS
 from ..ir.expr import BaseFunc
 from ..ir.module import IRModule
 from ..relax.pipeline import get_pipeline
 from ..relax.vm_build import lower_to_executable
+from ..runtime.executable import Executable
 from ..runtime.vm.kernels import SCALAR_TYPES
 from ..support.progress import stage
 from ..target import Target
@@ -34,16 +35,28 @@ def compile_whole(
     return build_module(mod, target, tir_pipeline or (lambda m: m), own)
 
 
+def with_symbols(mod: IRModule) -> IRModule:
+    """Loop programs of which none has a `global_symbol` are all public, under their own names."""
+    if any("global_symbol" in f.attrs for _, f in mod.items()):
+        return mod
+    return mod.with_functions(
+        {v: f.with_attr("global_symbol", v.name_hint) for v, f in mod.items()}
+    )
+
+
 def build_module(
     whole: IRModule, target: Target, tir_pipeline: TirPipeline, own: Collection[str]
 ) -> CompiledExecutable:
     """An executable from a module whose graph functions call kernels only; see `private_rest`."""
-    executable, kernels = lower_to_executable(whole)
-    kernels = private_rest(kernels, own)
+    if any(isinstance(f, relax.Function) for _, f in whole.items()):
+        executable, kernels = lower_to_executable(whole)
+        kernels = private_rest(kernels, own)
+    else:
+        executable, kernels = Executable({}), with_symbols(whole)
     flat = lowered(scheduled(kernels, target), target, tir_pipeline)
     objects = object_code(flat, target)
-    failing = [v.name_hint for v, f in flat.items() if isinstance(f, PrimFunc) and may_fail(f)]
-    executable.attrs[FAILING_KERNELS] = failing
+    code = {v.name_hint: f for v, f in flat.items() if isinstance(f, PrimFunc)}
+    executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code))
     return CompiledExecutable(executable, objects, machine_of(target), flat)
 
 

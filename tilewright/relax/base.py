@@ -13,7 +13,8 @@ from .dims import as_dims
 Expr: TypeAlias = RelaxExpr
 
 HOOKS: dict[str, Callable[..., Any]] = {}
-"""What this low module needs from those above it: `call`, `item`, `operator`, `is_base_of`."""
+"""What this low module needs from those above it: `call`, `item`, `operator`,
+`is_base_of`, `return_info`, `bind_params`, `bind_symbolic_vars`, `placeholder`."""
 
 
 @node("relax.StructInfo")

@@ -389,9 +389,7 @@ def get_shape_of(expr: Expr) -> Expr:
 
 def te_tensor(value: Expr, tir_var_map: dict[Any, PrimExpr], name: str = "rxplaceholder") -> Any:
     """A placeholder of `te` with the shape and dtype of `value`, symbolic variables mapped."""
-    from .te import placeholder_of
-
-    return placeholder_of(value.struct_info, tir_var_map, name)
+    return HOOKS["placeholder"](value.struct_info, tir_var_map, name)
 
 
 def as_expr(value: Any) -> Expr:

@@ -28,6 +28,7 @@ def graph_passes() -> list[Pass]:
     """What is done while operators are still operators."""
     return [
         T.Normalize(),
+        T.ConvertToDataflow(1),
         T.CanonicalizeBindings(),
         T.FoldConstant(),
         T.FoldBatchnormToConv2D(),
@@ -36,6 +37,7 @@ def graph_passes() -> list[Pass]:
         T.FoldConstant(),
         T.EliminateCommonSubexpr(),
         T.DeadCodeElimination(),
+        T.RecognizeNorms(),
         T.BlockChannels(),
         T.PackWeights(),
         T.DeadCodeElimination(),

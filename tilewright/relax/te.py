@@ -17,7 +17,7 @@ from ..tir.expr import IterVar, Let
 from ..tir.expr import Var as TirVar
 from ..tir.function import PrimFunc
 from ..tir.stmt import For, LetStmt
-from .base import Expr, ShapeExpr
+from .base import HOOKS, Expr, ShapeExpr
 from .dims import simplify, substitute
 from .expr import Constant, DataTypeImm, ExternFunc, PrimValue, StringImm, Tuple, TupleGetItem
 from .struct_info import (
@@ -36,6 +36,9 @@ def placeholder_of(info: StructInfo, tir_var_map: dict[Any, PrimExpr], name: str
     if not info.dtype:
         raise CompileError(f"a kernel needs tensors of known dtype, found `{info}`")
     return te.placeholder(substitute(info.dims, tir_var_map), info.dtype, name)
+
+
+HOOKS["placeholder"] = placeholder_of
 
 
 @dataclass

@@ -7,18 +7,15 @@ dimension a slot, each kernel a bare symbol whose symbolic dimensions are scalar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..ffi import dtype as ffi_dtype
 from ..ir.expr import FloatImm, GlobalVar, IntImm, PrimExpr
 from ..ir.module import IRModule
 from ..ir.op import Op
 from ..runtime.executable import (
-    AllocStorage,
-    AllocTensor,
     BindDim,
     BindScalar,
     CallClosure,
@@ -31,6 +28,7 @@ from ..runtime.executable import (
     CheckTuple,
     Const,
     Dim,
+    DimOp,
     Executable,
     GetItem,
     Goto,
@@ -38,14 +36,14 @@ from ..runtime.executable import (
     Imm,
     Instruction,
     KillReg,
-    MakeClosure,
     MakeShape,
     MakeTuple,
     Move,
-    NewTensor,
     Operand,
     Reg,
     Ret,
+    SetSlot,
+    Slot,
     VMFunction,
 )
 from ..runtime.ndarray import Tensor
@@ -59,7 +57,7 @@ from .analysis.variables import uses_of
 from .base import Expr, ShapeExpr, StructInfo
 from .constants import constant_tensor
 from .dims import simplify
-from .expr import Call, Constant, Function, Tuple, Var
+from .expr import Call, Function, Tuple, Var
 from .struct_info import (
     PrimStructInfo,
     ShapeStructInfo,
@@ -68,6 +66,7 @@ from .struct_info import (
 )
 from .te import free_vars
 from .vm_dims import Slots
+from .vm_rules import CALLS, OPERANDS
 
 
 def explicit_scalars(func: PrimFunc) -> tuple[PrimFunc, list[TirVar]]:
@@ -102,7 +101,7 @@ class FunctionBuilder:
     """Lowers one Relax function."""
 
     def __init__(self, module: ModuleBuilder, name: str, func: Function) -> None:
-        self.module = module
+        self.module: ModuleBuilder = module
         self.name = name
         self.func = func
         self.slots = Slots(name)
@@ -111,6 +110,7 @@ class FunctionBuilder:
         self.count = 0
         self.span = ""
         self.owned: set[Var] = set()
+        self.computed: dict[DimOp, Slot] = {}
         self.places: dict[Reg, tuple[Any, Dim]] = {}  # tensors in storages
 
     def build(self) -> VMFunction:
@@ -145,7 +145,7 @@ class FunctionBuilder:
     def _check_parameters(self) -> None:
         again: list[tuple[StructInfo, Operand, str]] = []
         for param in self.func.params:
-            context = f"argument `{param.name_hint}` of `{self.name}`"
+            context = f"argument `{param.name_hint}`"
             register = self.registers[param]
             if self.check(param.struct_info, register, context):  # type: ignore[arg-type]
                 again.append((param.struct_info, register, context))  # type: ignore[arg-type]
@@ -237,6 +237,16 @@ class FunctionBuilder:
         self.emit(MakeTuple(register, items, span=self.span))
         return register
 
+    def kept(self, dim: Dim) -> Dim:
+        """`dim`, computed once into a slot if it is an operation."""
+        if not isinstance(dim, DimOp):
+            return dim
+        slot = self.computed.get(dim)
+        if slot is None:
+            slot = self.computed[dim] = self.slots.bind(TirVar("offset", "int64"))
+            self.emit(SetSlot(slot, dim))
+        return slot
+
     def scalar(self, value: PrimExpr) -> Operand:
         """A scalar: a number, or a computation on slots."""
         if isinstance(value, FloatImm):
@@ -315,14 +325,16 @@ class FunctionBuilder:
         """`If cond else L; yes...; Move; Goto E; L: no...; Move; E:`"""
         result = self.new_register()
         branch = self.emit(If(self.operand(value.cond), 0, span=self.span))
-        slots = dict(self.slots.slots)
+        slots, computed = dict(self.slots.slots), dict(self.computed)
         self.emit(Move(result, self.sequence(value.true_branch), span=self.span))
         leave = self.emit(Goto(0))
         self.code[branch] = If(self.code[branch].condition, len(self.code), span=self.span)
         self._forget(slots)
+        self.computed = dict(computed)
         self.emit(Move(result, self.sequence(value.false_branch), span=self.span))
         self.code[leave] = Goto(len(self.code))
         self._forget(slots)
+        self.computed = computed
         return result
 
     def _forget(self, known: dict[TirVar, Any]) -> None:
@@ -406,165 +418,6 @@ class FunctionBuilder:
 
 def _text(span: Span | None) -> str:
     return "" if span is None else str(span)
-
-
-Rule = Callable[[FunctionBuilder, Any], Operand]
-
-OPERANDS: dict[type[Any], Rule] = {
-    Var: lambda b, v: b.registers[v],
-    rx.DataflowVar: lambda b, v: b.registers[v],
-    Constant: lambda b, v: b.module.pool.add(v.array),
-    ShapeExpr: lambda b, v: b.shape(v),
-    Tuple: lambda b, v: b.tuple(v),
-    rx.PrimValue: lambda b, v: b.scalar(v.value),
-    rx.StringImm: lambda b, v: Imm(v.value),
-    rx.DataTypeImm: lambda b, v: Imm(ffi_dtype(v.value)),
-    GlobalVar: lambda b, v: _closure(b, v, ()),
-    rx.ExternFunc: lambda b, v: b.packed("vm.builtin.get_global_func", Imm(v.global_symbol)),
-}
-"""What holds each kind of leaf."""
-
-
-def _closure(builder: FunctionBuilder, gvar: GlobalVar, captured: tuple[Operand, ...]) -> Reg:
-    register = builder.new_register()
-    builder.emit(MakeClosure(register, gvar.name_hint, captured, span=builder.span))
-    return register
-
-
-def _items(value: Expr) -> tuple[Expr, ...]:
-    return value.items if isinstance(value, Tuple) else (value,)
-
-
-def _alloc_tensor(builder: FunctionBuilder, call: Call) -> Operand:
-    register = builder.new_register()
-    device = int(call.args[2].value)  # type: ignore[attr-defined]
-    dims = builder.dims(call.args[0])
-    dtype = call.args[1].value  # type: ignore[attr-defined]
-    builder.emit(NewTensor(register, dims, dtype, device, span=builder.span))
-    return register
-
-
-def _alloc_storage(builder: FunctionBuilder, call: Call) -> Operand:
-    register = builder.new_register()
-    (size,) = builder.dims(call.args[0])
-    device = int(call.args[1].value)  # type: ignore[attr-defined]
-    builder.emit(AllocStorage(register, size, device, span=builder.span))
-    return register
-
-
-def _tensor_in_storage(builder: FunctionBuilder, call: Call) -> Operand:
-    register = builder.new_register()
-    storage = builder.operand(call.args[0])
-    offset = builder.slots.dim(call.args[1].value)  # type: ignore[attr-defined]
-    dims = builder.dims(call.args[2])
-    dtype = call.args[3].value  # type: ignore[attr-defined]
-    builder.emit(AllocTensor(register, storage, offset, dims, dtype, span=builder.span))  # type: ignore[arg-type]
-    builder.places[register] = (storage, offset)
-    return register
-
-
-def _kill(builder: FunctionBuilder, call: Call) -> Operand:
-    register = builder.operand(call.args[0])
-    if isinstance(register, Reg):
-        builder.emit(KillReg(register, span=builder.span))
-    return Imm(None)
-
-
-def _packed(builder: FunctionBuilder, call: Call) -> Operand:
-    func, *args = call.args
-    if not isinstance(func, rx.ExternFunc):
-        return builder.call(Call(func, tuple(args), span=call.span))
-    return builder.packed(func.global_symbol, *(builder.operand(a) for a in args))
-
-
-def _builtin(builder: FunctionBuilder, call: Call) -> Operand:
-    name = call.args[0].global_symbol  # type: ignore[attr-defined]
-    return builder.packed(name, *(builder.operand(a) for a in _items(call.args[1])))
-
-
-def _shape_of(builder: FunctionBuilder, call: Call) -> Operand:
-    info = call.args[0].struct_info
-    if isinstance(info, TensorStructInfo) and info.dims is not None:
-        return builder.shape(ShapeExpr(info.dims))
-    return builder.packed("vm.builtin.shape_of", builder.operand(call.args[0]))
-
-
-def _invoke(builder: FunctionBuilder, call: Call) -> Operand:
-    args = tuple(builder.operand(a) for a in _items(call.args[1]))
-    register = builder.new_register()
-    closure = builder.operand(call.args[0])
-    builder.emit(CallClosure(register, closure, args, span=builder.span))
-    return register
-
-
-def _make_closure(builder: FunctionBuilder, call: Call) -> Operand:
-    captured = tuple(builder.operand(a) for a in _items(call.args[1]))
-    return _closure(builder, call.args[0], captured)  # type: ignore[arg-type]
-
-
-def _report(name: str) -> Rule:
-    def lower(builder: FunctionBuilder, call: Call) -> Operand:
-        args = [builder.operand(a) for a in call.args]
-        text = Imm(str(call.attrs.get("format", "")))
-        if name.endswith("assert_op"):
-            return builder.packed(name, args[0], text, *args[1:])
-        return builder.packed(name, text, *args)
-
-    return lower
-
-
-def _packed_rule(name: str) -> Rule:
-    return lambda builder, call: builder.packed(name, *(builder.operand(a) for a in call.args))
-
-
-def _to_device(builder: FunctionBuilder, call: Call) -> Operand:
-    device = call.attrs.get("dst_vdevice")
-    index = getattr(device, "vdevice_id", 0) or 0
-    return builder.packed("vm.builtin.to_device", builder.operand(call.args[0]), Imm(int(index)))
-
-
-def _view(builder: FunctionBuilder, call: Call) -> Operand:
-    info = call.struct_info
-    source = builder.operand(call.args[0])
-    place = builder.places.get(source) if isinstance(source, Reg) else None
-    if place is None or info.dims is None or info.dtype != call.args[0].struct_info.dtype:
-        return builder.packed("vm.builtin.reshape", source, builder.operand(info.shape))
-    register = builder.new_register()
-    dims = tuple(builder.slots.dim(d) for d in info.dims)
-    builder.emit(AllocTensor(register, *place, dims, info.dtype, span=builder.span))
-    builder.places[register] = place
-    return register
-
-
-CALLS: dict[str, Rule] = {
-    "relax.builtin.alloc_tensor": _alloc_tensor,
-    "relax.memory.alloc_storage": _alloc_storage,
-    "relax.memory.alloc_tensor": _tensor_in_storage,
-    "relax.vm.alloc_storage": _alloc_storage,
-    "relax.vm.alloc_tensor": _tensor_in_storage,
-    "relax.memory.kill_tensor": _kill,
-    "relax.memory.kill_storage": _kill,
-    "relax.vm.kill_object": _kill,
-    "relax.call_pure_packed": _packed,
-    "relax.call_inplace_packed": _packed,
-    "relax.call_builtin_with_ctx": _builtin,
-    "relax.invoke_closure": _invoke,
-    "relax.invoke_pure_closure": _invoke,
-    "relax.make_closure": _make_closure,
-    "relax.null_value": lambda builder, call: Imm(None),
-    "relax.builtin.stop_lift_params": lambda builder, call: builder.operand(call.args[0]),
-    "relax.shape_of": _shape_of,
-    "relax.tensor_to_shape": _packed_rule("vm.builtin.tensor_to_shape"),
-    "relax.shape_to_tensor": _packed_rule("relax.run.shape_to_tensor"),
-    "relax.reshape": _view,
-    "relax.memory.view": _view,
-    "relax.memory.ensure_zero_offset": lambda builder, call: builder.operand(call.args[0]),
-    "relax.hint_on_device": lambda builder, call: builder.operand(call.args[0]),
-    "relax.to_vdevice": _to_device,
-    "relax.print": _report("relax.run.print"),
-    "relax.assert_op": _report("relax.run.assert_op"),
-}
-"""How the calls of operators that the virtual machine knows are lowered."""
 
 
 class Kernel:

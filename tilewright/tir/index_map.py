@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ..ir.expr import FloatImm, IntImm, PrimExpr, Range, as_scalar
 from ..ir.functor import post_order_visit
 from ..ir.node import Node, definition, ignored, node
 from ..support.errors import ArgumentError
@@ -138,12 +139,18 @@ class IndexMap(Node):
 
     def map_shape(self, shape: Sequence[Any]) -> list[PrimExpr]:
         """The shape that holds the results for all indices within `shape`."""
+        if len(shape) != len(self.initial_indices):
+            raise ArgumentError(
+                f"the index map takes {len(self.initial_indices)} dimensions, given {len(shape)}"
+            )
+        sizes = tuple(d.value if isinstance(d, IntImm) else d for d in shape)
+        if all(isinstance(d, int) for d in sizes):
+            return list(_constant_shape(self, sizes))
+        return self._shape(shape)
+
+    def _shape(self, shape: Sequence[Any]) -> list[PrimExpr]:
         dtype = self._index_dtype()
         ranges = [Range(IntImm(dtype, 0), T.cast(as_scalar(d, dtype), dtype)) for d in shape]
-        if len(ranges) != len(self.initial_indices):
-            raise ArgumentError(
-                f"the index map takes {len(self.initial_indices)} dimensions, given {len(ranges)}"
-            )
         return [r.extent for r in self.map_ranges(ranges)]
 
     def map_ndarray(self, arr_src: Any) -> np.ndarray[Any, Any]:
@@ -216,6 +223,11 @@ class IndexMap(Node):
 
     def __repr__(self) -> str:
         return f"index_map({self.as_python()})"
+
+
+@lru_cache(maxsize=512)
+def _constant_shape(index_map: IndexMap, shape: tuple[int, ...]) -> tuple[PrimExpr, ...]:
+    return tuple(index_map._shape(shape))
 
 
 def _variables(
@@ -329,6 +341,8 @@ def _plain_text(expr: PrimExpr, level: int = 0) -> str:
     """The index in Python's own operators, its constants without types."""
     if isinstance(expr, IntImm):
         return str(expr.value)
+    if isinstance(expr, FloatImm):
+        return repr(expr.value) if math.isfinite(expr.value) else f"float('{expr.value}')"
     if isinstance(expr, Var):
         return expr.name
     sign = _INFIX.get(type(expr).__name__)

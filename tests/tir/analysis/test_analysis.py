@@ -164,5 +164,5 @@ def test_flops() -> None:
 
 def test_allocated_bytes() -> None:
     kernel = lower(PROGRAMS["two_stages"]().func)["main"]
-    assert calculate_allocated_bytes(kernel) == {"main": {"global": 7 * 32 * 4}}
+    assert calculate_allocated_bytes(kernel) == {"main": {"global": 7 * 8 * 4}}
     assert calculate_workspace_bytes(kernel, 1000) == 1000

@@ -76,7 +76,7 @@ CONDITIONS = st.builds(
 POINTS = st.fixed_dictionaries({name: st.integers(-30, 30) for name in NAMES})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(EXPRS, POINTS)
 def test_free_variables(expr: Any, env: dict[str, int]) -> None:
     assert evaluate(simplify(expr), env) == evaluate(expr, env)
@@ -101,7 +101,7 @@ def _point(ranges: dict[str, tuple[int, int]], draw: Any) -> dict[str, int]:
     }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(EXPRS, RANGES, st.data())
 def test_within_ranges(expr: Any, ranges: Any, draw: Any) -> None:
     analyzer = _bound(ranges)
@@ -114,7 +114,7 @@ def test_within_ranges(expr: Any, ranges: Any, draw: Any) -> None:
     assert (value - residue.base) % residue.coeff == 0 if residue.coeff else value == residue.base
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(CONDITIONS, CONDITIONS, EXPRS, RANGES, st.data())
 def test_under_conditions(given_: Any, wanted: Any, expr: Any, ranges: Any, draw: Any) -> None:
     analyzer = _bound(ranges)
@@ -198,3 +198,28 @@ def test_symbolic_tiles_stay_in_bounds() -> None:
     with analyzer.constraint_scope(tir.LT(index, n)):
         assert analyzer.can_prove(tir.LT(index, n))
     assert not analyzer.can_prove(tir.LT(index, n))
+
+
+DATA = tir.decl_buffer((8,), "int32", name="D")
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        tir.FloorDiv(DATA[i] * 4, tir.const(4)),
+        tir.FloorMod(DATA[i] * 4 + 1, tir.const(4)),
+        tir.LT(DATA[i], DATA[i] + 1),
+        tir.Max(DATA[i], DATA[i] - 1),
+        tir.Cast("int64", DATA[i] + 1),
+        tir.LT(DATA[i] + 5, 3),
+    ],
+    ids=lambda e: "",
+)
+def test_data_may_overflow(expr: Any) -> None:
+    assert same(simplify(expr), expr)
+
+
+def test_indices_do_not_overflow() -> None:
+    assert same(simplify((DATA[i * 4 // 4] + 0) % 8), DATA[i] % 8)
+    wide = tir.decl_buffer((8,), "int64", name="W")
+    assert same(simplify((wide[i] * 4 + 1) // 4), wide[i])

@@ -44,6 +44,18 @@ def symbolic_sum(m: int = 6) -> PrimFunc:
     return te.create_prim_func([a, c])
 
 
+def symbolic_matmul(m: int = 6, k: int = 4) -> PrimFunc:
+    """D = max(A @ B, 0) with n rows; E = transpose(D) + 1"""
+    n = te.var("n", "int64")
+    a = te.placeholder((n, k), name="A")
+    b = te.placeholder((k, m), name="B")
+    r = te.reduce_axis((0, k), name="k")
+    c = te.compute((n, m), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="C")
+    d = te.compute((n, m), lambda i, j: tir.max(c[i, j], tir.const(0.0, "float32")), name="D")
+    e = te.compute((m, n), lambda j, i: d[i, j] + 1.0, name="E")
+    return te.create_prim_func([a, b, e])
+
+
 def conv2d(size: int = 7, channels: int = 3, out: int = 4, stride: int = 1) -> PrimFunc:
     """A padded 3x3 convolution with bias and relu."""
     x = te.placeholder((1, channels, size, size), name="X")

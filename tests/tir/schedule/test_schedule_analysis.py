@@ -2,14 +2,16 @@
 
 import pytest
 
+from tests.tir.schedule.evaluate import assert_same_result
 from tests.tir.schedule.programs import elementwise, matmul
 from tilewright import te
-from tilewright.tir import Schedule
+from tilewright.tir import Schedule, TensorIntrin
 from tilewright.tir.schedule import analysis
 from tilewright.tir.schedule.testing import (
     assert_structural_equal_ignore_global_symbol,
     verify_trace_roundtrip,
 )
+from tilewright.tir.schedule.transform import tile_with_tensor_intrin
 
 
 def test_has_block_and_output_block():
@@ -44,6 +46,20 @@ def test_suggest_index_map():
         func.buffers()[0], realize.iter_values, loops, realize.predicate
     )
     assert found.as_python() == "lambda i0, i1: [i0 // 4, i1, i0 % 4]"
+
+
+@pytest.mark.parametrize("size", [16, 14])
+def test_tiling_for_an_instruction(size):
+    TensorIntrin.register("test.matmul844", matmul(8, 4, 4), matmul(8, 4, 4), override=True)
+    func = matmul(size, 8, 4)
+    sch = Schedule(func)
+    block = sch.get_block("C")
+    found = tile_with_tensor_intrin(sch, block, "test.matmul844", allow_padding=True)
+    assert [int(sch.get(l).extent) for l in sch.get_loops(block)] == [2, 2, 1, 8, 4, 4]
+    assert sch.get(found) is sch.get(sch.get_loops(block)[3])
+    assert_same_result(func, sch.func)
+    other = Schedule(matmul(14, 8, 4))
+    assert tile_with_tensor_intrin(other, other.get_block("C"), "test.matmul844") is None
 
 
 def test_round_trip_of_a_trace():

@@ -273,3 +273,13 @@ def test_a_copy_goes_on_apart():
     assert len(other.get_loops("C")) == 4
     assert sch.get(i).loop_var.name == "i"
     assert_structural_equal(sch.func, matmul())
+
+
+def test_a_block_with_fused_and_split_loops_can_be_moved():
+    func = elementwise(14, 6)
+    sch = Schedule(func)
+    sch.split(sch.fuse(*sch.get_loops("B")), [None, 5])
+    assert "T.where(i_j_fused_0 * 5 + i_j_fused_1 < 84)" in sch.func.script()
+    sch.compute_at("B", sch.get_loops("C")[0])
+    assert "T.where" not in sch.func.script()
+    assert_same_result(func, sch.func)

@@ -316,3 +316,48 @@ def test_compute_location(decision):
     assert_same_result(func, sch.func)
     count = len([b for b in sch.state.walk(sch.state.roots["main"]) if b.is_block])
     assert count == (3 if decision == -2 else 4)
+
+
+def test_read_at_and_write_at():
+    func = matmul(8, 6, 4)
+    sch = Schedule(func)
+    outer, _ = sch.split(sch.get_loops("C")[0], [None, 3])
+    copy = sch.read_at(outer, "C", 0, "shared")
+    assert sch.get(copy).annotations == {"auto_copy": 1}
+    sch.write_at(outer, "C", 0, "local")
+    assert_same_result(func, sch.func)
+
+
+def test_cache_index():
+    a = te.placeholder((12,), name="A")
+    b = te.compute((12,), lambda i: a[i // 4 * 4 + i % 3] + a[i // 4 * 4 + i % 3] * 2.0, name="B")
+    func = te.create_prim_func([a, b])
+    sch = Schedule(func)
+    (made,) = sch.cache_index("B", "global", 1)
+    assert sch.get(made).name_hint == "index_0"
+    assert_same_result(func, sch.func)
+    with pytest.raises(ScheduleError, match="computed so often"):
+        sch.cache_index("B", "global", 5)
+
+
+def test_cache_inplace():
+    func = matmul(4, 6, 3)
+    sch = Schedule(func)
+    sch.decompose_reduction("C", sch.get_loops("C")[0])
+    first, last = sch.cache_inplace("C_update", "C", "local")
+    assert sch.get(first).reads[0].buffer.name == "C"
+    assert sch.get(last).writes[0].buffer.name == "C"
+    assert_same_result(func, sch.func)
+
+
+def test_a_reduction_is_not_moved_to_where_it_would_run_twice():
+    func = matmul(4, 6, 5)
+    sch = Schedule(func)
+    i, j, k = sch.get_loops("C")
+    sch.reorder(k, j, i)
+    sch.fuse(k, j)
+    copy = sch.cache_read("C", 0, "local")
+    sch.compute_at(copy, sch.get_loops("C")[1], preserve_unit_loops=True)
+    with pytest.raises(ScheduleError, match="more than once"):
+        sch.reverse_compute_at("C", sch.get_loops(copy)[2])
+    assert_same_result(func, sch.func)

@@ -6,7 +6,13 @@ import time
 import pytest
 
 from tests.tir.schedule.evaluate import assert_same_result
-from tests.tir.schedule.programs import conv2d, elementwise, matmul, matmul_relu
+from tests.tir.schedule.programs import (
+    conv2d,
+    elementwise,
+    matmul,
+    matmul_relu,
+    symbolic_matmul,
+)
 from tilewright.ir import assert_structural_equal
 from tilewright.tir import Schedule, ScheduleError
 
@@ -14,9 +20,10 @@ PROGRAMS = {
     "matmul": lambda: matmul(4, 6, 5),
     "matmul_relu": lambda: matmul_relu(6, 4, 3),
     "elementwise": lambda: elementwise(6, 4),
+    "symbolic_matmul": lambda: symbolic_matmul(3, 2),
     "conv2d": lambda: conv2d(size=4, channels=2, out=2),
 }
-SECONDS = 2.5
+SECONDS = 1.5
 
 
 def blocks_of(sch: Schedule) -> list:
@@ -67,11 +74,65 @@ def run_at_once(sch: Schedule, rng: random.Random) -> None:
     getattr(sch, name)(rng.choice(loops_of(sch, rng)))
 
 
+def factor(sch: Schedule, rng: random.Random) -> None:
+    sch.rfactor(rng.choice(loops_of(sch, rng)), rng.randint(0, 1))
+
+
+def block_of_loops(sch: Schedule, rng: random.Random) -> None:
+    sch.blockize(rng.choice(loops_of(sch, rng)), preserve_unit_iters=rng.random() < 0.5)
+
+
+MAPS = [
+    lambda *i: [*i[1:], i[0]],
+    lambda *i: [*i[:-1], i[-1] // 2, i[-1] % 2],
+    lambda *i: [i[0] // 3, *i[1:], i[0] % 3],
+]
+
+
+def intermediate(sch: Schedule, block: object) -> bool:
+    """Whether the block writes a buffer that is allocated in the function."""
+    buffers = sch.get(block).writes
+    return bool(buffers) and buffers[0].buffer not in sch.func.buffer_map.values()
+
+
+def layout(sch: Schedule, rng: random.Random) -> None:
+    block = rng.choice(blocks_of(sch))
+    if intermediate(sch, block):
+        pad = rng.choice([None, 0.0])
+        sch.transform_layout(block, ("write", 0), rng.choice(MAPS), pad_value=pad)
+
+
+def axes(sch: Schedule, rng: random.Random) -> None:
+    sch.transform_block_layout(rng.choice(blocks_of(sch)), rng.choice(MAPS))
+
+
+def index_again(sch: Schedule, rng: random.Random) -> None:
+    sch.reindex(rng.choice(blocks_of(sch)), (rng.choice(["read", "write"]), 0))
+
+
+def pad(sch: Schedule, rng: random.Random) -> None:
+    block = rng.choice(blocks_of(sch))
+    name = rng.choice(["pad_einsum", "decompose_padding"])
+    if name == "pad_einsum":
+        count = len(sch.get(block).iter_vars)
+        sch.pad_einsum(block, [rng.choice([1, 2, 4]) for _ in range(count)])
+    else:
+        sch.decompose_padding(block, rng.choice(sch.get_loops(block)))
+
+
+def copy_tile(sch: Schedule, rng: random.Random) -> None:
+    block = rng.choice(blocks_of(sch))
+    name = rng.choice(["read_at", "write_at"])
+    getattr(sch, name)(rng.choice(sch.get_loops(block)), block, 0, "local")
+
+
 STEPS = [split, split, fuse, reorder, move, move, inline, cache, decompose, run_at_once]
+MORE = [*STEPS, factor, block_of_loops, layout, axes, index_again, pad, copy_tile]
 
 
+@pytest.mark.parametrize("steps", [STEPS, MORE], ids=["loops", "all"])
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_random_sequences(name):
+def test_random_sequences(name, steps):
     start = time.monotonic()
     done = 0
     for seed in range(60):
@@ -81,14 +142,14 @@ def test_random_sequences(name):
         for _ in range(8):
             before = sch.mod
             try:
-                rng.choice(STEPS)(sch, rng)
+                rng.choice(steps)(sch, rng)
                 done += 1
             except (ScheduleError, IndexError, ValueError):
                 assert sch.mod is before
-        assert_same_result(func, sch.func)
+        assert_same_result(func, sch.func, n=7)
         again = Schedule(func)
         sch.trace.apply_to_schedule(again, remove_postproc=False)
         assert_structural_equal(sch.mod, again.mod)
-        if time.monotonic() - start > SECONDS:
+        if seed >= 3 and time.monotonic() - start > SECONDS:
             break
     assert done >= 4

@@ -9,6 +9,7 @@ from tilewright.ir import assert_structural_equal
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import Schedule
 from tilewright.tir.schedule import InstructionKind, Trace
+from tilewright.tir.schedule.testing import verify_trace_roundtrip
 
 
 def scheduled() -> Schedule:
@@ -86,3 +87,25 @@ def test_every_method_shows_what_it_does():
 def test_unknown_instructions_are_refused():
     with pytest.raises(ArgumentError, match="no schedule instruction is called 'Nope'"):
         Trace.apply_json_to_schedule([[["Nope", [], [], []]], []], Schedule(matmul()))
+
+
+def test_layouts_and_decisions_survive_text_and_json():
+    func = conv2d(size=5)
+    sch = Schedule(func, seed=3)
+    conv = sch.get_block("conv")
+    assert sch.can_decompose_padding(sch.get_block("pad"), sch.get_loops("pad")[0])
+    assert not sch.can_decompose_padding(conv, sch.get_loops(conv)[0])
+    sch.transform_layout("conv", ("write", 0), lambda n, o, h, v: [n, o // 2, h, v, o % 2])
+    sch.transform_layout("conv", "W", lambda o, c, y, x: [o // 8, c, y, x, o % 8], pad_value=0.0)
+    sch.reindex("relu", ("write", 0))
+    sch.transform_block_layout("added", lambda n, o, h, v: [n, o, h * 5 + v])
+    sch.annotate(conv, "tile", sch.sample_perfect_tile(sch.get_loops(conv)[1], 2))
+    sch.annotate(conv, "note", {"a": [1, 2.5, True, "x"]})
+    rc = sch.get_loops(conv)[4]
+    sch.rfactor(sch.fuse(rc, sch.get_loops(conv)[5]), -1)
+    sch.decompose_padding("pad", sch.get_loops("pad")[0])
+    verify_trace_roundtrip(sch, func)
+    once = json.loads(json.dumps(sch.trace.as_json()))
+    other = Schedule(func)
+    Trace.apply_json_to_schedule(once, other)
+    assert_structural_equal(sch.mod, other.mod)

@@ -93,7 +93,7 @@ def test_buffers_shrink_to_what_is_used() -> None:
             sizes.append(node.extents[0].value)
 
     post_order_visit(kernel.body, look)
-    assert sizes == [7 * 32]
+    assert sizes == [7 * 8]
 
 
 def test_shape_variables_become_parameters() -> None:

@@ -15,8 +15,8 @@ from tilewright.support.errors import CompileError
 from tilewright.tir.expr import BufferLoad, Call, StringImm
 
 from .builder import Value
-from .codegen import INTRINSICS, FunctionEmitter, parameter_type, return_type
 from .conversions import convert
+from .emitter import INTRINSICS, FunctionEmitter, parameter_type, return_type
 from .intrinsics import arguments, on, passed, received
 from .memory import address_of
 from .types import memory_type, value_type

@@ -1,250 +1,35 @@
-"""Lowered TensorIR to LLVM IR text.
+"""Lowered TensorIR to LLVM IR text: `emit_module` is the entry.
 
-`emit_module` is the entry. A `FunctionEmitter` writes one function; what it does for each class of
-node stands in the tables `EXPRESSIONS`, `STATEMENTS` and `INTRINSICS`, filled by the modules
-`expressions`, `statements`, `intrinsics`, `calls`... of this folder.
+An `emitter.FunctionEmitter` writes one function; the modules imported here fill its tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
-from tilewright.ir.expr import GlobalVar, IntImm, PrimExpr
 from tilewright.ir.functor import deep_recursion
-from tilewright.ir.node import Node, children
 from tilewright.ir.type import PointerType, PrimType
-from tilewright.support.dtypes import dtype_of
-from tilewright.support.errors import CompileError
-from tilewright.support.span import Span
-from tilewright.target.machine import MachineModel, model_of
 from tilewright.target.target import Target
-from tilewright.tir.expr import BinaryOpExpr, BufferLoad, Call, StringImm, Var
 from tilewright.tir.function import PrimFunc
-from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore, Stmt
 
-from .builder import FunctionBuilder, ModuleBuilder, Value, quoted, vector
+from . import calls, expressions, intrinsics, memory, statements
+from .builder import ModuleBuilder, Value, quoted
+from .emitter import (
+    Context,
+    Features,
+    FunctionEmitter,
+    function_attributes,
+    parameter_type,
+    return_type,
+)
+from .failing import callees, failing_functions, may_fail
 from .narrow import from_memory
 from .types import memory_type, value_type
 
-IntrinsicHandler = Callable[["FunctionEmitter", Call], Value]
+__all__ = ["Features", "callees", "emit_module", "failing_functions", "may_fail"]
 
-EXPRESSIONS: dict[type, Callable[..., Value]] = {}
-STATEMENTS: dict[type, Callable[..., Stmt | None]] = {}
-INTRINSICS: dict[str, IntrinsicHandler] = {}
-
-FAILING = frozenset(
-    (
-        "tir.tvm_call_packed",
-        "tir.tvm_call_cpacked",
-        "tir.tvm_call_packed_lowered",
-        "tir.tvm_throw_last_error",
-    )
-)
-
-
-STACK_LIMIT, LOCAL_LIMIT = 4096, 65536  # bytes of one allocation
-
-
-@dataclass(frozen=True)
-class Features:
-    """What the machine has that changes the text. `vector_bits` is the widest register."""
-
-    has_fma: bool = True
-    has_scalef: bool = False
-    vector_bits: int = 512
-
-    @staticmethod
-    def of(target: Target | None) -> Features:
-        """Of the processor that `target` is for; of this machine's without one."""
-        model = MachineModel.of(target) if target is not None else model_of({})
-        return Features(model.has_fma, model.has("avx512f"), model.vector_bits)
-
-
-@dataclass
-class Context:
-    """What the functions of one module share."""
-
-    module: ModuleBuilder
-    features: Features
-    functions: Mapping[str, PrimFunc] = field(default_factory=dict)
-    failing: frozenset[str] = frozenset()
-    math: dict[tuple[str, str], str] = field(default_factory=dict)
-
-
-class FunctionEmitter:
-    """Writes one function. Values of variables are found by the variable's identity; a variable
-    of an enclosing function is captured: it becomes a parameter."""
-
-    def __init__(self, context: Context, name: str, parent: FunctionEmitter | None = None) -> None:
-        self.context = context
-        self.name = name
-        self.b = FunctionBuilder(context.module)
-        self.parent = parent
-        self.captured: dict[int, tuple[Value, Value, bool]] = {}
-        self.variables: dict[int, Value] = {}
-        self.no_alias: set[int] = set()
-        self.never_negative: set[int] = set()
-        self.cleanups: list[Callable[[], None]] = []
-        self.loops: list[tuple[str, str, int]] = []  # where to go on, where out, and cleanups
-        self.can_fail = False
-        self.returns = "void"
-        self.in_index = 0
-        self.mask: Value | None = None
-        self.effects = 0  # loads and calls so far: an expression that made none may be shared
-        self._pure: dict[int, Value] = {}
-        self._impure: dict[int, Value] = {}
-        self._made: list[int] = []
-
-    # -- variables
-
-    def bind(self, var: Var, value: Value) -> None:
-        """Gives `var` its value. What was computed with another value of it is forgotten."""
-        if id(var) in self.variables:
-            self._pure.clear()
-            self._impure.clear()
-        self.variables[id(var)] = value
-
-    def lookup(self, var: Var) -> Value:
-        """The value of `var`, captured from an enclosing function if need be."""
-        found = self.variables.get(id(var))
-        if found is not None:
-            return found
-        if self.parent is None:
-            raise CompileError(
-                f"variable `{var.name}` is used in `{self.name}` outside its scope", var.span
-            )
-        outer = self.parent.lookup(var)
-        if outer.ref[0] not in "%":
-            return outer
-        inner = Value(outer.type, f"%c{len(self.captured)}")
-        alone = id(var) in self.parent.no_alias
-        self.captured[id(var)] = (inner, outer, alone)
-        if alone:
-            self.no_alias.add(id(var))
-        if self.parent.is_never_negative(var):
-            self.never_negative.add(id(var))
-        self.variables[id(var)] = inner
-        return inner
-
-    def is_never_negative(self, var: Var) -> bool:
-        """Whether `var` is known to be at least zero."""
-        return id(var) in self.never_negative or (
-            self.parent is not None and self.parent.is_never_negative(var)
-        )
-
-    # -- expressions
-
-    def expr(self, node: PrimExpr) -> Value:
-        """The value of `node`, emitted once for all its uses that its first one dominates."""
-        key = id(node)
-        found = self._pure.get(key) or self._impure.get(key)
-        if found is not None:
-            return found
-        if isinstance(node, BinaryOpExpr):
-            self._left_spine(node)
-        handler = EXPRESSIONS.get(type(node))
-        if handler is None:
-            raise CompileError(
-                f"`{self.name}` contains a {type(node).__name__}, which has no meaning in "
-                "lowered code",
-                node.span,
-            )
-        before = self.effects
-        value = handler(self, node)
-        memo = self._pure if self.effects == before else self._impure
-        memo[key] = value
-        self._made.append(key)
-        return value
-
-    def _left_spine(self, node: BinaryOpExpr) -> None:
-        """Emits the left operands of a long chain from the inside, so that none recurses far."""
-        chain: list[PrimExpr] = []
-        inner: PrimExpr = node.a
-        while isinstance(inner, BinaryOpExpr) and id(inner) not in self._pure:
-            chain.append(inner)
-            inner = inner.a
-        if len(chain) > 50:
-            for part in reversed(chain):
-                self.expr(part)
-
-    def index(self, node: PrimExpr) -> Value:
-        """The value of an index: its arithmetic is known not to overflow."""
-        self.in_index += 1
-        value = self.expr(node)
-        self.in_index -= 1
-        return value
-
-    @property
-    def wrap_flags(self) -> str:
-        """The flags of integer arithmetic here."""
-        return " nsw" if self.in_index else ""
-
-    @contextmanager
-    def scope(self) -> Iterator[None]:
-        """Code that may not run: what it computes is not known outside."""
-        mark = len(self._made)
-        self._impure.clear()
-        yield
-        for key in self._made[mark:]:
-            self._pure.pop(key, None)
-        del self._made[mark:]
-        self._impure.clear()
-
-    def effect(self) -> None:
-        """Says that memory may have changed: loads are made anew from here on."""
-        self.effects += 1
-        self._impure.clear()
-
-    # -- statements
-
-    def stmt(self, node: Stmt | None) -> None:
-        """Emits a statement. A handler returns the statement to go on with, if any, so that long
-        nests of declarations do not recurse; what it put on `cleanups` runs at the end."""
-        mark = len(self.cleanups)
-        while node is not None:
-            self._impure.clear()
-            handler = STATEMENTS.get(type(node))
-            if handler is None:
-                raise CompileError(
-                    f"`{self.name}` contains a {type(node).__name__}, which should have been "
-                    "lowered before code generation",
-                    node.span,
-                )
-            node = handler(self, node)
-        while len(self.cleanups) > mark:
-            self.cleanups.pop()()
-
-    def leave(self, value: Value | None = None) -> None:
-        """Returns from the function, giving allocations back; goes on in an unreachable block."""
-        for cleanup in reversed(self.cleanups):
-            cleanup()
-        self.b.do(f"ret {value}" if value is not None else "ret void")
-        self.b.start(self.b.label("after"))
-
-    def jump_out(self, which: int, span: Span | None) -> None:
-        """Goes on with the next iteration (0) or leaves the innermost loop (1)."""
-        if not self.loops or not self.loops[-1][which]:
-            raise CompileError("`break` and `continue` need a serial loop around them", span)
-        target, kept = self.loops[-1][which], self.loops[-1][2]
-        for cleanup in reversed(self.cleanups[kept:]):
-            cleanup()
-        self.b.jump(str(target))
-        self.b.start(self.b.label("after"))
-
-    def fail_if(
-        self, bad: Value, raise_error: Callable[[], None], *, inverted: bool = False
-    ) -> None:
-        """Leaves with -1 after `raise_error()` if `bad`."""
-        failed, fine = self.b.label("failed"), self.b.label("fine")
-        first, second = (fine, failed) if inverted else (failed, fine)
-        self.b.branch(bad, first, second)
-        self.b.start(failed)
-        raise_error()
-        self.leave(Value("i32", "-1"))
-        self.b.do("unreachable")
-        self.b.start(fine)
+TABLES = (calls, expressions, intrinsics, memory, statements)
+"""The modules that say what each class of node becomes."""
 
 
 def emit_module(functions: Mapping[str, PrimFunc], target: Target | Features | None = None) -> str:
@@ -254,7 +39,6 @@ def emit_module(functions: Mapping[str, PrimFunc], target: Target | Features | N
     fail (see `may_fail`) returns `i32`: 0, or -1 with the error raised through tvm-ffi; the others
     return what `ret_type` says. Raises `CompileError` for what is not lowered TensorIR.
     """
-    _load_tables()
     known = target if isinstance(target, Features) else Features.of(target)
     module = ModuleBuilder()
     context = Context(module, known, functions, failing_functions(functions))
@@ -262,84 +46,6 @@ def emit_module(functions: Mapping[str, PrimFunc], target: Target | Features | N
         for name, func in functions.items():
             _emit_function(context, name, func)
     return module.text()
-
-
-def _load_tables() -> None:
-    from . import calls, expressions, intrinsics, memory, parallel, statements  # noqa: F401
-
-
-def failing_functions(functions: Mapping[str, PrimFunc]) -> frozenset[str]:
-    """The names of those that return a status: see `may_fail`; callers of such ones as well."""
-    failing = {name for name, func in functions.items() if may_fail(func)}
-    callers: dict[str, list[str]] = {}
-    for name, func in functions.items():
-        for callee in callees(func):
-            callers.setdefault(callee, []).append(name)
-    pending = list(failing)
-    while pending:
-        for name in callers.get(pending.pop(), ()):
-            if name not in failing:
-                failing.add(name)
-                pending.append(name)
-    return frozenset(failing)
-
-
-def callees(func: PrimFunc) -> Iterator[str]:
-    """The symbols that a function calls."""
-    for node in _nodes(func.body):
-        if isinstance(node, Call):
-            if isinstance(node.op, GlobalVar):
-                yield node.op.name_hint
-            elif node.op.name in ("tir.call_extern", "tir.call_pure_extern"):
-                head = node.args[0]
-                if isinstance(head, StringImm):
-                    yield head.value
-
-
-def _nodes(body: Node) -> Iterator[Node]:
-    """Every node once, but for what only computes where an element lies."""
-    pending = [body]
-    seen: set[int] = set()
-    while pending:
-        node = pending.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        yield node
-        if isinstance(node, BufferStore):
-            pending.append(node.value)
-        elif isinstance(node, BinaryOpExpr):
-            pending += (node.a, node.b)
-        elif not isinstance(node, BufferLoad):
-            pending.extend(children(node))
-
-
-def may_fail(func: PrimFunc) -> bool:
-    """Whether the compiled function returns a status: it asserts, takes memory from the heap or
-    calls packed functions."""
-    return any(_fails(node) for node in _nodes(func.body))
-
-
-def _fails(node: Node) -> bool:
-    if isinstance(node, Allocate):
-        return stack_size(node) is None
-    if isinstance(node, Call):
-        return getattr(node.op, "name", "") in FAILING
-    return isinstance(node, AssertStmt)
-
-
-def stack_size(node: Allocate) -> int | None:
-    """The number of elements of an allocation that is put on the stack, else `None`."""
-    count = 1
-    for extent in node.extents:
-        if not isinstance(extent, IntImm):
-            return None
-        count *= extent.value
-    info = dtype_of(node.dtype)
-    kind = node.buffer_var.type_annotation
-    scope = kind.storage_scope if isinstance(kind, PointerType) else ""
-    limit = LOCAL_LIMIT if scope.startswith("local") else STACK_LIMIT
-    return count if count * max(1, info.bytes) <= limit else None
 
 
 def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
@@ -369,30 +75,7 @@ def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
     context.module.functions[name] = emitter.b.finish(header)
 
 
-def parameter_type(dtype: str) -> str:
-    """The LLVM type in which a value of `dtype` crosses a call: as C has it."""
-    info = dtype_of(dtype)
-    return vector("bfloat", info.lanes) if info.code == "bfloat" else value_type(dtype)
-
-
-def function_attributes(features: Features) -> str:
-    """The attributes of every function with a body."""
-    return f'nounwind "prefer-vector-width"="{features.vector_bits}"'
-
-
-def return_type(func: PrimFunc) -> str:
-    """The LLVM type that a function that cannot fail returns."""
-    if isinstance(func.ret_type, PrimType):
-        return value_type(func.ret_type.dtype)
-    return "ptr" if isinstance(func.ret_type, PointerType) else "void"
-
-
 def _last(returns: str) -> str:
     if returns == "void":
         return "ret void"
     return f"ret {returns} {'null' if returns == 'ptr' else 'zeroinitializer'}"
-
-
-def lanes(node: PrimExpr) -> int:
-    """The lanes of an expression's value."""
-    return dtype_of(node.dtype).lanes

@@ -113,6 +113,16 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+_OPTIONS = (
+    # LLVM 22 aborts in this pass on a shuffle of two conversions from different types, and
+    # explicit vectors gain nothing from it.
+    "-disable-vector-combine",
+    # Loop strength reduction gives each address of an unrolled loop a pointer of its own and
+    # spills them: a 3x3 convolution ran at 117 instead of 185 GFLOP/s and compiled in twice the
+    # time.
+    "-disable-lsr",
+)
+_OPTIONS_KNOWN_TO = 22  # LLVM ends the process on an option that it does not have
 _INITIALIZED = threading.Lock()
 _initialized = False
 
@@ -125,12 +135,8 @@ def initialize_llvm() -> None:
             llvm.initialize_all_targets()
             llvm.initialize_all_asmprinters()
             llvm.initialize_native_asmparser()
-            # LLVM 22 aborts in it on a shuffle of two conversions from different types, and
-            # explicit vectors gain nothing from it.
-            llvm.set_option("tilewright", "-disable-vector-combine")
-            # It gives each address of an unrolled loop a pointer of its own and spills them: a 3x3
-            # convolution ran at 117 instead of 185 GFLOP/s and took twice as long to compile.
-            llvm.set_option("tilewright", "-disable-lsr")
+            for option in _OPTIONS if llvm.llvm_version_info[0] <= _OPTIONS_KNOWN_TO else ():
+                llvm.set_option("tilewright", option)
             _initialized = True
 
 

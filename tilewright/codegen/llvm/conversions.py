@@ -5,7 +5,7 @@ from __future__ import annotations
 from tilewright.support.dtypes import DType, dtype_of
 
 from .builder import Value, constant, element_of, int_of, lanes_of, mangled, vector, wrapped
-from .codegen import FunctionEmitter
+from .emitter import FunctionEmitter
 from .narrow import round_narrow
 from .types import is_narrow, value_type
 

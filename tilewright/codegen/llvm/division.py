@@ -8,7 +8,7 @@ from tilewright.tir import expr as E
 from tilewright.tir.expr import BinaryOpExpr
 
 from .builder import Value, constant, int_of, wrapped
-from .codegen import FunctionEmitter
+from .emitter import FunctionEmitter
 
 
 def _literal(node: PrimExpr) -> int | None:

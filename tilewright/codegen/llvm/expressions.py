@@ -14,9 +14,9 @@ from tilewright.tir import expr as E
 from tilewright.tir.expr import BinaryOpExpr, Call, CallEffectKind, CmpExpr
 
 from .builder import CONTRACT, Value, constant, int_of, vector, wrapped
-from .codegen import EXPRESSIONS, INTRINSICS, FunctionEmitter, lanes
 from .conversions import convert
 from .division import integer_division, is_never_negative
+from .emitter import EXPRESSIONS, INTRINSICS, FunctionEmitter, lanes
 from .narrow import round_narrow
 from .remainder import remainder
 from .types import is_narrow, value_type

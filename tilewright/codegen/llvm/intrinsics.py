@@ -24,14 +24,14 @@ from .builder import (
     vector,
     wrapped,
 )
-from .codegen import (
+from .conversions import convert
+from .emitter import (
     INTRINSICS,
     FunctionEmitter,
     IntrinsicHandler,
     function_attributes,
     parameter_type,
 )
-from .conversions import convert
 from .expressions import float_min_max, guarded, touches_memory
 from .memory import address_of
 from .narrow import from_memory, round_narrow, to_memory

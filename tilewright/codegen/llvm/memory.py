@@ -6,11 +6,11 @@ from tilewright.ir.expr import IntImm, PrimExpr
 from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.tir.buffer import Buffer
-from tilewright.tir.expr import Broadcast, BufferLoad, Ramp
+from tilewright.tir.expr import Add, Broadcast, BufferLoad, Ramp, Sub
 from tilewright.tir.stmt import BufferStore, Stmt
 
 from .builder import Value, constant, lanes_of, mangled, vector
-from .codegen import STATEMENTS, FunctionEmitter
+from .emitter import STATEMENTS, FunctionEmitter
 from .expressions import on
 from .narrow import from_memory, to_memory
 from .types import alignment, is_narrow, memory_type
@@ -43,6 +43,21 @@ def to_stored(e: FunctionEmitter, dtype: str, value: Value) -> Value:
     return value
 
 
+def place(e: FunctionEmitter, pointer: Value, index: PrimExpr, element: str) -> Value:
+    """The address of an element. A constant added last is added last here too, so that the
+    accesses of an unrolled loop share one address and differ in the instruction's offset."""
+    rest, constant_part = index, 0
+    while isinstance(rest, (Add, Sub)) and isinstance(rest.b, IntImm):
+        constant_part += rest.b.value if isinstance(rest, Add) else -rest.b.value
+        rest = rest.a
+    if not constant_part or isinstance(rest, IntImm):
+        return e.b.offset(pointer, e.index(index), element)
+    # Not `inbounds`: the shared address may lie outside the buffer.
+    base = e.index(rest)
+    shared = e.b.pure("ptr", f"getelementptr {element}, {pointer}, {base}")
+    return e.b.pure("ptr", f"getelementptr {element}, {shared}, i64 {constant_part}")
+
+
 @on(BufferLoad)
 def _load(e: FunctionEmitter, node: BufferLoad) -> Value:
     e.effects += 1
@@ -53,16 +68,12 @@ def _load(e: FunctionEmitter, node: BufferLoad) -> Value:
     if mask is None and e.mask is not None and count == lanes_of(e.mask.type):
         mask = e.mask
     if count == 1:
-        return _load_one(e, buffer.dtype, pointer, e.index(index))
+        type = memory_type(buffer.dtype)
+        address = place(e, pointer, index, type)
+        return from_stored(e, buffer.dtype, e.b.load(type, address, alignment(buffer.dtype)))
     if dtype_of(buffer.dtype).lanes != 1:
         raise CompileError(f"a vector of vectors is loaded from `{buffer.name}`", node.span)
     return from_stored(e, node.dtype, _load_vector(e, buffer, pointer, index, count, mask))
-
-
-def _load_one(e: FunctionEmitter, dtype: str, pointer: Value, index: Value) -> Value:
-    type = memory_type(dtype)
-    address = e.b.offset(pointer, index, type)
-    return from_stored(e, dtype, e.b.load(type, address, alignment(dtype)))
 
 
 def _load_vector(
@@ -77,15 +88,17 @@ def _load_vector(
     element, align = memory_type(buffer.dtype), alignment(buffer.dtype)
     type = vector(element, count)
     if isinstance(index, Broadcast) and mask is None:
-        one = e.b.load(element, b.offset(pointer, e.index(index.value), element), align)
+        one = e.b.load(element, place(e, pointer, index.value, element), align)
         return b.splat(one, count)
     if isinstance(index, Ramp):
         stride = index.stride.value if isinstance(index.stride, IntImm) else None
         if stride == 1:
-            address = b.offset(pointer, e.index(index.base), element)
-            return _masked_load(e, type, address, align, mask)
+            address = place(e, pointer, index.base, element)
+            whole = _is_whole(buffer, index)
+            return _masked_load(e, type, address, align, None if whole else mask)
         if mask is None and stride is not None:
-            return _load_strided(e, element, align, pointer, e.index(index.base), stride, count)
+            first = place(e, pointer, index.base, element)
+            return _load_strided(e, element, align, first, stride, count)
     addresses = _addresses(e, element, pointer, index, count)
     if mask is None:
         return b.gather_lanes(
@@ -97,6 +110,18 @@ def _load_vector(
     return b.emit(
         type,
         f"call {type} @{name}({addresses.type} {address_text}, {mask}, {type} zeroinitializer)",
+    )
+
+
+def _is_whole(buffer: Buffer, index: Ramp) -> bool:
+    """True if all lanes, masked or not, lie in memory that this function alone sees: accesses to
+    it without a mask become registers."""
+    size = buffer.shape[0] if buffer.shape else None
+    return (
+        buffer.scope() == "local"
+        and isinstance(index.base, IntImm)
+        and isinstance(size, IntImm)
+        and 0 <= index.base.value <= size.value - index.lanes
     )
 
 
@@ -123,15 +148,13 @@ def _load_strided(
     e: FunctionEmitter,
     element: str,
     align: int,
-    pointer: Value,
-    base: Value,
+    first: Value,
     stride: int,
     count: int,
 ) -> Value:
     """Reversed: one load. Every second: two loads that stay inside. Else lane by lane."""
     b = e.b
     type = vector(element, count)
-    first = b.offset(pointer, base, element)
     if stride == -1:
         start = b.offset(first, Value("i64", str(1 - count)), element)
         return b.shuffle(b.load(type, start, align), None, range(count - 1, -1, -1))
@@ -157,9 +180,12 @@ def _store(e: FunctionEmitter, node: Stmt) -> None:
     element, align = memory_type(buffer.dtype), alignment(buffer.dtype)
     count = dtype_of(index.dtype).lanes
     if count == 1:
-        e.b.store(value, e.b.offset(pointer, e.index(index), element), align)
+        e.b.store(value, place(e, pointer, index, element), align)
     elif isinstance(index, Ramp) and isinstance(index.stride, IntImm) and index.stride.value == 1:
-        address = e.b.offset(pointer, e.index(index.base), element)
+        address = place(e, pointer, index.base, element)
+        if mask is not None and _is_whole(buffer, index):
+            value = e.b.select(mask, value, e.b.load(value.type, address, align))
+            mask = None
         _masked_store(e, value, address, align, mask)
     else:
         _scatter(e, value, _addresses(e, element, pointer, index, count), align, mask)
@@ -198,9 +224,4 @@ def address_of(e: FunctionEmitter, load: BufferLoad) -> Value:
     index = _flat_index(load.buffer, load.indices)
     base = index.base if isinstance(index, Ramp) else index
     pointer = e.lookup(load.buffer.data)
-    return e.b.offset(pointer, e.index(base), memory_type(load.buffer.dtype))
-
-
-def load_element(e: FunctionEmitter, dtype: str, pointer: Value, index: Value) -> Value:
-    """Element `index` of the array of `dtype` at `pointer`."""
-    return _load_one(e, dtype, pointer, index)
+    return place(e, pointer, base, memory_type(load.buffer.dtype))

@@ -15,8 +15,8 @@ from __future__ import annotations
 from tilewright.tir.stmt import For
 
 from .builder import FunctionBuilder, Value, int_of, quoted, size_of
-from .codegen import FunctionEmitter, function_attributes
-from .statements import as_int64, run_loop
+from .emitter import FunctionEmitter, function_attributes
+from .loops import as_int64, run_loop
 
 ERROR_FLAG, ERROR_OBJECT, FIRST_FIELD = 0, 8, 16
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from string import Template
 
 from .builder import Value, element_of, lanes_of, vector
-from .codegen import FunctionEmitter, function_attributes
+from .emitter import FunctionEmitter, function_attributes
 
 SYMBOL = "math.fmod.f64"
 # Long division in binary: the mantissas as integers, one bit of the quotient a step.

@@ -15,8 +15,11 @@ from tilewright.tir import stmt as S
 from tilewright.tir.expr import Call, StringImm
 
 from .builder import Value, escaped, int_of, size_of
-from .codegen import STATEMENTS, FunctionEmitter, stack_size
 from .division import is_never_negative
+from .emitter import STATEMENTS, FunctionEmitter
+from .failing import stack_size
+from .loops import as_int64, no_unroll, run_loop
+from .parallel import launch
 from .types import alignment, memory_type
 
 BREAK, CONTINUE = Op.get("tir.break_loop"), Op.get("tir.continue_loop")
@@ -66,15 +69,6 @@ def _transparent(e: FunctionEmitter, node: S.AttrStmt | S.DeclBuffer) -> S.Stmt:
 # ---- control flow ------------------------------------------------------------------------------
 
 
-def no_unroll(e: FunctionEmitter) -> str:
-    """The metadata of a loop that LLVM leaves alone: unrolling is the schedule's."""
-    module = e.context.module
-    if not module.metadata:
-        module.node('!{!"llvm.loop.unroll.disable"}')
-        module.node("distinct !{$, !0}")
-    return ", !llvm.loop !1"
-
-
 @on(S.For)
 def _for(e: FunctionEmitter, node: S.For) -> S.Stmt | None:
     if node.kind not in (S.ForKind.SERIAL, S.ForKind.PARALLEL):
@@ -94,8 +88,6 @@ def _for(e: FunctionEmitter, node: S.For) -> S.Stmt | None:
         e.bind(node.loop_var, begin)
         return node.body
     if node.kind == S.ForKind.PARALLEL and e.parent is None:
-        from .parallel import launch
-
         launch(e, node, begin, extent)
     else:
         run_loop(e, node, begin, e.b.add(begin, extent, " nsw"), count is not None)
@@ -112,32 +104,6 @@ def _jumps(body: S.Stmt) -> bool:
         if not isinstance(node, (S.For, S.While, S.BufferStore)):
             pending.extend(children(node))
     return False
-
-
-def run_loop(
-    e: FunctionEmitter, node: S.For, begin: Value, end: Value, at_least_once: bool
-) -> None:
-    """The serial loop over `begin..end`."""
-
-    latch, done = e.b.label("next"), e.b.label("done")
-
-    def body(index: Value) -> None:
-        e.bind(node.loop_var, index)
-        e.loops.append((latch, done if node.kind == S.ForKind.SERIAL else "", len(e.cleanups)))
-        e.stmt(node.body)
-        e.loops.pop()
-
-    e.effect()
-    with e.scope():
-        e.b.loop(
-            begin,
-            end,
-            body,
-            metadata=no_unroll(e),
-            at_least_once=at_least_once,
-            latch=latch,
-            done=done,
-        )
 
 
 @on(S.While)
@@ -222,14 +188,6 @@ def _workspace(e: FunctionEmitter, node: S.Allocate, type: str) -> Value:
     e.cleanups.append(lambda: _free(e, pointer))
     e.effect()
     return pointer
-
-
-def as_int64(e: FunctionEmitter, value: Value) -> Value:
-    """A signed integer as an `i64`."""
-    literal = int_of(value)
-    if literal is not None:
-        return Value("i64", str(literal))
-    return value if value.type == "i64" else e.b.cast("sext", value, "i64")
 
 
 def _free(e: FunctionEmitter, pointer: Value) -> None:

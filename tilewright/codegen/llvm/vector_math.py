@@ -163,16 +163,30 @@ class LlvmMath:
         return Num(self.b, self.b.cast("sitofp", i.value, self.type))
 
     def scale(self, x: Num, n: Num) -> Num:
-        width = self.lanes * self.format.mantissa
-        if self.has_scalef and width in (16 * 23, 8 * 52):
-            return Num(self.b, self._scalef(x.value, n.value))
-        return scale_by_halves(self, x, n)
+        whole = 16 if self.element == "float" else 8
+        if not self.has_scalef or self.lanes % whole or self.lanes & (self.lanes - 1):
+            return scale_by_halves(self, x, n)
+        parts = [
+            self._scalef(self._part(x.value, first, whole), self._part(n.value, first, whole))
+            for first in range(0, self.lanes, whole)
+        ]
+        while len(parts) > 1:
+            count = 2 * lanes_of(parts[0].type)
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [self.b.shuffle(low, high, range(count)) for low, high in pairs]
+        return Num(self.b, parts[0])
+
+    def _part(self, x: Value, first: int, count: int) -> Value:
+        """`count` lanes of `x` from `first` on."""
+        return x if count == self.lanes else self.b.shuffle(x, None, range(first, first + count))
 
     def _scalef(self, x: Value, n: Value) -> Value:
+        """AVX-512's instruction for it, on one register."""
         suffix = "ps" if self.element == "float" else "pd"
-        args = [x, n, Value(self.type, "undef"), Value(f"i{self.lanes}", "-1"), Value("i32", "4")]
+        mask = Value(f"i{lanes_of(x.type)}", "-1")
+        args = [x, n, Value(x.type, "undef"), mask, Value("i32", "4")]
         name = f"llvm.x86.avx512.mask.scalef.{suffix}.512"
-        return self.b.intrinsic(name, self.type, args)
+        return self.b.intrinsic(name, x.type, args)
 
     def table(self, values: Sequence[float], index: Num) -> Num:
         b = self.b

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .ops import N, Ops, clamp, nearest, polynomial, two_sum
+from .ops import N, Ops, clamp, nearest, polynomial, two_product, two_sum
 
 LOG2E = 1.4426950408889634
 LN2 = 0.6931471805599453
@@ -89,8 +89,12 @@ def quotient(m: Ops[N], a: N, b: N, b_low: N) -> N:
     """`a / (b + b_low)`, for a `b_low` that `b` lost by rounding: nearly correctly rounded."""
     inverse = 1.0 / b
     q = a * inverse
-    rest = m.mad(-q, b, a) - q * b_low
-    return m.mad(rest, inverse, q)
+    if m.has_fma:
+        rest = m.fma(-q, b, a)
+    else:
+        product, lost = two_product(m, q, b)
+        rest = (a - product) - lost
+    return m.mad(rest - q * b_low, inverse, q)
 
 
 def tanh(m: Ops[N], x: N) -> N:

@@ -18,12 +18,14 @@ from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
 from ...tir import op as T
-from ...tir.expr import Var
+from ...tir.expr import IntImm, Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
 from ..base import ScheduleRule
-from .fallback import schedule_rest
+from .fallback import attempted, schedule_rest
+from .packing import operand_to_pack, pack, place_packing
+from .reduction import MAX_STRIDE
 from .stages import (
     block_infos,
     extent_of,
@@ -55,28 +57,33 @@ class Roles:
 
 
 def roles_of(info: BlockInfo, found: Contraction) -> Roles | None:
-    """The axes sorted; None if no axis can be a vector without gathering."""
-    for left, right in ((found.left, found.right), (found.right, found.left)):
-        column = next((i for i in info.spatial if _is_column(i, found.out, left, right)), None)
+    """The axes sorted; None if no axis can be a vector without gathering far elements."""
+    for most, left, right in (
+        (1, found.left, found.right),
+        (1, found.right, found.left),
+        (MAX_STRIDE, found.left, found.right),
+        (MAX_STRIDE, found.right, found.left),
+    ):
+        column = next(
+            (i for i in info.spatial if _is_column(i, found.out, left, right, most)), None
+        )
         if column is None:
             continue
         others = [i for i in info.spatial if i is not column]
-        columns = [i for i in others if i.var in right.variables and i.var not in left.variables]
-        rows = [i for i in others if i.var in left.variables and i.var not in right.variables]
+        columns = [i for i in others if right.moves(i.var) and not left.moves(i.var)]
+        rows = [i for i in others if left.moves(i.var) and not right.moves(i.var)]
         batch = [i for i in others if i not in columns and i not in rows]
         reduction = _reduction_order(info.reduction, left, right, {i.var for i in info.spatial})
         return Roles(left, right, column, columns, rows, batch, reduction)
     return None
 
 
-def _is_column(i: IterInfo, out: Access, left: Access, right: Access) -> bool:
-    return (
-        i.extent != 1
-        and out.is_unit(i.var)
-        and out.period(i.var) is None
-        and right.is_unit(i.var)
-        and i.var not in left.variables
-    )
+def _is_column(i: IterInfo, out: Access, left: Access, right: Access, most: int) -> bool:
+    if i.extent == 1 or i.var in left.variables or out.period(i.var) is not None:
+        return False
+    stride = right.stride(i.var)
+    near = isinstance(stride, IntImm) and 1 <= stride.value <= most
+    return near and out.is_unit(i.var)
 
 
 def _reduction_order(
@@ -104,22 +111,30 @@ def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
     lanes = vector_lanes(machine, dtype, period or column.extent)
     extent = column.extent
     vectors = None if extent is None else -(-extent // lanes)
-    rows = [i.extent for i in roles.rows[-2:]]
+    groups = [roles.right.period(i.var) for i in roles.rows[-2:]]
+    rows = [g or i.extent for g, i in zip(groups, roles.rows[-2:], strict=True)]
     if vectors == 1 and roles.outer_columns:
-        vectors = roles.outer_columns[-1].extent
+        last = roles.outer_columns[-1]
+        vectors = roles.left.period(last.var) or last.extent
         whole = True
     else:
         whole = False
-    limit = (period or extent or 4 * lanes) // lanes if vectors != 1 and not whole else 4
+    limit = (period or extent or 16 * lanes) // lanes if vectors != 1 and not whole else 4
     return register_tile(
         machine,
         lanes,
         rows,
         vectors,
         max_rows=_row_limit(machine, roles),
-        max_vectors=max(1, min(4, limit)),
+        max_vectors=max(1, min(_most_vectors(roles), limit)),
         whole=whole or period is not None,
+        exact=[g is not None for g in groups],
     )
+
+
+def _most_vectors(roles: Roles) -> int:
+    """A single row streams its matrix: the wider, the longer each run in memory."""
+    return 16 if all(i.extent == 1 for i in roles.rows) else 4
 
 
 def _row_limit(machine: MachineModel, roles: Roles) -> int:
@@ -142,13 +157,11 @@ class Contractions(ScheduleRule):
         """The function with all its contractions tiled; None if there is none that can be."""
         machine = MachineModel.of(target)
         sch = Schedule(func, error_render_level="fast")
-        if not any(_roles(info) for info in block_infos(sch)):
+        if not any(_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
             return None
         inline_injective(sch)
         for info in block_infos(sch):
-            roles = _roles(info)
-            if roles is not None:
-                schedule_contraction(sch, info, roles, machine)
+            sch = attempted(sch, info, machine, schedule_contraction)
         return schedule_rest(sch, machine)
 
 
@@ -157,10 +170,16 @@ def _roles(info: BlockInfo) -> Roles | None:
     return roles_of(info, found) if found is not None else None
 
 
-def schedule_contraction(
-    sch: Schedule, info: BlockInfo, roles: Roles, machine: MachineModel
-) -> None:
-    """Tiles one contraction for registers."""
+def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+    """Tiles one contraction for registers; leaves any other block."""
+    roles = _roles(info)
+    found = operand_to_pack(info, roles)
+    packed = pack(sch, info, found, machine) if found is not None else None
+    if packed is not None:
+        info = BlockInfo(sch, info.block_rv)
+        roles = _roles(info)
+    if roles is None:
+        return
     out = info.output
     if out is None:
         raise ScheduleError("a contraction has one store")
@@ -180,6 +199,10 @@ def schedule_contraction(
         sch.unroll(loop)
     sch.vectorize(vector)
     unroll_tile(sch, after, len(around), tile.lanes)
+    if packed is not None:
+        panels = around[: len(batch) + len(columns)]
+        place_packing(sch, packed, panels, tile.lanes)
+        around = panels or around
     if worth_parallel(machine, out.buffer.dtype, info.work()):
         parallelize(sch, around[:-1] or around, machine)
     sch.decompose_reduction(info.block_rv, (reduce_loops or [unrolled])[0])

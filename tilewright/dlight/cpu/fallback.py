@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
@@ -12,6 +14,8 @@ from ..analysis import BlockInfo
 from ..base import ScheduleRule
 from .reduction import schedule_reduction
 from .stages import block_infos, inline_injective, schedule_injective
+
+Step = Callable[[Schedule, BlockInfo, MachineModel], None]
 
 
 class Fallback(ScheduleRule):
@@ -42,6 +46,11 @@ def schedule_rest(sch: Schedule, machine: MachineModel) -> Schedule:
 def schedule_alone(sch: Schedule, info: BlockInfo, machine: MachineModel) -> Schedule:
     """Schedules one block; leaves it as it is where a step does not apply."""
     step = schedule_injective if info.is_injective() else schedule_reduction
+    return attempted(sch, info, machine, step)
+
+
+def attempted(sch: Schedule, info: BlockInfo, machine: MachineModel, step: Step) -> Schedule:
+    """The schedule after `step`, or as it was if one of the step's primitives does not apply."""
     trial = sch.copy()
     try:
         step(trial, BlockInfo(trial, info.block_rv), machine)

@@ -16,7 +16,6 @@ import math
 
 from ...ir.expr import IntImm
 from ...target.machine import MachineModel
-
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import Access, BlockInfo, IterInfo
 from .stages import attempt, extent_of, parallelize, unroll_tile, vectorize_loop, writeback
@@ -119,7 +118,7 @@ def _columns(
 ) -> tuple[list[LoopRV], list[LoopRV], LoopRV]:
     """(loops around a tile, loops over its vectors, lanes)."""
     assert column.loop_rv is not None
-    most = max(2, machine.vector_registers // 4)
+    most = min(8, machine.vector_registers // 2)
     outer, tile = _loops(others), []
     if column.extent is None or column.extent >= 2 * lanes:
         around, within, vector = sch.split(column.loop_rv, _wide(column, lanes, most))

@@ -14,25 +14,23 @@ from ...ir.expr import IntImm
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
-from ...tir.arith import Analyzer
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.transform.vectorize_loop import VECTOR_REDUCE
-from ..analysis import BlockInfo, IterInfo, variables
+from ..analysis import BlockInfo, IterInfo, condition_variables, variables
 from ..base import ScheduleRule
 from .reduction import kept_vector, reduced_vector
 from .stages import (
     attempt,
     block_infos,
     extent_of,
+    goes_on,
     inline_injective,
+    iter_values,
     parallelize,
     vectorize_loop,
 )
 from .tiling import bytes_of, vector_lanes, worth_parallel
-
-
-
 
 MAX_ACCUMULATORS = 4
 
@@ -72,14 +70,11 @@ def _outputs(func: PrimFunc, infos: list[BlockInfo]) -> int:
 
 
 def row_axes(info: BlockInfo) -> int:
-    """How many leading dimensions of what a reduction reads are not reduced."""
-    reduced = {i.var for i in info.reduction}
-    found = [
-        next(k for k, index in enumerate(a.indices) if reduced & set(variables(index)))
-        for a in info.inputs
-        if reduced & a.variables
-    ]
-    return min(found, default=0)
+    """How many dimensions of a reduction's result number its rows: all but trailing ones of 1."""
+    kept = [i.extent for i in info.spatial]
+    while kept and kept[-1] == 1:
+        kept.pop()
+    return len(kept)
 
 
 def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) -> Schedule | None:
@@ -151,16 +146,11 @@ def _fused_reduction(sch: Schedule, info: BlockInfo, last: IterInfo) -> LoopRV:
     chosen = [last]
     for outer in reversed(axes[:-1]):
         inner = chosen[0]
-        if not all(
-            Analyzer().can_prove_equal(high, low * inner.dom)
-            for a in info.inputs
-            for high, low in [(a.stride(outer.var), a.stride(inner.var))]
-            if high is not None and low is not None
-        ) or any(a.stride(outer.var) is None for a in info.inputs):
+        if not all(goes_on(a, outer.var, inner.var, inner.dom) for a in info.inputs):
             break
         chosen.insert(0, outer)
     loops = [i.loop_rv for i in chosen if i.loop_rv is not None]
-    return sch.fuse(*loops) if len(loops) > 1 else last.loop_rv  # type: ignore[no-any-return]
+    return sch.fuse(*loops) if len(loops) > 1 else last.loop_rv
 
 
 def _inner(
@@ -177,16 +167,15 @@ def _inner(
     elif block.init is not None:
         sch.annotate(loops[-1], VECTOR_REDUCE, 1)
     else:
-        if all(sch.get(a).body is sch.get(b) for a, b in zip(loops, loops[1:], strict=False)):
-            vector = _fuse_contiguous(sch, rv, loops)
-            vectorize_loop(sch, vector, vector_lanes(machine, dtype, extent_of(sch, vector)))
+        vector = _fuse_contiguous(sch, rv, loops)
+        vectorize_loop(sch, vector, vector_lanes(machine, dtype, extent_of(sch, vector)))
         _keep_near(sch, rv, machine)
 
 
 def _partial(sch: Schedule, rv: BlockRV, loops: list[LoopRV], lanes: int) -> None:
     """[k.., lane] -> [k.., vector, lane], whatever order `rfactor` has left."""
     block = sch.get(rv)
-    values = sch.get_sref(rv).realize.iter_values
+    values = iter_values(sch, rv)
     spatial = {
         v
         for axis, value in zip(block.iter_vars, values, strict=True)
@@ -203,18 +192,28 @@ def _partial(sch: Schedule, rv: BlockRV, loops: list[LoopRV], lanes: int) -> Non
 
 def _fuse_contiguous(sch: Schedule, rv: BlockRV, loops: list[LoopRV]) -> LoopRV:
     """The innermost loops as one, as far as the block's accesses go on from one to the next."""
-    if len(loops) == 1:
-        return loops[0]
-    return loops[-1]
+    info = BlockInfo(sch, rv)
+    by_loop = {i.loop_rv: i for i in info.iters}
+    fixed = condition_variables(info.block.body)
+    accesses = [a for a in (info.output, *info.inputs) if a is not None]
+    chosen = [loops[-1]]
+    for loop in reversed(loops[:-1]):
+        outer, inner = by_loop.get(loop), by_loop.get(chosen[0])
+        if outer is None or inner is None or {outer.var, inner.var} & fixed:
+            break
+        if not all(goes_on(a, outer.var, inner.var, inner.dom) for a in accesses):
+            break
+        chosen.insert(0, loop)
+    return sch.fuse(*chosen) if len(chosen) > 1 else chosen[0]
 
 
 def _keep_near(sch: Schedule, rv: BlockRV, machine: MachineModel) -> None:
     """Memory of one row only lies on the stack if it is small."""
     buffer = sch.get(rv).writes[0].buffer
-    row = buffer.shape[-1] if buffer.shape else IntImm("int32", 1)
-    if isinstance(row, IntImm) and bytes_of(buffer.dtype, row.value) <= machine.l1d.size // 4:
-        if sch.get_consumers(rv):
-            attempt(sch.set_scope, rv, 0, "local")
+    sizes = [d.value for d in buffer.shape[-1:] if isinstance(d, IntImm)]
+    small = sizes and bytes_of(buffer.dtype, sizes[0]) <= machine.l1d.size // 4
+    if small and sch.get_consumers(rv):
+        attempt(sch.set_scope, rv, 0, "local")
 
 
 __all__ = ["Rows", "row_axes", "schedule_rows"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
-from ...ir.expr import IntImm
+from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir import op as T
+from ...tir.arith import Analyzer
 from ...tir.expr import BufferLoad, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
-from ..analysis import BlockInfo, collect, condition_variables, root_block
+from ..analysis import Access, BlockInfo, collect, condition_variables, root_block
 from .tiling import vector_lanes, worth_parallel
 
 MAX_UNROLL_STORES = 64
@@ -26,6 +27,12 @@ def extent_of(sch: Schedule, loop: LoopRV) -> int | None:
     """The extent of a loop, None if it is known at run time only."""
     extent = sch.get(loop).extent
     return extent.value if isinstance(extent, IntImm) else None
+
+
+def iter_values(sch: Schedule, block: BlockRV) -> tuple[PrimExpr, ...]:
+    """What the axes of a block are bound to."""
+    realize = sch.get_sref(block).realize
+    return () if realize is None else realize.iter_values
 
 
 def attempt(step: object, *args: object, **options: object) -> bool:
@@ -107,20 +114,18 @@ def contiguous_suffix(info: BlockInfo) -> int:
         outer, inner = info.iters[-count - 1], info.iters[-count]
         if outer.var in chosen or info.iters[-1].var in chosen:
             break
-        if not all(_continues(a, outer.var, inner.var, inner.dom) for a in accesses):
+        if not all(goes_on(a, outer.var, inner.var, inner.dom) for a in accesses):
             break
         count += 1
     return count
 
 
-def _continues(access: object, outer: Var, inner: Var, extent: object) -> bool:
-    high = access.stride(outer)  # type: ignore[attr-defined]
-    low = access.stride(inner)  # type: ignore[attr-defined]
-    if high is None or low is None or access.period(outer) or access.period(inner):  # type: ignore[attr-defined]
+def goes_on(access: Access, outer: Var, inner: Var, extent: PrimExpr) -> bool:
+    """True if `access` goes on in memory from the last value of `inner` to the next of `outer`."""
+    high, low = access.stride(outer), access.stride(inner)
+    if high is None or low is None or access.period(outer) or access.period(inner):
         return False
-    from ...tir.arith import Analyzer
-
-    return bool(Analyzer().can_prove_equal(high, low * extent))
+    return Analyzer().can_prove_equal(high, low * extent)
 
 
 def vectorize_loop(sch: Schedule, loop: LoopRV, lanes: int) -> list[LoopRV]:
@@ -172,12 +177,9 @@ def writeback(sch: Schedule, info: BlockInfo, loop: LoopRV) -> BlockRV:
     """Keeps what `info` computes in registers and lets what follows it, or a copy, run in each
     iteration of `loop`. Returns that block."""
     follower = sole_follower(sch, info)
-    if follower is not None:
-        taken = sch.copy()
-        if attempt(sch.reverse_compute_at, follower, loop):
-            sch.set_scope(info.block_rv, 0, "local")
-            return follower
-        del taken
+    if follower is not None and attempt(sch.reverse_compute_at, follower, loop):
+        sch.set_scope(info.block_rv, 0, "local")
+        return follower
     made: BlockRV = sch.cache_write(info.block_rv, 0, "local")
     sch.reverse_compute_at(made, loop)
     return made

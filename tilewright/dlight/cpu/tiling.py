@@ -12,7 +12,7 @@ from ...target.machine import MachineModel
 
 LOAD_PORTS = 2
 FMA_LATENCY = 4
-MAX_UNROLLED = 256
+MAX_UNROLLED = 128
 """Multiply-adds in the unrolled body of an innermost loop: beyond it, only code size grows."""
 
 PARALLEL_STEPS = 20_000
@@ -34,15 +34,9 @@ class RegisterTile:
 
 
 def vector_lanes(machine: MachineModel, dtype: str, extent: int | None) -> int:
-    """The lanes of a vector along an axis: a full register, less if the axis is shorter, and
-    whole divisions of an axis that full registers do not divide where that costs little."""
+    """The lanes of a vector along an axis: a full register, less if the axis is shorter."""
     full = machine.lanes(dtype)
-    if extent is None or extent % full == 0:
-        return full
-    if extent < full:
-        return max(1, extent)
-    best = max(n for n in range(1, full + 1) if extent % n == 0)
-    return best if 2 * best >= full else full
+    return full if extent is None else max(1, min(full, extent))
 
 
 def fits(machine: MachineModel, rows: int, vectors: int) -> bool:
@@ -90,12 +84,14 @@ def register_tile(
     max_rows: int = 64,
     max_vectors: int = 4,
     whole: bool = False,
+    exact: Sequence[bool] = (),
 ) -> RegisterTile:
     """The tile with the fewest cycles among those that fit in registers.
 
     `rows`: extents of the row axes, outermost first (None: known at run time). An outer axis is
     tiled only together with the whole of those inside it. `vectors`: how many vectors the other
     operand has along the vector axis. `whole`: the number of vectors must divide `vectors`.
+    `exact`: whether the tile's size must divide the extent, for each row axis.
     """
     best: tuple[tuple[float, ...], RegisterTile] | None = None
     widths = range(1, min(max_vectors, vectors or max_vectors) + 1)
@@ -104,7 +100,7 @@ def register_tile(
             continue
         for tile in _row_tiles(rows, max_rows):
             count = math.prod(tile)
-            if not fits(machine, count, width):
+            if not fits(machine, count, width) or not _divides(rows, tile, exact):
                 continue
             cycles = tile_cycles(machine, rows, vectors, tile, width)
             remainders = sum(e is not None and e % s != 0 for e, s in zip(rows, tile, strict=True))
@@ -114,6 +110,14 @@ def register_tile(
     if best is None:
         return RegisterTile((1,) * len(rows), 1, lanes)
     return best[1]
+
+
+def _divides(rows: Sequence[int | None], tile: Sequence[int], exact: Sequence[bool]) -> bool:
+    return all(
+        e is not None and e % s == 0
+        for e, s, wanted in zip(rows, tile, exact, strict=False)
+        if wanted
+    )
 
 
 def _row_tiles(rows: Sequence[int | None], limit: int) -> list[tuple[int, ...]]:

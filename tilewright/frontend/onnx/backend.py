@@ -21,7 +21,7 @@ from onnx.backend.base import Device, DeviceType, namedtupledict
 from ...runtime import cpu
 from ...runtime.vm import VirtualMachine
 from ...support.errors import ArgumentError, ImportModelError
-from .host import from_host, to_host
+from .host import declared, from_host, shapes_of, to_host
 from .importer import from_onnx
 from .node import ConstantNeeded
 
@@ -99,11 +99,18 @@ class BackendRep(OnnxBackendRep):  # type: ignore[misc]
         initialized = {i.name for i in model.graph.initializer}
         self.inputs = [i.name for i in model.graph.input if i.name not in initialized]
         self.outputs = [o.name for o in model.graph.output]
+        self.structured = [
+            i.name
+            for i in model.graph.input
+            if i.type.HasField("sequence_type") or i.type.HasField("optional_type")
+        ]
+        """Inputs that are sequences or optional: their structure is compiled in."""
         self.fixed: list[str] = []
         """Inputs whose values are compiled in."""
         self.machines: dict[bytes, Machine] = {}
         try:
-            self._machine({})
+            if not self.structured:
+                self._machine({}, {})
         except ConstantNeeded as error:
             self._fix(error)
 
@@ -112,24 +119,31 @@ class BackendRep(OnnxBackendRep):  # type: ignore[misc]
         values = dict(zip(self.inputs, _in_order(inputs, self.inputs), strict=True))
         while True:
             try:
-                machine = self._machine({name: values[name] for name in self.fixed})
+                shapes = {name: shapes_of(values[name]) for name in self.structured}
+                machine = self._machine({name: values[name] for name in self.fixed}, shapes)
                 break
             except ConstantNeeded as error:
                 self._fix(error)
-        given = [from_host(v) for name, v in values.items() if name not in self.fixed]
+        given = [
+            from_host(v)
+            for name, v in values.items()
+            if name not in self.fixed and not (v is None and name in self.structured)
+        ]
         result = machine["main"](*given)
         made = to_host(result)
         items = made if len(self.outputs) > 1 else (made,)
+        kinds = [o.type.tensor_type.elem_type for o in self.model.graph.output]
+        items = tuple(declared(item, kind) for item, kind in zip(items, kinds, strict=True))
         return tuple(namedtupledict("Outputs", self.outputs)(*items))
 
-    def _machine(self, fixed: Mapping[str, Any]) -> Machine:
-        key = b"|".join(
+    def _machine(self, fixed: Mapping[str, Any], shapes: Mapping[str, Any]) -> Machine:
+        key = repr(shapes).encode() + b"|".join(
             str(np.asarray(v).shape).encode() + np.asarray(v).tobytes() for v in fixed.values()
         )
         if key not in self.machines:
             from ...driver import compile
 
-            mod = from_onnx(_with_values(self.model, fixed) if fixed else self.model)
+            mod = from_onnx(_with_values(self.model, fixed) if fixed else self.model, shapes)
             self.machines[key] = VirtualMachine(compile(mod, **self.options), cpu())
         return self.machines[key]
 

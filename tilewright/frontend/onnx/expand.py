@@ -31,7 +31,10 @@ def function_body(context: NodeContext) -> Body | None:
     if proto is None:
         return None
     opsets = {o.domain: o.version for o in proto.opset_import} or {domain: context.opset}
-    return Body(*_renamed(context, proto, opsets))
+    defaults = {
+        name: a.default_value for name, a in schema.attributes.items() if a.default_value.type
+    }
+    return Body(*_renamed(context, proto, opsets, defaults))
 
 
 def _definition(context: NodeContext, schema: onnx.defs.OpSchema) -> onnx.FunctionProto | None:
@@ -64,29 +67,20 @@ _NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float8_e4m3fn": "FLOAT8E4M3F
 
 
 def _renamed(
-    context: NodeContext, proto: onnx.FunctionProto, opsets: dict[str, int]
+    context: NodeContext,
+    proto: onnx.FunctionProto,
+    opsets: dict[str, int],
+    schema_defaults: dict[str, onnx.AttributeProto],
 ) -> tuple[list[onnx.NodeProto], dict[str, int], list[tuple[str, str]]]:
     """Inner names are prefixed by an output's name, so that nothing outside is hidden."""
     actual = dict(zip(proto.input, context.proto.input, strict=False))
     prefix = next(name for name in context.proto.output if name) + "/"
     attributes = {a.name: a for a in context.proto.attribute}
-    defaults = {a.name: a for a in proto.attribute_proto}
-    nodes = []
-    for node in proto.node:
-        made = onnx.NodeProto()
-        made.CopyFrom(node)
-        made.name = context.proto.name or prefix
-        del made.input[:], made.output[:], made.attribute[:]
-        made.input.extend(_inner(name, actual, prefix) for name in node.input)
-        made.output.extend(prefix + name if name else "" for name in node.output)
-        for attribute in node.attribute:
-            reference = attribute.ref_attr_name
-            given = attributes.get(reference) or defaults.get(reference) if reference else attribute
-            if given is not None:
-                copy = made.attribute.add()
-                copy.CopyFrom(given)
-                copy.name = attribute.name
-        nodes.append(made)
+    defaults = {a.name: a for a in proto.attribute_proto} | schema_defaults
+    for name in proto.input[len(context.proto.input) :]:
+        actual[name] = ""
+    renaming = _Renaming(actual, prefix, context.proto.name or prefix, {**defaults, **attributes})
+    nodes = [renaming.node(node) for node in proto.node]
     outputs = [
         (outer, prefix + inner)
         for outer, inner in zip(context.proto.output, proto.output, strict=False)
@@ -95,7 +89,44 @@ def _renamed(
     return nodes, opsets, outputs
 
 
-def _inner(name: str, actual: dict[str, str], prefix: str) -> str:
-    if not name:
-        return ""
-    return actual[name] if name in actual else prefix + name
+@dataclass(frozen=True, slots=True)
+class _Renaming:
+    """Names and attributes of a function's body become those of its caller."""
+
+    actual: dict[str, str]
+    prefix: str
+    label: str
+    attributes: dict[str, onnx.AttributeProto]
+
+    def name(self, name: str) -> str:
+        """The outer name of an input, the prefixed one of anything else."""
+        if not name:
+            return ""
+        return self.actual[name] if name in self.actual else self.prefix + name
+
+    def node(self, node: onnx.NodeProto) -> onnx.NodeProto:
+        """A node with its names and attributes replaced, in the graphs it holds too."""
+        made = onnx.NodeProto()
+        made.CopyFrom(node)
+        made.name = self.label
+        del made.input[:], made.output[:], made.attribute[:]
+        made.input.extend(self.name(name) for name in node.input)
+        made.output.extend(self.name(name) for name in node.output)
+        for attribute in node.attribute:
+            reference = attribute.ref_attr_name
+            given = self.attributes.get(reference) if reference else attribute
+            if given is not None:
+                copy = made.attribute.add()
+                copy.CopyFrom(given)
+                copy.name = attribute.name
+                if not reference and copy.type == onnx.AttributeProto.GRAPH:
+                    self.graph(copy.g)
+        return made
+
+    def graph(self, graph: onnx.GraphProto) -> None:
+        """Renames what a graph defines and uses."""
+        nodes = [self.node(node) for node in graph.node]
+        del graph.node[:]
+        graph.node.extend(nodes)
+        for value in (*graph.input, *graph.output, *graph.initializer):
+            value.name = self.name(value.name)

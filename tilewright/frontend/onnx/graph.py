@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -17,7 +17,11 @@ from .expand import function_body
 from .folding import folded_call
 from .node import ConstantNeeded, NodeContext
 from .registry import find_converter
-from .values import LIMIT, Known, is_symbolic, settle
+from .narrow import stored
+from .values import LIMIT, Absent, Items, Known, is_symbolic, settle
+
+Value: TypeAlias = "relax.Expr | Known | Items | Absent"
+"""What an ONNX name stands for."""
 
 
 class GraphImporter:
@@ -34,28 +38,38 @@ class GraphImporter:
         self.parent = parent
         self._exprs: dict[str, relax.Expr] = {}
         self._known: dict[str, Known] = {}
+        self._structures: dict[str, Items | Absent] = {}
         self._constants: dict[str, relax.Expr] = {}
         self.dims: dict[str, Any] = parent.dims if parent is not None else {}
         """Symbolic dimensions by their ONNX name, shared by the whole model."""
+        self.narrow: dict[str, str] = {}
+        """Data types of values that are stored in a wider one."""
 
     # values
 
-    def bind(self, name: str, value: relax.Expr | Known) -> None:
+    def bind(self, name: str, value: Value) -> None:
         """Gives an ONNX name its value."""
         if isinstance(value, np.ndarray):
+            value, narrow = stored(value)
+            if narrow is not None:
+                self.narrow[name] = narrow
             self._known[name] = settle(value)
+        elif isinstance(value, (Items, Absent)):
+            self._structures[name] = value
         else:
             self._exprs[name] = value
 
     def is_bound(self, name: str) -> bool:
         """Whether the name has a value here or in a parent."""
-        here = name in self._exprs or name in self._known
-        return here or (self.parent is not None and self.parent.is_bound(name))
+        return self._binds(name) or (self.parent is not None and self.parent.is_bound(name))
+
+    def _binds(self, name: str) -> bool:
+        return name in self._exprs or name in self._known or name in self._structures
 
     def _owner(self, name: str) -> GraphImporter:
         scope: GraphImporter | None = self
         while scope is not None:
-            if name in scope._exprs or name in scope._known:
+            if scope._binds(name):
                 return scope
             scope = scope.parent
         raise ImportModelError(
@@ -67,15 +81,40 @@ class GraphImporter:
         """The value of a name if it is known while importing."""
         return self._owner(name)._known.get(name)
 
+    def narrow_of(self, name: str) -> str | None:
+        """The data type of a value that is stored in a wider one."""
+        return self._owner(name).narrow.get(name)
+
     def expr(self, name: str) -> relax.Expr:
         """The value of a name as an expression; a known tensor is made one."""
         owner = self._owner(name)
         found = owner._exprs.get(name)
         if found is None:
+            if name in owner._structures:
+                return self.as_expr(owner._structures[name])
             found = self.materialize(owner._known[name])
             if isinstance(found, relax.Constant):
                 owner._exprs[name] = found
         return found
+
+    def value(self, name: str) -> Value:
+        """The value of a name in its most telling form: known, a sequence, or an expression."""
+        owner = self._owner(name)
+        structure = owner._structures.get(name)
+        if structure is not None:
+            return structure
+        known = owner._known.get(name)
+        return owner._exprs[name] if known is None else known
+
+    def as_expr(self, value: Value) -> relax.Expr:
+        """Any value as an expression; a sequence is a tuple."""
+        if isinstance(value, np.ndarray):
+            return self.materialize(value)
+        if isinstance(value, Items):
+            return relax.Tuple([self.as_expr(item) for item in value.items])
+        if isinstance(value, Absent):
+            return self.emit(relax.op.null_value())
+        return value
 
     def materialize(self, known: Known) -> relax.Expr:
         """A known tensor as an expression: a constant, or computed from the dimensions."""
@@ -150,7 +189,7 @@ class GraphImporter:
 
     def _settled(self, context: NodeContext, value: Any) -> Any:
         """A converter's value as it is kept: small constants become known tensors."""
-        if isinstance(value, np.ndarray):
+        if isinstance(value, (np.ndarray, Items, Absent)):
             return value
         made = context.emit(value)
         if isinstance(made, relax.Constant) and made.array.size <= LIMIT:
@@ -179,10 +218,9 @@ class GraphImporter:
             error.names = _outer_names(body.nodes, error.names, context.proto.input)
             raise
         for outer, name in body.outputs:
-            known = inner.known(name)
-            self.bind(outer, known if known is not None else inner.expr(name))
+            self.bind(outer, inner.value(name))
 
-    def subgraph(self, graph: onnx.GraphProto, inputs: Sequence[relax.Expr | Known]) -> list[Any]:
+    def subgraph(self, graph: onnx.GraphProto, inputs: Sequence[Value]) -> list[Any]:
         """Imports a subgraph inline, on these inputs; gives its outputs."""
         inner = GraphImporter(self.bb, self.opsets, self)
         for name, value in inner.initializers(graph, "").items():
@@ -192,8 +230,7 @@ class GraphImporter:
         inner.nodes(graph.node)
         out = []
         for proto in graph.output:
-            known = inner.known(proto.name)
-            out.append(known if known is not None else inner.expr(proto.name))
+            out.append(inner.value(proto.name))
         return out
 
     def is_small(self, value: Known) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 
 from ...runtime import Tensor
 from ...runtime.ndarray import tensor
+from .narrow import STORAGE, stored
 
 
 def from_host(value: Any) -> Any:
@@ -16,7 +18,8 @@ def from_host(value: Any) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return tuple(from_host(item) for item in value)
-    return tensor(np.ascontiguousarray(value).reshape(np.shape(value)))
+    array, _ = stored(np.asarray(value))
+    return tensor(np.ascontiguousarray(array).reshape(array.shape))
 
 
 def to_host(value: Any) -> Any:
@@ -26,3 +29,20 @@ def to_host(value: Any) -> Any:
     if hasattr(value, "__len__") and not isinstance(value, (str, bytes)):
         return tuple(to_host(item) for item in value)
     return value
+
+
+def declared(value: Any, code: int) -> Any:
+    """An output in the data type that the model declares, if it was stored in a wider one."""
+    if not isinstance(value, np.ndarray) or not code or code == onnx.TensorProto.STRING:
+        return value
+    wanted = onnx.helper.tensor_dtype_to_np_dtype(code)
+    return value.astype(wanted) if wanted.name in STORAGE else value
+
+
+def shapes_of(value: Any) -> Any:
+    """The structure of a value: the shape of a tensor, a list of those of a sequence, None."""
+    if value is None:
+        return None
+    if isinstance(value, (list, tuple)):
+        return [shapes_of(item) for item in value]
+    return list(np.shape(value))

@@ -18,7 +18,9 @@ from ...support.errors import ArgumentError, ImportModelError, listing
 from ...tir.expr import SizeVar
 from . import ops
 from .graph import GraphImporter, refuse_unknown, shape_of_proto
-from .values import element_dtype
+from .narrow import storage
+from .node import ConstantNeeded
+from .values import Absent, Items, element_dtype
 
 OLDEST_OPSET = 7
 
@@ -38,7 +40,7 @@ def from_onnx(
     model: a `ModelProto` or `GraphProto`, serialized bytes, or the path of a file (its external
         data are found beside it).
     shape_dict: shapes of inputs that replace the model's: integers, or names for dimensions that
-        stay symbolic.
+        stay symbolic. For a sequence a list of shapes; for an optional input None if it is absent.
     dtype_dict: the data type of all inputs, or by name.
     opset: replaces the model's version of the default operator set (at least 7).
     keep_params_in_input: constants become parameters after the inputs; their values are the
@@ -118,6 +120,14 @@ def _identifier(name: str, taken: set[str]) -> str:
     return made
 
 
+def _parts(value: relax.Expr, info: relax.StructInfo) -> Any:
+    """A parameter as the importer keeps it: the items of a sequence, else itself."""
+    if not isinstance(info, relax.TupleStructInfo):
+        return value
+    items = [_parts(relax.TupleGetItem(value, i), part) for i, part in enumerate(info.fields)]
+    return Items(tuple(items))
+
+
 class _Building:
     """One import: the parameters, the body, the constants."""
 
@@ -188,8 +198,11 @@ class _Building:
             name = _identifier(value.name, taken) if self.sanitize else value.name
             taken.add(name)
             info = self._info(value, shapes, dtypes)
+            if info is None:
+                self.importer.bind(value.name, Absent())
+                continue
             var = relax.Var(name, info)
-            self.importer.bind(value.name, var)
+            self.importer.bind(value.name, _parts(var, info))
             made.append(var)
         return made
 
@@ -198,12 +211,18 @@ class _Building:
         value: onnx.ValueInfoProto,
         shapes: dict[str, Any],
         dtypes: str | Mapping[str, str] | None,
-    ) -> relax.StructInfo:
+    ) -> relax.StructInfo | None:
+        """The struct info of an input; None for an optional one that is absent."""
         kind = value.type.WhichOneof("value")
-        if kind == "sequence_type":
-            return relax.ObjectStructInfo()
-        if kind == "optional_type":
-            return relax.ObjectStructInfo()
+        if kind in ("sequence_type", "optional_type"):
+            if value.name not in shapes:
+                error = ConstantNeeded(
+                    f"graph input '{value.name}' is a {kind.removesuffix('_type')}",
+                    hint="give its structure in shape_dict: a list of shapes, or None if absent",
+                )
+                error.names = (value.name,)
+                raise error
+            return self._structure(value.type, shapes[value.name])
         if kind not in ("tensor_type", None):
             raise ImportModelError(f"graph input '{value.name}' is a {kind}, expected a tensor")
         dims = self.importer.dims
@@ -215,7 +234,23 @@ class _Building:
         dtype = dtypes if isinstance(dtypes, str) else (dtypes or {}).get(value.name)
         if dtype is None:
             dtype = element_dtype(value.type.tensor_type.elem_type)
+            if storage(dtype) != dtype:
+                self.importer.narrow[value.name] = dtype
+                dtype = storage(dtype)
         return relax.TensorStructInfo(shape, dtype)
+
+    def _structure(self, kind: onnx.TypeProto, given: Any) -> relax.StructInfo | None:
+        """The struct info of a sequence of tensors or an optional value, from its shapes."""
+        if given is None:
+            return None
+        if kind.HasField("optional_type"):
+            return self._structure(kind.optional_type.elem_type, given)
+        if kind.HasField("sequence_type"):
+            inner = kind.sequence_type.elem_type
+            items = [self._structure(inner, item) for item in given]
+            return relax.TupleStructInfo([item for item in items if item is not None])
+        dtype = storage(element_dtype(kind.tensor_type.elem_type))
+        return relax.TensorStructInfo([self._given_dim(d) for d in given], dtype)
 
     def _new_dim(self, name: str) -> SizeVar:
         return SizeVar(re.sub(r"\W", "_", name), "int64")

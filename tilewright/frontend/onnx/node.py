@@ -13,12 +13,15 @@ from ...ir.expr import PrimExpr
 from ...support.dtypes import dtype_name
 from ...support.errors import ImportModelError
 from ...support.span import Span, model_span
-from .values import Known, dimension, settle
+from .narrow import convert, storage
+from .values import Absent, Items, Known, dimension, settle
 
 if TYPE_CHECKING:
     from .graph import GraphImporter
 
-Result: TypeAlias = "relax.Expr | Known | Sequence[relax.Expr | Known | None] | None"
+Result: TypeAlias = (
+    "relax.Expr | Known | Items | Absent | Sequence[relax.Expr | Known | Items | None] | None"
+)
 """What a converter returns: an expression or a known tensor, or one of them an output."""
 
 
@@ -94,6 +97,17 @@ class NodeContext:
             return None
         return self.importer.known(self.proto.input[index])
 
+    def value(self, index: int) -> Any:
+        """The input in its most telling form: known, a sequence, or an expression."""
+        return self.importer.value(self.proto.input[index])
+
+    def items(self, index: int) -> tuple[Any, ...]:
+        """The items of an input that is a sequence."""
+        value = self.value(index)
+        if not isinstance(value, Items):
+            raise self.error(f"input {index} must be a sequence", hint="give its length and shapes")
+        return value.items
+
     def constant(self, index: int) -> np.ndarray[Any, Any] | None:
         """The input's value if it is a constant of plain numbers, else None."""
         value = self.known(index)
@@ -147,6 +161,24 @@ class NodeContext:
             return "int64" if value.dtype == object else dtype_name(value.dtype)
         return str(self.info(index).dtype)
 
+    def element(self, index: int) -> str:
+        """The data type of an input as the model declares it; see `narrow` for those stored in
+        another."""
+        narrow = self.importer.narrow_of(self.proto.input[index])
+        return narrow or self.dtype(index)
+
+    def storage(self, dtype: str) -> str:
+        """What holds values of `dtype`; the first output is marked as of `dtype` if it differs."""
+        kept = storage(dtype)
+        if kept != dtype:
+            self.importer.narrow[self.proto.output[0]] = dtype
+        return kept
+
+    def converted(self, x: relax.Expr, dtype: str, saturate: bool = True) -> relax.Expr:
+        """`x` as `dtype`, by ONNX's rules, for the first output."""
+        self.storage(dtype)
+        return convert(self, x, dtype, saturate)
+
     def rank(self, index: int) -> int:
         """The rank of an input. Raises `ImportModelError` if it is not known."""
         value = self.known(index)
@@ -199,6 +231,21 @@ class NodeContext:
     def emit(self, expr: relax.Expr) -> relax.Expr:
         """Adds a binding for `expr`, marked with this node."""
         return self.importer.emit(expr, self.span)
+
+    def renamed(
+        self, op_type: str, values: Sequence[relax.Expr], extra: Sequence[str] = ()
+    ) -> NodeContext:
+        """This node as one of another operator, on these values and further inputs by name."""
+        proto = onnx.NodeProto()
+        proto.CopyFrom(self.proto)
+        proto.op_type = op_type
+        del proto.input[:]
+        for index, value in enumerate(values):
+            name = f"{self.proto.output[0]}/{op_type}/{index}"
+            self.importer.bind(name, value)
+            proto.input.append(name)
+        proto.input.extend(extra)
+        return NodeContext(self.importer, proto, self.opset)
 
     def const(self, value: Any, dtype: str) -> relax.Expr:
         """A constant expression."""

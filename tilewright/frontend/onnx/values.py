@@ -7,6 +7,7 @@ tensors are followed element by element, as arrays of symbolic expressions, so t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +21,19 @@ from ...tir.op import simplified
 Known: TypeAlias = "np.ndarray[Any, Any]"
 """A small tensor whose elements are known: a plain array, or one of dtype `object` holding
 integers and `PrimExpr`s (of dtype `int64`)."""
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A sequence: its length is known while importing, its items are expressions, known tensors,
+    or sequences."""
+
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An optional value that is not there."""
+
 
 LIMIT = 1024
 """Tensors with more elements than this are not followed."""

@@ -10,7 +10,9 @@ from .effects import (
 from .memory_usage import estimate_memory_usage
 from .relations import (
     BaseCheckResult,
+    collect_non_negative_expressions,
     definable_tir_vars_in_struct_info,
+    derive_call_ret_struct_info,
     erase_to_well_defined,
     struct_info_base_check,
     struct_info_lca,

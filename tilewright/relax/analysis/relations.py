@@ -365,3 +365,25 @@ def apply_function(func: FuncStructInfo, args: tuple[StructInfo, ...], what: str
     ret: StructInfo = substitute(func.ret, unifier.env)
     lost = bound - set(unifier.env)
     return erase_vars(ret, lost.__contains__) if lost else ret
+
+
+def derive_call_ret_struct_info(
+    func_sinfo: FuncStructInfo, call: Any, ctx: Any = None
+) -> StructInfo:
+    """The struct info of `call`, a call of a function of `func_sinfo`."""
+    if func_sinfo.derive_func is not None:
+        return func_sinfo.derive_func(call, ctx)
+    return apply_function(func_sinfo, tuple(a.struct_info for a in call.args), "the function")
+
+
+def collect_non_negative_expressions(sinfo: StructInfo) -> list[PrimExpr]:
+    """The expressions in `sinfo` that are dimensions, and so never negative, each once."""
+    found: list[PrimExpr] = []
+
+    def collect(dims: Dims) -> Dims:
+        found.extend(d for d in dims if not any(structural_equal(d, f) for f in found))
+        return dims
+
+    if not isinstance(sinfo, PrimStructInfo):
+        map_leaves(sinfo, collect)
+    return found

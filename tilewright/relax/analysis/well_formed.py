@@ -207,7 +207,8 @@ def _kernels(func: Function, mod: IRModule) -> Problems:
         call = binding.value
         if not isinstance(call, Call) or call.op is not Op.get("relax.call_tir"):
             continue
-        kernel = mod[call.args[0]] if _is_in(call.args[0], mod) else None
+        gvar: Any = call.args[0]
+        kernel = mod[gvar] if _is_in(gvar, mod) else None
         if not isinstance(kernel, PrimFunc) or not isinstance(call.args[1], Tuple):
             continue
         info = call.sinfo_args[0]

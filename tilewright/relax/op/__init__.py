@@ -4,6 +4,7 @@ from . import builtin, image, memory, nn, vm
 from ._declare import DECLARATIONS, Declaration, Sample, declaration, op, sample
 from .base import *
 from .binary import *
+from .bits import *
 from .create import *
 from .gather import *
 from .linear_algebra import *

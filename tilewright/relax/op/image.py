@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ... import topi
 from ...support.errors import CompileError
 from ..base import Expr
 from . import _infer
 from ._declare import Shape, op, sample
+from ._grid_reference import grid_sample as sampled
 from ._resize_reference import resize
 from ._samples import array
 from .nn._layout import axes_of
@@ -67,3 +70,52 @@ def resize2d(
     out_dtype: str | None = None,
 ) -> Expr:
     """An image of another size: `nearest_neighbor`, `linear` or `cubic` interpolation."""
+
+
+def _infer_grid_sample(data: Any, grid: Any, *rest: Any) -> Any:
+    info, points = _infer.tensor(data), _infer.tensor(grid, "the grid")
+    if info.dims is None or points.dims is None:
+        return _infer.like(info, None, info.ndim)
+    if points.ndim != info.ndim:
+        raise CompileError(f"a grid of {points.ndim} dimensions for data of {info.ndim}")
+    return _infer.like(info, [*info.dims[:2], *points.dims[2:]])
+
+
+def _grid_layout(layout: str) -> str:
+    return "NCDHW" if "D" in layout else "NCHW"
+
+
+def _grid(shape: Sequence[int], seed: int) -> Any:
+    """Points, some of them outside, none half way between two pixels."""
+    return np.random.default_rng(seed).uniform(-1.3, 1.3, tuple(shape)).astype("float32")
+
+
+@op(
+    "image.grid_sample",
+    infer=_infer_grid_sample,
+    lower=lambda data, grid, method, layout, padding_mode, align_corners: topi.image.grid_sample(
+        data, grid, method, _grid_layout(layout), padding_mode, align_corners
+    ),
+    reference=lambda data, grid, method, layout, padding_mode, align_corners: sampled(
+        data, grid, method.removeprefix("bi"), padding_mode, align_corners
+    ),
+    samples=lambda: [
+        sample(array((2, 3, 4, 5)), _grid((2, 2, 3, 4), 1)),
+        sample(array((1, 2, 4, 5)), _grid((1, 2, 3, 4), 2), "nearest", "NCHW", "border", False),
+        sample(array((1, 2, 4, 5)), _grid((1, 2, 3, 4), 3), "bicubic", "NCHW", "reflection"),
+        sample(array((1, 2, 3, 4, 5)), _grid((1, 3, 2, 2, 2), 4), "bilinear", "NCDHW"),
+    ],
+    pattern="injective",
+)
+def grid_sample(
+    data: Expr,
+    grid: Expr,
+    method: str = "bilinear",
+    layout: str = "NCHW",
+    padding_mode: str = "zeros",
+    align_corners: bool = True,
+) -> Expr:
+    """`data` (N, C, ...) at the points of `grid` (N, dimensions, ...), x first, from -1 to 1.
+
+    `method` is nearest, bilinear or bicubic; `padding_mode` zeros, border or reflection.
+    """

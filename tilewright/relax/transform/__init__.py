@@ -13,10 +13,12 @@ from .eliminate_common_subexpr import EliminateCommonSubexpr
 from .fold_batchnorm import FoldBatchnormToConv2D
 from .fold_constant import FOLD_HOOKS, FoldConstant
 from .fuse_ops import FuseOps
+from .fuse_ops_by_pattern import FuseOpsByPattern, FusionPattern, PatternCheckContext
 from .fuse_tir import FuseTIR
 from .kill_after_last_use import KillAfterLastUse
 from .lambda_lift import LambdaLift
 from .legalize_ops import LegalizeOps, register_legalize
+from .lift_transform_params import BundleModelParams, LiftTransformParams
 from .machine_compat import (
     ComputePrimValue,
     LowerAllocTensor,
@@ -31,6 +33,8 @@ from .private_functions import (
     RemoveUnusedParameters,
     UpdateParamStructInfo,
 )
+from .recognize_norms import RecognizeNorms
 from .rewrite_dataflow_reshape import RewriteDataflowReshape
 from .static_plan_block_memory import StaticPlanBlockMemory
+from .to_mixed_precision import ToMixedPrecision
 from .to_non_dataflow import RemovePurityChecking, ToNonDataflow

@@ -91,11 +91,38 @@ def _local(blocks: list[BindingBlock], body: Expr) -> set[Var]:
     return {v for v in home if v not in outside and not isinstance(v, DataflowVar)}
 
 
+class _Converter:
+    """Splits the blocks of a sequence and of the branches within it."""
+
+    def __init__(self, min_size: int) -> None:
+        self.min_size = min_size
+        self.local: set[Var] = set()
+
+    def sequence(self, seq: SeqExpr) -> SeqExpr:
+        """The sequence with dataflow blocks; `local` gains the variables that stay inside them."""
+        inner = seq.replace(blocks=tuple(self._block(b) for b in seq.blocks))
+        blocks = _split(inner, self.min_size)
+        self.local |= _local(blocks, seq.body)
+        return inner.replace(blocks=tuple(blocks))
+
+    def _block(self, block: BindingBlock) -> BindingBlock:
+        return block.replace(bindings=tuple(self._binding(b) for b in block.bindings))
+
+    def _binding(self, binding: Binding) -> Binding:
+        value = binding.value
+        if isinstance(value, Function):
+            return binding.replace(value=value.replace(body=self.sequence(value.body)))
+        if not isinstance(value, If):
+            return binding
+        yes, no = self.sequence(value.true_branch), self.sequence(value.false_branch)
+        return binding.replace(value=value.replace(true_branch=yes, false_branch=no))
+
+
 def convert_to_dataflow(func: Function, min_size: int = 2) -> Function:
     """`func` with runs of at least `min_size` pure bindings as dataflow blocks."""
-    blocks = _split(func.body, min_size)
-    changed = func.replace(body=func.body.replace(blocks=tuple(blocks)))
-    made: Function = _Rename(_local(blocks, func.body.body)).visit_expr(changed)
+    converter = _Converter(min_size)
+    changed = func.replace(body=converter.sequence(func.body))
+    made: Function = _Rename(converter.local).visit_expr(changed)
     return made
 
 

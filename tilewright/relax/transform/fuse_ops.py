@@ -18,12 +18,13 @@ from ...ir.transform import Pass, PassContext, register_config
 from ...support.span import Span
 from ...tir.function import PrimFunc
 from ..analysis.variables import uses_of
-from ..base import ShapeExpr
+from ..base import Expr, ShapeExpr
 from ..block_builder import BlockBuilder
 from ..dims import all_equal, symbolic_vars
 from ..expr import (
     Binding,
     Call,
+    Constant,
     DataflowBlock,
     DataflowVar,
     Function,
@@ -302,23 +303,28 @@ def make_group_call(
     bindings: list[VarBinding],
     name: str,
     attrs: dict[str, Any] | None = None,
+    lift_constants: bool = True,
 ) -> Call:
     """Adds a private function of the bindings, which returns the last one; a call of it.
 
-    Its parameters are the variables used from outside, in order of use, and a shape of the symbolic
-    dimensions that these do not bind.
+    Its parameters are the variables used from outside, in order of use, then constant tensors (so
+    that groups alike are equal), and a shape of the symbolic dimensions that these do not bind.
     """
     own = {b.var for b in bindings}
     inputs = list(dict.fromkeys(v for b in bindings for v in uses_of(b.value) if v not in own))
     params: list[Var] = [Var(v.name_hint, v.struct_info) for v in inputs]
     args: list[Any] = list(inputs)
+    remap = _Remap()
+    remap.var_remap.update(zip(inputs, params, strict=True))
+    for constant in _constants(bindings) if lift_constants else ():
+        param = remap.constants[id(constant)] = Var("const", constant.struct_info)
+        params.append(param)
+        args.append(constant)
     bound = {d for p in params for d in _bare_dims(p)}
     missing = [v for v in symbolic_vars(tuple(bindings)) if v not in bound]
     if missing:
         params.append(Var("tir_vars", ShapeStructInfo(tuple(missing))))
         args.append(ShapeExpr(tuple(missing)))
-    remap = PyExprMutator()
-    remap.var_remap.update(zip(inputs, params, strict=False))
     inner: list[VarBinding] = []
     for index, binding in enumerate(bindings):
         is_last = index == len(bindings) - 1
@@ -333,6 +339,33 @@ def make_group_call(
     call = Call(gvar, tuple(args), span=joined_span([b.value.span for b in bindings]))
     call._struct_info = bindings[-1].var.struct_info
     return call
+
+
+class _Remap(PyExprMutator):
+    """Replaces variables and, by identity, constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.constants: dict[int, Var] = {}
+
+    def visit_constant_(self, op: Constant) -> Expr:
+        """A constant that is a parameter now."""
+        return self.constants.get(id(op), op)
+
+
+def _constants(bindings: list[VarBinding]) -> list[Constant]:
+    """The constant tensors among the arguments, scalars left out, each once."""
+    found: dict[int, Constant] = {}
+    stack: list[Any] = [
+        a for b in reversed(bindings) if isinstance(b.value, Call) for a in reversed(b.value.args)
+    ]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Tuple):
+            stack.extend(reversed(value.items))
+        elif isinstance(value, Constant) and value.array.ndim > 0:
+            found.setdefault(id(value), value)
+    return list(found.values())
 
 
 def _bare_dims(var: Var) -> list[Any]:

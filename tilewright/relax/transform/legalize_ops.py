@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...ir.expr import IntImm
 from ...ir.module import IRModule
 from ...ir.op import Op
 from ...ir.structural import structural_equal, structural_hash
@@ -16,7 +15,6 @@ from ..block_builder import BlockBuilder
 from ..expr import Call, Constant, ShapeExpr, Tuple, Var
 from ..expr_functor import PyExprMutator
 from ..op._declare import Declaration, is_null
-from ..op.base import call_tir
 from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import module_level
 from .rewrite_dataflow_reshape import VIEW
@@ -53,7 +51,7 @@ class _Legalizer(PyExprMutator):
     def __init__(self, mod: IRModule, custom: dict[str, LegalizeFunc]) -> None:
         super().__init__(mod)
         self.custom = custom
-        self.known: dict[int, list[tuple[Call, Call]]] = {}
+        self.known: dict[int, list[tuple[Any, Call]]] = {}
 
     def visit_call_(self, op: Call) -> Expr:
         """A call: of a kernel if its operator has one."""
@@ -117,15 +115,20 @@ class _Legalizer(PyExprMutator):
             made = self.builder_.call_te(
                 write, *args, primfunc_name_hint=declared.short_name, primfunc_attrs=attrs
             )
-        if len(made.args) == 2:
-            self.known.setdefault(_signature(call), []).append((call, made))
+        signature = _signature(call)
+        if signature is not None:
+            self.known.setdefault(structural_hash(signature), []).append((signature, made))
         return made.replace(span=call.span)
 
     def _written_before(self, call: Call) -> Call | None:
-        for old, made in self.known.get(_signature(call), ()):
-            if _same_signature(old, call):
-                inputs = _tensors(call.args)
-                return call_tir(made.args[0], inputs, made.sinfo_args[0]).replace(span=call.span)  # type: ignore[arg-type]
+        """The call of a kernel written for a call alike (of the same symbolic dimensions)."""
+        signature = _signature(call)
+        if signature is None:
+            return None
+        for known, made in self.known.get(structural_hash(signature), ()):
+            if structural_equal(known, signature):
+                args = (made.args[0], Tuple(tuple(_tensors(call.args))), *made.args[2:])
+                return made.replace(args=args, span=call.span)
         return None
 
 
@@ -152,37 +155,25 @@ def _tensors(args: Any) -> list[Expr]:
     return found
 
 
-def _static(call: Call) -> tuple[Any, ...] | None:
-    """What decides the kernel of a call whose shapes are all constants; None for others."""
-    parts: list[Any] = [call.op.name]  # type: ignore[attr-defined]
+def _signature(call: Call) -> tuple[Any, ...] | None:
+    """What decides a call's kernel: operator, attributes, and what is known of the arguments; None
+    if equal kernels cannot be told by it."""
+    parts: list[Any] = [call.op.name, dict(call.attrs), call.sinfo_args]  # type: ignore[attr-defined]
     for arg in call.args:
         info = arg.struct_info
-        if isinstance(arg, Tuple):
-            infos = [i.struct_info for i in arg.items]
-            if not all(isinstance(i, TensorStructInfo) for i in infos):
+        if isinstance(info, TensorStructInfo):
+            parts.append(info)
+        elif isinstance(info, TupleStructInfo):
+            if not isinstance(arg, Tuple) or _has_tuple(info):
                 return None
-            parts.append(tuple((i.static_shape, i.dtype) for i in infos))
-            if any(i.static_shape is None for i in infos):
-                return None
-        elif isinstance(info, TensorStructInfo):
-            if info.static_shape is None:
-                return None
-            parts.append((info.static_shape, info.dtype))
-        elif isinstance(arg, ShapeExpr) and all(isinstance(d, IntImm) for d in arg.values):
-            parts.append(tuple(d.value for d in arg.values if isinstance(d, IntImm)))
+            parts.append(info)
         else:
-            return None
+            parts.append(arg)
     return tuple(parts)
 
 
-def _signature(call: Call) -> int:
-    static = _static(call)
-    return 0 if static is None else hash(static) ^ structural_hash(dict(call.attrs))
-
-
-def _same_signature(a: Call, b: Call) -> bool:
-    static = _static(a)
-    return static is not None and static == _static(b) and structural_equal(a.attrs, b.attrs)
+def _has_tuple(info: TupleStructInfo) -> bool:
+    return any(not isinstance(item, TensorStructInfo) for item in info.items)
 
 
 def LegalizeOps(

@@ -54,7 +54,7 @@ class _LowerAlloc(PyExprMutator):
         shape, dtype, device, scope = call.args
         size = simplify(size_in_bytes(info))
         storage: Var = self.builder_.emit(alloc_storage(size, device, scope), "storage")  # type: ignore[arg-type]
-        return alloc_tensor(storage, 0, shape, dtype).replace(span=call.span)  # type: ignore[arg-type, no-any-return]
+        return alloc_tensor(storage, 0, shape, dtype).replace(span=call.span)  # type: ignore[arg-type]
 
 
 def LowerAllocTensor() -> Pass:

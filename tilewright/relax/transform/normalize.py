@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ...ir.expr import GlobalVar
+from ...ir.expr import BaseFunc, GlobalVar
 from ...ir.functor import Rewriter, on
 from ...ir.module import IRModule
 from ...ir.transform import Pass
 from .. import normalizer
+from ..analysis.variables import all_global_vars
 from ..block_builder import BlockBuilder
 from ..deduce import name_function
 from ..expr import Function
@@ -17,9 +18,7 @@ def Normalize() -> Pass:
     """Binds every nested argument to a variable and gives every value its struct info."""
 
     def transform(mod: IRModule) -> IRModule:
-        for gvar, func in mod.items():
-            if gvar.struct_info_ is None:
-                name_function(gvar, func)
+        _name_functions(mod)
         builder = BlockBuilder(mod)
         new = {
             var: normalizer.function(builder, func) if isinstance(func, Function) else func
@@ -29,6 +28,18 @@ def Normalize() -> Pass:
         return mod if same else mod.with_functions(new)
 
     return module_level("Normalize", transform)
+
+
+def _name_functions(mod: IRModule) -> None:
+    """Tells every mention of a function what that function is."""
+    mentioned = [v for f in mod.functions.values() for v in _mentions(f)]
+    for gvar in (*mod.functions, *mentioned):
+        if gvar.struct_info_ is None and gvar in mod:
+            name_function(gvar, mod[gvar])
+
+
+def _mentions(func: BaseFunc) -> list[GlobalVar]:
+    return all_global_vars(func) if isinstance(func, Function) else []
 
 
 class _Rename(Rewriter):

@@ -47,7 +47,8 @@ class _Inliner(PyExprMutator):
             unifier.match(param.struct_info, arg.struct_info)  # type: ignore[arg-type]
         bound: Function = substitute(fresh, unifier.env)
         self.var_remap.update(zip(bound.params, call.args, strict=True))
-        return self.visit_expr(bound.body)  # type: ignore[no-any-return]
+        made: Expr = self.visit_expr(bound.body)
+        return made
 
 
 def InlinePrivateFunctions() -> Pass:
@@ -56,12 +57,14 @@ def InlinePrivateFunctions() -> Pass:
     def transform(mod: IRModule) -> IRModule:
         circles = {v.name_hint for group in detect_recursion(mod) for v in group}
         inlined = {
-            v.name_hint: f for v, f in mod.items() if is_private(f) and v.name_hint not in circles
+            v.name_hint: f
+            for v, f in mod.items()
+            if isinstance(f, Function) and is_private(f) and v.name_hint not in circles
         }
         if not inlined:
             return mod
         kept = _Inliner(mod, inlined).transform()
-        used = {g.name_hint for f in kept.functions.values() for g in all_global_vars(f)}  # type: ignore[arg-type]
+        used = {g.name_hint for f in kept.functions.values() for g in all_global_vars(f)}
         return kept.with_functions(
             {v: f for v, f in kept.items() if v.name_hint not in inlined or v.name_hint in used}
         )

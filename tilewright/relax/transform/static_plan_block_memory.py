@@ -2,8 +2,9 @@
 
 Tensors of known size (or of known bound: the attribute `tir_var_upper_bound`) get offsets in one
 storage, so that tensors alive at the same time do not overlap: larger ones are placed first, each
-at the lowest free offset. Tensors of symbolic size reuse storages of provably equal size. What
-leaves the sequence that allocates it keeps memory of its own.
+at the lowest free offset. Tensors of symbolic size take turns in places of provably equal size;
+these follow in the same storage, at offsets that are expressions of the function's dimensions.
+What leaves the sequence that allocates it keeps memory of its own.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from ...ir.op import Op
 from ...ir.transform import Pass
 from ...tir.arith import Analyzer
 from ...tir.function import PrimFunc
-from ..analysis.variables import uses_of
+from ..analysis.variables import definable, uses_of
 from ..base import Expr
-from ..dims import is_equal, symbolic_vars
+from ..dims import is_equal, simplify, symbolic_vars
 from ..expr import (
     Binding,
     BindingBlock,
@@ -58,8 +59,22 @@ class Allocation:
     escapes: bool = False
     size: int | None = None
     bytes: PrimExpr = field(default_factory=lambda: IntImm("int64", 0))
-    offset: int = 0
+    offset: int | PrimExpr = 0
     storage: Var | None = None
+
+
+@dataclass(eq=False)
+class Place:
+    """Memory of symbolic size in which tensors take turns."""
+
+    size: PrimExpr
+    storage: Var
+    offset: PrimExpr
+    end: int = -1
+
+    def fits(self, allocation: Allocation) -> bool:
+        """True if it is free when the allocation begins, and of the same size."""
+        return self.end < allocation.begin and is_equal(self.size, allocation.bytes)
 
 
 def _is_alloc(value: Expr) -> bool:
@@ -130,6 +145,15 @@ def bounded_size(size: PrimExpr, bounds: dict[str, int]) -> int | None:
     return int(analyzer.const_int_bound(size).max_value)
 
 
+def _offset(allocation: Allocation) -> int:
+    assert isinstance(allocation.offset, int)
+    return allocation.offset
+
+
+def _rounded(size: PrimExpr) -> PrimExpr:
+    return (size + (ALIGNMENT - 1)) // ALIGNMENT * ALIGNMENT
+
+
 def place(allocations: list[Allocation]) -> int:
     """Gives each allocation an offset; the size of the arena."""
     placed: list[Allocation] = []
@@ -138,11 +162,11 @@ def place(allocations: list[Allocation]) -> int:
         size = -(-(one.size or 0) // ALIGNMENT) * ALIGNMENT
         offset = 0
         for other in sorted(
-            (p for p in placed if p.begin <= one.end and one.begin <= p.end), key=lambda p: p.offset
+            (p for p in placed if p.begin <= one.end and one.begin <= p.end), key=_offset
         ):
-            if offset + size <= other.offset:
+            if offset + size <= _offset(other):
                 break
-            end = other.offset + -(-(other.size or 0) // ALIGNMENT) * ALIGNMENT
+            end = _offset(other) + -(-(other.size or 0) // ALIGNMENT) * ALIGNMENT
             offset = max(offset, end)
         one.offset = offset
         placed.append(one)
@@ -155,6 +179,9 @@ class Planner:
 
     def __init__(self, mod: IRModule, func: Function) -> None:
         self.mod = mod
+        self.known = {
+            v for p in func.params for v in definable(p)
+        }  # dimensions that have their values from the beginning on
         self.bounds = {str(k): int(v) for k, v in func.attrs.get("tir_var_upper_bound", {}).items()}
 
     def function(self, func: Function) -> Function:
@@ -172,10 +199,11 @@ class Planner:
         total = place(fixed)
         for allocation in fixed:
             allocation.storage = arena
-        before = self._share(symbolic)
-        if fixed:
-            first = min(fixed, key=lambda a: a.begin)
-            made = VarBinding(arena, alloc_storage(max(total, ALIGNMENT), 0))
+        before, size = self._share(symbolic, arena, total)
+        inside = [a for a in planned if a.storage is arena]
+        if inside:
+            first = min(inside, key=lambda a: a.begin)
+            made = VarBinding(arena, alloc_storage(size, 0))
             before.setdefault(first.var, []).insert(0, made)
         blocks = tuple(self._block(b, live.allocations, before) for b in seq.blocks)
         same = all(a is b for a, b in zip(blocks, seq.blocks, strict=True))
@@ -195,21 +223,29 @@ class Planner:
         allocation.size = bounded_size(allocation.bytes, self.bounds)
         return True
 
-    def _share(self, symbolic: list[Allocation]) -> dict[Var, list[Binding]]:
-        """Storages for tensors of symbolic size: each is free again after its tensor's last use."""
+    def _share(
+        self, symbolic: list[Allocation], arena: Var, fixed: int
+    ) -> tuple[dict[Var, list[Binding]], PrimExpr]:
+        """Places for tensors of symbolic size, in the arena after its `fixed` bytes: each is free
+        again after its tensor's last use. A size that is not known from the beginning gets a
+        storage of its own. What to bind before which allocation, and the size of the arena."""
         before: dict[Var, list[Binding]] = {}
-        storages: list[tuple[PrimExpr, Var, int]] = []
+        places: list[Place] = []
+        total: PrimExpr = IntImm("int64", max(fixed, ALIGNMENT))
         for one in sorted(symbolic, key=lambda a: a.begin):
-            for index, (size, storage, end) in enumerate(storages):
-                if end < one.begin and is_equal(size, one.bytes):
-                    one.storage = storage
-                    storages[index] = (size, storage, one.end)
-                    break
-            else:
-                one.storage = Var("storage", ObjectStructInfo())
-                storages.append((one.bytes, one.storage, one.end))
-                before[one.var] = [VarBinding(one.storage, alloc_storage(one.bytes, 0))]
-        return before
+            place_ = next((p for p in places if p.fits(one)), None)
+            if place_ is None:
+                early = all(v in self.known for v in symbolic_vars(one.bytes))
+                storage = arena if early else Var("storage", ObjectStructInfo())
+                place_ = Place(one.bytes, storage, total if early else IntImm("int64", 0))
+                places.append(place_)
+                if early:
+                    total = simplify(total + _rounded(one.bytes))
+                else:
+                    before[one.var] = [VarBinding(storage, alloc_storage(one.bytes, 0))]
+            place_.end = one.end
+            one.storage, one.offset = place_.storage, place_.offset
+        return before, total
 
     def _block(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import dynamic
 from .builtins import BUILTINS, builtin
 from .interpreter import Closure, Interpreter
 from .kv_cache import KVCache
@@ -18,4 +19,5 @@ __all__ = [
     "VMInstrumentReturnKind",
     "VirtualMachine",
     "builtin",
+    "dynamic",
 ]

@@ -104,9 +104,14 @@ class _Lca(Visitor):
 def detect_buffer_access_lca(func: PrimFunc) -> dict[Buffer, Node | None]:
     """The loop or block around all accesses of each buffer, reductions' loops left out; None for
     the whole function."""
-    finder = _Lca(func)
-    finder.walk(func.body)
     return {
         buffer: None if isinstance(chain[-1], PrimFunc) else chain[-1]
-        for buffer, chain in finder.found.items()
+        for buffer, chain in access_chains(func).items()
     }
+
+
+def access_chains(func: PrimFunc) -> dict[Buffer, tuple[Node, ...]]:
+    """For each buffer, the function, loops and blocks around all its accesses, outermost first."""
+    finder = _Lca(func)
+    finder.walk(func.body)
+    return finder.found

@@ -2,6 +2,7 @@
 
 from .analyzer import Analyzer, ConstraintScope, Extension, ProofStrength, simplify
 from .bound import ConstIntBound, ModularSet
+from .deduce import deduce_bound, detect_common_subexpr, domain_touched
 from .int_set import IntervalSet, IntSet, eval_set, neg_inf, pos_inf, union_lower_bound
 from .iter_expr import (
     IterMapExpr,
@@ -23,9 +24,9 @@ from .region import (
 __all__ = [
     "Analyzer", "ConstIntBound", "ConstraintScope", "Extension", "IntSet", "IntervalSet",
     "IterMapExpr", "IterMapLevel", "IterMapResult", "IterMark", "IterSplitExpr", "IterSumExpr",
-    "ModularSet", "ProofStrength", "detect_clip_bound", "detect_iter_map", "detect_linear_equation",
-    "estimate_region_lower_bound", "estimate_region_strict_bound", "estimate_region_upper_bound",
-    "eval_set", "inverse_affine_iter_map", "iter_map_simplify", "neg_inf",
-    "normalize_iter_map_to_expr", "normalize_to_iter_sum", "pos_inf", "simplify", "subspace_divide",
-    "union_lower_bound",
+    "ModularSet", "ProofStrength", "deduce_bound", "detect_clip_bound", "detect_common_subexpr",
+    "detect_iter_map", "detect_linear_equation", "domain_touched", "estimate_region_lower_bound",
+    "estimate_region_strict_bound", "estimate_region_upper_bound", "eval_set",
+    "inverse_affine_iter_map", "iter_map_simplify", "neg_inf", "normalize_iter_map_to_expr",
+    "normalize_to_iter_sum", "pos_inf", "simplify", "subspace_divide", "union_lower_bound",
 ]  # fmt: skip

@@ -51,7 +51,8 @@ class Canonical:
     def interval(self, expr: PrimExpr) -> Interval:
         """The constants between which `expr` lies."""
         if expr.dtype in INDEX_TYPES:
-            return self.bounds.of(self.sum(expr))
+            total = self.sum(expr)
+            return dtype_interval("int32") if total.may_wrap() else self.bounds.of(total)
         if isinstance(expr, IntImm):
             return (expr.value, expr.value)
         if not dtype_of(expr.dtype).is_integral:
@@ -140,6 +141,8 @@ class Canonical:
 
     def _both_positive(self, a: Sum, b: Sum) -> bool:
         prove = self.bounds.is_not_negative
+        if a.may_wrap() or b.may_wrap():
+            return False
         return prove(a) and prove(b.shifted(-1) if not b.terms else b)
 
     def _min(self, expr: Any) -> Sum:
@@ -150,6 +153,8 @@ class Canonical:
 
     def extremum(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum:
         """The smaller or larger of two sums; one of them if it can be told."""
+        if a.may_wrap() or b.may_wrap():
+            return a if a.key == b.key else self.terms.binary(kind, a, b, True)
         difference = self.terms.sub(a, b)
         if self.bounds.is_not_negative(difference):
             return b if kind is Min else a
@@ -171,6 +176,9 @@ class Canonical:
     def _cast(self, expr: Any) -> Sum:
         if expr.value.dtype == "int32" and expr.dtype == "int64":
             inner = self.sum(expr.value)
+            if inner.may_wrap():
+                made = Cast("int64", inner.expr())
+                return self.terms.of(self.terms.opaque(made, ("cast", inner.key)))
             terms = {self._widened(atom): c for atom, c in inner.terms.items()}
             return Sum("int64", terms, inner.const)
         return self._opaque(expr)

@@ -102,19 +102,19 @@ class Divider:
 
     def floordiv_by(self, a: Sum, b: Sum) -> Sum:
         """`a // b` for any `b` that is not zero."""
-        if not b.terms:
-            if b.const:
-                return self.floordiv(a, b.const)
+        if a.may_wrap() or b.may_wrap() or not (b.terms or b.const):
             return self.terms.binary(FloorDiv, a, b)
+        if not b.terms:
+            return self.floordiv(a, b.const)
         whole, rest = self._split_symbolic(a, b)
         return self.terms.add(whole, self._symbolic(FloorDiv, rest, b))
 
     def floormod_by(self, a: Sum, b: Sum) -> Sum:
         """`a % b` for any `b` that is not zero."""
-        if not b.terms:
-            if b.const:
-                return self.floormod(a, b.const)
+        if a.may_wrap() or b.may_wrap() or not (b.terms or b.const):
             return self.terms.binary(FloorMod, a, b)
+        if not b.terms:
+            return self.floormod(a, b.const)
         return self._symbolic(FloorMod, self._split_symbolic(a, b)[1], b)
 
     def _symbolic(self, kind: type[FloorDiv] | type[FloorMod], r: Sum, b: Sum) -> Sum:

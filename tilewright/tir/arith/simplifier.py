@@ -99,7 +99,11 @@ class Simplifier(Canonical):
             elif isinstance(one, And):
                 pending += [one.a, one.b]
             elif isinstance(one, CmpExpr) and one.a.dtype in INDEX_TYPES:
-                self._assume_comparison(type(one), self.sum(one.a), self.sum(one.b))
+                a, b = self.sum(one.a), self.sum(one.b)
+                if a.may_wrap() or b.may_wrap():
+                    self.truths[self.key(one)] = True
+                else:
+                    self._assume_comparison(type(one), a, b)
             else:
                 self._assume_truth(one, pending)
 
@@ -143,6 +147,10 @@ class Simplifier(Canonical):
             return self._generic(expr)
         a, b = self.sum(expr.a), self.sum(expr.b)
         kind = type(expr)
+        if (a.may_wrap() or b.may_wrap()) and a.key != b.key:
+            sides = self._rebuilt(expr, (a.expr(), b.expr()))
+            known = self._known_truth(sides)
+            return sides if known is None else known
         if kind in (EQ, NE):
             return self._equality(kind, self.terms.sub(a, b))
         return self._inequality(self._slack(kind, a, b))

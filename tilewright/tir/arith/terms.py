@@ -20,13 +20,14 @@ Key = Any
 class Atom:
     """A factor that sums do not look into; one object for each distinct one of a `Terms`."""
 
-    __slots__ = ("_expr", "dtype", "order")
+    __slots__ = ("_expr", "dtype", "is_data", "order")
 
     is_split = False
 
-    def __init__(self, dtype: str, order: int) -> None:
+    def __init__(self, dtype: str, order: int, is_data: bool) -> None:
         self.dtype = dtype
         self.order = order
+        self.is_data = is_data
         self._expr: PrimExpr | None = None
 
     def expr(self) -> PrimExpr:
@@ -73,6 +74,20 @@ class Sum:
             ((atom, coefficient),) = self.terms.items()
             return atom if coefficient == 1 else None
         return None
+
+    def holds_data(self) -> bool:
+        """True if the value depends on more than variables: on memory, calls, conversions."""
+        for atom in self.terms:  # noqa: SIM110  (a generator costs three times as much)
+            if atom.is_data:
+                return True
+        return False
+
+    def may_wrap(self) -> bool:
+        """True if this is arithmetic on data of 32 bits, which programs let overflow on purpose;
+        indices never do, nor does a value that is merely passed on."""
+        if self.dtype != "int32" or not self.terms or self.single() is not None:
+            return False
+        return self.holds_data()
 
     def expr(self) -> PrimExpr:
         """The sum as an expression, built once; positive terms come first."""
@@ -131,9 +146,9 @@ class Opaque(Atom):
     __slots__ = ("is_variable", "of")
 
     def __init__(self, dtype: str, order: int, of: PrimExpr) -> None:
-        super().__init__(dtype, order)
-        self.of = of
         self.is_variable = type(of).is_variable
+        super().__init__(dtype, order, not self.is_variable)
+        self.of = of
 
     def _build(self) -> PrimExpr:
         return self.of
@@ -147,7 +162,7 @@ class Split(Atom):
     is_split = True
 
     def __init__(self, dtype: str, order: int, base: Sum, lower: int, upper: int | None) -> None:
-        super().__init__(dtype, order)
+        super().__init__(dtype, order, base.holds_data())
         self.base, self.lower, self.upper = base, lower, upper
 
     def parts(self) -> tuple[Sum, ...]:
@@ -168,7 +183,7 @@ class Binary(Atom):
     __slots__ = ("a", "b", "kind")
 
     def __init__(self, dtype: str, order: int, kind: type[PrimExpr], a: Sum, b: Sum) -> None:
-        super().__init__(dtype, order)
+        super().__init__(dtype, order, a.holds_data() or b.holds_data())
         self.kind, self.a, self.b = kind, a, b
 
     @property
@@ -190,7 +205,7 @@ class Product(Atom):
     __slots__ = ("factors",)
 
     def __init__(self, dtype: str, order: int, factors: tuple[Atom, ...]) -> None:
-        super().__init__(dtype, order)
+        super().__init__(dtype, order, any(factor.is_data for factor in factors))
         self.factors = factors
 
     def _build(self) -> PrimExpr:
@@ -321,16 +336,18 @@ class Terms:
 
     def _is_congruent(self, a: Sum, b: Sum, modulus: int) -> bool:
         """True if `a` and `b` are plainly equal modulo `modulus`."""
-        return a.key == b.key or self._residue(a, modulus).key == self._residue(b, modulus).key
+        same = a.key == b.key or self._residue(a, modulus).key == self._residue(b, modulus).key
+        return bool(same)
 
     def _residue(self, total: Sum, modulus: int) -> Sum:
         """A sum equal to `total` modulo `modulus`: `x % c` is `x` where `modulus` divides `c`."""
         made = self.const(total.const % modulus, total.dtype)
         for atom, coefficient in total.terms.items():
             term = self.of(atom, coefficient)
-            if isinstance(atom, Split) and atom.lower == 1 and atom.upper is not None:
-                if coefficient * atom.upper % modulus == 0:
-                    term = self._residue(atom.base, modulus).scaled(coefficient)
+            is_rest = isinstance(atom, Split) and atom.lower == 1 and atom.upper is not None
+            if is_rest and coefficient * atom.upper % modulus == 0:  # type: ignore[attr-defined]
+                base: Sum = atom.base  # type: ignore[attr-defined]
+                term = self._residue(base, modulus).scaled(coefficient)
             made = self.add(made, term)
         kept = {a: c % modulus for a, c in made.terms.items() if c % modulus}
         return Sum(total.dtype, kept, made.const % modulus)

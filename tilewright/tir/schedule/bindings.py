@@ -102,6 +102,35 @@ def is_affine(space: Space, bindings: list[PrimExpr], loops: set[int]) -> bool:
     return _exclusive(space, used) and all(_disjoint(space, digits) for digits in used.values())
 
 
+def uses_loops_up(space: Space, bindings: list[PrimExpr], loops: set[int]) -> bool:
+    """True if no two iterations of `loops` have the same bindings: all digits of every loop are
+    used. The bindings are affine."""
+    used: dict[Source, list[Digit]] = {}
+    for binding in bindings:
+        for digit in digits_of(space, space.joined(space.poly(binding)), loops) or ():
+            used.setdefault(digit.source, []).append(digit)
+    seen: set[int] = set()
+    for source, digits in used.items():
+        at = constant(1)
+        high = space.relax(dict(source))[1]
+        left = list(digits)
+        while left:
+            found = next((d for d in left if d.lower == at), None)
+            if found is None:
+                return False
+            left.remove(found)
+            at = times(at, found.extent)
+        if high is None or not space.nonneg(plus(plus(at, high, -1), constant(-1))):
+            return False
+        seen |= space.variables(dict(source))
+    return all(v in seen or value_of(_size(space, v)) == 1 for v in loops)
+
+
+def _size(space: Space, v: int) -> Poly:
+    low, high = space.ranges.get(v, (None, None))
+    return {} if low is None or high is None else plus(plus(high, low, -1), constant(1))
+
+
 def _exclusive(space: Space, used: dict[Source, list[Digit]]) -> bool:
     """No loop serves in two sources."""
     seen: set[int] = set()

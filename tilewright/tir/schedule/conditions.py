@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..expr import IterVarType
+from ..expr import IterVarType, Var
 from ..stmt import Block, For
-from .bindings import is_affine
+from .bindings import is_affine, uses_loops_up
 from .poly import variables_in
 from .refusal import refuse
 from .regions import is_covered, space_at
@@ -73,6 +73,30 @@ def affine(state: ScheduleState, block: StmtSRef) -> bool:
     answer = is_affine(space, list(block.realize.iter_values), inner)
     state.facts[("affine", block)] = (block.realize, loops, answer)
     return answer
+
+
+def require_once(state: ScheduleState, block: StmtSRef) -> None:
+    """Refuses a reduction that would not run each of its instances once, its `init` first."""
+    if block.block.init is None or block.realize is None:
+        return
+    loops = state.loops_of(block)
+    space = space_at(state, block)
+    numbers = {space._variable(at.loop.loop_var) for at in loops}
+    values = list(block.realize.iter_values)
+    if not (is_affine(space, values, numbers) and uses_loops_up(space, values, numbers)):
+        refuse("the block is a reduction, and would run some of its steps more than once", block)
+    if len(mixed_loops(block)) > 1:
+        refuse("the reduction's `init` might no longer come first", block)
+
+
+def mixed_loops(block: StmtSRef) -> set[Var]:
+    """The loops that run data-parallel and reduction axes of the block at once."""
+    used: dict[IterVarType, set[Var]] = {}
+    if block.realize is None:
+        return set()
+    for axis, value in zip(block.block.iter_vars, block.realize.iter_values, strict=True):
+        used.setdefault(axis.iter_type, set()).update(variables_in(value))
+    return used.get(IterVarType.DataPar, set()) & used.get(IterVarType.CommReduce, set())
 
 
 def affine_within(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> bool:

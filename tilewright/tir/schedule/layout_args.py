@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 
 def index_type(block: Block) -> str:
-    """The type that the block's axes have, or its buffers' sizes."""
-    if block.iter_vars:
-        return block.iter_vars[0].var.dtype
-    sizes = [d.dtype for r in (*block.writes, *block.reads) for d in r.buffer.shape]
-    return sizes[0] if sizes else "int32"
+    """The widest type of the block's axes and its buffers' sizes."""
+    kinds = [axis.var.dtype for axis in block.iter_vars]
+    kinds += [d.dtype for r in (*block.writes, *block.reads) for d in r.buffer.shape]
+    return "int64" if "int64" in kinds else "int32"
 
 
 def _map_of(value: Any, ndim: int | None, dtype: str) -> IndexMap:
@@ -62,6 +61,8 @@ def _accept_pad_value(schedule: Schedule, value: Any, given: dict[str, Any]) -> 
     axes = names.initial_indices
     if isinstance(value, Callable):  # type: ignore[arg-type]
         made = value(*axes)
+        if isinstance(made, (list, tuple)) and len(made) == 1:
+            (made,) = made
     else:
         made = value
     scalar: PrimExpr = as_scalar(made, buffer.dtype)

@@ -10,6 +10,7 @@ from .. import op as T
 from ..buffer import Buffer
 from ..expr import LT, IterVar, Var
 from ..stmt import Block, BlockRealize, BufferRegion, For, ForKind, SeqStmt, Stmt, stmt_seq
+from .bindings import digits_of
 from .poly import Interval, Poly, Space, constant, plus, times, value_of, variables_in
 from .refusal import refuse
 from .regions import Box, extreme, loops_between, space_at, touched, unite
@@ -257,16 +258,14 @@ def nest_of(
         if is_part:
             conditions += _bounds(space, axis, value)
     if old is not None:
-        conditions += _kept_conditions(space, old, values)
+        conditions += kept_conditions(space, old, values)
     body: Stmt = BlockRealize(tuple(values), T.all(*conditions), block)
     for var, size in reversed(loops):
         body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body, None, annotations)
     return body
 
 
-def _kept_conditions(
-    space: Space, old: BlockRealize, values: Sequence[PrimExpr]
-) -> list[PrimExpr]:
+def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr]) -> list[PrimExpr]:
     """The conditions of `old` in terms of the new values of the axes. Those which say no more
     than an axis's domain go. Refuses if one depends on what is no axis."""
     env: dict[Var, PrimExpr] = {
@@ -276,7 +275,7 @@ def _kept_conditions(
     }
     out: list[PrimExpr] = []
     for condition in conjuncts(old.predicate):
-        if _is_domain(space, condition, old):
+        if _is_domain(space, condition, old) or _is_whole(space, condition, old):
             continue
         if not set(variables_in(condition)) <= set(env):
             refuse(f"the condition `{condition}` cannot be told from the block's axes", old.block)
@@ -295,6 +294,26 @@ def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
         if same_value and space.poly(condition.b) == space.poly(axis.dom.extent):
             return True
     return False
+
+
+def _is_whole(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
+    """True for `fused < n` where axes are the digits of `fused` and have `n` values together."""
+    if not isinstance(condition, LT):
+        return False
+    fused = space.joined(space.poly(condition.a))
+    loops = set(space.variables(fused))
+    total = constant(1)
+    for axis, value in zip(old.block.iter_vars, old.iter_values, strict=True):
+        p = space.joined(space.poly(value))
+        if not loops & space.variables(p):
+            continue
+        digits = digits_of(space, p, loops)
+        if axis.dom is None or not digits:
+            return False
+        if any(d.source != frozenset(fused.items()) for d in digits):
+            return False
+        total = times(total, space.poly(axis.dom.extent))
+    return total == space.poly(condition.b)
 
 
 def _span(space: Space, axis: IterVar, interval: Interval | None) -> tuple[Poly, Poly, bool]:

@@ -417,8 +417,8 @@ class Space:
         return self.nonneg(plus(plus(self.poly(b), self.poly(a), -1), constant(-1)))
 
 
-def variables_in(expr: PrimExpr) -> list[Var]:
-    """The variables in `expr`, each once."""
+def variables_in(expr: object) -> list[Var]:
+    """The variables in an expression or regions, each once."""
     from ...ir.functor import post_order_visit
 
     found: dict[Var, None] = {}

@@ -12,10 +12,12 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, IterVarType, Var, pointer
 from ..index_map import IndexMap
 from ..stmt import Block, BufferRegion, BufferStore, Stmt, stmt_seq
+from .conditions import require_complete_or_reduction
 from .copies import after, fresh_name, step_towards
 from .layouts import full_nest
-from .poly import variables_in
+from .poly import Space, variables_in
 from .refusal import refuse
+from .regions import bind, sizes_of
 from .rewrite import MapLoads, accesses, point, replace_statements, substitute
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -37,11 +39,17 @@ class Reindexed:
         return [a for a in self.block.block.iter_vars if a.var in used]
 
 
-def plan(block: StmtSRef, side: str, place: int, index_map: IndexMap | None) -> Reindexed:
+def plan(
+    state: ScheduleState, block: StmtSRef, side: str, place: int, index_map: IndexMap | None
+) -> Reindexed:
     """What a copy of the buffer looks like: one dimension for each axis in its indices, or for
     each result of `index_map` (of all the block's axes)."""
     stmt = block.block
     buffer: Buffer = getattr(stmt, f"{side}s")[place].buffer
+    if stmt.init is None and all(
+        any(r.buffer is buffer for r in side) for side in (stmt.reads, stmt.writes)
+    ):
+        refuse(f"the block both reads and writes `{buffer.name}`", block)
     indices = _common_indices(block, buffer)
     axes = {a.var: a for a in stmt.iter_vars}
     extents = []
@@ -49,7 +57,9 @@ def plan(block: StmtSRef, side: str, place: int, index_map: IndexMap | None) -> 
         if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
             refuse(f"the axis `{axis.var.name}` does not start at 0", block)
         extents.append(axis.dom.extent)
+    _require_inside(state, block, buffer, indices)
     if side == "write":
+        require_complete_or_reduction(state, block, state.scope_root(block))
         bad = [v for i in indices for v in variables_in(i)
                if v in axes and axes[v].iter_type is not IterVarType.DataPar]  # fmt: skip
         if bad:
@@ -59,10 +69,28 @@ def plan(block: StmtSRef, side: str, place: int, index_map: IndexMap | None) -> 
         kept = [a for a in stmt.iter_vars if a.var in used]
         shape = [a.dom.extent for a in kept if a.dom is not None]
         return Reindexed(block, buffer, indices, tuple(a.var for a in kept), tuple(shape))
-    dtype = buffer.shape[0].dtype if buffer.shape else "int32"
+    dtype = "int64" if any(d.dtype == "int64" for d in buffer.shape) else "int32"
     where = [T.cast(i, dtype) for i in index_map.map_indices([a.var for a in stmt.iter_vars])]
     sizes = [T.cast(d, dtype) for d in index_map.map_shape(extents)]
     return Reindexed(block, buffer, indices, tuple(where), tuple(sizes))
+
+
+def _require_inside(
+    state: ScheduleState, block: StmtSRef, buffer: Buffer, indices: tuple[PrimExpr, ...]
+) -> None:
+    """Refuses indices that depend on more than the axes, or that may be beyond the buffer (where
+    the block guards them by a condition)."""
+    sizes = sizes_of(state.function_of(block)[1])
+    known = {*(a.var for a in block.block.iter_vars), *sizes}
+    space = Space(sizes)
+    bind(space, block)
+    for index, size in zip(indices, buffer.shape, strict=True):
+        strange = [v for v in variables_in(index) if v not in known]
+        if strange:
+            refuse(f"the index `{index}` depends on `{strange[0].name}`, which is no axis", block)
+        zero = T.const(0, index.dtype)
+        if not (space.can_prove_less(index, zero + size) and space.can_prove_less(zero, index + 1)):
+            refuse(f"the block accesses `{buffer.name}` beyond its bounds", block)
 
 
 def _common_indices(block: StmtSRef, buffer: Buffer) -> tuple[PrimExpr, ...]:

@@ -190,6 +190,14 @@ class Schedule:
         self._symbols[rv] = value
         return rv
 
+    def can_decompose_padding(self, block: BlockRV, loop: LoopRV) -> bool:
+        """True if `decompose_padding(block, loop)` would succeed."""
+        try:
+            self.copy().decompose_padding(block, loop)
+        except ScheduleError:
+            return False
+        return True
+
     # ---- primitives -------------------------------------------------------------------------
 
     def invoke(self, kind: InstructionKind, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -187,7 +187,9 @@ class ScheduleState:
         loops = {id(s.loop.loop_var): s for s in old if not s.is_block}
         blocks = {id(s.stmt): s for s in old if s.is_block}
         for before, after in reuse.items():
-            blocks[id(after)] = blocks.get(id(before)) or self.srefs[id(before)]
+            known = blocks.get(id(before)) or self.srefs.get(id(before))
+            if known is not None:  # blocks in an `init` have no handles
+                blocks[id(after)] = known
         alive = {id(s): s.stmt for s in old}
         for s in old:
             self.srefs.pop(id(s.stmt), None)

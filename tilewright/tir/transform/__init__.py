@@ -3,26 +3,43 @@
 from .base import prim_func_pass
 from .common_subexpr import CommonSubexprElimTIR
 from .compact_buffer import CompactBufferAllocation
+from .compute_legalize import BF16ComputeLegalize, FP8ComputeLegalize, FP16ComputeLegalize
 from .convert_blocks_to_opaque import ConvertBlocksToOpaque
 from .convert_for_loops_to_serial import ConvertForLoopsToSerial
 from .convert_ssa import ConvertSSA
 from .flatten_buffer import FlattenBuffer
+from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, HoistIfThenElse
 from .loop_partition import LoopPartition
 from .lower_init_block import LowerInitBlock
 from .lower_match_buffer import LowerMatchBuffer
 from .lower_opaque_block import LowerOpaqueBlock
 from .make_packed_api import MakePackedAPI
 from .make_unpacked_api import MakeUnpackedAPI
+from .narrow_data_type import ForceNarrowIndexToInt32, NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .remove_no_op import RemoveNoOp
+from .rewrite_unsafe_select import RewriteUnsafeSelect
 from .simplify import Simplify
+from .small import (
+    AnnotateEntryFunc,
+    Apply,
+    BindTarget,
+    Filter,
+    RemoveAssume,
+    RemoveWeightLayoutRewriteBlock,
+)  # fmt: skip
+from .storage_rewrite import StorageRewrite
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
 
 __all__ = [
-    "CommonSubexprElimTIR",
+    "RewriteUnsafeSelect",
+    "AnnotateEntryFunc", "Apply", "BF16ComputeLegalize", "BindTarget", "CommonSubexprElimTIR",
     "CompactBufferAllocation", "ConvertBlocksToOpaque", "ConvertForLoopsToSerial", "ConvertSSA",
-    "FlattenBuffer", "LoopPartition", "LowerInitBlock", "LowerMatchBuffer", "LowerOpaqueBlock",
-    "MakePackedAPI", "MakeUnpackedAPI", "PlanAndUpdateBufferAllocationLocation", "RemoveNoOp",
-    "Simplify", "UnrollLoop", "VectorizeLoop", "prim_func_pass",
+    "FP16ComputeLegalize", "FP8ComputeLegalize", "Filter", "FlattenBuffer",
+    "ForceNarrowIndexToInt32", "HoistExpression", "HoistIfThenElse", "HoistedConditionals",
+    "HoistedLetBindings", "LoopPartition", "LowerInitBlock", "LowerMatchBuffer", "LowerOpaqueBlock",
+    "MakePackedAPI", "MakeUnpackedAPI", "NarrowDataType", "PlanAndUpdateBufferAllocationLocation",
+    "RemoveAssume", "RemoveNoOp", "RemoveWeightLayoutRewriteBlock", "Simplify", "StorageRewrite",
+    "UnrollLoop", "VectorizeLoop", "prim_func_pass",
 ]  # fmt: skip

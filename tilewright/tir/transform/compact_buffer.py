@@ -8,41 +8,15 @@ from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, on
 from .. import op as O
 from ..analysis.access_region import AccessCollector
+from ..analysis.reach import Reach
 from ..arith.int_set import mentions
 from ..buffer import Buffer
 from ..expr import BufferLoad, Var
 from ..function import PrimFunc
-from ..stmt import Block, BlockRealize, BufferRegion, BufferStore, For
+from ..stmt import Block, BufferRegion, BufferStore, For
 from ..stmt_functor import post_order_visit
 from .base import factory
 from .lower_match_buffer import shift
-
-
-class _Reach(AccessCollector):
-    """All accesses within one block, blocks nested in it opened."""
-
-    def realize_body(self, realize: BlockRealize) -> None:
-        """Declared regions do not matter: the body is looked at."""
-        self.visit(realize.predicate)
-        block = realize.block
-        for match in block.match_buffers:
-            self.match(match.source)
-        if block.init is not None:
-            self.visit(block.init)
-        self.visit(block.body)
-
-    @on(BlockRealize)
-    def realize(self, realize: BlockRealize) -> None:
-        """Opaque blocks are part of the program around them."""
-        self.realize_body(realize)
-
-    @on(BufferRegion)
-    def match(self, region: BufferRegion) -> None:
-        """A view may touch all of its source."""
-        lows = self._region(tuple(r.min for r in region.region))
-        last = self._region(tuple(r.min + r.extent - 1 for r in region.region))
-        box = tuple((low[0], high[1]) for low, high in zip(lows, last, strict=True))
-        self._touch(self.reads, region.buffer, box)
 
 
 class _Compact(Rewriter):
@@ -68,7 +42,7 @@ class _Compact(Rewriter):
         return self.rewrite_children(block.replace(alloc_buffers=allocated))
 
     def _measure(self, block: Block, candidates: list[Buffer]) -> None:
-        reach = _Reach({b.data: b for b in candidates})
+        reach = Reach({b.data: b for b in candidates})
         for loop in self.bound:
             reach.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
         reach.walk(block.body)

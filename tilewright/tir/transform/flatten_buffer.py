@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import on
+from ...support.errors import CompileError
 from .. import op as O
 from ..arith.vectors import affine
 from ..buffer import Buffer, flat_indices, flattened
@@ -25,6 +28,7 @@ class _Flatten(ScopedRewriter):
         """The one-dimensional buffer on the same memory; the same one each time."""
         known = self.flat.get(buffer)
         if known is None:
+            _check_size(buffer.name, buffer.shape)
             known = flattened(buffer)
             if known.elem_offset is not None and not O.is_const_int(known.elem_offset, 0):
                 known = known.replace(elem_offset=IntImm(known.elem_offset.dtype, 0))
@@ -72,6 +76,7 @@ class _Flatten(ScopedRewriter):
     @on(Allocate, AllocateConst)
     def allocate(self, node: Any) -> Any:
         """Memory of one extent."""
+        _check_size(node.buffer_var.name, node.extents)
         size: PrimExpr = IntImm("int32", 1)
         for extent in node.extents:
             size = O.multiply(size, extent)
@@ -87,6 +92,17 @@ class _Flatten(ScopedRewriter):
     def other(self, buffer: Buffer) -> Buffer:
         """Buffers elsewhere (in calls, attributes)."""
         return self.buffer(buffer)
+
+
+def _check_size(name: str, shape: Sequence[PrimExpr]) -> None:
+    """Raises `CompileError` if indices of the shape's type cannot count the elements."""
+    extents = [extent for extent in shape if isinstance(extent, IntImm)]
+    count = math.prod(extent.value for extent in extents)
+    if any(extent.dtype == "int32" for extent in extents) and count > 2**31 - 1:
+        raise CompileError(
+            f"`{name}` has {count} elements, more than int32 indices can count",
+            hint="give its shape as int64",
+        )
 
 
 @factory

@@ -134,7 +134,8 @@ class _Assume(Rewriter):
     @on(LT, LE, GT, GE, EQ)
     def comparison(self, node: Any) -> PrimExpr:
         """A known conjunct is true."""
-        return self.known.get(id(node), node)
+        known: PrimExpr = self.known.get(id(node), node)
+        return known
 
     @on(And)
     def both(self, node: And) -> PrimExpr:
@@ -160,7 +161,7 @@ class _Assume(Rewriter):
         new: Any = self.rewrite_children(node)
         name = getattr(new.op, "name", "")
         if name == "tir.likely" and isinstance(new.args[0], IntImm):
-            return new.args[0]  # type: ignore[no-any-return]
+            return new.args[0]
         if name == "tir.if_then_else" and O.is_const_int(new.args[0], 1):
             return new.args[1]  # type: ignore[no-any-return]
         return new  # type: ignore[no-any-return]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ...ir.expr import IntImm
 from ...ir.functor import Rewriter, on
 from ...ir.node import Node
-from ..analysis.access_lca import detect_buffer_access_lca
+from ..analysis.access_lca import access_chains
+from ..analysis.reach import is_self_contained
 from ..buffer import Buffer
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, For, Stmt
@@ -37,6 +38,18 @@ def _around(body: Stmt, buffers: list[Buffer]) -> Stmt:
     return BlockRealize((), IntImm("bool", 1), block)
 
 
+def _innermost(buffer: Buffer, chain: tuple[Node, ...], home: Block) -> Node:
+    """The innermost place from which one run reads only what it wrote itself."""
+    for depth in range(len(chain) - 1, 0, -1):
+        place = chain[depth]
+        if place is home or isinstance(place, Block):
+            return place
+        outer = [loop for loop in chain[: depth + 1] if isinstance(loop, For)]
+        if isinstance(place, For) and is_self_contained(place.body, buffer, outer):
+            return place
+    return home
+
+
 @factory
 def PlanAndUpdateBufferAllocationLocation(func: PrimFunc) -> PrimFunc:
     """alloc in the root block   ->   alloc in the innermost loop around all uses"""
@@ -47,11 +60,11 @@ def PlanAndUpdateBufferAllocationLocation(func: PrimFunc) -> PrimFunc:
             owned.extend((buffer, node) for buffer in node.alloc_buffers)
 
     post_order_visit(func.body, look)
-    lca = detect_buffer_access_lca(func)
+    chains = access_chains(func)
     places: dict[int, list[Buffer]] = {}
     moved: set[Buffer] = set()
     for buffer, home in owned:
-        place = lca.get(buffer, home) or home
+        place = _innermost(buffer, chains.get(buffer, ()), home)
         if place is not home:
             places.setdefault(id(place), []).append(buffer)
             moved.add(buffer)

@@ -59,7 +59,6 @@ from ..stmt import (
 from ..stmt_functor import post_order_visit, substitute
 from .base import factory
 
-
 VECTOR_REDUCE = "vector_reduce"
 """The annotation of a serial loop that adds up into one element and may do so as a vector."""
 

@@ -4,6 +4,7 @@ from .attention import *
 from .conv import *
 from .conv_blocked import *
 from .conv_transpose import *
+from .deformable import *
 from .dense import *
 from .elemwise import *
 from .loss import *

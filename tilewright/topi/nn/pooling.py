@@ -18,6 +18,7 @@ from ..utils import (
     compute,
     const_or_none,
     equal_const_int,
+    flat_index,
     index_dtype,
     is_float,
     offset,
@@ -27,8 +28,8 @@ from .conv import padded
 from .utils import no_negative, numbers, positive, spatial_places
 
 __all__ = [
-    "adaptive_pool", "adaptive_pool1d", "adaptive_pool3d", "global_pool", "pool", "pool1d",
-    "pool2d", "pool3d", "pool_extent",
+    "adaptive_pool", "adaptive_pool1d", "adaptive_pool3d", "global_pool", "max_pool_with_indices",
+    "pool", "pool1d", "pool2d", "pool3d", "pool_extent",
 ]  # fmt: skip
 
 
@@ -271,6 +272,57 @@ def pool3d(
     return _pool(
         data, kernel, stride, dilation, padding, pool_type, ceil_mode, layout, count_include_pad, 3
     )
+
+
+def _first_largest(a: Any, b: Any) -> tuple[PrimExpr, PrimExpr]:
+    earlier = op.logical_and(op.equal(a[1], b[1]), op.less(a[0], b[0]))
+    keep = op.logical_or(op.greater(a[1], b[1]), earlier)
+    return op.select(keep, a[0], b[0]), op.select(keep, a[1], b[1])
+
+
+_LARGEST = te.comm_reducer(
+    _first_largest, lambda i, v: (op.max_value(i), te.max.identity(v)), "max_with_index"
+)
+
+
+def max_pool_with_indices(
+    data: Tensor,
+    kernel: Any,
+    stride: Any,
+    dilation: Any,
+    padding: Any,
+    ceil_mode: bool = False,
+    layout: str = "NCHW",
+) -> list[Tensor]:
+    """The largest element of each window, and where it lies in its image (row-major among the
+    spatial dimensions, the first of equals)."""
+    n = _spatial_count(layout)
+    window = _Window(data, kernel, stride, dilation, padding, layout, n)
+    shape = window.shape(data, ceil_mode)
+
+    def element(*i: PrimExpr) -> Any:
+        own = window.source(i)
+        inside: PrimExpr = op.const(1, "bool")
+        places = []
+        for k, place in enumerate(window.places):
+            at = own[place] = offset(own[place], -window.before[k])
+            extent = window.extents[k]
+            inside = op.all(inside, op.greater_equal(at, 0), op.less(at, extent))
+            places.append(at)
+        flat = flat_index(places, window.extents, window.dtype)
+        value = op.if_then_else(inside, data(*own), te.max.identity(data.dtype))
+        where = op.select(inside, flat, op.max_value(window.dtype))
+        return _LARGEST((where, value), window.axes)
+
+    names = [f"ax{k}" for k in range(data.ndim)]
+    index, largest = te.compute(
+        shape,
+        lambda *i: element(*i),
+        "pool_max_index",
+        "pool_max_index",
+        varargs_names=names,
+    )
+    return [largest, index]
 
 
 class _Span:

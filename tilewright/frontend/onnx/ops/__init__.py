@@ -1,5 +1,26 @@
 """The converters, by family. Importing this package declares them all."""
 
-from . import activation, elementwise, linear, normalization, pooling, reduction, shape, tensor
+from . import (
+    activation,
+    control,
+    dynamic,
+    elementwise,
+    image,
+    linear,
+    normalization,
+    placing,
+    pooling,
+    quantize,
+    recurrent,
+    reduction,
+    sequence,
+    shape,
+    signal,
+    tensor,
+    training,
+)
 
-LOADED = (activation, elementwise, linear, normalization, pooling, reduction, shape, tensor)
+LOADED = (
+    activation, control, dynamic, elementwise, image, linear, normalization, placing, pooling,
+    quantize, recurrent, reduction, sequence, shape, signal, tensor, training,
+)  # fmt: skip

@@ -21,7 +21,16 @@ def leaky_relu(n: NodeContext) -> Result:
     return R.nn.leakyrelu(n[0], n.attr("alpha", 0.01))
 
 
-@onnx_op("PRelu")
+@onnx_op("PRelu", since=1)
+def prelu_by_channel(n: NodeContext) -> Result:
+    """`x` where positive, else `slope * x`; one slope a channel (opsets below 7)."""
+    if n.rank(1) == 1 and n.rank(0) > 2:
+        slope = n.emit(R.reshape(n[1], [1, -1, *[1] * (n.rank(0) - 2)]))
+        return prelu(n.renamed("PRelu", [n[0], slope]))
+    return prelu(n)
+
+
+@onnx_op("PRelu", since=7)
 def prelu(n: NodeContext) -> Result:
     """`x` where positive, else `slope * x`; the slope broadcasts."""
     x, slope = n[0], n[1]

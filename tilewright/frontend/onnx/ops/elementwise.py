@@ -39,8 +39,7 @@ for _name, _function in _UNARY.items():
 @onnx_op("Identity")
 def identity(n: NodeContext) -> Result:
     """The input itself."""
-    known = n.known(0)
-    return known if known is not None else n[0]
+    return n.value(0)  # type: ignore[no-any-return]
 
 
 @onnx_op("Reciprocal")
@@ -207,6 +206,9 @@ def power(n: NodeContext) -> Result:
     if dtype_of(other).is_float and not dtype_of(base).is_float:
         wide = n.emit(R.astype(n[0], other))
         return R.astype(n.emit(R.power(wide, n[1])), base)
+    if not dtype_of(base).is_float:
+        wide, high = n.emit(R.astype(n[0], "float64")), n.emit(R.astype(right, "float64"))
+        return R.astype(n.emit(R.power(wide, high)), base)
     return R.power(n[0], right)
 
 
@@ -290,23 +292,23 @@ def clip(n: NodeContext) -> Result:
 @onnx_op("Cast")
 def cast(n: NodeContext) -> Result:
     """Converted to another data type."""
-    return convert_to(n, element_dtype(int(n.attr("to"))))
+    return convert_to(n, element_dtype(int(n.attr("to"))), bool(n.attr("saturate", 1)))
 
 
 @onnx_op("CastLike")
 def cast_like(n: NodeContext) -> Result:
     """Converted to the data type of the second input."""
-    return convert_to(n, n.dtype(1))
+    return convert_to(n, n.element(1), bool(n.attr("saturate", 1)))
 
 
-def convert_to(n: NodeContext, dtype: str) -> Result:
+def convert_to(n: NodeContext, dtype: str, saturate: bool = True) -> Result:
     """The first input in `dtype`; known integers are followed."""
     known = n.known(0)
     if known is not None and n.importer.is_small(known):
         if is_symbolic(known):
             if dtype in ("int64", "int32"):
                 return known
-        elif settle(known).dtype.kind not in "OSU":
+        elif settle(known).dtype.kind in "biuf" and dtype_of(dtype).numpy.kind in "biuf":
             with np.errstate(all="ignore"):
                 return settle(known).astype(dtype_of(dtype).numpy)
-    return n[0] if n.dtype(0) == dtype else R.astype(n[0], dtype)
+    return n.converted(n[0], dtype, saturate)

@@ -131,8 +131,8 @@ def conv_transpose(n: NodeContext) -> Result:
     weight = n.shape(1)
     rank = len(weight) - 2
     kernel = [int(k) for k in n.attr("kernel_shape", weight[2:]) or weight[2:]]
-    strides = [int(s) for s in n.attr("strides", [1] * rank)]
-    dilations = [int(d) for d in n.attr("dilations", [1] * rank)]
+    strides = [int(s) for s in n.attr("strides", [1] * rank)] or [1] * rank
+    dilations = [int(d) for d in n.attr("dilations", [1] * rank)] or [1] * rank
     extra = [int(p) for p in n.attr("output_padding", [0] * rank)]
     padding = _transposed_padding(n, kernel, strides, dilations, extra)
     layout, kernel_layout = _TRANSPOSED_LAYOUTS[rank]

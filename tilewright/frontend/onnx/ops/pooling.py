@@ -9,6 +9,7 @@ from ....relax import op as R
 from ..node import NodeContext, Result
 from ..registry import onnx_op
 from .linear import window
+from .placing import max_pool_with_indices
 
 _LAYOUTS = {1: "NCW", 2: "NCHW", 3: "NCDHW"}
 _MAX: dict[int, Any] = {1: R.nn.max_pool1d, 2: R.nn.max_pool2d, 3: R.nn.max_pool3d}
@@ -25,10 +26,10 @@ def _kernel(n: NodeContext) -> list[int]:
 @onnx_op("MaxPool")
 def max_pool(n: NodeContext) -> Result:
     """The largest of each window."""
-    if n.num_outputs > 1:
-        raise n.error("MaxPool with indices has its own converter", hint="see vision operators")
     kernel = _kernel(n)
     strides, dilations, padding = window(n, kernel)
+    if n.num_outputs > 1:
+        return max_pool_with_indices(n, kernel, strides, dilations, padding, None)
     return _MAX[len(kernel)](
         n[0], kernel, strides, padding, dilations, bool(n.attr("ceil_mode", 0)),
         layout=_LAYOUTS[len(kernel)],

@@ -32,6 +32,8 @@ def cache_write(
     writers = scope.buffer_writers.get(buffer.data, [])
     if len(writers) > 1:
         refuse(f"`{buffer.name}` is written by more than one block", *writers)
+    if block.block.init is None and any(r.buffer is buffer for r in block.block.reads):
+        refuse(f"the block reads `{buffer.name}` as well", block, hint="use cache_inplace instead")
     readers = consumer_blocks or []
     for reader in readers:
         if all(r.buffer is not buffer for r in reader.block.reads):

@@ -14,6 +14,7 @@ from ..moving import (
     solve_axes,
 )
 from ..refusal import refuse
+from ..regions import bind
 from ..sref import INLINE_MARK
 from ..state import ScheduleState
 from .compute_inline import compute_inline
@@ -54,5 +55,7 @@ def compute_at(
     stmt = block.block
     boxes = required_boxes(space, loop, consumers, "reads", [w.buffer for w in stmt.writes])
     ranges = solve_axes(space, stmt, stmt.writes, boxes)
+    for at in state.loops_of(block):
+        bind(space, at)
     nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)

@@ -11,6 +11,7 @@ from ...buffer import Buffer
 from ...expr import BufferLoad, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferRegion, BufferStore, Stmt, stmt_seq
+from ..conditions import require_complete_or_reduction
 from ..copies import after, fresh_name
 from ..factoring import reduction_of
 from ..instruction import Block, primitive
@@ -36,7 +37,12 @@ def pad_einsum(state: ScheduleState, block: Block, padding: list[int]) -> None:
     stmt = block.block
     if len(padding) != len(stmt.iter_vars) or any(p <= 0 for p in padding):
         refuse(f"{list(padding)} is not a positive multiple for each of the block's axes", block)
+    if block.realize is None or not T.is_const_int(block.realize.predicate, 1):
+        refuse("the block runs under a condition", block)
+    if not isinstance(stmt.body, BufferStore):
+        refuse("the block is not a single store", block)
     root = state.scope_root(block)
+    require_complete_or_reduction(state, block, root)
     top = sole_nest(block)
     if top.parent is not root:
         refuse("the loops of the block are not outermost in its scope", block)

@@ -17,5 +17,5 @@ def reindex(state: ScheduleState, block: Block, buffer: SomeBuffer) -> Block:
     All accesses of the buffer in the block are at the same place. Returns the block that copies.
     """
     side, place = buffer
-    what = plan(block, side, place, None)
+    what = plan(state, block, side, place, None)
     return apply(state, what, side, what.buffer.scope(), f"{what.buffer.name}_reindex")

@@ -23,5 +23,5 @@ def reindex_cache_read(
 
     The map gives the place in the copy from all the block's axes. Returns the block that copies.
     """
-    what = plan(block, "read", read_buffer_index, index_map)
+    what = plan(state, block, "read", read_buffer_index, index_map)
     return apply(state, what, "read", storage_scope, f"{what.buffer.name}_{storage_scope}")

@@ -23,5 +23,5 @@ def reindex_cache_write(
 
     The map gives the place in the copy from all the block's axes. Returns the block that copies.
     """
-    what = plan(block, "write", write_buffer_index, index_map)
+    what = plan(state, block, "write", write_buffer_index, index_map)
     return apply(state, what, "write", storage_scope, f"{what.buffer.name}_{storage_scope}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...expr import IterVarType, Var
 from ...stmt import For, Stmt
-from ..conditions import require_affine
+from ..conditions import mixed_loops, require_affine
 from ..instruction import Loop, primitive
 from ..poly import variables_in
 from ..refusal import refuse
@@ -86,10 +86,7 @@ def _check_init(block: StmtSRef, order: list[StmtSRef], before: list[StmtSRef]) 
     data-parallel and reduction axes at once keep their order."""
     if block.block.init is None or block.realize is None:
         return
-    used: dict[IterVarType, set[Var]] = {}
-    for axis, value in zip(block.block.iter_vars, block.realize.iter_values, strict=True):
-        used.setdefault(axis.iter_type, set()).update(variables_in(value))
-    mixed = used.get(IterVarType.DataPar, set()) & used.get(IterVarType.CommReduce, set())
+    mixed = mixed_loops(block)
     old = [l for l in before if l.loop.loop_var in mixed]
     new = [l for l in order if l.loop.loop_var in mixed]
     if any(a is not b for a, b in zip(old, new, strict=True)):

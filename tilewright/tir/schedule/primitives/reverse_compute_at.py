@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...expr import IterVarType
-from ..conditions import require_stage_pipeline
+from ..conditions import require_once, require_stage_pipeline
 from ..instruction import Block, Loop, primitive
 from ..moving import (
     move,
@@ -16,6 +16,7 @@ from ..moving import (
 )
 from ..poly import variables_in
 from ..refusal import refuse
+from ..regions import bind
 from ..sref import INLINE_MARK, StmtSRef
 from ..state import ScheduleState
 from .reverse_compute_inline import reverse_compute_inline
@@ -58,8 +59,11 @@ def reverse_compute_at(
                if any(w.buffer is r.buffer for p in inside for w in p.block.writes)]  # fmt: skip
     boxes = required_boxes(space, loop, inside, "writes", buffers)
     ranges = solve_axes(space, stmt, stmt.reads, boxes, exact=True)
+    for at in state.loops_of(block):
+        bind(space, at)
     nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)
+    require_once(state, block)
 
 
 def _require_before(

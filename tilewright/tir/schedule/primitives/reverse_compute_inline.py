@@ -76,6 +76,7 @@ def _producer(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> tuple[St
     producer = producers[0]
     require_complete(state, producer, root)
     require_not_output(state, producer, root)
+    single_store(producer)
     others = [c for c in scope.consumers(producer) if c is not block]
     if others:
         refuse("another block reads its producer's result as well", others[0], producer)

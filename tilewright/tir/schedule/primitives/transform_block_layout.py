@@ -10,10 +10,12 @@ from ...index_map import IndexMap
 from ...stmt import BlockRealize, For, ForKind, Stmt
 from ..conditions import require_affine
 from ..instruction import Block, primitive
-from ..layout_args import BlockMap
+from ..layout_args import BlockMap, index_type
 from ..layouts import sole_nest
+from ..moving import kept_conditions
 from ..poly import variables_in
 from ..refusal import refuse
+from ..regions import space_at
 from ..rewrite import substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
@@ -53,11 +55,23 @@ def transform_block_layout(state: ScheduleState, block: Block, index_map: BlockM
     loops = [Var(f"ax{k}", a.var.dtype) for k, a in enumerate(axes)]
     given: dict[Var, PrimExpr] = dict(zip(back.initial_indices, loops, strict=True))
     where = T.simplified(T.logical_not(substitute(condition, given)))
-    body: Stmt = BlockRealize(tuple(loops), where, made)
+    space = space_at(state, block)
+    for var, axis in zip(loops, axes, strict=True):
+        space.bind(var, IntImm(var.dtype, 0), axis.dom.extent if axis.dom is not None else var)
+    values = [substitute(v, {a.var: l for a, l in zip(axes, loops, strict=True)})
+              for v in env.values()]  # fmt: skip
+    kept = kept_conditions(space, _realize(block), values)
+    body: Stmt = BlockRealize(tuple(loops), T.all(where, *kept), made)
     for var, axis in zip(reversed(loops), reversed(axes), strict=True):
         size = axis.dom.extent if axis.dom is not None else IntImm(var.dtype, 1)
         body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body)
     state.replace(top, body, {stmt: made})
+
+
+def _realize(block: StmtSRef) -> BlockRealize:
+    if block.realize is None:
+        raise TypeError("a block without realization")
+    return block.realize
 
 
 def _inverse(
@@ -80,10 +94,11 @@ def _axes(block: StmtSRef, index_map: IndexMap, extents: list[PrimExpr]) -> list
         if len(used) > 1:
             refuse("the map mixes axes of the reduction and others", block)
         kind = used.pop() if used else IterVarType.DataPar
-        dtype = old[0].var.dtype if old else "int32"
-        var = Var(f"v{k}", dtype)
+        dtype = index_type(block.block)
+        name = f"v{k}"
         if isinstance(index, Var):
-            var = old[list(index_map.initial_indices).index(index)].var.copy_with_suffix("")
+            name = old[list(index_map.initial_indices).index(index)].var.name
+        var = Var(name, dtype)
         dom = Range(IntImm(dtype, 0), T.cast(size, dtype))
         made.append(IterVar(dom, var, kind))
     return made

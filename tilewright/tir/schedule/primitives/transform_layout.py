@@ -46,7 +46,7 @@ def transform_layout(
     old: Buffer = getattr(block.block, f"{side}s")[place].buffer
     padding = _padding(index_map, old, assume_injective_transform, block)
     shape = index_map.map_shape(old.shape)
-    dtype = old.shape[0].dtype if old.shape else "int32"
+    dtype = "int64" if any(d.dtype == "int64" for d in old.shape) else "int32"
     new = old.replace(shape=tuple(T.cast(d, dtype) for d in shape), strides=(), axis_separators=())
     home = next((a for a in block.ancestors() if a.is_block and old in a.block.alloc_buffers), None)
     var, func = state.function_of(block)
@@ -156,6 +156,8 @@ def _widen(
     back, _ = padding
     store = stmt.body
     if stmt.init is not None or not isinstance(store, BufferStore) or stmt.match_buffers:
+        return False
+    if writer.realize is None or not T.is_const_int(writer.realize.predicate, 1):
         return False
     if any(a.iter_type is not IterVarType.DataPar for a in stmt.iter_vars):
         return False

@@ -1,0 +1,195 @@
+"""The loops that the rules make, for 16 registers of 256 bits and for 32 of 512."""
+
+import pytest
+
+from tilewright import te, topi
+from tilewright.tir.stmt import Block, BlockRealize, For, ForKind, SeqStmt
+
+from .kernels import AVX2, AVX512, HOST, Kernel, schedule
+
+WORDS = {ForKind.SERIAL: "for", ForKind.PARALLEL: "parallel", ForKind.VECTORIZED: "vector",
+         ForKind.UNROLLED: "unroll"}  # fmt: skip
+
+
+def nest(func):
+    """The loops and blocks of a function: one line a chain of loops."""
+    lines = []
+
+    def walk(stmt, loops, depth):
+        if isinstance(stmt, For):
+            walk(stmt.body, [*loops, f"{WORDS[stmt.kind]} {stmt.extent}"], depth)
+        elif isinstance(stmt, BlockRealize):
+            condition = "" if str(stmt.predicate) in ("True", "T.bool(True)") else " where"
+            name = stmt.block.name_hint.replace("2d_NCHWc", "")
+            lines.append("  " * depth + ", ".join([*loops, name]) + condition)
+        elif isinstance(stmt, SeqStmt):
+            if loops:
+                lines.append("  " * depth + ", ".join(loops) + ":")
+            for part in stmt.seq:
+                walk(part, [], depth + bool(loops))
+
+    root = func.body.block
+    assert isinstance(root, Block)
+    walk(root.body, [], 0)
+    return "\n".join(lines)
+
+
+def made(tensors, target):
+    return nest(schedule(te.create_prim_func(tensors), target))
+
+
+def tensor(*shape, dtype="float32", name="x"):
+    return te.placeholder(shape, dtype, name)
+
+
+def blocked(lanes, size=56, taps=3):
+    blocks = 64 // lanes
+    x = tensor(1, blocks, size, size, lanes)
+    w = tensor(blocks, blocks, taps, taps, lanes, lanes, name="w")
+    b = tensor(1, blocks, 1, 1, lanes, name="b")
+    layout = f"NCHW{lanes}c"
+    conv = topi.nn.conv2d_NCHWc(x, w, 1, taps // 2, 1, layout, layout)
+    return [x, w, b, topi.nn.relu(topi.add(conv, b))]
+
+
+def matmul(rows, columns, depth, transposed=False):
+    x = tensor(rows, depth)
+    y = tensor(*((columns, depth) if transposed else (depth, columns)), name="y")
+    return [x, y, topi.nn.matmul(x, y, None, None, False, transposed)]
+
+
+def depthwise(lanes):
+    x, w = tensor(1, 4, 14, 14, lanes), tensor(4, 1, 3, 3, 1, lanes, name="w")
+    layout = f"NCHW{lanes}c"
+    return [x, w, topi.nn.depthwise_conv2d_NCHWc(x, w, 1, 1, 1, layout, layout)]
+
+
+def softmax():
+    x = tensor(1536, 128)
+    return [x, topi.nn.softmax(x)]
+
+
+def elementwise():
+    x, y = tensor(64, 56, 56), tensor(64, 1, 1, name="y")
+    return [x, y, topi.nn.relu(topi.add(x, y))]
+
+
+FUNCTIONS = {
+    "convolution": blocked,
+    "matrix product": lambda lanes: matmul(128, 768, 768),
+    "transposed": lambda lanes: matmul(128, 768, 768, True),
+    "depthwise": depthwise,
+    "softmax": lambda lanes: softmax(),
+    "elementwise": lambda lanes: elementwise(),
+}
+
+NESTS = {
+    ("convolution", 16): """
+for 1, for 4, for 58, for 58, vector 16, pad_temp
+parallel 112, for 4:
+  unroll 1, unroll 14, unroll 2, vector 16, conv_init
+  for 4, for 3, for 3, for 4, unroll 4, unroll 1, unroll 14, unroll 2, vector 16, conv_update
+  unroll 2, unroll 14, vector 16, T_relu
+""",
+    ("convolution", 8): """
+parallel 464, for 58, vector 8, pad_temp
+parallel 224, for 14:
+  unroll 1, unroll 4, unroll 2, vector 8, conv_init
+  for 8, for 3, for 3, for 1, unroll 8, unroll 1, unroll 4, unroll 2, vector 8, conv_update
+  unroll 2, unroll 4, vector 8, T_relu
+""",
+    ("matrix product", 16): """
+parallel 24:
+  for 768, for 2, vector 16, y_global
+  for 16:
+    unroll 8, unroll 2, vector 16, T_matmul_init
+    for 96, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_update
+    unroll 8, unroll 2, vector 16, T_matmul_local
+""",
+    ("matrix product", 8): """
+parallel 48:
+  for 768, for 2, vector 8, y_global
+  for 32:
+    unroll 4, unroll 2, vector 8, T_matmul_init
+    for 96, unroll 8, unroll 4, unroll 2, vector 8, T_matmul_update
+    unroll 4, unroll 2, vector 8, T_matmul_local
+""",
+    ("transposed", 16): """
+parallel 24:
+  for 768, for 2, vector 16, y_global
+  for 16:
+    unroll 8, unroll 2, vector 16, T_matmul_init
+    for 96, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_update
+    unroll 8, unroll 2, vector 16, T_matmul_local
+""",
+    ("transposed", 8): """
+parallel 48:
+  for 768, for 2, vector 8, y_global
+  for 32:
+    unroll 4, unroll 2, vector 8, T_matmul_init
+    for 96, unroll 8, unroll 4, unroll 2, vector 8, T_matmul_update
+    unroll 4, unroll 2, vector 8, T_matmul_local
+""",
+    ("depthwise", 16): """
+for 1, for 4, for 2:
+  for 9, for 16, vector 16, pad_temp
+  for 7, for 2:
+    unroll 7, vector 16, DepthwiseConv2d_init
+    unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update
+    unroll 7, vector 16, DepthwiseConv2d_local
+""",
+    ("depthwise", 8): """
+for 1, for 4, for 2:
+  for 9, for 16, vector 8, pad_temp
+  for 7, for 2:
+    unroll 7, vector 8, DepthwiseConv2d_init
+    unroll 3, unroll 3, unroll 7, vector 8, DepthwiseConv2d_update
+    unroll 7, vector 8, DepthwiseConv2d_local
+""",
+    ("softmax", 16): """
+parallel 1536:
+  unroll 4, vector 16, T_softmax_maxelem_rf_init
+  for 2, unroll 4, vector 16, T_softmax_maxelem_rf_update
+  T_softmax_maxelem_init
+  for 64, T_softmax_maxelem_update
+  for 8, vector 16, T_softmax_exp
+  unroll 4, vector 16, T_softmax_expsum_rf_init
+  for 2, unroll 4, vector 16, T_softmax_expsum_rf_update
+  T_softmax_expsum_init
+  for 64, T_softmax_expsum_update
+  for 8, vector 16, T_softmax_norm
+""",
+    ("softmax", 8): """
+parallel 1536:
+  unroll 4, vector 8, T_softmax_maxelem_rf_init
+  for 4, unroll 4, vector 8, T_softmax_maxelem_rf_update
+  T_softmax_maxelem_init
+  for 32, T_softmax_maxelem_update
+  for 16, vector 8, T_softmax_exp
+  unroll 4, vector 8, T_softmax_expsum_rf_init
+  for 4, unroll 4, vector 8, T_softmax_expsum_rf_update
+  T_softmax_expsum_init
+  for 32, T_softmax_expsum_update
+  for 16, vector 8, T_softmax_norm
+""",
+    ("elementwise", 16): """
+for 64, for 196, vector 16, T_relu
+""",
+    ("elementwise", 8): """
+parallel 64, for 392, vector 8, T_relu
+""",
+}
+
+
+@pytest.mark.parametrize(("name", "lanes"), NESTS)
+def test_loops(name, lanes):
+    target = AVX512 if lanes == 16 else AVX2
+    assert made(FUNCTIONS[name](lanes), target) == NESTS[name, lanes].strip("\n")
+
+
+def test_the_accumulators_of_a_convolution_stay_in_registers():
+    kernel = Kernel(schedule(te.create_prim_func(blocked(16)), HOST))
+    inner = max(kernel.asm.split("\n.LBB"), key=lambda part: part.count("vfmadd"))
+    inner = inner.partition("\tjne")[0]
+    assert inner.count("vfmadd") >= 64
+    assert not [line for line in inner.split("\n") if "mm" in line and "(%rsp)" in line]

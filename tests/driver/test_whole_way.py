@@ -1,0 +1,201 @@
+"""From an ONNX model to results: agreement, dynamic sizes, export, errors, memory."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import tilewright as tw
+from tilewright import relax, te, tir
+from tilewright.frontend.onnx import from_onnx
+from tilewright.support.errors import ArgumentError, ImportModelError
+from tilewright.support.knobs import CACHE
+
+from .models import convolution_model, image, reference, saved
+
+
+def machine(model: onnx.ModelProto, **options: Any) -> relax.VirtualMachine:
+    return relax.VirtualMachine(tw.compile(from_onnx(model), "llvm"), tw.cpu(), **options)
+
+
+def gap(ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> float:
+    assert ours.shape == theirs.shape
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("executor", ["native", "interpreter"])
+def test_a_model_agrees_with_onnx_runtime(executor: str) -> None:
+    model = convolution_model()
+    result = machine(model, executor=executor)["main"](image()).numpy()
+    assert gap(result, reference(model, image())[0]) < 1e-5
+
+
+def test_one_compiled_model_serves_every_batch() -> None:
+    model = convolution_model("n")
+    vm = machine(model)
+    for batch in (1, 2, 5, 3):
+        x = image(batch)
+        assert gap(vm["main"](x).numpy(), reference(model, x)[0]) < 1e-5
+    assert vm["main"](image(0)).numpy().shape == (0, 10)
+
+
+@pytest.mark.parametrize("target", ["llvm -mcpu=x86-64-v3", "llvm -mcpu=x86-64-v2"])
+def test_narrower_processors_give_the_same_results(target: str) -> None:
+    model = convolution_model()
+    vm = relax.VirtualMachine(tw.compile(from_onnx(model), target), tw.cpu())
+    assert gap(vm["main"](image()).numpy(), reference(model, image())[0]) < 1e-5
+
+
+FRESH = """
+import sys
+import numpy as np
+import tilewright as tw
+import tilewright.codegen.llvm.link
+vm = tw.relax.VirtualMachine(tw.runtime.load_module(sys.argv[1]), tw.cpu(), executor=sys.argv[3])
+data = np.load(sys.argv[2])
+assert np.array_equal(vm["main"](data["x"]).numpy(), data["y"])
+assert "torch" not in sys.modules and "onnx" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize(("suffix", "executor"), [(".so", "native"), (".so", "interpreter"),
+                                                  (".tw", "native")])  # fmt: skip
+def test_an_exported_library_runs_in_a_fresh_process(
+    tmp_path: Path, suffix: str, executor: str
+) -> None:
+    made = tw.compile(from_onnx(convolution_model()), "llvm")
+    expected = relax.VirtualMachine(made, tw.cpu())["main"](image()).numpy()
+    library = made.export_library(tmp_path / f"model{suffix}")
+    np.savez(tmp_path / "data.npz", x=image(), y=expected)
+    command = [sys.executable, "-c", FRESH, library, str(tmp_path / "data.npz"), executor]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ((), r"takes 1 argument \(x\), 0 given"),
+        ((image(), image()), r"takes 1 argument \(x\), 2 given"),
+        ((np.zeros((1, 3, 13), "float32"),), r"found a float32 tensor of shape \(1, 3, 13\)"),
+        ((np.zeros((1, 3, 13, 18), "float32"),), "18"),
+        ((np.zeros((1, 3, 13, 17), "float64"),), "float64"),
+        ((image().transpose(0, 1, 3, 2),), "17"),
+        (("text",), "str"),
+        ((None,), "None"),
+    ],
+)
+def test_wrong_arguments_are_refused_and_the_machine_stays_usable(
+    wrong: tuple[Any, ...], said: str
+) -> None:
+    model = convolution_model()
+    vm = SHARED.setdefault("vm", machine(model))
+    with pytest.raises((ArgumentError, TypeError, ValueError), match=said):
+        vm["main"](*wrong)
+    assert gap(vm["main"](image()).numpy(), reference(model, image())[0]) < 1e-5
+
+
+SHARED: dict[str, Any] = {}
+
+
+def test_strided_and_misaligned_arrays_give_the_right_answer_or_an_error() -> None:
+    model = convolution_model()
+    vm = machine(model)
+    expected = reference(model, image())[0]
+    raw = np.empty(image().nbytes + 1, np.uint8)
+    odd = raw[1:].view("float32").reshape(image().shape)
+    odd[...] = image()
+    spaced = np.zeros((1, 3, 13, 34), "float32")[..., ::2]
+    spaced[...] = image()
+    for x in (odd, spaced, np.asfortranarray(image())):
+        try:
+            result = vm["main"](x).numpy()
+        except ArgumentError as error:
+            assert "x" in str(error)
+        else:
+            assert gap(result, expected) < 1e-5
+
+
+@pytest.mark.parametrize("length", [0, 1, 10, 100, 1000])
+def test_files_that_are_cut_off_are_refused(tmp_path: Path, length: int) -> None:
+    data = convolution_model().SerializeToString()
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(data[:length])
+    with pytest.raises(ImportModelError):
+        tw.compile(from_onnx(path), "llvm")
+
+
+def matmul(n: int | tir.Var = 64) -> tir.PrimFunc:
+    a, b = te.placeholder((n, 64), "float32", "A"), te.placeholder((64, 48), "float32", "B")
+    k = te.reduce_axis((0, 64), "k")
+    c = te.compute((n, 48), lambda i, j: te.sum(a[i, k] * b[k, j], axis=k), name="C")
+    made: tir.PrimFunc = te.create_prim_func([a, b, c])
+    return made
+
+
+def test_one_loop_program_compiles_and_runs() -> None:
+    a = np.random.default_rng(0).random((64, 64), np.float32)
+    b = np.random.default_rng(1).random((64, 48), np.float32)
+    for func in (matmul(), matmul(tir.SizeVar("n", "int64"))):
+        out = tw.nd.array(np.zeros((64, 48), "float32"))
+        tw.compile(func, "llvm")["main"](tw.nd.array(a), tw.nd.array(b), out)
+        assert gap(out.numpy(), a @ b) < 1e-5
+
+
+def test_a_kernel_checks_its_arguments() -> None:
+    kernel = tw.compile(matmul(), "llvm")["main"]
+    a, b = tw.nd.array(np.zeros((64, 64), "float32")), tw.nd.array(np.zeros((64, 48), "float32"))
+    with pytest.raises((TypeError, ValueError), match="`C`"):
+        kernel(a, b, tw.nd.array(np.zeros((64, 49), "float32")))
+    with pytest.raises((TypeError, ValueError), match="`B`"):
+        kernel(a, tw.nd.array(np.zeros((64, 48), "float64")), b)
+
+
+def test_other_targets_are_refused_with_a_way_out() -> None:
+    with pytest.raises(ArgumentError, match="no code generator"):
+        tw.compile(matmul(), "cuda")
+    with pytest.raises(ArgumentError, match="an IRModule or a function, found int"):
+        tw.compile(3)  # type: ignore[arg-type]
+
+
+def resident() -> float:
+    """Megabytes that the process holds now."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_memory_stays_where_it_was() -> None:
+    model = convolution_model("n")
+
+    def cycle() -> Any:
+        vm = machine(model)
+        vm["main"](image(2))
+        return vm
+
+    with CACHE.set("off"):
+        for _ in range(12):
+            vm = cycle()
+        gc.collect()
+        before = resident()
+        for _ in range(100 - 12):
+            vm = cycle()
+        gc.collect()
+        grown = resident() - before
+        assert grown < 40, f"compiling grew by {grown:.0f} MB in 88 cycles"
+    x = tw.nd.array(image(2))
+    run = vm["main"]
+    for _ in range(1000):
+        run(x)
+    before = resident()
+    for _ in range(100_000):
+        run(x)
+    assert resident() - before < 4

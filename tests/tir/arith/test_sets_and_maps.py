@@ -1,0 +1,163 @@
+"""Interval sets, iteration maps, regions, linear forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tilewright import tir
+from tilewright.ir.expr import Range
+from tilewright.tir import arith
+from tilewright.tir.arith import Analyzer, IntervalSet
+from tilewright.tir.arith.simplifier import same
+
+i, j, k = (tir.Var(name, "int32") for name in "ijk")
+n = tir.SizeVar("n", "int32")
+
+
+def number(value: Any) -> Any:
+    return value.value if isinstance(value, tir.IntImm) else value
+
+
+def ends(made: arith.IntSet) -> tuple[Any, Any]:
+    return number(made.min_value), number(made.max_value)
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (i + j, (0, 24)),
+        (i - j, (-15, 9)),
+        (i * 3 + 1, (1, 28)),
+        (i // 4, (0, 2)),
+        (i % 4, (0, 3)),
+        ((i + 4) % 16, (4, 13)),
+        (tir.min(i, j), (0, 9)),
+        (tir.max(i, 5), (5, 9)),
+    ],
+    ids=lambda e: "",
+)
+def test_values_of_expressions(expr: Any, expected: tuple[int, int]) -> None:
+    domain = {i: IntervalSet(0, 9), j: IntervalSet(0, 15)}
+    assert ends(Analyzer().int_set(expr, domain)) == expected
+
+
+def test_symbolic_and_unbounded_sets() -> None:
+    made = Analyzer().int_set(i * 2 + k, {i: IntervalSet(0, n - 1)})
+    assert same(made.min_value, k) and same(made.max_value, arith.simplify(n * 2 + k - 2))
+    half = IntervalSet(0, arith.pos_inf())
+    made = Analyzer().int_set(i + 1, {i: half})
+    assert number(made.min_value) == 1 and not made.has_upper_bound()
+
+
+def iters(**extents: Any) -> dict[tir.Var, Range]:
+    table = {"i": i, "j": j, "k": k}
+    return {table[name]: Range(0, extent) for name, extent in extents.items()}
+
+
+AFFINE = {
+    "fuse": ([i * 16 + j], iters(i=8, j=16), True),
+    "fuse and split": ([(i * 16 + j) // 4, (i * 16 + j) % 4], iters(i=8, j=16), True),
+    "odd fuse and split": ([(i * 10 + j) // 15, (i * 10 + j) % 15], iters(i=3, j=10), True),
+    "symbolic": ([i * n + j], iters(i=8, j=n), True),
+    "predicate": ([i * 16 + j], iters(i=8, j=16), i * 16 + j < 100),
+    "predicate within": ([(i * 16 + j) * 8 + k], iters(i=8, j=16, k=8), i * 16 + j < 100),
+    "swap": ([j, i], iters(i=3, j=5), True),
+    "offset": ([i + 7], iters(i=3), True),
+}
+
+
+@pytest.mark.parametrize("name", AFFINE)
+def test_affine_maps(name: str) -> None:
+    indices, domain, predicate = AFFINE[name]
+    result = arith.detect_iter_map(indices, domain, predicate)
+    assert result.indices and not result.errors
+    for index, made in zip(indices, result.indices, strict=True):
+        analyzer = Analyzer()
+        for var, range_ in domain.items():
+            analyzer.bind(var, range_)
+        assert analyzer.can_prove_equal(arith.normalize_iter_map_to_expr(made), index)
+
+
+NOT_AFFINE = {
+    "overlaps": ([i * 16 + j, i], iters(i=8, j=16)),
+    "scale": ([i * 32 + j], iters(i=8, j=16)),
+    "multiplies": ([i * j], iters(i=8, j=16)),
+    "divide": ([i // 3], iters(i=8)),
+}
+
+
+@pytest.mark.parametrize("text", NOT_AFFINE)
+def test_other_maps(text: str) -> None:
+    result = arith.detect_iter_map(*NOT_AFFINE[text])
+    assert not result.indices and text in result.errors[0]
+
+
+def test_bijective_maps_use_every_iterator() -> None:
+    assert arith.detect_iter_map([i], iters(i=4, j=4), True, "surjective").indices
+    assert not arith.detect_iter_map([i], iters(i=4, j=4), True, "bijective").indices
+    assert not arith.detect_iter_map([i // 2], iters(i=4), True, "bijective").indices
+
+
+def test_inverse() -> None:
+    a, b = tir.Var("a", "int32"), tir.Var("b", "int32")
+    flat = i * 10 + j
+    made = arith.detect_iter_map([flat // 15, flat % 15], iters(i=3, j=10), True, "bijective")
+    inverse = arith.inverse_affine_iter_map(made.indices, [a, b])
+    for x in range(3):
+        for y in range(10):
+            values = {a: (x * 10 + y) // 15, b: (x * 10 + y) % 15}
+            found = [
+                arith.simplify(tir.stmt_functor.substitute(inverse[v], values)) for v in (i, j)
+            ]
+            assert [number(f) for f in found] == [x, y]
+
+
+def test_subspaces() -> None:
+    pairs = arith.subspace_divide([i * 16 + j, k], iters(i=8, j=16, k=4), [j])
+    assert [[number(mark.extent) for mark in pair] for pair in pairs[:2]] == [[8, 16], [4, 1]]
+    assert arith.subspace_divide([i * 16 + j], iters(i=8, j=16), [i]) == []
+
+
+def test_linear_forms() -> None:
+    made = arith.detect_linear_equation(i * 3 + j * n + k + 5, [i, j])
+    assert number(made[0]) == 3 and same(made[1], n) and same(made[2], arith.simplify(k + 5))
+    assert arith.detect_linear_equation(i * i, [i]) == []
+    low, high = arith.detect_clip_bound(tir.all(i * 2 + 1 < 10, i >= 3), [i])
+    assert (number(low), number(high)) == (3, 4)
+
+
+def test_regions() -> None:
+    region = [Range(i * 8, 8), Range(j * 2, 3)]
+    domain = {i: Range(0, 4), j: Range(0, 7)}
+    assert [ends(s) for s in arith.estimate_region_upper_bound(region, domain)] == [
+        (0, 31), (0, 14),
+    ]  # fmt: skip
+    gaps = arith.estimate_region_strict_bound([Range(i * 8, 4)], {i: Range(0, 4)})
+    assert gaps is None
+    assert ends(arith.estimate_region_lower_bound([Range(i * 8, 8)], {i: Range(0, 4)})[0]) == (
+        0,
+        31,
+    )
+
+
+def test_deduced_bounds() -> None:
+    relaxed = {j: Range(0, 4)}
+    assert ends(arith.deduce_bound(i, i * 4 + j < 18, {}, relaxed))[1] == 3
+    assert ends(arith.deduce_bound(i, i * 4 + j >= 7, {}, relaxed))[0] == 2
+    assert ends(arith.deduce_bound(i, tir.EQ(i + 3, 10), {}, {})) == (7, 7)
+    assert arith.deduce_bound(i, tir.LT(i * i, 10), {}, {}).is_nothing()
+
+
+def test_touched_domain() -> None:
+    buffer = tir.decl_buffer((64,), name="A")
+    store = tir.BufferStore(buffer, buffer[i + 2], (i * 2,))
+    (box,) = arith.domain_touched(tir.For(i, 0, 10, 0, store), buffer, True, True)
+    assert (number(box.min), number(box.extent)) == (0, 19)
+
+
+def test_repeated_expressions() -> None:
+    shared = i * 4 + j
+    found = arith.detect_common_subexpr(shared * shared + (i * 4 + j), 3)
+    assert any(same(expr, shared) and count == 3 for expr, count in found.items())

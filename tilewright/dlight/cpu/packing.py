@@ -1,0 +1,133 @@
+"""An operand of a contraction copied, panel by panel, into the order in which it is read.
+
+    for panel:
+        B_packed[k, 0:width] = B[k, panel * width + (0:width)]     # or B[panel * width + .., k]
+        for row tile: acc += A[row, k] * B_packed[k, vector]
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ...support.errors import ScheduleError
+from ...target.machine import MachineModel
+from ...tir.expr import IntImm, PrimExpr, Var
+from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
+from .stages import iter_values, vectorize_loop
+from .tiling import bytes_of, vector_lanes
+
+if TYPE_CHECKING:
+    from .contraction import Roles
+
+MIN_ROWS = 8
+"""Rows below which it is faster to multiply along the reduction than to turn an operand round."""
+
+MIN_ROWS_TO_COPY = 32
+"""Rows below which a copy of what is contiguous already does not pay."""
+
+CLASH = 1024
+"""Rows so many bytes apart, or a multiple, compete for the same places in the caches."""
+
+FAR = 4096
+"""Rows so many bytes apart each lie on a page of their own."""
+
+Operand = tuple[int, IterInfo]
+
+
+def operand_to_pack(info: BlockInfo, roles: Roles | None) -> Operand | None:
+    """(which read, its axis of vectors) of the operand to copy; None if none needs it.
+
+    Without `roles` the operand is contiguous along the reduction and has to be turned round; with
+    them its rows may lie at a bad distance.
+    """
+    found = info.contraction if info.is_plain() else None
+    if found is None:
+        return None
+    if roles is not None:
+        return _clashing(info, roles)
+    for left, right in ((found.left, found.right), (found.right, found.left)):
+        made = _turned(info, found, left, right)
+        if made is not None:
+            return made
+    return None
+
+
+def _clashing(info: BlockInfo, roles: Roles) -> Operand | None:
+    right = roles.right
+    stride = right.stride(roles.reduction[-1].var)
+    if not isinstance(stride, IntImm) or not _is_matrix(right) or right.period(roles.column.var):
+        return None
+    distance = bytes_of(right.buffer.dtype, stride.value)
+    if distance < FAR and (distance < CLASH or distance % CLASH):
+        return None
+    place = _read_of(info, right)
+    return (place, roles.column) if place is not None and _rows(info, right) >= (
+        MIN_ROWS_TO_COPY
+    ) else None  # fmt: skip
+
+
+def _turned(
+    info: BlockInfo, found: Contraction, left: Access, right: Access
+) -> Operand | None:
+    if not _is_matrix(right):
+        return None
+    for i in info.spatial:
+        if i.extent == 1 or i.var in left.variables or i.var not in right.variables:
+            continue
+        place = _read_of(info, right)
+        if found.out.is_unit(i.var) and place is not None and _rows(info, right) >= MIN_ROWS:
+            return place, i
+    return None
+
+
+def _is_matrix(access: Access) -> bool:
+    return all(isinstance(i, (Var, IntImm)) for i in access.indices)
+
+
+def _rows(info: BlockInfo, right: Access) -> float:
+    rows = [r.extent for r in info.spatial if r.var not in right.variables]
+    return math.prod(math.inf if r is None else r for r in rows)
+
+
+def _read_of(info: BlockInfo, access: Access) -> int | None:
+    found = [k for k, r in enumerate(info.block.reads) if r.buffer is access.buffer]
+    return found[0] if len(found) == 1 else None
+
+
+def pack(sch: Schedule, info: BlockInfo, found: Operand, machine: MachineModel) -> BlockRV:
+    """Copies an operand so that the lanes of a vector are neighbours: `B[.., j, .., k]` becomes
+    `B[.., j // width, .., k, j % width]`. Returns the block that copies."""
+    place, axis = found
+    assert info.output is not None
+    buffer = info.block.reads[place].buffer
+    access = next(a for a in info.inputs if a.buffer is buffer)
+    where = access.indices.index(axis.var)
+    lanes = vector_lanes(machine, info.output.buffer.dtype, axis.extent)
+    width = 2 * lanes if axis.extent is None or axis.extent >= 2 * lanes else lanes
+
+    def layout(*i: Var) -> list[PrimExpr]:
+        return [*i[:where], i[where] // width, *i[where + 1 :], i[where] % width]
+
+    copy: BlockRV = sch.cache_read(info.block_rv, place, "global")
+    sch.transform_layout(copy, ("write", 0), layout, pad_value=0)
+    return copy
+
+
+def place_packing(sch: Schedule, copy: BlockRV, panels: list[LoopRV], lanes: int) -> None:
+    """Copies one panel at a time, in the innermost of the loops over panels, by vectors."""
+    if panels:
+        sch.compute_at(copy, panels[-1])
+    loops = sch.get_loops(copy)[len(panels) :]
+    written = sch.get(copy).body.indices[-1]
+    bindings = zip(sch.get(copy).iter_vars, iter_values(sch, copy), strict=True)
+    values = [v for axis, v in bindings if axis.var in variables(written)]
+    moving = {v for value in values for v in variables(value)}
+    lane = next((l for l in loops if sch.get(l).loop_var in moving), None)
+    if lane is None:
+        raise ScheduleError("the copied panel has no loop over its lanes")
+    rest = [l for l in loops if l is not lane]
+    if rest:
+        sch.reorder(*rest, lane)
+    vectorize_loop(sch, lane, lanes)

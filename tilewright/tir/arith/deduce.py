@@ -1,0 +1,130 @@
+"""What conditions say of one variable; what accesses touch; which expressions repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...ir.expr import PrimExpr, Range
+from ...ir.functor import post_order_visit
+from ...ir.node import Node
+from ..expr import EQ, GE, GT, LE, LT, BufferLoad, CmpExpr, Var
+from ..stmt import BufferStore, For
+from .analyzer import Analyzer
+from .canonical import INDEX_TYPES
+from .int_set import POS_INF, Ends, Evaluator, IntervalSet, IntSet, as_domain, as_set, union
+from .linear import linear_coefficients
+from .terms import Sum
+
+
+def nothing() -> IntervalSet:
+    """The empty set."""
+    return IntervalSet(POS_INF, POS_INF)
+
+
+def deduce_bound(
+    var: Var,
+    cond: PrimExpr,
+    hint_map: Mapping[Var, IntSet | Range],
+    relax_map: Mapping[Var, IntSet | Range],
+) -> IntervalSet:
+    """The values of `var` for which `cond` holds whatever the variables of `relax_map` are.
+
+    `hint_map` says where other variables lie. The empty set if `cond` is not linear in `var`.
+    """
+    if not isinstance(cond, CmpExpr) or cond.a.dtype not in INDEX_TYPES:
+        return nothing()
+    analyzer = Analyzer()
+    for other, where in hint_map.items():
+        found = where if isinstance(where, Range) else where.range()
+        if other is not var and found is not None:
+            analyzer.bind(other, found)
+    relaxed = Evaluator(analyzer, as_domain(analyzer, relax_map))
+    engine = analyzer.engine
+    a, b = engine.sum(cond.a), engine.sum(cond.b)
+    if isinstance(cond, EQ):
+        difference = engine.terms.sub(b, a)
+        ends = [_solved(analyzer, var, relaxed, difference.scaled(s)) for s in (1, -1)]
+        if None in ends:
+            return nothing()
+        low = next((e[0] for e in ends if e and e[0] is not None), None)
+        high = next((e[1] for e in ends if e and e[1] is not None), None)
+        if (
+            low is None
+            or high is None
+            or not engine.bounds.is_not_negative(engine.terms.sub(high, low))
+        ):
+            return nothing()
+        return as_set((low, high))
+    if not isinstance(cond, (LT, LE, GT, GE)):
+        return nothing()
+    solved = _solved(analyzer, var, relaxed, engine._slack(type(cond), a, b))
+    return nothing() if solved is None else as_set(solved)
+
+
+def _solved(analyzer: Analyzer, var: Var, relaxed: Evaluator, slack: Sum) -> Ends | None:
+    """Where `slack >= 0`, as the ends of `var`."""
+    least = relaxed.of(slack)[0]
+    if least is None:
+        return None
+    made = linear_coefficients(analyzer.engine.terms, least, [var])
+    if made is None:
+        return None
+    scale, rest = made[0][var], made[1]
+    if scale.terms or scale.const == 0:
+        return None
+    divide = analyzer.engine.divider.floordiv
+    if scale.const > 0:
+        return divide(rest, scale.const).scaled(-1), None
+    return None, divide(rest, -scale.const)
+
+
+def domain_touched(
+    stmt: Node, buffer: Any, consider_loads: bool = True, consider_stores: bool = True
+) -> list[Range]:
+    """The box around all that `stmt` touches of `buffer`; empty if it touches nothing."""
+    analyzer = Analyzer()
+    loops: dict[Var, Range] = {}
+    accesses: list[Sequence[PrimExpr]] = []
+
+    def look(node: Any) -> None:
+        if isinstance(node, For):
+            loops[node.loop_var] = Range(node.min, node.extent)
+        wanted = (isinstance(node, BufferLoad) and consider_loads) or (
+            isinstance(node, BufferStore) and consider_stores
+        )
+        if wanted and node.buffer is buffer:
+            accesses.append(node.indices)
+
+    post_order_visit(stmt, look)
+    for var, range_ in loops.items():
+        analyzer.bind(var, range_)
+    evaluator = Evaluator(analyzer, as_domain(analyzer, loops))
+    boxes: list[Range] = []
+    for axis in range(buffer.ndim if accesses else 0):
+        ends = (evaluator.of(analyzer.sum(indices[axis])) for indices in accesses)
+        found = as_set(union(analyzer, ends)).range()
+        if found is None:
+            found = Range.from_min_extent(0, buffer.shape[axis])
+        boxes.append(found)
+    return boxes
+
+
+def detect_common_subexpr(expr: PrimExpr, threshold: int) -> dict[PrimExpr, int]:
+    """The compound expressions that occur at least `threshold` times, and how often."""
+    engine = Analyzer().engine
+    seen: dict[Any, tuple[PrimExpr, int]] = {}
+
+    def count(node: Any) -> None:
+        if isinstance(node, PrimExpr) and getattr(node, "a", None) is not None:
+            key = engine.key(node)
+            first, times = seen.get(key, (node, 0))
+            seen[key] = (first, times + 1)
+        for name in type(node).walked:
+            value = getattr(node, name)
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, PrimExpr):
+                    count(part)
+
+    count(expr)
+    return {first: times for first, times in seen.values() if times >= threshold}

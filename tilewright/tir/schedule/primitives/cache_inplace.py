@@ -1,0 +1,44 @@
+"""The primitive `cache_inplace`."""
+
+from __future__ import annotations
+
+from ...buffer import Buffer
+from ...stmt import Stmt, stmt_seq
+from ..buffer_args import ReadBuffer
+from ..copies import after, box_under, copy_block, fresh_name, step_towards
+from ..instruction import Block, primitive
+from ..refusal import refuse
+from ..rewrite import replace_buffer, replace_statements, with_scope
+from ..state import ScheduleState
+
+
+@primitive
+def cache_inplace(
+    state: ScheduleState, block: Block, read_buffer_index: ReadBuffer, storage_scope: str
+) -> list[Block]:
+    """Lets a block that changes a buffer in place do so in memory of `storage_scope`.
+
+    B[i] = f(B[i])   ->   B_local[i] = B[i]; B_local[i] = f(B_local[i]); B[i] = B_local[i]
+
+    Returns the block that copies before and the one that copies after.
+    """
+    root = state.scope_root(block)
+    stmt, realize = block.block, block.realize
+    buffer: Buffer = stmt.reads[read_buffer_index].buffer
+    if realize is None or all(w.buffer is not buffer for w in stmt.writes):
+        refuse(f"the block does not write `{buffer.name}`, which it reads", block)
+    cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
+    space, box = box_under(state, root, buffer, [block], "reads")
+    name = fresh_name(state, block, cache.name)
+    before, first = copy_block(space, name, buffer, cache, box)
+    space, box = box_under(state, root, buffer, [block], "writes")
+    behind, last = copy_block(space, f"{name}_back", cache, buffer, box)
+    made, reuse = replace_buffer(stmt, {buffer: cache})
+    top = step_towards(root, block).node
+    body = after(root.block.body, top, behind)
+    body = replace_statements(body, {id(top): stmt_seq(before, top)}) or body
+    table: dict[int, Stmt | None] = {id(realize): realize.replace(block=made)}
+    body = replace_statements(body, table) or body
+    changed = root.block.replace(body=body, alloc_buffers=(*root.block.alloc_buffers, cache))
+    state.replace(root, changed, {**reuse, root.block: changed})
+    return [state.srefs[id(first)], state.srefs[id(last)]]

@@ -1,0 +1,131 @@
+"""Copies of the part of a buffer that one iteration of a loop touches."""
+
+from __future__ import annotations
+
+from ...ir.expr import IntImm, PrimExpr, Range
+from .. import op as T
+from ..buffer import Buffer
+from ..expr import BufferLoad, IterVar, IterVarType, Var
+from ..stmt import (
+    Block,
+    BlockRealize,
+    BufferRegion,
+    BufferStore,
+    For,
+    ForKind,
+    IfThenElse,
+    Stmt,
+    stmt_seq,
+)
+from .copies import box_under, fresh_name, redirect
+from .poly import constant, plus, variables_in
+from .refusal import refuse
+from .rewrite import replace_buffer, replace_statements, substitute, with_scope
+from .sref import StmtSRef
+from .state import ScheduleState
+
+
+def tile_copy(
+    state: ScheduleState, loop: StmtSRef, block: StmtSRef, side: str, place: int, scope: str
+) -> StmtSRef:
+    """Copies at the beginning ("read") or end ("write") of each iteration of `loop`, and lets the
+    block use the copy. Returns the block that copies."""
+    root = state.scope_root(block)
+    if not block.is_under(loop) or block.realize is None:
+        refuse("the loop is not around the block", loop, block)
+    buffer: Buffer = getattr(block.block, f"{side}s")[place].buffer
+    other = "writes" if side == "read" else "reads"
+    if any(r.buffer is buffer for r in getattr(block.block, other)):
+        refuse(f"the block both reads and writes `{buffer.name}`", block)
+    writers = state.get_block_scope(root).buffer_writers.get(buffer.data, [])
+    if side == "write" and len(writers) > 1:
+        refuse(f"`{buffer.name}` is written by more than one block", *writers)
+    users = [c for c in state.child_blocks(loop) if c is not block and _uses(c, buffer)]
+    if users:
+        refuse(f"another block under the loop uses `{buffer.name}` as well", users[0], block)
+    cache = with_scope(buffer, scope, f"{buffer.name}_{scope}")
+    ranges = _ranges(state, loop, block, buffer, side)
+    name = fresh_name(state, block, cache.name)
+    pair = (buffer, cache) if side == "read" else (cache, buffer)
+    copied = _with_axes(state, loop, _copy(name, *pair, ranges))
+    if side == "read":
+        made, reuse = redirect(block.block, buffer, cache)
+    else:
+        made, reuse = replace_buffer(block.block, {buffer: cache})
+    table: dict[int, Stmt | None] = {id(block.realize): block.realize.replace(block=made)}
+    body = replace_statements(loop.loop.body, table) or loop.loop.body
+    body = stmt_seq(copied, body) if side == "read" else stmt_seq(body, copied)
+    inner = replace_statements(root.block.body, {id(loop.stmt): loop.loop.replace(body=body)})
+    changed = root.block.replace(body=inner, alloc_buffers=(*root.block.alloc_buffers, cache))
+    state.replace(root, changed, {**reuse, root.block: changed})
+    return state.srefs[id(copied.block)]
+
+
+def _uses(block: StmtSRef, buffer: Buffer) -> bool:
+    return any(r.buffer is buffer for r in (*block.block.reads, *block.block.writes))
+
+
+def _ranges(
+    state: ScheduleState, loop: StmtSRef, block: StmtSRef, buffer: Buffer, side: str
+) -> list[Range]:
+    space, box = box_under(state, loop, buffer, [block], f"{side}s")
+    out = []
+    for k, size in enumerate(buffer.shape):
+        low, high = box[k] if box is not None else (None, None)
+        if low is None or high is None:
+            out.append(Range(IntImm(size.dtype, 0), size))
+            continue
+        extent = plus(plus(high, low, -1), constant(1))
+        out.append(Range(space.expr(low, size.dtype), space.expr(extent, size.dtype)))
+    return out
+
+
+def _with_axes(state: ScheduleState, loop: StmtSRef, copied: BlockRealize) -> BlockRealize:
+    """The block with an axis for each loop around it that it uses."""
+    used = set(variables_in(copied.block.reads))
+    path = [loop, *loop.ancestors()]
+    loops = [at.loop for at in reversed(path) if not at.is_block and at.loop.loop_var in used]
+    axes = [
+        IterVar(
+            Range(l.min, l.extent),
+            l.loop_var.copy_with_name(f"v{l.loop_var.name}"),
+            IterVarType.DataPar,
+        )
+        for l in loops
+    ]
+    env: dict[Var, PrimExpr] = {l.loop_var: a.var for l, a in zip(loops, axes, strict=True)}
+    block = copied.block
+    made = block.replace(
+        iter_vars=tuple(axes),
+        reads=tuple(substitute(r, env) for r in block.reads),
+        writes=tuple(substitute(w, env) for w in block.writes),
+        body=substitute(block.body, env),
+    )
+    return BlockRealize(tuple(l.loop_var for l in loops), copied.predicate, made)
+
+
+def _copy(name: str, source: Buffer, target: Buffer, ranges: list[Range]) -> BlockRealize:
+    """A block without axes that copies the ranges, as far as they are within the buffer."""
+    loops = [Var(f"ax{k}", r.extent.dtype) for k, r in enumerate(ranges)]
+    indices = tuple(T.add(r.min, v) for r, v in zip(ranges, loops, strict=True))
+    body: Stmt = BufferStore(target, BufferLoad(source, indices), indices)
+    inside: list[PrimExpr] = []
+    for index, r, size in zip(indices, ranges, source.shape, strict=True):
+        whole = T.simplified(T.less_equal(T.add(r.min, r.extent), size))
+        if not T.is_const_int(whole, 1) and r.extent is not size:
+            inside.append(T.less(index, size))
+        if not T.is_const_int(T.simplified(T.greater_equal(r.min, 0)), 1):
+            inside.append(T.greater_equal(index, 0))
+    if inside:
+        body = IfThenElse(T.all(*inside), body)
+    for var, r in zip(reversed(loops), reversed(ranges), strict=True):
+        body = For(var, IntImm(var.dtype, 0), r.extent, ForKind.SERIAL, body)
+    block = Block(
+        (),
+        (BufferRegion(source, tuple(ranges)),),
+        (BufferRegion(target, tuple(ranges)),),
+        name,
+        body,
+        annotations={"auto_copy": 1},
+    )
+    return BlockRealize((), T.const(1, "bool"), block)

@@ -1,0 +1,101 @@
+"""Passes of a few lines: attributes of functions, filters, marks that have served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...ir.expr import BaseFunc, GlobalVar
+from ...ir.functor import Rewriter, on
+from ...ir.module import IRModule
+from ...ir.transform import ModulePass, Pass, PassContext, PassInfo
+from ..expr import Call
+from ..function import PrimFunc
+from ..stmt import Block, Evaluate, Stmt
+from .base import factory, prim_func_pass
+from .simplify import NOTHING
+
+
+def Apply(ftransform: Callable[[PrimFunc], PrimFunc]) -> Pass:
+    """A pass that applies `ftransform` to every PrimFunc."""
+
+    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        return ftransform(func)
+
+    made: Pass = prim_func_pass(transform, opt_level=0, name="tir.Apply")
+    return made
+
+
+def Filter(fcond: Callable[[PrimFunc], bool]) -> Pass:
+    """A pass that keeps the PrimFuncs for which `fcond` holds."""
+
+    def transform(mod: IRModule, ctx: PassContext) -> IRModule:
+        kept: dict[GlobalVar, BaseFunc] = {}
+        for var, func in mod.items():
+            if not isinstance(func, PrimFunc) or fcond(func):
+                kept[var] = func
+        return mod.with_functions(kept)
+
+    return ModulePass(transform, PassInfo(0, "tir.Filter"))
+
+
+def BindTarget(target: Any) -> Pass:
+    """A pass that gives every PrimFunc the attribute `target`, unless it has one."""
+
+    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        if "target" in func.attrs:
+            return func
+        bound: PrimFunc = func.with_attr("target", target)
+        return bound
+
+    made: Pass = prim_func_pass(transform, opt_level=0, name="tir.BindTarget")
+    return made
+
+
+def AnnotateEntryFunc() -> Pass:
+    """A pass that marks the only PrimFunc of a module, or the one called `main`, as its entry."""
+
+    def transform(mod: IRModule, ctx: PassContext) -> IRModule:
+        kernels = [v for v, f in mod.items() if isinstance(f, PrimFunc)]
+        entry = [v for v in kernels if len(kernels) == 1 or v.name_hint == "main"]
+        functions: dict[GlobalVar, BaseFunc] = {}
+        for var, func in mod.items():
+            functions[var] = func.with_attr("tir.is_entry_func", True) if var in entry else func
+        return mod.with_functions(functions)
+
+    return ModulePass(transform, PassInfo(0, "tir.AnnotateEntryFunc"))
+
+
+class _RemoveAssume(Rewriter):
+    @on(Evaluate)
+    def evaluate(self, stmt: Evaluate) -> Stmt:
+        """assume(c) -> nothing"""
+        value = stmt.value
+        is_assume = isinstance(value, Call) and getattr(value.op, "name", "") == "tir.assume"
+        return NOTHING if is_assume else stmt
+
+
+@factory
+def RemoveAssume(func: PrimFunc) -> PrimFunc:
+    """assume(c); f   ->   f"""
+    return func.replace(body=_RemoveAssume().run(func.body))
+
+
+class _RemoveLayoutBlocks(Rewriter):
+    @on(Block)
+    def block(self, block: Block) -> Block:
+        """A block that only changes the layout of a weight does nothing when run."""
+        if block.annotations.get("meta_schedule.layout_rewrite_preproc"):
+            return block.replace(body=NOTHING, init=None)
+        return self.rewrite_children(block)
+
+
+def RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite: bool = False) -> Pass:
+    """A pass that empties the blocks that change the layout of weights ahead of time."""
+    del skip_tensor_rewrite
+
+    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        return func.replace(body=_RemoveLayoutBlocks().run(func.body))
+
+    made: Pass = prim_func_pass(transform, opt_level=0, name="tir.RemoveWeightLayoutRewriteBlock")
+    return made

@@ -1,0 +1,4 @@
+"""Operators of object detection."""
+
+from .boxes import *
+from .roi import *
