@@ -19,7 +19,7 @@ from tilewright.frontend.onnx import from_onnx
 from tilewright.support.errors import ArgumentError, ImportModelError
 from tilewright.support.knobs import CACHE
 
-from .models import convolution_model, image, reference, saved
+from .models import convolution_model, image, reference
 
 
 def machine(model: onnx.ModelProto, **options: Any) -> relax.VirtualMachine:

@@ -18,8 +18,13 @@ STATUSES = ("passed", "failed", "skipped")
 
 @click.command("onnx-tests")
 @click.option("--filter", "pattern", default="", metavar="REGEX", help="Only tests so named.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS),
-              help="Only tests of this kind (may be repeated).  [default: all but real]")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(KINDS),
+    help="Only tests of this kind (may be repeated).  [default: all but real]",
+)
 @click.option("--models", is_flag=True, help="Also the large models that are at hand.")
 @click.option("--jobs", "-j", default=0, help="Worker processes.  [default: one a core]")
 @click.option("--names", is_flag=True, help="List the tests that pass, one a line.")

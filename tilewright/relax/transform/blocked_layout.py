@@ -3,9 +3,9 @@
     y = conv2d(x, w)            NCHW, OIHW
 ->  y = conv2d(x', w')          NCHW16c, OIHW16i16o
 
-A convolution wants its channels in blocks of one vector. From it the layout spreads to what follows,
-elementwise operators, pooling, concatenation, and comes back where an operator needs the plain
-one. Channels that do not fill the last block are padded: weights and constants with zeros, so what
+A convolution wants its channels in blocks of one vector. From it the layout spreads to what
+follows, elementwise operators, pooling, concatenation, and comes back where an operator needs the
+plain one. Channels that do not fill the last block are padded: weights and constants with zeros, so what
 the padding holds reaches no result.
 """
 
@@ -175,10 +175,9 @@ def _conv2d(b: Blocker, call: Call) -> Blocked | None:
     data, weight = call.args
     attrs = call.attrs
     plain = attrs.data_layout == "NCHW" and attrs.kernel_layout == "OIHW"
+    plain = plain and attrs.out_layout in (None, "NCHW")
     channels = _channels(data)
-    if not plain or not isinstance(weight, Constant) or channels is None or attrs.out_layout not in (
-        None, "NCHW",
-    ):  # fmt: skip
+    if not plain or not isinstance(weight, Constant) or channels is None:
         return None
     lanes = b.lanes(weight.dtype)
     out, per_group = weight.array.shape[:2]
@@ -322,8 +321,12 @@ def _concat(b: Blocker, call: Call) -> Blocked | None:
     return Blocked(R.concat(values, 1), sum(sizes), first.block)
 
 
-RULES: dict[str, Rule] = {"relax.nn.conv2d": _conv2d, "relax.concat": _concat, "relax.mean": _spatial_mean,
-                          "relax.max": _spatial_mean}  # fmt: skip
+RULES: dict[str, Rule] = {
+    "relax.nn.conv2d": _conv2d,
+    "relax.concat": _concat,
+    "relax.mean": _spatial_mean,
+    "relax.max": _spatial_mean,
+}
 """What each operator makes of blocked arguments."""
 
 for _name in (
