@@ -13,6 +13,7 @@ from ...ir.expr import PrimExpr
 from ...support.dtypes import dtype_name
 from ...support.errors import ImportModelError, OpNotImplemented, TVMError, listing
 from ...support.span import Span
+from .check import check_node
 from .expand import function_body
 from .folding import folded_call
 from .node import ConstantNeeded, NodeContext
@@ -168,17 +169,26 @@ class GraphImporter:
         context = NodeContext(self, proto, opset)
         converter = find_converter(domain, proto.op_type, opset)
         try:
+            check_node(context)
             if converter is None:
                 self._expand(context)
-                return
-            result = converter(context)
-        except TVMError as error:
+            else:
+                self._outputs(context, converter(context))
+        except ImportModelError as error:
             if error.span is None:
                 raise type(error)(
                     error.message, context.span, note=error.note, hint=error.hint
                 ) from error
             raise
-        self._outputs(context, result)
+        except TVMError as error:
+            raise ImportModelError(
+                error.message, error.span or context.span, note=error.note, hint=error.hint
+            ) from error
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise context.error(
+                f"the node cannot be imported: {type(error).__name__}: {error}",
+                hint="its inputs or attributes may not fit its operator",
+            ) from error
 
     def _outputs(self, context: NodeContext, result: Any) -> None:
         values = list(result) if isinstance(result, (list, tuple)) else [result]
@@ -186,6 +196,11 @@ class GraphImporter:
         if isinstance(result, relax.Expr) and len([n for n in names if n]) > 1:
             values = self._split(context, result)
         for name, value in zip(names, values, strict=False):
+            if name and self._binds(name):
+                raise context.error(
+                    f"the name '{name}' is given a value twice",
+                    hint="the model is inconsistent: check it with onnx.checker",
+                )
             if name and value is not None:
                 self.bind(name, self._settled(context, value))
 

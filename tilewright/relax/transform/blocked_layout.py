@@ -155,8 +155,11 @@ class Blocker(PyExprMutator):
         if isinstance(expr, Constant):
             return Blocked(const(pack_channels(expr.array, block)), channels, block)
         plain = self.visit_expr(expr)
-        pad = 0.0 if channels % block else None
-        made = R.layout_transform(plain, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
+        source = plain
+        if channels < block:  # the map of `c` to `c % block` would give less than a block
+            source = self.builder_.emit(R.nn.pad(plain, [0, 0, 0, block - channels, 0, 0, 0, 0]))
+        pad = 0.0 if channels > block and channels % block else None
+        made = R.layout_transform(source, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
         held = Blocked(self.builder_.emit(made), channels, block)
         if isinstance(expr, Var):
             self.blocked[expr] = held

@@ -3,6 +3,7 @@
 from .activation import *
 from .attention import *
 from .convolution import *
+from .deformable import *
 from .normalization import *
 from .packed import *
 from .padding import *
