@@ -14,6 +14,7 @@ from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
+from llvmlite.binding.newpassmanagers import NewPassManager
 
 from tilewright.support.disk_cache import DiskCache, content_key
 from tilewright.support.errors import ArgumentError, InternalError
@@ -213,7 +214,12 @@ class _Optimized:
         options.loop_vectorization = options.slp_vectorization = False
         builder = llvm.create_pass_builder(self.target_machine, options)
         manager = builder.getModulePassManager()
-        _unlocked().run(manager, self.module, builder)
+        try:
+            _unlocked().run(manager, self.module, builder)
+        finally:
+            # Closing it would free nothing: llvmlite's class inherits an empty `_dispose` first.
+            NewPassManager._dispose(manager)
+            manager.detach()
 
 
 def _target_machine(machine: Machine) -> Any:
