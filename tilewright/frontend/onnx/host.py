@@ -10,7 +10,7 @@ import onnx
 from ...runtime import Tensor
 from ...runtime.ndarray import tensor
 from ...runtime.vm.text import decode, encode, is_text
-from .narrow import STORAGE, stored
+from .narrow import STORAGE, restored, stored
 
 
 def from_host(value: Any) -> Any:
@@ -41,7 +41,7 @@ def declared(value: Any, code: int) -> Any:
     if not isinstance(value, np.ndarray) or not code or code == onnx.TensorProto.STRING:
         return value
     wanted = onnx.helper.tensor_dtype_to_np_dtype(code)
-    return value.astype(wanted) if wanted.name in STORAGE else value
+    return restored(value, wanted) if wanted.name in STORAGE else value
 
 
 def shapes_of(value: Any) -> Any:

@@ -12,6 +12,7 @@ from ....relax import op as R
 from ....support.dtypes import dtype_of
 from ....tir import op as tir_op
 from ..align import aligned
+from ..narrow import EXPONENT, powers_of_two
 from ..node import NodeContext, Result
 from ..registry import onnx_op
 from ..values import Known, element_dtype, is_symbolic, settle
@@ -308,6 +309,8 @@ def convert_to(n: NodeContext, dtype: str, saturate: bool = True) -> Result:
     """The first input in `dtype`; known integers are followed."""
     if dtype == "object" or n.is_text(0):
         return cast_text(n, dtype)
+    if n.element(0) == EXPONENT and dtype != EXPONENT:
+        return n.converted(powers_of_two(n, n[0]), dtype, saturate)
     known = n.known(0)
     if known is not None and n.importer.is_small(known):
         if is_symbolic(known):
