@@ -5,8 +5,8 @@
 
 A convolution wants its channels in blocks of one vector. From it the layout spreads to what
 follows, elementwise operators, pooling, concatenation, and comes back where an operator needs the
-plain one. Channels that do not fill the last block are padded: weights and constants with zeros, so what
-the padding holds reaches no result.
+plain one. Channels that do not fill the last block are padded: weights and constants with zeros, so
+what the padding holds reaches no result.
 """
 
 from __future__ import annotations
