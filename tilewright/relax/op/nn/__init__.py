@@ -7,3 +7,4 @@ from .normalization import *
 from .packed import *
 from .padding import *
 from .pooling import *
+from .winograd import *
