@@ -11,7 +11,7 @@ import numpy as np
 
 from ..script.parser import CLASSES, Decorator, Parser, definition, parses
 from ..support.dtypes import dtype_of
-from .expr import GlobalVar, as_scalar
+from .expr import OPERATORS, GlobalVar, as_scalar
 from .expr import Range as RangeNode
 from .module import IRModule
 from .op import Op as Op
@@ -61,8 +61,14 @@ def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModul
             if d.dialect in DECLARERS:
                 DECLARERS[d.dialect](parser, f, d, variables[f.name])
         for f, d in order:
-            made.functions[variables[f.name]] = d.parse(parser, f, variables[f.name])
+            _finish(made, variables[f.name], d.parse(parser, f, variables[f.name]))
     return made
+
+
+def _finish(module: IRModule, variable: GlobalVar, function: Any) -> None:
+    module.functions[variable] = function
+    if "struct_info" in OPERATORS:
+        variable._struct_info = function.struct_info
 
 
 CLASSES["ir"] = _module
@@ -94,15 +100,17 @@ def module_global_infos(infos: dict[str, Any]) -> Any:
     return lambda module: module.global_infos.update({k: tuple(v) for k, v in infos.items()})
 
 
-class Range(RangeNode):
-    """Only a namespace: see `__new__`."""
+def Range(begin: Any, end: Any = None) -> RangeNode:
+    """The integers from `begin` to `end`, or the first `begin`."""
+    if end is None:
+        return RangeNode(0, begin)  # type: ignore[arg-type]
+    low, high = as_scalar(begin), as_scalar(end)
+    return RangeNode(low, high - low)
 
-    def __new__(cls, begin: Any, end: Any = None) -> Any:
-        """The integers from `begin` to `end`, or the first `begin`."""
-        if end is None:
-            return RangeNode(0, begin)  # type: ignore[arg-type]
-        low, high = as_scalar(begin), as_scalar(end)
-        return RangeNode(low, high - low)
+
+def range_of(begin: Any, extent: Any) -> RangeNode:
+    """The range of `extent` integers from `begin`, just as written."""
+    return RangeNode(as_scalar(begin), as_scalar(extent))
 
 
 def metadata(tables: dict[str, list[str]]) -> dict[str, list[np.ndarray[Any, Any]]]:

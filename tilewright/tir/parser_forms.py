@@ -154,6 +154,8 @@ class LoopForm(Form):
 
 def loop_domain(start: Any, stop: Any) -> tuple[PrimExpr, PrimExpr]:
     """Minimum and extent of `range(start, stop)`, or of `range(start)`."""
+    if isinstance(start, Range):
+        return start.min, start.extent
     if stop is None:
         extent = as_scalar(start)
         return IntImm(extent.dtype, 0), extent
