@@ -68,7 +68,7 @@ def _script(made: CompiledExecutable, name: str) -> str:
     if mod is None or name not in mod:
         names = mod.names() if mod is not None else []
         raise ArgumentError(f"there is no kernel {name!r}", note=", ".join(names))
-    return str(mod[name].script())
+    return str(mod[name].with_attr("global_symbol", name).script())
 
 
 def _show(rows: list[dict[str, Any]], total: float) -> None:

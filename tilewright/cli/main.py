@@ -49,10 +49,11 @@ class Group(click.Group):
         """Runs the command; an error of ours is shown without a traceback."""
         try:
             return super().invoke(ctx)
-        except TVMError as error:
+        except (TVMError, MemoryError) as error:
             if ctx.params.get("traceback"):
                 raise
-            click.echo(f"error: {error}", err=True)
+            reason = f"out of memory: {error}" if isinstance(error, MemoryError) else error
+            click.echo(f"error: {reason}", err=True)
             ctx.exit(1)
 
 

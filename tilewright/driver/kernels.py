@@ -9,6 +9,7 @@ from .. import dlight
 from ..codegen.llvm.codegen import emit_module
 from ..codegen.llvm.compile import Machine, compile_modules, host_machine
 from ..codegen.llvm.modules import call_groups
+from ..codegen.llvm.processors import check_processor
 from ..ir.module import IRModule
 from ..ir.transform import Pass
 from ..support.progress import stage
@@ -21,9 +22,11 @@ TirPipeline = Callable[[IRModule], IRModule] | Pass | str
 
 
 def machine_of(target: Target) -> Machine:
-    """What LLVM is to generate code for."""
+    """What LLVM is to generate code for. Raises `ArgumentError` if it knows no such processor."""
     model = MachineModel.of(target)
-    return Machine(model.triple or host_machine().triple, model.cpu, model.llvm_features)
+    made = Machine(model.triple or host_machine().triple, model.cpu, model.llvm_features)
+    check_processor(made.triple, made.cpu, made.features)
+    return made
 
 
 def scheduled(mod: IRModule, target: Target) -> IRModule:

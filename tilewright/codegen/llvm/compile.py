@@ -19,8 +19,6 @@ from llvmlite.binding.newpassmanagers import NewPassManager
 from tilewright.support.disk_cache import DiskCache, content_key
 from tilewright.support.errors import ArgumentError, InternalError
 
-from .processors import check_processor
-
 OBJECTS = DiskCache("objects")
 _FORMAT = "1"  # raise it when the same text must compile to something else
 
@@ -229,7 +227,6 @@ def _target_machine(machine: Machine) -> Any:
         target = llvm.Target.from_triple(machine.triple)
     except RuntimeError as error:
         raise ArgumentError(f"LLVM does not know the target {machine.triple!r}: {error}") from None
-    check_processor(machine.triple, machine.cpu)
     return target.create_target_machine(
         cpu=machine.cpu,
         features=machine.features,
