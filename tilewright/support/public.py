@@ -31,6 +31,9 @@ MODULES = {
     "nd": "runtime.ndarray",
     "relax.frontend": "frontend",
     "relax.vm": "runtime.vm",
+    "script.ir": "ir.script",
+    "script.relax": "relax.script",
+    "script.tir": "tir.script",
     "transform": "ir.transform",
 }
 """Public module -> the module it is, both below `tilewright`."""
@@ -63,6 +66,7 @@ NAMES = {
     "relax.VMInstrumentReturnKind": "runtime.vm:VMInstrumentReturnKind",
     "relax.VirtualMachine": "runtime.vm:VirtualMachine",
     "relax.build": "driver:build_relax",
+    "script.from_source": "script.parser:from_source",
     "tir.BlockScope": "tir.schedule:BlockScope",
     "tir.IndexMap": "tir.index_map:IndexMap",
     "tir.Schedule": "tir.schedule:Schedule",
@@ -81,6 +85,9 @@ PACKAGES = (
     *("runtime", "script", "support", "target", "te", "testing", "tir", "topi"),
 )
 """Packages whose public path is their own."""
+
+LOADERS = {"tar": "codegen.llvm.link", "tw": "codegen.llvm.link"}
+"""Suffix of a module's file -> the module below `tilewright` that registers its loader."""
 
 
 def real_name(fullname: str) -> str | None:
