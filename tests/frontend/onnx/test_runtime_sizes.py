@@ -43,9 +43,7 @@ def test_reshape() -> None:
 
 
 def test_slice() -> None:
-    rep = prepared(
-        "Slice", {"x": ("float32", ["n", 5]), "b": ("int64", [2]), "e": ("int64", [2])}
-    )
+    rep = prepared("Slice", {"x": ("float32", ["n", 5]), "b": ("int64", [2]), "e": ("int64", [2])})
     x = np.arange(20, dtype="float32").reshape(4, 5)
     for begin, end in (((1, 0), (3, 5)), ((-3, -2), (100, -1)), ((4, 0), (2, 5))):
         expected = x[begin[0] : end[0], begin[1] : end[1]]
