@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..frontend.onnx.coverage import document
 from ..frontend.onnx.conformance import KINDS, Outcome, collect, counts, run_all
+from ..frontend.onnx.coverage import document
 
 STATUSES = ("passed", "failed", "skipped")
 

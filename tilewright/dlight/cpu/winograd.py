@@ -2,15 +2,22 @@
 
     parallel block of tile rows:
         for input channel block: pad; V = B^T d B          # by tiles, vectors over channels
-        for tile of output channels:
+        for group of output channels:
             for point, register tile of tiles: M = V * U   # sums over input channels
             for tile: out = epilogue(A^T M A)
 
-With fewer blocks than cores, V is made first and the tiles of output channels run in parallel.
+Where the weights U are too large to be read for every few rows, the blocks are larger and go point by
+point: then V and M leave the cache, but U is read once.
+
+        for point, group of output channels, register tile of tiles: M = V * U
+        for group of output channels, tile: out = epilogue(A^T M A)
+
+With fewer blocks than cores, what is inside of a block runs in parallel.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ...target.machine import MachineModel
@@ -20,7 +27,17 @@ from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo
 from ..base import ScheduleRule
 from .stages import block_infos, extent_of, inline_injective, vectorize_loop
-from .tiling import RegisterTile, bytes_of, reduction_unroll, register_tile, worth_parallel
+from .tiling import (
+    RegisterTile,
+    bytes_of,
+    reduction_unroll,
+    register_tile,
+    tile_cycles,
+    worth_parallel,
+)
+
+STREAM = 8
+"""Bytes in a cycle from beyond the second cache."""
 
 PRODUCT = "winograd_product"
 STAGES = (
@@ -41,9 +58,11 @@ class Winograd(ScheduleRule):
         stages = _stages(sch)
         if stages is None:
             return None
+        sizes = sizes_of(BlockInfo(sch, stages.product))
+        if sizes is None:
+            return None
         machine = MachineModel.of(target)
-        plan = plan_of(machine, BlockInfo(sch, stages.product))
-        return None if plan is None else _scheduled(sch, stages, plan, machine)
+        return _scheduled(sch, stages, plan_of(machine, sizes), machine)
 
 
 @dataclass(frozen=True)
@@ -72,31 +91,83 @@ def _stages(sch: Schedule) -> Stages | None:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """The extents of the products: output blocks of `lanes` channels, points in each direction,
+    tile rows and columns, input channels. `batch` is None if it is not known."""
+
+    batch: int | None
+    blocks: int
+    side: int
+    rows: int
+    columns: int
+    lanes: int
+    channels: int
+    dtype: str
+
+    def bytes_of(self, each: int, channels: int) -> int:
+        """The memory of all points of `each` x `channels` numbers."""
+        return bytes_of(self.dtype, self.side**2 * each * channels)
+
+
+@dataclass(frozen=True)
 class WinogradPlan:
-    """`tile` outputs in each direction; `rows` tile rows in a block, of `blocks` in all."""
+    """`rows` tile rows in each of `blocks` blocks, the images counted; `by_point`: whether the
+    product goes through all channels for a point, or through all points for a group of channels."""
 
     tile: int
     rows: int
     blocks: int
+    by_point: bool
     registers: RegisterTile
-    work: int
+    cycles: float
 
 
-def plan_of(machine: MachineModel, product: BlockInfo) -> WinogradPlan | None:
-    """Sizes from the extents of the products; None if height or width is not known."""
-    batch, columns, side, _, rows, width, lanes, inputs, inner = (i.extent for i in product.iters)
-    if None in (columns, side, rows, width, lanes, inputs, inner):
+def sizes_of(product: BlockInfo) -> Sizes | None:
+    """The extents; None if height or width is not known."""
+    batch, blocks, side, _, rows, columns, lanes, outer, inner = (i.extent for i in product.iters)
+    known = [n for n in (blocks, side, rows, columns, lanes, outer, inner) if n]
+    if len(known) != 7 or batch == 0 or product.output is None:
         return None
-    assert columns and side and rows and width and lanes and inputs and inner
-    assert product.output is not None
-    row_bytes = bytes_of(product.output.buffer.dtype, side * side * width * inputs * inner)
-    blocks = -(-rows // max(1, min(rows, machine.l2.size // 2 // max(1, row_bytes))))
-    if (batch or 1) * blocks < machine.cores and columns < machine.cores:
-        blocks = min(rows, machine.cores)
-    each = -(-rows // blocks)
-    registers = register_tile(machine, lanes, [each, width], columns, whole=True)
-    work = product.work() or side * side * columns * rows * width * lanes * inputs * inner
-    return WinogradPlan(side - 2, each, (batch or machine.cores) * blocks, registers, work)
+    blocks, side, rows, columns, lanes, outer, inner = known
+    dtype = product.output.buffer.dtype
+    return Sizes(batch, blocks, side, rows, columns, lanes, outer * inner, dtype)
+
+
+def plan_of(machine: MachineModel, sizes: Sizes) -> WinogradPlan:
+    """The plan of the fewest cycles among those whose blocks are of equal size."""
+    each = [n for n in range(1, sizes.rows + 1) if sizes.rows % n == 0]
+    plans = [_plan(machine, sizes, rows, way) for rows in each for way in (False, True)]
+    return min(plans, key=lambda plan: plan.cycles)
+
+
+def _plan(machine: MachineModel, sizes: Sizes, rows: int, by_point: bool) -> WinogradPlan:
+    blocks = (sizes.batch or machine.cores) * (sizes.rows // rows)
+    extents = [rows, sizes.columns]
+    tile = register_tile(machine, sizes.lanes, extents, sizes.blocks, whole=True)
+    steps = tile_cycles(machine, extents, sizes.blocks, tile.rows, tile.vectors)
+    moved = _traffic(machine, sizes, rows, by_point, tile.vectors)
+    cycles = blocks * (steps * sizes.side**2 * sizes.channels + moved / STREAM)
+    idle = math.ceil(blocks / machine.cores) * machine.cores / blocks
+    each = cycles * (idle if blocks >= machine.cores else 1)
+    return WinogradPlan(sizes.side - 2, rows, blocks, by_point, tile, each)
+
+
+def _traffic(
+    machine: MachineModel, sizes: Sizes, rows: int, by_point: bool, vectors: int
+) -> float:
+    """The bytes that one block moves from and to what is beyond the second cache."""
+    tiles, out = rows * sizes.columns, sizes.blocks * sizes.lanes
+    weights = sizes.bytes_of(sizes.channels, out)
+    data = sizes.bytes_of(tiles, sizes.channels)
+    group = vectors * sizes.lanes
+    room = machine.l2.size * 3 // 4
+    if by_point:
+        held = data + sizes.bytes_of(tiles, out)
+        return weights + (0 if held <= room else 2 * held)
+    held = data + sizes.bytes_of(tiles, group)
+    if held + weights <= machine.l2.size:
+        return weights * rows / sizes.rows
+    return weights + (0 if held <= room else data * (out // group + 1))
 
 
 def _scheduled(
@@ -104,22 +175,25 @@ def _scheduled(
 ) -> Schedule:
     batch, channels, height, width, lanes = sch.get_loops(stages.last)
     dtype = BlockInfo(sch, stages.product).block.writes[0].buffer.dtype
-    many = plan.blocks >= machine.cores
     block, row, y = sch.split(height, [None, plan.rows, plan.tile])
     column, x = sch.split(width, [None, plan.tile])
     group, vector = sch.split(channels, [None, plan.registers.vectors])
     sch.reorder(batch, block, group, row, column, vector, y, x, lanes)
     _write_tiles(sch, stages, vector)
-    reduction = _multiply(sch, stages.product, group, plan.registers)
-    _read_tiles(sch, stages, block)
+    product = _multiply(sch, stages.product, block if plan.by_point else group, plan)
+    transform = _read_tiles(sch, stages, block)
     for loop in (y, x):
         sch.unroll(loop)
     sch.vectorize(lanes)
-    if worth_parallel(machine, dtype, plan.work):
-        outer = sch.fuse(batch, block) if many else group
-        if extent_of(sch, outer) != 1:
-            sch.parallel(outer)
-    sch.decompose_reduction(stages.product, reduction)
+    if worth_parallel(machine, dtype, int(plan.cycles * machine.lanes(dtype))):
+        if plan.blocks >= machine.cores:
+            parallel = [sch.fuse(batch, block)]
+        else:
+            parallel = [transform, group, *([product.points] if plan.by_point else [])]
+        for loop in parallel:
+            if extent_of(sch, loop) != 1:
+                sch.parallel(loop)
+    sch.decompose_reduction(stages.product, product.reduction)
     return sch
 
 
@@ -131,8 +205,8 @@ def _write_tiles(sch: Schedule, stages: Stages, at: LoopRV) -> None:
         _unroll(sch, stage, at)
 
 
-def _read_tiles(sch: Schedule, stages: Stages, at: LoopRV) -> None:
-    """All tiles of the block, a block of channels after the other."""
+def _read_tiles(sch: Schedule, stages: Stages, at: LoopRV) -> LoopRV:
+    """All tiles of the block, a block of channels after the other. Returns the loop over those."""
     sch.compute_at(stages.input, at, preserve_unit_loops=True)
     info = BlockInfo(sch, stages.input)
     _, y, x, channel, row, column, lane = info.loops[-7:]
@@ -146,28 +220,37 @@ def _read_tiles(sch: Schedule, stages: Stages, at: LoopRV) -> None:
     if stages.pad is not None:
         sch.compute_at(stages.pad, channel)
         vectorize_loop(sch, sch.get_loops(stages.pad)[-1], extent_of(sch, lane) or 1)
+    return channel
 
 
-def _multiply(sch: Schedule, product: BlockRV, at: LoopRV, tile: RegisterTile) -> LoopRV:
-    """The products of one tile of output channels, a register tile after the other. Returns the
-    outermost loop of the sums."""
+@dataclass(frozen=True)
+class Product:
+    """The loop over points, outermost in the product, and the outermost one of the sums."""
+
+    points: LoopRV
+    reduction: LoopRV
+
+
+def _multiply(sch: Schedule, product: BlockRV, at: LoopRV, plan: WinogradPlan) -> Product:
+    """The products, a register tile after the other."""
+    tile = plan.registers
     sch.compute_at(product, at, preserve_unit_loops=True)
-    loops = BlockInfo(sch, product).loops[-9:]
-    _, vectors, y, x, row, column, lane, outer, inner = loops
+    _, blocks, y, x, row, column, lane, outer, inner = BlockInfo(sch, product).loops[-9:]
+    group, vectors = sch.split(blocks, [None, tile.vectors])
     rows, row_inner = sch.split(row, [None, tile.rows[0]])
     columns, column_inner = sch.split(column, [None, tile.rows[1]])
-    factor = reduction_unroll(tile, extent_of(sch, inner))
-    steps, unrolled = sch.split(inner, [None, factor])
+    steps, unrolled = sch.split(inner, [None, reduction_unroll(tile, extent_of(sch, inner))])
     sch.reorder(
-        y, x, rows, columns, outer, steps, unrolled, row_inner, column_inner, vectors, lane
+        y, x, group, rows, columns, outer, steps, unrolled, row_inner, column_inner, vectors, lane
     )
+    points = sch.fuse(y, x)
     kept = sch.cache_write(product, 0, "local")
     sch.reverse_compute_at(kept, columns)
     _unroll(sch, kept, columns)
     for loop in (unrolled, row_inner, column_inner, vectors):
         sch.unroll(loop)
     sch.vectorize(lane)
-    return outer
+    return Product(points, outer)
 
 
 def _unroll(sch: Schedule, block: BlockRV, under: LoopRV) -> None:

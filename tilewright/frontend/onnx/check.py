@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx
 
@@ -10,8 +10,6 @@ from ...support.errors import listing
 
 if TYPE_CHECKING:
     from .node import NodeContext
-
-Schema = onnx.defs.OpSchema
 
 
 def check_node(context: NodeContext) -> None:
@@ -23,7 +21,7 @@ def check_node(context: NodeContext) -> None:
     _check_attributes(context, schema)
 
 
-def _schema(context: NodeContext) -> Schema | None:
+def _schema(context: NodeContext) -> Any:
     domain = "" if context.proto.domain == "ai.onnx" else context.proto.domain
     try:
         return onnx.defs.get_schema(context.op_type, context.opset, domain)
@@ -31,7 +29,7 @@ def _schema(context: NodeContext) -> Schema | None:
         return None
 
 
-def _check_counts(context: NodeContext, schema: Schema) -> None:
+def _check_counts(context: NodeContext, schema: Any) -> None:
     proto = context.proto
     for what, have, least, most in (
         ("inputs", len(proto.input), schema.min_input, schema.max_input),
@@ -42,7 +40,7 @@ def _check_counts(context: NodeContext, schema: Schema) -> None:
             raise context.error(f"{context.op_type} takes {wanted} {what}, found {have}")
 
 
-def _check_attributes(context: NodeContext, schema: Schema) -> None:
+def _check_attributes(context: NodeContext, schema: Any) -> None:
     known = schema.attributes
     for attribute in context.proto.attribute:
         declared = known.get(attribute.name)
@@ -54,8 +52,7 @@ def _check_attributes(context: NodeContext, schema: Schema) -> None:
         if attribute.type and int(attribute.type) != declared.type.value:
             found = onnx.AttributeProto.AttributeType.Name(attribute.type)
             raise context.error(
-                f"attribute '{attribute.name}' must be of type {declared.type.name}, "
-                f"found {found}"
+                f"attribute '{attribute.name}' must be of type {declared.type.name}, found {found}"
             )
     given = {attribute.name for attribute in context.proto.attribute}
     missing = [name for name, a in known.items() if a.required and name not in given]

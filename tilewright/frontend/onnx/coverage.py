@@ -28,8 +28,8 @@ is ONNX's own interface to run them. This file is written by
 - `If`, `Loop` and `Scan` are followed while importing: the condition and the number of rounds must
   be known then. Some inputs (`axes`, `k`, `pads`...) must be known too. `Backend` compiles such a
   model for the values that it is given, once for each set of them.
-- `NonZero`, `Unique`, `Compress` and `NonMaxSuppression`, strings and random numbers are computed by
-  packed functions of the Python runtime.
+- `NonZero`, `Unique`, `Compress` and `NonMaxSuppression`, strings and random numbers are computed
+  by packed functions of the Python runtime.
 - int4, uint4, int2 and uint2 are kept in whole bytes, float4 and float6 as float8_e4m3fn.
 """
 
@@ -40,9 +40,9 @@ def supported(domain: str = "") -> dict[str, str]:
     assert ops.LOADED
     found = {name: "converter" for where, name in CONVERTERS if where == domain}
     for schema in onnx.defs.get_all_schemas():
-        if schema.domain == domain and schema.name not in found:
-            if schema.has_function or schema.has_context_dependent_function:
-                found[schema.name] = "definition"
+        defined = schema.has_function or schema.has_context_dependent_function
+        if schema.domain == domain and schema.name not in found and defined:
+            found[schema.name] = "definition"
     return dict(sorted(found.items()))
 
 

@@ -16,10 +16,20 @@ from ...support.span import Span
 from .check import check_node
 from .expand import function_body
 from .folding import folded_call
+from .narrow import stored
 from .node import ConstantNeeded, NodeContext
 from .registry import find_converter
-from .narrow import stored
-from .values import LIMIT, Absent, Items, Known, is_symbolic, is_text, settle, text_constant
+from .values import (
+    LIMIT,
+    Absent,
+    Items,
+    Known,
+    is_symbolic,
+    is_text,
+    settle,
+    shape_expr,
+    text_constant,
+)
 
 Value: TypeAlias = "relax.Expr | Known | Items | Absent"
 """What an ONNX name stands for."""
@@ -114,7 +124,7 @@ class GraphImporter:
         if isinstance(value, np.ndarray):
             return text_constant(value) if is_text(value) else self.materialize(value)
         if isinstance(value, Items):
-            return relax.Tuple([self.as_expr(item) for item in value.items])
+            return relax.Tuple(tuple(self.as_expr(item) for item in value.items))
         if isinstance(value, Absent):
             return self.emit(relax.op.null_value())
         return value
@@ -123,7 +133,7 @@ class GraphImporter:
         """A known tensor as an expression: a constant, or computed from the dimensions."""
         if not is_symbolic(known):
             return relax.const(settle(known), dtype_name(settle(known).dtype))
-        flat = relax.ShapeExpr(list(known.reshape(-1)))
+        flat = shape_expr(list(known.reshape(-1)))
         tensor = self.emit(relax.op.shape_to_tensor(flat))
         if known.ndim == 1:
             return tensor
@@ -240,15 +250,12 @@ class GraphImporter:
     def subgraph(self, graph: onnx.GraphProto, inputs: Sequence[Value]) -> list[Any]:
         """Imports a subgraph inline, on these inputs; gives its outputs."""
         inner = GraphImporter(self.bb, self.opsets, self)
-        for name, value in inner.initializers(graph, "").items():
-            inner.bind(name, value)
+        for name, constant in inner.initializers(graph, "").items():
+            inner.bind(name, constant)
         for proto, value in zip(graph.input, inputs, strict=False):
             inner.bind(proto.name, value)
         inner.nodes(graph.node)
-        out = []
-        for proto in graph.output:
-            out.append(inner.value(proto.name))
-        return out
+        return [inner.value(proto.name) for proto in graph.output]
 
     def is_small(self, value: Known) -> bool:
         """Whether a tensor is small enough to be followed while importing."""

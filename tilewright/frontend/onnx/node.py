@@ -244,7 +244,7 @@ class NodeContext:
             name = f"{self.op_type.lower()}_{len(self.importer.dims)}"
             self.importer.dims[f"{self.proto.output[0]}/{name}"] = SizeVar(name, "int64")
             made.append(self.importer.dims[f"{self.proto.output[0]}/{name}"])
-        self.bb.match_cast(shape, relax.ShapeStructInfo(made))
+        self.bb.match_cast(shape, relax.ShapeStructInfo(tuple(made)))
         return made
 
     def vector(self, index: int) -> relax.Expr:

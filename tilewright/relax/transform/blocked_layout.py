@@ -1,7 +1,7 @@
 """BlockChannels: images in blocked layouts from end to end, weights packed ahead.
 
     y = conv2d(x, w)            NCHW, OIHW
-->  y = conv2d(x', w')          NCHW16c, OIHW16i16o
+->  y = conv2d(x', w')          NCHW16c, OIHW16i16o    (or conv2d_winograd where that is faster)
 
 A convolution wants its channels in blocks of one vector. From it the layout spreads to what
 follows, elementwise operators, pooling, concatenation, and comes back where an operator needs the
@@ -29,6 +29,7 @@ from ..expr import Call, Constant, DataflowBlock, DataflowVar, Tuple, Var, VarBi
 from ..expr_functor import PyExprMutator
 from ..struct_info import TensorStructInfo
 from ._pass import module_level
+from .winograd_choice import Window, best_tile
 
 Rule = Callable[["Blocker", Call], "Blocked | None"]
 
@@ -84,9 +85,12 @@ def _channels(expr: Expr) -> int | None:
 class Blocker(PyExprMutator):
     """Rewrites functions; `blocked` holds the blocked form of variables that have one."""
 
-    def __init__(self, mod: Any, lanes: Callable[[str], int]) -> None:
+    def __init__(
+        self, mod: Any, lanes: Callable[[str], int], machine: MachineModel | None = None
+    ) -> None:
         super().__init__(mod)
         self.lanes = lanes
+        self.machine = machine
         self.blocked: dict[Var, Blocked] = {}
         self.inside = False
 
@@ -206,10 +210,36 @@ def _dense_conv(b: Blocker, call: Call, channels: int, out: int, lanes: int) -> 
     data = b.as_blocked(call.args[0], inner)
     if data is None:
         return None
+    tile = _winograd_tile(b, call, channels, out)
+    if tile is not None:
+        turned = const(R.nn.pack_winograd(weight.array, tile, inner, lanes))
+        made = R.nn.conv2d_winograd(data.value, turned, call.attrs.padding)
+        return Blocked(made, out, lanes)
     packed = const(pack_weight(weight.array, inner, lanes))
     return Blocked(
         _conv(call, data.value, packed, f"NCHW{inner}c", f"OIHW{inner}i{lanes}o", lanes), out, lanes
     )
+
+
+def _winograd_tile(b: Blocker, call: Call, channels: int, out: int) -> int | None:
+    """The tiles by which to convolve; None where the direct way is better or the only one."""
+    attrs, weight, dims = call.attrs, call.args[1], _dims(call)
+    assert isinstance(weight, Constant)
+    usual = (_all_ones(attrs.strides), _all_ones(attrs.dilation), int(attrs.groups) == 1)
+    if b.machine is None or not all(usual) or weight.array.shape[2:] != (3, 3) or dims is None:
+        return None
+    batch, _, height, width = dims
+    if not isinstance(height, IntImm) or not isinstance(width, IntImm):
+        return None
+    if attrs.out_dtype not in (None, "", weight.dtype):
+        return None
+    images = batch.value if isinstance(batch, IntImm) else 1
+    window = Window(images, channels, out, height.value, width.value)
+    return best_tile(b.machine, window, weight.dtype)
+
+
+def _all_ones(value: Any) -> bool:
+    return all(int(v) == 1 for v in (value if isinstance(value, (list, tuple)) else [value]))
 
 
 def _conv(call: Call, data: Expr, weight: Expr, layout: str, kernel: str, lanes: int) -> Expr:
@@ -357,6 +387,6 @@ def BlockChannels(lanes: int | None = None) -> Pass:
         if lanes is not None:
             return Blocker(mod, lambda dtype: lanes).transform()
         machine = MachineModel.of(target)  # type: ignore[arg-type]
-        return Blocker(mod, machine.lanes).transform()
+        return Blocker(mod, machine.lanes, machine).transform()
 
     return module_level("BlockChannels", transform)

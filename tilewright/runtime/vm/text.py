@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from tilewright.ffi import Shape
 from ..ndarray import Tensor, tensor
 from .builtins import builtin
 
-Array = np.ndarray[Any, Any]
+Array: TypeAlias = Any
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -141,7 +142,7 @@ def ngrams(options: dict[str, Any], x: Array) -> Array:
     rows = x.reshape(1, -1) if x.ndim < 2 else x
     counts, bounds = options["counts"], [*options["starts"], len(options["pool"])]
     table: dict[tuple[Any, ...], int] = {}
-    for size, (begin, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True), 1):
+    for size, (begin, end) in enumerate(pairwise(bounds), 1):
         for start in range(begin, end, size):
             table[tuple(options["pool"][start : start + size])] = counts[len(table)]
     out = np.zeros((len(rows), max(counts) + 1), "float32")

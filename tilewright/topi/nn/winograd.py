@@ -53,15 +53,17 @@ def winograd_matrices(tile: int) -> tuple[Matrix, Matrix, Matrix]:
 
 
 def winograd_weight(weight: Matrix, tile: int) -> Matrix:
-    """OIHW (3 x 3) transformed to O, I, tile + 2, tile + 2, computed in float64."""
+    """OIHW (3 x 3) transformed to (tile + 2, tile + 2, O, I), computed in float64."""
     g = winograd_matrices(tile)[1]
-    return np.einsum("ir,ocrs,js->ocij", g, weight.astype(np.float64), g, optimize=True)
+    taps = weight.reshape(-1, 9).astype(np.float64)
+    made: Matrix = (np.kron(g, g) @ taps.T).reshape(tile + 2, tile + 2, *weight.shape[:2])
+    return made
 
 
 def conv2d_winograd_NCHWc(data: Tensor, weight: Tensor, padding: Any = 0) -> Tensor:
     """The convolution of NCHW[x]c with 3 x 3 windows, stride 1, giving NCHW[y]c.
 
-    `weight`: `winograd_weight` in blocks: (O / y, tile + 2, tile + 2, I / x, x, y).
+    `weight`: `winograd_weight` in blocks, (O / y, tile + 2, tile + 2, I / x, x, y).
     """
     require_rank(data, 5, "conv2d_winograd_NCHWc")
     require_rank(weight, 6, "conv2d_winograd_NCHWc")

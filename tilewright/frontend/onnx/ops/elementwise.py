@@ -41,7 +41,7 @@ for _name, _function in _UNARY.items():
 @onnx_op("Identity")
 def identity(n: NodeContext) -> Result:
     """The input itself."""
-    return n.value(0)  # type: ignore[no-any-return]
+    return n.value(0)
 
 
 @onnx_op("Reciprocal")

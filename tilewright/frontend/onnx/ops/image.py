@@ -137,7 +137,7 @@ def resized(
             shape[axis] = -1
             here = n.const(beyond.reshape(shape), "bool")
             outside = here if outside is None else n.emit(R.logical_or(outside, here))
-    x = x if x.struct_info.dtype == dtype else n.emit(_back(n, x, dtype))  # type: ignore[attr-defined]
+    x = x if x.struct_info.dtype == dtype else n.emit(_back(n, x, dtype))
     return x if outside is None else R.where(outside, n.const(fill, dtype), x)
 
 
@@ -154,7 +154,7 @@ def _combined(
     """The sum over the taps of slices along an axis times their weights."""
     if index.shape[1] == 1:
         return n.emit(R.take(x, n.const(index[:, 0], "int64"), axis))
-    if x.struct_info.dtype != wide:  # type: ignore[attr-defined]
+    if x.struct_info.dtype != wide:
         x = n.emit(R.astype(x, wide))
     shape = [1] * rank
     shape[axis] = len(index)

@@ -8,7 +8,7 @@ from .... import relax
 from ....relax import op as R
 from ..node import NodeContext, Result
 from ..registry import onnx_op
-from ..values import element_dtype
+from ..values import element_dtype, shape_expr, tensor_info
 
 Expr = relax.Expr
 
@@ -19,8 +19,8 @@ def _seed(n: NodeContext) -> list[Any]:
 
 def draw(n: NodeContext, name: str, dims: list[Any], a: float, b: float, dtype: str) -> Expr:
     """Random numbers of a distribution with two parameters."""
-    info = relax.TensorStructInfo(dims, dtype)
-    args = [relax.ShapeExpr(dims), float(a), float(b), *_seed(n), dtype]
+    info = tensor_info(dims, dtype)
+    args = [shape_expr(dims), float(a), float(b), *_seed(n), dtype]
     return n.emit(R.call_pure_packed(f"vm.random.{name}", *args, sinfo_args=info))
 
 
@@ -44,7 +44,7 @@ def multinomial(n: NodeContext) -> Result:
     """Classes drawn by log probabilities."""
     count = int(n.attr("sample_size", 1))
     dtype = element_dtype(int(n.attr("dtype", 6)))
-    info = relax.TensorStructInfo([n.shape(0)[0], count], dtype)
+    info = tensor_info([n.shape(0)[0], count], dtype)
     args = [n[0], count, *_seed(n), dtype]
     return R.call_pure_packed("vm.random.multinomial", *args, sinfo_args=info)
 

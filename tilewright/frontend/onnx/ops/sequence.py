@@ -72,7 +72,7 @@ def concat_from_sequence(n: NodeContext) -> Result:
     if not exprs:
         raise n.error("an empty sequence is joined")
     new = bool(n.attr("new_axis", 0))
-    rank = exprs[0].struct_info.ndim + new  # type: ignore[attr-defined]
+    rank = exprs[0].struct_info.ndim + new
     axis = n.normalize_axis(int(n.attr("axis")), rank)
     if new:
         exprs = [n.emit(R.expand_dims(e, [axis])) for e in exprs]

@@ -188,7 +188,9 @@ def _runtime_expand(n: NodeContext) -> Result:
     ones = n.emit(R.equal(wanted, n.const(1, "int64")))
     made = n.sizes(n.emit(R.where(ones, own, wanted)), wide)
     places = range(wide - len(dims), wide)
-    kept = [d if isinstance(d, int) and d != 1 else made[i] for i, d in zip(places, dims, strict=True)]
+    kept = [
+        d if isinstance(d, int) and d != 1 else made[i] for i, d in zip(places, dims, strict=True)
+    ]
     return R.broadcast_to(n[0], [*made[: wide - len(dims)], *kept])
 
 

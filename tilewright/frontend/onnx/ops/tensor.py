@@ -183,7 +183,7 @@ def _non_negative(n: NodeContext, index: int, size: Any) -> Expr:
     dtype = n.dtype(index)
     indices = n[index]
     if isinstance(size, PrimExpr):
-        whole = n.emit(R.shape_to_tensor(relax.ShapeExpr([size])))
+        whole = n.emit(R.shape_to_tensor(relax.ShapeExpr((size,))))
         extent = n.emit(R.astype(n.emit(R.reshape(whole, [])), dtype))
     else:
         extent = n.const(size, dtype)

@@ -38,7 +38,7 @@ def string_equal(n: NodeContext) -> Expr:
 @onnx_op("StringSplit")
 def string_split(n: NodeContext) -> Result:
     """The parts of strings and their numbers."""
-    info = relax.TupleStructInfo([TEXT, _tensor("int64")])
+    info = relax.TupleStructInfo((TEXT, _tensor("int64")))
     made = _call(
         n, "split", [n[0]], info, delimiter=n.attr("delimiter"), maxsplit=n.attr("maxsplit", -1)
     )

@@ -8,3 +8,4 @@ from .normalization import *
 from .packed import *
 from .padding import *
 from .pooling import *
+from .winograd import *

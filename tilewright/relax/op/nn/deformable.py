@@ -83,15 +83,20 @@ def _reference(
     return out.astype(data.dtype)
 
 
+def _lower(
+    data: Any, offset: Any, weight: Any, mask: Any, strides: Any, padding: Any, dilation: Any,
+    deformable_groups: int, groups: int,
+) -> Any:  # fmt: skip
+    return topi.nn.deformable_conv2d_nchw(
+        data, offset, weight, _two(strides), _four(padding), _two(dilation), deformable_groups,
+        groups, None, mask,
+    )  # fmt: skip
+
+
 @op(
     "nn.deformable_conv2d",
     infer=_infer_deformable,
-    lower=lambda data, offset, weight, mask, strides, padding, dilation, deformable_groups, groups: (
-        topi.nn.deformable_conv2d_nchw(
-            data, offset, weight, _two(strides), _four(padding), _two(dilation),
-            deformable_groups, groups, None, mask,
-        )
-    ),
+    lower=_lower,
     reference=_reference,
     samples=lambda: [
         sample(array((1, 2, 5, 5)), array((1, 18, 5, 5), seed=1), array((3, 2, 3, 3), seed=2),
