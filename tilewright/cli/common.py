@@ -209,4 +209,3 @@ def echo_mapping(rows: Mapping[str, Any]) -> None:
     width = max(len(name) for name in rows)
     for name, value in rows.items():
         click.echo(f"{name:<{width}}  {value}")
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
@@ -141,19 +142,29 @@ def vectorize_loop(sch: Schedule, loop: LoopRV, lanes: int) -> list[LoopRV]:
     return [around]
 
 
-def parallelize(sch: Schedule, loops: list[LoopRV], machine: MachineModel) -> None:
-    """Runs the outermost loops in parallel: as many, fused, as give each core some iterations."""
+def parallelize(
+    sch: Schedule, loops: list[LoopRV], machine: MachineModel, *, ragged: Iterable[LoopRV] = ()
+) -> None:
+    """Runs the outermost loops in parallel: as many, fused, as give each core some iterations.
+
+    `ragged`: loops whose last iteration is incomplete. They stay loops of their own if the others
+    are enough, because only then can the last iteration be told from the rest.
+    """
+    apart = set(ragged)
     chosen: list[LoopRV] = []
     total = 1
     for loop in loops:
-        chosen.append(loop)
         extent = extent_of(sch, loop)
-        total *= extent if extent is not None else 1
+        if extent == 1 and not chosen:
+            continue
+        if chosen and apart & {loop, *chosen} and total >= machine.cores:
+            break
+        chosen.append(loop)
+        total *= extent if extent is not None else machine.cores
         if extent is None or total >= 16 * machine.cores:
             break
-    fused = sch.fuse(*chosen) if len(chosen) > 1 else chosen[0]
-    if extent_of(sch, fused) != 1:
-        attempt(sch.parallel, fused)
+    if chosen:
+        attempt(sch.parallel, sch.fuse(*chosen) if len(chosen) > 1 else chosen[0])
 
 
 # ---- inside a tile --------------------------------------------------------------------------

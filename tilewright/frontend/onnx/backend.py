@@ -50,9 +50,7 @@ class Backend(OnnxBackend):  # type: ignore[misc]
         return True
 
     @classmethod
-    def prepare(
-        cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any
-    ) -> BackendRep:
+    def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> BackendRep:
         """The model compiled; `target` and other options are those of `tilewright.compile`.
 
         Raises `ImportModelError` or `CompileError` that names the model's node.
