@@ -31,6 +31,9 @@ MODULES = {
     "nd": "runtime.ndarray",
     "relax.frontend": "frontend",
     "relax.vm": "runtime.vm",
+    "script.ir": "ir.script",
+    "script.relax": "relax.script",
+    "script.tir": "tir.script",
     "transform": "ir.transform",
 }
 """Public module -> the module it is, both below `tilewright`."""
@@ -63,6 +66,7 @@ NAMES = {
     "relax.VMInstrumentReturnKind": "runtime.vm:VMInstrumentReturnKind",
     "relax.VirtualMachine": "runtime.vm:VirtualMachine",
     "relax.build": "driver:build_relax",
+    "script.from_source": "script.parser:from_source",
     "tir.BlockScope": "tir.schedule:BlockScope",
     "tir.IndexMap": "tir.index_map:IndexMap",
     "tir.Schedule": "tir.schedule:Schedule",

@@ -59,19 +59,24 @@ class Buffer(Node):
         """A new buffer on new memory, alike but for the name."""
         return self.replace(name=name, data=self.data.copy_with_name(name))
 
-    def vload(self, begin: Sequence[object], dtype: str | None = None) -> BufferLoad:
+    def vload(
+        self, begin: Sequence[object], dtype: str | None = None, predicate: PrimExpr | None = None
+    ) -> BufferLoad:
         """Loads the element, or the vector of `dtype`, that begins at the indices `begin`."""
-        return BufferLoad(self, self._vector_indices(begin, dtype or self.dtype))
+        return BufferLoad(self, self._vector_indices(begin, dtype or self.dtype), predicate)
 
-    def vstore(self, begin: Sequence[object], value: object) -> Any:
+    def vstore(
+        self, begin: Sequence[object], value: object, predicate: PrimExpr | None = None
+    ) -> Any:
         """The statement that stores `value` from the indices `begin` on."""
         value = as_scalar(value, self.dtype)
-        return OPERATORS["store"](self, value, self._vector_indices(begin, value.dtype))
+        indices = self._vector_indices(begin, value.dtype)
+        return OPERATORS["store"](self, value, indices, predicate)
 
     def _vector_indices(self, begin: Sequence[object], dtype: str) -> tuple[PrimExpr, ...]:
         indices = as_indices(begin if isinstance(begin, (tuple, list)) else (begin,))
         lanes = dtype_of(dtype).lanes // dtype_of(self.dtype).lanes
-        if lanes == 1:
+        if lanes == 1 or (indices and dtype_of(indices[-1].dtype).lanes > 1):
             return indices
         return (*indices[:-1], Ramp(indices[-1], IntImm(indices[-1].dtype, 1), lanes))
 

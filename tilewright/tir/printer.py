@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ir.expr import IntImm, PrimExpr
+from ..ir.expr import OPERATORS, IntImm, PrimExpr
 from ..ir.op import Op
+from ..ir.structural import structural_equal
 from ..ir.type import PointerType
 from ..script.printer import Printer, Text, prints
 from ..support.dtypes import dtype_of
 from . import expr as E
+from . import op as tir_op
 from .buffer import Buffer
+from .script_rules import DTYPE_FIRST, extent_between, is_plain_ramp, named_call, rebuilds
 from .stmt import BufferRegion
 
 _INFIX: dict[type, tuple[str, int]] = {
@@ -18,17 +21,16 @@ _INFIX: dict[type, tuple[str, int]] = {
     E.FloorMod: ("%", 10), E.EQ: ("==", 4), E.NE: ("!=", 4), E.LT: ("<", 4), E.LE: ("<=", 4),
     E.GT: (">", 4), E.GE: (">=", 4), E.And: ("and", 2), E.Or: ("or", 1),
 }  # fmt: skip
-_FUNCTION: dict[type, str] = {E.Min: "min", E.Max: "max", E.Div: "Div", E.Mod: "truncmod"}
+_FUNCTION: dict[type, str] = {E.Min: "min", E.Max: "max", E.Mod: "truncmod"}
+_BUILD: dict[type, Any] = {
+    E.Add: tir_op.add, E.Sub: tir_op.subtract, E.Mul: tir_op.multiply, E.Div: tir_op.truediv,
+    E.FloorDiv: tir_op.floordiv, E.FloorMod: tir_op.floormod, E.EQ: tir_op.equal,
+    E.NE: tir_op.not_equal, E.LT: tir_op.less, E.LE: tir_op.less_equal, E.GT: tir_op.greater,
+    E.GE: tir_op.greater_equal, E.And: tir_op.logical_and, E.Or: tir_op.logical_or,
+    E.Min: tir_op.min, E.Max: tir_op.max, E.Mod: tir_op.truncmod,
+}  # fmt: skip
 _BITS = {"bitwise_and": ("&", 7), "bitwise_or": ("|", 5), "bitwise_xor": ("^", 6),
          "shift_left": ("<<", 8), "shift_right": (">>", 8)}  # fmt: skip
-
-DTYPE_FIRST = frozenset({
-    "reinterpret", "call_extern", "call_pure_extern", "call_llvm_intrin", "call_llvm_pure_intrin",
-    "tvm_struct_get", "tvm_call_packed_lowered", "vectorlow", "vectorhigh", "vectorcombine",
-    "tvm_stack_alloca", "type_annotation", "vscale", "undef", "get_active_lane_mask",
-    "vector_reduce_add", "vector_reduce_max", "vector_reduce_min",
-})  # fmt: skip
-"""Intrinsics whose script names their result type first, since the arguments do not tell it."""
 
 
 def t(p: Printer, name: str) -> str:
@@ -42,26 +44,29 @@ def var(p: Printer, v: E.Var) -> Text:
     return Text.of(p.name(v, v.name))
 
 
+def _is_plain(e: Any) -> bool:
+    """Whether Python's operator on the operands builds `e` again, and does not fold."""
+    if isinstance(e.a, (IntImm, E.FloatImm)) and isinstance(e.b, (IntImm, E.FloatImm)):
+        return False
+    if type(e) is E.Div and not dtype_of(e.dtype).is_float:
+        return False
+    made = _BUILD[type(e)](e.a, e.b)
+    return type(made) is type(e) and made.a is e.a and made.b is e.b
+
+
 @prints(E.BinaryOpExpr, E.CmpExpr, E.And, E.Or)
 def binary(p: Printer, e: Any) -> Text:
     """Infix where Python's operator builds this very node, else a call of its name."""
-    infix = _INFIX.get(type(e))
-    both_constant = isinstance(e.a, (IntImm, E.FloatImm)) and isinstance(e.b, (IntImm, E.FloatImm))
-    if type(e) is E.Div and dtype_of(e.dtype).is_float:
-        infix = ("/", 10)
-    if infix is None or both_constant:
-        name = _FUNCTION.get(type(e), type(e).__name__)
-        return Text.of(f"{t(p, name)}({p(e.a)}, {p(e.b)})")
+    infix = ("/", 10) if type(e) is E.Div else _INFIX.get(type(e))
+    if infix is None or not _is_plain(e):
+        name = _FUNCTION.get(type(e), "") if _is_plain(e) else ""
+        return Text.of(f"{t(p, name or type(e).__name__)}({p(e.a)}, {p(e.b)})")
     symbol, binds = infix
-    terms: list[tuple[str, PrimExpr]] = []
-    left: Any = e
-    while type(left) is type(e) and binds not in (4,):
+    terms: list[tuple[str, PrimExpr]] = [(symbol, e.b)]
+    left: Any = e.a
+    while binds != 4 and type(left) is type(e) and _is_plain(left):
         terms.append((symbol, left.b))
         left = left.a
-        if isinstance(left, (IntImm, E.FloatImm)):
-            break
-    if not terms:
-        terms, left = [(symbol, e.b)], e.a
     text = p(left).within(binds + (binds == 4))
     for mark, right in reversed(terms):
         text += f" {mark} {p(right).within(binds + 1)}"
@@ -71,6 +76,8 @@ def binary(p: Printer, e: Any) -> Text:
 @prints(E.Not)
 def not_(p: Printer, e: E.Not) -> Text:
     """`not a`."""
+    if isinstance(e.a, IntImm):
+        return Text.of(f"{t(p, 'Not')}({p(e.a)})")
     return Text.of(f"not {p(e.a).within(3)}", 3)
 
 
@@ -119,36 +126,53 @@ def let(p: Printer, e: E.Let) -> Text:
 
 @prints(E.Call)
 def call(p: Printer, e: E.Call) -> Text:
-    """`T.name(args)`; the result's type comes first where the arguments do not tell it."""
+    """`T.name(args)`; the result's type comes first where the arguments do not tell it.
+
+    Where the short form would build another call, `T.call_intrin` says all of it.
+    """
     if not isinstance(e.op, Op):
-        return Text.of(f"{p(e.op)}({p.list(e.args)})")
+        if e.dtype == "void" and e.args:
+            return Text.of(f"{p(e.op)}({p.list(e.args)})")
+        return Text.of(f'{t(p, "CallNode")}("{e.dtype}", {p(e.op)}, {p.tuple(e.args)})')
     name = e.op.name.removeprefix("tir.")
+    args = [p(arg) for arg in e.args]
+    if not _is_short(e, name):
+        more = f", annotations={p(e.annotations)}" if e.annotations else ""
+        rest = ", ".join([f'"{e.dtype}"', f'"{e.op.name}"', *args])
+        return Text.of(f"{t(p, 'call_intrin')}({rest}{more})")
     if name in _BITS:
         symbol, binds = _BITS[name]
-        left, right = p(e.args[0]).within(binds), p(e.args[1]).within(binds + 1)
-        return Text.of(f"{left} {symbol} {right}", binds)
+        return Text.of(f"{args[0].within(binds)} {symbol} {args[1].within(binds + 1)}", binds)
     if name == "bitwise_not":
-        return Text.of(f"~{p(e.args[0]).within(11)}", 11)
-    args = p.list(e.args)
+        return Text.of(f"~{args[0].within(11)}", 11)
     if name in DTYPE_FIRST:
-        args = f'"{e.dtype}", {args}' if args else f'"{e.dtype}"'
+        args.insert(0, Text.of(f'"{e.dtype}"'))
+    return Text.of(f"{t(p, name)}({', '.join(args)})")
+
+
+def _is_short(e: E.Call, name: str) -> bool:
     if "." in name or not e.op.name.startswith("tir."):
-        return Text.of(f'{t(p, "call_intrin")}("{e.dtype}", "{e.op.name}", {args})')
-    return Text.of(f"{t(p, name)}({args})")
+        return False
+    build = named_call(name)
+    if build is None:
+        return False
+    if name in DTYPE_FIRST:
+        return not e.annotations
+    args = [a.value if isinstance(a, E.StringImm) and name == "tvm_call_packed" else a
+            for a in e.args]  # fmt: skip
+    try:
+        return rebuilds(build(*args), e)
+    except Exception:  # any refusal means that the short form cannot be read
+        return False
 
 
 def index_text(p: Printer, indices: tuple[PrimExpr, ...]) -> str:
     """Indices between brackets; a ramp with a constant stride is a slice."""
     parts = []
-    for index in indices:
-        if (
-            isinstance(index, E.Ramp)
-            and isinstance(index.stride, IntImm)
-            and index.stride.value > 0
-        ):
+    for at, index in enumerate(indices):
+        if at == len(indices) - 1 and isinstance(index, E.Ramp) and is_plain_ramp(index):
             end = index.base + index.stride * index.lanes
-            step = f":{index.stride.value}"
-            parts.append(f"{p(index.base)}:{p(end)}{step}")
+            parts.append(f"{p(index.base)}:{p(end)}:{p(index.stride)}")
         else:
             parts.append(p(index))
     return ", ".join(parts) if parts else "()"
@@ -177,13 +201,29 @@ def producer_load(p: Printer, e: E.ProducerLoad) -> Text:
 @prints(BufferRegion)
 def region(p: Printer, r: BufferRegion) -> Text:
     """`A[i, 0:16]`."""
-    parts = []
-    for dim in r.region:
-        if isinstance(dim.extent, IntImm) and dim.extent.value == 1:
-            parts.append(str(p(dim.min)))
-        else:
-            parts.append(f"{p(dim.min)}:{p(dim.min + dim.extent)}")
+    parts = [_range_text(p, dim) for dim in r.region]
     return Text.of(f"{p(r.buffer)}[{', '.join(parts) if parts else '()'}]")
+
+
+def _is_one(dim: Any) -> bool:
+    one = isinstance(dim.extent, IntImm) and dim.extent.value == 1
+    return one and dim.extent.dtype == dim.min.dtype
+
+
+def _range_text(p: Printer, dim: Any) -> str:
+    if _is_one(dim):
+        return str(p(dim.min))
+    if has_ends(dim.min, dim.extent):
+        return f"{p(dim.min)}:{p(dim.min + dim.extent)}"
+    prefix = p.config.ir_prefix
+    return f"{prefix}.range_of({p(dim.min)}, {p(dim.extent)})"
+
+
+def has_ends(start: PrimExpr, extent: PrimExpr) -> bool:
+    """Whether a range may be written by its two ends and read as the same."""
+    if start.dtype != extent.dtype:
+        return False
+    return structural_equal(extent_between(start, start + extent), extent)
 
 
 @prints(E.IterVar)
@@ -214,11 +254,11 @@ def reduce(p: Printer, e: E.Reduce) -> Text:
 
 def buffer_arguments(p: Printer, b: Buffer, *, with_data: bool) -> str:
     """The arguments that declare a buffer: shape, dtype, and what is not the default."""
-    parts = [p.tuple(b.shape), f'"{b.dtype}"']
+    parts = [_dims(p, b.shape), f'"{b.dtype}"']
     if with_data:
         parts.append(f"data={p(b.data)}")
     if b.strides:
-        parts.append(f"strides={p.tuple(b.strides)}")
+        parts.append(f"strides={_dims(p, b.strides)}")
     offset = b.elem_offset
     if not (isinstance(offset, IntImm) and offset.value == 0):
         parts.append(f"elem_offset={p(offset)}")
@@ -233,6 +273,21 @@ def buffer_arguments(p: Printer, b: Buffer, *, with_data: bool) -> str:
     if b.axis_separators:
         parts.append(f"axis_separators={list(b.axis_separators)}")
     return ", ".join(parts)
+
+
+def _dims(p: Printer, dims: tuple[PrimExpr, ...]) -> str:
+    """Dimensions; bare integers take the type of the first expression, so others say theirs."""
+    first = next((d.dtype for d in dims if not _is_bare(p, d)), p.config.int_dtype)
+    parts = [
+        f"{t(p, d.dtype)}({d.value})" if isinstance(d, IntImm) and _is_bare(p, d)
+        and first != d.dtype else str(p(d))
+        for d in dims
+    ]  # fmt: skip
+    return f"({', '.join(parts)},)" if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+def _is_bare(p: Printer, d: PrimExpr) -> bool:
+    return isinstance(d, IntImm) and d.dtype == p.config.int_dtype
 
 
 def declare_buffer(p: Printer, b: Buffer) -> str:
@@ -253,5 +308,8 @@ def typed_var(p: Printer, v: E.Var) -> str:
 
 def free_variable(p: Printer, v: E.Var) -> str:
     """The expression that makes a variable, such as `T.int64()`; a size says so."""
+    kind = v.type_annotation
+    if isinstance(kind, PointerType):
+        return str(p(kind))
     sized = ", is_size_var=True" if isinstance(v, E.SizeVar) else ""
     return f"{t(p, v.dtype)}({sized.removeprefix(', ')})"

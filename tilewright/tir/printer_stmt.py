@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
 from ..ir.node import Node
+from ..ir.structural import structural_equal
 from ..ir.type import PointerType, TupleType
 from ..script.printer import Printer, prints, statements
 from . import expr as E
@@ -17,6 +19,7 @@ from .printer import (
     buffer_arguments,
     declare_buffer,
     free_variable,
+    has_ends,
     index_text,
     t,
     typed_var,
@@ -35,7 +38,7 @@ def seq(p: Printer, s: S.SeqStmt) -> None:
     p.facts["tail"] = outer
 
 
-def _scoped(p: Printer, plain: str, with_form: str, body: S.Stmt) -> None:
+def _scoped(p: Printer, plain: str, with_form: str, body: S.Stmt | _Viewed) -> None:
     """A statement whose scope is `body`: plain where the rest of the block is the scope."""
     if p.facts.get("tail", True):
         p.line(plain)
@@ -45,7 +48,7 @@ def _scoped(p: Printer, plain: str, with_form: str, body: S.Stmt) -> None:
             _body(p, body)
 
 
-def _body(p: Printer, body: S.Stmt) -> None:
+def _body(p: Printer, body: S.Stmt | _Viewed) -> None:
     outer = p.facts.get("tail", True)
     p.facts["tail"] = True
     p.statement(body)
@@ -64,8 +67,22 @@ def let_stmt(p: Printer, s: S.LetStmt) -> None:
 @prints(S.AttrStmt)
 def attr_stmt(p: Printer, s: S.AttrStmt) -> None:
     """`T.attr(node, key, value)`."""
-    form = f'{t(p, "attr")}({p(s.node)}, "{s.attr_key}", {p(s.value)})'
+    if s.attr_key == "thread_extent" and _is_launch(p, s):
+        form = f'{t(p, "launch_thread")}("{s.node.thread_tag}", {p(s.value)})'
+        name = p(s.node.var)
+        _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
+        return
+    node = p(s.node) if not isinstance(s.node, Buffer) or p.is_named(s.node) else p(s.node.data)
+    form = f'{t(p, "attr")}({node}, "{s.attr_key}", {p(s.value)})'
     _scoped(p, form, form, s.body)
+
+
+def _is_launch(p: Printer, s: S.AttrStmt) -> bool:
+    node = s.node
+    if not isinstance(node, E.IterVar) or p.is_named(node.var) or node.dom is None:
+        return False
+    zero = isinstance(node.dom.min, IntImm) and node.dom.min.value == 0
+    return zero and structural_equal(node.dom.extent, s.value) and node.iter_type == 1
 
 
 @prints(S.AssertStmt)
@@ -122,7 +139,12 @@ def _uses(value: PrimExpr, variables: set[int]) -> bool:
 
 def _loop_kind(p: Printer, s: S.For) -> str:
     zero = isinstance(s.min, IntImm) and s.min.value == 0
-    bounds = p(s.extent) if zero else f"{p(s.min)}, {p(s.min + s.extent)}"
+    if zero:
+        bounds = str(p(s.extent))
+    elif has_ends(s.min, s.extent):
+        bounds = f"{p(s.min)}, {p(s.min + s.extent)}"
+    else:
+        bounds = f"{p.config.ir_prefix}.range_of({p(s.min)}, {p(s.extent)})"
     if _is_plain(s) or (s.kind is S.ForKind.SERIAL and not s.annotations):
         return f"range({bounds})"
     extra = f", annotations={p(s.annotations)}" if s.annotations else ""
@@ -180,15 +202,39 @@ def allocate(p: Printer, s: S.Allocate) -> None:
     args = f'[{p.list(s.extents)}], "{s.dtype}", "{_scope_name(s.buffer_var)}"{extra}'
     form = f"{t(p, 'allocate')}({args})"
     name = p(s.buffer_var)
-    _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
+    _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body))
 
 
 @prints(S.AllocateConst)
 def allocate_const(p: Printer, s: S.AllocateConst) -> None:
     """`A = T.allocate_const(data, dtype, extents)`."""
-    form = f'{t(p, "allocate_const")}({p(s.data)}, "{s.dtype}", [{p.list(s.extents)}])'
+    extra = f", annotations={p(s.annotations)}" if s.annotations else ""
+    form = f'{t(p, "allocate_const")}({p(s.data)}, "{s.dtype}", [{p.list(s.extents)}]{extra})'
     name = p(s.buffer_var)
-    _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
+    _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body))
+
+
+@dataclass
+class _Viewed:
+    """A body that sees memory through buffers that nothing in it declares."""
+
+    memory: E.Var
+    body: S.Stmt
+
+
+@prints(_Viewed)
+def viewed(p: Printer, s: _Viewed) -> None:
+    """`A_1 = T.Buffer(shape, dtype, data=A)`, and the body."""
+    _views(p, s.memory)
+    p.statement(s.body)
+
+
+def _views(p: Printer, memory: E.Var) -> None:
+    for b in p.facts.get("views", {}).get(id(memory), ()):
+        if p.is_named(b):
+            continue
+        text = buffer_arguments(p, b, with_data=True)
+        p.line(f"{p.name(b, b.name)} = {t(p, 'Buffer')}({text})")
 
 
 @prints(S.DeclBuffer)
@@ -289,9 +335,10 @@ def prim_func(p: Printer, f: PrimFunc) -> None:
     with p.scope():
         public = f.attrs.get("global_symbol")
         name = p.facts.pop("function", None) or public or "main"
-        private = "" if public == name or not p.facts.get("in_module") else "(private=True)"
+        options = [] if public is not None else ["private=True"]
+        if _lacks_root(f.body):
+            options.append("root=False")
         attrs = {k: v for k, v in f.attrs.items() if not (k == "global_symbol" and v == name)}
-        shown = {id(b.data) for b in f.buffer_map.values()}
         sugar = {v: b for v, b in f.buffer_map.items() if _is_simple(f, v, b)}
         params = []
         for v in f.params:
@@ -302,13 +349,13 @@ def prim_func(p: Printer, f: PrimFunc) -> None:
             else:
                 params.append(typed_var(p, v))
         ret = "" if isinstance(f.ret_type, TupleType) else f" -> {p(f.ret_type)}"
-        p.line(f"@{t(p, 'prim_func')}{private}")
+        p.line(f"@{t(p, 'prim_func')}" + (f"({', '.join(options)})" if options else ""))
         with p.indent(f"def {name}({', '.join(params)}){ret}:"):
-            _function_inside(p, f, attrs, sugar, shown)
+            _function_inside(p, f, attrs, sugar)
 
 
 def _function_inside(
-    p: Printer, f: PrimFunc, attrs: dict[str, Any], sugar: dict[E.Var, Buffer], shown: set[int]
+    p: Printer, f: PrimFunc, attrs: dict[str, Any], sugar: dict[E.Var, Buffer]
 ) -> None:
     if attrs:
         p.line(f"{t(p, 'func_attr')}({p(attrs)})")
@@ -318,21 +365,98 @@ def _function_inside(
         for dim in _unknown(p, b):
             p.line(f"{p(dim)} = {free_variable(p, dim)}")
         handle = p(v)
+        with_data = p.is_named(b.data)
         name = declare_buffer(p, b)
-        args = buffer_arguments(p, b, with_data=id(b.data) not in shown)
+        args = buffer_arguments(p, b, with_data=with_data)
         p.line(f"{name} = {t(p, 'match_buffer')}({handle}, {args})")
+    variables, buffers = _undeclared(f)
+    p.facts["views"] = buffers
+    for var in variables:
+        if not p.is_named(var):
+            p.line(f"{p(var)} = {free_variable(p, var)}")
+    for var in (*f.params, *(b.data for b in f.buffer_map.values()), *variables):
+        _views(p, var)
     body = f.body
-    if isinstance(body, S.BlockRealize) and _is_root(body):
+    if isinstance(body, S.BlockRealize) and _is_root(body) and _root_is_implied(body.block):
         p.line(f'# with {t(p, "block")}("root"):')
         _allocs(p, body.block.alloc_buffers)
         body = body.block.body
     _body(p, body)
 
 
+def _undeclared(f: PrimFunc) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
+    """Free variables, and buffers that nothing declares, by their memory."""
+    seen: dict[int, Any] = {}
+    known: set[int] = set()
+
+    def visit(n: Node) -> None:
+        if isinstance(n, (E.Var, Buffer)):
+            seen.setdefault(id(n), n)
+        if isinstance(n, S.AttrStmt) and isinstance(n.node, E.IterVar):
+            if n.attr_key == "thread_extent" and n.node.dom is not None:
+                known.add(id(n.node.var))
+        elif isinstance(n, S.For) and n.thread_binding is not None:
+            known.add(id(n.thread_binding.var))
+        for key in _DEFINES.get(type(n), ()):
+            value = getattr(n, key)
+            for item in value if isinstance(value, tuple) else (value,):
+                made = item.var if isinstance(item, E.IterVar) else item
+                made = made.buffer if isinstance(made, S.MatchBufferRegion) else made
+                known.add(id(made))
+                if isinstance(made, Buffer):
+                    known.add(id(made.data))
+
+    post_order_visit((tuple(f.params), f.body), visit)
+    known.update(id(v) for v in f.params)
+    for b in f.buffer_map.values():
+        known.update((id(b), id(b.data)))
+        post_order_visit((b.shape, b.strides, b.elem_offset), lambda n: known.add(id(n)))
+    views: dict[int, list[Buffer]] = {}
+    free: list[E.Var] = []
+    for key, n in seen.items():
+        if key in known:
+            continue
+        if isinstance(n, Buffer):
+            views.setdefault(id(n.data), []).append(n)
+            if id(n.data) not in known and n.data not in free:
+                free.append(n.data)
+        elif not any(n is v for v in free):
+            free.append(n)
+    return free, views
+
+
+_DEFINES: dict[type, tuple[str, ...]] = {
+    S.For: ("loop_var",), S.LetStmt: ("var",), S.Allocate: ("buffer_var",), E.Let: ("var",),
+    S.AllocateConst: ("buffer_var",), S.DeclBuffer: ("buffer",), E.Reduce: ("axis",),
+    S.Block: ("iter_vars", "alloc_buffers", "match_buffers"), E.CommReducer: ("lhs", "rhs"),
+}  # fmt: skip
+
+
+def _has_blocks(s: S.Stmt) -> bool:
+    found: list[bool] = []
+    post_order_visit(s, lambda n: found.append(True) if isinstance(n, S.Block) else None)
+    return bool(found)
+
+
+def _lacks_root(body: S.Stmt) -> bool:
+    """Whether there are blocks that no root holds: the parser would add one."""
+    is_root = isinstance(body, S.BlockRealize) and not body.block.iter_vars
+    return not is_root and _has_blocks(body)
+
+
+def _root_is_implied(root: S.Block) -> bool:
+    """Whether the parser adds this root by itself."""
+    if root.alloc_buffers:
+        return True
+    alone = isinstance(root.body, S.BlockRealize) and not root.body.block.iter_vars
+    return not alone and _has_blocks(root.body)
+
+
 def _is_root(s: S.BlockRealize) -> bool:
     b = s.block
     extra = b.reads or b.writes or b.iter_vars or b.annotations or b.init or b.match_buffers
-    return b.name_hint == "root" and not extra
+    always = isinstance(s.predicate, IntImm) and s.predicate.value == 1
+    return b.name_hint == "root" and not extra and always
 
 
 def _unknown(p: Printer, b: Buffer) -> list[E.Var]:
@@ -349,5 +473,5 @@ def _unknown(p: Printer, b: Buffer) -> list[E.Var]:
 def _is_simple(f: PrimFunc, v: E.Var, b: Buffer) -> bool:
     """Whether `v: T.Buffer(...)` says all there is to say of a parameter."""
     plain = all(isinstance(d, IntImm) for d in (*b.shape, *b.strides, b.elem_offset))
-    alone = [x for x in f.buffer_map.values() if x.data is b.data]
+    alone = [x for x in f.buffer_map.values() if x.data is b.data or x is b]
     return plain and len(alone) == 1 and v.name in (f"{b.name}_handle", f"var_{b.name}", b.name)

@@ -80,7 +80,7 @@ def compile_modules(
 
     `threads` 0 stands for one a processor. LLVM runs outside Python's lock.
     """
-    with Compilation(machine, threads=threads or min(_processors(), len(texts)), cache=cache) as c:
+    with Compilation(machine, threads=threads, cache=cache) as c:
         for text in texts:
             c.add(text)
         return c.objects()
@@ -100,7 +100,7 @@ class Compilation:
     ) -> None:
         self._machine = machine or host_machine()
         self._cache = cache
-        self._pool = ThreadPoolExecutor(threads or _processors())
+        self._pool = _workers(os.getpid(), threads or _processors())
         self._started: dict[str, Future[bytes]] = {}
         self._order: list[Future[bytes]] = []
 
@@ -123,7 +123,16 @@ class Compilation:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        for made in self._order:  # what nobody waits for any more, after an error
+            made.cancel()
+
+
+@functools.cache
+def _workers(process: int, threads: int) -> ThreadPoolExecutor:
+    """The threads of a process, kept: new ones each time would leave memory behind in the
+    allocator. A forked child gets its own."""
+    del process
+    return ThreadPoolExecutor(threads, "tilewright-llvm")
 
 
 def assembly(text: str, machine: Machine | None = None) -> str:

@@ -6,8 +6,8 @@
             for point, register tile of tiles: M = V * U   # sums over input channels
             for tile: out = epilogue(A^T M A)
 
-Where the weights U are too large to be read for every few rows, the blocks are larger and go point by
-point: then V and M leave the cache, but U is read once.
+Where the weights U are too large to be read for every few rows, the blocks are larger and go
+point by point: then V and M leave the cache, but U is read once.
 
         for point, group of output channels, register tile of tiles: M = V * U
         for group of output channels, tile: out = epilogue(A^T M A)
@@ -87,7 +87,8 @@ def _stages(sch: Schedule) -> Stages | None:
     last = BlockInfo(sch, infos[others[0]])
     if not last.is_plain() or not last.is_injective() or len(last.iters) != 5:
         return None
-    return Stages(infos.get("pad_temp"), *(infos[s] for s in STAGES), last.block_rv)
+    rows, points, product, halves, tiles = (infos[stage] for stage in STAGES)
+    return Stages(infos.get("pad_temp"), rows, points, product, halves, tiles, last.block_rv)
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,7 @@ def _plan(machine: MachineModel, sizes: Sizes, rows: int, by_point: bool) -> Win
     return WinogradPlan(sizes.side - 2, rows, blocks, by_point, tile, each)
 
 
-def _traffic(
-    machine: MachineModel, sizes: Sizes, rows: int, by_point: bool, vectors: int
-) -> float:
+def _traffic(machine: MachineModel, sizes: Sizes, rows: int, by_point: bool, vectors: int) -> float:
     """The bytes that one block moves from and to what is beyond the second cache."""
     tiles, out = rows * sizes.columns, sizes.blocks * sizes.lanes
     weights = sizes.bytes_of(sizes.channels, out)

@@ -65,8 +65,10 @@ class _Unroll(Rewriter):
         """Select(i == 0, a, b)   ->   a where i is 0; the other side is not copied at all."""
         taken = O.const_value(self.rewrite(expr.condition))
         if taken is None or expr.condition.dtype != "bool":
-            return self.rewrite_children(expr)
-        return self.rewrite(expr.true_value if taken else expr.false_value)
+            made: PrimExpr = self.rewrite_children(expr)
+        else:
+            made = self.rewrite(expr.true_value if taken else expr.false_value)
+        return made
 
     def _uses(self, expr: Any) -> tuple[Var, ...]:
         """The variables of the loops around, being unrolled, that occur in `expr`."""

@@ -29,8 +29,8 @@ def packed(
         for d in shape:
             key = -1 if d is None else d if isinstance(d, int) and d < 0 else 0
             if key:
-                name = f"{n.op_type.lower()}_{len(n.importer.dims)}"
-                fresh.setdefault(key, SizeVar(name, "int64"))
+                label = f"{n.op_type.lower()}_{len(n.importer.dims)}"
+                fresh.setdefault(key, SizeVar(label, "int64"))
                 n.importer.dims.setdefault(f"{n.proto.output[0]}/{key}", fresh[key])
             dims.append(fresh[key] if key else d)
         casts.append(tensor_info(dims, dtype))

@@ -47,9 +47,7 @@ def _infer_winograd(data: Any, weight: Any, padding: Any) -> Any:
     _infer.require_equal(x.dims[1], inputs, "the blocks of input channels")
     _infer.require_equal(x.dims[4], inner, "the channels of a block")
     before, after = pads(padding, 2)
-    spatial = [
-        simplify(x.dims[2 + k] + as_dim(before[k]) + as_dim(after[k]) - 2) for k in range(2)
-    ]
+    spatial = [simplify(x.dims[2 + k] + as_dim(before[k]) + as_dim(after[k]) - 2) for k in range(2)]
     return _infer.like(x, (x.dims[0], blocks, *spatial, outer), dtype=dtype)
 
 

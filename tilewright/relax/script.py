@@ -1,0 +1,110 @@
+"""The namespace `R` of script: `from tilewright.script import relax as R`."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+from ..ir.expr import PrimExpr
+from ..ir.op import Op
+from ..script.parser import FUNCTIONS, Decorator, MacroDecorator
+from ..support.dtypes import dtype_name
+from ..support.errors import ArgumentError
+from .base import Expr, ShapeExpr
+from .expr import Attrs, DataTypeImm, ExternFunc, PrimValue, StringImm, as_expr
+from .expr import Call as CallNode
+from .expr import Tuple as TupleNode
+from .expr import const as const
+from .parser import DataflowForm, FunctionFact, MatchCastForm, OutputForm
+from .script_infos import Callable_ as Callable
+from .script_ops import operator
+from .script_infos import Object, Prim, Shape, Tensor, Tuple, as_info
+
+function = Decorator("relax", FUNCTIONS)
+macro = MacroDecorator()
+rewriter = None
+
+
+def dataflow() -> DataflowForm:
+    """A block without side effects or control flow, inside of the `with`."""
+    return DataflowForm()
+
+
+def output(*variables: Any) -> OutputForm:
+    """The variables of the dataflow block that are seen after it."""
+    return OutputForm(variables)
+
+
+def match_cast(value: Any, struct_info: Any) -> MatchCastForm:
+    """`value`, checked to be as `struct_info` says."""
+    return MatchCastForm(value, struct_info)
+
+
+def func_attr(attrs: dict[str, Any]) -> FunctionFact:
+    """Attributes of the function."""
+    return FunctionFact("attrs", attrs)
+
+
+def func_ret_value(value: Any) -> FunctionFact:
+    """The function's result."""
+    return FunctionFact("result", value)
+
+
+def emit(value: Any) -> Expr:
+    """`value`."""
+    return as_expr(value)
+
+
+def shape(values: Sequence[Any]) -> ShapeExpr:
+    """A shape."""
+    return ShapeExpr(builtins.tuple(values))
+
+
+def tuple(*items: Any) -> TupleNode:
+    """A tuple."""
+    return TupleNode(builtins.tuple(as_expr(i) for i in items))
+
+
+def prim_value(value: Any) -> PrimValue:
+    """A scalar as a value."""
+    return PrimValue(value)
+
+
+def str(value: Any) -> StringImm:
+    """A string as a value."""
+    return StringImm(value)
+
+
+def dtype(value: Any) -> DataTypeImm:
+    """A data type as a value."""
+    return DataTypeImm(dtype_name(getattr(value, "dtype", value)))
+
+
+def call_packed(func: Any, *args: Any, sinfo_args: Any = None, **attrs: Any) -> CallNode:
+    """A call of a function of the runtime, which may have side effects."""
+    callee = func if isinstance(func, Expr) else ExternFunc(func)
+    return CallNode(callee, builtins.tuple(as_expr(a) for a in args), Attrs(attrs), _infos(sinfo_args))
+
+
+def _infos(given: Any) -> Any:
+    if given is None:
+        return ()
+    items = given if isinstance(given, (list, builtins.tuple)) else (given,)
+    return builtins.tuple(as_info(i) for i in items)
+
+
+def call_op(op: Any, args: Sequence[Any], attrs: Any = None, sinfo_args: Any = None) -> CallNode:
+    """A call just as written: of an operator by name, or of a function."""
+    callee = op if isinstance(op, Expr) else Op.get(op)
+    values = builtins.tuple(as_expr(a) for a in args)
+    return CallNode(callee, values, Attrs(attrs or {}), _infos(sinfo_args))
+
+
+def __getattr__(name: Any) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    found = operator(name)
+    if found is None:
+        raise AttributeError(f"script has no `R.{name}`")
+    return found

@@ -1,0 +1,143 @@
+"""Struct info as script writes it: dimensions may be strings, seen where a function is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..ir.expr import PrimExpr
+from ..support.errors import ArgumentError
+from .base import Expr, ShapeExpr, StructInfo
+from .struct_info import (
+    FuncStructInfo,
+    ObjectStructInfo,
+    PrimStructInfo,
+    ShapeStructInfo,
+    TensorStructInfo,
+    TupleStructInfo,
+)
+
+See = Callable[[str], PrimExpr]
+
+
+@dataclass
+class Deferred:
+    """Struct info whose symbolic dimensions are still strings; `resolve` gives them a meaning."""
+
+    resolve: Callable[[See], StructInfo]
+
+
+def as_info(value: Any, see: See | None = None) -> StructInfo:
+    """Struct info from an annotation such as `R.Tensor`, `R.Tensor((n, 4))` or `R.Object`."""
+    if isinstance(value, StructInfo):
+        return value
+    if isinstance(value, Deferred):
+        if see is None:
+            raise ArgumentError("strings as dimensions are for signatures and match_cast")
+        return value.resolve(see)
+    if value is None:
+        return TupleStructInfo(())
+    if getattr(value, "is_struct_info", False):
+        return as_info(value(), see)
+    raise ArgumentError(f"expected struct info such as R.Tensor, found {value!r}")
+
+
+def _info(function: Any) -> Any:
+    function.is_struct_info = True
+    return function
+
+
+def _has_strings(values: Any) -> bool:
+    return isinstance(values, (list, tuple)) and any(isinstance(v, str) for v in values)
+
+
+def _seen(values: Sequence[Any], see: See) -> list[Any]:
+    return [see(v) if isinstance(v, str) else v for v in values]
+
+
+@_info
+def Object() -> ObjectStructInfo:
+    """Any value."""
+    return ObjectStructInfo()
+
+
+@_info
+def Tensor(
+    shape: Any = None, dtype: Any = None, vdevice: Any = None, ndim: int = -1
+) -> TensorStructInfo | Deferred:
+    """A tensor; what is not given is not known."""
+    if isinstance(shape, str):
+        shape, dtype = None, shape
+    if _has_strings(shape):
+        return Deferred(lambda see: Tensor(_seen(shape, see), dtype, vdevice, ndim))
+    if shape is not None and not isinstance(shape, Expr):
+        shape = ShapeExpr(tuple(shape))
+    return TensorStructInfo(shape, str(getattr(dtype, "dtype", dtype or "")), vdevice, ndim)
+
+
+@_info
+def Shape(values: Any = None, ndim: int = -1) -> ShapeStructInfo | Deferred:
+    """A shape."""
+    if _has_strings(values):
+        return Deferred(lambda see: Shape(_seen(values, see), ndim))
+    return ShapeStructInfo(None if values is None else tuple(values), ndim)
+
+
+@_info
+def Prim(dtype: Any = None, value: Any = None) -> PrimStructInfo | Deferred:
+    """A scalar."""
+    if isinstance(value, str):
+        return Deferred(lambda see: Prim(dtype, see(value)))
+    return PrimStructInfo(str(getattr(dtype, "dtype", dtype)) if dtype else "", value)
+
+
+@_info
+def Tuple(*fields: Any) -> TupleStructInfo | Deferred:
+    """A tuple of what is described by the fields."""
+    if len(fields) == 1 and isinstance(fields[0], (list, tuple)):
+        fields = tuple(fields[0])
+    if any(isinstance(f, Deferred) for f in fields):
+        return Deferred(lambda see: TupleStructInfo(tuple(as_info(f, see) for f in fields)))
+    return TupleStructInfo(tuple(as_info(f) for f in fields))
+
+
+@_info
+def Callable_(params: Any = None, ret: Any = None, purity: bool = True) -> Any:
+    """A function from `params` to `ret`; bare, any function."""
+    if params is None:
+        return FuncStructInfo.opaque_func(
+            ret=None if ret is None else as_info(ret), purity=purity
+        )
+    given = tuple(params) if isinstance(params, (list, tuple)) else (params,)
+    if any(isinstance(p, Deferred) for p in (*given, ret)):
+        return Deferred(
+            lambda see: FuncStructInfo(
+                tuple(as_info(p, see) for p in given), as_info(ret, see), purity
+            )
+        )
+    return FuncStructInfo(tuple(as_info(p) for p in given), as_info(ret), purity)
+
+
+def conflict(told: StructInfo, found: StructInfo) -> str:
+    """Why `found` cannot be what an annotation tells; empty if it can."""
+    if isinstance(told, ObjectStructInfo) or isinstance(found, ObjectStructInfo):
+        return ""
+    if type(told) is not type(found):
+        return f"the annotation says `{told}`, the value is `{found}`"
+    if isinstance(told, TensorStructInfo) and isinstance(found, TensorStructInfo):
+        if told.dtype and found.dtype and told.dtype != found.dtype:
+            return f"the annotation says {told.dtype}, the value is {found.dtype}"
+        if -1 not in (told.ndim, found.ndim) and told.ndim != found.ndim:
+            return f"the annotation has {told.ndim} dimensions, the value {found.ndim}"
+        pairs = zip(told.dims or (), found.dims or (), strict=False)
+        for axis, (a, b) in enumerate(pairs):
+            x, y = getattr(a, "value", None), getattr(b, "value", None)
+            if isinstance(x, int) and isinstance(y, int) and x != y:
+                return f"dimension {axis} is {x} in the annotation, {y} in the value"
+    if isinstance(told, TupleStructInfo) and isinstance(found, TupleStructInfo):
+        if len(told.items) != len(found.items):
+            return f"the annotation has {len(told.items)} items, the value {len(found.items)}"
+        reasons = (conflict(a, b) for a, b in zip(told.items, found.items, strict=True))
+        return next((r for r in reasons if r), "")
+    return ""

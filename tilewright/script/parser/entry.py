@@ -1,0 +1,155 @@
+"""Where parsing begins: decorators of Python functions and classes, and `from_source`."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+from ...support.errors import DiagnosticError
+from .core import Parser
+from .source import Source, decorated, in_decorated_class, source_of_object, source_of_text
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+"""`(parser, function syntax, decorator, global name or None) -> function`, by dialect."""
+CLASSES: dict[str, Callable[..., Any]] = {}
+"""`(parser, class syntax, decorator) -> module`, by dialect."""
+NAMESPACES = {"I": "ir", "T": "tir", "R": "relax"}
+"""The names under which a text finds the dialects, and their modules in `tilewright.script`."""
+
+
+class Decorator:
+    """What marks a function or class as script of a dialect, possibly with options."""
+
+    def __init__(self, dialect: str, table: dict[str, Callable[..., Any]], **options: Any) -> None:
+        self.dialect = dialect
+        self.table = table
+        self.options = options
+
+    def __call__(self, what: Any = None, **options: Any) -> Any:
+        """Parses a Python function or class; without one, the decorator with these options."""
+        if what is None:
+            return Decorator(self.dialect, self.table, **{**self.options, **options})
+        if not isinstance(what, type) and in_decorated_class(what, "ir_module"):
+            return what
+        source = source_of_object(what)
+        parser = Parser(source, captured(what, sys._getframe(1)))
+        return self.parse(parser, next(decorated(source.tree)))
+
+    def parse(self, parser: Parser, node: ast.AST, *context: Any) -> Any:
+        """Parses the syntax that this decorates."""
+        return self.table[self.dialect](parser, node, self, *context)
+
+
+def captured(what: Any, frame: FrameType | None) -> dict[str, Any]:
+    """The names that a function or class sees where it is defined."""
+    names: dict[str, Any] = {}
+    if frame is not None:
+        names.update(frame.f_globals)
+        names.update(frame.f_locals)
+    for function in (what, *vars(what).values()) if isinstance(what, type) else (what,):
+        cells = getattr(function, "__closure__", None) or ()
+        names.update(getattr(function, "__globals__", {}))
+        if frame is not None:
+            names.update(frame.f_locals)
+        code = getattr(function, "__code__", None)
+        for name, cell in zip(code.co_freevars if code else (), cells, strict=False):
+            try:
+                names[name] = cell.cell_contents
+            except ValueError:  # not yet assigned
+                continue
+    return names
+
+
+def namespaces() -> dict[str, Any]:
+    """What a text may use without importing it."""
+    root = __name__.split(".", 1)[0]
+    made: dict[str, Any] = {}
+    for short, name in NAMESPACES.items():
+        made[short] = made[name] = importlib.import_module(f"{root}.script.{name}")
+    return made
+
+
+def from_source(
+    program: str | Callable[..., Any] | type,
+    extra_vars: Mapping[str, Any] | None = None,
+    check_well_formed: bool = True,
+    *,
+    name: str | None = None,
+) -> Any:
+    """The module or function that a script text, or a Python function or class, describes.
+
+    `extra_vars` are further names that it may use; `name` is the file that errors mention. A text
+    with several decorated definitions gives the module, or the last of the functions. Raises
+    `DiagnosticError` that shows the line. Only script is evaluated, never other Python code.
+    """
+    del check_well_formed
+    if not isinstance(program, str):
+        source = source_of_object(program)
+        extra: dict[str, Any] = captured(program, None)
+    else:
+        source, extra = source_of_text(program, name), {}
+    parser = Parser(source, {**namespaces(), **extra, **(extra_vars or {})})
+    return read_text(parser, source)
+
+
+def read_text(parser: Parser, source: Source) -> Any:
+    """Parses the definitions of a text in order; later ones see earlier ones."""
+    result: Any = None
+    for node in source.tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            made = definition(parser, node)
+            parser.bind(node.name, made)
+            if not getattr(made, "is_macro", False):
+                result = made
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            _import(parser, node)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            parser.bind(node.targets[0].id, parser.value(node.value))
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            parser.fail(node, "only definitions, imports of script and constants stand here")
+    if result is None:
+        raise DiagnosticError(
+            "the text defines no function and no module",
+            hint="decorate one with @I.ir_module, @T.prim_func or @R.function",
+        )
+    return result
+
+
+def definition(parser: Parser, node: ast.FunctionDef | ast.ClassDef, *context: Any) -> Any:
+    """Parses a decorated definition by its decorator."""
+    found = decorator_of(parser, node)
+    if isinstance(found, Decorator):
+        return found.parse(parser, node, *context)
+    return found.in_script(parser, node)
+
+
+def decorator_of(parser: Parser, node: ast.FunctionDef | ast.ClassDef) -> Any:
+    """The decorator of script of a definition."""
+    for expr in node.decorator_list:
+        found = parser.value(expr)
+        if isinstance(found, Decorator) or hasattr(found, "in_script"):
+            return found
+    parser.fail(
+        node,
+        f"`{node.name}` has no decorator of script",
+        hint="use @T.prim_func, @R.function or @I.ir_module",
+    )
+
+
+def _import(parser: Parser, node: ast.Import | ast.ImportFrom) -> None:
+    module = getattr(node, "module", None) or ""
+    if isinstance(node, ast.ImportFrom) and module.split(".")[-1] == "script":
+        known = namespaces()
+        for alias in node.names:
+            if alias.name not in known:
+                parser.fail(node, f"script has no `{alias.name}`")
+            parser.bind(alias.asname or alias.name, known[alias.name])
+    elif module != "__future__":
+        parser.fail(
+            node, "a text imports only from `tilewright.script`",
+            hint="pass other names as extra_vars, or decorate a Python function",
+        )  # fmt: skip

@@ -1,0 +1,331 @@
+"""Expressions of script: Python's syntax, with the operators of the dialects' nodes.
+
+Plain Python values compute as in Python. Where an operand is a node, `and`, `or`, `not` and
+chained comparisons, which Python gives classes no say in, ask the dialect's entry of `LOGIC`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import operator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core import Parser
+
+EVALUATORS: dict[type[ast.expr], Callable[..., Any]] = {}
+LOGIC: dict[str, Callable[..., Any]] = {}
+"""`and`, `or`, `not`, `select` on nodes, and `is_node`; filled by the dialect of scalars."""
+SPECIAL: dict[str, Callable[..., Any]] = {}
+"""Calls that see their arguments' syntax, by the callee's `script_special` attribute."""
+
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.Pow: operator.pow, ast.LShift: operator.lshift, ast.RShift: operator.rshift,
+    ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor,
+    ast.MatMult: operator.matmul,
+}  # fmt: skip
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert,
+}  # fmt: skip
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
+    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
+}  # fmt: skip
+
+
+def evaluates(*classes: type[ast.expr]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declares what evaluates expressions of these classes: `(parser, node)`."""
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        for cls in classes:
+            EVALUATORS[cls] = function
+        return function
+
+    return declare
+
+
+def is_node(value: Any) -> bool:
+    """Whether a value is part of the program, not a Python value of the moment."""
+    return bool(LOGIC) and bool(LOGIC["is_node"](value))
+
+
+@evaluates(ast.Constant)
+def constant(parser: Parser, node: ast.Constant) -> Any:
+    """A number, a string, a truth value, `None`, `...`."""
+    return node.value
+
+
+@evaluates(ast.Name)
+def name(parser: Parser, node: ast.Name) -> Any:
+    """What the name stands for."""
+    return parser.name(node)
+
+
+@evaluates(ast.Attribute)
+def attribute(parser: Parser, node: ast.Attribute) -> Any:
+    """`value.attr`."""
+    owner = parser.value(node.value)
+    if node.attr.startswith("__"):
+        parser.fail(node, f"script cannot read `{node.attr}`")
+    with parser.at(node):
+        return getattr(owner, node.attr)
+
+
+@evaluates(ast.Call)
+def call(parser: Parser, node: ast.Call) -> Any:
+    """`function(arguments)`."""
+    function = parser.value(node.func)
+    special = SPECIAL.get(getattr(function, "script_special", ""))
+    if special is not None:
+        with parser.at(node):
+            return special(parser, node, function)
+    args = list(_items(parser, node.args))
+    named: dict[str, Any] = {}
+    for keyword in node.keywords:
+        value = parser.value(keyword.value)
+        named.update(value if keyword.arg is None else {keyword.arg: value})
+    if not callable(function):
+        parser.fail(node.func, f"`{ast.unparse(node.func)}` cannot be called")
+    _check_arguments(parser, node, function, args, named)
+    with parser.at(node):
+        return function(*args, **named)
+
+
+def _check_arguments(parser: Parser, node: ast.Call, function: Any, args: Any, named: Any) -> None:
+    if isinstance(function, type) or not inspect.isroutine(function):
+        return
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*args, **named)
+    except TypeError as error:
+        shown = ", ".join(_shown(p) for p in signature.parameters.values())
+        text = ast.unparse(node.func)
+        parser.fail(node, f"`{text}`: {error}", hint=f"its arguments are {text}({shown})")
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    mark = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
+    return f"{mark}{parameter.name}{default}"
+
+
+def _items(parser: Parser, nodes: list[ast.expr]) -> Iterator[Any]:
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            with parser.at(node):
+                yield from list(parser.value(node.value))
+        else:
+            yield parser.value(node)
+
+
+@evaluates(ast.Tuple)
+def tuple_(parser: Parser, node: ast.Tuple) -> Any:
+    """`(a, b)`."""
+    return tuple(_items(parser, node.elts))
+
+
+@evaluates(ast.List)
+def list_(parser: Parser, node: ast.List) -> Any:
+    """`[a, b]`."""
+    return list(_items(parser, node.elts))
+
+
+@evaluates(ast.Set)
+def set_(parser: Parser, node: ast.Set) -> Any:
+    """`{a, b}`."""
+    return set(_items(parser, node.elts))
+
+
+@evaluates(ast.Dict)
+def dict_(parser: Parser, node: ast.Dict) -> Any:
+    """`{key: value}`."""
+    made: dict[Any, Any] = {}
+    for key, item in zip(node.keys, node.values, strict=True):
+        value = parser.value(item)
+        made.update(value if key is None else {parser.value(key): value})
+    return made
+
+
+@evaluates(ast.Subscript)
+def subscript(parser: Parser, node: ast.Subscript) -> Any:
+    """`value[index]`; dialects give nodes their meaning through `LOGIC["index"]`."""
+    owner, index = parser.value(node.value), parser.value(node.slice)
+    with parser.at(node):
+        if "index" in LOGIC:
+            return LOGIC["index"](owner, index)
+        return owner[index]
+
+
+@evaluates(ast.Slice)
+def slice_(parser: Parser, node: ast.Slice) -> Any:
+    """`low:high:step`."""
+    parts = (node.lower, node.upper, node.step)
+    return slice(*(None if part is None else parser.value(part) for part in parts))
+
+
+@evaluates(ast.BinOp)
+def binary(parser: Parser, node: ast.BinOp) -> Any:
+    """Arithmetic, evaluated without recursion along the left side."""
+    chain: list[ast.BinOp] = []
+    left: ast.expr = node
+    while isinstance(left, ast.BinOp):
+        chain.append(left)
+        left = left.left
+    value = parser.value(left)
+    for step in reversed(chain):
+        right = parser.value(step.right)
+        with parser.at(step):
+            value = _BINARY[type(step.op)](value, right)
+    return value
+
+
+@evaluates(ast.UnaryOp)
+def unary(parser: Parser, node: ast.UnaryOp) -> Any:
+    """`-a`, `~a`, `not a`."""
+    value = parser.value(node.operand)
+    with parser.at(node):
+        if isinstance(node.op, ast.Not):
+            return LOGIC["not"](value) if is_node(value) else not value
+        return _UNARY[type(node.op)](value)
+
+
+@evaluates(ast.BoolOp)
+def boolean(parser: Parser, node: ast.BoolOp) -> Any:
+    """`a and b`, `a or b`; Python's own short cut where the left side is a Python value."""
+    is_and = isinstance(node.op, ast.And)
+    value = parser.value(node.values[0])
+    for item in node.values[1:]:
+        if not is_node(value) and bool(value) != is_and:
+            return value
+        right = parser.value(item)
+        with parser.at(node):
+            if is_node(value) or is_node(right):
+                value = LOGIC["and" if is_and else "or"](value, right)
+            else:
+                value = right
+    return value
+
+
+@evaluates(ast.Compare)
+def compare(parser: Parser, node: ast.Compare) -> Any:
+    """`a < b`, and `a < b < c` as both."""
+    left = parser.value(node.left)
+    result: Any = None
+    for op, item in zip(node.ops, node.comparators, strict=True):
+        right = parser.value(item)
+        with parser.at(node):
+            one = _COMPARE[type(op)](left, right)
+            if result is None:
+                result = one
+            elif is_node(result) or is_node(one):
+                result = LOGIC["and"](result, one)
+            else:
+                result = result and one
+        left = right
+    return result
+
+
+@evaluates(ast.IfExp)
+def conditional(parser: Parser, node: ast.IfExp) -> Any:
+    """`a if condition else b`."""
+    condition = parser.value(node.test)
+    if not is_node(condition):
+        return parser.value(node.body if condition else node.orelse)
+    yes, no = parser.value(node.body), parser.value(node.orelse)
+    with parser.at(node):
+        return LOGIC["select"](condition, yes, no)
+
+
+@evaluates(ast.JoinedStr)
+def joined(parser: Parser, node: ast.JoinedStr) -> Any:
+    """An f-string."""
+    return "".join(str(parser.value(part)) for part in node.values)
+
+
+@evaluates(ast.FormattedValue)
+def formatted(parser: Parser, node: ast.FormattedValue) -> Any:
+    """A part of an f-string."""
+    spec = "" if node.format_spec is None else str(parser.value(node.format_spec))
+    with parser.at(node):
+        return format(parser.value(node.value), spec)
+
+
+@evaluates(ast.Lambda)
+def lambda_(parser: Parser, node: ast.Lambda) -> Any:
+    """A function of Python's, with positional parameters."""
+    names = [arg.arg for arg in node.args.args]
+    defaults = [parser.value(d) for d in node.args.defaults]
+    frames = list(parser.scopes)
+
+    def function(*args: Any) -> Any:
+        missing = len(names) - len(args)
+        if missing < 0 or missing > len(defaults):
+            raise TypeError(f"the lambda takes {len(names)} arguments, given {len(args)}")
+        values = (*args, *defaults[len(defaults) - missing :]) if missing else args
+        before, parser.scopes = parser.scopes, [*frames, dict(zip(names, values, strict=True))]
+        try:
+            return parser.value(node.body)
+        finally:
+            parser.scopes = before
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(n, kind) for n in names]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return function
+
+
+@evaluates(ast.ListComp, ast.GeneratorExp, ast.SetComp)
+def comprehension(parser: Parser, node: ast.ListComp) -> Any:
+    """`[value for name in items if condition]`."""
+    with parser.scope():
+        made = [parser.value(node.elt) for _ in _rounds(parser, node.generators)]
+    return set(made) if isinstance(node, ast.SetComp) else made
+
+
+@evaluates(ast.DictComp)
+def dict_comprehension(parser: Parser, node: ast.DictComp) -> Any:
+    """`{key: value for name in items}`."""
+    with parser.scope():
+        rounds = _rounds(parser, node.generators)
+        return {parser.value(node.key): parser.value(node.value) for _ in rounds}
+
+
+def _rounds(parser: Parser, generators: list[ast.comprehension]) -> Iterator[None]:
+    if not generators:
+        yield
+        return
+    first, *rest = generators
+    with parser.at(first.iter):
+        items = list(parser.value(first.iter))
+    for item in items:
+        assign(parser, first.target, item, lambda target, value: parser.bind(target.id, value))
+        if all(parser.value(condition) for condition in first.ifs):
+            yield from _rounds(parser, rest)
+
+
+def assign(parser: Parser, target: ast.expr, value: Any, bind: Callable[..., Any]) -> None:
+    """Binds the names of a target, part by part: `bind(name node, value)` for each."""
+    if isinstance(target, ast.Name):
+        bind(target, value)
+        return
+    if not isinstance(target, (ast.Tuple, ast.List)):
+        parser.fail(target, "only names can be assigned to here")
+    starred = [i for i, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+    with parser.at(target):
+        values = list(value)
+    if starred:
+        first, after = starred[0], len(target.elts) - starred[0] - 1
+        last = len(values) - after
+        values[first:last] = [values[first:last]]
+    if len(values) != len(target.elts):
+        parser.fail(target, f"{len(values)} values are assigned to {len(target.elts)} names")
+    for part, item in zip(target.elts, values, strict=True):
+        assign(parser, part.value if isinstance(part, ast.Starred) else part, item, bind)

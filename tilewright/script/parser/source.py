@@ -1,0 +1,95 @@
+"""Where script comes from: a text, or the source of a Python function or class."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import linecache
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...support.errors import DiagnosticError
+from ...support.span import Span
+
+_COUNT = itertools.count()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Parsed Python text and its place: `tree` counts from `first_line` of file `name`."""
+
+    name: str
+    tree: ast.Module
+    first_line: int = 1
+    first_column: int = 0
+
+    def span(self, node: ast.AST) -> Span:
+        """The place of a piece of syntax."""
+        line = getattr(node, "lineno", 1)
+        end_line = getattr(node, "end_lineno", None) or line
+        column = getattr(node, "col_offset", 0)
+        end_column = getattr(node, "end_col_offset", None) or column
+        down, right = self.first_line - 1, self.first_column + 1
+        return Span(self.name, line + down, end_line + down, column + right, end_column + right)
+
+
+def source_of_text(text: str, name: str | None = None) -> Source:
+    """A text as source. Without a `name` it gets one, under which errors find its lines."""
+    if name is None:
+        name = f"<script {next(_COUNT)}>"
+    text = textwrap.dedent(text)
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    return Source(name, _parse(text, name, 1, 0))
+
+
+def source_of_object(what: Any) -> Source:
+    """The source of a Python function or class."""
+    try:
+        lines, first = inspect.getsourcelines(what)
+        name = inspect.getsourcefile(what) or "<unknown>"
+    except (OSError, TypeError) as error:
+        raise DiagnosticError(
+            f"the source of `{getattr(what, '__name__', what)}` cannot be found: {error}",
+            hint="write script in a file, or pass its text to from_source",
+        ) from None
+    text = textwrap.dedent("".join(lines))
+    margin = len(lines[0]) - len(lines[0].lstrip())
+    return Source(name, _parse(text, name, first, margin), first, margin)
+
+
+def _parse(text: str, name: str, first: int, margin: int) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        line, column = (error.lineno or 1) + first - 1, (error.offset or 1) + margin
+        raise DiagnosticError(
+            f"this is not Python: {error.msg}", Span(name, line, line, column, column + 1)
+        ) from None
+
+
+def decorated(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    """The decorated functions and classes at the top of a text."""
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.decorator_list:
+            yield node
+
+
+def in_decorated_class(func: Any, decorator: str) -> bool:
+    """Whether a function is a method of a class that `decorator` will read later."""
+    outer, _, _ = func.__qualname__.rpartition(".")
+    if not outer or outer.endswith("<locals>"):
+        return False
+    wanted = outer.rpartition(".")[2]
+    code = func.__code__
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename, func.__globals__)))
+    except SyntaxError:
+        return False
+    for node in ast.walk(tree):
+        inside = isinstance(node, ast.ClassDef) and node.name == wanted
+        if inside and node.lineno <= code.co_firstlineno <= (node.end_lineno or 0):
+            return any(decorator in ast.unparse(d) for d in node.decorator_list)
+    return False

@@ -1,0 +1,396 @@
+"""Statements and functions of the dialect `T`."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from ..ir.expr import OPERATORS, GlobalVar, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
+from ..ir.type import PointerType, PrimType, Type
+from ..script.parser import FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
+from ..script.parser.evaluate import _BINARY
+from ..support.errors import ArgumentError
+from . import expr as E
+from . import op as tir_op
+from . import stmt as S
+from .buffer import Buffer
+from .expr import Var
+from .function import PrimFunc
+from .parser_forms import (
+    BlockFrame,
+    BufferForm,
+    DataTypeName,
+    LoopForm,
+    MetaVar,
+    body_of,
+    close_block,
+    current,
+)
+from .script_rules import ramp_of
+
+# ---- expressions ----------------------------------------------------------------------------
+
+
+def _index(owner: Any, index: Any) -> Any:
+    """`A[i, 0:4]`: a load, a vector load (slices with a step), or a region."""
+    if not isinstance(owner, Buffer):
+        return owner[index]
+    items = index if isinstance(index, tuple) else (index,)
+    if len(items) != owner.ndim:
+        raise ArgumentError(
+            f"buffer `{owner.name}` has {owner.ndim} dimensions, indexed with {len(items)}"
+        )
+    for item in items:
+        if not isinstance(item, (slice, Range, PrimExpr, E.IterVar, int)):
+            raise ArgumentError(
+                f"an index of buffer `{owner.name}` is a {type(item).__name__}, not an integer"
+            )
+        if isinstance(item, PrimExpr) and not E.dtype_of(item.dtype).is_integral:
+            raise ArgumentError(f"an index of buffer `{owner.name}` has the type {item.dtype}")
+    slices = [i for i in items if isinstance(i, (slice, Range))]
+    if not slices:
+        return E.BufferLoad(owner, items)  # type: ignore[arg-type]
+    if all(isinstance(i, slice) and i.step is not None for i in slices):
+        return E.BufferLoad(owner, vector_indices(items))
+    from .parser_forms import as_range
+
+    ranges = []
+    for item, extent in zip(items, owner.shape, strict=True):
+        if isinstance(item, slice):
+            low = 0 if item.start is None else item.start
+            ranges.append(as_range((low, extent if item.stop is None else item.stop)))
+        elif isinstance(item, Range):
+            ranges.append(item)
+        else:
+            value = as_scalar(item)
+            ranges.append(Range(value, IntImm(value.dtype, 1)))
+    return S.BufferRegion(owner, tuple(ranges))
+
+
+def vector_indices(items: Any) -> tuple[Any, ...]:
+    """Indices with slices as ramps."""
+    return tuple(ramp_of(i) if isinstance(i, slice) else i for i in items)
+
+
+LOGIC.update({
+    "is_node": lambda value: isinstance(value, (PrimExpr, RelaxExpr)),
+    "and": tir_op.logical_and, "or": tir_op.logical_or, "not": tir_op.logical_not,
+    "select": tir_op.if_then_else, "index": _index,
+})  # fmt: skip
+
+# ---- statements -----------------------------------------------------------------------------
+
+
+@parses("tir", ast.Expr)
+def expression(parser: Parser, node: ast.Expr) -> None:
+    """A form acts, a call is evaluated, a string is a remark."""
+    value = parser.value(node.value)
+    if isinstance(value, Form):
+        value.stand(parser, node)
+    elif isinstance(value, S.Stmt):
+        current(parser).emit(value)
+    elif isinstance(value, (PrimExpr, int, float)) and not isinstance(node.value, ast.Constant):
+        current(parser).emit(S.Evaluate(as_scalar(value)))
+    elif value is not None and not isinstance(value, str):
+        parser.fail(node, f"a {type(value).__name__} cannot stand alone")
+
+
+def bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
+    """`name = value`, by the kind of the value."""
+    name = target.id
+    if isinstance(value, Form) and not isinstance(value, DataTypeName):
+        with parser.at(target):
+            parser.bind(name, value.assign(parser, name, target))
+    elif isinstance(value, MetaVar):
+        parser.bind(name, value.value)
+    elif isinstance(value, Var) and not value.name:
+        value.name = name  # type: ignore[misc]
+        parser.bind(name, value)
+    elif isinstance(value, (PrimExpr, int, float)):
+        _let(parser, name, value, None)
+    else:
+        parser.bind(name, value)
+
+
+def _let(parser: Parser, name: str, value: Any, var: Var | None) -> None:
+    made = as_scalar(value, None if var is None or var.dtype == "handle" else var.dtype)
+    if var is None:
+        kind = made.type_annotation if isinstance(made, Var) else None
+        var = Var(name, made.dtype, type_annotation=kind)
+    elif var.dtype != made.dtype:
+        raise ArgumentError(f"`{name}` is declared {var.dtype}, its value is {made.dtype}")
+    bound = var
+    current(parser).scope(lambda body: S.LetStmt(bound, made, body))
+    parser.bind(name, bound)
+
+
+@parses("tir", ast.Assign)
+def assignment(parser: Parser, node: ast.Assign) -> None:
+    """`A[i] = value` stores; `x = value` binds."""
+    value = parser.value(node.value)
+    for target in node.targets:
+        if isinstance(target, ast.Subscript):
+            _store(parser, target, value)
+        else:
+            if isinstance(target, (ast.Tuple, ast.List)) and hasattr(value, "axes"):
+                value = value.axes(parser, node.value)
+            assign(parser, target, value, lambda t, v: bind_value(parser, t, v))
+
+
+def _store(parser: Parser, target: ast.Subscript, value: Any) -> None:
+    buffer, index = parser.value(target.value), parser.value(target.slice)
+    with parser.at(target):
+        if not isinstance(buffer, Buffer):
+            raise ArgumentError(f"`{ast.unparse(target.value)}` is no buffer to store to")
+        items = index if isinstance(index, tuple) else (index,)
+        if len(items) != buffer.ndim:
+            raise ArgumentError(
+                f"buffer `{buffer.name}` has {buffer.ndim} dimensions, indexed with {len(items)}"
+            )
+        indices = vector_indices(items)
+        lanes = E.dtype_of(E.access_dtype(buffer, E.as_indices(indices))).lanes
+        if lanes > 1 and isinstance(value, (int, float)):
+            value = tir_op.const(value, E.access_dtype(buffer, E.as_indices(indices)))
+        elif lanes > 1 and isinstance(value, PrimExpr) and E.dtype_of(value.dtype).lanes == 1:
+            value = E.Broadcast(value, lanes)
+        current(parser).emit(S.BufferStore(buffer, value, indices))
+
+
+@parses("tir", ast.AugAssign)
+def augmented(parser: Parser, node: ast.AugAssign) -> None:
+    """`A[i] += value`."""
+    if not isinstance(node.target, ast.Subscript):
+        parser.fail(node, "only elements of buffers can be updated", hint="assign to a new name")
+    right = parser.value(node.value)
+    load = ast.copy_location(
+        ast.Subscript(node.target.value, node.target.slice, ast.Load()), node.target
+    )
+    _store(parser, node.target, _BINARY[type(node.op)](parser.value(load), right))
+
+
+@parses("tir", ast.AnnAssign)
+def annotated(parser: Parser, node: ast.AnnAssign) -> None:
+    """`x: T.int32 = value`."""
+    if not isinstance(node.target, ast.Name) or node.value is None:
+        parser.fail(node, "an annotated name needs a value")
+    name = node.target.id
+    value = parser.value(node.value)
+    kind = parser.value(node.annotation)
+    _let(parser, name, value, parameter(parser, name, kind, node.annotation))
+
+
+@parses("tir", ast.For)
+def for_(parser: Parser, node: ast.For) -> None:
+    """`for i, j in T.grid(n, m):`."""
+    loops = parser.value(node.iter)
+    if not isinstance(loops, LoopForm):
+        parser.fail(
+            node.iter, f"a loop runs over a {type(loops).__name__}",
+            hint="use range, T.grid, T.serial, T.parallel, T.vectorized, T.unroll "
+            "or T.thread_binding",
+        )  # fmt: skip
+    targets = node.target.elts if isinstance(node.target, ast.Tuple) else [node.target]
+    if len(targets) == 1 and isinstance(targets[0], ast.Starred):
+        parser.fail(node.target, "name each loop variable")
+    if len(targets) != len(loops.domains):
+        parser.fail(
+            node.target, f"{len(loops.domains)} loops with {len(targets)} variables"
+        )
+    names: dict[str, Any] = {}
+    known = dict(parser.facts.get("loops", {}))
+    for index, target in enumerate(targets):
+        if not isinstance(target, ast.Name):
+            parser.fail(target, "a loop variable is a name")
+        var = loops.variable(target.id, index)
+        names[target.id] = var
+        known[id(var)] = Range(*loops.domains[index])
+    before, parser.facts["loops"] = parser.facts.get("loops", {}), known
+    body = body_of(parser, node.body, names)
+    parser.facts["loops"] = before
+    current(parser).emit(loops.wrap(list(names.values()), body))
+
+
+@parses("tir", ast.While)
+def while_(parser: Parser, node: ast.While) -> None:
+    """`while condition:`."""
+    condition = _condition(parser, node.test, "while")
+    current(parser).emit(S.While(condition, body_of(parser, node.body)))
+
+
+def _condition(parser: Parser, node: ast.expr, what: str) -> PrimExpr:
+    value = parser.value(node)
+    with parser.at(node):
+        made = as_scalar(value)
+        if not E.dtype_of(made.dtype).is_bool:
+            parser.fail(
+                node, f"`{what}` needs a boolean condition, found {made.dtype}",
+                hint=f"compare, as in `{ast.unparse(node)} != 0`",
+            )  # fmt: skip
+    return made
+
+
+@parses("tir", ast.If)
+def if_(parser: Parser, node: ast.If) -> None:
+    """`if condition:`; a Python condition chooses while the text is read."""
+    value = parser.value(node.test)
+    if isinstance(value, (bool, type(None))):
+        for stmt in node.body if value else node.orelse:
+            parser.statement(stmt)
+        return
+    condition = _condition(parser, node.test, "if")
+    yes = body_of(parser, node.body)
+    no = body_of(parser, node.orelse) if node.orelse else None
+    current(parser).emit(S.IfThenElse(condition, yes, no))
+
+
+@parses("tir", ast.Assert)
+def assert_(parser: Parser, node: ast.Assert) -> None:
+    """`assert condition, message`."""
+    condition = _condition(parser, node.test, "assert")
+    message = "" if node.msg is None else parser.value(node.msg)
+    text = E.StringImm(message) if isinstance(message, str) else message
+    current(parser).scope(lambda body: S.AssertStmt(condition, text, body))
+
+
+@parses("tir", ast.Return)
+def return_(parser: Parser, node: ast.Return) -> None:
+    """`return value`."""
+    if node.value is None:
+        parser.fail(node, "a loop program returns nothing at its end by itself")
+    current(parser).emit(S.Evaluate(tir_op.ret(parser.value(node.value))))
+
+
+@parses("tir", ast.With)
+def with_(parser: Parser, node: ast.With) -> None:
+    """`with T.block(...):` and the other scopes; several open one in another."""
+    first, *rest = node.items
+    form = parser.value(first.context_expr)
+    if not isinstance(form, Form):
+        parser.fail(first, f"a {type(form).__name__} opens no scope")
+    body = node.body
+    if rest:
+        body = [ast.copy_location(ast.With(rest, node.body), node)]
+    form.inside(parser, ast.copy_location(ast.With([first], body), node), first)
+
+
+@parses("tir", ast.FunctionDef)
+def inner(parser: Parser, node: ast.FunctionDef) -> None:
+    """A macro defined inside of a function."""
+    made = definition(parser, node)
+    if not getattr(made, "is_macro", False):
+        parser.fail(node, "a loop program contains no other function", hint="use @T.macro")
+    parser.bind(node.name, made)
+
+
+# ---- functions ------------------------------------------------------------------------------
+
+
+def parameter(parser: Parser, name: str, kind: Any, node: ast.AST) -> Var:
+    """A variable of an annotated type."""
+    if isinstance(kind, DataTypeName):
+        return Var(name, kind.dtype)
+    if isinstance(kind, Var) and not kind.name:
+        return kind.copy_with_name(name)
+    if callable(kind) and not isinstance(kind, Form):
+        made = kind()
+        if isinstance(made, Var):
+            return made.copy_with_name(name)
+    parser.fail(
+        node, f"`{ast.unparse(node)}` is no type of a variable",
+        hint="use T.Buffer(shape, dtype), T.handle, or a data type such as T.int32",
+    )  # fmt: skip
+
+
+def prim_func(parser: Parser, node: Any, decorator: Any, name: str | None = None) -> PrimFunc:
+    """The function that a definition describes."""
+    with parser.using("tir"), parser.scope({"range": _range}):
+        made = _Function(parser, node, decorator.options).parse()
+    return made
+
+
+def _range(start: Any, stop: Any = None, step: Any = None) -> Any:
+    if step is not None:
+        raise ArgumentError("loops count in steps of one", hint="multiply the loop variable")
+    from .parser_forms import loop_domain
+
+    return LoopForm([loop_domain(start, stop)])
+
+
+class _Function:
+    """One function being parsed."""
+
+    def __init__(self, parser: Parser, node: ast.FunctionDef, options: dict[str, Any]) -> None:
+        self.parser, self.node, self.options = parser, node, options
+        self.params: list[Var] = []
+        self.buffers: dict[Var, Buffer] = {}
+        self.attrs: dict[str, Any] = {}
+        if not options.get("private", False):
+            self.attrs["global_symbol"] = node.name
+        self.root = BlockFrame("root", is_function=True)
+
+    def parse(self) -> PrimFunc:
+        """The function."""
+        parser, node = self.parser, self.node
+        parser.facts.update(
+            buffer_map=self.buffers, params=self.params, attrs=self.attrs, block=self.root
+        )
+        for arg in (*node.args.posonlyargs, *node.args.args):
+            self._param(arg)
+        if node.args.vararg or node.args.kwonlyargs or node.args.kwarg or node.args.defaults:
+            parser.fail(node, "parameters of a loop program are positional, without defaults")
+        returns = None if node.returns is None else parser.value(node.returns)
+        body = body_of(parser, node.body)
+        with parser.at(node):
+            return PrimFunc(
+                tuple(self.params), self._with_root(body), _return_type(parser, node, returns),
+                self.buffers, self.attrs, span=parser.span(node),
+            )  # fmt: skip
+
+    def _param(self, arg: ast.arg) -> None:
+        parser = self.parser
+        if arg.annotation is None:
+            parser.fail(
+                arg, f"parameter `{arg.arg}` has no type",
+                hint=f'write `{arg.arg}: T.Buffer(shape, "float32")` or `{arg.arg}: T.handle`',
+            )  # fmt: skip
+        kind = parser.value(arg.annotation)
+        if isinstance(kind, BufferForm):
+            with parser.at(arg.annotation):
+                buffer = kind.make(arg.arg)
+            handle = Var(f"{arg.arg}_handle", "handle")
+            self.params.append(handle)
+            self.buffers[handle] = buffer
+            parser.bind(arg.arg, buffer)
+            return
+        var = parameter(parser, arg.arg, kind, arg.annotation)
+        self.params.append(var)
+        parser.bind(arg.arg, var)
+
+    def _with_root(self, body: S.Stmt) -> S.Stmt:
+        """The body in its root block, if it has blocks and does not write the root itself."""
+        allocs = self.root.alloc_buffers
+        blocks = self.parser.facts.get("has_blocks", False)
+        is_root = isinstance(body, S.BlockRealize) and not body.block.iter_vars and not allocs
+        if self.options.get("root") is False or is_root or not (blocks or allocs):
+            return body
+        return close_block(self.parser, self.root, body, [])
+
+
+def _return_type(parser: Parser, node: ast.FunctionDef, value: Any) -> Type | None:
+    if value is None:
+        return None
+    if isinstance(value, DataTypeName):
+        return PrimType(value.dtype)
+    if isinstance(value, Type):
+        return value
+    made = value() if callable(value) else value
+    if isinstance(made, Var):
+        kind = made.type_annotation
+        return kind if isinstance(kind, PointerType) else PrimType(made.dtype)
+    assert node.returns is not None
+    parser.fail(node.returns, "a loop program returns a data type or nothing")
+
+
+FUNCTIONS["tir"] = prim_func
+
+

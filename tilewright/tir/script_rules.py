@@ -1,0 +1,125 @@
+"""What printer and parser of loop programs agree on: calls by name, ranges between two ends."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..ir.expr import IntImm, PrimExpr, as_scalar
+from ..ir.op import Op
+from ..ir.structural import structural_equal
+from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError
+from . import expr as E
+from . import op as tir_op
+from .op import simplified
+
+DTYPE_FIRST = frozenset({
+    "reinterpret", "call_extern", "call_pure_extern", "call_llvm_intrin", "call_llvm_pure_intrin",
+    "tvm_struct_get", "tvm_call_packed_lowered", "vectorlow", "vectorhigh", "vectorcombine",
+    "tvm_stack_alloca", "type_annotation", "vscale", "undef", "get_active_lane_mask",
+    "vector_reduce_add", "vector_reduce_max", "vector_reduce_min",
+})  # fmt: skip
+"""Intrinsics whose script names their result type first, since the arguments do not tell it."""
+
+_RESULT = {
+    "tvm_access_ptr": "handle", "handle_add_byte_offset": "handle", "isnullptr": "bool",
+    "tvm_stack_make_shape": "handle", "tvm_stack_make_array": "handle", "lookup_param": "handle",
+    "tvm_throw_last_error": "handle", "tvm_call_packed": "int32", "tvm_call_cpacked": "int32",
+    "tvm_struct_set": "int32", "assume": "bool", "tvm_storage_sync": "int32",
+    "prefetch": "int32", "start_profile_intrinsic": "handle", "end_profile_intrinsic": "handle",
+}  # fmt: skip
+_ALIASES = {"fabs": "abs", "truncdiv": "Div"}
+
+
+def named_call(name: str) -> Callable[..., Any] | None:
+    """What `T.name(...)` builds for the intrinsic `tir.name`, or None if there is none."""
+    if name in DTYPE_FIRST:
+        return lambda dtype, *args: E.Call(dtype, f"tir.{name}", tuple(_argument(a) for a in args))
+    made = getattr(tir_op, _ALIASES.get(name, name), None)
+    if inspect.isfunction(made):
+        return made
+    try:
+        op = Op.get(f"tir.{name}")
+    except ArgumentError:
+        return None
+
+    def build(*args: Any) -> PrimExpr:
+        values = tuple(_argument(a) for a in args)
+        first = next((v.dtype for v in values if isinstance(v, PrimExpr)), "int32")
+        return E.Call(_RESULT.get(name, first), op, values)
+
+    return build
+
+
+def _argument(value: Any) -> Any:
+    return E.StringImm(value) if isinstance(value, str) else value
+
+
+def rebuilds(made: Any, node: E.Call) -> bool:
+    """Whether a call made anew is `node` again, of the very same arguments."""
+    return (
+        type(made) is E.Call
+        and made.op is node.op
+        and made.dtype == node.dtype
+        and builtins.len(made.args) == builtins.len(node.args)
+        and builtins.all(
+            a is b or _same_string(a, b) for a, b in zip(made.args, node.args, strict=True)
+        )
+        and not node.annotations
+    )
+
+
+def _same_string(a: Any, b: Any) -> bool:
+    return isinstance(a, E.StringImm) and isinstance(b, E.StringImm) and a.value == b.value
+
+
+def extent_between(start: PrimExpr, stop: PrimExpr) -> PrimExpr:
+    """How many integers lie from `start` to `stop`: `n` for `x` and `x + n`, else simplified."""
+    if isinstance(start, IntImm) and start.value == 0:
+        return stop
+    if isinstance(stop, E.Add) and _equal(stop.a, start):
+        return stop.b
+    if _equal(start, stop):
+        return IntImm(start.dtype, 0)
+    return simplified(stop - start)
+
+
+def _equal(a: PrimExpr, b: PrimExpr) -> bool:
+    return a is b or (type(a) is type(b) and structural_equal(a, b))
+
+
+def lanes_between(start: PrimExpr, stop: PrimExpr, step: PrimExpr) -> int:
+    """How many lanes `start:stop:step` has. Raises `ArgumentError` if that is no constant."""
+    extent = extent_between(start, stop)
+    lanes = extent if isinstance(step, IntImm) and step.value == 1 else None
+    if lanes is None:
+        lanes = simplified((extent + step - IntImm(step.dtype, 1)) // step)
+    if not isinstance(lanes, IntImm):
+        lanes = simplified(lanes)
+    if not isinstance(lanes, IntImm):
+        raise ArgumentError(f"a vector needs a constant number of lanes, found {lanes}")
+    return lanes.value
+
+
+def ramp_of(item: slice) -> PrimExpr:
+    """The vector index `start:stop:step`; the scalar `start` for one lane."""
+    start = as_scalar(item.start if item.start is not None else 0)
+    step = as_scalar(item.step if item.step is not None else 1, start.dtype)
+    lanes = lanes_between(start, as_scalar(item.stop, start.dtype), step)
+    return start if lanes == 1 else E.Ramp(start, step, lanes)
+
+
+def is_plain_ramp(index: PrimExpr) -> bool:
+    """Whether a ramp may be written as a slice and read as the same."""
+    if not (isinstance(index, E.Ramp) and isinstance(index.stride, IntImm) and index.lanes > 1):
+        return False
+    if index.stride.value <= 0 or dtype_of(index.base.dtype).lanes != 1:
+        return False
+    stop = index.base + index.stride * index.lanes
+    try:
+        return lanes_between(index.base, stop, index.stride) == index.lanes
+    except ArgumentError:
+        return False
