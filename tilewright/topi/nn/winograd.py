@@ -57,12 +57,13 @@ def pack_winograd(weight: Matrix, tile: int, inner: int, outer: int) -> Matrix:
     (O / outer, tile + 2, tile + 2, I / inner, inner, outer). Computed in float64."""
     out, channels = weight.shape[:2]
     whole = np.pad(weight, [(0, -out % outer), (0, -channels % inner), (0, 0), (0, 0)])
-    inputs = whole.shape[1] // inner
-    taps = whole.reshape(-1, outer, inputs, inner, 9).transpose(0, 4, 2, 3, 1)
+    side, taps = tile + 2, whole.reshape(-1, outer, whole.shape[1], 9)
     g = winograd_matrices(tile)[1]
-    made = np.kron(g, g) @ taps.astype(np.float64, order="C").reshape(len(taps), 9, -1)
-    side = tile + 2
-    return made.astype(weight.dtype).reshape(len(taps), side, side, inputs, inner, outer)
+    both = np.kron(g, g)
+    made = np.empty((len(taps), side * side, taps.shape[2] * outer), weight.dtype)
+    for block, source in zip(made, taps, strict=True):  # one at a time: they stay in cache
+        block[:] = both @ source.transpose(2, 1, 0).reshape(9, -1).astype(np.float64)
+    return made.reshape(len(taps), side, side, -1, inner, outer)
 
 
 def conv2d_winograd_NCHWc(data: Tensor, weight: Tensor, padding: Any = 0) -> Tensor:
