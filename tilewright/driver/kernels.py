@@ -8,6 +8,7 @@ from typing import Any
 from .. import dlight
 from ..codegen.llvm.compile import Compilation, Machine, host_machine
 from ..codegen.llvm.modules import call_groups, emit_modules
+from ..codegen.llvm.processors import check_processor
 from ..ir.expr import BaseFunc, GlobalVar
 from ..ir.instrument import knob_instruments
 from ..ir.module import IRModule
@@ -23,9 +24,11 @@ AT_A_TIME = 4
 
 
 def machine_of(target: Target) -> Machine:
-    """What LLVM is to generate code for."""
+    """What LLVM is to generate code for. Raises `ArgumentError` if it knows no such processor."""
     model = MachineModel.of(target)
-    return Machine(model.triple or host_machine().triple, model.cpu, model.llvm_features)
+    made = Machine(model.triple or host_machine().triple, model.cpu, model.llvm_features)
+    check_processor(made.triple, made.cpu, made.features)
+    return made
 
 
 def scheduled(mod: IRModule, target: Target) -> IRModule:

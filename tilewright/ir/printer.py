@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..script.printer import Printer, Text, prints, script, show, statements
-from ..support.dtypes import dtype_of
+from ..script.printer import METADATA, Printer, Text, prints, script, show, statements
+from ..support.dtypes import dtype_name, dtype_of
 from . import type as ty
+from .array_text import encode_array
 from .expr import FloatImm, GlobalVar, IntImm, Range
 from .module import IRModule
 from .node import PRINTERS
@@ -126,7 +127,30 @@ def func_type(p: Printer, value: ty.FuncType) -> Text:
 
 @prints(np.ndarray)
 def array(p: Printer, value: np.ndarray[Any, Any]) -> Text:
-    """An array too long to be shown, by its type."""
-    if value.size <= 8:
-        return Text.of(f'{p.config.tir_prefix}.array({value.tolist()}, "{value.dtype}")')
-    return Text.of(f"metadata[{value.dtype}, {list(value.shape)}]")
+    """A short array as it is, a long one by its place in the metadata."""
+    dtype = dtype_name(value.dtype)
+    if value.size <= 8 and value.ndim == 1 and value.dtype.kind in "iub":
+        return Text.of(f'{p.config.tir_prefix}.array({value.tolist()}, "{dtype}")')
+    return metadata_entry(p, "numpy.ndarray", value, dtype)
+
+
+def metadata_entry(p: Printer, key: str, value: np.ndarray[Any, Any], dtype: str) -> Text:
+    """`metadata[key][n]`, the array remembered for the head of the text."""
+    rows = p.metadata.setdefault(key, [])
+    found = next((i for i, (other, _) in enumerate(rows) if other is value), None)
+    if found is None:
+        found = len(rows)
+        rows.append((value, dtype))
+    return Text.of(f'metadata["{key}"][{found}]')
+
+
+def metadata_text(p: Printer) -> str:
+    """The line that defines `metadata`."""
+    tables = ", ".join(
+        f'"{key}": [{", ".join(repr(encode_array(a, dtype)) for a, dtype in rows)}]'
+        for key, rows in p.metadata.items()
+    )
+    return f"metadata = {p.config.ir_prefix}.metadata({{{tables}}})"
+
+
+METADATA.append(metadata_text)

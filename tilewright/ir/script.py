@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..script.parser import CLASSES, Decorator, Parser, definition, parses
-from ..support.dtypes import dtype_of
+from .array_text import decode_array
 from .expr import OPERATORS, GlobalVar, as_scalar
 from .expr import Range as RangeNode
 from .module import IRModule
@@ -115,16 +114,4 @@ def range_of(begin: Any, extent: Any) -> RangeNode:
 
 def metadata(tables: dict[str, list[str]]) -> dict[str, list[np.ndarray[Any, Any]]]:
     """The arrays that a text printed with `show_meta=True` refers to."""
-    return {key: [_decode(text) for text in rows] for key, rows in tables.items()}
-
-
-def _decode(text: str) -> np.ndarray[Any, Any]:
-    dtype, shape, data = text.split("|")
-    dims = [int(d) for d in shape.split(",") if d]
-    return np.frombuffer(base64.b64decode(data), dtype_of(dtype).numpy).reshape(dims)
-
-
-def encode(array: np.ndarray[Any, Any], dtype: str) -> str:
-    """An array as `metadata` reads it."""
-    data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-    return f"{dtype}|{','.join(str(d) for d in array.shape)}|{data}"
+    return {key: [decode_array(text) for text in rows] for key, rows in tables.items()}

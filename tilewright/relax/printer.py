@@ -8,12 +8,16 @@ from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
 from ..ir.node import Node
 from ..ir.op import Op
+from ..ir.structural import structural_equal
+from ..ir.printer import metadata_entry
 from ..script.printer import Printer, Text, prints, statements
 from ..support.dtypes import dtype_of
 from ..tir.expr import Var as TirVar
+from ..tir.printer import free_variable
 from . import expr as E
 from . import struct_info as S
 from .base import ShapeExpr
+from .script_ops import operator
 
 statements(E.Function, E.Binding, E.BindingBlock)
 
@@ -106,12 +110,7 @@ def constant(p: Printer, c: E.Constant) -> Text:
         value = c.array.astype("float64") if dtype_of(c.dtype).is_float else c.array
         shown = p(value.item())
         return Text.of(f'{r(p, "const")}({shown}, "{c.dtype}")')
-    table = p.facts.setdefault("constants", [])
-    found = next((i for i, other in enumerate(table) if other is c), None)
-    if found is None:
-        table.append(c)
-        found = len(table) - 1
-    return Text.of(f'metadata["relax.expr.Constant"][{found}]')
+    return metadata_entry(p, "relax.expr.Constant", c.array, c.dtype)
 
 
 @prints(ShapeExpr)
@@ -152,37 +151,78 @@ def data_type(p: Printer, value: E.DataTypeImm) -> Text:
 
 @prints(E.ExternFunc)
 def extern(p: Printer, value: E.ExternFunc) -> Text:
-    """The name of a function of the runtime."""
-    return p(value.global_symbol)
+    """`R.ExternFunc(name)`: a function of the runtime."""
+    info = f", {p(value.annotation)}" if value.annotation is not None else ""
+    return Text.of(f"{r(p, 'ExternFunc')}({p(value.global_symbol)}{info})")
 
 
 _DPS = frozenset({"relax.call_tir", "relax.call_tir_inplace", "relax.call_dps_packed",
                   "relax.call_tir_with_grad"})  # fmt: skip
+_BY_NAME = _DPS | {"relax.call_pure_packed", "relax.call_inplace_packed",
+                   "relax.call_builtin_with_ctx"}  # fmt: skip
 
 
 @prints(E.Call)
 def call(p: Printer, c: E.Call) -> Text:
-    """`R.name(args, attr=value)`."""
+    """`R.name(args, attr=value)`; `R.call_op` where that would build another call."""
+    if isinstance(c.op, E.ExternFunc) and c.op.annotation is None:
+        parts = [p(c.op.global_symbol), *_call_parts(p, c)]
+        return Text.of(f"{r(p, 'call_packed')}({', '.join(parts)})")
     if not isinstance(c.op, Op):
-        return Text.of(f"{_callee(p, c.op)}({', '.join(_call_parts(p, c))})")
+        plain = not c.attrs and not c.sinfo_args and c.args
+        return Text.of(f"{p(c.op)}({p.list(c.args)})") if plain else _raw(p, c, str(p(c.op)))
     name = c.op.name
-    short = name.removeprefix("relax.")
-    head = r(p, short) if name.startswith("relax.") else f'{r(p, "call_op")}("{name}")'
-    if name in _DPS:
-        return Text.of(f"{head}({', '.join(_dps_parts(p, c))})")
-    return Text.of(f"{head}({', '.join(_call_parts(p, c))})")
+    if not is_short(c):
+        return _raw(p, c, p(name))
+    head = r(p, name.removeprefix("relax."))
+    parts = _dps_parts(p, c) if name in _DPS else _call_parts(p, c)
+    return Text.of(f"{head}({', '.join(parts)})")
 
 
-def _callee(p: Printer, op: Any) -> str:
-    if isinstance(op, E.ExternFunc):
-        return f"{r(p, 'call_packed')}"
-    return str(p(op))
+def is_short(c: E.Call) -> bool:
+    """Whether the operator's constructor, called as the short form says, builds this call."""
+    build = operator(c.op.name.removeprefix("relax."))  # type: ignore[attr-defined]
+    if build is None or not c.op.name.startswith("relax."):  # type: ignore[attr-defined]
+        return False
+    named: dict[str, Any] = dict(c.attrs)
+    args = c.args
+    if c.op.name in _DPS:  # type: ignore[attr-defined]
+        named["out_sinfo"] = c.sinfo_args[0] if c.sinfo_args else None
+        if len(args) > 2:
+            named["tir_vars"], args = args[2], args[:2]
+    elif c.sinfo_args:
+        named["sinfo_args"] = c.sinfo_args
+    try:
+        made = build(*args, **named)
+    except Exception:  # any refusal means that the short form cannot be read
+        return False
+    return (
+        type(made) is E.Call
+        and made.op is c.op
+        and len(made.args) == len(c.args)
+        and all(a is b or structural_equal(a, b) for a, b in zip(made.args, c.args, strict=True))
+        and structural_equal(dict(made.attrs), dict(c.attrs))
+        and structural_equal(made.sinfo_args, c.sinfo_args)
+    )
+
+
+def _raw(p: Printer, c: E.Call, head: str) -> Text:
+    attrs = {key: value for key, value in c.attrs.items()}
+    rows = ", ".join(f"{p(key)}: {_attr(p, value)}" for key, value in attrs.items())
+    infos = f", {p.tuple(c.sinfo_args)}" if c.sinfo_args else ""
+    return Text.of(f"{r(p, 'call_op')}({head}, {p.tuple(c.args)}, {{{rows}}}{infos})")
+
+
+def _args(p: Printer, c: E.Call) -> list[str]:
+    parts = [str(p(arg)) for arg in c.args]
+    if isinstance(c.op, Op) and c.op.name in _BY_NAME and isinstance(c.args[0], E.ExternFunc):
+        if c.args[0].annotation is None:
+            parts[0] = str(p(c.args[0].global_symbol))
+    return parts
 
 
 def _call_parts(p: Printer, c: E.Call) -> list[str]:
-    parts = [p(c.op)] if isinstance(c.op, E.ExternFunc) else []
-    parts += [p(arg) for arg in c.args]
-    texts = [str(part) for part in parts]
+    texts = _args(p, c)
     texts += [f"{key}={_attr(p, value)}" for key, value in c.attrs.items()]
     if c.sinfo_args:
         texts.append(f"sinfo_args={p.tuple(c.sinfo_args)}")
@@ -193,15 +233,14 @@ def _attr(p: Printer, value: Any) -> str:
     if isinstance(value, (tuple, list)):
         inner = [_attr(p, item) for item in value]
         return f"[{', '.join(inner)}]"
-    if isinstance(value, (Node, str, bool, int, float, dict)) or value is None:
-        return str(p(value))
-    return repr(value)
+    return str(p(value))
 
 
 def _dps_parts(p: Printer, c: E.Call) -> list[str]:
     info = c.sinfo_args[0]
-    out = f"[{p.list(info.items)}]" if isinstance(info, S.TupleStructInfo) else str(p(info))
-    parts = [str(p(c.args[0])), str(p(c.args[1])), f"out_sinfo={out}"]
+    several = isinstance(info, S.TupleStructInfo) and len(info.items) > 1
+    out = f"[{p.list(info.items)}]" if several else str(p(info))  # type: ignore[attr-defined]
+    parts = [*_args(p, c)[:2], f"out_sinfo={out}"]
     parts += [f"{key}={_attr(p, value)}" for key, value in c.attrs.items()]
     if len(c.args) > 2:
         parts.append(f"tir_vars={p(c.args[2])}")
@@ -233,6 +272,7 @@ def _if(p: Printer, b: E.VarBinding) -> None:
     value = b.value
     assert isinstance(value, E.If)
     name = p(b.var)
+    info = b.var.struct_info_
     for head, branch in (
         (f"if {p(value.cond)}:", value.true_branch),
         ("else:", value.false_branch),
@@ -240,7 +280,8 @@ def _if(p: Printer, b: E.VarBinding) -> None:
         with p.indent(head):
             for block in branch.blocks:
                 p.statement(block)
-            p.line(f"{name} = {p(branch.body)}")
+            told = f": {p(info)}" if info is not None and head.startswith("if") else ""
+            p.line(f"{name}{told} = {p(branch.body)}")
 
 
 @prints(E.MatchCast)
@@ -272,7 +313,7 @@ def dataflow_block(p: Printer, block: E.DataflowBlock) -> None:
 def _declare_dims(p: Printer, info: Any) -> None:
     for v in _symbols(info):
         if not p.is_named(v):
-            p.line(f"{p(v)} = {p.config.tir_prefix}.{v.dtype}()")
+            p.line(f"{p(v)} = {free_variable(p, v)}")
 
 
 def _symbols(value: Any) -> list[TirVar]:
@@ -293,7 +334,8 @@ def function(p: Printer, f: E.Function) -> None:
     top = "in_function" not in p.facts
     with p.scope():
         p.facts["in_function"] = True
-        public = f.attrs.get("global_symbol") == name or not top or not p.facts.get("in_module")
+        p.facts["depth"] = p.facts.get("depth", 0) + 1
+        public = "global_symbol" in f.attrs or not top
         options = [] if public else ["private=True"]
         if not f.is_pure:
             options.append("pure=False")
@@ -307,9 +349,12 @@ def function(p: Printer, f: E.Function) -> None:
 
 
 def _function_inside(p: Printer, f: E.Function, name: str) -> None:
-    for v in _symbols(tuple(v.struct_info for v in f.params)):
-        p.line(f"{p(v)} = {p.config.tir_prefix}.{v.dtype}()")
-    attrs = {k: v for k, v in f.attrs.items() if not (k == "global_symbol" and v == name)}
+    for v in _symbols((tuple(v.struct_info for v in f.params), f.ret_struct_info)):
+        p.line(f"{p(v)} = {free_variable(p, v)}")
+    inner = p.facts["depth"] > 1
+    attrs = {
+        k: v for k, v in f.attrs.items() if inner or not (k == "global_symbol" and v == name)
+    }
     if attrs:
         p.line(f"{r(p, 'func_attr')}({p(attrs)})")
     for block in f.body.blocks:

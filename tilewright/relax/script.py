@@ -11,15 +11,14 @@ from ..ir.op import Op
 from ..script.parser import FUNCTIONS, Decorator, MacroDecorator
 from ..support.dtypes import dtype_name
 from ..support.errors import ArgumentError
-from . import op as _op
 from .base import Expr, ShapeExpr
 from .expr import Attrs, DataTypeImm, ExternFunc, PrimValue, StringImm, as_expr
 from .expr import Call as CallNode
 from .expr import Tuple as TupleNode
 from .expr import const as const
-from .op._declare import DECLARATIONS
 from .parser import DataflowForm, FunctionFact, MatchCastForm, OutputForm
 from .script_infos import Callable_ as Callable
+from .script_ops import operator
 from .script_infos import Object, Prim, Shape, Tensor, Tuple, as_info
 
 function = Decorator("relax", FUNCTIONS)
@@ -59,7 +58,7 @@ def emit(value: Any) -> Expr:
 
 def shape(values: Sequence[Any]) -> ShapeExpr:
     """A shape."""
-    return ShapeExpr(tuple(values))
+    return ShapeExpr(builtins.tuple(values))
 
 
 def tuple(*items: Any) -> TupleNode:
@@ -100,67 +99,6 @@ def call_op(op: Any, args: Sequence[Any], attrs: Any = None, sinfo_args: Any = N
     callee = op if isinstance(op, Expr) else Op.get(op)
     values = builtins.tuple(as_expr(a) for a in args)
     return CallNode(callee, values, Attrs(attrs or {}), _infos(sinfo_args))
-
-
-def _with_infos(name: Any) -> Any:
-    inner = getattr(_op, name)
-
-    def call(*args: Any, **named: Any) -> CallNode:
-        for key in ("out_sinfo", "sinfo_args"):
-            if key in named:
-                named[key] = _resolved(named[key])
-        made: CallNode = inner(*(_resolved(a) for a in args), **named)
-        return made
-
-    call.__name__, call.__doc__, call.__wrapped__ = name, inner.__doc__, inner  # type: ignore[attr-defined]
-    return call
-
-
-def _resolved(value: Any) -> Any:
-    if getattr(value, "is_struct_info", False):
-        return as_info(value)
-    if isinstance(value, (list, builtins.tuple)):
-        return type(value)(_resolved(v) for v in value)
-    return value
-
-
-call_tir = _with_infos("call_tir")
-call_tir_inplace = _with_infos("call_tir_inplace")
-call_tir_with_grad = _with_infos("call_tir_with_grad")
-call_dps_packed = _with_infos("call_dps_packed")
-call_pure_packed = _with_infos("call_pure_packed")
-call_inplace_packed = _with_infos("call_inplace_packed")
-call_builtin_with_ctx = _with_infos("call_builtin_with_ctx")
-invoke_closure = _with_infos("invoke_closure")
-invoke_pure_closure = _with_infos("invoke_pure_closure")
-
-
-class _Operators:
-    """A namespace of operators, such as `R.nn`."""
-
-    def __init__(self, prefix: Any) -> None:
-        self._prefix = prefix
-
-    def __getattr__(self, name: Any) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        found = operator(f"{self._prefix}.{name}")
-        if found is None:
-            raise AttributeError(f"script has no `R.{self._prefix}.{name}`")
-        return found
-
-
-def operator(name: Any) -> Any:
-    """What `R.name` builds: the constructor of an operator, a namespace of them, or None."""
-    declared = DECLARATIONS.get(f"relax.{name}")
-    owner: Any = _op
-    for part in name.split("."):
-        owner = getattr(owner, part, None)
-        if owner is None:
-            return None if declared is None else declared.make
-    if isinstance(owner, type(_op)):
-        return _Operators(name)
-    return owner if callable(owner) else None
 
 
 def __getattr__(name: Any) -> Any:

@@ -74,6 +74,9 @@ def prints(*classes: type) -> Callable[[F], F]:
     return declare
 
 
+METADATA: list[Callable[..., str]] = []
+"""What writes the arrays that a text refers to, put here by the dialect of modules."""
+
 _OPEN, _CLOSE = "\ue000", "\ue001"
 
 
@@ -89,6 +92,8 @@ class Printer:
         self._used: set[str] = set()
         self.facts: dict[str, Any] = {}
         """What handlers of one dialect tell each other (loops in scope and the like)."""
+        self.metadata: dict[str, list[tuple[Any, str]]] = {}
+        """Arrays too long for the text, by kind; handlers refer to them by number."""
         self._underlined = {id(o) for o in self.config.obj_to_underline}
         self._annotated = {id(k): v for k, v in self.config.obj_to_annotate.items()}
 
@@ -258,6 +263,8 @@ def script(node: object, config: PrinterConfig | None = None, **options: Any) ->
         printer.statement(node)
     else:
         printer.lines.append(printer(node))
+    if chosen.show_meta and printer.metadata:
+        printer.lines.insert(0, METADATA[0](printer) + "\n")
     return printer.render()
 
 

@@ -258,6 +258,11 @@ class _Building:
         return SizeVar(re.sub(r"\W", "_", name), "int64")
 
     def _given_dim(self, dim: Any) -> Any:
+        if isinstance(dim, (int, np.integer)) and dim < 0:
+            raise ArgumentError(
+                f"shape_dict has the negative dimension {dim}",
+                hint="a dimension that stays symbolic has a name, such as 'n'",
+            )
         if not isinstance(dim, str):
             return dim
         dims = self.importer.dims

@@ -1,0 +1,23 @@
+"""Arrays as short strings, for script's metadata."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+
+from ..support.dtypes import dtype_of
+
+
+def encode_array(array: np.ndarray[Any, Any], dtype: str) -> str:
+    """`dtype|shape|base64 of the bytes`."""
+    data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    return f"{dtype}|{','.join(str(d) for d in array.shape)}|{data}"
+
+
+def decode_array(text: str) -> np.ndarray[Any, Any]:
+    """The array that `encode_array` wrote."""
+    dtype, shape, data = text.split("|")
+    dims = [int(d) for d in shape.split(",") if d]
+    return np.frombuffer(base64.b64decode(data), dtype_of(dtype).numpy).reshape(dims)

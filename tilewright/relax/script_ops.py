@@ -1,0 +1,68 @@
+"""What `R.name` builds for an operator: its constructor, found by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import op as _op
+from .expr import Call
+from .op._declare import DECLARATIONS
+from .script_infos import as_info
+
+
+def _with_infos(name: str) -> Any:
+    inner = getattr(_op, name)
+
+    def call(*args: Any, **named: Any) -> Call:
+        for key in ("out_sinfo", "sinfo_args"):
+            if key in named:
+                named[key] = _resolved(named[key])
+        made: Call = inner(*(_resolved(a) for a in args), **named)
+        return made
+
+    call.__name__, call.__doc__, call.__wrapped__ = name, inner.__doc__, inner  # type: ignore[attr-defined]
+    return call
+
+
+def _resolved(value: Any) -> Any:
+    if getattr(value, "is_struct_info", False):
+        return as_info(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_resolved(v) for v in value)
+    return value
+
+
+_DESCRIBED = frozenset({
+    "call_tir", "call_tir_inplace", "call_tir_with_grad", "call_dps_packed", "call_pure_packed",
+    "call_inplace_packed", "call_builtin_with_ctx", "invoke_closure", "invoke_pure_closure",
+})  # fmt: skip
+
+
+class _Operators:
+    """A namespace of operators, such as `R.nn`."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = operator(f"{self._prefix}.{name}")
+        if found is None:
+            raise AttributeError(f"script has no `R.{self._prefix}.{name}`")
+        return found
+
+
+def operator(name: str) -> Any:
+    """What `R.name` builds: the constructor of an operator, a namespace of them, or None."""
+    if name in _DESCRIBED:
+        return _with_infos(name)
+    declared = DECLARATIONS.get(f"relax.{name}")
+    owner: Any = _op
+    for part in name.split("."):
+        owner = getattr(owner, part, None)
+        if owner is None:
+            return None if declared is None else declared.make
+    if isinstance(owner, type(_op)):
+        return _Operators(name)
+    return owner if callable(owner) else None
