@@ -5,7 +5,7 @@ from tests.topi.evaluator import check
 from tilewright import topi
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import op
-from tilewright.topi.nn.winograd import linear, winograd_matrices, winograd_weight
+from tilewright.topi.nn.winograd import linear, pack_winograd, winograd_matrices
 from tilewright.topi.testing import conv_python
 
 rng = np.random.default_rng(9)
@@ -44,13 +44,11 @@ def blocks(x, size):
 def test_convolution(tile, batch, size, padding):
     x = rng.standard_normal((batch, 4, *size)).astype("float32")
     w = rng.standard_normal((6, 4, 3, 3)).astype("float32")
-    side = tile + 2
-    u = winograd_weight(w, tile).astype("float32").reshape(side, side, 2, 3, 2, 2)
     expected = conv_python(x, w, [1, 1], padding[:2], padding[2:], [1, 1], 1)
     check(
         lambda a, b: topi.nn.conv2d_winograd_NCHWc(a, b, padding),
         lambda *_: blocks(expected, 3),
-        blocks(x, 2), np.ascontiguousarray(u.transpose(2, 0, 1, 4, 5, 3)),
+        blocks(x, 2), pack_winograd(w, tile, 2, 3),
         rtol=1e-4, atol=1e-4, shapes=("static",),
     )  # fmt: skip
 

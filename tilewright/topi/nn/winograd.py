@@ -23,7 +23,7 @@ from ..utils import const_or_none, get_const_int, index_dtype, offset, reduce_ov
 from .conv import padded
 from .utils import get_pad_tuple_generic
 
-__all__ = ["conv2d_winograd_NCHWc", "winograd_matrices", "winograd_weight"]
+__all__ = ["conv2d_winograd_NCHWc", "pack_winograd", "winograd_matrices"]
 
 Matrix = np.ndarray[Any, Any]
 
@@ -52,18 +52,24 @@ def winograd_matrices(tile: int) -> tuple[Matrix, Matrix, Matrix]:
     return np.array(at), np.array([*g, [0.0, 0.0, 1.0]]), np.array([*bt, whole])
 
 
-def winograd_weight(weight: Matrix, tile: int) -> Matrix:
-    """OIHW (3 x 3) transformed to (tile + 2, tile + 2, O, I), computed in float64."""
+def pack_winograd(weight: Matrix, tile: int, inner: int, outer: int) -> Matrix:
+    """OIHW (3 x 3) transformed and in blocks, channels padded with zeros to whole blocks:
+    (O / outer, tile + 2, tile + 2, I / inner, inner, outer). Computed in float64."""
+    out, channels = weight.shape[:2]
+    whole = np.pad(weight, [(0, -out % outer), (0, -channels % inner), (0, 0), (0, 0)])
+    side, taps = tile + 2, whole.reshape(-1, outer, whole.shape[1], 9)
     g = winograd_matrices(tile)[1]
-    taps = weight.reshape(-1, 9).astype(np.float64)
-    made: Matrix = (np.kron(g, g) @ taps.T).reshape(tile + 2, tile + 2, *weight.shape[:2])
-    return made
+    both = np.kron(g, g)
+    made = np.empty((len(taps), side * side, taps.shape[2] * outer), weight.dtype)
+    for block, source in zip(made, taps, strict=True):  # one at a time: they stay in cache
+        block[:] = both @ source.transpose(2, 1, 0).reshape(9, -1).astype(np.float64)
+    return made.reshape(len(taps), side, side, -1, inner, outer)
 
 
 def conv2d_winograd_NCHWc(data: Tensor, weight: Tensor, padding: Any = 0) -> Tensor:
     """The convolution of NCHW[x]c with 3 x 3 windows, stride 1, giving NCHW[y]c.
 
-    `weight`: `winograd_weight` in blocks, (O / y, tile + 2, tile + 2, I / x, x, y).
+    `weight`: as `pack_winograd` makes it, (O / y, tile + 2, tile + 2, I / x, x, y).
     """
     require_rank(data, 5, "conv2d_winograd_NCHWc")
     require_rank(weight, 6, "conv2d_winograd_NCHWc")

@@ -10,7 +10,7 @@ import numpy as np
 from .... import topi
 from ....ir.expr import IntImm
 from ....support.errors import CompileError
-from ....topi.nn.winograd import winograd_matrices, winograd_weight
+from ....topi.nn.winograd import pack_winograd, winograd_matrices
 from ...base import Expr
 from ...dims import as_dim, simplify
 from .. import _infer
@@ -18,17 +18,6 @@ from .._declare import Sample, op, sample
 from .._samples import array
 from . import _reference as reference
 from .convolution import pads
-
-
-def pack_winograd(weight: Any, tile: int, inner: int, outer: int) -> Any:
-    """OIHW (3 x 3) transformed and in blocks, channels padded with zeros to whole blocks:
-    (O / outer, tile + 2, tile + 2, I / inner, inner, outer)."""
-    out, channels = weight.shape[:2]
-    more = [(0, -out % outer), (0, -channels % inner), (0, 0), (0, 0)]
-    whole = winograd_weight(np.pad(weight, more), tile).astype(weight.dtype)
-    side = tile + 2
-    blocks = whole.reshape(side, side, -1, outer, (channels + more[1][1]) // inner, inner)
-    return np.ascontiguousarray(blocks.transpose(2, 0, 1, 4, 5, 3))
 
 
 def _infer_winograd(data: Any, weight: Any, padding: Any) -> Any:
