@@ -35,18 +35,7 @@ def _index(owner: Any, index: Any) -> Any:
     """`A[i, 0:4]`: a load, a vector load (slices with a step), or a region."""
     if not isinstance(owner, Buffer):
         return owner[index]
-    items = index if isinstance(index, tuple) else (index,)
-    if len(items) != owner.ndim:
-        raise ArgumentError(
-            f"buffer `{owner.name}` has {owner.ndim} dimensions, indexed with {len(items)}"
-        )
-    for item in items:
-        if not isinstance(item, (slice, Range, PrimExpr, E.IterVar, int)):
-            raise ArgumentError(
-                f"an index of buffer `{owner.name}` is a {type(item).__name__}, not an integer"
-            )
-        if isinstance(item, PrimExpr) and not E.dtype_of(item.dtype).is_integral:
-            raise ArgumentError(f"an index of buffer `{owner.name}` has the type {item.dtype}")
+    items = _indices(owner, index)
     slices = [i for i in items if isinstance(i, (slice, Range))]
     if not slices:
         return E.BufferLoad(owner, items)  # type: ignore[arg-type]
@@ -65,6 +54,23 @@ def _index(owner: Any, index: Any) -> Any:
             value = as_scalar(item)
             ranges.append(Range(value, IntImm(value.dtype, 1)))
     return S.BufferRegion(owner, tuple(ranges))
+
+
+def _indices(owner: Buffer, index: Any) -> tuple[Any, ...]:
+    """Indices between brackets, one a dimension, each an integer, a slice or a range."""
+    items = index if isinstance(index, tuple) else (index,)
+    if len(items) != owner.ndim:
+        raise ArgumentError(
+            f"buffer `{owner.name}` has {owner.ndim} dimensions, indexed with {len(items)}"
+        )
+    for item in items:
+        if not isinstance(item, (slice, Range, PrimExpr, E.IterVar, int)):
+            raise ArgumentError(
+                f"an index of buffer `{owner.name}` is a {type(item).__name__}, not an integer"
+            )
+        if isinstance(item, PrimExpr) and not E.dtype_of(item.dtype).is_integral:
+            raise ArgumentError(f"an index of buffer `{owner.name}` has the type {item.dtype}")
+    return items
 
 
 def vector_indices(items: Any) -> tuple[Any, ...]:
@@ -142,11 +148,7 @@ def _store(parser: Parser, target: ast.Subscript, value: Any) -> None:
     with parser.at(target):
         if not isinstance(buffer, Buffer):
             raise ArgumentError(f"`{ast.unparse(target.value)}` is no buffer to store to")
-        items = index if isinstance(index, tuple) else (index,)
-        if len(items) != buffer.ndim:
-            raise ArgumentError(
-                f"buffer `{buffer.name}` has {buffer.ndim} dimensions, indexed with {len(items)}"
-            )
+        items = _indices(buffer, index)
         indices = vector_indices(items)
         lanes = E.dtype_of(E.access_dtype(buffer, E.as_indices(indices))).lanes
         if lanes > 1 and isinstance(value, (int, float)):

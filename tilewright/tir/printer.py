@@ -156,10 +156,9 @@ def _is_short(e: E.Call, name: str) -> bool:
     build = named_call(name)
     if build is None:
         return False
+    args: list[Any] = [a.value if isinstance(a, E.StringImm) else a for a in e.args]
     if name in DTYPE_FIRST:
-        return not e.annotations
-    args = [a.value if isinstance(a, E.StringImm) and name == "tvm_call_packed" else a
-            for a in e.args]  # fmt: skip
+        args.insert(0, e.dtype)
     try:
         return rebuilds(build(*args), e)
     except Exception:  # any refusal means that the short form cannot be read
@@ -303,6 +302,8 @@ def typed_var(p: Printer, v: E.Var) -> str:
     kind = v.type_annotation
     if isinstance(kind, PointerType):
         return f"{p(v)}: {p(kind)}"
+    if isinstance(v, E.SizeVar):
+        return f"{p(v)}: {free_variable(p, v)}"
     return f"{p(v)}: {t(p, v.dtype)}"
 
 

@@ -283,12 +283,18 @@ def LetStmt(value: Any, type_annotation: Any = None, *, var: Var | None = None) 
     made = as_scalar(value)
 
     def declare(name: str) -> Any:
-        bound = var if var is not None else Var(name, type_annotation or made.dtype)
+        bound = _typed(name, type_annotation, made.dtype) if var is None else var
         if not bound.name:
             bound.name = name  # type: ignore[misc]
         return bound, lambda body: S.LetStmt(bound, made, body)
 
     return ScopeForm("T.LetStmt", declare)
+
+
+def _typed(name: str, kind: Any, otherwise: str) -> Var:
+    if isinstance(kind, Var):
+        return kind.copy_with_name(name)
+    return Var(name, otherwise if kind is None else getattr(kind, "dtype", kind))
 
 
 def attr(node: Any, attr_key: str, value: Any) -> ScopeForm:
