@@ -52,7 +52,11 @@ def test_a_mistake_has_a_place(text: str, message: str, line: int, column: int) 
     error = caught.value
     assert message in error.message
     assert error.span is not None
-    assert (error.span.source_name, error.span.line, error.span.column) == ("model.py", line, column)
+    assert (error.span.source_name, error.span.line, error.span.column) == (
+        "model.py",
+        line,
+        column,
+    )
     assert f"model.py:{line}:{column}" in str(error)
     assert f"{line} | " in str(error)
     assert "^" in str(error)

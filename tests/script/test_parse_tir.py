@@ -113,9 +113,13 @@ def test_constants_and_variables_of_every_dtype(dtype: str) -> None:
     round_trip(tir.PrimFunc((x,), tir.Evaluate(tir.Call(dtype, "tir.ret", (x,)))))
 
 
-@pytest.mark.parametrize("value", [0.1, 1e30, -0.0, float("inf"), float("-inf"), float("nan"), 1e-45])
+@pytest.mark.parametrize(
+    "value", [0.1, 1e30, -0.0, float("inf"), float("-inf"), float("nan"), 1e-45]
+)
 def test_floats_keep_their_bits(value: float) -> None:
-    made = tir.PrimFunc((), tir.Evaluate(tir.Call("float32", "tir.ret", (tir.const(value, "float32"),))))
+    made = tir.PrimFunc(
+        (), tir.Evaluate(tir.Call("float32", "tir.ret", (tir.const(value, "float32"),)))
+    )
     round_trip(made)
 
 

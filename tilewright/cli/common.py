@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from ..driver import CompiledExecutable, compile
 from ..frontend.onnx import from_onnx
 from ..ir.module import IRModule
-from ..runtime.library import ExecutableModule, LibraryModule, load_module
 from ..runtime.instructions import CheckTensor, Reg
+from ..runtime.library import ExecutableModule, LibraryModule, load_module
 from ..runtime.vm import VirtualMachine
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError

@@ -48,7 +48,9 @@ def pass_names() -> Iterator[str]:
 
 
 @click.command("opt")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False)
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False
+)
 @click.option("--passes", "-p", default="", metavar="PASS,PASS", help="The passes, in order.")
 @click.option("--target", "-t", default="llvm", show_default=True, help="The target in force.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="Write here.")

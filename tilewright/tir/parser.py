@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from ..ir.expr import OPERATORS, GlobalVar, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
+from ..ir.expr import IntImm, PrimExpr, Range, RelaxExpr, as_scalar
 from ..ir.type import PointerType, PrimType, Type
 from ..script.parser import FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
 from ..script.parser.evaluate import _BINARY
@@ -38,7 +38,7 @@ def _index(owner: Any, index: Any) -> Any:
     items = _indices(owner, index)
     slices = [i for i in items if isinstance(i, (slice, Range))]
     if not slices:
-        return E.BufferLoad(owner, items)  # type: ignore[arg-type]
+        return E.BufferLoad(owner, items)
     if all(isinstance(i, slice) and i.step is not None for i in slices):
         return E.BufferLoad(owner, vector_indices(items))
     from .parser_forms import as_range
@@ -122,7 +122,7 @@ def _let(parser: Parser, name: str, value: Any, var: Var | None) -> None:
     made = as_scalar(value, None if var is None or var.dtype == "handle" else var.dtype)
     if var is None:
         kind = made.type_annotation if isinstance(made, Var) else None
-        var = Var(name, made.dtype, type_annotation=kind)
+        var = Var(name, made.dtype, type_annotation=kind)  # type: ignore[arg-type]
     elif var.dtype != made.dtype:
         raise ArgumentError(f"`{name}` is declared {var.dtype}, its value is {made.dtype}")
     bound = var
@@ -195,9 +195,7 @@ def for_(parser: Parser, node: ast.For) -> None:
     if len(targets) == 1 and isinstance(targets[0], ast.Starred):
         parser.fail(node.target, "name each loop variable")
     if len(targets) != len(loops.domains):
-        parser.fail(
-            node.target, f"{len(loops.domains)} loops with {len(targets)} variables"
-        )
+        parser.fail(node.target, f"{len(loops.domains)} loops with {len(targets)} variables")
     names: dict[str, Any] = {}
     known = dict(parser.facts.get("loops", {}))
     for index, target in enumerate(targets):
@@ -342,10 +340,10 @@ class _Function:
             parser.fail(node, "parameters of a loop program are positional, without defaults")
         returns = None if node.returns is None else parser.value(node.returns)
         body = body_of(parser, node.body)
+        kind: Any = _return_type(parser, node, returns)
         with parser.at(node):
             return PrimFunc(
-                tuple(self.params), self._with_root(body), _return_type(parser, node, returns),
-                self.buffers, self.attrs, span=parser.span(node),
+                tuple(self.params), self._with_root(body), kind, self.buffers, self.attrs, span=parser.span(node),
             )  # fmt: skip
 
     def _param(self, arg: ast.arg) -> None:
@@ -394,5 +392,3 @@ def _return_type(parser: Parser, node: ast.FunctionDef, value: Any) -> Type | No
 
 
 FUNCTIONS["tir"] = prim_func
-
-

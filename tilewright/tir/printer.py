@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ir.expr import OPERATORS, IntImm, PrimExpr
+from ..ir.expr import IntImm, PrimExpr
 from ..ir.op import Op
 from ..ir.structural import structural_equal
 from ..ir.type import PointerType
 from ..script.printer import Printer, Text, prints
 from ..support.dtypes import dtype_of
+from ..target import Target
 from . import expr as E
 from . import op as tir_op
 from .buffer import Buffer
+from .index_map import IndexMap
 from .script_rules import DTYPE_FIRST, extent_between, is_plain_ramp, named_call, rebuilds
 from .stmt import BufferRegion
 
@@ -231,6 +233,25 @@ def iter_var(p: Printer, v: E.IterVar) -> Text:
     dom = f"{p(v.dom)}" if v.dom is not None else "None"
     args = f'{p(v.var)}, {dom}, "{v.iter_type.name}", "{v.thread_tag}"'
     return Text.of(f"{t(p, 'iter_var')}({args})")
+
+
+@prints(IndexMap)
+def index_map(p: Printer, m: IndexMap) -> Text:
+    """`T.index_map(lambda i, j: (j, i))`."""
+    with p.scope():
+        args = p.list(m.initial_indices)
+        body = p.tuple(m.final_indices)
+        dtype = m.initial_indices[0].dtype if m.initial_indices else "int64"
+    more = "" if dtype == "int64" else f', index_dtype="{dtype}"'
+    if m.inverse_index_map is not None:
+        more += f", inverse_index_map={p(m.inverse_index_map)}"
+    return Text.of(f"{t(p, 'index_map')}(lambda {args}: {body}{more})")
+
+
+@prints(Target)
+def target(p: Printer, value: Target) -> Text:
+    """`T.target({...})`."""
+    return Text.of(f"{t(p, 'target')}({p(value.export())})")
 
 
 @prints(E.CommReducer)
