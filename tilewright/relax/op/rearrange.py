@@ -442,6 +442,7 @@ def _layout_transform_reference(
         topi.index_map_transform(x, _index_map(index_map), pad_value)
     ),
     reference=_layout_transform_reference,
+    convert={"index_map": _index_map},
     samples=lambda: [
         sample(array((1, 32, 2, 2)), lambda n, c, h, w: (n, c // 16, h, w, c % 16)),
         sample(array((1, 20, 2)), lambda n, c, w: (n, c // 16, w, c % 16), 0.0),

@@ -112,7 +112,8 @@ def _check_arguments(parser: Parser, node: ast.Call, function: Any, args: Any, n
 
 
 def _shown(parameter: inspect.Parameter) -> str:
-    mark = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    marks: dict[Any, str] = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
+    mark = marks.get(parameter.kind, "")
     default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
     return f"{mark}{parameter.name}{default}"
 
