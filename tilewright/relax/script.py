@@ -41,7 +41,7 @@ def match_cast(value: Any, struct_info: Any) -> MatchCastForm:
     return MatchCastForm(value, struct_info)
 
 
-def func_attr(attrs: dict[str, Any]) -> FunctionFact:
+def func_attr(attrs: dict[Any, Any]) -> FunctionFact:
     """Attributes of the function."""
     return FunctionFact("attrs", attrs)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import operator
 from typing import Any
 
-from ..ir.expr import IntImm, PrimExpr, Range, RelaxExpr, as_scalar
+from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
 from ..ir.type import PointerType, PrimType, Type
 from ..script.parser import FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
 from ..script.parser.evaluate import _BINARY
@@ -78,9 +79,19 @@ def vector_indices(items: Any) -> tuple[Any, ...]:
     return tuple(ramp_of(i) if isinstance(i, slice) else i for i in items)
 
 
+def _compared(name: str) -> Any:
+    def compare(left: Any, right: Any) -> Any:
+        if isinstance(right, PrimExpr):
+            return OPERATORS[name](left, right)
+        return getattr(operator, name)(left, right)
+
+    return compare
+
+
 LOGIC.update({
     "is_node": lambda value: isinstance(value, (PrimExpr, RelaxExpr)),
     "and": tir_op.logical_and, "or": tir_op.logical_or, "not": tir_op.logical_not,
+    **{name: _compared(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     "select": tir_op.if_then_else, "index": _index,
 })  # fmt: skip
 

@@ -62,7 +62,7 @@ def let_stmt(p: Printer, s: S.LetStmt) -> None:
     typed = typed_var(p, s.var)
     name, _, kind = typed.partition(": ")
     form = f"{t(p, 'LetStmt')}({value}, {kind}) as {name}"
-    _scoped(p, f"{typed} = {value}", form, s.body)
+    _scoped(p, f"{typed} = {value}", form, _Viewed(s.var, s.body))
 
 
 @prints(S.AttrStmt)

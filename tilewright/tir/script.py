@@ -332,6 +332,7 @@ def _typed(name: str, kind: Any, otherwise: str) -> Var:
 def attr(node: Any, attr_key: str, value: Any) -> ScopeForm:
     """An attribute over what follows."""
     made = StringImm(value) if isinstance(value, str) else as_scalar(value)
+    node = StringImm(node) if isinstance(node, str) else node
     return ScopeForm(
         "T.attr", lambda name: (None, lambda body: S.AttrStmt(node, attr_key, made, body)), False
     )

@@ -38,6 +38,11 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
+_ORDERED: dict[type[ast.cmpop], str] = {
+    ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
+}  # fmt: skip
+
+
 def evaluates(*classes: type[ast.expr]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares what evaluates expressions of these classes: `(parser, node)`."""
 
@@ -223,7 +228,10 @@ def compare(parser: Parser, node: ast.Compare) -> Any:
     for op, item in zip(node.ops, node.comparators, strict=True):
         right = parser.value(item)
         with parser.at(node):
-            one = _COMPARE[type(op)](left, right)
+            if is_node(right) and not is_node(left) and type(op) in _ORDERED:
+                one = LOGIC[_ORDERED[type(op)]](left, right)  # Python would swap the sides
+            else:
+                one = _COMPARE[type(op)](left, right)
             if result is None:
                 result = one
             elif is_node(result) or is_node(one):
