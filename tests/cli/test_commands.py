@@ -17,7 +17,7 @@ from tilewright import __version__
 from tilewright.cli.main import Group, main
 from tilewright.support.errors import ImportModelError
 
-COMMANDS = ("compile", "run", "bench", "explain", "onnx-tests", "knobs", "targets")
+COMMANDS = ("compile", "run", "bench", "explain", "onnx-tests", "knobs", "opt", "targets")
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def test_what_does_not_fit() -> None:
     func, _ = scaled()
     with pytest.raises(ArgumentError, match="no parameter"):
         func.specialize({tir.Var("z", "int32"): 1})
-    with pytest.raises(ArgumentError, match="4.*, not 5"):
+    with pytest.raises(ArgumentError, match=r"4.*, not 5"):
         func.specialize({func.params[0]: tir.decl_buffer((5, 5), name="A")})
     with pytest.raises(ArgumentError, match="float64"):
         func.specialize({func.params[0]: tir.decl_buffer((5, 4), "float64", name="A")})

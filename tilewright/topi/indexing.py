@@ -148,10 +148,9 @@ def gather_nd(a: Tensor, indices: Tensor, batch_dims: int = 0) -> Tensor:
     shape = [*indices.shape[1:], *a.shape[depth + batch_dims :]]
 
     def element(*i: PrimExpr) -> PrimExpr:
-        picked = [
-            index_in(indices(IntImm(index_dtype(a), k), *i[:outer]), a.shape[batch_dims + k], "clip")
-            for k in range(depth)
-        ]
+        raw = [indices(IntImm(index_dtype(a), k), *i[:outer]) for k in range(depth)]
+        extents = a.shape[batch_dims : batch_dims + depth]
+        picked = [index_in(x, extent, "clip") for x, extent in zip(raw, extents, strict=True)]
         return a(*i[:batch_dims], *picked, *i[outer:])
 
     return compute(shape, element, "T_gather_nd", tag.INJECTIVE)
