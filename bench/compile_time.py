@@ -113,7 +113,7 @@ def main(models: str, repeat: int, output: str | None) -> None:
     for name in models.split(","):
         file = Path(name) if name.endswith(".onnx") else zoo.path(name)
         rows += measured(file.stem, str(file), repeat)
-    show(rows)
+        show(rows)
     if output:
         about = {**machine(), "llvmlite": version("llvmlite"), "load": os.getloadavg()}
         text = json.dumps({"machine": about, "rows": [asdict(row) for row in rows]}, indent=1)

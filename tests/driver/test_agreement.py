@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import tilewright as tw
 from tilewright import relax
 from tilewright.frontend.onnx import from_onnx
 from tilewright.relax import interpreter
+from tilewright.support.knobs import CACHE
 
-from .models import convolution_model, reference
+from .models import convolution_model, reference, scaled_softplus
 
 Arrays = list[np.ndarray[Any, Any]]
 RNG = np.random.default_rng(7)
@@ -203,3 +205,18 @@ def test_nested_tuples_come_back_nested() -> None:
     for (first, (second, third)), fourth in results:
         wanted = [value + value, value, value + value, np.exp(value)]
         compare(arrays([first, second, third, fourth]), wanted, "tuples")
+
+
+def test_four_threads_compile_at_once() -> None:
+    """Each from import to result, with nothing from the cache."""
+    cases = [(scaled_softplus("n"), normal(3, 12)), (convolution_model("n"), normal(2, 3, 13, 17)),
+             (scaled_softplus(3), normal(3, 12)), (several(), normal(2, 6))]  # fmt: skip
+
+    def work(case: tuple[onnx.ModelProto, np.ndarray[Any, Any]]) -> Arrays:
+        with CACHE.set("off"):
+            made = tw.compile(from_onnx(case[0]), "llvm")
+        return arrays(relax.VirtualMachine(made, tw.cpu())["main"](case[1]))
+
+    with ThreadPoolExecutor(4) as pool:
+        for (given, x), ours in zip(cases, pool.map(work, cases), strict=True):
+            compare(ours, [np.asarray(r) for r in reference(given, x)], given.graph.name)

@@ -61,7 +61,8 @@ def misaligned() -> Array:
     "array",
     [
         read_only(), misaligned(), ones(2, 8)[:, ::2], ones(2, 4)[::-1],
-        np.asfortranarray(ones(2, 4)), np.broadcast_to(np.float32(1), (2, 4)), ones(2, 4, dtype=">f4"), ones(4, 2).T,
+        np.asfortranarray(ones(2, 4)), np.broadcast_to(np.float32(1), (2, 4)),
+        ones(2, 4, dtype=">f4"), ones(4, 2).T,
     ],
     ids=["read-only", "misaligned", "strided", "reversed", "fortran", "broadcast", "swapped", "T"],
 )  # fmt: skip

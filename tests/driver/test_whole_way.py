@@ -58,7 +58,6 @@ FRESH = """
 import sys
 import numpy as np
 import tilewright as tw
-import tilewright.codegen.llvm.link
 vm = tw.relax.VirtualMachine(tw.runtime.load_module(sys.argv[1]), tw.cpu(), executor=sys.argv[3])
 data = np.load(sys.argv[2])
 assert np.array_equal(vm["main"](data["x"]).numpy(), data["y"])

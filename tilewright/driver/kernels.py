@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .. import dlight
 from ..codegen.llvm.compile import Compilation, Machine, host_machine
 from ..codegen.llvm.modules import call_groups, emit_modules
 from ..codegen.llvm.processors import check_processor
+from ..dlight.base import ApplyDefaultSchedule
+from ..dlight.cpu import default_rules
 from ..ir.expr import BaseFunc, GlobalVar
 from ..ir.instrument import knob_instruments
 from ..ir.module import IRModule
@@ -34,7 +35,7 @@ def machine_of(target: Target) -> Machine:
 def scheduled(mod: IRModule, target: Target) -> IRModule:
     """The module with a schedule for every loop program that has none."""
     with target:
-        rules: Any = dlight.ApplyDefaultSchedule(*dlight.cpu.default_rules())
+        rules: Any = ApplyDefaultSchedule(*default_rules())
         made: IRModule = rules(mod)
         return made
 

@@ -70,6 +70,8 @@ class _Matcher:
     def equal(self, a: Any, b: Any, defining: bool) -> bool:
         if isinstance(a, Node):
             return isinstance(b, Node) and self._nodes(a, b, defining)
+        if isinstance(b, Node):
+            return False
         if isinstance(a, (tuple, list)):
             return isinstance(b, (tuple, list)) and self._sequences(a, b, defining)
         if isinstance(a, dict):

@@ -134,9 +134,7 @@ def dimension(parser: Parser, text: str) -> PrimExpr:
         raise ArgumentError(f"{text!r} is no dimension") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not _is_dimension(parser, node.id):
-            inner = any(
-                isinstance(n, ast.Attribute) and n.value is node for n in ast.walk(tree)
-            )
+            inner = any(isinstance(n, ast.Attribute) and n.value is node for n in ast.walk(tree))
             if not inner:
                 parser.bind(node.id, TirVar(node.id, "int64"))
     return as_scalar(parser.value(tree), "int64")
@@ -311,7 +309,8 @@ def function(
         if not is_inner and not options.get("private", False):
             attrs["global_symbol"] = node.name
         parser.facts.update(builder=BlockBuilder(), attrs=attrs)
-        params, ret = _signature(parser, node)
+        params, told = _signature(parser, node)
+        ret: Any = told
         bb = builder(parser)
         bb.begin_scope(params)
         for stmt in node.body:
@@ -326,7 +325,7 @@ def function(
             body = bb._finish(parser.facts["result"])
             return Function(
                 tuple(params), body, ret, options.get("pure", True), attrs, span=parser.span(node)
-            )  # type: ignore[arg-type]
+            )
 
 
 def _signature(parser: Parser, node: ast.FunctionDef) -> tuple[list[Var], StructInfo | None]:
@@ -375,7 +374,7 @@ def declare(parser: Parser, node: ast.FunctionDef, decorator: Any, gvar: GlobalV
     """Gives a global variable the struct info of its signature, for calls before its body."""
     with parser.using("relax"), parser.scope():
         params, ret = _signature(parser, node)
-    infos = tuple(p.struct_info for p in params)
+    infos: Any = tuple(p.struct_info for p in params)
     pure = decorator.options.get("pure", True)
     gvar._struct_info = FuncStructInfo(infos, ret or ObjectStructInfo(), pure)
 

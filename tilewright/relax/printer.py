@@ -8,8 +8,8 @@ from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
 from ..ir.node import Node
 from ..ir.op import Op
-from ..ir.structural import structural_equal
 from ..ir.printer import metadata_entry
+from ..ir.structural import structural_equal
 from ..script.printer import Printer, Text, prints, statements
 from ..support.dtypes import dtype_of
 from ..tir.expr import Var as TirVar
@@ -352,9 +352,7 @@ def _function_inside(p: Printer, f: E.Function, name: str) -> None:
     for v in _symbols((tuple(v.struct_info for v in f.params), f.ret_struct_info)):
         p.line(f"{p(v)} = {free_variable(p, v)}")
     inner = p.facts["depth"] > 1
-    attrs = {
-        k: v for k, v in f.attrs.items() if inner or not (k == "global_symbol" and v == name)
-    }
+    attrs = {k: v for k, v in f.attrs.items() if inner or not (k == "global_symbol" and v == name)}
     if attrs:
         p.line(f"{r(p, 'func_attr')}({p(attrs)})")
     for block in f.body.blocks:

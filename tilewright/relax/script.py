@@ -18,8 +18,8 @@ from .expr import Tuple as TupleNode
 from .expr import const as const
 from .parser import DataflowForm, FunctionFact, MatchCastForm, OutputForm
 from .script_infos import Callable_ as Callable
-from .script_ops import operator
 from .script_infos import Object, Prim, Shape, Tensor, Tuple, as_info
+from .script_ops import operator
 
 function = Decorator("relax", FUNCTIONS)
 macro = MacroDecorator()
@@ -41,7 +41,7 @@ def match_cast(value: Any, struct_info: Any) -> MatchCastForm:
     return MatchCastForm(value, struct_info)
 
 
-def func_attr(attrs: dict[str, Any]) -> FunctionFact:
+def func_attr(attrs: dict[Any, Any]) -> FunctionFact:
     """Attributes of the function."""
     return FunctionFact("attrs", attrs)
 
@@ -84,7 +84,9 @@ def dtype(value: Any) -> DataTypeImm:
 def call_packed(func: Any, *args: Any, sinfo_args: Any = None, **attrs: Any) -> CallNode:
     """A call of a function of the runtime, which may have side effects."""
     callee = func if isinstance(func, Expr) else ExternFunc(func)
-    return CallNode(callee, builtins.tuple(as_expr(a) for a in args), Attrs(attrs), _infos(sinfo_args))
+    return CallNode(
+        callee, builtins.tuple(as_expr(a) for a in args), Attrs(attrs), _infos(sinfo_args)
+    )
 
 
 def _infos(given: Any) -> Any:

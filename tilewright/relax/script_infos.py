@@ -106,9 +106,7 @@ def Tuple(*fields: Any) -> TupleStructInfo | Deferred:
 def Callable_(params: Any = None, ret: Any = None, purity: bool = True) -> Any:
     """A function from `params` to `ret`; bare, any function."""
     if params is None:
-        return FuncStructInfo.opaque_func(
-            ret=None if ret is None else as_info(ret), purity=purity
-        )
+        return FuncStructInfo.opaque_func(ret=None if ret is None else as_info(ret), purity=purity)
     given = tuple(params) if isinstance(params, (list, tuple)) else (params,)
     if any(isinstance(p, Deferred) for p in (*given, ret)):
         return Deferred(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import operator
 from typing import Any
 
-from ..ir.expr import OPERATORS, GlobalVar, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
+from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
 from ..ir.type import PointerType, PrimType, Type
 from ..script.parser import FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
 from ..script.parser.evaluate import _BINARY
@@ -35,21 +36,10 @@ def _index(owner: Any, index: Any) -> Any:
     """`A[i, 0:4]`: a load, a vector load (slices with a step), or a region."""
     if not isinstance(owner, Buffer):
         return owner[index]
-    items = index if isinstance(index, tuple) else (index,)
-    if len(items) != owner.ndim:
-        raise ArgumentError(
-            f"buffer `{owner.name}` has {owner.ndim} dimensions, indexed with {len(items)}"
-        )
-    for item in items:
-        if not isinstance(item, (slice, Range, PrimExpr, E.IterVar, int)):
-            raise ArgumentError(
-                f"an index of buffer `{owner.name}` is a {type(item).__name__}, not an integer"
-            )
-        if isinstance(item, PrimExpr) and not E.dtype_of(item.dtype).is_integral:
-            raise ArgumentError(f"an index of buffer `{owner.name}` has the type {item.dtype}")
+    items = _indices(owner, index)
     slices = [i for i in items if isinstance(i, (slice, Range))]
     if not slices:
-        return E.BufferLoad(owner, items)  # type: ignore[arg-type]
+        return E.BufferLoad(owner, items)
     if all(isinstance(i, slice) and i.step is not None for i in slices):
         return E.BufferLoad(owner, vector_indices(items))
     from .parser_forms import as_range
@@ -67,14 +57,41 @@ def _index(owner: Any, index: Any) -> Any:
     return S.BufferRegion(owner, tuple(ranges))
 
 
+def _indices(owner: Buffer, index: Any) -> tuple[Any, ...]:
+    """Indices between brackets, one a dimension, each an integer, a slice or a range."""
+    items = index if isinstance(index, tuple) else (index,)
+    if len(items) != owner.ndim:
+        raise ArgumentError(
+            f"buffer `{owner.name}` has {owner.ndim} dimensions, indexed with {len(items)}"
+        )
+    for item in items:
+        if not isinstance(item, (slice, Range, PrimExpr, E.IterVar, int)):
+            raise ArgumentError(
+                f"an index of buffer `{owner.name}` is a {type(item).__name__}, not an integer"
+            )
+        if isinstance(item, PrimExpr) and not E.dtype_of(item.dtype).is_integral:
+            raise ArgumentError(f"an index of buffer `{owner.name}` has the type {item.dtype}")
+    return items
+
+
 def vector_indices(items: Any) -> tuple[Any, ...]:
     """Indices with slices as ramps."""
     return tuple(ramp_of(i) if isinstance(i, slice) else i for i in items)
 
 
+def _compared(name: str) -> Any:
+    def compare(left: Any, right: Any) -> Any:
+        if isinstance(right, PrimExpr):
+            return OPERATORS[name](left, right)
+        return getattr(operator, name)(left, right)
+
+    return compare
+
+
 LOGIC.update({
     "is_node": lambda value: isinstance(value, (PrimExpr, RelaxExpr)),
     "and": tir_op.logical_and, "or": tir_op.logical_or, "not": tir_op.logical_not,
+    **{name: _compared(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     "select": tir_op.if_then_else, "index": _index,
 })  # fmt: skip
 
@@ -116,7 +133,7 @@ def _let(parser: Parser, name: str, value: Any, var: Var | None) -> None:
     made = as_scalar(value, None if var is None or var.dtype == "handle" else var.dtype)
     if var is None:
         kind = made.type_annotation if isinstance(made, Var) else None
-        var = Var(name, made.dtype, type_annotation=kind)
+        var = Var(name, made.dtype, type_annotation=kind)  # type: ignore[arg-type]
     elif var.dtype != made.dtype:
         raise ArgumentError(f"`{name}` is declared {var.dtype}, its value is {made.dtype}")
     bound = var
@@ -142,11 +159,7 @@ def _store(parser: Parser, target: ast.Subscript, value: Any) -> None:
     with parser.at(target):
         if not isinstance(buffer, Buffer):
             raise ArgumentError(f"`{ast.unparse(target.value)}` is no buffer to store to")
-        items = index if isinstance(index, tuple) else (index,)
-        if len(items) != buffer.ndim:
-            raise ArgumentError(
-                f"buffer `{buffer.name}` has {buffer.ndim} dimensions, indexed with {len(items)}"
-            )
+        items = _indices(buffer, index)
         indices = vector_indices(items)
         lanes = E.dtype_of(E.access_dtype(buffer, E.as_indices(indices))).lanes
         if lanes > 1 and isinstance(value, (int, float)):
@@ -193,9 +206,7 @@ def for_(parser: Parser, node: ast.For) -> None:
     if len(targets) == 1 and isinstance(targets[0], ast.Starred):
         parser.fail(node.target, "name each loop variable")
     if len(targets) != len(loops.domains):
-        parser.fail(
-            node.target, f"{len(loops.domains)} loops with {len(targets)} variables"
-        )
+        parser.fail(node.target, f"{len(loops.domains)} loops with {len(targets)} variables")
     names: dict[str, Any] = {}
     known = dict(parser.facts.get("loops", {}))
     for index, target in enumerate(targets):
@@ -340,10 +351,10 @@ class _Function:
             parser.fail(node, "parameters of a loop program are positional, without defaults")
         returns = None if node.returns is None else parser.value(node.returns)
         body = body_of(parser, node.body)
+        kind: Any = _return_type(parser, node, returns)
         with parser.at(node):
             return PrimFunc(
-                tuple(self.params), self._with_root(body), _return_type(parser, node, returns),
-                self.buffers, self.attrs, span=parser.span(node),
+                tuple(self.params), self._with_root(body), kind, self.buffers, self.attrs, span=parser.span(node),
             )  # fmt: skip
 
     def _param(self, arg: ast.arg) -> None:
@@ -392,5 +403,3 @@ def _return_type(parser: Parser, node: ast.FunctionDef, value: Any) -> Type | No
 
 
 FUNCTIONS["tir"] = prim_func
-
-

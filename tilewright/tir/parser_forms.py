@@ -477,7 +477,7 @@ def allocation(dtype: str, extents: Any, scope: str, condition: Any, annotations
     """`A = T.allocate(...)`."""
 
     def declare(name: str) -> tuple[Var, Callable[[S.Stmt], S.Stmt]]:
-        var = Var(name, pointer(dtype, scope))
+        var = Var(name, pointer(dtype, scope))  # type: ignore[arg-type]
         test = IntImm("bool", 1) if condition is None else condition
         return var, lambda body: S.Allocate(var, dtype, extents, test, body, annotations)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ir.expr import OPERATORS, IntImm, PrimExpr
+from ..ir.expr import IntImm, PrimExpr
 from ..ir.op import Op
 from ..ir.structural import structural_equal
 from ..ir.type import PointerType
 from ..script.printer import Printer, Text, prints
 from ..support.dtypes import dtype_of
+from ..target import Target
 from . import expr as E
 from . import op as tir_op
 from .buffer import Buffer
+from .index_map import IndexMap
 from .script_rules import DTYPE_FIRST, extent_between, is_plain_ramp, named_call, rebuilds
 from .stmt import BufferRegion
 
@@ -156,10 +158,9 @@ def _is_short(e: E.Call, name: str) -> bool:
     build = named_call(name)
     if build is None:
         return False
+    args: list[Any] = [a.value if isinstance(a, E.StringImm) else a for a in e.args]
     if name in DTYPE_FIRST:
-        return not e.annotations
-    args = [a.value if isinstance(a, E.StringImm) and name == "tvm_call_packed" else a
-            for a in e.args]  # fmt: skip
+        args.insert(0, e.dtype)
     try:
         return rebuilds(build(*args), e)
     except Exception:  # any refusal means that the short form cannot be read
@@ -234,6 +235,25 @@ def iter_var(p: Printer, v: E.IterVar) -> Text:
     return Text.of(f"{t(p, 'iter_var')}({args})")
 
 
+@prints(IndexMap)
+def index_map(p: Printer, m: IndexMap) -> Text:
+    """`T.index_map(lambda i, j: (j, i))`."""
+    with p.scope():
+        args = p.list(m.initial_indices)
+        body = p.tuple(m.final_indices)
+        dtype = m.initial_indices[0].dtype if m.initial_indices else "int64"
+    more = "" if dtype == "int64" else f', index_dtype="{dtype}"'
+    if m.inverse_index_map is not None:
+        more += f", inverse_index_map={p(m.inverse_index_map)}"
+    return Text.of(f"{t(p, 'index_map')}(lambda {args}: {body}{more})")
+
+
+@prints(Target)
+def target(p: Printer, value: Target) -> Text:
+    """`T.target({...})`."""
+    return Text.of(f"{t(p, 'target')}({p(value.export())})")
+
+
 @prints(E.CommReducer)
 def reducer(p: Printer, r: E.CommReducer) -> Text:
     """`T.comm_reducer(lambda x, y: result, [identity])`."""
@@ -303,6 +323,8 @@ def typed_var(p: Printer, v: E.Var) -> str:
     kind = v.type_annotation
     if isinstance(kind, PointerType):
         return f"{p(v)}: {p(kind)}"
+    if isinstance(v, E.SizeVar):
+        return f"{p(v)}: {free_variable(p, v)}"
     return f"{p(v)}: {t(p, v.dtype)}"
 
 

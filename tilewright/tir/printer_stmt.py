@@ -60,8 +60,9 @@ def let_stmt(p: Printer, s: S.LetStmt) -> None:
     """`x: T.int32 = value`."""
     value = p(s.value)
     typed = typed_var(p, s.var)
-    form = f"{t(p, 'LetStmt')}({value}, var={p(s.var)})"
-    _scoped(p, f"{typed} = {value}", form, s.body)
+    name, _, kind = typed.partition(": ")
+    form = f"{t(p, 'LetStmt')}({value}, {kind}) as {name}"
+    _scoped(p, f"{typed} = {value}", form, _Viewed(s.var, s.body))
 
 
 @prints(S.AttrStmt)

@@ -17,14 +17,44 @@ from . import expr as E
 from . import stmt as S
 from .buffer import Buffer as BufferNode
 from .expr import (
-    EQ, GE, GT, LE, LT, NE, Add, And, Broadcast, BufferLoad, Call, Cast, CommReducer, Div,
-    FloorDiv, FloorMod, IterVar, IterVarType, Max, Min, Mod, Mul, Not, Or, Ramp, Select, Shuffle,
-    SizeVar, StringImm, Sub, Var, pointer,
+    EQ,
+    GE,
+    GT,
+    LE,
+    LT,
+    NE,
+    Add,
+    And,
+    Broadcast,
+    BufferLoad,
+    Call,
+    Cast,
+    CommReducer,
+    Div,
+    FloorDiv,
+    FloorMod,
+    IterVar,
+    IterVarType,
+    Max,
+    Min,
+    Mod,
+    Mul,
+    Not,
+    Or,
+    Ramp,
+    Select,
+    Shuffle,
+    SizeVar,
+    StringImm,
+    Sub,
+    Var,
+    pointer,
 )  # fmt: skip
 from .index_map import IndexMap
 from .op import *
 from .op import abs as fabs
 from .op import call_intrin as _call_intrin
+from .op import cast as _convert
 from .parser import FUNCTIONS as _LOADED
 from .parser_forms import (
     AxisForm,
@@ -43,7 +73,7 @@ from .parser_forms import (
     loop_domain,
     region_of,
 )
-from .script_rules import DTYPE_FIRST, extent_between, named_call
+from .script_rules import DTYPE_FIRST, named_call
 
 assert FUNCTIONS is _LOADED
 
@@ -58,7 +88,9 @@ def handle(
     dtype: str | None = None, storage_scope: str = "global", *, is_size_var: bool = False
 ) -> Var:
     """An address: of anything, or of elements of `dtype`."""
-    kind: Any = "handle" if dtype is None else pointer(str(getattr(dtype, "dtype", dtype)), storage_scope)
+    kind: Any = "handle"
+    if dtype is not None:
+        kind = pointer(str(getattr(dtype, "dtype", dtype)), storage_scope)
     return (SizeVar if is_size_var else Var)("", kind)
 
 
@@ -270,9 +302,9 @@ def allocate_const(
     values = np.asarray(data, dtype_of(name).numpy).reshape([int(as_scalar(e)) for e in extents])  # type: ignore[call-overload]
 
     def declare(given: str) -> Any:
-        var = Var(given, pointer(name))
+        var = Var(given, pointer(name))  # type: ignore[arg-type]
         return var, lambda body: S.AllocateConst(
-            var, name, tuple(extents), values, body, annotations
+            var, name, tuple(extents), values, body, annotations or {}
         )
 
     return ScopeForm("T.allocate_const", declare)
@@ -283,7 +315,7 @@ def LetStmt(value: Any, type_annotation: Any = None, *, var: Var | None = None) 
     made = as_scalar(value)
 
     def declare(name: str) -> Any:
-        bound = var if var is not None else Var(name, type_annotation or made.dtype)
+        bound = _typed(name, type_annotation, made.dtype) if var is None else var
         if not bound.name:
             bound.name = name  # type: ignore[misc]
         return bound, lambda body: S.LetStmt(bound, made, body)
@@ -291,9 +323,16 @@ def LetStmt(value: Any, type_annotation: Any = None, *, var: Var | None = None) 
     return ScopeForm("T.LetStmt", declare)
 
 
+def _typed(name: str, kind: Any, otherwise: str) -> Var:
+    if isinstance(kind, Var):
+        return kind.copy_with_name(name)
+    return Var(name, otherwise if kind is None else getattr(kind, "dtype", kind))
+
+
 def attr(node: Any, attr_key: str, value: Any) -> ScopeForm:
     """An attribute over what follows."""
     made = StringImm(value) if isinstance(value, str) else as_scalar(value)
+    node = StringImm(node) if isinstance(node, str) else node
     return ScopeForm(
         "T.attr", lambda name: (None, lambda body: S.AttrStmt(node, attr_key, made, body)), False
     )
@@ -325,7 +364,7 @@ def launch_thread(thread: Any, extent: Any) -> ScopeForm:
     def declare(name: str) -> Any:
         made = env_thread(thread, size.dtype) if isinstance(thread, str) else thread
         if not made.var.name:
-            made.var.name = name
+            made.var.name = name  # type: ignore[misc]
         dom = Range(IntImm(size.dtype, 0), size)
         bound = made.replace(dom=dom)
         return made.var, lambda body: S.AttrStmt(bound, "thread_extent", size, body)
@@ -375,14 +414,14 @@ def _let(parser: Parser, node: ast.Call, function: Any) -> PrimExpr:
 SPECIAL["tir.let"] = _let
 
 
-def cast(value: Any, dtype: Any) -> PrimExpr:
+def cast(value: Any, dtype: Any) -> PrimExpr:  # type: ignore[no-redef]
     """`value` converted to `dtype`."""
-    from .op import cast as convert
-
-    return convert(value, _dtype(dtype))
+    return _convert(value, _dtype(dtype))
 
 
-def call_intrin(dtype: str, func_name: Any, *args: Any, annotations: Any = None) -> PrimExpr:
+def call_intrin(  # type: ignore[no-redef]
+    dtype: str, func_name: Any, *args: Any, annotations: Any = None
+) -> PrimExpr:
     """A call of any intrinsic by its full name, just as written."""
     made = _call_intrin(dtype, func_name, *args)
     return made if not annotations else made.replace(annotations=dict(annotations))
@@ -410,9 +449,7 @@ def comm_reducer(combiner: Any, identity: Sequence[Any]) -> CommReducer:
 
 def index_map(mapping: Any, *, inverse_index_map: Any = None, index_dtype: str = "int64") -> Any:
     """A map of indices from a function."""
-    return IndexMap.from_func(
-        mapping, inverse_index_map=inverse_index_map, index_dtype=index_dtype
-    )
+    return IndexMap.from_func(mapping, inverse_index_map=inverse_index_map, index_dtype=index_dtype)
 
 
 def target(config: Any, host: Any = None) -> Target:
@@ -435,9 +472,6 @@ def array(values: Any, dtype: str) -> Any:
     import numpy as np
 
     return np.array(values, dtype_of(dtype).numpy)
-
-
-_RAW = {"vscale": vscale}
 
 
 def __getattr__(name: str) -> Any:

@@ -36,7 +36,7 @@ _ALIASES = {"fabs": "abs", "truncdiv": "Div"}
 
 def named_call(name: str) -> Callable[..., Any] | None:
     """What `T.name(...)` builds for the intrinsic `tir.name`, or None if there is none."""
-    if name in DTYPE_FIRST:
+    if name in DTYPE_FIRST and not hasattr(tir_op, name):
         return lambda dtype, *args: E.Call(dtype, f"tir.{name}", tuple(_argument(a) for a in args))
     made = getattr(tir_op, _ALIASES.get(name, name), None)
     if inspect.isfunction(made):

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from ... import relax
-from ...ir.expr import PrimExpr
+from ...ir.expr import IntImm, PrimExpr
 from ...support.dtypes import dtype_name
 from ...support.errors import ImportModelError
 from ...support.span import Span, model_span
@@ -246,6 +246,11 @@ class NodeContext:
             made.append(self.importer.dims[f"{self.proto.output[0]}/{name}"])
         self.bb.match_cast(shape, relax.ShapeStructInfo(tuple(made)))
         return made
+
+    def must_be_zero(self, tensor: relax.Expr) -> None:
+        """Stops the program if the one element of a vector of int64 is not 0."""
+        shape = self.emit(relax.op.tensor_to_shape(tensor))
+        self.bb.match_cast(shape, relax.ShapeStructInfo((IntImm("int64", 0),)))
 
     def vector(self, index: int) -> relax.Expr:
         """An integer input as a vector of int64."""

@@ -138,6 +138,8 @@ def _infer_broadcast_to(x: Any, shape: Any) -> TensorStructInfo:
     for have, want in zip(info.dims[::-1], target.values[::-1], strict=False):
         if is_different(have, ONE) and is_different(have, want):
             raise CompileError(f"{list(info.dims)} does not broadcast to {list(target.values)}")
+        if not _infer.is_one(have):
+            _infer.require_equal(have, want, "broadcast dimensions")
     return _infer.like(info, target.values)
 
 
@@ -442,6 +444,7 @@ def _layout_transform_reference(
         topi.index_map_transform(x, _index_map(index_map), pad_value)
     ),
     reference=_layout_transform_reference,
+    convert={"index_map": _index_map},
     samples=lambda: [
         sample(array((1, 32, 2, 2)), lambda n, c, h, w: (n, c // 16, h, w, c % 16)),
         sample(array((1, 20, 2)), lambda n, c, w: (n, c // 16, w, c % 16), 0.0),

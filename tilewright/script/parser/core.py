@@ -188,4 +188,3 @@ def _hint(name: str, known: Sequence[str]) -> str:
 @parses("any", ast.Pass)
 def pass_(parser: Parser, node: ast.Pass) -> None:
     """`pass`: nothing."""
-

@@ -38,6 +38,11 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
+_ORDERED: dict[type[ast.cmpop], str] = {
+    ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
+}  # fmt: skip
+
+
 def evaluates(*classes: type[ast.expr]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares what evaluates expressions of these classes: `(parser, node)`."""
 
@@ -112,7 +117,8 @@ def _check_arguments(parser: Parser, node: ast.Call, function: Any, args: Any, n
 
 
 def _shown(parameter: inspect.Parameter) -> str:
-    mark = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    marks: dict[Any, str] = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
+    mark = marks.get(parameter.kind, "")
     default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
     return f"{mark}{parameter.name}{default}"
 
@@ -222,7 +228,10 @@ def compare(parser: Parser, node: ast.Compare) -> Any:
     for op, item in zip(node.ops, node.comparators, strict=True):
         right = parser.value(item)
         with parser.at(node):
-            one = _COMPARE[type(op)](left, right)
+            if is_node(right) and not is_node(left) and type(op) in _ORDERED:
+                one = LOGIC[_ORDERED[type(op)]](left, right)  # Python would swap the sides
+            else:
+                one = _COMPARE[type(op)](left, right)
             if result is None:
                 result = one
             elif is_node(result) or is_node(one):

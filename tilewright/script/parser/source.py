@@ -89,7 +89,8 @@ def in_decorated_class(func: Any, decorator: str) -> bool:
     except SyntaxError:
         return False
     for node in ast.walk(tree):
-        inside = isinstance(node, ast.ClassDef) and node.name == wanted
-        if inside and node.lineno <= code.co_firstlineno <= (node.end_lineno or 0):
+        if not isinstance(node, ast.ClassDef) or node.name != wanted:
+            continue
+        if node.lineno <= code.co_firstlineno <= (node.end_lineno or 0):
             return any(decorator in ast.unparse(d) for d in node.decorator_list)
     return False

@@ -99,7 +99,10 @@ def _runtime_reshape(n: NodeContext) -> Result:
     total = n.emit(R.prod(_vector_of(n, dims), keepdims=True))
     least = n.emit(R.maximum(known, n.const(1, "int64")))
     rest = n.emit(R.floor_divide(total, least))
-    return R.reshape(n[0], n.sizes(n.emit(R.where(free, rest, wanted)), count))
+    made = n.emit(R.where(free, rest, wanted))
+    left = n.emit(R.subtract(total, n.emit(R.prod(made, keepdims=True))))
+    n.must_be_zero(left)
+    return R.reshape(n[0], n.sizes(made, count))
 
 
 def _vector_of(n: NodeContext, dims: list[Any]) -> relax.Expr:
