@@ -26,6 +26,13 @@ def convolution(n, channels, out, height, width, tile=4, padding=1, lanes=16, re
     return [*inputs, topi.nn.relu(made)]
 
 
+def is_fused(func):
+    """Whether the tiles of the output stay in registers until the last block has read them."""
+    lines = str(func).splitlines()
+    kept = [line for line in lines if "winograd_output = " in line]
+    return 'scope="local"' in kept[0]
+
+
 @pytest.mark.parametrize(
     "case",
     [
@@ -39,7 +46,7 @@ def convolution(n, channels, out, height, width, tile=4, padding=1, lanes=16, re
 )
 def test_the_schedule_computes_the_same(case):
     made = check_same(convolution(**case), rtol=2e-3, atol=2e-3)
-    assert "winograd_product_local" in str(made)
+    assert is_fused(made)
 
 
 def test_plans_of_both_orders_compute_the_same(monkeypatch):
@@ -54,7 +61,7 @@ def test_plans_of_both_orders_compute_the_same(monkeypatch):
 
 def test_batch_known_at_run_time():
     made = check_same(convolution(Var("n", "int64"), 1, 2, 6, 7), rtol=2e-3, atol=2e-3, n=3)
-    assert "winograd_product_local" in str(made)
+    assert is_fused(made)
 
 
 def test_size_known_at_run_time_is_left_to_other_rules():

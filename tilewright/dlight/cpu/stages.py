@@ -98,11 +98,13 @@ def _places(consumers: list[BlockInfo], producer: BlockInfo) -> int:
     written = producer.block.writes[0].buffer
     total = 0
     for c in consumers:
+        moving = {i.var for i in c.iters if i.extent != 1}
+        results = c.output.variables & moving if c.output else moving
         found: list[Access] = []
         for a in c.inputs:
             if a.buffer is written and not any(same_indices(a.indices, f.indices) for f in found):
                 found.append(a)
-                total += 1 if c.output and c.output.variables <= a.variables else 2
+                total += 1 if results <= a.variables else 2
     return total
 
 

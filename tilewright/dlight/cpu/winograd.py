@@ -26,7 +26,7 @@ from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo
 from ..base import ScheduleRule
-from .stages import block_infos, extent_of, inline_injective, vectorize_loop
+from .stages import attempt, block_infos, extent_of, inline_injective, vectorize_loop
 from .tiling import (
     RegisterTile,
     bytes_of,
@@ -44,6 +44,9 @@ STAGES = (
     "winograd_input_rows", "winograd_input", PRODUCT, "winograd_output_rows", "winograd_output",
 )  # fmt: skip
 
+GATHER = "winograd"
+"""The image put together from its tiles; what follows reads the tiles themselves."""
+
 
 class Winograd(ScheduleRule):
     """One Winograd convolution in blocked layout, of known height and width, with what follows."""
@@ -54,7 +57,10 @@ class Winograd(ScheduleRule):
         names = [info.name for info in block_infos(sch)]
         if any(names.count(stage) != 1 for stage in STAGES):
             return None
-        inline_injective(sch, frozenset([*STAGES, "pad_temp"]))
+        inline_injective(sch, frozenset([*STAGES, GATHER, "pad_temp"]))
+        for info in block_infos(sch):
+            if info.name == GATHER and sch.get_consumers(info.block_rv):
+                attempt(sch.compute_inline, info.block_rv)
         stages = _stages(sch)
         if stages is None:
             return None
