@@ -99,9 +99,10 @@ def _outputs(parser: Parser, node: ast.With) -> list[str]:
     names: list[str] = []
     for stmt in node.body:
         call = stmt.value if isinstance(stmt, ast.Expr) else None
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-            if call.func.attr == "output":
-                names += [a.id for a in call.args if isinstance(a, ast.Name)]
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        if call.func.attr == "output":
+            names += [a.id for a in call.args if isinstance(a, ast.Name)]
     return names
 
 

@@ -207,17 +207,16 @@ def is_short(c: E.Call) -> bool:
 
 
 def _raw(p: Printer, c: E.Call, head: str) -> Text:
-    attrs = {key: value for key, value in c.attrs.items()}
-    rows = ", ".join(f"{p(key)}: {_attr(p, value)}" for key, value in attrs.items())
+    rows = ", ".join(f"{p(key)}: {_attr(p, value)}" for key, value in c.attrs.items())
     infos = f", {p.tuple(c.sinfo_args)}" if c.sinfo_args else ""
     return Text.of(f"{r(p, 'call_op')}({head}, {p.tuple(c.args)}, {{{rows}}}{infos})")
 
 
 def _args(p: Printer, c: E.Call) -> list[str]:
     parts = [str(p(arg)) for arg in c.args]
-    if isinstance(c.op, Op) and c.op.name in _BY_NAME and isinstance(c.args[0], E.ExternFunc):
-        if c.args[0].annotation is None:
-            parts[0] = str(p(c.args[0].global_symbol))
+    first = c.args[0] if isinstance(c.op, Op) and c.op.name in _BY_NAME else None
+    if isinstance(first, E.ExternFunc) and first.annotation is None:
+        parts[0] = str(p(first.global_symbol))
     return parts
 
 

@@ -15,9 +15,9 @@ from ...support.errors import ImportModelError, OpNotImplemented, TVMError, list
 from ...support.span import Span
 from .expand import function_body
 from .folding import folded_call
+from .narrow import stored
 from .node import ConstantNeeded, NodeContext
 from .registry import find_converter
-from .narrow import stored
 from .values import LIMIT, Absent, Items, Known, is_symbolic, settle
 
 Value: TypeAlias = "relax.Expr | Known | Items | Absent"
