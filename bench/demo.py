@@ -36,7 +36,6 @@ FRESH = """
 import sys, time
 import numpy as np
 import tilewright as tw
-import tilewright.codegen.llvm.link
 start = time.perf_counter()
 library = tw.runtime.load_module(sys.argv[1])
 vm = tw.relax.VirtualMachine(library, tw.cpu())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,10 @@ class Row:
     failure: str
 
 
-def make_inputs(model: onnx.ModelProto, seed: int = 0) -> dict[str, Array]:
-    """Random inputs for a model: numbers, tokens, and masks of ones; symbols as in `SYMBOLS`."""
+def make_inputs(
+    model: onnx.ModelProto, seed: int = 0, sizes: Mapping[str, int] = SYMBOLS
+) -> dict[str, Array]:
+    """Random inputs for a model: numbers, tokens, and masks of ones; symbols as in `sizes`."""
     rng = np.random.default_rng(seed)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs: dict[str, Array] = {}
@@ -59,7 +62,7 @@ def make_inputs(model: onnx.ModelProto, seed: int = 0) -> dict[str, Array]:
         if value.name in weights:
             continue
         kind = value.type.tensor_type
-        shape = [d.dim_value or SYMBOLS.get(d.dim_param, 1) for d in kind.shape.dim]
+        shape = [d.dim_value or sizes.get(d.dim_param, 1) for d in kind.shape.dim]
         dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
         if np.issubdtype(dtype, np.floating):
             inputs[value.name] = rng.standard_normal(shape).astype(dtype)

@@ -46,9 +46,10 @@ def folder() -> Path:
     """Where the files are kept: `TILEWRIGHT_ZOO`, or `zoo` in the cache directory."""
     if ZOO.get():
         return Path(ZOO.get())
-    root = CACHE.get() or read_environment("XDG_CACHE_HOME")
+    chosen = "" if CACHE.get() == "off" else CACHE.get()
+    root = chosen or read_environment("XDG_CACHE_HOME")
     base = Path(root) if root else Path.home() / ".cache"
-    return (base if CACHE.get() else base / "tilewright") / "zoo"
+    return (base if chosen else base / "tilewright") / "zoo"
 
 
 def _check(name: str, dynamic: bool) -> None:

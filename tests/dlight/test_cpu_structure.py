@@ -92,7 +92,7 @@ parallel 112, for 4:
   unroll 2, unroll 14, vector 16, T_relu
 """,
     ("convolution", 8): """
-parallel 464, for 58, vector 8, pad_temp
+for 1, parallel 464, for 58, vector 8, pad_temp
 parallel 224, for 14:
   unroll 1, unroll 4, unroll 2, vector 8, conv_init
   for 8, for 3, for 3, for 1, unroll 8, unroll 1, unroll 4, unroll 2, vector 8, conv_update

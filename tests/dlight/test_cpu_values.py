@@ -50,6 +50,12 @@ def matmul(a, b, transpose_a=False, transpose_b=False, dtype="float32", out=None
     return [x, y, topi.nn.matmul(x, y, None, out, transpose_a, transpose_b)]
 
 
+def doubled(x):
+    for _ in range(24):
+        x = topi.multiply(topi.add(x, x), te.const(0.5, "float32"))
+    return x
+
+
 def layer_norm(shape):
     x = tensor(*shape)
     g, b = tensor(shape[-1], name="g"), tensor(shape[-1], name="b")
@@ -72,6 +78,8 @@ CASES = {
     "float64": lambda: binary(topi.multiply, (5, 33), (5, 33), "float64"),
     "large add": lambda: binary(topi.add, (300, 1024), (300, 1024)),
     "chain": lambda: unary(lambda x: topi.tanh(topi.add(topi.exp(x), x)), 6, 50),
+    "doublings": lambda: unary(doubled, 40),
+    "mish": lambda: unary(lambda x: topi.multiply(x, topi.tanh(topi.log(topi.exp(x)))), 70),
     "sigmoid": lambda: unary(topi.sigmoid, 19),
     "cast": lambda: unary(lambda x: topi.cast(x, "int32"), 4, 30),
     "compare": lambda: binary(topi.greater, (4, 30), (4, 30)),

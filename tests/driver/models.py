@@ -45,6 +45,22 @@ def convolution_model(batch: int | str = 1, seed: int = 0) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
+def scaled_softplus(batch: int | str = 1) -> onnx.ModelProto:
+    """`softplus(x * scale)` on rows of 12: the least that compiles one kernel with a constant."""
+    scale = numpy_helper.from_array(np.linspace(-2, 2, 12, dtype="float32"), "scale")
+    nodes = [
+        helper.make_node("Mul", ["x", "scale"], ["scaled"]),
+        helper.make_node("Softplus", ["scaled"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "tiny",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 12])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 12])],
+        [scale],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
 def saved(model: onnx.ModelProto, folder: Path) -> Path:
     """The model as a file."""
     path = folder / "model.onnx"

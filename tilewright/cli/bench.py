@@ -58,9 +58,12 @@ def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
 @click.command("bench")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
 @click.option("--against", type=click.Choice(sorted(PEERS)), help="A peer to compare with.")
-@click.option("--threads", default=1, show_default=True, help="Threads of both.")
-@click.option("--rounds", default=20, show_default=True, help="Measured runs of each.")
-@click.option("--size", default=1, show_default=True, help="Size of dimensions that are not fixed.")
+@click.option("--threads", default=1, type=common.COUNT, show_default=True,
+              help="Threads of both.")  # fmt: skip
+@click.option("--rounds", default=20, type=common.COUNT, show_default=True,
+              help="Measured runs of each.")  # fmt: skip
+@click.option("--size", default=1, type=common.SIZE, show_default=True,
+              help="Size of dimensions that are not fixed.")  # fmt: skip
 @common.model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench_command(
@@ -78,7 +81,13 @@ def bench_command(
 
     Both run in turns in one process; medians are compared. Exits with 3 if results differ by more
     than 1e-4 of the largest value.
+
+    \b
+      tilewright bench model.onnx --against onnxruntime --threads 2
+      tilewright bench model.onnx -s x=8,3,224,224
     """
+    if against and common.is_library(model):
+        raise click.BadParameter(f"--against needs the ONNX model, found the library {model}")
     with common.progress(not as_json):
         vm = common.machine(model, target, shape, opset)
     set_num_threads(threads)

@@ -85,14 +85,29 @@ def shapes(texts: Sequence[str]) -> dict[str, list[Any]]:
         name, equals, dims = text.rpartition("=")
         if not equals or not name:
             raise click.BadParameter(f"expected NAME=D,D,..., found {text!r}")
-        parts = [d.strip() for d in dims.split(",") if d.strip()]
-        out[name] = [int(d) if d.lstrip("-").isdigit() else d for d in parts]
+        out[name] = [_dimension(d.strip(), text) for d in dims.split(",")] if dims.strip() else []
     return out
+
+
+def _dimension(text: str, whole: str) -> int | str:
+    """A size or a symbolic dimension's name; raises a usage error for other forms."""
+    if text.isdecimal():
+        return int(text)
+    if text.isidentifier():
+        return text
+    raise click.BadParameter(f"a dimension is a number or a name, found {text!r} in {whole!r}")
+
+
+SIZE = click.IntRange(min=0)
+COUNT = click.IntRange(min=1)
+
+
+LIBRARIES = (".so", ".dylib", ".dll", ".tw", ".tar")
 
 
 def is_library(path: str) -> bool:
     """Whether a file is something that was compiled, by its name."""
-    return Path(path).suffix in (".so", ".dylib", ".dll", ".tw", ".tar")
+    return Path(path).suffix in LIBRARIES
 
 
 def import_model(path: str, shape: Sequence[str], opset: int | None) -> IRModule:
@@ -111,7 +126,7 @@ def machine(path: str, target: str, shape: Sequence[str], opset: int | None) -> 
 
     if is_library(path):
         loaded = load_module(path)
-        if not isinstance(loaded, (ExecutableModule, LibraryModule)):
+        if not isinstance(loaded, (ExecutableModule, LibraryModule)) or loaded.executable is None:
             raise ArgumentError(f"{path} holds no executable")
         return VirtualMachine(loaded, cpu())
     return VirtualMachine(compiled(path, target, shape, opset), cpu())
@@ -194,4 +209,3 @@ def echo_mapping(rows: Mapping[str, Any]) -> None:
     width = max(len(name) for name in rows)
     for name, value in rows.items():
         click.echo(f"{name:<{width}}  {value}")
-

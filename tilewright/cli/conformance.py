@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -12,18 +13,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ..frontend.onnx.conformance import KINDS, Outcome, collect, counts, run_all
+from ..frontend.onnx.coverage import document
 
 STATUSES = ("passed", "failed", "skipped")
 
 
 @click.command("onnx-tests")
 @click.option("--filter", "pattern", default="", metavar="REGEX", help="Only tests so named.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS),
-              help="Only tests of this kind (may be repeated).  [default: all but real]")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(KINDS),
+    help="Only tests of this kind (may be repeated).  [default: all but real]",
+)
 @click.option("--models", is_flag=True, help="Also the large models that are at hand.")
 @click.option("--jobs", "-j", default=0, help="Worker processes.  [default: one a core]")
 @click.option("--names", is_flag=True, help="List the tests that pass, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print every outcome as JSON.")
+@click.option("--write", type=click.Path(dir_okay=False), help="Write the document of coverage.")
 @click.option("--require", default=0, metavar="N", help="Fail if fewer than N tests pass.")
 @click.pass_context
 def onnx_tests_command(
@@ -34,6 +42,7 @@ def onnx_tests_command(
     jobs: int,
     names: bool,
     as_json: bool,
+    write: str | None,
     require: int,
 ) -> None:  # fmt: skip
     """Run ONNX's own backend tests and count those that pass."""
@@ -52,6 +61,9 @@ def onnx_tests_command(
             progress.update(task, advance=1, failed=failed)
 
         outcomes = run_all(cases, jobs, report)
+    if write:
+        fixed = sum(o.status == "passed" and o.fixed > 0 for o in outcomes)
+        Path(write).write_text(document(counts(outcomes), fixed))
     if as_json:
         click.echo(json.dumps([asdict(o) for o in outcomes], indent=1))
     elif names:
@@ -60,6 +72,8 @@ def onnx_tests_command(
         console = Console()
         console.print(failures(outcomes))
         console.print(summary(outcomes))
+        fixed = sum(o.status == "passed" and o.fixed > 0 for o in outcomes)
+        console.print(f"{fixed} of those passed were compiled for the values of some inputs.")
     if sum(o.status == "passed" for o in outcomes) < require:
         ctx.exit(1)
 

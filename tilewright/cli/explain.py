@@ -12,8 +12,6 @@ from rich.table import Table
 
 from ..driver import CompiledExecutable
 from ..ir.module import IRModule
-from ..runtime import cpu
-from ..runtime.vm import VirtualMachine
 from ..support import knobs
 from ..support.errors import ArgumentError
 from . import common
@@ -22,8 +20,10 @@ from . import common
 @click.command("explain")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
 @click.option("--kernel", "-k", help="Show the script of this kernel instead.")
-@click.option("--size", default=1, show_default=True, help="Size of dimensions that are not fixed.")
-@click.option("--top", default=0, help="Show only so many kernels, the slowest first.")
+@click.option("--size", default=1, type=common.SIZE, show_default=True,
+              help="Size of dimensions that are not fixed.")  # fmt: skip
+@click.option("--top", default=0, type=common.SIZE,
+              help="Show only so many kernels, the slowest first.")  # fmt: skip
 @common.model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain_command(
@@ -36,14 +36,22 @@ def explain_command(
     opset: int | None,
     as_json: bool,
 ) -> None:
-    """Show where the time of MODEL (an ONNX file) goes, kernel by kernel."""
+    """Show where the time of MODEL goes, kernel by kernel, with the model's nodes in each.
+
+    MODEL is an ONNX file or, for times alone, a compiled library.
+
+    \b
+      tilewright explain model.onnx --top 10
+      tilewright explain model.onnx --kernel fused_conv2d_relu     its loops, as lowered
+    """
+    if kernel and common.is_library(model):
+        raise click.BadParameter(f"--kernel needs the ONNX model, found the library {model}")
     cached = knobs.CACHE.set("off") if kernel else nullcontext()  # cached code has no script
     with common.progress(not as_json), cached:
-        made = common.compiled(model, target, shape, opset)
-    if kernel:
-        click.echo(_script(made, kernel))
-        return
-    vm = VirtualMachine(made, cpu())
+        if kernel:
+            click.echo(_script(common.compiled(model, target, shape, opset), kernel))
+            return
+        vm = common.machine(model, target, shape, opset)
     values = common.random_inputs(common.parameters(vm), size)
     vm["main"](*values.values())
     report = vm.profile("main", *values.values())
@@ -60,7 +68,7 @@ def _script(made: CompiledExecutable, name: str) -> str:
     if mod is None or name not in mod:
         names = mod.names() if mod is not None else []
         raise ArgumentError(f"there is no kernel {name!r}", note=", ".join(names))
-    return str(mod[name].script())
+    return str(mod[name].with_attr("global_symbol", name).script())
 
 
 def _show(rows: list[dict[str, Any]], total: float) -> None:

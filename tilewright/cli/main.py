@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import click
 
+from .. import __version__
 from ..support import knobs
 from ..support.errors import TVMError
 
@@ -49,15 +50,16 @@ class Group(click.Group):
         """Runs the command; an error of ours is shown without a traceback."""
         try:
             return super().invoke(ctx)
-        except TVMError as error:
+        except (TVMError, MemoryError) as error:
             if ctx.params.get("traceback"):
                 raise
-            click.echo(f"error: {error}", err=True)
+            reason = f"out of memory: {error}" if isinstance(error, MemoryError) else error
+            click.echo(f"error: {reason}", err=True)
             ctx.exit(1)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tilewright")
+@click.version_option(__version__, prog_name="tilewright")
 @click.option("--traceback", is_flag=True, help="Show where in tilewright an error was raised.")
 def main(traceback: bool) -> None:
     """Compile deep-learning models to fast native code, and run them.
@@ -88,13 +90,35 @@ def knobs_command(as_json: bool) -> None:
 
 
 @main.command("targets")
-def targets_command() -> None:
-    """List the kinds of target, and what this machine is."""
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def targets_command(as_json: bool) -> None:
+    """List the kinds of target, and what this machine is.
+
+    `-mcpu=` and `-mattr=` of a target string take the names shown here; code runs on every
+    processor that has what the target names.
+    """
     from ..target import Target
     from ..target.machine import MachineModel
 
-    click.echo("kinds: " + ", ".join(Target.list_kinds()))
-    click.echo(f"this machine: {Target('native')}\n  {MachineModel.of(Target('native'))}")
+    target = Target("native")
+    model = MachineModel.of(target)
+    facts = {
+        "kinds": list(Target.list_kinds()),
+        "this machine": str(target),
+        "processor": model.cpu,
+        "cores": model.cores,
+        "vector bits": model.vector_bits,
+        "vector registers": model.vector_registers,
+        "caches (bytes)": [cache.size for cache in (model.l1d, model.l2, model.l3)],
+        "features": sorted(model.features),
+    }
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        click.echo(f"{name:<{width}}  {shown}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,17 @@ def compile_command(
 
     The library runs with `tilewright run`, from Python with `tilewright.runtime.load_module`, or
     from C++ without Python.
+
+    \b
+      tilewright compile model.onnx -o model.so
+      tilewright compile model.onnx -o model.so -s image=n,3,224,224    any batch
+      tilewright compile model.onnx -o model.so -t "llvm -mcpu=x86-64-v3"
     """
+    if not common.is_library(output):
+        raise click.BadParameter(
+            f"expected a name that ends in {', '.join(common.LIBRARIES)}; found {output!r}",
+            param_hint="'--output'",
+        )
     start = time.perf_counter()
     with common.progress(not as_json):
         made = common.compiled(model, target, shape, opset)
@@ -47,7 +57,8 @@ def compile_command(
 @click.option("--input", "-i", "inputs", multiple=True, metavar="NAME=FILE.npy",
               help="An input's value; inputs that are not given are random.")  # fmt: skip
 @click.option("--output", "-o", help="Write the results to this .npz file.")
-@click.option("--size", default=1, show_default=True, help="Size of dimensions that are not fixed.")
+@click.option("--size", default=1, type=common.SIZE, show_default=True,
+              help="Size of dimensions that are not fixed.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of random inputs.")
 @common.model_options
 @click.option("--json", "as_json", is_flag=True, help="Print a summary of the results as JSON.")
@@ -62,7 +73,13 @@ def run_command(
     opset: int | None,
     as_json: bool,
 ) -> None:
-    """Run MODEL (a compiled library, or an ONNX file) once, and show its results."""
+    """Run MODEL (a compiled library, or an ONNX file) once, and show its results.
+
+    \b
+      tilewright run model.so                             on random inputs
+      tilewright run model.so -i image=cat.npy -o out.npz
+      tilewright run model.onnx --size 8 --json
+    """
     with common.progress(not as_json):
         vm = common.machine(model, target, shape, opset)
     specs = common.parameters(vm)

@@ -206,7 +206,7 @@ class BlockInfo:
     def is_elementwise(self) -> bool:
         """True if it is injective and every load of the output's shape is at the output's place."""
         return self.is_injective() and any(
-            _same(a.indices, self.output.indices) for a in self.inputs if self.output
+            same_indices(a.indices, self.output.indices) for a in self.inputs if self.output
         )
 
     def is_reduction(self) -> bool:
@@ -249,7 +249,7 @@ def _contraction(info: BlockInfo) -> Contraction | None:
     terms = [store.value.a, store.value.b]
     own = [t for t in terms if isinstance(t, BufferLoad) and t.buffer is store.buffer]
     rest = [t for t in terms if isinstance(t, Mul)]
-    if len(own) != 1 or len(rest) != 1 or not _same(own[0].indices, store.indices):
+    if len(own) != 1 or len(rest) != 1 or not same_indices(own[0].indices, store.indices):
         return None
     factors = [_without_cast(f) for f in (rest[0].a, rest[0].b)]
     if not all(isinstance(f, BufferLoad) for f in factors):
@@ -264,7 +264,8 @@ def _without_cast(value: PrimExpr) -> PrimExpr:
     return value
 
 
-def _same(a: Sequence[PrimExpr], b: Sequence[PrimExpr]) -> bool:
+def same_indices(a: Sequence[PrimExpr], b: Sequence[PrimExpr]) -> bool:
+    """True if the indices are the same variables and numbers."""
     return len(a) == len(b) and all(
         x is y or (isinstance(x, IntImm) and isinstance(y, IntImm) and x.value == y.value)
         for x, y in zip(a, b, strict=True)

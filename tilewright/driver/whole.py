@@ -18,7 +18,7 @@ from ..support.progress import stage
 from ..target import Target
 from ..tir.function import PrimFunc
 from .executable import CompiledExecutable
-from .kernels import TirPipeline, lowered, machine_of, object_code, scheduled
+from .kernels import TirPipeline, built, machine_of
 
 
 def compile_whole(
@@ -53,8 +53,7 @@ def build_module(
         kernels = private_rest(kernels, own)
     else:
         executable, kernels = Executable({}), with_symbols(whole)
-    flat = lowered(scheduled(kernels, target), target, tir_pipeline)
-    objects = object_code(flat, target)
+    flat, objects = built(kernels, target, tir_pipeline)
     code = {v.name_hint: f for v, f in flat.items() if isinstance(f, PrimFunc)}
     executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code))
     return CompiledExecutable(executable, objects, machine_of(target), flat)

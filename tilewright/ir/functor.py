@@ -44,11 +44,17 @@ def on(*classes: type[Node]) -> Callable[[F], F]:
     return mark
 
 
+Handler = Callable[[Any, Any], Any]
+
+
 class _Dispatcher:
-    """Collects the `@on` methods of a class and of its bases; the nearest class wins."""
+    """Collects the `@on` methods of a class and of its bases; the nearest class wins.
+
+    What is done with a value is looked up by its type, and worked out once for each type.
+    """
 
     _declared: ClassVar[dict[type[Node], str]] = {}
-    _resolved: ClassVar[dict[type[Node], str | None]] = {}
+    _handlers: ClassVar[dict[type, Handler | None]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -58,13 +64,19 @@ class _Dispatcher:
                 for handled in getattr(method, "_handles", ()):
                     table[handled] = name
         cls._declared = table
-        cls._resolved = {}
+        cls._handlers = {}
 
     @classmethod
-    def _resolve(cls, kind: type[Node]) -> str | None:
+    def _handler_of(cls, kind: type) -> Handler | None:
+        """The function for values of a type; None where there is nothing to do."""
         name = next((cls._declared[k] for k in kind.__mro__ if k in cls._declared), None)
-        cls._resolved[kind] = name
-        return name
+        found = getattr(cls, name) if name is not None else cls._default_of(kind)
+        cls._handlers[kind] = found
+        return found
+
+    @classmethod
+    def _default_of(cls, kind: type) -> Handler | None:
+        raise NotImplementedError
 
 
 class Visitor(_Dispatcher):
@@ -73,6 +85,14 @@ class Visitor(_Dispatcher):
     A handler goes on with `self.visit_children(node)` or by visiting the parts it chooses.
     """
 
+    @classmethod
+    def _default_of(cls, kind: type) -> Handler | None:
+        if issubclass(kind, Node):
+            return cls.visit_children
+        if issubclass(kind, (tuple, list)):
+            return cls.visit_items
+        return cls.visit_values if issubclass(kind, dict) else None
+
     def walk(self, root: object) -> None:
         """Visits `root`, a node or a tuple or dict of nodes: the entry point."""
         with deep_recursion():
@@ -80,26 +100,30 @@ class Visitor(_Dispatcher):
 
     def visit(self, value: Any) -> None:
         """Visits one value."""
-        if isinstance(value, Node):
-            kind = type(value)
-            name = self._resolved[kind] if kind in self._resolved else self._resolve(kind)
-            if name is None:
-                self.visit_children(value)
-            else:
-                getattr(self, name)(value)
-        elif isinstance(value, (tuple, list)):
-            for item in value:
-                self.visit(item)
-        elif isinstance(value, dict):
-            for item in value.values():
-                self.visit(item)
+        kind, handlers = type(value), self._handlers
+        handler = handlers[kind] if kind in handlers else self._handler_of(kind)
+        if handler is not None:
+            handler(self, value)
+
+    def visit_items(self, items: Any) -> None:
+        """Visits every member of a tuple or list."""
+        for item in items:
+            self.visit(item)
+
+    def visit_values(self, items: dict[Any, Any]) -> None:
+        """Visits every value of a dict."""
+        for item in items.values():
+            self.visit(item)
 
     def visit_children(self, node: Node) -> None:
         """Visits every field of `node` in order."""
+        handlers = self._handlers
         for name in type(node).walked:
             value = getattr(node, name)
-            if isinstance(value, (Node, tuple, list, dict)):
-                self.visit(value)
+            kind = type(value)
+            handler = handlers[kind] if kind in handlers else self._handler_of(kind)
+            if handler is not None:
+                handler(self, value)
 
 
 class Rewriter(_Dispatcher):
@@ -115,6 +139,16 @@ class Rewriter(_Dispatcher):
         made._variables = {}
         return made
 
+    @classmethod
+    def _default_of(cls, kind: type) -> Handler | None:
+        if issubclass(kind, Node):
+            return cls.rewrite_variable if kind.is_variable else cls.rewrite_children
+        if issubclass(kind, tuple):
+            return cls.rewrite_tuple
+        if issubclass(kind, list):
+            return cls.rewrite_list
+        return cls.rewrite_dict if issubclass(kind, dict) else None
+
     def rewrite_variable(self, variable: Node) -> Node:
         """A variable (or buffer) whose parts changed is replaced by the same new one everywhere."""
         known = self._variables.get(id(variable))
@@ -129,21 +163,13 @@ class Rewriter(_Dispatcher):
 
     def rewrite(self, value: Any) -> Any:
         """The rewritten value: a node, or a tuple or dict whose members are rewritten."""
-        if isinstance(value, Node):
-            kind = type(value)
-            name = self._resolved[kind] if kind in self._resolved else self._resolve(kind)
-            if name is not None:
-                return getattr(self, name)(value)
-            return (
-                self.rewrite_variable(value) if kind.is_variable else self.rewrite_children(value)
-            )
-        if isinstance(value, tuple):
-            return self.rewrite_tuple(value)
-        if isinstance(value, list):
-            return list(self.rewrite_tuple(tuple(value)))
-        if isinstance(value, dict):
-            return self.rewrite_dict(value)
-        return value
+        kind, handlers = type(value), self._handlers
+        handler = handlers[kind] if kind in handlers else self._handler_of(kind)
+        return value if handler is None else handler(self, value)
+
+    def rewrite_list(self, items: list[Any]) -> list[Any]:
+        """A new list with each member rewritten."""
+        return list(self.rewrite_tuple(tuple(items)))
 
     def rewrite_tuple(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
         """The tuple with each member rewritten; the same tuple if none changed."""
@@ -169,10 +195,13 @@ class Rewriter(_Dispatcher):
     def rewrite_children(self, node: N) -> N:
         """`node` with its fields rewritten; itself if none changed."""
         changes = None
+        handlers = self._handlers
         for name in type(node).walked:
             value = getattr(node, name)
-            if isinstance(value, (Node, tuple, list, dict)):
-                new = self.rewrite(value)
+            kind = type(value)
+            handler = handlers[kind] if kind in handlers else self._handler_of(kind)
+            if handler is not None:
+                new = handler(self, value)
                 if new is not value:
                     if changes is None:
                         changes = {}

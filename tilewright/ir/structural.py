@@ -6,6 +6,8 @@ A free variable equals itself, or, with `map_free_vars`, the one met at the same
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 import weakref
 from collections.abc import Callable
@@ -190,9 +192,12 @@ def _mix(state: int, value: int) -> int:
 
 
 def _bytes_hash(data: bytes) -> int:
-    import hashlib
-
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _text_hash(kind: str, text: str) -> int:
+    return _bytes_hash(f"{kind}:{text}".encode())
 
 
 class _Hasher:
@@ -214,6 +219,8 @@ class _Hasher:
         return self._leaf(special(value) if special else value)
 
     def _leaf(self, value: Any) -> int:
+        if type(value) is str:
+            return _text_hash("str", repr(value))
         if isinstance(value, tuple):
             state = 7
             for item in value:
@@ -223,7 +230,7 @@ class _Hasher:
             return _bytes_hash(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return _mix(3, int(value))
-        return _bytes_hash(f"{type(value).__name__}:{value!r}".encode())
+        return _text_hash(type(value).__name__, repr(value))
 
     def _dict(self, value: dict[Any, Any], defining: bool) -> int:
         total = _mix(13, len(value))
@@ -234,7 +241,7 @@ class _Hasher:
 
     def _node(self, node: Node, defining: bool) -> int:
         kind = type(node)
-        state = _bytes_hash(kind.type_key.encode())
+        state = _text_hash("node", kind.type_key)
         if kind.is_variable:
             known = self.bound.get(id(node))
             if known is not None:
@@ -243,5 +250,12 @@ class _Hasher:
                 return _mix(state, id(node))
             self.bound[id(node)] = len(self.bound)
         for info in kind.compared:
-            state = _mix(state, self.hash(getattr(node, info.name), defining or info.is_definition))
+            value = getattr(node, info.name)
+            if value is None:
+                state = _mix(state, _NONE)
+            else:
+                state = _mix(state, self.hash(value, defining or info.is_definition))
         return state
+
+
+_NONE = _text_hash("NoneType", "None")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..ffi import get_global_func
-from ..ir.expr import GlobalVar, PrimExpr
+from ..ir.expr import FloatImm, GlobalVar, IntImm, PrimExpr
 from ..ir.functor import deep_recursion
 from ..ir.module import IRModule
 from ..ir.op import Op
@@ -177,7 +177,19 @@ class Interpreter:
         if declared.reference is None:
             assert declared.decompose is not None
             return self.eval(declared.apply(declared.decompose, call, call.args), frame)
-        return as_described(declared.evaluate(call, args), call.struct_info)
+        known = Call(call.op, call.args, known_sizes(call.attrs, frame), call.sinfo_args)
+        return as_described(declared.evaluate(known, args), call.struct_info)
+
+
+def known_sizes(value: Any, frame: Frame) -> Any:
+    """An attribute with the values of its symbolic dimensions, such as the ends of a slice."""
+    if isinstance(value, dict):
+        return type(value)({name: known_sizes(item, frame) for name, item in value.items()})
+    if type(value) is tuple:
+        return tuple(known_sizes(item, frame) for item in value)
+    if isinstance(value, PrimExpr) and not isinstance(value, (IntImm, FloatImm)):
+        return frame.dim(value)
+    return value
 
 
 def as_described(value: Any, info: StructInfo) -> Any:

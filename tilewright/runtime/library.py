@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import threading
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from pathlib import Path
 
 from tilewright.ffi import core, tvm_ffi
 from tilewright.support.errors import ArgumentError, listing
+from tilewright.support.public import LOADERS, ROOT
 
 from . import serialize
+from .elf import cut_off
 from .executable import Executable
 from .module import FFIModule, Module, as_module, function_of
 
@@ -76,14 +79,20 @@ class LibraryModule(Module):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
-        self.path = str(path)
+        self.path = str(Path(path).absolute())  # a bare name would be sought among the system's
+        missing = cut_off(self.path)
+        if missing is not None:
+            raise ArgumentError(
+                f"cannot load {self.path!r}: {missing}", hint="the file was cut off; write it again"
+            )
         self._executable: Executable | None = None
         self._lock = threading.Lock()
         try:
             self._module = tvm_ffi.load_module(self.path)
             self._library = ctypes.CDLL(self.path)
         except (OSError, RuntimeError) as error:
-            raise ArgumentError(f"cannot load {self.path!r}: {error}") from None
+            reason = str(error).rpartition(f"{self.path}: ")[2]
+            raise ArgumentError(f"cannot load {self.path!r}: {reason}") from None
 
     def find(self, name: str) -> core.Function | None:
         return function_of(self._module, name)
@@ -137,6 +146,8 @@ def load_module(path: str | Path, fmt: str = "") -> Module:
     suffix = fmt or Path(name).suffix.lstrip(".")
     if not Path(name).is_file():
         raise ArgumentError(f"cannot load module {name!r}: there is no such file")
+    if suffix in LOADERS and suffix not in _LOADERS:
+        importlib.import_module(f"{ROOT}.{LOADERS[suffix]}")
     loader = _LOADERS.get(suffix)
     if loader is not None:
         return loader(name)
@@ -144,7 +155,7 @@ def load_module(path: str | Path, fmt: str = "") -> Module:
         return FFIModule(tvm_ffi.load_module(name))
     raise ArgumentError(
         f"cannot load module {name!r}: no loader for files of type {suffix!r}",
-        hint=f"known types: {listing(sorted(_LOADERS))}",
+        hint=f"known types: {listing(sorted({*_LOADERS, *LOADERS}))}",
     )
 
 

@@ -1,8 +1,8 @@
 """Progress: long work reports its stages; whoever talks to a person listens.
 
-    with stage("Compile kernels", total=60) as step:
-        for kernel in kernels:
-            step(kernel.name)
+with stage("Compile kernels", total=60) as step:
+    for kernel in kernels:
+        step(kernel.name)
 """
 
 from __future__ import annotations

@@ -86,6 +86,9 @@ PACKAGES = (
 )
 """Packages whose public path is their own."""
 
+LOADERS = {"tar": "codegen.llvm.link", "tw": "codegen.llvm.link"}
+"""Suffix of a module's file -> the module below `tilewright` that registers its loader."""
+
 
 def real_name(fullname: str) -> str | None:
     """The module that `fullname` stands for, or None where the name is the module's own."""

@@ -114,6 +114,8 @@ def model_of(attrs: Mapping[str, Value], *, hexagon: bool = False) -> MachineMod
 def _model(
     cpu: str, triple: str, mattr: tuple[str, ...], cores: int, vector_width: int
 ) -> MachineModel:
+    if cores < 0 or vector_width < 0:
+        raise ArgumentError("num-cores and vector-width of a target are positive")
     host = _is_host(cpu, triple)
     model = _host_model() if host else _named_model(cpu, triple)
     if mattr:

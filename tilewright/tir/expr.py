@@ -476,7 +476,8 @@ def _delegated(name: str) -> Any:
 
 for _name in (
     "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv",
-    "mod", "rmod", "neg", "lshift", "rshift", "and", "or", "xor", "lt", "le", "gt", "ge", "eq", "ne",
+    "mod", "rmod", "neg", "lshift", "rshift", "and", "or", "xor", "lt", "le", "gt", "ge", "eq",
+    "ne",
 ):  # fmt: skip
     setattr(IterVar, f"__{_name}__", _delegated(f"__{_name}__"))
 IterVar.__hash__ = Node.__hash__  # type: ignore[method-assign]

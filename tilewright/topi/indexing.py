@@ -41,7 +41,7 @@ def index_in(index: PrimExpr, extent: PrimExpr, mode: str) -> PrimExpr:
     if mode == "clip":
         top = op.subtract(extent, op.const(1, extent.dtype))
         wide = op.cast(index, extent.dtype)
-        return op.min(op.max(wide, op.const(0, wide.dtype)), top)
+        return op.max(op.min(wide, top), op.const(0, wide.dtype))
     if mode == "wrap":
         return op.floormod(op.cast(index, extent.dtype), extent)
     return index
@@ -110,7 +110,9 @@ def gather(data: Tensor, axis: int, indices: Tensor) -> Tensor:
         raise ArgumentError(f"gather: {indices.ndim} dimensions of indices for {data.ndim} of data")
     return compute(
         indices.shape,
-        lambda *i: data(*i[:place], indices(*i), *i[place + 1 :]),
+        lambda *i: data(
+            *i[:place], index_in(indices(*i), data.shape[place], "clip"), *i[place + 1 :]
+        ),
         "T_gather",
         tag.INJECTIVE,
     )
@@ -146,7 +148,10 @@ def gather_nd(a: Tensor, indices: Tensor, batch_dims: int = 0) -> Tensor:
     shape = [*indices.shape[1:], *a.shape[depth + batch_dims :]]
 
     def element(*i: PrimExpr) -> PrimExpr:
-        picked = [indices(IntImm(index_dtype(a), k), *i[:outer]) for k in range(depth)]
+        picked = [
+            index_in(indices(IntImm(index_dtype(a), k), *i[:outer]), a.shape[batch_dims + k], "clip")
+            for k in range(depth)
+        ]
         return a(*i[:batch_dims], *picked, *i[outer:])
 
     return compute(shape, element, "T_gather_nd", tag.INJECTIVE)
@@ -168,7 +173,8 @@ def gather_nd_batched(data: Tensor, indices: Tensor, batch_dims: int = 0) -> Ten
         for k in range(depth):
             extent = data.shape[batch_dims + k]
             raw = op.cast(indices(*i[:outer], k), extent.dtype)
-            picked.append(op.select(op.less(raw, 0), op.add(raw, extent), raw))
+            wrapped = op.select(op.less(raw, 0), op.add(raw, extent), raw)
+            picked.append(index_in(wrapped, extent, "clip"))
         return data(*i[:batch_dims], *picked, *i[outer:])
 
     shape = [*indices.shape[:-1], *data.shape[batch_dims + depth :]]
@@ -196,7 +202,8 @@ def index_tensor(data: Tensor, indices: Sequence[Tensor]) -> Tensor:
         for k, t in enumerate(given):
             extent = data.shape[k]
             raw = op.cast(t(*broadcast_index(head, front, t.shape)), extent.dtype)
-            picked.append(op.select(op.less(raw, 0), op.add(raw, extent), raw))
+            wrapped = op.select(op.less(raw, 0), op.add(raw, extent), raw)
+            picked.append(index_in(wrapped, extent, "clip"))
         return data(*picked, *i[len(front) :])
 
     return compute([*front, *data.shape[len(given) :]], element, "advanced_index", tag.INJECTIVE)

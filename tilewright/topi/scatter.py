@@ -11,7 +11,7 @@ from ..support.errors import ArgumentError
 from ..te.tensor import Tensor
 from ..tir import op
 from ..tir.buffer import Buffer
-from ..tir.stmt import Stmt
+from ..tir.stmt import IfThenElse, Stmt
 from .broadcast import broadcast_index, broadcast_shapes
 from .loops import load, nest, seq, store
 from .utils import get_const_int, normalize_axis
@@ -48,6 +48,15 @@ def _wrapped(index: PrimExpr, extent: PrimExpr) -> PrimExpr:
     return op.select(op.less(wide, 0), op.add(wide, extent), wide)
 
 
+def _placed(out: Buffer, to: Sequence[PrimExpr], count: int, write: Stmt) -> Stmt:
+    """`write` if the first `count` indices lie within `out`: nothing is written beside it."""
+    inside = [
+        op.logical_and(op.greater_equal(i, 0), op.less(i, op.cast(extent, i.dtype)))
+        for i, extent in zip(to[:count], out.shape, strict=False)
+    ]
+    return IfThenElse(op.all(*inside), write)
+
+
 def _copy(source: Buffer, target: Buffer) -> Stmt:
     return nest(source.shape, lambda *i: store(target, i, load(source, i)), "c")
 
@@ -81,7 +90,9 @@ def scatter_elements(
         def update(*i: PrimExpr) -> Stmt:
             to = target(i)
             write = store(out, to, combine(load(out, to), load(new, i)))
-            return seq(write, store(outs[1], to, load(outs[1], to) + 1)) if mean else write
+            if mean:
+                write = seq(write, store(outs[1], to, load(outs[1], to) + 1))
+            return _placed(out, to, len(to), write)
 
         steps = [_copy(given, out), nest(where.shape, update, "i")]
         if mean:
@@ -140,7 +151,7 @@ def _scatter_nd(
 
         def update(*i: PrimExpr) -> Stmt:
             to = [*(coordinate(k, i) for k in range(depth)), *i[outer:]]
-            return store(out, to, combine(load(out, to), load(new, i)))
+            return _placed(out, to, depth, store(out, to, combine(load(out, to), load(new, i))))
 
         return seq(_copy(given, out), nest(new.shape, update, "i"))
 
@@ -174,7 +185,8 @@ def index_put(
             ]
             to += i[len(front) :]
             value = load(new, broadcast_index(i, whole, new.shape))
-            return store(out, to, load(out, to) + value if accumulate else value)
+            write = store(out, to, load(out, to) + value if accumulate else value)
+            return _placed(out, to, len(places), write)
 
         return seq(_copy(source, out), nest(whole, update, "i"))
 

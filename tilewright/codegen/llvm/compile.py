@@ -8,12 +8,13 @@ import functools
 import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
+from llvmlite.binding.newpassmanagers import NewPassManager
 
 from tilewright.support.disk_cache import DiskCache, content_key
 from tilewright.support.errors import ArgumentError, InternalError
@@ -79,21 +80,59 @@ def compile_modules(
 
     `threads` 0 stands for one a processor. LLVM runs outside Python's lock.
     """
-    machine = machine or host_machine()
-    distinct = list(dict.fromkeys(texts))
-    workers = min(threads or _processors(), len(distinct))
-    if workers <= 1:
-        made = [compile_module(text, machine, cache=cache) for text in distinct]
-    else:
-        contexts = [contextvars.copy_context() for _ in distinct]  # settings hold in threads too
-        with ThreadPoolExecutor(workers) as pool:
-            made = list(
-                pool.map(
-                    lambda c, t: c.run(compile_module, t, machine, cache=cache), contexts, distinct
-                )
+    with Compilation(machine, threads=threads, cache=cache) as c:
+        for text in texts:
+            c.add(text)
+        return c.objects()
+
+
+class Compilation:
+    """Modules compiled in threads while the next ones are still being written.
+
+    with Compilation(machine) as c:
+        c.add(text)
+        ...
+        objects = c.objects()    # in the order of `add`; equal texts are compiled once
+    """
+
+    def __init__(
+        self, machine: Machine | None = None, *, threads: int = 0, cache: bool = True
+    ) -> None:
+        self._machine = machine or host_machine()
+        self._cache = cache
+        self._pool = _workers(os.getpid(), threads or _processors())
+        self._started: dict[str, Future[bytes]] = {}
+        self._order: list[Future[bytes]] = []
+
+    def add(self, text: str) -> Future[bytes]:
+        """Starts to compile a module."""
+        made = self._started.get(text)
+        if made is None:
+            run = contextvars.copy_context().run  # settings hold in threads too
+            made = self._started[text] = self._pool.submit(
+                run, compile_module, text, self._machine, cache=self._cache
             )
-    objects = dict(zip(distinct, made, strict=True))
-    return [objects[text] for text in texts]
+        self._order.append(made)
+        return made
+
+    def objects(self) -> list[bytes]:
+        """The objects of all modules added so far. Raises what went wrong in a thread."""
+        return [made.result() for made in self._order]
+
+    def __enter__(self) -> Compilation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for made in self._order:  # what nobody waits for any more, after an error
+            made.cancel()
+
+
+@functools.cache
+def _workers(process: int, threads: int) -> ThreadPoolExecutor:
+    """The threads of a process, kept: new ones each time would leave memory behind in the
+    allocator. A forked child gets its own."""
+    del process
+    return ThreadPoolExecutor(threads, "tilewright-llvm")
 
 
 def assembly(text: str, machine: Machine | None = None) -> str:
@@ -213,7 +252,12 @@ class _Optimized:
         options.loop_vectorization = options.slp_vectorization = False
         builder = llvm.create_pass_builder(self.target_machine, options)
         manager = builder.getModulePassManager()
-        _unlocked().run(manager, self.module, builder)
+        try:
+            _unlocked().run(manager, self.module, builder)
+        finally:
+            # Closing it would free nothing: llvmlite's class inherits an empty `_dispose` first.
+            NewPassManager._dispose(manager)
+            manager.detach()
 
 
 def _target_machine(machine: Machine) -> Any:

@@ -12,7 +12,7 @@ import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from tilewright.ffi import core
 from tilewright.runtime import serialize
 from tilewright.runtime.executable import Executable
 from tilewright.runtime.library import ExecutableModule, register_loader
+from tilewright.support.digest import data_digests
+from tilewright.support.disk_cache import content_key
 from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import ArgumentError
 
@@ -35,6 +37,7 @@ from .vm_emitter import dtype_bits, quote
 from .vm_support import support_ir
 
 ARCHIVE_SUFFIXES = (".tw", ".tar")
+DIGEST = "digest"
 _CONSTANT = "tilewright_constant_{}"
 _METADATA = "tilewright_metadata"
 
@@ -276,11 +279,20 @@ def _write_archive(
     path: Path, executable: Executable, objects: Sequence[bytes], machine: Machine
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    entries = {f"objects/{i:06}.o": data for i, data in enumerate(objects)}
+    entries["machine.json"] = json.dumps(asdict(machine)).encode()
+    entries["executable"] = serialize.to_bytes(executable)
+    entries[DIGEST] = _digest(entries)
     with tarfile.open(path, "w") as archive:
-        for i, data in enumerate(objects):
-            _add(archive, f"objects/{i}.o", data)
-        _add(archive, "machine.json", json.dumps(asdict(machine)).encode())
-        _add(archive, "executable", serialize.to_bytes(executable))
+        for name, data in entries.items():
+            _add(archive, name, data)
+
+
+def _digest(entries: Mapping[str, bytes]) -> bytes:
+    """A digest of every part but its own."""
+    names = sorted(name for name in entries if name != DIGEST)
+    digests = data_digests([memoryview(entries[name]) for name in names])
+    return content_key(*names, *digests).encode()
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -290,22 +302,45 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def load_archive(path: str | Path) -> Executable:
-    """The executable in an archive, its code linked and loaded. `native` and `kernels` are set."""
+    """The executable in an archive, its code linked and loaded. `native` and `kernels` are set.
+
+    Raises `ArgumentError` for a file of another kind, one that was cut off or changed, and for
+    code of another machine.
+    """
+    data = _read_archive(path)
+    try:
+        machine = Machine(**json.loads(data["machine.json"]))
+        executable = serialize.from_bytes(data["executable"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"{path} was written by another version of tilewright: {error}",
+            hint="compile the model again",
+        ) from None
+    if not is_native(machine):
+        raise ArgumentError(f"{path} was compiled for {machine.triple}, not for this machine")
+    module = JITModule([data[name] for name in sorted(data) if name.startswith("objects/")])
+    bind_constants(module, executable.constants)
+    executable.native = executable.kernels = module
+    return executable
+
+
+def _read_archive(path: str | Path) -> dict[str, bytes]:
+    """The parts of an archive, proved to be those that were written."""
     try:
         with tarfile.open(path) as archive:
             entries = {m.name: archive.extractfile(m) for m in archive if m.isfile()}
             data = {name: file.read() for name, file in entries.items() if file is not None}
-        machine = Machine(**json.loads(data["machine.json"]))
-        executable = serialize.from_bytes(data["executable"])
-    except (tarfile.TarError, KeyError, TypeError, ValueError) as error:
-        raise ArgumentError(f"{path} is no archive of tilewright: {error}") from None
-    if not is_native(machine):
-        raise ArgumentError(f"{path} was compiled for {machine.triple}, not for this machine")
-    objects = [data[name] for name in sorted(data) if name.startswith("objects/")]
-    module = JITModule(objects)
-    bind_constants(module, executable.constants)
-    executable.native = executable.kernels = module
-    return executable
+    except (tarfile.TarError, EOFError, OSError) as error:
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise ArgumentError(f"{path} is no archive of tilewright: {reason}") from None
+    if DIGEST not in data:
+        raise ArgumentError(f"{path} is no archive of tilewright, or was cut off")
+    if data[DIGEST] != _digest(data):
+        raise ArgumentError(
+            f"{path} is damaged: its parts are not those that were written",
+            hint="export it again",
+        )
+    return data
 
 
 for _suffix in ARCHIVE_SUFFIXES:

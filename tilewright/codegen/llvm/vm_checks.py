@@ -69,9 +69,16 @@ check.device:
   %device = load i32, ptr %device.ptr
   %cpu = icmp eq i32 %device, 1
   br i1 %cpu, label %check.strides, label %wrong.device
-{text.fail("wrong.device", "%s: expected %s, found a tensor on a device of type %d%s",
-           "ptr %context", "ptr %text", "i32 %device",
-           f"ptr {text.string(chr(10) + '  note: it should be on cpu:0')}")}
+{
+        text.fail(
+            "wrong.device",
+            "%s: expected %s, found a tensor on a device of type %d%s",
+            "ptr %context",
+            "ptr %text",
+            "i32 %device",
+            f"ptr {text.string(chr(10) + '  note: it should be on cpu:0')}",
+        )
+    }
 check.strides:
   %strides.ptr = getelementptr %tw.dltensor, ptr %tensor, i32 0, i32 6
   %strides = load ptr, ptr %strides.ptr
@@ -85,9 +92,16 @@ check.strides:
 strided:
   call void @tw.shape_text(ptr %strides, i32 %ndim, ptr %given)
   br label %not.compact
-{text.fail("not.compact", "%s: expected %s, found a tensor with strides %s%s",
-           "ptr %context", "ptr %text", "ptr %given",
-           f"ptr {text.string(chr(10) + '  note: make it compact: tensor(x)')}")}
+{
+        text.fail(
+            "not.compact",
+            "%s: expected %s, found a tensor with strides %s%s",
+            "ptr %context",
+            "ptr %text",
+            "ptr %given",
+            f"ptr {text.string(chr(10) + '  note: make it compact: tensor(x)')}",
+        )
+    }
 check.align:
   %align.ptr = getelementptr %tw.spec, ptr %spec, i32 0, i32 4
   %align = load i64, ptr %align.ptr
@@ -96,8 +110,15 @@ check.align:
   %low = and i64 %address, %mask
   %aligned = icmp eq i64 %low, 0
   br i1 %aligned, label %good, label %misaligned
-{text.fail("misaligned", "%s: expected %s, found a misaligned tensor%s", "ptr %context",
-           "ptr %text", f"ptr {text.string(chr(10) + '  note: make it aligned: tensor(x)')}")}
+{
+        text.fail(
+            "misaligned",
+            "%s: expected %s, found a misaligned tensor%s",
+            "ptr %context",
+            "ptr %text",
+            f"ptr {text.string(chr(10) + '  note: make it aligned: tensor(x)')}",
+        )
+    }
 good:
   ret i32 0
 }}
@@ -174,9 +195,20 @@ other:
   %text = load ptr, ptr %text.ptr
   call void @tw.describe(ptr %shape, i32 %ndim, i32 %dtype, ptr %given)
   br label %bad
-{text.fail("bad", "%s: expected %s, found %s" + chr(10)
-           + "  note: dimension %d should be %lld, found %lld",
-           "ptr %context", "ptr %text", "ptr %given", "i32 %i", "i64 %wanted", "i64 %size")}
+{
+        text.fail(
+            "bad",
+            "%s: expected %s, found %s"
+            + chr(10)
+            + "  note: dimension %d should be %lld, found %lld",
+            "ptr %context",
+            "ptr %text",
+            "ptr %given",
+            "i32 %i",
+            "i64 %wanted",
+            "i64 %size",
+        )
+    }
 end:
   ret i32 0
 }}
@@ -265,10 +297,24 @@ measure:
   br i1 %same, label %good, label %wrong
 good:
   ret i32 0
-{text.fail("wrong", "%s: expected a tuple of %lld, found one of %lld",
-           "ptr %context", "i64 %wanted", "i64 %size")}
-{text.fail("bad", "%s: expected a tuple of %lld, found %s",
-           "ptr %context", "i64 %wanted", "ptr %tag.name")}
+{
+        text.fail(
+            "wrong",
+            "%s: expected a tuple of %lld, found one of %lld",
+            "ptr %context",
+            "i64 %wanted",
+            "i64 %size",
+        )
+    }
+{
+        text.fail(
+            "bad",
+            "%s: expected a tuple of %lld, found %s",
+            "ptr %context",
+            "i64 %wanted",
+            "ptr %tag.name",
+        )
+    }
 }}
 
 define i32 @tilewright_as_int(ptr %any, ptr %out, ptr %context) {{

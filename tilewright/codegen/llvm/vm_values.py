@@ -186,8 +186,14 @@ allocate:
   %status = call i32 @posix_memalign(ptr %fresh, i64 64, i64 %size)
   %none = icmp ne i32 %status, 0
   br i1 %none, label %out.of.memory, label %fill
-{text.fail("out.of.memory", "cannot allocate a tensor of %lld bytes", "i64 %bytes",
-           kind="MemoryError")}
+{
+        text.fail(
+            "out.of.memory",
+            "cannot allocate a tensor of %lld bytes",
+            "i64 %bytes",
+            kind="MemoryError",
+        )
+    }
 fill:
   %block = load ptr, ptr %fresh
   %data = getelementptr i8, ptr %block, i64 %head

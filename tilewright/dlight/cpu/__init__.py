@@ -7,8 +7,9 @@ from ..base import ScheduleRule
 from .contraction import Contractions
 from .fallback import Fallback
 from .rows import Rows
+from .winograd import Winograd
 
 
 def default_rules() -> list[ScheduleRule]:
     """The rules for processors, the most special first."""
-    return [Contractions(), Rows(), Fallback()]
+    return [Winograd(), Contractions(), Rows(), Fallback()]

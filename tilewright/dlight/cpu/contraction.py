@@ -204,8 +204,22 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
         place_packing(sch, packed, panels, tile.lanes)
         around = panels or around
     if worth_parallel(machine, out.buffer.dtype, info.work()):
-        parallelize(sch, around[:-1] or around, machine)
+        ragged = _ragged(roles, tile, columns, row_tiles)
+        parallelize(sch, around[:-1] or around, machine, ragged=ragged)
     sch.decompose_reduction(info.block_rv, (reduce_loops or [unrolled])[0])
+
+
+def _ragged(
+    roles: Roles, tile: RegisterTile, columns: list[LoopRV], row_tiles: list[LoopRV]
+) -> list[LoopRV]:
+    """The loops over tiles of which the last is not full."""
+    found = []
+    wide = roles.column.extent
+    if columns and (wide is None or (wide > tile.lanes and wide % (tile.vectors * tile.lanes))):
+        found.append(columns[-1])
+    first = len(roles.rows) - len(tile.rows)
+    sizes = zip(row_tiles[first:], roles.rows[first:], tile.rows, strict=True)
+    return found + [l for l, i, n in sizes if i.extent is None or i.extent % n]
 
 
 def _loop(i: IterInfo) -> LoopRV:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
@@ -11,10 +12,16 @@ from ...tir import op as T
 from ...tir.arith import Analyzer
 from ...tir.expr import BufferLoad, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
-from ..analysis import Access, BlockInfo, collect, condition_variables, root_block
+from ..analysis import Access, BlockInfo, collect, condition_variables, root_block, same_indices
 from .tiling import vector_lanes, worth_parallel
 
 MAX_UNROLL_STORES = 64
+
+MAX_REPEATED = 30
+"""Nodes of an expression that may be written out for each of its readers."""
+
+MAX_INLINED = 120
+"""Nodes by which expressions may grow; beyond them a value is computed on its own."""
 
 
 def block_infos(sch: Schedule) -> list[BlockInfo]:
@@ -45,13 +52,12 @@ def attempt(step: object, *args: object, **options: object) -> bool:
 
 
 def is_cheap(info: BlockInfo) -> bool:
-    """True for a block worth computing again for each reader: it moves at most one value, or
-    does arithmetic without calls."""
-    if info.store is None:
+    """True for a block worth computing again for each reader: it moves or does arithmetic on a
+    few values, without calls of functions."""
+    if info.store is None or _size(info) > MAX_REPEATED:
         return False
-    loads = collect(info.store.value, BufferLoad)
     calls = [c for c in collect(info.store.value, T.Call) if _is_costly(c)]
-    return not calls or len(loads) == 0
+    return not calls or not collect(info.store.value, BufferLoad)
 
 
 def _is_costly(call: object) -> bool:
@@ -59,26 +65,44 @@ def _is_costly(call: object) -> bool:
     return name not in {"tir.if_then_else", "tir.likely", "tir.fabs", "tir.fma"}
 
 
+def _size(info: BlockInfo) -> int:
+    return len(collect(info.store, PrimExpr))
+
+
 def inline_injective(sch: Schedule, keep: frozenset[str] = frozenset()) -> None:
-    """Inlines each injective block into its readers, unless it is costly and read several times,
-    feeds a reduction, or is named in `keep`."""
-    for info in block_infos(sch):
+    """Inlines each injective block into its readers, unless it is costly and read at several
+    places, feeds a reduction, or is named in `keep`."""
+    for rv in [info.block_rv for info in block_infos(sch)]:
+        info = BlockInfo(sch, rv)  # what was inlined before has changed it
         if info.name in keep or not info.is_injective():
             continue
-        consumers = [BlockInfo(sch, rv) for rv in sch.get_consumers(info.block_rv)]
+        consumers = [BlockInfo(sch, c) for c in sch.get_consumers(rv)]
         if not consumers or any(c.is_reduction() or not c.is_injective() for c in consumers):
             continue
-        if is_cheap(info) or _reads(consumers, info) <= 1:
-            attempt(sch.compute_inline, info.block_rv)
+        if _growth(consumers, info) > MAX_INLINED:
+            continue
+        if is_cheap(info) or _places(consumers, info) <= 1:
+            attempt(sch.compute_inline, rv)
 
 
-def _reads(consumers: list[BlockInfo], producer: BlockInfo) -> int:
+def _growth(consumers: list[BlockInfo], producer: BlockInfo) -> int:
+    """How many nodes the readers' expressions would gain."""
+    written = producer.block.writes[0].buffer
+    reads = sum(a.buffer is written for c in consumers for a in c.inputs)
+    return reads * _size(producer)
+
+
+def _places(consumers: list[BlockInfo], producer: BlockInfo) -> int:
+    """At how many places the result is read; one read for several results counts twice. (Equal
+    places in one expression are computed once.)"""
     written = producer.block.writes[0].buffer
     total = 0
     for c in consumers:
+        found: list[Access] = []
         for a in c.inputs:
-            if a.buffer is written:
-                total += 1 if c.output and len(c.output.variables) <= len(a.variables) else 2
+            if a.buffer is written and not any(same_indices(a.indices, f.indices) for f in found):
+                found.append(a)
+                total += 1 if c.output and c.output.variables <= a.variables else 2
     return total
 
 
@@ -141,19 +165,29 @@ def vectorize_loop(sch: Schedule, loop: LoopRV, lanes: int) -> list[LoopRV]:
     return [around]
 
 
-def parallelize(sch: Schedule, loops: list[LoopRV], machine: MachineModel) -> None:
-    """Runs the outermost loops in parallel: as many, fused, as give each core some iterations."""
+def parallelize(
+    sch: Schedule, loops: list[LoopRV], machine: MachineModel, *, ragged: Iterable[LoopRV] = ()
+) -> None:
+    """Runs the outermost loops in parallel: as many, fused, as give each core some iterations.
+
+    `ragged`: loops whose last iteration is incomplete. They stay loops of their own if the others
+    are enough, because only then can the last iteration be told from the rest.
+    """
+    apart = set(ragged)
     chosen: list[LoopRV] = []
     total = 1
     for loop in loops:
-        chosen.append(loop)
         extent = extent_of(sch, loop)
-        total *= extent if extent is not None else 1
+        if extent == 1 and not chosen:
+            continue
+        if chosen and apart & {loop, *chosen} and total >= machine.cores:
+            break
+        chosen.append(loop)
+        total *= extent if extent is not None else machine.cores
         if extent is None or total >= 16 * machine.cores:
             break
-    fused = sch.fuse(*chosen) if len(chosen) > 1 else chosen[0]
-    if extent_of(sch, fused) != 1:
-        attempt(sch.parallel, fused)
+    if chosen:
+        attempt(sch.parallel, sch.fuse(*chosen) if len(chosen) > 1 else chosen[0])
 
 
 # ---- inside a tile --------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import post_order_visit
 from ...relax.dims import is_equal
 from .node import NodeContext
+from .values import tensor_info
 
 
 def aligned(n: NodeContext, *operands: relax.Expr) -> list[relax.Expr]:
@@ -61,7 +62,7 @@ def _cast(n: NodeContext, operand: relax.Expr, shape: Any, chosen: list[Any]) ->
     ]
     if all(a is b for a, b in zip(wanted, shape, strict=True)):
         return operand
-    info = relax.TensorStructInfo(wanted, operand.struct_info.dtype)  # type: ignore[union-attr]
+    info = tensor_info(wanted, operand.struct_info.dtype)
     return n.bb.match_cast(operand, info)
 
 

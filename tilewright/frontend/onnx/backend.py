@@ -50,9 +50,7 @@ class Backend(OnnxBackend):  # type: ignore[misc]
         return True
 
     @classmethod
-    def prepare(
-        cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any
-    ) -> BackendRep:
+    def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> BackendRep:
         """The model compiled; `target` and other options are those of `tilewright.compile`.
 
         Raises `ImportModelError` or `CompileError` that names the model's node.
@@ -134,7 +132,8 @@ class BackendRep(OnnxBackendRep):  # type: ignore[misc]
         items = made if len(self.outputs) > 1 else (made,)
         kinds = [o.type.tensor_type.elem_type for o in self.model.graph.output]
         items = tuple(declared(item, kind) for item, kind in zip(items, kinds, strict=True))
-        return tuple(namedtupledict("Outputs", self.outputs)(*items))
+        outputs: tuple[Any, ...] = namedtupledict("Outputs", self.outputs)(*items)
+        return outputs
 
     def _machine(self, fixed: Mapping[str, Any], shapes: Mapping[str, Any]) -> Machine:
         key = repr(shapes).encode() + b"|".join(

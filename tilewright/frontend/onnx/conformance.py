@@ -32,7 +32,10 @@ TIME_LIMIT = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one test ended: `passed`, `failed` or `skipped`, and why."""
+    """How one test ended: `passed`, `failed` or `skipped`, and why.
+
+    `fixed` counts the inputs whose values had to be compiled in (see `backend`).
+    """
 
     name: str
     kind: str
@@ -40,6 +43,7 @@ class Outcome:
     status: str
     reason: str = ""
     seconds: float = 0.0
+    fixed: int = 0
 
 
 def collect(kinds: Sequence[str] = KINDS, pattern: str = "") -> list[TestCase]:
@@ -60,16 +64,18 @@ def run_case(case: TestCase) -> Outcome:
     """Runs one test in this process."""
     start = time.perf_counter()
     operator = operator_of(case)
+    fixed = 0
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             reason = _skip_reason(case)
             if not reason:
-                _check(case)
+                fixed = _check(case)
         status = "skipped" if reason else "passed"
     except Exception as error:  # every failure of a test is a result
         status, reason = "failed", f"{type(error).__name__}: {error}"
-    return Outcome(case.name, case.kind, operator, status, reason, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Outcome(case.name, case.kind, operator, status, reason, seconds, fixed)
 
 
 def operator_of(case: TestCase) -> str:
@@ -107,8 +113,8 @@ def _model(case: TestCase) -> onnx.ModelProto:
     return onnx.load(local if local is not None else Path(str(case.model_dir)) / "model.onnx")
 
 
-def _check(case: TestCase) -> None:
-    """Raises unless the backend gives the test's outputs."""
+def _check(case: TestCase) -> int:
+    """Raises unless the backend gives the test's outputs; the number of inputs compiled in."""
     from onnx.backend.test.runner import Runner
 
     from .backend import Backend
@@ -117,6 +123,7 @@ def _check(case: TestCase) -> None:
     rep = Backend.prepare(model)
     for inputs, outputs in _data_sets(case, model):
         Runner.assert_similar_outputs(outputs, rep.run(inputs), case.rtol, case.atol, case.name)
+    return len(rep.fixed)
 
 
 def _data_sets(case: TestCase, model: onnx.ModelProto) -> Iterator[tuple[list[Any], list[Any]]]:

@@ -59,7 +59,8 @@ def _type(context: NodeContext, index: int) -> bytes:
         return onnx.TypeProto().SerializeToString()
     code = getattr(onnx.TensorProto, _NAMES.get(context.dtype(index), context.dtype(index).upper()))
     shape = [d if isinstance(d, int) else str(d) for d in context.shape(index)]
-    return onnx.helper.make_tensor_type_proto(code, shape).SerializeToString()
+    made: bytes = onnx.helper.make_tensor_type_proto(code, shape).SerializeToString()
+    return made
 
 
 _NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float8_e4m3fn": "FLOAT8E4M3FN",

@@ -13,12 +13,23 @@ from ...ir.expr import PrimExpr
 from ...support.dtypes import dtype_name
 from ...support.errors import ImportModelError, OpNotImplemented, TVMError, listing
 from ...support.span import Span
+from .check import check_node
 from .expand import function_body
 from .folding import folded_call
 from .narrow import stored
 from .node import ConstantNeeded, NodeContext
 from .registry import find_converter
-from .values import LIMIT, Absent, Items, Known, is_symbolic, settle
+from .values import (
+    LIMIT,
+    Absent,
+    Items,
+    Known,
+    is_symbolic,
+    is_text,
+    settle,
+    shape_expr,
+    text_constant,
+)
 
 Value: TypeAlias = "relax.Expr | Known | Items | Absent"
 """What an ONNX name stands for."""
@@ -49,7 +60,9 @@ class GraphImporter:
 
     def bind(self, name: str, value: Value) -> None:
         """Gives an ONNX name its value."""
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray) and is_text(value):
+            self._exprs[name] = text_constant(value)
+        elif isinstance(value, np.ndarray):
             value, narrow = stored(value)
             if narrow is not None:
                 self.narrow[name] = narrow
@@ -109,9 +122,9 @@ class GraphImporter:
     def as_expr(self, value: Value) -> relax.Expr:
         """Any value as an expression; a sequence is a tuple."""
         if isinstance(value, np.ndarray):
-            return self.materialize(value)
+            return text_constant(value) if is_text(value) else self.materialize(value)
         if isinstance(value, Items):
-            return relax.Tuple([self.as_expr(item) for item in value.items])
+            return relax.Tuple(tuple(self.as_expr(item) for item in value.items))
         if isinstance(value, Absent):
             return self.emit(relax.op.null_value())
         return value
@@ -120,7 +133,7 @@ class GraphImporter:
         """A known tensor as an expression: a constant, or computed from the dimensions."""
         if not is_symbolic(known):
             return relax.const(settle(known), dtype_name(settle(known).dtype))
-        flat = relax.ShapeExpr(list(known.reshape(-1)))
+        flat = shape_expr(list(known.reshape(-1)))
         tensor = self.emit(relax.op.shape_to_tensor(flat))
         if known.ndim == 1:
             return tensor
@@ -166,17 +179,26 @@ class GraphImporter:
         context = NodeContext(self, proto, opset)
         converter = find_converter(domain, proto.op_type, opset)
         try:
+            check_node(context)
             if converter is None:
                 self._expand(context)
-                return
-            result = converter(context)
-        except TVMError as error:
+            else:
+                self._outputs(context, converter(context))
+        except ImportModelError as error:
             if error.span is None:
                 raise type(error)(
                     error.message, context.span, note=error.note, hint=error.hint
                 ) from error
             raise
-        self._outputs(context, result)
+        except TVMError as error:
+            raise ImportModelError(
+                error.message, error.span or context.span, note=error.note, hint=error.hint
+            ) from error
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise context.error(
+                f"the node cannot be imported: {type(error).__name__}: {error}",
+                hint="its inputs or attributes may not fit its operator",
+            ) from error
 
     def _outputs(self, context: NodeContext, result: Any) -> None:
         values = list(result) if isinstance(result, (list, tuple)) else [result]
@@ -184,6 +206,11 @@ class GraphImporter:
         if isinstance(result, relax.Expr) and len([n for n in names if n]) > 1:
             values = self._split(context, result)
         for name, value in zip(names, values, strict=False):
+            if name and self._binds(name):
+                raise context.error(
+                    f"the name '{name}' is given a value twice",
+                    hint="the model is inconsistent: check it with onnx.checker",
+                )
             if name and value is not None:
                 self.bind(name, self._settled(context, value))
 
@@ -223,15 +250,12 @@ class GraphImporter:
     def subgraph(self, graph: onnx.GraphProto, inputs: Sequence[Value]) -> list[Any]:
         """Imports a subgraph inline, on these inputs; gives its outputs."""
         inner = GraphImporter(self.bb, self.opsets, self)
-        for name, value in inner.initializers(graph, "").items():
-            inner.bind(name, value)
+        for name, constant in inner.initializers(graph, "").items():
+            inner.bind(name, constant)
         for proto, value in zip(graph.input, inputs, strict=False):
             inner.bind(proto.name, value)
         inner.nodes(graph.node)
-        out = []
-        for proto in graph.output:
-            out.append(inner.value(proto.name))
-        return out
+        return [inner.value(proto.name) for proto in graph.output]
 
     def is_small(self, value: Known) -> bool:
         """Whether a tensor is small enough to be followed while importing."""

@@ -9,7 +9,8 @@ import onnx
 
 from ...runtime import Tensor
 from ...runtime.ndarray import tensor
-from .narrow import STORAGE, stored
+from ...runtime.vm.text import decode, encode, is_text
+from .narrow import STORAGE, restored, stored
 
 
 def from_host(value: Any) -> Any:
@@ -18,6 +19,8 @@ def from_host(value: Any) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return tuple(from_host(item) for item in value)
+    if np.asarray(value).dtype.kind in "OSU":
+        return encode(np.asarray(value))
     array, _ = stored(np.asarray(value))
     return tensor(np.ascontiguousarray(array).reshape(array.shape))
 
@@ -26,6 +29,8 @@ def to_host(value: Any) -> Any:
     """NumPy arrays for tensors, tuples for sequences."""
     if hasattr(value, "numpy"):
         return value.numpy()
+    if is_text(value):
+        return decode(value)
     if hasattr(value, "__len__") and not isinstance(value, (str, bytes)):
         return tuple(to_host(item) for item in value)
     return value
@@ -36,7 +41,7 @@ def declared(value: Any, code: int) -> Any:
     if not isinstance(value, np.ndarray) or not code or code == onnx.TensorProto.STRING:
         return value
     wanted = onnx.helper.tensor_dtype_to_np_dtype(code)
-    return value.astype(wanted) if wanted.name in STORAGE else value
+    return restored(value, wanted) if wanted.name in STORAGE else value
 
 
 def shapes_of(value: Any) -> Any:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -20,11 +20,11 @@ from . import ops
 from .graph import GraphImporter, refuse_unknown, shape_of_proto
 from .narrow import storage
 from .node import ConstantNeeded
-from .values import Absent, Items, element_dtype
+from .values import Absent, Items, element_dtype, tensor_info
 
 OLDEST_OPSET = 7
 
-Model = onnx.ModelProto | onnx.GraphProto | str | os.PathLike[str] | bytes
+Model: TypeAlias = onnx.ModelProto | onnx.GraphProto | str | os.PathLike[str] | bytes
 
 
 def from_onnx(
@@ -124,7 +124,7 @@ def _parts(value: relax.Expr, info: relax.StructInfo) -> Any:
     """A parameter as the importer keeps it: the items of a sequence, else itself."""
     if not isinstance(info, relax.TupleStructInfo):
         return value
-    items = [_parts(relax.TupleGetItem(value, i), part) for i, part in enumerate(info.fields)]
+    items = [_parts(relax.TupleGetItem(value, i), part) for i, part in enumerate(info.items)]
     return Items(tuple(items))
 
 
@@ -160,7 +160,7 @@ class _Building:
             with self.bb.dataflow():
                 self.importer.nodes(self.graph.node)
                 outputs = [self.importer.expr(o.name) for o in self._declared_outputs()]
-                result = outputs[0] if len(outputs) == 1 else relax.Tuple(outputs)
+                result = outputs[0] if len(outputs) == 1 else relax.Tuple(tuple(outputs))
                 output = self.bb.emit_output(result)
             self.bb.emit_func_output(output)
         mod = self.bb.get()
@@ -234,10 +234,12 @@ class _Building:
         dtype = dtypes if isinstance(dtypes, str) else (dtypes or {}).get(value.name)
         if dtype is None:
             dtype = element_dtype(value.type.tensor_type.elem_type)
+            if dtype == "object":
+                return relax.ObjectStructInfo()
             if storage(dtype) != dtype:
                 self.importer.narrow[value.name] = dtype
                 dtype = storage(dtype)
-        return relax.TensorStructInfo(shape, dtype)
+        return tensor_info(shape, dtype)
 
     def _structure(self, kind: onnx.TypeProto, given: Any) -> relax.StructInfo | None:
         """The struct info of a sequence of tensors or an optional value, from its shapes."""
@@ -248,14 +250,19 @@ class _Building:
         if kind.HasField("sequence_type"):
             inner = kind.sequence_type.elem_type
             items = [self._structure(inner, item) for item in given]
-            return relax.TupleStructInfo([item for item in items if item is not None])
+            return relax.TupleStructInfo(tuple(item for item in items if item is not None))
         dtype = storage(element_dtype(kind.tensor_type.elem_type))
-        return relax.TensorStructInfo([self._given_dim(d) for d in given], dtype)
+        return tensor_info([self._given_dim(d) for d in given], dtype)
 
     def _new_dim(self, name: str) -> SizeVar:
         return SizeVar(re.sub(r"\W", "_", name), "int64")
 
     def _given_dim(self, dim: Any) -> Any:
+        if isinstance(dim, (int, np.integer)) and dim < 0:
+            raise ArgumentError(
+                f"shape_dict has the negative dimension {dim}",
+                hint="a dimension that stays symbolic has a name, such as 'n'",
+            )
         if not isinstance(dim, str):
             return dim
         dims = self.importer.dims
@@ -275,9 +282,7 @@ class _Building:
                 continue
             var_name = _identifier(name, taken)
             taken.add(var_name)
-            var = relax.Var(
-                var_name, relax.TensorStructInfo(list(value.shape), dtype_name(value.dtype))
-            )
+            var = relax.Var(var_name, tensor_info(value.shape, dtype_name(value.dtype)))
             self.importer.bind(name, var)
             self.params[var_name] = value
             made.append(var)

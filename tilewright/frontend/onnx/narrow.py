@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 STORAGE = {
     "int4": "int8", "int2": "int8", "uint4": "uint8", "uint2": "uint8",
     "float4_e2m1fn": "float8_e4m3fn", "float6_e2m3fn": "float8_e4m3fn",
+    "float8_e8m0fnu": "uint8",
 }  # fmt: skip
-"""In what a program keeps values of a type narrower than a byte."""
+"""In what a program keeps values of a type narrower than a byte, and powers of two (as their
+biased exponents)."""
+
+EXPONENT = "float8_e8m0fnu"
 
 _STEPS = {"float4_e2m1fn": (0.5, 6.0), "float6_e2m3fn": (0.125, 7.5)}
 """The smallest step (below 2) and the largest value."""
@@ -35,13 +39,22 @@ def stored(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], str | Non
     name = array.dtype.name
     if name not in STORAGE:
         return array, None
+    if name == EXPONENT:
+        return np.ascontiguousarray(array).view("uint8"), name
     return array.astype(dtype_of(STORAGE[name]).numpy), name
+
+
+def restored(array: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """What `stored` was given, for a data type that is stored in another."""
+    return array.view(wanted) if wanted.name == EXPONENT else array.astype(wanted)
 
 
 def convert(n: NodeContext, x: relax.Expr, dtype: str, saturate: bool = True) -> relax.Expr:
     """`x` converted to `dtype`, in its storage."""
     info = x.struct_info
     assert isinstance(info, relax.TensorStructInfo)
+    if dtype == EXPONENT:
+        return _exponents(n, x)
     if dtype in _STEPS:
         return _few_bits(n, x, dtype)
     if dtype in STORAGE:
@@ -52,6 +65,33 @@ def convert(n: NodeContext, x: relax.Expr, dtype: str, saturate: bool = True) ->
     if target.code.startswith("float8") and saturate:
         return _saturated(n, x, dtype)
     return n.emit(R.astype(x, dtype))
+
+
+def _exponents(n: NodeContext, x: relax.Expr) -> relax.Expr:
+    """The biased exponents of powers of two; `round_mode` says how others are rounded."""
+    bits = n.emit(R.reinterpret(n.emit(R.astype(x, "float32")), "int32"))
+    exponent = n.emit(R.right_shift(bits, n.const(23, "int32")))
+    exponent = n.emit(R.bitwise_and(exponent, n.const(255, "int32")))
+    rest = n.emit(R.bitwise_and(bits, n.const(0x7FFFFF, "int32")))
+    mode = n.attr("round_mode", "up")
+    if mode != "down":
+        limit = 0 if mode == "up" else 0x3FFFFF
+        more = n.emit(R.astype(n.emit(R.greater(rest, n.const(limit, "int32"))), "int32"))
+        exponent = n.emit(R.minimum(n.emit(R.add(exponent, more)), n.const(254, "int32")))
+    undefined = n.emit(R.isnan(n.emit(R.astype(x, "float32"))))
+    made = n.emit(R.where(undefined, n.const(255, "int32"), exponent))
+    return n.emit(R.astype(made, "uint8"))
+
+
+def powers_of_two(n: NodeContext, exponents: relax.Expr) -> relax.Expr:
+    """The float32 values of biased exponents; 255 is NaN."""
+    wide = n.emit(R.astype(exponents, "int32"))
+    bits = n.emit(R.left_shift(wide, n.const(23, "int32")))
+    zero = n.emit(R.equal(wide, n.const(0, "int32")))
+    bits = n.emit(R.where(zero, n.const(1 << 22, "int32"), bits))
+    undefined = n.emit(R.equal(wide, n.const(255, "int32")))
+    value = n.emit(R.reinterpret(bits, "float32"))
+    return n.emit(R.where(undefined, n.const(np.nan, "float32"), value))
 
 
 def _few_integers(n: NodeContext, x: relax.Expr, dtype: str) -> relax.Expr:

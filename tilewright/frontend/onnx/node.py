@@ -9,10 +9,11 @@ import numpy as np
 import onnx
 
 from ... import relax
-from ...ir.expr import PrimExpr
+from ...ir.expr import IntImm, PrimExpr
 from ...support.dtypes import dtype_name
 from ...support.errors import ImportModelError
 from ...support.span import Span, model_span
+from ...tir.expr import SizeVar
 from .narrow import convert, storage
 from .values import Absent, Items, Known, dimension, settle
 
@@ -107,6 +108,13 @@ class NodeContext:
         if not isinstance(value, Items):
             raise self.error(f"input {index} must be a sequence", hint="give its length and shapes")
         return value.items
+
+    def is_text(self, index: int) -> bool:
+        """Whether an input is a tensor of strings."""
+        if not self.has(index) or self.known(index) is not None:
+            return False
+        info = self[index].struct_info
+        return not isinstance(info, relax.TensorStructInfo)
 
     def constant(self, index: int) -> np.ndarray[Any, Any] | None:
         """The input's value if it is a constant of plain numbers, else None."""
@@ -225,6 +233,35 @@ class NodeContext:
         if value.ndim > 1:
             raise self.error(f"{what} must be one-dimensional, found shape {value.shape}")
         return [dimension(v) for v in settle(value).reshape(-1)]
+
+    # sizes known only when the program runs
+
+    def sizes(self, tensor: relax.Expr, count: int) -> list[Any]:
+        """The elements of a vector of int64, none negative, as new symbolic dimensions."""
+        shape = self.emit(relax.op.tensor_to_shape(tensor))
+        made = []
+        for _ in range(count):
+            name = f"{self.op_type.lower()}_{len(self.importer.dims)}"
+            self.importer.dims[f"{self.proto.output[0]}/{name}"] = SizeVar(name, "int64")
+            made.append(self.importer.dims[f"{self.proto.output[0]}/{name}"])
+        self.bb.match_cast(shape, relax.ShapeStructInfo(tuple(made)))
+        return made
+
+    def must_be_zero(self, tensor: relax.Expr) -> None:
+        """Stops the program if the one element of a vector of int64 is not 0."""
+        shape = self.emit(relax.op.tensor_to_shape(tensor))
+        self.bb.match_cast(shape, relax.ShapeStructInfo((IntImm("int64", 0),)))
+
+    def vector(self, index: int) -> relax.Expr:
+        """An integer input as a vector of int64."""
+        x = self[index] if self.dtype(index) == "int64" else relax.op.astype(self[index], "int64")
+        x = self.emit(x)
+        return x if self.rank(index) == 1 else self.emit(relax.op.reshape(x, [-1]))
+
+    def length(self, index: int) -> int | None:
+        """The number of elements of a vector, None if it is not constant."""
+        static = self.info(index).static_shape
+        return None if static is None else int(np.prod(static, initial=1))
 
     # building
 

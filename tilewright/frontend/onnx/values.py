@@ -7,12 +7,14 @@ tensors are followed element by element, as arrays of symbolic expressions, so t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
 
+from ... import relax
 from ...ir.expr import IntImm, PrimExpr
 from ...support.dtypes import dtype_name
 from ...support.errors import ArgumentError, ImportModelError
@@ -21,6 +23,7 @@ from ...tir.op import simplified
 Known: TypeAlias = "np.ndarray[Any, Any]"
 """A small tensor whose elements are known: a plain array, or one of dtype `object` holding
 integers and `PrimExpr`s (of dtype `int64`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Items:
@@ -52,6 +55,30 @@ def dimension(value: object) -> Any:
 def is_symbolic(known: Known) -> bool:
     """Whether some element is an expression rather than a number."""
     return known.dtype == object and any(isinstance(dimension(v), PrimExpr) for v in known.flat)
+
+
+def tensor_info(dims: Sequence[Any] | None, dtype: str) -> relax.TensorStructInfo:
+    """The struct info of a tensor of these dimensions."""
+    given: Any = None if dims is None else tuple(dims)
+    return relax.TensorStructInfo(given, dtype)
+
+
+def shape_expr(dims: Sequence[Any]) -> relax.ShapeExpr:
+    """Dimensions as an expression."""
+    return relax.ShapeExpr(tuple(dims))
+
+
+def is_text(array: Known) -> bool:
+    """Whether an array holds strings."""
+    if array.dtype.kind in "SU":
+        return True
+    return array.dtype == object and array.size > 0 and isinstance(array.flat[0], (str, bytes))
+
+
+def text_constant(array: Known) -> relax.Expr:
+    """A constant tensor of strings: its shape, then its elements."""
+    flat = [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in array.flat]
+    return relax.Tuple((relax.ShapeExpr(tuple(array.shape)), *[relax.StringImm(s) for s in flat]))
 
 
 def settle(known: Known) -> Known:

@@ -1,6 +1,6 @@
 """The operators of Relax, each declared once (see `_declare`)."""
 
-from . import builtin, image, memory, nn, vm
+from . import builtin, image, memory, nn, vision, vm
 from ._declare import DECLARATIONS, Declaration, Sample, declaration, op, sample
 from .base import *
 from .binary import *

@@ -31,11 +31,19 @@ def _bordered(at: Array, size: int, padding: str, corners: bool) -> Array:
     return at
 
 
+_ALPHA = -0.75
+
+
+def _far(x: Array) -> Array:
+    return ((_ALPHA * x - 5 * _ALPHA) * x + 8 * _ALPHA) * x - 4 * _ALPHA
+
+
+def _near(x: Array) -> Array:
+    return ((_ALPHA + 2) * x - (_ALPHA + 3)) * x * x + 1
+
+
 def _cubic(rest: Array) -> list[Array]:
-    a = -0.75
-    far = lambda x: ((a * x - 5 * a) * x + 8 * a) * x - 4 * a  # noqa: E731
-    near = lambda x: ((a + 2) * x - (a + 3)) * x * x + 1  # noqa: E731
-    return [far(rest + 1), near(rest), near(1 - rest), far(2 - rest)]
+    return [_far(rest + 1), _near(rest), _near(1 - rest), _far(2 - rest)]
 
 
 def _steps(at: Array, size: int, method: str, padding: str, corners: bool) -> list[Any]:
@@ -62,11 +70,13 @@ def grid_sample(data: Array, grid: Array, method: str, padding: str, corners: bo
     batch = np.arange(data.shape[0]).reshape(-1, *[1] * count)
     total: Any = 0.0
     for taps in itertools.product(*axes):
-        inside, index, weight = True, [], 1.0
+        inside: Any = True
+        weight: Any = 1.0
+        index: list[Any] = [batch, slice(None)]
         for (place, part), size in zip(taps, sizes, strict=True):
             inside = inside & (place >= 0) & (place < size)
             index.append(np.clip(place, 0, size - 1).astype("int64"))
             weight = weight * part
-        found = np.moveaxis(data[(batch, slice(None), *index)], -1, 1).astype("float64")
+        found = np.moveaxis(data[tuple(index)], -1, 1).astype("float64")
         total = total + np.where(inside[:, None], found, 0.0) * weight[:, None]
     return np.asarray(total).astype(data.dtype)

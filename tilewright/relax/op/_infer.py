@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
@@ -174,7 +176,27 @@ def reduction(x: Any, axis: Any, keepdims: bool, dtype: str | None = None) -> Te
     return like(info, dims, dtype=dtype)
 
 
+_UNPROVED: ContextVar[list[tuple[PrimExpr, PrimExpr]] | None] = ContextVar(
+    "unproved", default=None
+)
+
+
+@contextmanager
+def unproved() -> Iterator[list[tuple[PrimExpr, PrimExpr]]]:
+    """Collects the dimensions that rules inside require to be equal and cannot prove to be."""
+    found: list[tuple[PrimExpr, PrimExpr]] = []
+    token = _UNPROVED.set(found)
+    try:
+        yield found
+    finally:
+        _UNPROVED.reset(token)
+
+
 def require_equal(a: PrimExpr, b: PrimExpr, what: str) -> None:
-    """Raises `CompileError` if the two dimensions are proved to differ."""
+    """Raises `CompileError` if the two dimensions are proved to differ; what is not proved
+    either way is for the program to check when it runs (see `unproved`)."""
     if is_different(a, b):
         raise CompileError(f"{what}: {a} and {b} differ")
+    collected = _UNPROVED.get()
+    if collected is not None and not is_equal(a, b):
+        collected.append((a, b))

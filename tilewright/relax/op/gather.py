@@ -46,7 +46,7 @@ def _take(x: Any, indices: Any, axis: int | None, mode: str) -> Any:
     "take",
     infer=_infer_take,
     lower=lambda x, indices, axis, mode: topi.take(
-        x, indices, 0 if axis is None else axis, mode=mode
+        x, indices, 0 if axis is None else axis, mode="clip" if mode == "fast" else mode
     ),
     reference=_take,
     samples=lambda: [

@@ -21,11 +21,13 @@ def _infer_reshape(x: Any, shape: Any) -> TensorStructInfo:
     info, target = _infer.tensor(x), _infer.shape(shape)
     if target.values is None:
         return _infer.like(info, None, target.ndim)
-    if info.dims is not None and is_different(product(info.dims), product(target.values)):
-        raise CompileError(
-            f"{list(info.dims)} has {product(info.dims)} elements, "
-            f"{list(target.values)} has {product(target.values)}"
-        )
+    if info.dims is not None:
+        have, want = product(info.dims), product(target.values)
+        if is_different(have, want):
+            raise CompileError(
+                f"{list(info.dims)} has {have} elements, {list(target.values)} has {want}"
+            )
+        _infer.require_equal(have, want, "the numbers of elements")
     return _infer.like(info, target.values)
 
 

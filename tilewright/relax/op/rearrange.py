@@ -138,6 +138,8 @@ def _infer_broadcast_to(x: Any, shape: Any) -> TensorStructInfo:
     for have, want in zip(info.dims[::-1], target.values[::-1], strict=False):
         if is_different(have, ONE) and is_different(have, want):
             raise CompileError(f"{list(info.dims)} does not broadcast to {list(target.values)}")
+        if not _infer.is_one(have):
+            _infer.require_equal(have, want, "broadcast dimensions")
     return _infer.like(info, target.values)
 
 

@@ -1,12 +1,12 @@
 """BlockChannels: images in blocked layouts from end to end, weights packed ahead.
 
     y = conv2d(x, w)            NCHW, OIHW
-->  y = conv2d(x', w')          NCHW16c, OIHW16i16o
+->  y = conv2d(x', w')          NCHW16c, OIHW16i16o    (or conv2d_winograd where that is faster)
 
-A convolution wants its channels in blocks of one vector. From it the layout spreads to what follows,
-elementwise operators, pooling, concatenation, and comes back where an operator needs the plain
-one. Channels that do not fill the last block are padded: weights and constants with zeros, so what
-the padding holds reaches no result.
+A convolution wants its channels in blocks of one vector. From it the layout spreads to what
+follows, elementwise operators, pooling, concatenation, and comes back where an operator needs the
+plain one. Channels that do not fill the last block are padded: weights and constants with zeros, so
+what the padding holds reaches no result.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ..expr import Call, Constant, DataflowBlock, DataflowVar, Tuple, Var, VarBi
 from ..expr_functor import PyExprMutator
 from ..struct_info import TensorStructInfo
 from ._pass import module_level
+from .winograd_choice import Window, best_tile
 
 Rule = Callable[["Blocker", Call], "Blocked | None"]
 
@@ -84,9 +85,12 @@ def _channels(expr: Expr) -> int | None:
 class Blocker(PyExprMutator):
     """Rewrites functions; `blocked` holds the blocked form of variables that have one."""
 
-    def __init__(self, mod: Any, lanes: Callable[[str], int]) -> None:
+    def __init__(
+        self, mod: Any, lanes: Callable[[str], int], machine: MachineModel | None = None
+    ) -> None:
         super().__init__(mod)
         self.lanes = lanes
+        self.machine = machine
         self.blocked: dict[Var, Blocked] = {}
         self.inside = False
 
@@ -155,8 +159,11 @@ class Blocker(PyExprMutator):
         if isinstance(expr, Constant):
             return Blocked(const(pack_channels(expr.array, block)), channels, block)
         plain = self.visit_expr(expr)
-        pad = 0.0 if channels % block else None
-        made = R.layout_transform(plain, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
+        source = plain
+        if channels < block:  # the map of `c` to `c % block` would give less than a block
+            source = self.builder_.emit(R.nn.pad(plain, [0, 0, 0, block - channels, 0, 0, 0, 0]))
+        pad = 0.0 if channels > block and channels % block else None
+        made = R.layout_transform(source, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
         held = Blocked(self.builder_.emit(made), channels, block)
         if isinstance(expr, Var):
             self.blocked[expr] = held
@@ -175,10 +182,9 @@ def _conv2d(b: Blocker, call: Call) -> Blocked | None:
     data, weight = call.args
     attrs = call.attrs
     plain = attrs.data_layout == "NCHW" and attrs.kernel_layout == "OIHW"
+    plain = plain and attrs.out_layout in (None, "NCHW")
     channels = _channels(data)
-    if not plain or not isinstance(weight, Constant) or channels is None or attrs.out_layout not in (
-        None, "NCHW",
-    ):  # fmt: skip
+    if not plain or not isinstance(weight, Constant) or channels is None:
         return None
     lanes = b.lanes(weight.dtype)
     out, per_group = weight.array.shape[:2]
@@ -204,10 +210,36 @@ def _dense_conv(b: Blocker, call: Call, channels: int, out: int, lanes: int) -> 
     data = b.as_blocked(call.args[0], inner)
     if data is None:
         return None
+    tile = _winograd_tile(b, call, channels, out)
+    if tile is not None:
+        turned = const(R.nn.pack_winograd(weight.array, tile, inner, lanes))
+        made = R.nn.conv2d_winograd(data.value, turned, call.attrs.padding)
+        return Blocked(made, out, lanes)
     packed = const(pack_weight(weight.array, inner, lanes))
     return Blocked(
         _conv(call, data.value, packed, f"NCHW{inner}c", f"OIHW{inner}i{lanes}o", lanes), out, lanes
     )
+
+
+def _winograd_tile(b: Blocker, call: Call, channels: int, out: int) -> int | None:
+    """The tiles by which to convolve; None where the direct way is better or the only one."""
+    attrs, weight, dims = call.attrs, call.args[1], _dims(call)
+    assert isinstance(weight, Constant)
+    usual = (_all_ones(attrs.strides), _all_ones(attrs.dilation), int(attrs.groups) == 1)
+    if b.machine is None or not all(usual) or weight.array.shape[2:] != (3, 3) or dims is None:
+        return None
+    batch, _, height, width = dims
+    if not isinstance(height, IntImm) or not isinstance(width, IntImm):
+        return None
+    if attrs.out_dtype not in (None, "", weight.dtype):
+        return None
+    images = batch.value if isinstance(batch, IntImm) else 1
+    window = Window(images, channels, out, height.value, width.value)
+    return best_tile(b.machine, window, weight.dtype)
+
+
+def _all_ones(value: Any) -> bool:
+    return all(int(v) == 1 for v in (value if isinstance(value, (list, tuple)) else [value]))
 
 
 def _conv(call: Call, data: Expr, weight: Expr, layout: str, kernel: str, lanes: int) -> Expr:
@@ -322,8 +354,12 @@ def _concat(b: Blocker, call: Call) -> Blocked | None:
     return Blocked(R.concat(values, 1), sum(sizes), first.block)
 
 
-RULES: dict[str, Rule] = {"relax.nn.conv2d": _conv2d, "relax.concat": _concat, "relax.mean": _spatial_mean,
-                          "relax.max": _spatial_mean}  # fmt: skip
+RULES: dict[str, Rule] = {
+    "relax.nn.conv2d": _conv2d,
+    "relax.concat": _concat,
+    "relax.mean": _spatial_mean,
+    "relax.max": _spatial_mean,
+}
 """What each operator makes of blocked arguments."""
 
 for _name in (
@@ -351,6 +387,6 @@ def BlockChannels(lanes: int | None = None) -> Pass:
         if lanes is not None:
             return Blocker(mod, lambda dtype: lanes).transform()
         machine = MachineModel.of(target)  # type: ignore[arg-type]
-        return Blocker(mod, machine.lanes).transform()
+        return Blocker(mod, machine.lanes, machine).transform()
 
     return module_level("BlockChannels", transform)

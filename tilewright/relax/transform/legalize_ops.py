@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...ir.expr import IntImm
 from ...ir.module import IRModule
 from ...ir.op import Op
 from ...ir.structural import structural_equal, structural_hash
@@ -15,6 +16,7 @@ from ..block_builder import BlockBuilder
 from ..expr import Call, Constant, ShapeExpr, Tuple, Var
 from ..expr_functor import PyExprMutator
 from ..op._declare import Declaration, is_null
+from ..op._infer import unproved
 from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import module_level
 from .rewrite_dataflow_reshape import VIEW
@@ -96,6 +98,7 @@ class _Legalizer(PyExprMutator):
 
     def kernel(self, declared: Declaration, call: Call) -> Call:
         """The call of the kernel that the declaration's `lower` writes; equal ones are reused."""
+        self._check_unproved(declared, call)
         again = self._written_before(call)
         if again is not None:
             return again
@@ -119,6 +122,18 @@ class _Legalizer(PyExprMutator):
         if signature is not None:
             self.known.setdefault(structural_hash(signature), []).append((signature, made))
         return made.replace(span=call.span)
+
+    def _check_unproved(self, declared: Declaration, call: Call) -> None:
+        """Dimensions that must be equal and are not proved to be are checked by the program: no
+        kernel reads beyond an array because a promise about sizes was broken."""
+        if not _has_symbols(call):
+            return
+        with unproved() as pairs:
+            declared.infer_call(call)
+        if pairs:
+            left, right = zip(*pairs, strict=True)
+            with self.builder_.at(call.span):
+                self.builder_.match_cast(ShapeExpr(left), ShapeStructInfo(right), "checked")
 
     def _written_before(self, call: Call) -> Call | None:
         """The call of a kernel written for a call alike (of the same symbolic dimensions)."""
@@ -153,6 +168,13 @@ def _tensors(args: Any) -> list[Expr]:
         elif isinstance(arg.struct_info, TensorStructInfo):
             found.append(arg)
     return found
+
+
+def _has_symbols(call: Call) -> bool:
+    infos = [a.struct_info for a in call.args if not is_null(a)]
+    flat = [i for info in infos for i in getattr(info, "items", (info,))]
+    values = [getattr(i, "dims", None) or getattr(i, "values", None) or () for i in flat]
+    return any(not isinstance(d, IntImm) for dims in values for d in dims)
 
 
 def _signature(call: Call) -> tuple[Any, ...] | None:

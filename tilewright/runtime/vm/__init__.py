@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import dynamic
+from . import dynamic, random, text
 from .builtins import BUILTINS, builtin
 from .interpreter import Closure, Interpreter
 from .kv_cache import KVCache
@@ -20,4 +20,6 @@ __all__ = [
     "VirtualMachine",
     "builtin",
     "dynamic",
+    "random",
+    "text",
 ]

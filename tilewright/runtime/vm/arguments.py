@@ -27,7 +27,13 @@ def _prepare_other(value: Any) -> Any:
     for cls, convert in _CONVERTERS.items():
         if isinstance(value, cls):
             return convert(value)
-    return from_dlpack(value) if hasattr(value, "__dlpack__") else value
+    return _from_foreign(value) if hasattr(value, "__dlpack__") else value
+
+
+def _from_foreign(value: Any) -> Any:
+    """Another package's tensor: shared, or copied where it is not compact, as NumPy arrays are."""
+    shared = from_dlpack(value)
+    return shared if shared.is_contiguous() else tensor(shared)
 
 
 _KINDS = {"iu": "1248", "f": "248", "b": "1"}

@@ -91,6 +91,8 @@ class VirtualMachine:
         return self.executable.functions if self.executable is not None else {}
 
     def _check_name(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise ArgumentError(f"a function's name is a string, found {type(name).__name__}")
         if name in self._functions():
             return
         if self._native is not None and self._native.implements_function(name, True):

@@ -41,6 +41,7 @@ class _Conditions(Visitor):
         self.analyzer, self.var = analyzer, loop.loop_var
         self.first = analyzer.sum(loop.min)
         self.peels = loop.kind == ForKind.SERIAL
+        self.with_choices = _is_small(loop.body)
         self.stores = 0
         self.inner: dict[Var, Ends] = {}
         self.found: list[_Condition] = []
@@ -67,7 +68,8 @@ class _Conditions(Visitor):
     @on(Call)
     def call(self, call: Call) -> None:
         """What is likely, and on what a choice between values depends, such as a border."""
-        if getattr(call.op, "name", "") in ("tir.likely", "tir.if_then_else"):
+        name = getattr(call.op, "name", "")
+        if name == "tir.likely" or (name == "tir.if_then_else" and self.with_choices):
             self._condition(call.args[0])
         self.visit(call.args)
 
@@ -169,6 +171,7 @@ class _Assume(Rewriter):
 
 _KINDS = (ForKind.SERIAL, ForKind.PARALLEL)
 _LIMIT = 6
+_SMALL = 400
 _PEEL_LIMIT = 16
 
 
@@ -283,6 +286,23 @@ class _Substituted(Rewriter):
     def variable(self, var: Var) -> PrimExpr:
         """The value of the variable."""
         return self.value if var is self.var else var
+
+
+def _is_small(body: Stmt) -> bool:
+    """True for a body that may be written several times so that each has fewer choices."""
+    count = 0
+
+    class Count(Visitor):
+        @on(PrimExpr)
+        def expression(self, node: PrimExpr) -> None:
+            """Counts up to the limit."""
+            nonlocal count
+            count += 1
+            if count <= _SMALL:
+                self.visit_children(node)
+
+    Count().walk(body)
+    return count <= _SMALL
 
 
 def _has_blocks(stmt: Stmt) -> bool:

@@ -11,7 +11,7 @@ from ...support.errors import CompileError
 from .. import op as O
 from ..arith.rules import MAKERS
 from ..buffer import Buffer
-from ..expr import Add, Mul, Sub, Var
+from ..expr import EQ, Add, Mul, Select, Sub, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, BufferStore, Evaluate, For, ForKind, Stmt, stmt_seq
 from ..stmt_functor import renew_defs
@@ -54,10 +54,21 @@ class _Unroll(Rewriter):
         return known[1]
 
     def _copied(self, expr: PrimExpr) -> PrimExpr:
-        if type(expr) not in (Add, Sub, Mul):
+        if type(expr) is Select:
+            return self._chosen(expr)
+        if type(expr) not in (Add, Sub, Mul, EQ):
             return self.rewrite_children(expr)
         parts: Any = expr
         return MAKERS[type(expr)](self.rewrite(parts.a), self.rewrite(parts.b))
+
+    def _chosen(self, expr: Any) -> PrimExpr:
+        """Select(i == 0, a, b)   ->   a where i is 0; the other side is not copied at all."""
+        taken = O.const_value(self.rewrite(expr.condition))
+        if taken is None or expr.condition.dtype != "bool":
+            made: PrimExpr = self.rewrite_children(expr)
+        else:
+            made = self.rewrite(expr.true_value if taken else expr.false_value)
+        return made
 
     def _uses(self, expr: Any) -> tuple[Var, ...]:
         """The variables of the loops around, being unrolled, that occur in `expr`."""

@@ -15,3 +15,4 @@ from .pooling import *
 from .softmax import *
 from .spatial import *
 from .utils import get_pad_tuple, get_pad_tuple1d, get_pad_tuple3d, get_pad_tuple_generic
+from .winograd import *

@@ -7,20 +7,23 @@ from . import (
     elementwise,
     image,
     linear,
+    ml,
     normalization,
     placing,
     pooling,
     quantize,
+    random,
     recurrent,
     reduction,
     sequence,
     shape,
     signal,
     tensor,
+    text,
     training,
 )
 
 LOADED = (
-    activation, control, dynamic, elementwise, image, linear, normalization, placing, pooling,
-    quantize, recurrent, reduction, sequence, shape, signal, tensor, training,
+    activation, control, dynamic, elementwise, image, linear, ml, normalization, placing, pooling,
+    quantize, random, recurrent, reduction, sequence, shape, signal, tensor, text, training,
 )  # fmt: skip

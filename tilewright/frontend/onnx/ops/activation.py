@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from .... import relax
+from ....ir.expr import IntImm
 from ....relax import op as R
+from ....relax.expr import as_expr
 from ..node import NodeContext, Result
 from ..registry import onnx_op
 
@@ -189,8 +191,10 @@ def _softmax(n: NodeContext, x: Expr, axis: int) -> Expr:
     info = x.struct_info
     assert isinstance(info, relax.TensorStructInfo) and isinstance(info.shape, relax.ShapeExpr)
     best = n.emit(R.argmax(x, axis))
-    depth = int(info.shape.values[axis])
-    on, off = relax.PrimValue(1), relax.PrimValue(0)
+    size = info.shape.values[axis]
+    if not isinstance(size, IntImm):
+        raise n.error("Hardmax needs a constant size")
+    depth, on, off = size.value, as_expr(1), as_expr(0)
     hot = n.emit(R.one_hot(best, on, off, depth, axis))
     return R.astype(hot, info.dtype)
 

@@ -169,7 +169,7 @@ def _stacked(n: NodeContext, items: list[Value], axis: int, proto: onnx.ValueInf
     if all(isinstance(item, np.ndarray) and item.dtype != object for item in items):
         return np.stack(items, axis)
     exprs = [n.importer.as_expr(item) for item in items]
-    rank = exprs[0].struct_info.ndim  # type: ignore[attr-defined]
+    rank = exprs[0].struct_info.ndim
     place = axis + rank + 1 if axis < 0 else axis
     wide = [n.emit(R.expand_dims(e, [place])) for e in exprs]
     return wide[0] if len(wide) == 1 else n.emit(R.concat(wide, place))

@@ -12,6 +12,7 @@ from ....runtime.vm.dynamic import compressed, kept_boxes, uniques, where_not_ze
 from ....tir.expr import SizeVar
 from ..node import NodeContext, Result
 from ..registry import onnx_op
+from ..values import tensor_info
 
 Expr = relax.Expr
 
@@ -28,14 +29,15 @@ def packed(
         for d in shape:
             key = -1 if d is None else d if isinstance(d, int) and d < 0 else 0
             if key:
-                fresh.setdefault(key, SizeVar(f"{n.op_type.lower()}_{len(n.importer.dims)}", "int64"))
+                label = f"{n.op_type.lower()}_{len(n.importer.dims)}"
+                fresh.setdefault(key, SizeVar(label, "int64"))
                 n.importer.dims.setdefault(f"{n.proto.output[0]}/{key}", fresh[key])
             dims.append(fresh[key] if key else d)
-        casts.append(relax.TensorStructInfo(dims, dtype))
+        casts.append(tensor_info(dims, dtype))
     if len(infos) == 1:
         made = n.emit(R.call_pure_packed(name, *args, sinfo_args=infos[0]))
         return [n.bb.match_cast(made, casts[0])]
-    whole = n.emit(R.call_pure_packed(name, *args, sinfo_args=relax.TupleStructInfo(infos)))
+    whole = n.emit(R.call_pure_packed(name, *args, sinfo_args=relax.TupleStructInfo(tuple(infos))))
     return [
         n.bb.match_cast(n.emit(relax.TupleGetItem(whole, i)), cast) for i, cast in enumerate(casts)
     ]

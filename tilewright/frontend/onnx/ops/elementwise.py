@@ -12,9 +12,11 @@ from ....relax import op as R
 from ....support.dtypes import dtype_of
 from ....tir import op as tir_op
 from ..align import aligned
+from ..narrow import EXPONENT, powers_of_two
 from ..node import NodeContext, Result
 from ..registry import onnx_op
 from ..values import Known, element_dtype, is_symbolic, settle
+from .text import cast_text, string_equal
 
 Expr = relax.Expr
 
@@ -39,7 +41,7 @@ for _name, _function in _UNARY.items():
 @onnx_op("Identity")
 def identity(n: NodeContext) -> Result:
     """The input itself."""
-    return n.value(0)  # type: ignore[no-any-return]
+    return n.value(0)
 
 
 @onnx_op("Reciprocal")
@@ -166,6 +168,8 @@ def _compare(name: str) -> Callable[[NodeContext], Result]:
             decided = _decide_equal(a, b) if name == "Equal" else None
             if decided is not None:
                 return decided
+        if name == "Equal" and n.is_text(0):
+            return string_equal(n)
         return function(*_broadcast_legacy(n))
 
     return convert
@@ -303,6 +307,10 @@ def cast_like(n: NodeContext) -> Result:
 
 def convert_to(n: NodeContext, dtype: str, saturate: bool = True) -> Result:
     """The first input in `dtype`; known integers are followed."""
+    if dtype == "object" or n.is_text(0):
+        return cast_text(n, dtype)
+    if n.element(0) == EXPONENT and dtype != EXPONENT:
+        return n.converted(powers_of_two(n, n[0]), dtype, saturate)
     known = n.known(0)
     if known is not None and n.importer.is_small(known):
         if is_symbolic(known):

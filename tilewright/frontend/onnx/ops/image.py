@@ -13,6 +13,7 @@ from ....support.dtypes import dtype_of
 from ..interpolation import Axis, Options, taps
 from ..node import NodeContext, Result
 from ..registry import onnx_op
+from .linear import window, with_bias
 
 Expr = relax.Expr
 
@@ -136,7 +137,7 @@ def resized(
             shape[axis] = -1
             here = n.const(beyond.reshape(shape), "bool")
             outside = here if outside is None else n.emit(R.logical_or(outside, here))
-    x = x if x.struct_info.dtype == dtype else n.emit(_back(n, x, dtype))  # type: ignore[attr-defined]
+    x = x if x.struct_info.dtype == dtype else n.emit(_back(n, x, dtype))
     return x if outside is None else R.where(outside, n.const(fill, dtype), x)
 
 
@@ -153,7 +154,7 @@ def _combined(
     """The sum over the taps of slices along an axis times their weights."""
     if index.shape[1] == 1:
         return n.emit(R.take(x, n.const(index[:, 0], "int64"), axis))
-    if x.struct_info.dtype != wide:  # type: ignore[attr-defined]
+    if x.struct_info.dtype != wide:
         x = n.emit(R.astype(x, wide))
     shape = [1] * rank
     shape[axis] = len(index)
@@ -178,6 +179,38 @@ def grid_sample(n: NodeContext) -> Result:
         n[0], grid, method.replace("binearest", "nearest"), "NCHW" if rank == 4 else "NCDHW",
         n.attr("padding_mode", "zeros"), bool(n.attr("align_corners", 0)),
     )  # fmt: skip
+
+
+@onnx_op("RoiAlign")
+def roi_align(n: NodeContext) -> Result:
+    """Regions of images as grids of cells."""
+    aligned = n.opset >= 16 and n.attr("coordinate_transformation_mode", "half_pixel") == (
+        "half_pixel"
+    )
+    batch = n.emit(R.expand_dims(n.emit(R.astype(n[2], n.dtype(1))), [1]))
+    regions = n.emit(R.concat([batch, n[1]], 1))
+    size = (int(n.attr("output_height", 1)), int(n.attr("output_width", 1)))
+    ratio = int(n.attr("sampling_ratio", 0)) or -1
+    return R.vision.roi_align(
+        n[0], regions, size, float(n.attr("spatial_scale", 1.0)), ratio, aligned, "NCHW",
+        n.attr("mode", "avg"),
+    )  # fmt: skip
+
+
+@onnx_op("DeformConv")
+def deform_conv(n: NodeContext) -> Result:
+    """A convolution whose taps are read beside their places."""
+    weight = n.static_shape(1)
+    if len(weight) != 4:
+        raise n.error(f"DeformConv of {len(weight) - 2} spatial dimensions; 2 are supported")
+    strides, dilations, padding = window(n, weight[2:])
+    made = n.emit(
+        R.nn.deformable_conv2d(
+            n[0], n[2], n[1], n.maybe(4), strides=strides, padding=padding, dilation=dilations,
+            deformable_groups=int(n.attr("offset_group", 1)), groups=int(n.attr("group", 1)),
+        )
+    )  # fmt: skip
+    return with_bias(n, made, 3, 2)
 
 
 __all__ = ["grid_sample", "resize", "upsample"]

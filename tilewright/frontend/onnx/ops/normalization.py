@@ -115,11 +115,3 @@ def lp_normalization(n: NodeContext) -> Result:
         norm = n.emit(R.sqrt(n.emit(R.sum(squares, axis, keepdims=True))))
     zero = n.const(0, n.dtype(0))
     return R.where(n.emit(R.equal(norm, zero)), zero, n.emit(R.divide(n[0], norm)))
-
-
-@onnx_op("Dropout")
-def dropout(n: NodeContext) -> Result:
-    """The input itself, and a mask that keeps everything."""
-    if n.num_outputs == 1:
-        return n[0]
-    return [n[0], R.full(n.shape(0), n.const(True, "bool"), "bool")]

@@ -23,9 +23,7 @@ def windows(
 ) -> tuple[Any, list[int]]:  # fmt: skip
     """The flat place of every element of every window, (windows, elements), and the counts."""
     reach = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
-    counts = outs or [
-        (s - r) // t + 1 for s, r, t in zip(spatial, reach, strides, strict=True)
-    ]
+    counts = outs or [(s - r) // t + 1 for s, r, t in zip(spatial, reach, strides, strict=True)]
     flat = np.zeros((1, 1), "int64")
     for size, k, s, d, count in zip(spatial, kernel, strides, dilations, counts, strict=True):
         place = np.arange(count)[:, None] * s + np.arange(k)[None, :] * d

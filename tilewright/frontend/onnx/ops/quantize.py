@@ -30,7 +30,7 @@ def spread(n: NodeContext, x: Expr, rank: int, axis: int, size: Any, block: int)
     if not block:
         return x
     wide = n.emit(R.repeat(x, block, axis))
-    dims = wide.struct_info.dims  # type: ignore[attr-defined]
+    dims = wide.struct_info.dims
     if isinstance(size, int) and int(dims[axis]) == size:
         return wide
     return n.emit(R.strided_slice(wide, [axis], [0], [size]))
@@ -152,7 +152,9 @@ def _convolved(n: NodeContext, x: tuple[int, int], w: tuple[int, int], extra: li
         if info.ndim == 1:
             point = n.emit(R.reshape(point, [-1, *[1] * (n.rank(w[0]) - 1)]))
         weight = n.emit(R.subtract(weight, point))
-    return n.emit(conv(n.renamed("Conv", [data, weight], extra)))
+    made = conv(n.renamed("Conv", [data, weight], extra))
+    assert isinstance(made, relax.Expr)
+    return n.emit(made)
 
 
 @onnx_op("ConvInteger")

@@ -100,7 +100,7 @@ def arg_extreme(n: NodeContext) -> Result:
     found = n.emit(function(n.emit(R.flip(n[0], axis)), axis, keep))
     if isinstance(size, int):
         return R.subtract(n.const(size - 1, "int64"), found)
-    last = n.emit(R.shape_to_tensor(relax.ShapeExpr([size - 1])))
+    last = n.emit(R.shape_to_tensor(relax.ShapeExpr((size - 1,))))
     return R.subtract(n.emit(R.reshape(last, [1] * 0)), found)
 
 

@@ -72,7 +72,7 @@ def concat_from_sequence(n: NodeContext) -> Result:
     if not exprs:
         raise n.error("an empty sequence is joined")
     new = bool(n.attr("new_axis", 0))
-    rank = exprs[0].struct_info.ndim + new  # type: ignore[attr-defined]
+    rank = exprs[0].struct_info.ndim + new
     axis = n.normalize_axis(int(n.attr("axis")), rank)
     if new:
         exprs = [n.emit(R.expand_dims(e, [axis])) for e in exprs]
@@ -83,9 +83,11 @@ def concat_from_sequence(n: NodeContext) -> Result:
 def split_to_sequence(n: NodeContext) -> Result:
     """Parts along an axis: of one size, of given sizes, or single slices."""
     axis = n.axis(default=0)
-    size = n.static_shape(0)[axis]
+    size = n.shape(0)[axis]
     sizes = n.require_constant(1, "the sizes of the parts") if n.has(1) else np.asarray(1)
     if sizes.ndim == 0:
+        if not isinstance(size, int):
+            raise n.error("a symbolic dimension is split into parts of one size")
         ends = list(range(int(sizes), size, int(sizes)))
     else:
         ends = [int(e) for e in np.cumsum(sizes)[:-1]]

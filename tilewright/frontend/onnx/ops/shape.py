@@ -9,6 +9,7 @@ import numpy as np
 from .... import relax
 from ....ir.expr import PrimExpr
 from ....relax import op as R
+from ....support.dtypes import dtype_of
 from ..node import NodeContext, Result, attribute_value
 from ..registry import onnx_op
 from ..values import is_symbolic, settle, symbolic_array
@@ -57,7 +58,10 @@ def constant_of_shape(n: NodeContext) -> Result:
     dtype = str(value.dtype)
     fill = n.const(value[0], dtype)
     if dims is None:
-        raise n.needed(0, "the shape")
+        count = n.length(0)
+        if count is None:
+            raise n.needed(0, "the shape")
+        dims = n.sizes(n.vector(0), count)
     if not any(isinstance(d, PrimExpr) for d in dims) and np.prod(dims, initial=1) <= 1024:
         return np.full(tuple(dims), value[0])
     return R.full(dims, fill, dtype)
@@ -69,7 +73,7 @@ def reshape(n: NodeContext) -> Result:
     known = n.known(0)
     target = n.dims(1, "the shape") if n.has(1) else [int(d) for d in n.attr("shape")]
     if target is None:
-        raise n.needed(1, "the shape")
+        return _runtime_reshape(n)
     if not n.attr("allowzero", 0):
         dims = n.shape(0)
         if any(isinstance(d, int) and d == 0 and i >= len(dims) for i, d in enumerate(target)):
@@ -78,6 +82,32 @@ def reshape(n: NodeContext) -> Result:
     if known is not None and not any(isinstance(d, PrimExpr) for d in target):
         return known.reshape(tuple(target))
     return R.reshape(n[0], target)
+
+
+def _runtime_reshape(n: NodeContext) -> Result:
+    """Reshape to a shape that is computed when the program runs."""
+    count = n.length(1)
+    if count is None:
+        raise n.needed(1, "the shape")
+    wanted, dims = n.vector(1), n.shape(0)
+    if not n.attr("allowzero", 0):
+        own = [dims[i] if i < len(dims) else 1 for i in range(count)]
+        copied = n.emit(R.equal(wanted, n.const(0, "int64")))
+        wanted = n.emit(R.where(copied, _vector_of(n, own), wanted))
+    free = n.emit(R.equal(wanted, n.const(-1, "int64")))
+    known = n.emit(R.prod(n.emit(R.where(free, n.const(1, "int64"), wanted)), keepdims=True))
+    total = n.emit(R.prod(_vector_of(n, dims), keepdims=True))
+    least = n.emit(R.maximum(known, n.const(1, "int64")))
+    rest = n.emit(R.floor_divide(total, least))
+    made = n.emit(R.where(free, rest, wanted))
+    left = n.emit(R.subtract(total, n.emit(R.prod(made, keepdims=True))))
+    n.must_be_zero(left)
+    return R.reshape(n[0], n.sizes(made, count))
+
+
+def _vector_of(n: NodeContext, dims: list[Any]) -> relax.Expr:
+    """Dimensions as a vector of int64."""
+    return n.importer.materialize(symbolic_array(dims))
 
 
 @onnx_op("Flatten")
@@ -134,7 +164,7 @@ def expand(n: NodeContext) -> Result:
     """Broadcast against a shape, both ways."""
     target = n.dims(1, "the shape")
     if target is None:
-        raise n.needed(1, "the shape")
+        return _runtime_expand(n)
     dims = n.shape(0)
     wide = max(len(dims), len(target))
     dims = [1] * (wide - len(dims)) + dims
@@ -147,13 +177,32 @@ def expand(n: NodeContext) -> Result:
     return R.broadcast_to(n[0], shape)
 
 
+def _runtime_expand(n: NodeContext) -> Result:
+    """Broadcasting to a shape that is computed when the program runs."""
+    count = n.length(1)
+    if count is None:
+        raise n.needed(1, "the shape")
+    dims = n.shape(0)
+    wide = max(len(dims), count)
+    wanted = n.vector(1)
+    if wide > count:
+        wanted = n.emit(R.concat([n.const([1] * (wide - count), "int64"), wanted], 0))
+    own = _vector_of(n, [1] * (wide - len(dims)) + dims)
+    ones = n.emit(R.equal(wanted, n.const(1, "int64")))
+    made = n.sizes(n.emit(R.where(ones, own, wanted)), wide)
+    places = range(wide - len(dims), wide)
+    kept = [
+        d if isinstance(d, int) and d != 1 else made[i] for i, d in zip(places, dims, strict=True)
+    ]
+    return R.broadcast_to(n[0], [*made[: wide - len(dims)], *kept])
+
+
 @onnx_op("Range")
 def range_(n: NodeContext) -> Result:
     """Numbers from a start, by a step, below a limit."""
     values = [n.known(i) for i in range(3)]
-    for index, (value, what) in enumerate(zip(values, ("start", "limit", "step"), strict=True)):
-        if value is None:
-            raise n.needed(index, what)
+    if any(value is None for value in values):
+        return _runtime_range(n)
     parts = [settle(v).reshape(-1)[0] for v in values if v is not None]
     dtype = n.dtype(0)
     if not any(isinstance(p, PrimExpr) for p in parts):
@@ -161,6 +210,21 @@ def range_(n: NodeContext) -> Result:
         return made if made.size <= 1024 else n.const(made, dtype)
     start, end, step = (p if isinstance(p, PrimExpr) else int(p) for p in parts)
     return R.arange(start, end, step, dtype)
+
+
+def _runtime_range(n: NodeContext) -> Result:
+    """A range whose bounds are computed when the program runs."""
+    dtype = n.dtype(0)
+    start, limit, step = (n.emit(R.reshape(n[i], [1])) for i in range(3))
+    span = n.emit(R.subtract(limit, start))
+    if dtype_of(dtype).is_float:
+        count = n.emit(R.ceil(n.emit(R.divide(span, step))))
+    else:
+        count = n.emit(R.negative(n.emit(R.floor_divide(n.emit(R.negative(span)), step))))
+    count = n.emit(R.maximum(n.emit(R.astype(count, "int64")), n.const(0, "int64")))
+    (size,) = n.sizes(count, 1)
+    places = n.emit(R.astype(n.emit(R.arange(0, size, 1, "int64")), dtype))
+    return R.add(n.emit(R.multiply(places, step)), start)
 
 
 __all__ = ["is_symbolic", "relax"]

@@ -12,7 +12,7 @@ from ....relax import op as R
 from ....tir import op as tir_op
 from ..node import NodeContext, Result
 from ..registry import onnx_op
-from ..values import dimension, element_dtype, settle
+from ..values import dimension, element_dtype, settle, symbolic_array
 
 Expr = relax.Expr
 
@@ -86,7 +86,7 @@ def slice_(n: NodeContext) -> Result:
         found = [n.dims(i, what) for i, what in ((1, "starts"), (2, "ends"))]
         starts, ends = found  # type: ignore[assignment]
         if starts is None or ends is None:
-            raise n.needed(1 if starts is None else 2, "the bounds")
+            return _runtime_slice(n)
         axes = n.dims(3, "axes") if n.has(3) else list(range(len(starts)))  # type: ignore[assignment]
         steps = n.dims(4, "steps") if n.has(4) else [1] * len(starts)  # type: ignore[assignment]
         if axes is None or steps is None:
@@ -106,6 +106,38 @@ def slice_(n: NodeContext) -> Result:
     return R.strided_slice(
         n[0], axes, [b for b, _ in bounds], [e for _, e in bounds], steps, assume_inbound=True
     )
+
+
+def _runtime_slice(n: NodeContext) -> Expr:
+    """A part whose bounds are computed when the program runs; axes and steps are constant."""
+    count = n.length(1) or n.length(2)
+    if count is None:
+        raise n.needed(1, "the bounds")
+    rank = n.rank(0)
+    axes = n.require_constant(3, "axes").reshape(-1) if n.has(3) else np.arange(count)
+    steps = n.require_constant(4, "steps").reshape(-1) if n.has(4) else np.ones(count, "int64")
+    order = [n.normalize_axis(int(a), rank) for a in axes]
+    shape = n.shape(0)
+    if (steps <= 0).any():
+        raise n.needed(1 if n.known(1) is None else 2, "the bounds of a slice with negative steps")
+    extent = n.importer.materialize(symbolic_array([shape[a] for a in order]))
+    begin, end = _within(n, n.vector(1), extent), _within(n, n.vector(2), extent)
+    step = n.const(steps, "int64")
+    reach = n.emit(R.add(n.emit(R.subtract(end, begin)), n.const(steps - 1, "int64")))
+    number = n.emit(R.floor_divide(n.emit(R.maximum(reach, n.const(0, "int64"))), step))
+    lows, sizes = n.sizes(begin, count), n.sizes(number, count)
+    stops = [b + s * int(k) for b, s, k in zip(lows, sizes, steps, strict=True)]
+    made = n.emit(
+        R.strided_slice(n[0], order, lows, stops, [int(k) for k in steps], assume_inbound=True)
+    )
+    return made
+
+
+def _within(n: NodeContext, bound: Expr, extent: Expr) -> Expr:
+    """Bounds from the front, clamped to the dimension."""
+    zero = n.const(0, "int64")
+    moved = n.emit(R.where(n.emit(R.less(bound, zero)), n.emit(R.add(bound, extent)), bound))
+    return n.emit(R.minimum(n.emit(R.maximum(moved, zero)), extent))
 
 
 def _bounds(size: Any, start: Any, end: Any, step: int) -> tuple[Any, Any]:
@@ -151,7 +183,7 @@ def _non_negative(n: NodeContext, index: int, size: Any) -> Expr:
     dtype = n.dtype(index)
     indices = n[index]
     if isinstance(size, PrimExpr):
-        whole = n.emit(R.shape_to_tensor(relax.ShapeExpr([size])))
+        whole = n.emit(R.shape_to_tensor(relax.ShapeExpr((size,))))
         extent = n.emit(R.astype(n.emit(R.reshape(whole, [])), dtype))
     else:
         extent = n.const(size, dtype)
@@ -289,7 +321,8 @@ def space_to_depth(n: NodeContext) -> Result:
     size = int(n.attr("blocksize"))
     batch, channels, height, width = n.shape(0)
     shape = [batch, channels, height // size, size, width // size, size]
-    parts = n.emit(R.permute_dims(n.emit(R.reshape(n[0], shape)), [0, 3, 5, 1, 2, 4]))
+    order = [0, 1, 3, 5, 2, 4] if n.attr("mode", "DCR") == "CRD" else [0, 3, 5, 1, 2, 4]
+    parts = n.emit(R.permute_dims(n.emit(R.reshape(n[0], shape)), order))
     return R.reshape(parts, [batch, channels * size * size, height // size, width // size])
 
 

@@ -67,7 +67,7 @@ def adagrad(n: NodeContext) -> Result:
     """Rates that fall with the sum of squared gradients."""
     rows = []
     for x, gradient, squares in _groups(n, 3):
-        m = _Arithmetic(n, x.struct_info.dtype)  # type: ignore[attr-defined]
+        m = _Arithmetic(n, x.struct_info.dtype)
         falling = m.add(1.0, m.mul(_real_count(n, m.dtype), n.attr("decay_factor", 0.0)))
         rate = m.div(n[0], falling)
         g = m.add(m.mul(n.attr("norm_coefficient", 0.0), x), gradient)
@@ -84,7 +84,7 @@ def momentum(n: NodeContext) -> Result:
     nesterov = n.attr("mode") == "nesterov"
     rows = []
     for x, gradient, velocity in _groups(n, 3):
-        m = _Arithmetic(n, x.struct_info.dtype)  # type: ignore[attr-defined]
+        m = _Arithmetic(n, x.struct_info.dtype)
         g = m.add(m.mul(n.attr("norm_coefficient"), x), gradient)
         first = n.emit(R.greater(n[1], n.const(0, n.dtype(1))))
         weight = n.emit(R.where(first, n.const(beta, m.dtype), n.const(1.0, m.dtype)))
@@ -100,14 +100,12 @@ def adam(n: NodeContext) -> Result:
     alpha, beta = n.attr("alpha", 0.9), n.attr("beta", 0.999)
     rows = []
     for x, gradient, mean, square in _groups(n, 4):
-        m = _Arithmetic(n, x.struct_info.dtype)  # type: ignore[attr-defined]
+        m = _Arithmetic(n, x.struct_info.dtype)
         g = m.add(m.mul(n.attr("norm_coefficient", 0.0), x), gradient)
         v = m.add(m.mul(alpha, mean), m.mul(1.0 - alpha, g))
         h = m.add(m.mul(beta, square), m.mul(1.0 - beta, m.mul(g, g)))
         count = _real_count(n, m.dtype)
-        ratio = m.div(
-            m.sqrt(m.sub(1.0, m.power(beta, count))), m.sub(1.0, m.power(alpha, count))
-        )
+        ratio = m.div(m.sqrt(m.sub(1.0, m.power(beta, count))), m.sub(1.0, m.power(alpha, count)))
         later = n.emit(R.greater(n[1], n.const(0, n.dtype(1))))
         rate = n.emit(R.where(later, m.mul(n[0], ratio), n[0]))
         new = m.sub(x, m.div(m.mul(rate, v), m.add(m.sqrt(h), n.attr("epsilon", 1e-6))))

@@ -1,0 +1,80 @@
+"""Winograd convolutions: the plan from sizes, and that its schedule computes the same."""
+
+from dataclasses import replace
+
+import pytest
+
+from tilewright import te, topi
+from tilewright.dlight.cpu.winograd import Sizes, plan_of
+from tilewright.target import MachineModel
+from tilewright.tir.expr import Var
+
+from .kernels import AVX512, HOST, check_same, schedule
+
+MACHINE = replace(MachineModel.of(AVX512), cores=1)
+
+
+def convolution(n, channels, out, height, width, tile=4, padding=1, lanes=16, residual=False):
+    x = te.placeholder((n, channels, height, width, lanes), "float32", "x")
+    shape = (out, tile + 2, tile + 2, channels, lanes, lanes)
+    u, b = te.placeholder(shape, "float32", "u"), te.placeholder((1, out, 1, 1, lanes), name="b")
+    made = topi.add(topi.nn.conv2d_winograd_NCHWc(x, u, padding), b)
+    inputs = [x, u, b]
+    if residual:
+        inputs.append(te.placeholder(made.shape, "float32", "r"))
+        made = topi.add(made, inputs[-1])
+    return [*inputs, topi.nn.relu(made)]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"n": 1, "channels": 2, "out": 3, "height": 7, "width": 7, "residual": True},
+        {"n": 2, "channels": 1, "out": 2, "height": 9, "width": 18, "padding": 0},
+        {"n": 1, "channels": 1, "out": 1, "height": 1, "width": 1},
+        {"n": 3, "channels": 1, "out": 4, "height": 8, "width": 5, "tile": 2},
+        {"n": 1, "channels": 2, "out": 2, "height": 40, "width": 36},
+    ],
+    ids=str,
+)
+def test_the_schedule_computes_the_same(case):
+    made = check_same(convolution(**case), rtol=2e-3, atol=2e-3)
+    assert "winograd_product_local" in str(made)
+
+
+def test_plans_of_both_orders_compute_the_same(monkeypatch):
+    from tilewright.dlight.cpu import winograd
+
+    def by_point(machine, sizes):
+        return replace(plan_of(machine, sizes), by_point=True)
+
+    monkeypatch.setattr(winograd, "plan_of", by_point)
+    check_same(convolution(1, 2, 4, 12, 9), rtol=2e-3, atol=2e-3)
+
+
+def test_batch_known_at_run_time():
+    made = check_same(convolution(Var("n", "int64"), 1, 2, 6, 7), rtol=2e-3, atol=2e-3, n=3)
+    assert "winograd_product_local" in str(made)
+
+
+def test_size_known_at_run_time_is_left_to_other_rules():
+    func = te.create_prim_func(convolution(1, 1, 2, Var("h", "int64"), 7))
+    assert schedule(func, HOST).attrs["tir.is_scheduled"]
+
+
+def plan(channels, size, machine=MACHINE):
+    tiles = -(-size // 4)
+    found = plan_of(machine, Sizes(1, channels // 16, 6, tiles, tiles, 16, channels, "float32"))
+    return found.rows, found.by_point
+
+
+def test_plans_keep_blocks_in_cache_until_the_weights_are_too_large():
+    machine = replace(MACHINE, l2=replace(MACHINE.l2, size=2 << 20))
+    assert plan(64, 56, machine)[0] < 14
+    assert plan(128, 28, machine) == (7, False)
+    assert plan(512, 28, machine) == (7, True)
+
+
+def test_few_blocks_run_in_parallel_inside():
+    func = te.create_prim_func(convolution(1, 16, 16, 14, 14))
+    assert str(schedule(func, AVX512)).count("T.parallel") >= 2

@@ -1,0 +1,79 @@
+"""Where convolutions go Winograd's way, and that they compute the same there."""
+
+import numpy as np
+import pytest
+
+from tilewright import relax
+from tilewright.relax import interpreter
+from tilewright.relax.transform import BlockChannels
+from tilewright.relax.transform.winograd_choice import Window, best_tile
+from tilewright.target import MachineModel, Target
+from tilewright.tir.expr import Var
+
+from .helpers import module, names, random, tensor_var
+
+AVX512 = Target("llvm -mcpu=icelake-server -num-cores=2")
+MACHINE = MachineModel.of(AVX512)
+
+
+@pytest.mark.parametrize(
+    ("channels", "out", "size", "expected"),
+    [
+        (64, 64, 56, 4),
+        (128, 128, 28, 4),
+        (512, 512, 28, 4),
+        (512, 512, 7, 2),
+        (512, 512, 1, None),
+        (16, 64, 56, None),
+        (64, 16, 56, None),
+        (64, 64, 0, None),
+    ],
+)
+def test_choice(channels, out, size, expected):
+    assert best_tile(MACHINE, Window(1, channels, out, size, size), "float32") == expected
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int8", "bfloat16"])
+def test_only_float32(dtype):
+    assert best_tile(MACHINE, Window(1, 64, 64, 56, 56), dtype) is None
+
+
+def blocked(shape, out=40, taps=3, **attrs):
+    x = tensor_var("x", shape)
+    weight = relax.const(random(out, shape[1], taps, taps, seed=1))
+    mod = module([x], lambda bb: relax.op.nn.conv2d(x, weight, **attrs))
+    with AVX512:
+        return mod, BlockChannels()(mod)
+
+
+WINOGRAD, DIRECT = "relax.nn.conv2d_winograd", "relax.nn.conv2d"
+
+
+@pytest.mark.parametrize(
+    ("shape", "attrs", "chosen"),
+    [
+        ((1, 40, 13, 14), {"padding": 1}, WINOGRAD),
+        ((2, 64, 12, 9), {"padding": [0, 1, 2, 0]}, WINOGRAD),
+        ((1, 64, 12, 12), {"strides": 2}, DIRECT),
+        ((1, 64, 12, 12), {"dilation": 2}, DIRECT),
+        ((1, 64, 12, 12), {"taps": 5}, DIRECT),
+    ],
+)
+def test_convolutions(shape, attrs, chosen):
+    mod, made = blocked(shape, **attrs)
+    assert chosen in names(made)
+    x = random(*shape, seed=2)
+    want, got = interpreter.run(mod, x), interpreter.run(made, x)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+def test_sizes_known_at_run_time():
+    n, h = Var("n", "int64"), Var("h", "int64")
+    assert WINOGRAD in names(blocked((n, 64, 12, 12), padding=1)[1])
+    assert DIRECT in names(blocked((1, 64, h, 12), padding=1)[1])
+
+
+def test_without_a_target_nothing_is_chosen():
+    x = tensor_var("x", (1, 64, 12, 12))
+    mod = module([x], lambda bb: relax.op.nn.conv2d(x, relax.const(random(64, 64, 3, 3))))
+    assert WINOGRAD not in names(BlockChannels(16)(mod))

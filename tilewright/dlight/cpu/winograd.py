@@ -1,0 +1,262 @@
+"""Winograd convolutions: a few rows of tiles at a time, so that what is between stays in cache.
+
+    parallel block of tile rows:
+        for input channel block: pad; V = B^T d B          # by tiles, vectors over channels
+        for group of output channels:
+            for point, register tile of tiles: M = V * U   # sums over input channels
+            for tile: out = epilogue(A^T M A)
+
+Where the weights U are too large to be read for every few rows, the blocks are larger and go
+point by point: then V and M leave the cache, but U is read once.
+
+        for point, group of output channels, register tile of tiles: M = V * U
+        for group of output channels, tile: out = epilogue(A^T M A)
+
+With fewer blocks than cores, what is inside of a block runs in parallel.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ...target.machine import MachineModel
+from ...target.target import Target
+from ...tir.function import PrimFunc
+from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ..analysis import BlockInfo
+from ..base import ScheduleRule
+from .stages import block_infos, extent_of, inline_injective, vectorize_loop
+from .tiling import (
+    RegisterTile,
+    bytes_of,
+    reduction_unroll,
+    register_tile,
+    tile_cycles,
+    worth_parallel,
+)
+
+STREAM = 8
+"""Bytes in a cycle from beyond the second cache."""
+
+PRODUCT = "winograd_product"
+STAGES = (
+    "winograd_input_rows", "winograd_input", PRODUCT, "winograd_output_rows", "winograd_output",
+)  # fmt: skip
+
+
+class Winograd(ScheduleRule):
+    """One Winograd convolution in blocked layout, of known height and width, with what follows."""
+
+    def apply(self, func: PrimFunc, target: Target, tunable: bool) -> Schedule | None:
+        """The function with its stages fused; None if it is something else."""
+        sch = Schedule(func, error_render_level="fast")
+        names = [info.name for info in block_infos(sch)]
+        if any(names.count(stage) != 1 for stage in STAGES):
+            return None
+        inline_injective(sch, frozenset([*STAGES, "pad_temp"]))
+        stages = _stages(sch)
+        if stages is None:
+            return None
+        sizes = sizes_of(BlockInfo(sch, stages.product))
+        if sizes is None:
+            return None
+        machine = MachineModel.of(target)
+        return _scheduled(sch, stages, plan_of(machine, sizes), machine)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The blocks that remain once what can be inlined is; `pad` is None without padding."""
+
+    pad: BlockRV | None
+    input_rows: BlockRV
+    input: BlockRV
+    product: BlockRV
+    output_rows: BlockRV
+    output: BlockRV
+    last: BlockRV
+
+
+def _stages(sch: Schedule) -> Stages | None:
+    """The stages, if they are all there is."""
+    infos = {info.name: info.block_rv for info in block_infos(sch)}
+    others = [name for name in infos if name not in STAGES and name != "pad_temp"]
+    if len(others) != 1:
+        return None
+    last = BlockInfo(sch, infos[others[0]])
+    if not last.is_plain() or not last.is_injective() or len(last.iters) != 5:
+        return None
+    rows, points, product, halves, tiles = (infos[stage] for stage in STAGES)
+    return Stages(infos.get("pad_temp"), rows, points, product, halves, tiles, last.block_rv)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The extents of the products: output blocks of `lanes` channels, points in each direction,
+    tile rows and columns, input channels. `batch` is None if it is not known."""
+
+    batch: int | None
+    blocks: int
+    side: int
+    rows: int
+    columns: int
+    lanes: int
+    channels: int
+    dtype: str
+
+    def bytes_of(self, each: int, channels: int) -> int:
+        """The memory of all points of `each` x `channels` numbers."""
+        return bytes_of(self.dtype, self.side**2 * each * channels)
+
+
+@dataclass(frozen=True)
+class WinogradPlan:
+    """`rows` tile rows in each of `blocks` blocks, the images counted; `by_point`: whether the
+    product goes through all channels for a point, or through all points for a group of channels."""
+
+    tile: int
+    rows: int
+    blocks: int
+    by_point: bool
+    registers: RegisterTile
+    cycles: float
+
+
+def sizes_of(product: BlockInfo) -> Sizes | None:
+    """The extents; None if height or width is not known."""
+    batch, blocks, side, _, rows, columns, lanes, outer, inner = (i.extent for i in product.iters)
+    known = [n for n in (blocks, side, rows, columns, lanes, outer, inner) if n]
+    if len(known) != 7 or batch == 0 or product.output is None:
+        return None
+    blocks, side, rows, columns, lanes, outer, inner = known
+    dtype = product.output.buffer.dtype
+    return Sizes(batch, blocks, side, rows, columns, lanes, outer * inner, dtype)
+
+
+def plan_of(machine: MachineModel, sizes: Sizes) -> WinogradPlan:
+    """The plan of the fewest cycles among those whose blocks are of equal size."""
+    each = [n for n in range(1, sizes.rows + 1) if sizes.rows % n == 0]
+    plans = [_plan(machine, sizes, rows, way) for rows in each for way in (False, True)]
+    return min(plans, key=lambda plan: plan.cycles)
+
+
+def _plan(machine: MachineModel, sizes: Sizes, rows: int, by_point: bool) -> WinogradPlan:
+    blocks = (sizes.batch or machine.cores) * (sizes.rows // rows)
+    extents = [rows, sizes.columns]
+    tile = register_tile(machine, sizes.lanes, extents, sizes.blocks, whole=True)
+    steps = tile_cycles(machine, extents, sizes.blocks, tile.rows, tile.vectors)
+    moved = _traffic(machine, sizes, rows, by_point, tile.vectors)
+    cycles = blocks * (steps * sizes.side**2 * sizes.channels + moved / STREAM)
+    idle = math.ceil(blocks / machine.cores) * machine.cores / blocks
+    each = cycles * (idle if blocks >= machine.cores else 1)
+    return WinogradPlan(sizes.side - 2, rows, blocks, by_point, tile, each)
+
+
+def _traffic(machine: MachineModel, sizes: Sizes, rows: int, by_point: bool, vectors: int) -> float:
+    """The bytes that one block moves from and to what is beyond the second cache."""
+    tiles, out = rows * sizes.columns, sizes.blocks * sizes.lanes
+    weights = sizes.bytes_of(sizes.channels, out)
+    data = sizes.bytes_of(tiles, sizes.channels)
+    group = vectors * sizes.lanes
+    room = machine.l2.size * 3 // 4
+    if by_point:
+        held = data + sizes.bytes_of(tiles, out)
+        return weights + (0 if held <= room else 2 * held)
+    held = data + sizes.bytes_of(tiles, group)
+    if held + weights <= machine.l2.size:
+        return weights * rows / sizes.rows
+    return weights + (0 if held <= room else data * (out // group + 1))
+
+
+def _scheduled(
+    sch: Schedule, stages: Stages, plan: WinogradPlan, machine: MachineModel
+) -> Schedule:
+    batch, channels, height, width, lanes = sch.get_loops(stages.last)
+    dtype = BlockInfo(sch, stages.product).block.writes[0].buffer.dtype
+    block, row, y = sch.split(height, [None, plan.rows, plan.tile])
+    column, x = sch.split(width, [None, plan.tile])
+    group, vector = sch.split(channels, [None, plan.registers.vectors])
+    sch.reorder(batch, block, group, row, column, vector, y, x, lanes)
+    _write_tiles(sch, stages, vector)
+    product = _multiply(sch, stages.product, block if plan.by_point else group, plan)
+    transform = _read_tiles(sch, stages, block)
+    for loop in (y, x):
+        sch.unroll(loop)
+    sch.vectorize(lanes)
+    if worth_parallel(machine, dtype, int(plan.cycles * machine.lanes(dtype))):
+        if plan.blocks >= machine.cores:
+            parallel = [sch.fuse(batch, block)]
+        else:
+            parallel = [transform, group, *([product.points] if plan.by_point else [])]
+        for loop in parallel:
+            if extent_of(sch, loop) != 1:
+                sch.parallel(loop)
+    sch.decompose_reduction(stages.product, product.reduction)
+    return sch
+
+
+def _write_tiles(sch: Schedule, stages: Stages, at: LoopRV) -> None:
+    """A tile of the output at a time, in registers."""
+    for stage in (stages.output, stages.output_rows):
+        sch.compute_at(stage, at)
+        sch.set_scope(stage, 0, "local")
+        _unroll(sch, stage, at)
+
+
+def _read_tiles(sch: Schedule, stages: Stages, at: LoopRV) -> LoopRV:
+    """All tiles of the block, a block of channels after the other. Returns the loop over those."""
+    sch.compute_at(stages.input, at, preserve_unit_loops=True)
+    info = BlockInfo(sch, stages.input)
+    _, y, x, channel, row, column, lane = info.loops[-7:]
+    sch.reorder(channel, row, column, y, x, lane)
+    sch.compute_at(stages.input_rows, column)
+    sch.set_scope(stages.input_rows, 0, "local")
+    _unroll(sch, stages.input_rows, column)
+    for loop in (y, x):
+        sch.unroll(loop)
+    sch.vectorize(lane)
+    if stages.pad is not None:
+        sch.compute_at(stages.pad, channel)
+        vectorize_loop(sch, sch.get_loops(stages.pad)[-1], extent_of(sch, lane) or 1)
+    return channel
+
+
+@dataclass(frozen=True)
+class Product:
+    """The loop over points, outermost in the product, and the outermost one of the sums."""
+
+    points: LoopRV
+    reduction: LoopRV
+
+
+def _multiply(sch: Schedule, product: BlockRV, at: LoopRV, plan: WinogradPlan) -> Product:
+    """The products, a register tile after the other."""
+    tile = plan.registers
+    sch.compute_at(product, at, preserve_unit_loops=True)
+    _, blocks, y, x, row, column, lane, outer, inner = BlockInfo(sch, product).loops[-9:]
+    group, vectors = sch.split(blocks, [None, tile.vectors])
+    rows, row_inner = sch.split(row, [None, tile.rows[0]])
+    columns, column_inner = sch.split(column, [None, tile.rows[1]])
+    steps, unrolled = sch.split(inner, [None, reduction_unroll(tile, extent_of(sch, inner))])
+    sch.reorder(
+        y, x, group, rows, columns, outer, steps, unrolled, row_inner, column_inner, vectors, lane
+    )
+    points = sch.fuse(y, x)
+    kept = sch.cache_write(product, 0, "local")
+    sch.reverse_compute_at(kept, columns)
+    _unroll(sch, kept, columns)
+    for loop in (unrolled, row_inner, column_inner, vectors):
+        sch.unroll(loop)
+    sch.vectorize(lane)
+    return Product(points, outer)
+
+
+def _unroll(sch: Schedule, block: BlockRV, under: LoopRV) -> None:
+    """Unrolls the loops of `block` under the loop `under`, the last one vectorized."""
+    loops = sch.get_loops(block)
+    depth = next(k for k, loop in enumerate(loops) if sch.get(loop) is sch.get(under))
+    *rest, last = loops[depth + 1 :]
+    for loop in rest:
+        sch.unroll(loop)
+    sch.vectorize(last)
