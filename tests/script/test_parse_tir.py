@@ -146,7 +146,7 @@ def test_values_of_the_enclosing_scope_are_seen() -> None:
     def scaled(A: T.Buffer((n,), wide["dtype"])):
         for i in T.serial(n):
             double(A, i)
-            A[i] += T.float32(sum(list(range(n))))
+            A[i] += T.float32(sum([k + 0 for k in range(n)]))
 
     text = scaled.script()
     assert "A[i] = A[i] * T.float32(2.0)" in text

@@ -40,9 +40,7 @@ class Maker:
             args = (self.number(depth - 1), self.number(depth - 1))
             return tir.Call(self.dtype, f"tir.{self.random.choice(NAMED)}", args)
         if choice == 5:
-            return tir.Select(
-                self.truth(depth - 1), self.number(depth - 1), self.number(depth - 1)
-            )
+            return tir.Select(self.truth(depth - 1), self.number(depth - 1), self.number(depth - 1))
         if choice == 6:
             return tir.Cast(self.dtype, tir.Cast("float32", self.number(depth - 1)))
         if choice == 7:

@@ -214,10 +214,9 @@ def _raw(p: Printer, c: E.Call, head: str) -> Text:
 
 def _args(p: Printer, c: E.Call) -> list[str]:
     parts = [str(p(arg)) for arg in c.args]
-    named = isinstance(c.op, Op) and c.op.name in _BY_NAME
-    callee = c.args[0] if named else None
-    if isinstance(callee, E.ExternFunc) and callee.annotation is None:
-        parts[0] = str(p(callee.global_symbol))
+    first = c.args[0] if isinstance(c.op, Op) and c.op.name in _BY_NAME else None
+    if isinstance(first, E.ExternFunc) and first.annotation is None:
+        parts[0] = str(p(first.global_symbol))
     return parts
 
 

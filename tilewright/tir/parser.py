@@ -81,8 +81,11 @@ def vector_indices(items: Any) -> tuple[Any, ...]:
 
 def _compared(name: str) -> Any:
     def compare(left: Any, right: Any) -> Any:
-        if isinstance(right, PrimExpr):
+        if isinstance(left, PrimExpr) or isinstance(right, PrimExpr):
             return OPERATORS[name](left, right)
+        own = getattr(type(left), f"__{name}__")
+        if isinstance(left, RelaxExpr) and own is not getattr(object, f"__{name}__"):
+            return own(left, right)
         return getattr(operator, name)(left, right)
 
     return compare

@@ -228,8 +228,8 @@ def compare(parser: Parser, node: ast.Compare) -> Any:
     for op, item in zip(node.ops, node.comparators, strict=True):
         right = parser.value(item)
         with parser.at(node):
-            if is_node(right) and not is_node(left) and type(op) in _ORDERED:
-                one = LOGIC[_ORDERED[type(op)]](left, right)  # Python would swap the sides
+            if type(op) in _ORDERED and (is_node(left) or is_node(right)):
+                one = LOGIC[_ORDERED[type(op)]](left, right)  # Python might swap the sides
             else:
                 one = _COMPARE[type(op)](left, right)
             if result is None:
