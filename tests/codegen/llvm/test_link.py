@@ -238,9 +238,7 @@ def test_weights_cost_no_memory_until_they_are_read(tmp_path: Path) -> None:
         "\nkilobytes = int(open('/proc/self/statm').read().split()[1]) * 4\n"
         "print(kilobytes < 64 * 1024 + int(sys.argv[2]))"
     )
-    base = run(
-        "import numpy, tvm_ffi\nprint(int(open('/proc/self/statm').read().split()[1]) * 4)"
-    )
+    base = run("import numpy, tvm_ffi\nprint(int(open('/proc/self/statm').read().split()[1]) * 4)")
     assert run(code, path, int(base)).splitlines()[-1] == "True"
 
 

@@ -1,8 +1,8 @@
 """An operand of a contraction copied, panel by panel, into the order in which it is read.
 
-    for panel:
-        B_packed[k, 0:width] = B[k, panel * width + (0:width)]     # or B[panel * width + .., k]
-        for row tile: acc += A[row, k] * B_packed[k, vector]
+for panel:
+    B_packed[k, 0:width] = B[k, panel * width + (0:width)]     # or B[panel * width + .., k]
+    for row tile: acc += A[row, k] * B_packed[k, vector]
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ def _clashing(info: BlockInfo, roles: Roles) -> Operand | None:
     ) else None  # fmt: skip
 
 
-def _turned(
-    info: BlockInfo, found: Contraction, left: Access, right: Access
-) -> Operand | None:
+def _turned(info: BlockInfo, found: Contraction, left: Access, right: Access) -> Operand | None:
     if not _is_matrix(right):
         return None
     for i in info.spatial:

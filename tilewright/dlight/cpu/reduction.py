@@ -57,9 +57,7 @@ def kept_vector(info: BlockInfo) -> IterInfo | None:
 
 def _is_near(access: Access, i: IterInfo, most: int) -> bool:
     stride = access.stride(i.var)
-    return (
-        access.period(i.var) is None and isinstance(stride, IntImm) and 1 <= stride.value <= most
-    )
+    return access.period(i.var) is None and isinstance(stride, IntImm) and 1 <= stride.value <= most
 
 
 def reduced_vector(info: BlockInfo) -> IterInfo | None:

@@ -1,11 +1,11 @@
 """Reductions along rows, and what is computed of each row with them: sums, softmax, norms.
 
-    parallel row:
-        for each reduction:
-            acc[4][lanes] = 0
-            for k: acc[4][lanes] += f(a[row, k, 4, lanes])
-            total = sum of acc
-        out[row, ..] = g(a[row, ..], totals)
+parallel row:
+    for each reduction:
+        acc[4][lanes] = 0
+        for k: acc[4][lanes] += f(a[row, k, 4, lanes])
+        total = sum of acc
+    out[row, ..] = g(a[row, ..], totals)
 """
 
 from __future__ import annotations

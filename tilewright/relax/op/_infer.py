@@ -176,9 +176,7 @@ def reduction(x: Any, axis: Any, keepdims: bool, dtype: str | None = None) -> Te
     return like(info, dims, dtype=dtype)
 
 
-_UNPROVED: ContextVar[list[tuple[PrimExpr, PrimExpr]] | None] = ContextVar(
-    "unproved", default=None
-)
+_UNPROVED: ContextVar[list[tuple[PrimExpr, PrimExpr]] | None] = ContextVar("unproved", default=None)
 
 
 @contextmanager
