@@ -1,8 +1,8 @@
 """Every model of the zoo against ONNX Runtime: largest difference over largest value.
 
-`python -m bench.agreement` compiles each model at its fixed sizes; with `--dynamic` the exports whose
-batch and sequence are symbols are compiled once and run at several sizes. Exits with 1 if a difference
-exceeds 1e-4 or a model fails.
+`python -m bench.agreement` compiles each model at its fixed sizes; with `--dynamic` the exports
+whose batch and sequence are symbols are compiled once and run at several sizes. Exits with 1 if a
+difference exceeds 1e-4 or a model fails.
 """
 
 from __future__ import annotations
