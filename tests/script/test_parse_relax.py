@@ -39,7 +39,7 @@ class Module:
         n = T.int64()
         R.func_attr({"num_input": 3})
         with R.dataflow():
-            a = R.call_tir(cls.twice, (x,), out_sinfo=R.Tensor((n, 4), "float32"))  # noqa: F821
+            a = R.call_tir(cls.twice, (x,), out_sinfo=R.Tensor((n, 4), "float32"))
             b = R.nn.relu(R.add(a, R.const(1.5, "float32")))
             R.output(b)
         m = T.int64()
@@ -48,7 +48,7 @@ class Module:
             d = R.multiply(c, c)
         else:
             d = c
-        e = cls.helper(d)  # noqa: F821
+        e = cls.helper(d)
         f: R.Object = R.call_packed("test.f", e, sinfo_args=R.Object)
         g = R.call_dps_packed("test.g", (e,), out_sinfo=[R.Tensor((m, 4), "float32")] * 2)
         h = (g[0], f)

@@ -357,7 +357,8 @@ class _Function:
         kind: Any = _return_type(parser, node, returns)
         with parser.at(node):
             return PrimFunc(
-                tuple(self.params), self._with_root(body), kind, self.buffers, self.attrs, span=parser.span(node),
+                tuple(self.params), self._with_root(body), kind, self.buffers, self.attrs,
+                span=parser.span(node),
             )  # fmt: skip
 
     def _param(self, arg: ast.arg) -> None:
