@@ -152,3 +152,22 @@ def test_values_of_the_enclosing_scope_are_seen() -> None:
     assert "A[i] = A[i] * T.float32(2.0)" in text
     assert "A[i] = A[i] + T.float32(28.0)" in text
     assert "global_symbol" not in scaled.attrs
+
+
+def test_threads_of_a_device() -> None:
+    @T.prim_func
+    def launched(A: T.Buffer((16,), "float32")):
+        bx = T.env_thread("blockIdx.x")
+        tx = T.launch_thread("threadIdx.x", 8)
+        T.launch_thread(bx, 2)
+        A[bx * 8 + tx] = T.float32(2)
+
+    assert 'bx = T.launch_thread("blockIdx.x", 2)' in launched.script()
+    round_trip(launched)
+
+
+def test_texts_with_names_of_their_own() -> None:
+    text = matmul.script(tir_prefix="X")
+    parsed = from_source("from tilewright.script import tir as X\n" + text)
+    assert_structural_equal(parsed, matmul)
+    assert_structural_equal(from_source(text, {"X": T}), matmul)

@@ -107,3 +107,32 @@ def test_programs_before_and_after_lowering(index: int) -> None:
     assert_structural_equal(from_source(func.script()), func)
     lowered = tir.pipeline.lower(func)
     assert_structural_equal(from_source(lowered.script(show_meta=True)), lowered, True)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_graphs(seed: int) -> None:
+    """Chains of operators with tuples, branches, shadowed names and symbolic shapes."""
+    pick = random.Random(seed)
+    lines = []
+    names = ["x", "y"]
+    for index in range(pick.randrange(2, 12)):
+        name = pick.choice((f"v{index}", "x"))
+        a, b = pick.choice(names), pick.choice(names)
+        form = pick.choice((
+            f"R.add({a}, {b})", f"R.nn.relu(R.multiply({a}, R.const(2.0, 'float32')))",
+            f"({a}, {b})[1]", f"R.concat([{a}, {b}], axis=1)[:0] if False else R.exp({a})",
+            f"R.reshape({a}, R.shape([n, 4]))", f"{a} / {b} - R.sum({a}, axis=[1], keepdims=True)",
+        ))  # fmt: skip
+        if pick.randrange(5) == 0:
+            lines += ["if c:", f"    {name} = {form}", "else:", f"    {name} = {a}"]
+        else:
+            lines.append(f"{name} = {form}")
+        names.append(name)
+    body = "\n".join(f"    {line}" for line in lines)
+    head = (
+        '@R.function\ndef main(x: R.Tensor(("n", 4), "float32"), y: R.Tensor(("n", 4), "float32")'
+    )
+    text = f'{head}, c: R.Tensor((), "bool")):\n    n = T.int64()\n{body}\n'
+    text += f"    return {names[-1]}\n"
+    func = from_source(text)
+    assert_structural_equal(from_source(func.script(show_meta=True)), func)

@@ -128,6 +128,9 @@ def bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
         parser.bind(name, value)
     elif isinstance(value, (PrimExpr, int, float)):
         _let(parser, name, value, None)
+    elif isinstance(value, E.IterVar) and not value.var.name:
+        value.var.name = name  # type: ignore[misc]
+        parser.bind(name, value)
     else:
         parser.bind(name, value)
 
