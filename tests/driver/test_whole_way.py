@@ -199,3 +199,38 @@ def test_memory_stays_where_it_was() -> None:
     for _ in range(100_000):
         run(given)
     assert resident() - before < 4
+
+
+def product(inner: int | str) -> onnx.ModelProto:
+    """`x @ w` with a constant weight of 7 rows."""
+    node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"], "product")
+    kind = onnx.TensorProto.FLOAT
+    weight = onnx.numpy_helper.from_array(np.ones((7, 5), "float32"), "w")
+    graph = onnx.helper.make_graph(
+        [node], "g",
+        [onnx.helper.make_tensor_value_info("x", kind, ["n", inner])],
+        [onnx.helper.make_tensor_value_info("y", kind, ["n", 5])],
+        [weight],
+    )  # fmt: skip
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)])
+
+
+@pytest.mark.parametrize("executor", ["native", "interpreter"])
+def test_sizes_that_must_be_equal_are_checked_where_they_are_not_known(executor: str) -> None:
+    vm = machine(product("d"), executor=executor)
+    assert vm["main"](np.ones((2, 7), "float32")).numpy().tolist() == [[7.0] * 5] * 2
+    for inner in (0, 1, 3, 100):
+        with pytest.raises(ArgumentError, match=rf"should be 7, found {inner}"):
+            vm["main"](np.ones((1, inner), "float32"))
+
+
+def test_indices_outside_stay_inside_the_array() -> None:
+    data = relax.Var("data", relax.TensorStructInfo((4, 3), "float32"))
+    places = relax.Var("places", relax.TensorStructInfo((5,), "int64"))
+    bb = relax.BlockBuilder()
+    with bb.function("main", [data, places]):
+        bb.emit_func_output(bb.emit(relax.op.take(data, places, 0)))
+    vm = relax.VirtualMachine(tw.compile(bb.get(), "llvm"), tw.cpu())
+    rows = np.arange(12, dtype="float32").reshape(4, 3)
+    wild = np.array([0, 3, 4, 10**12, -(10**12)])
+    assert np.array_equal(vm["main"](rows, wild).numpy(), rows[[0, 3, 3, 3, 0]])

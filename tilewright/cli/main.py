@@ -50,7 +50,7 @@ class Group(click.Group):
         """Runs the command; an error of ours is shown without a traceback."""
         try:
             return super().invoke(ctx)
-        except (TVMError, MemoryError) as error:
+        except (TVMError, MemoryError, OSError) as error:
             if ctx.params.get("traceback"):
                 raise
             reason = f"out of memory: {error}" if isinstance(error, MemoryError) else error

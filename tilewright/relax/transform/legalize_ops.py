@@ -133,7 +133,7 @@ class _Legalizer(PyExprMutator):
         if pairs:
             left, right = zip(*pairs, strict=True)
             with self.builder_.at(call.span):
-                self.builder_.match_cast(ShapeExpr(left), ShapeStructInfo(right), "checked")
+                self.builder_.match_cast(ShapeExpr(left), ShapeStructInfo(right), "equal_sizes")
 
     def _written_before(self, call: Call) -> Call | None:
         """The call of a kernel written for a call alike (of the same symbolic dimensions)."""
