@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -182,6 +183,7 @@ SETS = {
 }  # fmt: skip
 """Lists of models by name: those that schedules were made with, and those that they were not."""
 
+SIZES = re.compile(r"(_batch\d+)?(_sequence\d+)?(_dynamic)?$")
 FAMILIES = {
     "convolutional": (
         "resnet18", "resnet50", "mobilenetv2", "convnext_tiny", "resnext50", "efficientnet_b0",
@@ -200,7 +202,9 @@ FAMILIES = {
 
 
 def family(model: str) -> str:
-    """The family of a model's name; `light` for those of the `onnx` package, else `other`."""
+    """The family of a model or of its file at some size; `light` for the `onnx` package's, else
+    `other`."""
     if model.startswith("light_"):
         return "light"
-    return next((name for name, members in FAMILIES.items() if model in members), "other")
+    plain = SIZES.sub("", model)
+    return next((name for name, members in FAMILIES.items() if plain in members), "other")

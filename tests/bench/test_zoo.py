@@ -75,6 +75,7 @@ def test_sets_and_families_name_models() -> None:
     assert sorted(named) == sorted(zoo.NETWORKS)
     assert len(zoo.SETS["unseen"]) == 10
     assert {zoo.family(name) for name in named} == set(networks.FAMILIES)
+    assert zoo.family("bert_base_batch8_sequence512") == "transformer"
     assert (zoo.family("light_vgg19"), zoo.family("mine")) == ("light", "other")
 
 
