@@ -57,6 +57,20 @@ class ResNeXt(nn.Module):  # type: ignore[misc]
         return SimpleNamespace(logits=self.classifier(self.features(pixel_values)))
 
 
+class EfficientNet(nn.Module):  # type: ignore[misc]
+    """EfficientNet-B0. Its pooling names the whole image: `transformers` asks for a window of
+    1,280 x 1,280, which not every importer takes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        config = transformers.EfficientNetConfig(**options)
+        self.model = transformers.EfficientNetForImageClassification(config)
+        self.model.efficientnet.pooler = nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, pixel_values: Any) -> Any:
+        return self.model(pixel_values)
+
+
 class T5Decoder(nn.Module):  # type: ignore[misc]
     """T5-small's decoder with its logits, over states that an encoder has made."""
 

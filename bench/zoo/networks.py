@@ -82,12 +82,18 @@ NETWORKS = {
     ),
     "gpt2": Network("GPT2Config", "GPT2LMHeadModel", IDS, ("logits",), {"use_cache": False}),
     "resnext50": Network("", "ResNeXt", _pixels(224, 224), ("logits",)),
-    "efficientnet_b0": _classifier(
+    "efficientnet_b0": Network(
+        "",
         "EfficientNet",
-        image_size=224,
-        width_coefficient=1.0,
-        depth_coefficient=1.0,
-        hidden_dim=1280,
+        _pixels(224, 224),
+        ("logits",),
+        {
+            **CLASSES,
+            "image_size": 224,
+            "width_coefficient": 1.0,
+            "depth_coefficient": 1.0,
+            "hidden_dim": 1280,
+        },
     ),
     "t5_small_encoder": Network(
         "T5Config",
