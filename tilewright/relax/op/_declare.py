@@ -106,6 +106,7 @@ class Declaration:
     doc: str = ""
     signature: inspect.Signature = field(default_factory=inspect.Signature)
     tolerance: float | None = None
+    literals: bool = False
 
     @property
     def short_name(self) -> str:
@@ -250,11 +251,13 @@ def op(
     pure: bool = True,
     pattern: str = "",
     tolerance: float | None = None,
+    literals: bool = False,
 ) -> Callable[[F], F]:
     """Declares the operator `relax.<name>`; the decorated function becomes its constructor.
 
     `convert` maps parameters to what normalizes their values; `gradient(call, output_grad)` gives
-    one expression an argument; `pattern` fixes the fusion kind (else the kernel is analysed).
+    one expression an argument; `pattern` fixes the fusion kind (else the kernel is analysed);
+    with `literals`, `lower` is given constants of one element as numbers.
     """
 
     def declare(function: F) -> F:
@@ -263,7 +266,7 @@ def op(
             f"relax.{name}",
             tuple(_parameter(p) for p in signature.parameters.values()),
             infer, lower, reference, decompose, gradient, samples, dict(convert or {}),
-            onnx, torch, pure, pattern, function.__doc__ or "", signature, tolerance,
+            onnx, torch, pure, pattern, function.__doc__ or "", signature, tolerance, literals,
         )  # fmt: skip
         DECLARATIONS[made.name] = made
         register_op(
