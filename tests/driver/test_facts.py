@@ -11,7 +11,6 @@ from tilewright.runtime import serialize
 from tilewright.runtime.executable import Executable
 from tilewright.script.parser import from_source
 
-
 Exponential = from_source("""
 @I.ir_module
 class Exponential:
