@@ -18,6 +18,7 @@ from ..support.progress import stage
 from ..target import Target
 from ..tir.function import PrimFunc
 from .executable import CompiledExecutable
+from .facts import KERNELS, facts_of
 from .kernels import TirPipeline, built, machine_of
 
 
@@ -54,6 +55,7 @@ def build_module(
     else:
         executable, kernels = Executable({}), with_symbols(whole)
     flat, objects = built(kernels, target, tir_pipeline)
+    executable.attrs[KERNELS] = facts_of(kernels, flat)
     code = {v.name_hint: f for v, f in flat.items() if isinstance(f, PrimFunc)}
     executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code))
     return CompiledExecutable(executable, objects, machine_of(target), flat)

@@ -19,7 +19,7 @@ from ...target.target import Target
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo, IterInfo, variables
-from ..base import ScheduleRule
+from ..base import ScheduleRule, note
 from .contraction import Roles, plain_roles, plan, tile_loops
 from .fallback import is_scheduled
 from .packing import operand_to_pack, pack, place_packing
@@ -103,7 +103,8 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Sc
         (first.block_rv, _tile(sch, first, None, machine, depth)),
         *_rows(sch, order[1:], list(partials.values()), machine, depth),
     ]
-    parallelize(sch, [*heads, outer], machine)
+    threads = parallelize(sch, [*heads, outer], machine)
+    note(sch, parts.second.block_rv, f"{size} queries at a time, {threads}")
     if keys is not None:
         lanes = vector_lanes(machine, dtype, first.spatial[-1].extent)
         around = sch.get_loops(keys)[:-2]

@@ -23,11 +23,12 @@ from ...tir.expr import IntImm, Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
-from ..base import ScheduleRule
+from ..base import ScheduleRule, note
 from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
 from .reduction import MAX_STRIDE
 from .stages import (
+    TOO_LITTLE,
     block_infos,
     extent_of,
     inline_injective,
@@ -200,21 +201,27 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
         panels = around[: len(nest.batch) + len(nest.columns)]
         place_packing(sch, packed, panels, tile.lanes)
         around = panels or around
+    threads = TOO_LITTLE
     if worth_parallel(machine, out.buffer.dtype, info.work()):
         ragged = _ragged(roles, tile, nest.columns, nest.row_tiles)
-        parallelize(sch, around[:-1] or around, machine, ragged=ragged)
+        threads = parallelize(sch, around[:-1] or around, machine, ragged=ragged)
+    words = in_words(sch, tile, nest.unrolled, out.buffer.dtype)
+    copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
+    note(sch, info.block_rv, f"{words}{copied}, {threads}")
     sch.decompose_reduction(info.block_rv, nest.reduction)
 
 
 @dataclass(frozen=True, eq=False)
 class TiledLoops:
-    """The loops of a tiled contraction: those around a tile, and the first of its reduction."""
+    """The loops of a tiled contraction: those around a tile, the first of its reduction, and the
+    unrolled one."""
 
     batch: list[LoopRV]
     columns: list[LoopRV]
     row_tiles: list[LoopRV]
     around: list[LoopRV]
     reduction: LoopRV
+    unrolled: LoopRV
 
 
 def tile_loops(
@@ -238,7 +245,14 @@ def tile_loops(
     sch.vectorize(vector)
     unroll_tile(sch, after, outside + len(around), tile.lanes)
     first = (reduce_loops or [unrolled])[0]
-    return TiledLoops(batch, columns, row_tiles, around, first)
+    return TiledLoops(batch, columns, row_tiles, around, first, unrolled)
+
+
+def in_words(sch: Schedule, tile: RegisterTile, unrolled: LoopRV, dtype: str) -> str:
+    rows = "x".join(str(n) for n in tile.rows if n > 1) or "1"
+    text = f"{rows} rows by {tile.vectors} {dtype}x{tile.lanes}"
+    steps = extent_of(sch, unrolled) or 1
+    return f"{text}, sum by {steps}" if steps > 1 else text
 
 
 def _ragged(

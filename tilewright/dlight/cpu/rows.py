@@ -18,9 +18,10 @@ from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.transform.vectorize_loop import VECTOR_REDUCE
 from ..analysis import BlockInfo, IterInfo, condition_variables, variables
-from ..base import ScheduleRule
+from ..base import ScheduleRule, note
 from .reduction import kept_vector, reduced_vector
 from .stages import (
+    TOO_LITTLE,
     attempt,
     block_infos,
     extent_of,
@@ -101,8 +102,12 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
     starts = [(rv, sch.get_loops(rv)[outside]) for rv in summing]
     dtype = last.block.writes[0].buffer.dtype
     total = None if None in works else sum(w for w in works if w is not None)
+    threads = TOO_LITTLE
     if worth_parallel(machine, dtype, total):
-        parallelize(sch, sch.get_loops(last.block_rv)[:outside], machine)
+        threads = parallelize(sch, sch.get_loops(last.block_rv)[:outside], machine)
+    others = len(infos) - len(reductions)
+    words = f"rows with {len(reductions)} sums and {others} other steps"
+    note(sch, last.block_rv, f"{words}, {dtype}x{machine.lanes(dtype)}, {threads}")
     for rv, start in starts:
         sch.decompose_reduction(rv, start)
     return sch
