@@ -19,5 +19,6 @@ from .op import (
 )
 from .pipeline import get_default_pipeline, get_pipeline, register_pipeline
 from .struct_info import *
+from .type import *
 
 __getattr__, __dir__ = lazy_attributes(__name__)

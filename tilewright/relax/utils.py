@@ -6,6 +6,7 @@ from typing import Any
 
 from ..ir.functor import Rewriter, on
 from ..tir.expr import Var as TirVar
+from .args_converter import args_converter as args_converter
 from .base import Expr
 from .expr import Function, MatchCast, Var, VarBinding, as_expr
 
