@@ -3,6 +3,7 @@
 from ..support.public import lazy_attributes
 from . import analysis, distributed, dpl, expr_functor, op, printer, transform
 from .base import Expr, ExprWithOp, StructInfo
+from .binding_rewrite import DataflowBlockRewrite
 from .block_builder import BlockBuilder
 from .deduce import deduce
 from .expr import *

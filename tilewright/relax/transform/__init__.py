@@ -33,6 +33,7 @@ from .machine_compat import (
     VMBuiltinLower,
     VMShapeLower,
 )
+from .merge_composite_functions import MergeCompositeFunctions
 from .normalize import AttachGlobalSymbol, Normalize, NormalizeGlobalVar
 from .optimize_layout_transform import OptimizeLayoutTransform
 from .pack_weights import PackWeights
@@ -51,3 +52,4 @@ from .static_plan_block_memory import StaticPlanBlockMemory
 from .to_mixed_precision import ToMixedPrecision
 from .to_non_dataflow import RemovePurityChecking, ToNonDataflow
 from .topological_sort import TopologicalSort
+from .virtual_devices import RealizeVDevice, UpdateVDevice
