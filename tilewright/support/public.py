@@ -63,6 +63,7 @@ NAMES = {
     "register_func": "ffi:register_func",
     "register_global_func": "ffi:register_global_func",
     "register_object": "ffi:register_object",
+    "relax.ExecBuilder": "relax.exec_builder:ExecBuilder",
     "relax.VMInstrumentReturnKind": "runtime.vm:VMInstrumentReturnKind",
     "relax.VirtualMachine": "runtime.vm:VirtualMachine",
     "relax.build": "driver:build_relax",
