@@ -66,7 +66,7 @@ def binary(p: Printer, e: Any) -> Text:
     symbol, binds = infix
     terms: list[tuple[str, PrimExpr]] = [(symbol, e.b)]
     left: Any = e.a
-    while binds != 4 and type(left) is type(e) and _is_plain(left):
+    while binds != 4 and type(left) is type(e) and _is_plain(left) and not p.is_marked(left):
         terms.append((symbol, left.b))
         left = left.a
     text = p(left).within(binds + (binds == 4))
@@ -272,9 +272,11 @@ def reduce(p: Printer, e: E.Reduce) -> Text:
     return Text.of(f"{t(p, 'reduce')}({p.list(args)})")
 
 
-def buffer_arguments(p: Printer, b: Buffer, *, with_data: bool) -> str:
+def buffer_arguments(p: Printer, b: Buffer, *, with_data: bool, all_dtypes: bool = False) -> str:
     """The arguments that declare a buffer: shape, dtype, and what is not the default."""
-    parts = [_dims(p, b.shape), f'"{b.dtype}"']
+    parts = [_dims(p, b.shape)]
+    if all_dtypes or b.dtype != p.config.buffer_dtype:
+        parts.append(f'"{b.dtype}"')
     if with_data:
         parts.append(f"data={p(b.data)}")
     if b.strides:
@@ -320,12 +322,12 @@ def declare_buffer(p: Printer, b: Buffer) -> str:
 
 def typed_var(p: Printer, v: E.Var) -> str:
     """`name: T.dtype`, as a parameter or a binding."""
-    kind = v.type_annotation
+    name, kind = p.name(v, v.name), v.type_annotation
     if isinstance(kind, PointerType):
-        return f"{p(v)}: {p(kind)}"
+        return f"{name}: {p(kind)}"
     if isinstance(v, E.SizeVar):
-        return f"{p(v)}: {free_variable(p, v)}"
-    return f"{p(v)}: {t(p, v.dtype)}"
+        return f"{name}: {free_variable(p, v)}"
+    return f"{name}: {t(p, v.dtype)}"
 
 
 def free_variable(p: Printer, v: E.Var) -> str:
