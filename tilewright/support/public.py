@@ -69,6 +69,8 @@ NAMES = {
     "script.from_source": "script.parser:from_source",
     "tir.BlockScope": "tir.schedule:BlockScope",
     "tir.IndexMap": "tir.index_map:IndexMap",
+    "tir.PyStmtExprMutator": "tir.functor:PyStmtExprMutator",
+    "tir.PyStmtExprVisitor": "tir.functor:PyStmtExprVisitor",
     "tir.Schedule": "tir.schedule:Schedule",
     "tir.ScheduleDebugMask": "tir.schedule:ScheduleDebugMask",
     "tir.ScheduleError": "support.errors:ScheduleError",
