@@ -78,6 +78,7 @@ NAMES = {
     "tir.StmtSRef": "tir.schedule:StmtSRef",
     "tir.TensorIntrin": "tir.tensor_intrin:TensorIntrin",
     "tir.build": "driver:build_tir",
+    "tir.transform.DefaultGPUSchedule": "tir.schedule.default_gpu:DefaultGPUSchedule",
     **{name: f"runtime:{name}" for name in _DEVICES},
 }
 """Public name -> `module:name` of its definition, both below `tilewright`."""

@@ -29,7 +29,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.VectorizeLoop(),
         T.StorageRewrite(),
         T.UnrollLoop(),
-        T.CommonSubexprElimTIR(),
+        T.ShareIndices(),
         T.ConvertSSA(),
         T.MakePackedAPI() if packed else T.MakeUnpackedAPI(),
     ]

@@ -1,6 +1,10 @@
 """The passes of TensorIR, one a file: each a factory of a `Pass`, with its work as `apply`."""
 
+from typing import TYPE_CHECKING
+
+from ...support import public as _public
 from .base import prim_func_pass
+from .bind_target import BindTarget
 from .common_subexpr import CommonSubexprElimTIR
 from .compact_buffer import CompactBufferAllocation
 from .compute_legalize import BF16ComputeLegalize, FP8ComputeLegalize, FP16ComputeLegalize
@@ -19,11 +23,11 @@ from .narrow_data_type import ForceNarrowIndexToInt32, NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .remove_no_op import RemoveNoOp
 from .rewrite_unsafe_select import RewriteUnsafeSelect
+from .share_indices import ShareIndices
 from .simplify import Simplify
 from .small import (
     AnnotateEntryFunc,
     Apply,
-    BindTarget,
     Filter,
     RemoveAssume,
     RemoveWeightLayoutRewriteBlock,
@@ -32,14 +36,8 @@ from .storage_rewrite import StorageRewrite
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
 
-__all__ = [
-    "RewriteUnsafeSelect",
-    "AnnotateEntryFunc", "Apply", "BF16ComputeLegalize", "BindTarget", "CommonSubexprElimTIR",
-    "CompactBufferAllocation", "ConvertBlocksToOpaque", "ConvertForLoopsToSerial", "ConvertSSA",
-    "FP16ComputeLegalize", "FP8ComputeLegalize", "Filter", "FlattenBuffer",
-    "ForceNarrowIndexToInt32", "HoistExpression", "HoistIfThenElse", "HoistedConditionals",
-    "HoistedLetBindings", "LoopPartition", "LowerInitBlock", "LowerMatchBuffer", "LowerOpaqueBlock",
-    "MakePackedAPI", "MakeUnpackedAPI", "NarrowDataType", "PlanAndUpdateBufferAllocationLocation",
-    "RemoveAssume", "RemoveNoOp", "RemoveWeightLayoutRewriteBlock", "Simplify", "StorageRewrite",
-    "UnrollLoop", "VectorizeLoop", "prim_func_pass",
-]  # fmt: skip
+if not TYPE_CHECKING:  # passes that stand on schedules
+    __getattr__, __dir__ = _public.lazy_attributes(__name__)
+
+_PASSES = [name for name in globals() if name[0].isupper() and not name.isupper()]
+__all__ = [*_PASSES, "prim_func_pass"]

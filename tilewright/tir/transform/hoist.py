@@ -8,10 +8,10 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import Rewriter, Visitor, on
-from ...ir.node import Node, children
+from ...ir.node import Node
 from ...ir.transform import Pass, PassContext
-from ..arith.canonical import reads_memory
-from ..expr import And, Call, Div, FloorDiv, FloorMod, IterVar, Let, Mod, Or, Select, Var
+from ..analysis.effects import is_movable
+from ..expr import And, Call, IterVar, Let, Or, Select, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, For, IfThenElse, LetStmt, SeqStmt, Stmt
 from ..stmt_functor import post_order_visit, renew_defs
@@ -118,7 +118,7 @@ class _Collect(Visitor):
 
     def _destination(self, value: PrimExpr) -> _Level | None:
         """The outermost loop before which `value` can be computed."""
-        if reads_memory(value) or _may_trap(value):
+        if not is_movable(value):
             return None
         uses = self._uses(value)
         fixed = max((self.named[v].depth for v in uses if self._is_fixed(v)), default=0)
@@ -253,15 +253,6 @@ def _variables(expr: PrimExpr) -> list[Var]:
     found: dict[Var, None] = {}
     post_order_visit(expr, lambda n: found.update({n: None}) if isinstance(n, Var) else None)
     return list(found)
-
-
-def _may_trap(expr: Node) -> bool:
-    """True if computing `expr` where it was not computed before may fail: a division."""
-    if isinstance(expr, (Div, Mod, FloorDiv, FloorMod)):
-        divisor = expr.b
-        if not isinstance(divisor, IntImm) or divisor.value == 0:
-            return True
-    return any(_may_trap(child) for child in children(expr))
 
 
 def hoisted(func: PrimFunc, conditionals: int, names: int) -> PrimFunc:
