@@ -20,6 +20,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.ConvertBlocksToOpaque(),
         T.CompactBufferAllocation(),
         T.LowerMatchBuffer(),
+        T.InjectSoftwarePipeline(),
         T.LowerOpaqueBlock(),
         T.RewriteUnsafeSelect(),
         T.FlattenBuffer(),

@@ -199,7 +199,7 @@ def test_optional_passes_keep_the_result(name: str) -> None:
     expected = program.arrays()
     interpreter.run(program.func, *expected)
     mod = IRModule({"main": program.func})
-    for step in default_passes(packed=False)[:9]:
+    for step in default_passes(packed=False)[:10]:
         mod = step(mod)
     tolerance = 1e-2 if "16" in name else 1e-5
     for title, make in OPTIONAL.items():

@@ -13,6 +13,7 @@ from .convert_for_loops_to_serial import ConvertForLoopsToSerial
 from .convert_ssa import ConvertSSA
 from .flatten_buffer import FlattenBuffer
 from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, HoistIfThenElse
+from .inject_software_pipeline import InjectSoftwarePipeline
 from .loop_partition import LoopPartition
 from .lower_init_block import LowerInitBlock
 from .lower_match_buffer import LowerMatchBuffer
