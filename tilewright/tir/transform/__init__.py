@@ -33,6 +33,7 @@ from .small import (
     RemoveAssume,
     RemoveWeightLayoutRewriteBlock,
 )  # fmt: skip
+from .storage_legalize import BF16StorageLegalize, FP8StorageLegalize
 from .storage_rewrite import StorageRewrite
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
