@@ -130,7 +130,17 @@ def _clz(self: Interpreter, expr: Any) -> Any:
     return bits - (int(self.eval(expr.args[0])) & ((1 << bits) - 1)).bit_length()
 
 
-@calls("prefetch", "assume", "tvm_storage_sync")
+@calls("tvm_storage_sync")
+def _synchronize(self: Interpreter, expr: Any) -> Any:
+    if self.thread is not None:
+        self.thread.group.wait()
+    return 0
+
+
+_PROFILE = ("start_profile_intrinsic", "end_profile_intrinsic")
+
+
+@calls("prefetch", "assume", *_PROFILE)
 def _nothing(self: Interpreter, expr: Any) -> Any:
     return 0
 

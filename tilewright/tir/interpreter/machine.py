@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ..function import PrimFunc
 from ..stmt import BufferStore, Stmt
 from .memory import Array, Pointer, pointer_to
 from .values import number_of
+
+if TYPE_CHECKING:
+    from .threads import Thread
 
 Handler = Callable[["Interpreter", Any], Any]
 H = TypeVar("H", bound=Callable[..., Any])
@@ -73,6 +76,15 @@ class Interpreter:
         self.env: dict[Any, Any] = {}
         self.layouts: dict[Buffer, tuple[tuple[int, ...], tuple[int, ...] | None, int]] = {}
         self.origins: dict[Buffer, Pointer] = {}
+        self.thread: Thread | None = None
+        self.axes: set[Var] = set()
+
+    def fork(self, thread: Thread) -> Interpreter:
+        """The state of one of several threads: variables of its own, the same memory."""
+        made = Interpreter(self.module, self.externs)
+        made.env, made.layouts = dict(self.env), dict(self.layouts)
+        made.origins, made.axes, made.thread = dict(self.origins), set(self.axes), thread
+        return made
 
     # ---- functions --------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from ..stmt import (
 )
 from .machine import Interpreter, LoopLeft, runs
 from .memory import Memory, Pointer, new_memory
+from .threads import axis_of, run_axis
 
 
 @runs(BufferStore)
@@ -47,6 +48,10 @@ def _store(self: Interpreter, stmt: Any) -> None:
 @runs(For)
 def _for(self: Interpreter, stmt: Any) -> None:
     first = int(self.eval(stmt.min))
+    if stmt.thread_binding is not None and first == 0:
+        tag, extent = stmt.thread_binding.thread_tag, int(self.eval(stmt.extent))
+        run_axis(self, tag, stmt.loop_var, extent, stmt.body)
+        return
     for value in range(first, first + int(self.eval(stmt.extent))):
         self.env[stmt.loop_var] = value
         try:
@@ -94,7 +99,16 @@ def _let_stmt(self: Interpreter, stmt: Any) -> None:
 
 @runs(AttrStmt)
 def _attribute(self: Interpreter, stmt: Any) -> None:
+    axis, extent = axis_of(stmt)
+    if axis is not None:
+        run_axis(
+            self, axis.thread_tag or stmt.attr_key, axis.var, int(self.eval(extent)), stmt.body
+        )
+        return
+    before = self.env.get(stmt.attr_key)
+    self.env[stmt.attr_key] = stmt.node
     self.run(stmt.body)
+    self.env[stmt.attr_key] = before
 
 
 @runs(AssertStmt)
@@ -109,8 +123,17 @@ def _assert(self: Interpreter, stmt: Any) -> None:
 @runs(Allocate)
 def _allocate(self: Interpreter, stmt: Any) -> None:
     count = math.prod(int(self.eval(e)) for e in stmt.extents)
-    self.env[stmt.buffer_var] = Pointer(Memory(new_memory(count, stmt.dtype)))
+    self.env[stmt.buffer_var] = _memory(self, stmt.buffer_var, count, stmt.dtype)
     self.run(stmt.body)
+
+
+def _memory(self: Interpreter, var: Any, count: int, dtype: str) -> Pointer:
+    """New memory; for threads that run together one of all, if it is shared."""
+    kind = var.type_annotation
+    if self.thread is None or not getattr(kind, "storage_scope", "").startswith("shared"):
+        return Pointer(Memory(new_memory(count, dtype)))
+    made: Pointer = self.thread.group.once(var, lambda: Pointer(Memory(new_memory(count, dtype))))
+    return made
 
 
 @runs(AllocateConst)
@@ -145,7 +168,7 @@ def _block(self: Interpreter, block: Any) -> None:
                 (d - 1) * int(self.eval(s)) for d, s in zip(shape, buffer.strides, strict=True)
             )
         count += int(self.eval(buffer.elem_offset))
-        self.env[buffer.data] = Pointer(Memory(new_memory(count, buffer.dtype)))
+        self.env[buffer.data] = _memory(self, buffer.data, count, buffer.dtype)
     for match in block.match_buffers:
         _match(self, match)
     if block.init is not None and _is_first(self, block):

@@ -13,7 +13,11 @@ from .convert_for_loops_to_serial import ConvertForLoopsToSerial
 from .convert_ssa import ConvertSSA
 from .flatten_buffer import FlattenBuffer
 from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, HoistIfThenElse
+from .inject_double_buffer import InjectDoubleBuffer
 from .inject_software_pipeline import InjectSoftwarePipeline
+from .inject_virtual_thread import InjectVirtualThread
+from .instrument_bounds import InstrumentBoundCheckers
+from .instrument_profile import InstrumentProfileIntrinsics
 from .loop_partition import LoopPartition
 from .lower_init_block import LowerInitBlock
 from .lower_match_buffer import LowerMatchBuffer

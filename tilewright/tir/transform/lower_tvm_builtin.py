@@ -77,9 +77,7 @@ def _stack(name: str, kind: str, dtype: Any = "handle") -> _Stack:
 class _Scope:
     """The stacks of a function, or of the body of a parallel loop."""
 
-    shape: _Stack = field(
-        default_factory=lambda: _stack("stack_shape", "shape", pointer("int64"))
-    )
+    shape: _Stack = field(default_factory=lambda: _stack("stack_shape", "shape", pointer("int64")))
     array: _Stack = field(default_factory=lambda: _stack("stack_array", "array"))
     any: _Stack = field(default_factory=lambda: _stack("stack_ffi_any", "tvm_ffi_any"))
     prelude: list[Stmt] = field(default_factory=list)
