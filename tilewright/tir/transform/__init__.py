@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ...support import public as _public
+from .assumptions import ReduceBranchingThroughOvercompute, UseAssumeToReduceBranches
 from .base import prim_func_pass
 from .bind_target import BindTarget
 from .common_subexpr import CommonSubexprElimTIR
@@ -16,10 +17,12 @@ from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, Hoi
 from .inject_double_buffer import InjectDoubleBuffer
 from .inject_software_pipeline import InjectSoftwarePipeline
 from .inject_virtual_thread import InjectVirtualThread
+from .inline_private_functions import InlinePrivateFunctions
 from .instrument_bounds import InstrumentBoundCheckers
 from .instrument_profile import InstrumentProfileIntrinsics
 from .loop_partition import LoopPartition
 from .lower_init_block import LowerInitBlock
+from .lower_intrin import LowerIntrin
 from .lower_match_buffer import LowerMatchBuffer
 from .lower_opaque_block import LowerOpaqueBlock
 from .lower_tvm_builtin import LowerTVMBuiltin
@@ -28,6 +31,7 @@ from .make_unpacked_api import MakeUnpackedAPI
 from .narrow_data_type import ForceNarrowIndexToInt32, NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .remove_no_op import RemoveNoOp
+from .remove_store_undef import RemoveStoreUndef
 from .rewrite_unsafe_select import RewriteUnsafeSelect
 from .share_indices import ShareIndices
 from .simplify import Simplify
