@@ -12,6 +12,7 @@ from .compute_legalize import BF16ComputeLegalize, FP8ComputeLegalize, FP16Compu
 from .convert_blocks_to_opaque import ConvertBlocksToOpaque
 from .convert_for_loops_to_serial import ConvertForLoopsToSerial
 from .convert_ssa import ConvertSSA
+from .device_regions import AnnotateDeviceRegions, DecorateDeviceScope
 from .flatten_buffer import FlattenBuffer
 from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, HoistIfThenElse
 from .inject_double_buffer import InjectDoubleBuffer
@@ -21,6 +22,7 @@ from .inline_private_functions import InlinePrivateFunctions
 from .instrument_bounds import InstrumentBoundCheckers
 from .instrument_profile import InstrumentProfileIntrinsics
 from .loop_partition import LoopPartition
+from .lower_device_kernel_launch import LowerDeviceKernelLaunch
 from .lower_init_block import LowerInitBlock
 from .lower_intrin import LowerIntrin
 from .lower_match_buffer import LowerMatchBuffer
@@ -42,8 +44,11 @@ from .small import (
     RemoveAssume,
     RemoveWeightLayoutRewriteBlock,
 )  # fmt: skip
+from .split_host_device import SplitHostDevice
 from .storage_legalize import BF16StorageLegalize, FP8StorageLegalize
 from .storage_rewrite import StorageRewrite
+from .thread_sync import ThreadSync
+from .unify_thread_binding import UnifyThreadBinding
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
 
