@@ -12,6 +12,7 @@ while the reduction runs over it; each step loads the vectors once and broadcast
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ...support.errors import ScheduleError
@@ -129,7 +130,16 @@ def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
         max_vectors=max(1, min(_most_vectors(roles), limit)),
         whole=whole or period is not None,
         exact=[g is not None for g in groups],
+        steps=_steps(roles),
     )
+
+
+def _steps(roles: Roles) -> int | None:
+    """The length of the reduction; None if it is not known or there is one row."""
+    if _most_vectors(roles) > 4:
+        return None
+    extents = [i.extent for i in roles.reduction]
+    return None if None in extents else math.prod(e for e in extents if e is not None)
 
 
 def _most_vectors(roles: Roles) -> int:

@@ -17,10 +17,10 @@ from .tiling import vector_lanes, worth_parallel
 
 MAX_UNROLL_STORES = 64
 
-MAX_REPEATED = 30
+MAX_REPEATED = 16
 """Nodes of an expression that may be written out for each of its readers."""
 
-MAX_INLINED = 120
+MAX_INLINED = 64
 """Nodes by which expressions may grow; beyond them a value is computed on its own."""
 
 
@@ -66,7 +66,8 @@ def _is_costly(call: object) -> bool:
 
 
 def _size(info: BlockInfo) -> int:
-    return len(collect(info.store, PrimExpr))
+    """How many operations and loads its store is made of."""
+    return sum(not isinstance(e, (Var, IntImm)) for e in collect(info.store, PrimExpr))
 
 
 def inline_injective(sch: Schedule, keep: frozenset[str] = frozenset()) -> None:
