@@ -6,6 +6,7 @@ from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
+from ..ir.global_info import vdevice_name
 from ..ir.node import Node
 from ..ir.op import Op
 from ..ir.printer import metadata_entry
@@ -79,7 +80,8 @@ def tensor_info(p: Printer, s: S.TensorStructInfo) -> Text:
     if s.shape is None and s.ndim >= 0:
         parts.append(f"ndim={s.ndim}")
     if s.vdevice is not None:
-        parts.append(f"vdevice={p(s.vdevice)}")
+        name = vdevice_name(s.vdevice, p.facts.get("global_infos", {}))
+        parts.append(f"vdevice={p(name or s.vdevice)}")
     return Text.of(f"{r(p, 'Tensor')}({', '.join(parts)})" if parts else r(p, "Tensor"))
 
 

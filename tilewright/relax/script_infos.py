@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.expr import PrimExpr
+from ..ir.global_info import as_vdevice
 from ..support.errors import ArgumentError
 from .base import Expr, ShapeExpr, StructInfo
 from .struct_info import (
@@ -73,7 +74,8 @@ def Tensor(
         return Deferred(lambda see: Tensor(_seen(shape, see), dtype, vdevice, ndim))
     if shape is not None and not isinstance(shape, Expr):
         shape = ShapeExpr(tuple(shape))
-    return TensorStructInfo(shape, str(getattr(dtype, "dtype", dtype or "")), vdevice, ndim)
+    device = as_vdevice(vdevice)
+    return TensorStructInfo(shape, str(getattr(dtype, "dtype", dtype or "")), device, ndim)
 
 
 @_info

@@ -51,10 +51,17 @@ from .expr import (
     pointer,
 )  # fmt: skip
 from .index_map import IndexMap
-from .op import *
 from .op import abs as fabs
 from .op import call_intrin as _call_intrin
 from .op import cast as _convert
+from .op.arithmetic import *
+from .op.bits import *
+from .op.calls import *
+from .op.constant import *
+from .op.conversion import *
+from .op.elementary import *
+from .op.intrinsics import *
+from .op.logic import *
 from .parser import FUNCTIONS as _LOADED
 from .parser_forms import (
     AxisForm,
@@ -73,7 +80,7 @@ from .parser_forms import (
     loop_domain,
     region_of,
 )
-from .script_rules import DTYPE_FIRST, named_call
+from .script_rules import named_call
 
 assert FUNCTIONS is _LOADED
 
@@ -457,11 +464,6 @@ def target(config: Any, host: Any = None) -> Target:
     return Target(config) if host is None else Target(config, host)
 
 
-def vscale() -> PrimExpr:
-    """How many times 128 bits a scalable vector holds."""
-    return Call("int32", "tir.vscale", ())
-
-
 def broadcast(value: Any, lanes: int) -> Broadcast:
     """`value` in each of `lanes` lanes."""
     return Broadcast(as_scalar(value), lanes)
@@ -477,7 +479,7 @@ def array(values: Any, dtype: str) -> Any:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    if name in DTYPE_FIRST or not name.islower():
+    if not name.islower():
         made = named_call(name)
         if made is not None:
             return made

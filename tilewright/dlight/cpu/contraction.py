@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
-from ...tir import op as T
 from ...tir.expr import IntImm, Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
@@ -152,7 +151,7 @@ def _row_limit(machine: MachineModel, roles: Roles) -> int:
     if not roles.rows:
         return 1
     stride = roles.left.stride(roles.rows[-1].var)
-    near = isinstance(stride, T.IntImm) and 0 < stride.value <= 256
+    near = isinstance(stride, IntImm) and 0 < stride.value <= 256
     return 64 if near else max(4, min(8, machine.l1d.ways))
 
 

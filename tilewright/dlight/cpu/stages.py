@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
-from ...tir import op as T
 from ...tir.arith import Analyzer
-from ...tir.expr import BufferLoad, Var
+from ...tir.expr import BufferLoad, Call, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import Access, BlockInfo, collect, condition_variables, root_block, same_indices
 from .tiling import vector_lanes, worth_parallel
@@ -56,7 +55,7 @@ def is_cheap(info: BlockInfo) -> bool:
     few values, without calls of functions."""
     if info.store is None or _size(info) > MAX_REPEATED:
         return False
-    calls = [c for c in collect(info.store.value, T.Call) if _is_costly(c)]
+    calls = [c for c in collect(info.store.value, Call) if _is_costly(c)]
     return not calls or not collect(info.store.value, BufferLoad)
 
 

@@ -150,7 +150,7 @@ def struct_info_lca(lhs: StructInfo, rhs: StructInfo) -> StructInfo:
 def _tensor_lca(a: TensorStructInfo, b: TensorStructInfo) -> StructInfo:
     dtype = a.dtype if a.dtype == b.dtype else ""
     ndim = a.ndim if a.ndim == b.ndim else -1
-    vdevice = a.vdevice if a.vdevice is b.vdevice else None
+    vdevice = a.vdevice if structural_equal(a.vdevice, b.vdevice) else None
     same = a.shape is b.shape or (
         a.dims is not None and b.dims is not None and _dims_check(a.dims, b.dims) is _PASS
     )

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...support.dtypes import dtype_of
 from ...support.errors import RuntimeFailure
-from .. import op as O
+from ..op import wrap
+from ..op.arithmetic import c_div
 
 
 def number_of(value: Any, dtype: str) -> Any:
@@ -42,7 +43,7 @@ def convert(value: Any, source: str, target: str) -> Any:
         return bool(value)
     if info.is_integral:
         if not from_float:
-            return O.wrap(int(value), info.name)
+            return wrap(int(value), info.name)
         if math.isnan(float(value)):
             return 0
         if math.isinf(float(value)):
@@ -57,7 +58,7 @@ def quotient(a: Any, b: Any) -> Any:
     if isinstance(a, int):
         if b == 0:
             raise RuntimeFailure("integer division by zero")
-        return O._c_div(a, b)
+        return c_div(a, b)
     return a / b
 
 

@@ -12,6 +12,7 @@ from ...ir.structural import structural_equal
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.int_set import mentions
+from ..arith.rules import MAKERS
 from ..buffer import Buffer
 from ..expr import EQ, BufferLoad, Call, Or, Var
 from ..function import PrimFunc
@@ -210,10 +211,10 @@ class _FoldZeros(Rewriter):
         """x * 0.0 stays, since x may be infinite; 0.0 + 0.0 and the like are computed."""
         new: Any = self.rewrite_children(expr)
         a, b = getattr(new, "a", None), getattr(new, "b", None)
-        if a is None or b is None or O.const_value(a) is None or O.const_value(b) is None:
+        if type(new) not in MAKERS or O.const_value(a) is None or O.const_value(b) is None:
             return new  # type: ignore[no-any-return]
-        folded = O._fold(type(new), a, b)
-        return new if folded is None else folded
+        made: PrimExpr = MAKERS[type(new)](a, b)
+        return made
 
 
 def _folded(expr: PrimExpr) -> PrimExpr:

@@ -250,14 +250,13 @@ def _workspace(node: Allocate, device: dict[str, PrimExpr], body: Stmt) -> Stmt:
     for extent in node.extents:
         size = O.multiply(size, O.cast(extent, "uint64"))
     where = (device["device_type"], device["device_id"])
-    failed = Evaluate(Call("int32", "tir.tvm_throw_last_error", ()))
-    made = O.call_extern(
-        "handle", "TVMBackendAllocWorkspace",
+    failed = Evaluate(O.tvm_throw_last_error())
+    made = O.TVMBackendAllocWorkspace(
         *where, O.simplified(size), IntImm("int32", CODES[info.code]),
         IntImm("int32", info.bits),
     )  # fmt: skip
     var = node.buffer_var
-    freed = O.call_extern("int32", "TVMBackendFreeWorkspace", *where, var)
+    freed = O.TVMBackendFreeWorkspace(*where, var)
     return LetStmt(var, made, stmt_seq(
         IfThenElse(Call("bool", "tir.isnullptr", (var,)), failed),
         body,
