@@ -1,0 +1,93 @@
+"""Values when interpreted: integers are Python's, floats NumPy scalars, vectors NumPy arrays."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...support.dtypes import dtype_of
+from ...support.errors import RuntimeFailure
+from ..op import wrap
+from ..op.arithmetic import c_div
+
+
+def number_of(value: Any, dtype: str) -> Any:
+    """An argument as a value of `dtype`."""
+    info = dtype_of(dtype)
+    if info.is_bool:
+        return bool(value)
+    if info.is_integral:
+        return int(value)
+    return info.numpy.type(value) if info.is_float else value
+
+
+def as_scalar_of(value: Any) -> Any:
+    """A NumPy scalar as the interpreter holds it."""
+    kind = getattr(value, "dtype", np.dtype(object)).kind
+    return int(value) if kind in "iu" else bool(value) if kind == "b" else value
+
+
+def convert(value: Any, source: str, target: str) -> Any:
+    """`value` as `target`: floats to integers round towards zero and saturate, NaN gives 0."""
+    info = dtype_of(dtype_of(target).element)
+    from_float = dtype_of(source).is_float
+    if isinstance(value, np.ndarray):
+        if from_float and info.is_integral and not info.is_bool:
+            lanes = [convert(v, dtype_of(source).element, info.name) for v in value]
+            return np.array(lanes, info.numpy)
+        with np.errstate(all="ignore"):
+            return value.astype(info.numpy)
+    if info.is_bool:
+        return bool(value)
+    if info.is_integral:
+        if not from_float:
+            return wrap(int(value), info.name)
+        if math.isnan(float(value)):
+            return 0
+        if math.isinf(float(value)):
+            return int(info.max_value if value > 0 else info.min_value)
+        return int(min(max(int(value), info.min_value), info.max_value))
+    with np.errstate(all="ignore"):
+        return info.numpy.type(value)
+
+
+def quotient(a: Any, b: Any) -> Any:
+    """`a / b`, of integers rounded towards zero."""
+    if isinstance(a, int):
+        if b == 0:
+            raise RuntimeFailure("integer division by zero")
+        return c_div(a, b)
+    return a / b
+
+
+def floor_quotient(a: Any, b: Any) -> Any:
+    """`a // b`."""
+    if isinstance(b, int) and b == 0:
+        raise RuntimeFailure("integer division by zero")
+    return a // b
+
+
+def floor_rest(a: Any, b: Any) -> Any:
+    """`a % b`, with the sign of `b`."""
+    if isinstance(b, int) and b == 0:
+        raise RuntimeFailure("integer division by zero")
+    return a % b
+
+
+def vector_quotient(a: Any, b: Any) -> Any:
+    """`quotient` lane by lane."""
+    if np.asarray(a).dtype.kind in "iu":
+        return np.trunc(np.asarray(a, np.float64) / b)
+    return np.asarray(a) / b
+
+
+def smaller(a: Any, b: Any) -> Any:
+    """The smaller one; NaN if either is."""
+    return a if a != a or a < b else b
+
+
+def larger(a: Any, b: Any) -> Any:
+    """The larger one; NaN if either is."""
+    return a if a != a or a > b else b
