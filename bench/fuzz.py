@@ -108,8 +108,10 @@ def main(programs: int, first: int, batch: int, runners: str) -> None:
             seeds = range(begin, min(begin + batch, first + programs))
             for failure in failures(seeds, chosen):
                 bad.append(failure)
-                bar.console.print(program(failure.seed)[0].script(), highlight=False)
-                bar.console.print(f"[red]seed {failure.seed}, {failure.runner}: {failure.what}")
+                text = program(failure.seed)[0].script()
+                bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+                why = f"seed {failure.seed}, {failure.runner}: {failure.what}"
+                bar.console.print(why, highlight=False, markup=False, soft_wrap=True)
             bar.advance(step, len(seeds))
     console.print(f"{programs} programs, {len(bad)} disagreements")
     sys.exit(int(bool(bad)))

@@ -15,7 +15,7 @@ import numpy as np
 from ..ir.expr import FloatImm, GlobalVar, IntImm, PrimExpr
 from ..ir.functor import deep_recursion
 from ..ir.module import IRModule
-from ..support.dtypes import dtype_name, dtype_of
+from ..support.dtypes import DType, dtype_name, dtype_of
 from ..support.errors import ArgumentError, CompileError, RuntimeFailure
 from . import op as O
 from .buffer import Buffer
@@ -389,12 +389,40 @@ class Interpreter:
         return made if dtype_of(expr.dtype).lanes > 1 else made[()]
 
     def _popcount(self, expr: Any) -> Any:
-        bits = dtype_of(expr.args[0].dtype).bits
-        return bin(int(self.eval(expr.args[0])) & ((1 << bits) - 1)).count("1")
+        return self._count(expr, lambda code, bits: bin(code).count("1"))
 
     def _clz(self, expr: Any) -> Any:
+        return self._count(expr, lambda code, bits: bits - code.bit_length())
+
+    def _count(self, expr: Any, count: Callable[[int, int], int]) -> Any:
         bits = dtype_of(expr.args[0].dtype).bits
-        return bits - (int(self.eval(expr.args[0])) & ((1 << bits) - 1)).bit_length()
+        value, all_ones = self.eval(expr.args[0]), (1 << bits) - 1
+        if not isinstance(value, np.ndarray):
+            return count(int(value) & all_ones, bits)
+        lanes = [count(int(v) & all_ones, bits) for v in value]
+        return np.array(lanes, dtype_of(dtype_of(expr.dtype).element).numpy)
+
+    def _shift_left(self, expr: Any) -> Any:
+        return self._shift(expr, lambda value, amount: value << amount, lambda value: value * 0)
+
+    def _shift_right(self, expr: Any) -> Any:
+        return self._shift(expr, lambda value, amount: value >> amount, lambda value: -(value < 0))
+
+    def _shift(
+        self, expr: Any, inside: Callable[[int, int], int], beyond: Callable[[int], int]
+    ) -> Any:
+        """A shift by at least the width gives what `beyond` says: 0, or the sign."""
+        info = dtype_of(expr.dtype)
+        value, amount = self.eval(expr.args[0]), self.eval(expr.args[1])
+
+        def one(x: Any, n: Any) -> int:
+            x, n = int(x), int(n)
+            return O.wrap(inside(x, n) if 0 <= n < info.bits else beyond(x), info.element)
+
+        if not isinstance(value, np.ndarray):
+            return one(value, amount)
+        return np.array([one(x, n) for x, n in zip(value, amount, strict=True)],
+                        dtype_of(info.element).numpy)  # fmt: skip
 
     def _nothing(self, expr: Any) -> Any:
         return 0
@@ -579,7 +607,7 @@ def convert(value: Any, source: str, target: str) -> Any:
             lanes = [convert(v, dtype_of(source).element, info.name) for v in value]
             return np.array(lanes, info.numpy)
         with np.errstate(all="ignore"):
-            return value.astype(info.numpy)
+            return _rounded_once(value, info)
     if info.is_bool:
         return bool(value)
     if info.is_integral:
@@ -591,7 +619,24 @@ def convert(value: Any, source: str, target: str) -> Any:
             return int(info.max_value if value > 0 else info.min_value)
         return int(min(max(int(value), info.min_value), info.max_value))
     with np.errstate(all="ignore"):
-        return info.numpy.type(value)
+        if info.code == "float":
+            return info.numpy.type(value)
+        return _rounded_once(np.asarray(float(value)), info)[()]
+
+
+def _rounded_once(value: Array, info: DType) -> Array:
+    """`value` as `info` says. What is wider than float32 would be rounded twice on its way to a
+    narrow float: it is rounded to odd first, which leaves a trace of what was cut off."""
+    kind = info.numpy
+    plain = not info.is_float or info.code == "float"
+    if plain or value.dtype.itemsize < 4 or value.dtype == np.float32:
+        return value.astype(kind)
+    wide = value.astype(np.float64)
+    near = wide.astype(np.float32)
+    back = near.astype(np.float64)
+    inexact = (back != wide) & ~np.isnan(wide)
+    odd = (near.view(np.int32) - (np.abs(back) > np.abs(wide))) | 1
+    return np.where(inexact, odd.astype(np.int32).view(np.float32), near).astype(kind)
 
 
 def _arithmetic(scalar: Callable[[Any, Any], Any], vector: Any) -> Callable[..., Any]:
@@ -706,6 +751,8 @@ _CALLS: dict[str, Callable[[Interpreter, Any], Any]] = {
     "vector_reduce_max": Interpreter._reduce_vector,
     "vector_reduce_min": Interpreter._reduce_vector,
     "fma": Interpreter._fma,
+    "shift_left": Interpreter._shift_left,
+    "shift_right": Interpreter._shift_right,
     "popcount": Interpreter._popcount,
     "clz": Interpreter._clz,
     "prefetch": Interpreter._nothing,

@@ -73,8 +73,9 @@ def emit_source(functions: Mapping[str, PrimFunc]) -> str:
         bodies = [function.definition() for function in written]
     prototypes = "".join(f"{function.head};\n" for function in written)
     text = "".join((*context.helpers.values(), _externs(context), *context.constants))
-    structs = _STRUCTS if "tw_any" in text + "".join(bodies) + "tw_tensor" else ""
-    return "".join((_HEAD, structs, text, "\n" if text else "", prototypes, "\n", *bodies))
+    structs = _STRUCTS if any("(tw_" in part or "tw_any" in part for part in bodies) else ""
+    joined = "\n".join(bodies)
+    return "".join((_HEAD, structs, text, "\n" if text else "", prototypes, "\n", joined))
 
 
 def _externs(context: Context) -> str:
@@ -123,4 +124,4 @@ class _Function:
         e.stmt(self.func.body)
         if e.returns != "void":
             e.line("return 0;")
-        return "\n".join((f"{self.head} {{", *e.lines, "}\n", ""))
+        return "\n".join((f"{self.head} {{", *e.lines, "}\n"))

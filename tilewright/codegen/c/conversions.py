@@ -67,11 +67,9 @@ def reinterpreted(e: FunctionEmitter, value: Value, target: str) -> Value:
     """The bits of a value as one of dtype `target`."""
     a, b = dtype_of(value.dtype), dtype_of(target)
     if a.is_handle or b.is_handle:
-        kind = "int64_t" if a.is_handle else "void *"
-        text = f"((void *)(intptr_t){value.text})" if b.is_handle else value.text
-        if a.is_handle and not b.is_handle:
-            text = f"(({value_type(target)})({kind})(intptr_t){value.text})"
-        return Value(text, target)
+        both = a.is_handle and b.is_handle
+        text = f"(({value_type(target)})(intptr_t){value.text})"
+        return Value(value.text if both else text, target)
     if a.lanes == b.lanes:
         stored = to_memory(e, value)
         if memory_type(a.element) != memory_type(b.element):

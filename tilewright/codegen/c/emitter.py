@@ -91,6 +91,15 @@ class FunctionEmitter:
 
     # -- text
 
+    @contextmanager
+    def masked_by(self, mask: str | None) -> Iterator[None]:
+        """Vectors are computed in the lanes that `mask` wants; None: in all."""
+        before, known = self.mask, self._memo
+        self.mask = mask
+        self._memo = {} if mask != before else known
+        yield
+        self.mask, self._memo = before, known
+
     def line(self, text: str) -> None:
         """Writes one line."""
         self.lines.append("  " * self.depth + text)
@@ -168,8 +177,7 @@ class FunctionEmitter:
             return Value(made, value.dtype)
         variable = self.declare(name, value.dtype)
         if self.mask:
-            zero = "0"
-            value = Value(f"{self.mask}[{LANE}] ? {value.text} : {zero}", value.dtype)
+            value = Value(f"{self.mask}[{LANE}] ? {value.text} : 0", value.dtype)
         self.each_lane(value.lanes, f"{variable.text} = {value.text};")
         return variable
 
@@ -177,9 +185,8 @@ class FunctionEmitter:
         """The name of an array that holds the lanes of a vector."""
         suffix = f"[{LANE}]"
         text = value.text
-        if text.endswith(suffix) and text[: -len(suffix)].isidentifier():
-            if text[: -len(suffix)] in self.names:
-                return text[: -len(suffix)]
+        if text.endswith(suffix) and text[: -len(suffix)] in self.names:
+            return text[: -len(suffix)]
         return self.temp(value, name).text[: -len(suffix)]
 
     def each_lane(self, lanes: int, body: str) -> None:

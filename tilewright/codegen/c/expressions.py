@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from tilewright.ir.expr import FloatImm, GlobalVar, IntImm, PrimExpr
@@ -202,7 +203,9 @@ def choose(e: FunctionEmitter, dtype: str, test: Value, yes: Arm, no: Arm) -> Va
     return chosen
 
 
-def masked_choice(e: FunctionEmitter, dtype: str, test: Value, yes: PrimExpr, no: PrimExpr) -> Value:
+def masked_choice(
+    e: FunctionEmitter, dtype: str, test: Value, yes: PrimExpr, no: PrimExpr
+) -> Value:
     """Each lane from the arm that its condition picks; an arm is computed for those lanes."""
     with e.captured() as lines:
         pair = [] if e.mask else [e.expr(yes), e.expr(no)]
@@ -215,14 +218,28 @@ def masked_choice(e: FunctionEmitter, dtype: str, test: Value, yes: PrimExpr, no
         wanted, some = e.names.new("mask"), e.names.new("some")
         e.line(f"bool {wanted}[{lanes}], {some} = false;")
         also = f" && {outer}[{LANE}]" if outer else ""
-        e.each_lane(
-            lanes, f"{some} |= {wanted}[{LANE}] = {sign}{tests}[{LANE}]{also};"
-        )
-        with e.block(f"if ({some})"):
-            e.mask = wanted
+        e.each_lane(lanes, f"{some} |= {wanted}[{LANE}] = {sign}{tests}[{LANE}]{also};")
+        with e.block(f"if ({some})"), e.masked_by(wanted):
             e.assign(chosen, e.expr(arm))
-            e.mask = outer
     return chosen
+
+
+@contextmanager
+def picked(e: FunctionEmitter, picks: Sequence[int], first: int, count: int) -> Iterator[None]:
+    """The `count` lanes from `first` on, of which `picks` takes some, are computed: those that
+    the current mask then wants."""
+    if e.mask is None:
+        yield
+        return
+    wanted: list[list[str]] = [[] for _ in range(count)]
+    for lane, source in enumerate(picks):
+        if first <= source < first + count:
+            wanted[source - first].append(f"{e.mask}[{lane}]")
+    name = e.names.new("mask")
+    items = ", ".join(" | ".join(parts) or "false" for parts in wanted)
+    e.line(f"const bool {name}[{count}] = {{{items}}};")
+    with e.masked_by(name):
+        yield
 
 
 # ---- conversions -------------------------------------------------------------------------------
@@ -238,10 +255,13 @@ def _cast(e: FunctionEmitter, node: E.Cast) -> Value:
 
 @on(E.Broadcast)
 def _broadcast(e: FunctionEmitter, node: E.Broadcast) -> Value:
-    value = e.expr(node.value)
-    if value.lanes == 1:
-        return Value(value.text, node.dtype)
-    return Value(f"{e.array(value)}[{LANE} % {value.lanes}]", node.dtype)
+    inner = dtype_of(node.value.dtype).lanes
+    if inner == 1:
+        with e.masked_by(None):
+            return Value(e.expr(node.value).text, node.dtype)
+    with picked(e, list(range(inner)) * node.lanes, 0, inner):
+        name = e.array(e.expr(node.value))
+    return Value(f"{name}[{LANE} % {inner}]", node.dtype)
 
 
 @on(E.Ramp)
@@ -265,20 +285,22 @@ def _shuffle(e: FunctionEmitter, node: E.Shuffle) -> Value:
         if not isinstance(index, IntImm):
             raise CompileError("a shuffle picks lanes by constants", node.span)
         wanted.append(index.value)
-    values = [e.expr(v) for v in node.vectors]
     element = dtype_of(node.dtype).element
     items: list[str] = []
-    for value in values:
-        if value.lanes == 1:
-            items.append(value.text)
-        else:
-            name = e.array(value)
-            items += [f"{name}[{n}]" for n in range(value.lanes)]
-    picked = [items[n] for n in wanted]
-    if len(picked) == 1:
-        return Value(picked[0], element)
+    for vector in node.vectors:
+        count = dtype_of(vector.dtype).lanes
+        if count == 1:
+            with e.masked_by(None):
+                items.append(e.expr(vector).text)
+            continue
+        with picked(e, wanted, len(items), count):
+            name = e.array(e.expr(vector))
+        items += [f"{name}[{n}]" for n in range(count)]
+    chosen = [items[n] for n in wanted]
+    if len(chosen) == 1:
+        return Value(chosen[0], element)
     name = e.names.new("t")
-    e.line(f"const {value_type(element)} {name}[{len(picked)}] = {{{', '.join(picked)}}};")
+    e.line(f"const {value_type(element)} {name}[{len(chosen)}] = {{{', '.join(chosen)}}};")
     return Value(f"{name}[{LANE}]", node.dtype)
 
 
@@ -287,7 +309,10 @@ def _shuffle(e: FunctionEmitter, node: E.Shuffle) -> Value:
 
 @on(E.Let)
 def _let(e: FunctionEmitter, node: E.Let) -> Value:
-    e.bind(node.var, e.temp(e.expr(node.value), node.var.name))
+    scalar = dtype_of(node.value.dtype).lanes == 1
+    with e.masked_by(None if scalar else e.mask):
+        value = e.temp(e.expr(node.value), node.var.name)
+    e.bind(node.var, value)
     return e.expr(node.body)
 
 

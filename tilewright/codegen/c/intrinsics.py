@@ -11,7 +11,7 @@ from tilewright.tir.expr import Call
 
 from .conversions import reinterpreted, rounded
 from .emitter import INTRINSICS, LANE, FunctionEmitter, IntrinsicHandler, Value
-from .expressions import binary, choose, masked_choice, min_max
+from .expressions import binary, choose, masked_choice, min_max, picked
 from .types import int_literal, is_narrow, value_type
 
 
@@ -160,8 +160,10 @@ for _name in ("popcount", "clz"):
 
 @on("reinterpret")
 def _reinterpret(e: FunctionEmitter, node: Call) -> Value:
-    (x,) = arguments(e, node)
-    return reinterpreted(e, x, node.dtype)
+    x = node.args[0]
+    same = dtype_of(x.dtype).lanes == dtype_of(node.dtype).lanes  # type: ignore[attr-defined]
+    with e.masked_by(e.mask if same else None):
+        return reinterpreted(e, e.expr(x), node.dtype)  # type: ignore[arg-type]
 
 
 @on("large_uint_imm")
@@ -182,9 +184,10 @@ def _q_multiply_shift(e: FunctionEmitter, node: Call) -> Value:
 
 @on("vector_reduce_add", "vector_reduce_max", "vector_reduce_min")
 def _vector_reduce(e: FunctionEmitter, node: Call) -> Value:
-    x = e.expr(node.args[-1])  # type: ignore[arg-type]
-    kind = node.op.name.rsplit("_", 1)[1]
-    items, dtype = e.array(x), node.dtype
+    kind, dtype = node.op.name.rsplit("_", 1)[1], node.dtype
+    with e.masked_by(None):
+        x = e.expr(node.args[-1])  # type: ignore[arg-type]
+        items = e.array(x)
     total = e.names.new("total")
     e.line(f"{value_type(dtype)} {total} = {items}[0];")
     wide = _wide(dtype) if dtype_of(dtype).is_float else dtype
@@ -199,20 +202,20 @@ def _vector_reduce(e: FunctionEmitter, node: Call) -> Value:
 
 @on("vectorlow", "vectorhigh")
 def _half(e: FunctionEmitter, node: Call) -> Value:
-    x = e.expr(node.args[-1])  # type: ignore[arg-type]
-    count = x.lanes // 2
+    x = node.args[-1]
+    lanes = dtype_of(x.dtype).lanes  # type: ignore[attr-defined]
+    count = lanes // 2
     first = count if node.op.name.endswith("high") else 0
-    place = LANE if count > 1 else "0"
-    return Value(f"{e.array(x)}[{place} + {first}]", node.dtype)
+    with picked(e, range(first, first + count), 0, lanes):
+        name = e.array(e.expr(x))  # type: ignore[arg-type]
+    return Value(f"{name}[{LANE if count > 1 else '0'} + {first}]", node.dtype)
 
 
 @on("vectorcombine")
 def _combine(e: FunctionEmitter, node: Call) -> Value:
     a, b = arguments(e, node)[-2:]
     left, right = e.array(a), e.array(b)
-    return Value(
-        f"({LANE} < {a.lanes} ? {left}[{LANE}] : {right}[{LANE} - {a.lanes}])", node.dtype
-    )
+    return Value(f"({LANE} < {a.lanes} ? {left}[{LANE}] : {right}[{LANE} - {a.lanes}])", node.dtype)
 
 
 @on("get_active_lane_mask")

@@ -155,4 +155,3 @@ def address_of(e: FunctionEmitter, load: BufferLoad) -> str:
     text = e.index(base).text
     where = f"{text} * {lanes}" if lanes > 1 else text
     return _address(load.buffer, e.lookup(load.buffer.data).text, where)
-

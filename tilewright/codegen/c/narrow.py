@@ -1,4 +1,4 @@
-"""float16, bfloat16, float8 and smaller ones in C: rounding a `float` to what they hold, their bits.
+"""float16, bfloat16, float8 and smaller ones in C: rounding a `float`, and their bits.
 
 Integer arithmetic and exact scaling: the same on every machine, denormals kept, rounding to nearest
 even.
