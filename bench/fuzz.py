@@ -25,6 +25,7 @@ from tilewright.runtime.source_module import SHARED, CSourceModule
 from tilewright.tir import Buffer, PrimFunc, interpreter
 
 from .random_programs import inputs, program
+from .shrink import shrink
 
 Arrays = list[np.ndarray[Any, Any]]
 Addresses = Callable[[str], "int | None"]
@@ -91,12 +92,28 @@ def difference(buffers: Sequence[Buffer], expected: Arrays, found: Arrays) -> st
     return ""
 
 
+def smallest(failure: Failure) -> PrimFunc:
+    """A small program on which the runner of `failure` still disagrees."""
+    func, buffers = program(failure.seed)
+
+    def fails(candidate: PrimFunc) -> bool:
+        expected, found = inputs(buffers, failure.seed), inputs(buffers, failure.seed)
+        with np.errstate(all="ignore"):
+            interpreter.run(candidate, *expected)
+        addresses = RUNNERS[failure.runner]({"program": candidate})
+        _call(addresses("program") or 0, found)
+        return difference(buffers, expected, found) != ""
+
+    return shrink(func, fails)
+
+
 @click.command()
 @click.option("--programs", default=2000, show_default=True, help="How many.")
 @click.option("--first", default=0, show_default=True, help="The first seed.")
 @click.option("--batch", default=25, show_default=True, help="Programs compiled together.")
+@click.option("--small/--whole", default=False, help="Print failing programs made smaller.")
 @click.option("--runners", default="llvm,c", show_default=True, help="What to check.")
-def main(programs: int, first: int, batch: int, runners: str) -> None:
+def main(programs: int, first: int, batch: int, small: bool, runners: str) -> None:
     """Check the back ends against the interpreter on random programs."""
     console = Console()
     chosen = runners.split(",")
@@ -108,8 +125,8 @@ def main(programs: int, first: int, batch: int, runners: str) -> None:
             seeds = range(begin, min(begin + batch, first + programs))
             for failure in failures(seeds, chosen):
                 bad.append(failure)
-                text = program(failure.seed)[0].script()
-                bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+                func = smallest(failure) if small else program(failure.seed)[0]
+                bar.console.print(func.script(), highlight=False, markup=False, soft_wrap=True)
                 why = f"seed {failure.seed}, {failure.runner}: {failure.what}"
                 bar.console.print(why, highlight=False, markup=False, soft_wrap=True)
             bar.advance(step, len(seeds))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from tilewright.ir.expr import PrimExpr
 from tilewright.ir.node import Node, children
 from tilewright.support.dtypes import dtype_of
+from tilewright.support.errors import TVMError
 from tilewright.tir import Broadcast, Buffer, BufferStore, PrimFunc, SeqStmt, Stmt, Var, const
 
 
@@ -19,12 +20,19 @@ def shrink(func: PrimFunc, fails: Callable[[PrimFunc], bool], tries: int = 2000)
         for body in _smaller(func.body):
             left -= 1
             candidate = func.replace(body=body)
-            if fails(candidate):
+            if _holds(fails, candidate):
                 func, progress = candidate, True
                 break
             if left <= 0:
                 break
     return func
+
+
+def _holds(fails: Callable[[PrimFunc], bool], candidate: PrimFunc) -> bool:
+    try:
+        return fails(candidate)
+    except TVMError:  # no program any more
+        return False
 
 
 def _smaller(node: Node) -> Iterator[Node]:

@@ -24,7 +24,8 @@ Compile = Callable[..., Any]
 class CSourceModule(Module):
     """Functions as C source. The first call of one compiles them with this machine's C compiler.
 
-    `symbols` gives the C name of each function for the executors, where they differ.
+    `options` are the compiler's; `symbols` gives the C name of each function for the executors,
+    where they differ.
     """
 
     kind = "c"
@@ -40,7 +41,7 @@ class CSourceModule(Module):
         self.source = source
         self._functions = list(functions)
         self._symbols = symbols
-        self._options = tuple(options)
+        self.options = tuple(options)
 
     @property
     def format(self) -> str:
@@ -111,13 +112,13 @@ class CSourceModule(Module):
         compiler = need_c_compiler()
         file.write_text(self.source)
         if target.suffix == ".o":
-            flags = [o for o in self._options if o != "-shared"]
+            flags = [o for o in self.options if o != "-shared"]
             compiler.run(target, [file], ["-c", *flags, *options])
             return
         libraries = ["-lm"]
         if "TVMFFI" in self.source:
             libraries.insert(0, str(tvm_ffi.libinfo.find_libtvm_ffi()))
-        compiler.run(target, [file], [*self._options, *options, *libraries])
+        compiler.run(target, [file], [*self.options, *options, *libraries])
 
 
 def create_c_source_module(

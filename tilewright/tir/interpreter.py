@@ -617,7 +617,7 @@ def convert(value: Any, source: str, target: str) -> Any:
             return 0
         if math.isinf(float(value)):
             return int(info.max_value if value > 0 else info.min_value)
-        return int(min(max(int(value), info.min_value), info.max_value))
+        return int(min(max(int(float(value)), info.min_value), info.max_value))
     with np.errstate(all="ignore"):
         if info.code == "float":
             return info.numpy.type(value)
