@@ -19,8 +19,8 @@ from tilewright.support.errors import ArgumentError
 from tilewright.support.knobs import read_environment
 
 from .features import target_param
+from .targets import EXCLUDED, FAILING, GROUP
 
-GROUP = "tilewright_parameter_group"
 _groups = itertools.count()
 
 
@@ -106,8 +106,6 @@ def _key(value: Any) -> Any:
 
 
 # ---- targets -----------------------------------------------------------------------------------
-
-EXCLUDED, FAILING = "tvm_excluded_targets", "tvm_known_failing_targets"
 
 
 def parametrize_targets(*args: Any) -> Any:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from .features import Feature, target_marks, target_param
-from .parameters import EXCLUDED, FAILING, GROUP
-from .targets import chosen_targets, device_of, kind_of
+from .targets import EXCLUDED, FAILING, GROUP, chosen_targets, device_of, kind_of
 
 
 def pytest_configure(config: pytest.Config) -> None:

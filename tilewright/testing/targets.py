@@ -14,6 +14,10 @@ DEFAULT_TEST_TARGETS = ["llvm", "cuda", "nvptx", "vulkan", "opencl", "metal", "r
 """What a test that asks for a target is run on, where it can be."""
 
 IS_IN_CI = (read_environment("CI") or "").lower() in ("1", "true")
+GROUP = "tilewright_parameter_group"
+"""The attribute of a fixture that varies together with others."""
+EXCLUDED, FAILING = "tvm_excluded_targets", "tvm_known_failing_targets"
+"""Marks of tests that do not run, or are expected to fail, on some targets."""
 COMPILED = ("llvm", "c")
 """The kinds of targets that there is a code generator for."""
 
