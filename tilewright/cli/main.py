@@ -30,6 +30,7 @@ class Group(click.Group):
         "roofline": ("roofline", "roofline_command"),
         "opt": ("opt", "opt_command"),
         "onnx-tests": ("conformance", "onnx_tests_command"),
+        "names": ("names", "names_command"),
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
