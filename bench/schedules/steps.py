@@ -6,8 +6,12 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from tilewright.support.errors import ScheduleError
+from tilewright.tir import IntImm, IterVarType
 from tilewright.tir.schedule import BlockRV, LoopRV, Schedule
 from tilewright.tir.schedule.instruction import METHODS, InstructionKind, Param, instruction_of
+from tilewright.tir.schedule.poly import variables_in
+from tilewright.tir.schedule.transform import tile_with_tensor_intrin
 
 from . import intrinsics
 
@@ -16,16 +20,20 @@ Maker = Callable[["Draw"], Any]
 SCOPES = ("global", "local", "shared")
 THREADS = ("blockIdx.x", "threadIdx.x", "vthread.x")
 MAPS: tuple[Callable[..., list[Any]], ...] = (
-    lambda *i: [*i[1:], i[0]],
-    lambda *i: [*i[:-1], i[-1] // 2, i[-1] % 2],
-    lambda *i: [i[0] // 3, *i[1:], i[0] % 3],
-    lambda *i: [*i[:-1], i[-1] // 4, i[-1] % 4],
+    lambda *i: [*i[1:], *i[:1]],
+    lambda *i: [*i[:-1], *(part for k in i[-1:] for part in (k // 2, k % 2))],
+    lambda *i: [*(k // 3 for k in i[:1]), *i[1:], *(k % 3 for k in i[:1])],
+    lambda *i: [*i[:-1], *(part for k in i[-1:] for part in (k // 4, k % 4))],
 )
 """Layouts: turned, and cut at one end or the other."""
 
 
 class Unsuitable(Exception):
     """The program has nothing to draw the argument from."""
+
+
+class Broken(Exception):
+    """A promise of schedules that is broken."""
 
 
 class Draw:
@@ -42,7 +50,13 @@ class Draw:
         bound = kind.signature.bind(self.sch, *args, **options)
         bound.apply_defaults()
         self.last = (kind, dict(bound.arguments))
-        return getattr(self.sch, method)(*args, **options)
+        before = self.sch.mod
+        try:
+            return getattr(self.sch, method)(*args, **options)
+        except ScheduleError:
+            if self.sch.mod is not before:
+                raise Broken("a step that was refused changed the program") from None
+            raise
 
     def attempted(self) -> Any:
         """The step taken last as an instruction of a trace; None if its arguments are wrong."""
@@ -50,8 +64,11 @@ class Draw:
             return None
         kind, given = self.last
         values: dict[str, Any] = {}
-        for param in kind.params:
-            values[param.name] = param.accept(self.sch, given[param.name], values)
+        try:
+            for param in kind.params:
+                values[param.name] = param.accept(self.sch, given[param.name], values)
+        except Exception:
+            return None
         return instruction_of(kind, values, [])
 
     # ---- what is in the program -------------------------------------------------------------
@@ -138,6 +155,36 @@ def _of_two_blocks(d: Draw) -> list[LoopRV]:
     return [d.pick(loops[depth : depth + 1]) for loops in chosen]
 
 
+def _loop_of_consumer(d: Draw) -> LoopRV:
+    near = d.sch.get_consumers(d.given["block"])
+    return d.pick(d.sch.get_loops(d.pick(near))) if near and d.flip(0.9) else d.pick(d.loops())
+
+
+def _loop_of_producer(d: Draw) -> LoopRV:
+    near = d.sch.get_producers(d.given["block"])
+    return d.pick(d.sch.get_loops(d.pick(near))) if near and d.flip(0.9) else d.pick(d.loops())
+
+
+def _reduction_loop(d: Draw) -> LoopRV:
+    """A loop of a reduction axis, if there is one."""
+    d.given["block"] = block = d.block()
+    realize = d.sch.get_sref(block).realize
+    loops = d.sch.get_loops(block)
+    if realize is None:
+        raise Unsuitable
+    reducing = [v for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True)
+                if axis.iter_type is IterVarType.CommReduce
+                for v in variables_in(value)]  # fmt: skip
+    found = [l for l in loops if d.sch.get(l).loop_var in reducing]
+    del d.given["block"]
+    return d.pick(found or loops)
+
+
+def _known_key(d: Draw) -> str:
+    at = d.given["block_or_loop"]
+    return str(d.pick(list(d.sch.get(at).annotations) or ["note"]))
+
+
 def _consumers(d: Draw) -> Any:
     return [d.block()] if d.flip(0.2) else None
 
@@ -145,7 +192,9 @@ def _consumers(d: Draw) -> Any:
 def _full_ranges(d: Draw) -> Any:
     side, place = d.given["buf_type"], d.given["buffer_index"]
     shape = getattr(d.stmt(), f"{side}s")[place].buffer.shape
-    return lambda *i: [bound for size in shape for bound in (0, size)]
+    if not all(isinstance(size, IntImm) for size in shape):
+        raise Unsuitable  # a trace's text does not know the program's own names
+    return lambda *i: [(0, size) for size in shape]
 
 
 def _wider(d: Draw) -> str:
@@ -175,6 +224,10 @@ ARGUMENTS: dict[str, Maker] = {
     "buffer_index": lambda d: d.index_of("writes"),
     "storage_scope": lambda d: d.pick(SCOPES),
     "index": lambda d: d.pick((-1, -1, -2, 0, 1)),
+    "compute_at.loop": _loop_of_consumer,
+    "reverse_compute_at.loop": _loop_of_producer,
+    "rfactor.loop": _reduction_loop,
+    "unannotate.ann_key": _known_key,
     "factor_axis": lambda d: d.rng.randint(-1, 2),
     "storage_align.axis": lambda d: d.rng.randint(-1, 1),
     "storage_align.factor": lambda d: d.pick((4, 16)),
@@ -231,7 +284,7 @@ def primitive_step(d: Draw, kind: InstructionKind) -> None:
     d.call(kind.method, *rest, **d.given)
 
 
-_RANK = {"block": 0, "buf_type": 0}
+_RANK = {"block": 0, "block_or_loop": 0, "buf_type": 0}
 
 
 def move_to_sampled(d: Draw) -> None:
@@ -246,6 +299,15 @@ def annotate_sampled(d: Draw) -> None:
     d.call("annotate", d.block(), "note", value)
 
 
+def tensorize_tiled(d: Draw) -> None:
+    """An instruction in a block that is tiled for it."""
+    name = d.pick(intrinsics.NAMES)
+    loop = tile_with_tensor_intrin(d.sch, d.block(), name, d.flip())
+    if loop is None:
+        raise Unsuitable
+    d.call("tensorize", loop, name)
+
+
 Step = tuple[str, Callable[[Draw], None]]
 
 
@@ -258,5 +320,7 @@ STEPS: tuple[Step, ...] = (
     *(_step(kind) for kind in PRIMITIVES for _ in range(OFTEN.get(kind.method, 1))),
     ("sample_compute_location", move_to_sampled),
     ("sample_categorical", annotate_sampled),
+    ("tensorize", tensorize_tiled),
+    ("tensorize", tensorize_tiled),
 )
 """Every primitive that changes the program, those that make room for others more often."""

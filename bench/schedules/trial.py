@@ -17,23 +17,14 @@ import tilewright as tw
 from tilewright.ir.functor import Rewriter, on
 from tilewright.support.errors import ScheduleError
 from tilewright.support.knobs import CACHE
-from tilewright.tir import For, ForKind, PrimFunc, Schedule
+from tilewright.tir import Buffer, For, ForKind, PrimFunc, Schedule
 from tilewright.tir.analysis import verify_well_formed
 from tilewright.tir.schedule import Instruction, Trace
 
 from .corpus import CORPUS, Array, Program
-from .steps import STEPS, Draw, Unsuitable
+from .steps import STEPS, Broken, Draw, Unsuitable
 
 SECONDS = 120
-
-
-class Wrong(Exception):
-    """A promise of schedules that is broken: `what` in short, and the particulars."""
-
-    def __init__(self, what: str, detail: str = "") -> None:
-        super().__init__(f"{what}\n{detail}" if detail else what)
-        self.what = what
-        self.detail = detail
 
 
 @dataclass(slots=True)
@@ -58,8 +49,8 @@ class Outcome:
     failure: Failure | None = None
 
 
-class _Serial(Rewriter):
-    """Loops bound to threads of a device as loops of this machine."""
+class _Plain(Rewriter):
+    """What only devices have, as this machine has it: threads as loops, memory as one dimension."""
 
     @on(For)
     def loop(self, loop: For) -> For:
@@ -69,10 +60,20 @@ class _Serial(Rewriter):
             return made
         return made.replace(kind=ForKind.SERIAL, thread_binding=None)
 
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """Without separated axes, the same everywhere."""
+        if not buffer.axis_separators:
+            return buffer
+        return self.buffers.setdefault(buffer, buffer.replace(axis_separators=()))
+
+    def __init__(self) -> None:
+        self.buffers: dict[Buffer, Buffer] = {}
+
 
 def native(func: PrimFunc, inputs: list[Array]) -> list[Array]:
     """The arrays after `func` has run on copies of `inputs`, compiled."""
-    plain = _Serial().run(func).with_attr("tir.is_scheduled", True)
+    plain = _Plain().run(func).with_attr("tir.is_scheduled", True)
     arrays = [a.copy() for a in inputs]
     with CACHE.set("off"):
         tw.tir.build(plain, target="llvm")["main"](*arrays)
@@ -93,11 +94,11 @@ class Bench:
         return Schedule(self.func, seed=seed, debug_mask="all", error_render_level="fast")
 
     def check(self, sch: Schedule) -> None:
-        """Raises `Wrong` unless the result is the same and the trace gives the same text."""
+        """Raises `Broken` unless the result is the same and the trace gives the same text."""
         for got, wanted in zip(native(sch.func, self.inputs), self.wanted, strict=True):
             bound = self.program.tolerance
             if not np.allclose(got, wanted, rtol=bound, atol=bound, equal_nan=True):
-                raise Wrong("another result", f"{got.ravel()[:8]} instead of {wanted.ravel()[:8]}")
+                raise Broken(f"another result: {got.ravel()[:8]} instead of {wanted.ravel()[:8]}")
         self._replay(sch)
 
     def _replay(self, sch: Schedule) -> None:
@@ -106,19 +107,19 @@ class Bench:
         again = self.schedule(0)
         sch.trace.apply_to_schedule(again, remove_postproc=False)
         if again.mod.script() != text or str(again.trace) != str(sch.trace):
-            raise Wrong("the trace gives another text")
+            raise Broken("the trace gives another text")
         decoded = self.schedule(0)
         Trace.apply_json_to_schedule(sch.trace.as_json(), decoded)
         if decoded.mod.script() != text:
-            raise Wrong("the trace as JSON gives another text")
+            raise Broken("the trace as JSON gives another text")
         written = self.schedule(0)
         exec("\n".join(sch.trace.as_python()), {"sch": written, **_names()})
         if written.mod.script() != text:
-            raise Wrong("the trace as Python gives another text")
+            raise Broken("the trace as Python gives another text")
         short = self.schedule(0)
         sch.trace.simplified(remove_postproc=False).apply_to_schedule(short, remove_postproc=False)
         if short.mod.script() != text:
-            raise Wrong("the simplified trace gives another text")
+            raise Broken("the simplified trace gives another text")
 
 
 def _names() -> dict[str, Any]:
@@ -153,16 +154,11 @@ def run(name: str, seed: int, steps: int = 10) -> Outcome:
 
 def _step(sch: Schedule, draw: Draw, outcome: Outcome) -> None:
     kind, take = draw.rng.choice(STEPS)
-    draw.last = None
-    before = sch.mod
     try:
         take(draw)
-    except Unsuitable:
-        return
-    except ScheduleError:
-        outcome.tried[kind] += 1
-        if sch.mod is not before and draw.last is not None and not draw.last[0].is_pure:
-            raise Wrong("a step that was refused changed the program") from None
+    except (Unsuitable, ScheduleError) as error:
+        draw.last = None
+        outcome.tried[kind] += isinstance(error, ScheduleError)
         return
     draw.last = None
     outcome.tried[kind] += 1
@@ -177,10 +173,10 @@ def verify(sch: Schedule) -> None:
 
 @contextmanager
 def limited(seconds: int) -> Iterator[None]:
-    """Raises `Wrong` in what takes longer."""
+    """Raises `Broken` in what takes longer."""
 
     def late(*_: Any) -> None:
-        raise Wrong(f"not finished after {seconds} s")
+        raise Broken(f"not finished after {seconds} s")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)
@@ -210,8 +206,8 @@ def _failure(
 
 
 def _kind_of(error: Exception) -> str:
-    if isinstance(error, Wrong):
-        return error.what
+    if isinstance(error, Broken):
+        return str(error).split(":")[0]
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {place.filename.rsplit('/', 1)[-1]}:{place.name}"
 
@@ -231,9 +227,10 @@ def reduced(bench: Bench, trace: Trace, what: str) -> Trace:
     if not still_fails(insts):
         return trace
     try:
-        return Trace(_without_needless(insts, still_fails), trace.decisions)
-    except Wrong:
+        insts = _without_needless(insts, still_fails)
+    except Broken:  # too late
         return trace
+    return Trace(insts, trace.decisions).simplified(remove_postproc=False)
 
 
 def _without_needless(

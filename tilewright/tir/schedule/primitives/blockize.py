@@ -107,20 +107,22 @@ def _outer_realize(
     outside, inside = divide_predicate(space, block, divisions, loop_vars, stand_in)
     reads = tuple(substitute(r, env) for r in stmt.reads)
     writes = tuple(substitute(w, env) for w in stmt.writes)
-    updated = writes if stmt.init is not None else ()
+    reduces_outside = any(a.iter_type is IterVarType.CommReduce for a, _ in kept_outer)
+    leaves_init = stmt.init is not None and reduces_outside
+    updated = writes if leaves_init else ()
     inner_block = stmt.replace(
         iter_vars=tuple(a for a, _ in kept_inner),
         reads=(*updated, *reads),
         writes=writes,
         body=substitute(stmt.body, env),
-        init=None,
+        init=None if leaves_init or stmt.init is None else substitute(stmt.init, env),
         match_buffers=tuple(substitute(m, env) for m in stmt.match_buffers),
     )
     body = replace_statements(
         target.loop, {id(realize): BlockRealize(values_inner, inside, inner_block)}
     )
     init = None
-    if stmt.init is not None:
+    if leaves_init:
         init = _init(stmt, loops, kept_inner, values_inner, inside, env)
     for l in loops:
         bind(space, l)
