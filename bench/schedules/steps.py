@@ -203,7 +203,10 @@ def _wider(d: Draw) -> str:
 
 
 def _layout_pad(d: Draw) -> Any:
-    return d.pick((None, None, 0.0))
+    """Zero, as the buffer's type has it."""
+    side, place = d.given["buffer"]
+    dtype = getattr(d.stmt(), f"{side}s")[place].buffer.dtype
+    return d.pick((None, None, 0.0 if "float" in dtype else 0))
 
 
 ARGUMENTS: dict[str, Maker] = {

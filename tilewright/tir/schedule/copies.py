@@ -11,6 +11,7 @@ from ..expr import BufferLoad, IterVar, IterVarType, Var
 from ..stmt import Block, BufferRegion, BufferStore, MatchBufferRegion, Stmt, stmt_seq
 from .moving import nest_of, required_boxes
 from .poly import Space
+from .refusal import refuse
 from .regions import Box, space_at
 from .rewrite import point
 from .sref import StmtSRef, holds
@@ -127,6 +128,21 @@ def after(top: Stmt, target: Stmt, new: Stmt) -> Stmt:
     parts = list(getattr(top, "seq", (top,)))
     at = next((k for k, part in enumerate(parts) if holds(part, target)), len(parts) - 1)
     return stmt_seq([*parts[: at + 1], new, *parts[at + 1 :]])
+
+
+def require_apart(
+    top: StmtSRef, writer: StmtSRef, readers: Sequence[StmtSRef], buffer: Buffer
+) -> None:
+    """Refuses if a reader is in the statement of `top` that the writer is in: a copy after that
+    statement comes too late for it."""
+    for reader in readers:
+        if reader is not writer and step_towards(top, reader) is step_towards(top, writer):
+            refuse(
+                f"`{buffer.name}` is read in the loops that write it, and elsewhere as well",
+                reader,
+                writer,
+                hint="name the block that is to use the copy in consumer_blocks",
+            )
 
 
 def step_towards(top: StmtSRef, below: StmtSRef) -> StmtSRef:

@@ -32,6 +32,7 @@ def blockize(state: ScheduleState, target: Loop, preserve_unit_iters: bool = Tru
         refuse(f"{len(blocks)} blocks are under the loop, not one", target)
     block = blocks[0]
     inner_loops = [target, *(l for l in state.loops_of(block) if l.is_under(target))]
+    _require_own_ranges(state, target, inner_loops)
     space = space_at(state, block)
     divisions = divide(space, block, [l.loop.loop_var for l in inner_loops])
     outer_axes = _axes(space, block.block, divisions, "_o", preserve_unit_iters)
@@ -42,6 +43,18 @@ def blockize(state: ScheduleState, target: Loop, preserve_unit_iters: bool = Tru
     )
     state.replace(target, outer, {block.block: changed})
     return state.srefs[id(outer.block)]
+
+
+def _require_own_ranges(
+    state: ScheduleState, target: StmtSRef, inner_loops: list[StmtSRef]
+) -> None:
+    """Refuses loops whose ranges depend on loops outside: a block does not see those."""
+    outside = {at.loop.loop_var for at in target.ancestors() if not at.is_block}
+    for at in inner_loops:
+        used = [*variables_in(at.loop.min), *variables_in(at.loop.extent)]
+        bad = [v for v in used if v in outside]
+        if bad:
+            refuse(f"its range depends on the outer loop `{bad[0].name}`", at)
 
 
 Axes = list["IterVar | None"]
