@@ -1,7 +1,7 @@
 """Random sequences of schedule primitives over a corpus of programs.
 
-`python -m bench.schedules -n 10000 --seed 0` takes random steps on each program in turn. After every
-step the program must be well formed and the schedule's own books right; at the end its native
+`python -m bench.schedules -n 10000 --seed 0` takes random steps on each program in turn. After
+every step the program must be well formed and the schedule's own books right; at the end its native
 result must be that of the unscheduled program, and its trace, also as JSON, as Python text and
 simplified, must give the same text. Refusals (`ScheduleError`) are part of the game; any other
 exception is a failure. Exits with 1 on any, each shown with its seed and the shortest trace.
@@ -98,8 +98,8 @@ def main(
     failures = [o.failure for o in outcomes if o.failure is not None]
     console.print(table_of(outcomes))
     console.print(
-        f"{len(outcomes)} sequences over {len(names)} programs in {time.monotonic() - start:.0f} s: "
-        f"{len(failures)} failed"
+        f"{len(outcomes)} sequences over {len(names)} programs in "
+        f"{time.monotonic() - start:.0f} s: {len(failures)} failed"
     )
     for what, number in Counter(f.what for f in failures).most_common():
         console.print(f"  {number:5} {escape(what)}")

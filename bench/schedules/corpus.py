@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tilewright import te, tir, topi
-from tilewright.script import from_source
+from tilewright.script.parser import from_source
 from tilewright.tir import PrimFunc
 
 Array = np.ndarray[Any, Any]
@@ -32,10 +32,13 @@ class Program:
         rng = np.random.default_rng(seed)
         made = []
         for buffer in func.buffers():
-            shape = [self.sizes[d.name] if isinstance(d, tir.Var) else int(d) for d in buffer.shape]
+            shape = [self._size(d) for d in buffer.shape]
             low, high = (-3, 4) if "float" in buffer.dtype else (0, self.below)
             made.append(rng.integers(low, high, shape).astype(buffer.dtype))
         return made
+
+    def _size(self, extent: Any) -> Any:
+        return self.sizes[extent.name] if isinstance(extent, tir.Var) else extent.value
 
 
 CORPUS: dict[str, Program] = {}

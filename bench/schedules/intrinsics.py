@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tilewright.script import from_source
+from tilewright.script.parser import from_source
 from tilewright.tir import PrimFunc
 from tilewright.tir.tensor_intrin import TensorIntrin
 

@@ -157,12 +157,16 @@ def _of_two_blocks(d: Draw) -> list[LoopRV]:
 
 def _loop_of_consumer(d: Draw) -> LoopRV:
     near = d.sch.get_consumers(d.given["block"])
-    return d.pick(d.sch.get_loops(d.pick(near))) if near and d.flip(0.9) else d.pick(d.loops())
+    loops = d.sch.get_loops(d.pick(near)) if near and d.flip(0.9) else d.loops()
+    found: LoopRV = d.pick(loops)
+    return found
 
 
 def _loop_of_producer(d: Draw) -> LoopRV:
     near = d.sch.get_producers(d.given["block"])
-    return d.pick(d.sch.get_loops(d.pick(near))) if near and d.flip(0.9) else d.pick(d.loops())
+    loops = d.sch.get_loops(d.pick(near)) if near and d.flip(0.9) else d.loops()
+    found: LoopRV = d.pick(loops)
+    return found
 
 
 def _reduction_loop(d: Draw) -> LoopRV:
@@ -177,12 +181,13 @@ def _reduction_loop(d: Draw) -> LoopRV:
                 for v in variables_in(value)]  # fmt: skip
     found = [l for l in loops if d.sch.get(l).loop_var in reducing]
     del d.given["block"]
-    return d.pick(found or loops)
+    chosen: LoopRV = d.pick(found or loops)
+    return chosen
 
 
-def _known_key(d: Draw) -> str:
+def _known_key(d: Draw) -> Any:
     at = d.given["block_or_loop"]
-    return str(d.pick(list(d.sch.get(at).annotations) or ["note"]))
+    return d.pick(list(d.sch.get(at).annotations) or ["note"])
 
 
 def _consumers(d: Draw) -> Any:
@@ -198,7 +203,7 @@ def _full_ranges(d: Draw) -> Any:
 
 
 def _wider(d: Draw) -> str:
-    dtype = d.stmt().writes[d.given["buffer_index"]].buffer.dtype
+    dtype: str = d.stmt().writes[d.given["buffer_index"]].buffer.dtype
     return {"float32": "float64", "int32": "int64"}.get(dtype, dtype)
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-import tilewright as tw
+from tilewright import tir
+from tilewright.driver import build_tir
 from tilewright.ir.functor import Rewriter, on
 from tilewright.support.errors import ScheduleError
 from tilewright.support.knobs import CACHE
-from tilewright.tir import Buffer, For, ForKind, PrimFunc, Schedule
+from tilewright.tir import Buffer, For, ForKind, PrimFunc
 from tilewright.tir.analysis import verify_well_formed
-from tilewright.tir.schedule import Instruction, Trace
+from tilewright.tir.schedule import Instruction, Schedule, Trace
 
 from .corpus import CORPUS, Array, Program
 from .steps import STEPS, Broken, Draw, Unsuitable
@@ -76,7 +77,7 @@ def native(func: PrimFunc, inputs: list[Array]) -> list[Array]:
     plain = _Plain().run(func).with_attr("tir.is_scheduled", True)
     arrays = [a.copy() for a in inputs]
     with CACHE.set("off"):
-        tw.tir.build(plain, target="llvm")["main"](*arrays)
+        build_tir(plain, target="llvm")["main"](*arrays)
     return arrays
 
 
@@ -123,7 +124,7 @@ class Bench:
 
 
 def _names() -> dict[str, Any]:
-    return {"tir": tw.tir, "T": tw.tir, "nan": float("nan"), "inf": float("inf")}
+    return {"tir": tir, "T": tir, "nan": float("nan"), "inf": float("inf")}
 
 
 _BENCHES: dict[str, Bench] = {}

@@ -34,6 +34,8 @@ MODULES = {
     "script.ir": "ir.script",
     "script.relax": "relax.script",
     "script.tir": "tir.script",
+    "tir.block_dependence_info": "tir.schedule.block_dependence_info",
+    "tir.block_scope": "tir.schedule.scope",
     "transform": "ir.transform",
 }
 """Public module -> the module it is, both below `tilewright`."""
@@ -67,7 +69,10 @@ NAMES = {
     "relax.VirtualMachine": "runtime.vm:VirtualMachine",
     "relax.build": "driver:build_relax",
     "script.from_source": "script.parser:from_source",
+    "tir.BlockDependenceInfo": "tir.schedule:BlockDependenceInfo",
     "tir.BlockScope": "tir.schedule:BlockScope",
+    "tir.DepKind": "tir.schedule:DepKind",
+    "tir.Dependency": "tir.schedule:Dependency",
     "tir.IndexMap": "tir.index_map:IndexMap",
     "tir.Schedule": "tir.schedule:Schedule",
     "tir.ScheduleDebugMask": "tir.schedule:ScheduleDebugMask",

@@ -11,7 +11,7 @@ from ...ir.node import Node
 from ...support.errors import CompileError
 from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
-from ..expr import BufferLoad, IterVarType, Let, Var
+from ..expr import BufferLoad, Let, Var
 from ..function import PrimFunc
 from ..stmt import (
     Allocate,

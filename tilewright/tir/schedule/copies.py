@@ -88,6 +88,10 @@ class RedirectReads(Rewriter):
         """Buffers are exchanged where they are loaded only."""
         return buffer
 
+    def _region(self, region: BufferRegion) -> BufferRegion:
+        buffer = self.new if region.buffer is self.old else region.buffer
+        return BufferRegion(buffer, self.rewrite(region.region))
+
     @on(Var)
     def variable(self, var: Var) -> Var:
         """The address of the buffer, if it is used by itself."""
@@ -106,9 +110,8 @@ class RedirectReads(Rewriter):
                 for m in views
             )
         made = block.replace(
-            reads=tuple(
-                BufferRegion(self.new, r.region) if r.buffer is self.old else r for r in block.reads
-            ),
+            reads=tuple(self._region(r) for r in block.reads),
+            writes=tuple(BufferRegion(w.buffer, self.rewrite(w.region)) for w in block.writes),
             body=self.rewrite(block.body),
             init=self.rewrite(block.init) if block.init is not None else None,
             match_buffers=views,

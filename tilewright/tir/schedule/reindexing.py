@@ -13,7 +13,7 @@ from ..expr import BufferLoad, IterVar, IterVarType, Var, pointer
 from ..index_map import IndexMap
 from ..stmt import Block, BufferRegion, BufferStore, Stmt, stmt_seq
 from .bindings import is_affine, uses_loops_up
-from .conditions import require_complete_or_reduction
+from .conditions import require_complete_or_reduction, require_leaf
 from .copies import after, fresh_name, step_towards
 from .layouts import full_nest
 from .poly import Space, variables_in
@@ -47,6 +47,7 @@ def plan(
     each result of `index_map` (of all the block's axes)."""
     stmt = block.block
     buffer: Buffer = getattr(stmt, f"{side}s")[place].buffer
+    require_leaf(state, block)
     if stmt.init is None and all(
         any(r.buffer is buffer for r in side) for side in (stmt.reads, stmt.writes)
     ):
@@ -194,13 +195,17 @@ def _use_copy(what: Reindexed, copy: Buffer, side: str) -> tuple[Block, dict[Blo
     stmt = what.block.block
     region = BufferRegion(copy, point(what.where))
 
-    def regions(old: Sequence[BufferRegion]) -> tuple[BufferRegion, ...]:
-        return tuple(region if r.buffer is what.buffer else r for r in old)
-
     def load(found: BufferLoad) -> PrimExpr | None:
         return BufferLoad(copy, what.where) if found.buffer is what.buffer else None
 
     loads = MapLoads(load)
+
+    def regions(old: Sequence[BufferRegion]) -> tuple[BufferRegion, ...]:
+        return tuple(
+            region if r.buffer is what.buffer else loads.rewrite_children(r)
+            for r in old
+        )
+
     body = loads.run(stmt.body)
     init = loads.run(stmt.init) if stmt.init is not None else None
     if side == "write":

@@ -55,6 +55,23 @@ class Schedule:
         self._random = random.Random()
         self.seed(seed)
 
+    @staticmethod
+    def _create_non_traced(
+        mod: PrimFunc | IRModule,
+        *,
+        seed: int | None = None,
+        debug_mask: int | str = "none",
+        error_render_level: str = "detail",
+        enable_check: bool = True,
+    ) -> Schedule:
+        """A schedule that keeps no trace."""
+        made = Schedule(
+            mod, seed=seed, debug_mask=debug_mask, error_render_level=error_render_level,
+            enable_check=enable_check,
+        )  # fmt: skip
+        made._trace = None
+        return made
+
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Callable[..., Any]: ...
@@ -116,7 +133,10 @@ class Schedule:
     def get_sref(self, rand_var_or_stmt: BlockRV | LoopRV | Block | For) -> StmtSRef:
         """The handle that a random variable, or a statement of the program, stands for."""
         if isinstance(rand_var_or_stmt, (Block, For)):
-            return self.state.get_sref(rand_var_or_stmt)
+            found = self.state.get_sref(rand_var_or_stmt)
+            if found is None:
+                raise ScheduleError("the statement is not a block or loop of the scheduled program")
+            return found
         found = self._symbols.get(rand_var_or_stmt)
         if found is None:
             raise ScheduleError(
@@ -214,7 +234,7 @@ class Schedule:
                 given = bound.arguments[param.name]
                 values[param.name] = param.accept(self, given, values)
         except ArgumentError as error:
-            raise ArgumentError(
+            raise type(error)(
                 f"{kind.method}: {error.message}", note=error.note, hint=error.hint
             ) from None
         outputs, result = self._run(kind, values, decision)
@@ -265,7 +285,9 @@ class Schedule:
                 raise self._error(kind, refusal, [*positional, *keyword.values()]) from None
         taken = self.state.snapshot()
         try:
-            return kind.function(self.state, *positional, **keyword)
+            made = kind.function(self.state, *positional, **keyword)
+            self.state.debug_verify()
+            return made
         except Refusal as refusal:
             self.state.restore(taken)
             raise self._error(kind, refusal, [*positional, *keyword.values()]) from None
