@@ -9,6 +9,7 @@ from ..buffer import Buffer
 from ..expr import SizeVar, Var
 from ..function import PrimFunc
 from ..stmt import BlockRealize, BufferRegion, For
+from .exact import fills_box
 from .poly import Interval, Poly, Space, constant, plus, variables_in
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -147,10 +148,12 @@ def _covered_by(
     boxes = []
     for producer in producers:
         writes = [w for w in producer.block.writes if w.buffer is buffer]
-        box = touched(space, producer, writes, [*shared, *loops_between(producer, top)])
-        if box is None:
-            return False
-        boxes.append(box)
+        relaxed = [*shared, *loops_between(producer, top)]
+        free = {space._variable(at.loop.loop_var) for at in relaxed}
+        for part in writes:
+            box = touched(space, producer, [part], relaxed)
+            if box is not None and fills_box(space, part.region, free):
+                boxes.append(box)
     reads = [r for r in consumer.block.reads if r.buffer is buffer]
     needed = touched(space, consumer, reads, loops_between(consumer, top))
     if needed is None:
