@@ -101,6 +101,13 @@ class Draw:
         found: list[LoopRV] = self.sch.get_loops(block)
         return found
 
+    def neighbours(self) -> list[BlockRV]:
+        """Some blocks of the root block, one after another."""
+        found = self.sch.get_child_blocks("root")
+        at = self.rng.randrange(len(found))
+        some: list[BlockRV] = found[at : at + self.rng.randint(1, 2)]
+        return some
+
     def stmt(self) -> Any:
         """The block drawn before, as it is now."""
         return self.sch.get(self.given["block"])
@@ -250,6 +257,7 @@ ARGUMENTS: dict[str, Maker] = {
     "axis_separators": lambda d: d.pick(([], [1])),
     "padding": lambda d: [d.pick((1, 1, 2, 4)) for _ in d.stmt().iter_vars],
     "new_order": lambda d: d.rng.sample(range(n := len(d.stmt().iter_vars)), n),
+    "blockize.target": lambda d: d.pick(d.loops()) if d.flip(0.7) else d.neighbours(),
     "annotate_buffer_access.buffer_index": lambda d: d.index_of(f"{d.given['buf_type']}s"),
     "buf_type": lambda d: d.pick(("read", "write")),
     "gen_new_ranges": _full_ranges,

@@ -58,6 +58,14 @@ def _accept_either(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any
     return _accept_block(schedule, value, given)
 
 
+def _accept_loop_or_blocks(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    if isinstance(value, LoopRV):
+        return value
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ArgumentTypeError(f"expected a LoopRV or a list of blocks, found {_kind(value)}")
+    return tuple(_accept_block(schedule, v, given) for v in value)
+
+
 def _accept_expr(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
     if isinstance(value, PrimExpr):
         return value
@@ -77,6 +85,10 @@ def _kind(value: object) -> str:
 Block: TypeAlias = Annotated[StmtSRef, Role("a block", True, _accept_block, "block")]
 Loop: TypeAlias = Annotated[StmtSRef, Role("a loop", True, _accept_loop, "loop")]
 BlockOrLoop: TypeAlias = Annotated[StmtSRef, Role("a block or loop", True, _accept_either, "any")]
+LoopOrBlocks: TypeAlias = Annotated[
+    "StmtSRef | list[StmtSRef]",
+    Role("a loop or a list of blocks", True, _accept_loop_or_blocks, "any"),
+]
 Expr: TypeAlias = Annotated[Any, Role("an integer", True, _accept_expr, "expr")]
 """For the function an `int`, or a `PrimExpr` if the program's own sizes are in it."""
 

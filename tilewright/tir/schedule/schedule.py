@@ -192,6 +192,8 @@ class Schedule:
             return None
         if param.role.rv == "value":
             return self._evaluate_all(value)
+        if isinstance(value, tuple):
+            return [self.get_sref(item) for item in value]
         return self._evaluate(value) if param.role.rv == "expr" else self.get_sref(value)
 
     def _evaluate_all(self, value: Any) -> Any:
@@ -296,7 +298,8 @@ class Schedule:
             raise
 
     def _error(self, kind: InstructionKind, refusal: Refusal, used: list[Any]) -> ScheduleError:
-        handle = next((v for v in used if isinstance(v, StmtSRef) and v.stmt is not None), None)
+        given = [*used, *(v for item in used if isinstance(item, list) for v in item)]
+        handle = next((v for v in given if isinstance(v, StmtSRef) and v.stmt is not None), None)
         func = self.state.function_of(handle)[1] if handle is not None else None
         return schedule_error(kind.method, refusal, func, self.error_render_level)
 
