@@ -41,6 +41,8 @@ MODULES = {
     "script.parser.tir": "tir.script",
     "script.relax": "relax.script",
     "script.tir": "tir.script",
+    "tir.block_dependence_info": "tir.schedule.block_dependence_info",
+    "tir.block_scope": "tir.schedule.scope",
     "transform": "ir.transform",
 }
 """Public module -> the module it is, both below `tilewright`."""
@@ -78,7 +80,10 @@ NAMES = {
     "script.ir_module": "ir.script:ir_module",
     "script.parser.ir_module": "ir.script:ir_module",
     "tir.BijectiveLayout": "tir.data_layout:BijectiveLayout",
+    "tir.BlockDependenceInfo": "tir.schedule:BlockDependenceInfo",
     "tir.BlockScope": "tir.schedule:BlockScope",
+    "tir.DepKind": "tir.schedule:DepKind",
+    "tir.Dependency": "tir.schedule:Dependency",
     "tir.IndexMap": "tir.index_map:IndexMap",
     "tir.Layout": "tir.data_layout:Layout",
     "tir.PyStmtExprMutator": "tir.functor:PyStmtExprMutator",
