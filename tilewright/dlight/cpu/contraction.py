@@ -26,6 +26,7 @@ from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
 from ..base import ScheduleRule
 from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
+from .pixels import merge_pixels
 from .reduction import MAX_STRIDE
 from .stages import (
     block_infos,
@@ -95,7 +96,7 @@ def _reduction_order(
         v
         for access in (left, right)
         for index in access.indices
-        if spatial & set(variables(index))
+        if any(s in spatial and access.moves(s) for s in variables(index))
         for v in variables(index)
     }
     last = [i for i in axes if i.var not in windows]
@@ -170,6 +171,7 @@ class Contractions(ScheduleRule):
         if not any(_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
             return None
         inline_injective(sch)
+        sch = merge_pixels(sch, machine)
         for info in block_infos(sch):
             sch = attempted(sch, info, machine, schedule_contraction)
         return schedule_rest(sch, machine)

@@ -12,7 +12,15 @@ from ...tir import op as T
 from ...tir.arith import Analyzer
 from ...tir.expr import BufferLoad, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
-from ..analysis import Access, BlockInfo, collect, condition_variables, root_block, same_indices
+from ..analysis import (
+    Access,
+    BlockInfo,
+    collect,
+    condition_variables,
+    loads,
+    root_block,
+    same_indices,
+)
 from .tiling import vector_lanes, worth_parallel
 
 MAX_UNROLL_STORES = 64
@@ -66,7 +74,14 @@ def _is_costly(call: object) -> bool:
 
 
 def _size(info: BlockInfo) -> int:
-    return len(collect(info.store, PrimExpr))
+    """The nodes of what it computes; a place in memory counts as two however many indices it has,
+    if it is not computed itself."""
+    if info.store is None:
+        return 0
+    inside = [i for a in loads(info.store.value) for i in a.indices]
+    simple = sum(isinstance(i, (Var, IntImm)) for i in inside)
+    places = 2 * len(loads(info.store.value))
+    return len(collect(info.store.value, PrimExpr)) - simple + places + 3
 
 
 def inline_injective(sch: Schedule, keep: frozenset[str] = frozenset()) -> None:

@@ -8,6 +8,7 @@ in microseconds; what it cannot answer is left to `arith`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -184,6 +185,10 @@ class Space:
             if g > 1:
                 small = self.remainder({m: k // g for m, k in rest.items()}, constant(c // g))
                 return {m: k * g for m, k in small.items()}
+            parted = self._parted(rest, c)
+            if parted is not None:
+                g, high, low = parted
+                return plus(low, self.remainder(high, constant(c // g)), g)
         return self._intern("%", (rest, d))
 
     def _reduced_quotient(self, rest: Poly, d: Poly) -> Poly:
@@ -203,7 +208,20 @@ class Space:
                 small = {m: k // g for m, k in rest.items() if m}
                 small = plus(small, constant(const // g))
                 return self.quotient(small, constant(c // g))
+            parted = self._parted(rest, c)
+            if parted is not None:
+                g, high, _ = parted
+                return self.quotient(high, constant(c // g))
         return self._intern("//", (rest, d))
+
+    def _parted(self, p: Poly, c: int) -> tuple[int, Poly, Poly] | None:
+        """(g, high, low): `p` as `g * high + low`, where `0 <= low < g` and g divides c; None if
+        its terms cannot be told apart so."""
+        for g in sorted({math.gcd(c, k) for k in p.values()} - {1}, reverse=True):
+            low = {m: k for m, k in p.items() if k % g}
+            if low and self._within(low, constant(g)):
+                return g, {m: k // g for m, k in p.items() if k % g == 0}, low
+        return None
 
     def _divide(self, p: Poly, d: Poly) -> tuple[Poly, Poly]:
         """`p` as `whole * d + rest`, term by term."""
@@ -438,8 +456,6 @@ def _without(m: Monomial, d: Monomial) -> Monomial | None:
 
 
 def _common_factor(p: Poly, c: int) -> int:
-    import math
-
     return math.gcd(c, *p.values()) if c > 0 else 1
 
 
