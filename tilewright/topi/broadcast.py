@@ -130,7 +130,9 @@ def _power(a: Any, b: Any) -> PrimExpr:
     if exponent == 1:
         return a
     square = op.multiply(a, a)
-    return {2: square, 3: op.multiply(square, a), 4: op.multiply(square, square)}[exponent]
+    if exponent == 2:
+        return square
+    return op.multiply(square, a if exponent == 3 else square)
 
 
 def _float_of(value: Any) -> bool:

@@ -106,7 +106,7 @@ class Declaration:
     doc: str = ""
     signature: inspect.Signature = field(default_factory=inspect.Signature)
     tolerance: float | None = None
-    literals: bool = False
+    elementwise: bool = False
 
     @property
     def short_name(self) -> str:
@@ -251,13 +251,14 @@ def op(
     pure: bool = True,
     pattern: str = "",
     tolerance: float | None = None,
-    literals: bool = False,
+    elementwise: bool = False,
 ) -> Callable[[F], F]:
     """Declares the operator `relax.<name>`; the decorated function becomes its constructor.
 
     `convert` maps parameters to what normalizes their values; `gradient(call, output_grad)` gives
-    one expression an argument; `pattern` fixes the fusion kind (else the kernel is analysed);
-    with `literals`, `lower` is given constants of one element as numbers.
+    one expression an argument; `pattern` fixes the fusion kind (else the kernel is analysed). An
+    element of an `elementwise` operator's result comes of the elements at its place, operands
+    broadcast, and `lower` takes constants of one element as numbers.
     """
 
     def declare(function: F) -> F:
@@ -266,7 +267,7 @@ def op(
             f"relax.{name}",
             tuple(_parameter(p) for p in signature.parameters.values()),
             infer, lower, reference, decompose, gradient, samples, dict(convert or {}),
-            onnx, torch, pure, pattern, function.__doc__ or "", signature, tolerance, literals,
+            onnx, torch, pure, pattern, function.__doc__ or "", signature, tolerance, elementwise,
         )  # fmt: skip
         DECLARATIONS[made.name] = made
         register_op(

@@ -46,7 +46,7 @@ def binary_op(
         reference=in_dtype,
         samples=samples or _samples.binary(),
         gradient=gradient,
-        literals=True,
+        elementwise=True,
     )(declare)
     return made
 

@@ -35,6 +35,7 @@ from .private_functions import (
 )
 from .recognize_norms import RecognizeNorms
 from .rewrite_dataflow_reshape import RewriteDataflowReshape
+from .sink_reshapes import SinkReshapes
 from .static_plan_block_memory import StaticPlanBlockMemory
 from .to_mixed_precision import ToMixedPrecision
 from .to_non_dataflow import RemovePurityChecking, ToNonDataflow

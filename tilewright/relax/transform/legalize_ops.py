@@ -162,17 +162,19 @@ def _can_lower(call: Call) -> bool:
 def _arguments(declared: Declaration, call: Call) -> list[Any]:
     """What `lower` is given: expressions, None for what is left out, numbers for literals."""
     args = [None if is_null(a) else a for a in call.args]
-    if not declared.literals:
+    if not declared.elementwise:
         return args
-    literals = [_literal(a, call.struct_info) for a in args]
+    info = call.struct_info
+    ndim = info.ndim if isinstance(info, TensorStructInfo) else -1
+    literals = [_literal(a, ndim) for a in args]
     if all(literal is not None for literal in literals):
         return args
     return [a if literal is None else literal for a, literal in zip(args, literals, strict=True)]
 
 
-def _literal(arg: Expr | None, result: StructInfo) -> PrimExpr | None:
-    """The number that a constant of one element is; None if it widens the result's rank."""
-    if not isinstance(arg, Constant) or arg.array.size != 1 or arg.array.ndim > result.ndim:
+def _literal(arg: Expr | None, ndim: int) -> PrimExpr | None:
+    """The number that a constant of one element is, if it has no more than `ndim` dimensions."""
+    if not isinstance(arg, Constant) or arg.array.size != 1 or arg.array.ndim > ndim:
         return None
     made: PrimExpr = tir_op.const(arg.array.reshape(-1)[0].item(), arg.struct_info.dtype)
     return made
