@@ -75,9 +75,20 @@ def roles_of(info: BlockInfo, found: Contraction) -> Roles | None:
         columns = [i for i in others if right.moves(i.var) and not left.moves(i.var)]
         rows = [i for i in others if left.moves(i.var) and not right.moves(i.var)]
         batch = [i for i in others if i not in columns and i not in rows]
-        reduction = _reduction_order(info.reduction, left, right, {i.var for i in info.spatial})
-        return Roles(left, right, column, columns, rows, batch, reduction)
+        spatial = {i.var for i in info.spatial}
+        reduction = _reduction_order(info.reduction, left, right, spatial)
+        found = Roles(left, right, column, columns, rows, batch, reduction)
+        return None if _is_window(found, spatial) else found
     return None
+
+
+def _is_window(roles: Roles, spatial: set[Var]) -> bool:
+    """True for sums over the taps of a window alone whose vectors serve one result each: a
+    convolution of each channel by itself."""
+    if any(i.extent != 1 for i in roles.rows):
+        return False
+    taps = _windows(roles.left, roles.right, spatial)
+    return all(i.extent == 1 or i.var in taps for i in roles.reduction)
 
 
 def _is_column(i: IterInfo, out: Access, left: Access, right: Access, most: int) -> bool:
@@ -92,18 +103,23 @@ def _reduction_order(
     axes: list[IterInfo], left: Access, right: Access, spatial: set[Var]
 ) -> list[IterInfo]:
     """Taps of a window first: neighbours must not share broadcasts across the unrolled body."""
-    windows = {
+    windows = _windows(left, right, spatial)
+    last = [i for i in axes if i.var not in windows]
+    if not last:
+        return axes
+    innermost = last[-1]
+    return [*(i for i in axes if i is not innermost), innermost]
+
+
+def _windows(left: Access, right: Access, spatial: set[Var]) -> set[Var]:
+    """The variables in indices that move with a spatial axis: its own, and those of taps."""
+    return {
         v
         for access in (left, right)
         for index in access.indices
         if any(s in spatial and access.moves(s) for s in variables(index))
         for v in variables(index)
     }
-    last = [i for i in axes if i.var not in windows]
-    if not last:
-        return axes
-    innermost = last[-1]
-    return [*(i for i in axes if i is not innermost), innermost]
 
 
 def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:

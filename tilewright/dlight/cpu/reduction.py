@@ -157,7 +157,8 @@ def _chunk(
     outside = math.prod(i.extent or 1 for i in others[: others.index(row)])
     total = sum(bytes_of(b.block.writes[0].buffer.dtype, b.work() or 0) for b in sizes)
     each = max(1, total // max(1, outside * (row.extent or 1)))
-    most = max(1, machine.l2.size // 4 // each)
+    near = machine.l1d.size // 2
+    most = max(1, (near if each <= near else machine.l2.size // 4) // each)
     if outside < 2 * machine.cores:
         most = min(most, max(1, (row.extent or 1) * outside // (2 * machine.cores)))
     if row.loop_rv is None:

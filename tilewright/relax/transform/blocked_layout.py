@@ -29,6 +29,7 @@ from ..expr import Call, Constant, DataflowBlock, DataflowVar, Tuple, Var, VarBi
 from ..expr_functor import PyExprMutator
 from ..struct_info import TensorStructInfo
 from ._pass import module_level
+from .layout_demand import LayoutDemand
 from .winograd_choice import Window, best_tile
 
 Rule = Callable[["Blocker", Call], "Blocked | None"]
@@ -92,23 +93,26 @@ class Blocker(PyExprMutator):
         self.lanes = lanes
         self.machine = machine
         self.blocked: dict[Var, Blocked] = {}
-        self.inside = False
+        self.demand: LayoutDemand | None = None
 
     # the plain and the blocked form of a value
 
     def visit_dataflow_block_(self, block: DataflowBlock) -> None:
         """Only dataflow blocks are rewritten."""
-        outer, self.inside = self.inside, True
+        outer = self.demand
+        self.demand = LayoutDemand(block, self._wish, RULES)
         super().visit_dataflow_block_(block)
-        self.inside = outer
+        self.demand = outer
 
     def visit_var_binding_(self, binding: VarBinding) -> None:
         """Binds the blocked form where the operator's rule makes one."""
         value = binding.value
-        if self.inside and isinstance(value, Var) and value in self.blocked:
+        inside = self.demand is not None
+        if inside and isinstance(value, Var) and value in self.blocked:
             self.blocked[binding.var] = self.blocked[value]
         rule = self._rule(value)
-        made = rule(self, value) if rule is not None and self.inside else None  # type: ignore[arg-type]
+        stays = rule is None or not inside or self._stays_plain(binding)
+        made = None if stays else rule(self, value)  # type: ignore[arg-type,misc]
         if made is None:
             super().visit_var_binding_(binding)
             return
@@ -125,6 +129,24 @@ class Blocker(PyExprMutator):
         if isinstance(value, Call) and isinstance(value.op, Op):
             return RULES.get(value.op.name)
         return None
+
+    def _wish(self, call: Call) -> bool | None:
+        """Whether a convolution wants blocks; None for what goes along."""
+        if call.op is not Op.get("relax.nn.conv2d"):
+            return None
+        kind = _kind_of(self, call)
+        return None if kind == "depthwise" else kind == "dense"
+
+    def _stays_plain(self, binding: VarBinding) -> bool:
+        """True if what follows wants the plain layout and an input has it, the only one."""
+        value, demand = binding.value, self.demand
+        if demand is None or not demand.prefers_plain(binding.var) or not isinstance(value, Call):
+            return False
+        if self._wish(value):
+            return False
+        args = value.args[0].items if isinstance(value.args[0], Tuple) else value.args
+        images = [a for a in args if isinstance(a, Var) and _channels(a) is not None]
+        return any(self.held(a) is None for a in images)
 
     def visit_var_(self, op: Var) -> Expr:
         """A use in plain layout: transformed back if only the blocked form is there."""
@@ -178,7 +200,8 @@ class Blocker(PyExprMutator):
 # ---- rules ----------------------------------------------------------------------------------
 
 
-def _conv2d(b: Blocker, call: Call) -> Blocked | None:
+def _kind_of(b: Blocker, call: Call) -> str | None:
+    """"dense" or "depthwise" for a convolution that can be in blocks; None for others."""
     data, weight = call.args
     attrs = call.attrs
     plain = attrs.data_layout == "NCHW" and attrs.kernel_layout == "OIHW"
@@ -189,13 +212,20 @@ def _conv2d(b: Blocker, call: Call) -> Blocked | None:
     lanes = b.lanes(weight.dtype)
     out, per_group = weight.array.shape[:2]
     groups = int(attrs.groups)
-    if groups == 1:
-        return _dense_conv(b, call, channels, out, lanes)
-    if groups == channels and out == channels and per_group == 1:
+    if groups == channels and out == channels and per_group == 1 and groups > 1:
+        return "depthwise"
+    whole = per_group % lanes == 0 and (out // groups) % lanes == 0
+    return "dense" if groups == 1 or whole else None
+
+
+def _conv2d(b: Blocker, call: Call) -> Blocked | None:
+    kind, channels = _kind_of(b, call), _channels(call.args[0])
+    if kind is None or channels is None:
+        return None
+    lanes = b.lanes(call.args[1].dtype)  # type: ignore[attr-defined]
+    if kind == "depthwise":
         return _depthwise_conv(b, call, channels, lanes)
-    if per_group % lanes == 0 and (out // groups) % lanes == 0:
-        return _dense_conv(b, call, channels, out, lanes)
-    return None
+    return _dense_conv(b, call, channels, call.args[1].array.shape[0], lanes)  # type: ignore[attr-defined]
 
 
 def _small(channels: int, lanes: int) -> int:
