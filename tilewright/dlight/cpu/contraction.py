@@ -40,9 +40,13 @@ from .tiling import (
     RegisterTile,
     reduction_unroll,
     register_tile,
+    tile_cycles,
     vector_lanes,
     worth_parallel,
 )
+
+NARROWER = 0.95
+"""The share of the time that half vectors may take to be preferred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +127,20 @@ def _windows(left: Access, right: Access, spatial: set[Var]) -> set[Var]:
 
 
 def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
-    """The register tile for these axes."""
+    """The register tile for these axes.
+
+    Of half vectors, if more of those are full and the machine loses no speed by them.
+    """
+    cycles, tile = _plan(machine, roles, dtype)
+    half = machine.halved()
+    if half is None or roles.column.extent is None or _most_vectors(roles) > 4:
+        return tile
+    narrow, small = _plan(half, roles, dtype)
+    return small if narrow < NARROWER * cycles else tile
+
+
+def _plan(machine: MachineModel, roles: Roles, dtype: str) -> tuple[float, RegisterTile]:
+    """(cycles of a step of the reduction for each result along the columns, register tile)."""
     column = roles.column
     period = roles.right.period(column.var)
     lanes = vector_lanes(machine, dtype, period or column.extent)
@@ -131,24 +148,25 @@ def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
     vectors = None if extent is None else -(-extent // lanes)
     groups = [roles.right.period(i.var) for i in roles.rows[-2:]]
     rows = [g or i.extent for g, i in zip(groups, roles.rows[-2:], strict=True)]
-    if vectors == 1 and roles.outer_columns:
+    outer = vectors == 1 and bool(roles.outer_columns)
+    if outer:
         last = roles.outer_columns[-1]
         vectors = roles.left.period(last.var) or last.extent
-        whole = True
-    else:
-        whole = False
-    limit = (period or extent or 16 * lanes) // lanes if vectors != 1 and not whole else 4
-    return register_tile(
+    limit = (period or extent or 16 * lanes) // lanes if vectors != 1 and not outer else 4
+    steps = _steps(roles)
+    tile = register_tile(
         machine,
         lanes,
         rows,
         vectors,
         max_rows=_row_limit(machine, roles),
         max_vectors=max(1, min(_most_vectors(roles), limit)),
-        whole=whole or period is not None,
+        whole=outer or period is not None,
         exact=[g is not None for g in groups],
-        steps=_steps(roles),
+        steps=steps,
     )
+    results = (extent or lanes) * (vectors or 1 if outer else 1)
+    return tile_cycles(machine, rows, vectors, tile.rows, tile.vectors, steps) / results, tile
 
 
 def _steps(roles: Roles) -> int | None:

@@ -34,6 +34,9 @@ from .winograd_choice import Window, best_tile
 
 Rule = Callable[["Blocker", Call], "Blocked | None"]
 
+WASTE = 1.1
+"""By how much whole blocks must exceed half ones for the latter to be chosen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
@@ -181,16 +184,21 @@ class Blocker(PyExprMutator):
         if isinstance(expr, Constant):
             return Blocked(const(pack_channels(expr.array, block)), channels, block)
         plain = self.visit_expr(expr)
-        source = plain
-        if channels < block:  # the map of `c` to `c % block` would give less than a block
-            source = self.builder_.emit(R.nn.pad(plain, [0, 0, 0, block - channels, 0, 0, 0, 0]))
-        pad = 0.0 if channels > block and channels % block else None
-        made = R.layout_transform(source, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
-        held = Blocked(self.builder_.emit(made), channels, block)
+        held = Blocked(self.builder_.emit(self._in_blocks(plain, channels, block)), channels, block)
         if isinstance(expr, Var):
             self.blocked[expr] = held
             self.var_remap.setdefault(expr, plain)
         return held
+
+    def _in_blocks(self, plain: Expr, channels: int, block: int) -> Expr:
+        dims = _dims(plain)
+        if block == 1 and dims is not None:
+            return R.reshape(plain, (*dims, 1))
+        source = plain
+        if channels < block:  # the map of `c` to `c % block` would give less than a block
+            source = self.builder_.emit(R.nn.pad(plain, [0, 0, 0, block - channels, 0, 0, 0, 0]))
+        pad = 0.0 if channels > block and channels % block else None
+        return R.layout_transform(source, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
 
     def held(self, expr: Expr) -> Blocked | None:
         """The blocked form of `expr` if there is one already."""
@@ -201,7 +209,7 @@ class Blocker(PyExprMutator):
 
 
 def _kind_of(b: Blocker, call: Call) -> str | None:
-    """"dense" or "depthwise" for a convolution that can be in blocks; None for others."""
+    """ "dense" or "depthwise" for a convolution that can be in blocks; None for others."""
     data, weight = call.args
     attrs = call.attrs
     plain = attrs.data_layout == "NCHW" and attrs.kernel_layout == "OIHW"
@@ -228,23 +236,37 @@ def _conv2d(b: Blocker, call: Call) -> Blocked | None:
     return _dense_conv(b, call, channels, call.args[1].array.shape[0], lanes)  # type: ignore[attr-defined]
 
 
-def _small(channels: int, lanes: int) -> int:
-    """The block of input channels: whole vectors, unless there are fewer channels than that."""
-    return channels if channels < lanes // 2 else lanes
+def _in_block(b: Blocker, data: Expr, channels: int, lanes: int) -> int:
+    """The block of input channels: the one that they have, else whole vectors, unless there are
+    fewer channels than that."""
+    held = b.held(data)
+    if held is not None:
+        return held.block
+    return 1 if channels < lanes // 2 else lanes
+
+
+def _out_block(b: Blocker, out: int, lanes: int) -> int:
+    """The block of output channels: a vector, or half of one where that leaves less unused."""
+    half = lanes // 2
+    if b.machine is None or b.machine.halved() is None or lanes % 2:
+        return lanes
+    return half if WASTE * (-(-out // half) * half) <= -(-out // lanes) * lanes else lanes
 
 
 def _dense_conv(b: Blocker, call: Call, channels: int, out: int, lanes: int) -> Blocked | None:
     weight = call.args[1]
     assert isinstance(weight, Constant)
-    inner = _small(channels, lanes)
+    tile = _winograd_tile(b, call, channels, out)
+    inner = lanes if tile is not None else _in_block(b, call.args[0], channels, lanes)
     data = b.as_blocked(call.args[0], inner)
     if data is None:
         return None
-    tile = _winograd_tile(b, call, channels, out)
     if tile is not None:
         turned = const(R.nn.pack_winograd(weight.array, tile, inner, lanes))
         made = R.nn.conv2d_winograd(data.value, turned, call.attrs.padding)
         return Blocked(made, out, lanes)
+    if int(call.attrs.groups) == 1:
+        lanes = _out_block(b, out, lanes)
     packed = const(pack_weight(weight.array, inner, lanes))
     return Blocked(
         _conv(call, data.value, packed, f"NCHW{inner}c", f"OIHW{inner}i{lanes}o", lanes), out, lanes
@@ -284,6 +306,8 @@ def _conv(call: Call, data: Expr, weight: Expr, layout: str, kernel: str, lanes:
 def _depthwise_conv(b: Blocker, call: Call, channels: int, lanes: int) -> Blocked | None:
     weight = call.args[1]
     assert isinstance(weight, Constant)
+    held = b.held(call.args[0])
+    lanes = held.block if held is not None and 2 * held.block >= lanes else lanes
     data = b.as_blocked(call.args[0], lanes)
     if data is None:
         return None
