@@ -81,8 +81,8 @@ def roles_of(info: BlockInfo, found: Contraction) -> Roles | None:
         batch = [i for i in others if i not in columns and i not in rows]
         spatial = {i.var for i in info.spatial}
         reduction = _reduction_order(info.reduction, left, right, spatial)
-        found = Roles(left, right, column, columns, rows, batch, reduction)
-        return None if _is_window(found, spatial) else found
+        made = Roles(left, right, column, columns, rows, batch, reduction)
+        return None if _is_window(made, spatial) else made
     return None
 
 
