@@ -12,23 +12,15 @@ from ...tir import op as T
 from ...tir.arith import Analyzer
 from ...tir.expr import BufferLoad, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
-from ..analysis import (
-    Access,
-    BlockInfo,
-    collect,
-    condition_variables,
-    loads,
-    root_block,
-    same_indices,
-)
+from ..analysis import Access, BlockInfo, collect, condition_variables, root_block, same_indices
 from .tiling import vector_lanes, worth_parallel
 
 MAX_UNROLL_STORES = 64
 
-MAX_REPEATED = 30
+MAX_REPEATED = 16
 """Nodes of an expression that may be written out for each of its readers."""
 
-MAX_INLINED = 120
+MAX_INLINED = 64
 """Nodes by which expressions may grow; beyond them a value is computed on its own."""
 
 
@@ -74,14 +66,8 @@ def _is_costly(call: object) -> bool:
 
 
 def _size(info: BlockInfo) -> int:
-    """The nodes of what it computes; a place in memory counts as two however many indices it has,
-    if it is not computed itself."""
-    if info.store is None:
-        return 0
-    inside = [i for a in loads(info.store.value) for i in a.indices]
-    simple = sum(isinstance(i, (Var, IntImm)) for i in inside)
-    places = 2 * len(loads(info.store.value))
-    return len(collect(info.store.value, PrimExpr)) - simple + places + 3
+    """How many operations and loads its store is made of."""
+    return sum(not isinstance(e, (Var, IntImm)) for e in collect(info.store, PrimExpr))
 
 
 def inline_injective(sch: Schedule, keep: frozenset[str] = frozenset()) -> None:

@@ -181,14 +181,9 @@ class Space:
                 inner = value_of(single[1])
                 if inner is not None and inner % c == 0:
                     return self.remainder(single[0], d)
-            g = _common_factor(rest, c)
-            if g > 1:
-                small = self.remainder({m: k // g for m, k in rest.items()}, constant(c // g))
-                return {m: k * g for m, k in small.items()}
-            parted = self._parted(rest, c)
-            if parted is not None:
-                g, high, low = parted
-                return plus(low, self.remainder(high, constant(c // g)), g)
+            coarse, fine, step = self._coarsen(rest, c)
+            if step > 1:
+                return plus(fine, self.remainder(coarse, constant(c // step)), step)
         return self._intern("%", (rest, d))
 
     def _reduced_quotient(self, rest: Poly, d: Poly) -> Poly:
@@ -202,26 +197,26 @@ class Space:
                 whole, left = divmod(value_of(single[1]) or 0, c)
                 if left == 0:
                     return self.remainder(self.quotient(single[0], d), constant(whole))
-            const = rest.get(ONE, 0)
-            g = _common_factor({m: k for m, k in rest.items() if m}, c)
-            if g > 1:
-                small = {m: k // g for m, k in rest.items() if m}
-                small = plus(small, constant(const // g))
-                return self.quotient(small, constant(c // g))
-            parted = self._parted(rest, c)
-            if parted is not None:
-                g, high, _ = parted
-                return self.quotient(high, constant(c // g))
+            coarse, _, step = self._coarsen(rest, c)
+            if step > 1:
+                return self.quotient(coarse, constant(c // step))
         return self._intern("//", (rest, d))
 
-    def _parted(self, p: Poly, c: int) -> tuple[int, Poly, Poly] | None:
-        """(g, high, low): `p` as `g * high + low`, where `0 <= low < g` and g divides c; None if
-        its terms cannot be told apart so."""
-        for g in sorted({math.gcd(c, k) for k in p.values()} - {1}, reverse=True):
-            low = {m: k for m, k in p.items() if k % g}
-            if low and self._within(low, constant(g)):
-                return g, {m: k // g for m, k in p.items() if k % g == 0}, low
-        return None
+    def _coarsen(self, p: Poly, c: int) -> tuple[Poly, Poly, int]:
+        """`p = step * coarse + fine` with `0 <= fine < step` and `step` a divisor of `c`, the
+        largest that works; a step of 1 if none does."""
+        terms = sorted(((m, k) for m, k in p.items() if m), key=lambda term: -abs(term[1]))
+        step, const = c, p.get(ONE, 0)
+        for count, (_, coefficient) in enumerate(terms, 1):
+            step = math.gcd(step, coefficient)
+            if step == 1:
+                break
+            fine = dict(terms[count:])
+            fine = plus(fine, constant(const % step))
+            if not fine or self._within(fine, constant(step)):
+                coarse = {m: k // step for m, k in terms[:count]}
+                return plus(coarse, constant(const // step)), fine, step
+        return p, {}, 1
 
     def _divide(self, p: Poly, d: Poly) -> tuple[Poly, Poly]:
         """`p` as `whole * d + rest`, term by term."""
@@ -453,10 +448,6 @@ def _without(m: Monomial, d: Monomial) -> Monomial | None:
             return None
         left.remove(a)
     return tuple(left)
-
-
-def _common_factor(p: Poly, c: int) -> int:
-    return math.gcd(c, *p.values()) if c > 0 else 1
 
 
 def _read_var(space: Space, expr: Var) -> Poly:
