@@ -11,11 +11,11 @@ import functools
 from types import SimpleNamespace
 from typing import Any
 
+from ..ir.ir_builder import finish_function
 from ..script.ir_builder.base import FRAGMENTS, IRBuilder
 from . import script
 from . import stmt as S
 from .forms import BufferForm, DataTypeName, TirForm
-from .function import PrimFunc
 from .writer import Writer
 
 
@@ -52,16 +52,7 @@ class PrimFuncFrame:
         if self._outer is not None:
             builder.facts["writer"] = self._outer
         if kind is None:
-            finish(builder, self.writer.name, self.writer.function())
-
-
-def finish(builder: IRBuilder, name: str, func: PrimFunc) -> None:
-    """Adds the function to the module being built, or makes it the builder's result."""
-    define = builder.facts.get("define")
-    if define is None:
-        builder.done(func)
-    else:
-        define(name, func)
+            finish_function(builder, self.writer.name, self.writer.function())
 
 
 def prim_func(is_private: bool = False) -> PrimFuncFrame:

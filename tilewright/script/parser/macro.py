@@ -9,7 +9,7 @@ from typing import Any
 
 from .core import Form, Parser
 from .entry import captured
-from .source import Source, in_decorated_class, source_of_object
+from .source import Source, in_decorated_class
 
 
 class Macro:
@@ -86,7 +86,7 @@ class MacroDecorator:
             return MacroDecorator(hygienic)
         if in_decorated_class(what, "ir_module"):
             return what
-        source = source_of_object(what)
+        source = Source(what)
         node = source.tree.body[0]
         assert isinstance(node, ast.FunctionDef)
         return Macro(node, source, captured(what, sys._getframe(1)), self.hygienic)
