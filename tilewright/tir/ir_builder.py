@@ -15,15 +15,9 @@ from ..ir.ir_builder import finish_function
 from ..script.ir_builder.base import FRAGMENTS, IRBuilder
 from . import script
 from . import stmt as S
-from .forms import BufferForm, DataTypeName, TirForm
+from .forms import DataTypeName, TirForm, writing
+from .script_rules import in_order
 from .writer import Writer
-
-
-def writer() -> Writer:
-    """What the innermost builder writes with; a new one where there is no function."""
-    facts = IRBuilder.current().facts
-    made: Writer = facts.setdefault("writer", Writer())
-    return made
 
 
 def _fragment(builder: IRBuilder) -> Any:
@@ -62,12 +56,10 @@ def prim_func(is_private: bool = False) -> PrimFuncFrame:
 
 def perform(made: Any) -> Any:
     """Does at once what script does where a value stands."""
-    if isinstance(made, BufferForm) and made.how == "Buffer":
-        return made.make("")
     if isinstance(made, TirForm):
-        return made.perform(writer())
+        return made.perform(writing())
     if isinstance(made, S.Stmt):
-        return writer().emit(made)
+        return writing().emit(made)
     return made
 
 
@@ -79,6 +71,7 @@ def _performed(value: Any) -> Any:
 
     @functools.wraps(value)
     def call(*args: Any, **named: Any) -> Any:
+        args, named = in_order(value, list(args), named)
         return perform(value(*args, **named))
 
     return call

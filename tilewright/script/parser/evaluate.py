@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 EVALUATORS: dict[type[ast.expr], Callable[..., Any]] = {}
 LOGIC: dict[str, Callable[..., Any]] = {}
-"""`and`, `or`, `not`, `select` on nodes, and `is_node`; filled by the dialect of scalars."""
+"""`and`, `or`, `not`, `select` on nodes, `is_node`, and `arguments`, which puts the arguments of
+some calls into order; filled by the dialect of scalars."""
 SPECIAL: dict[str, Callable[..., Any]] = {}
 """Calls that see their arguments' syntax, by the callee's `script_special` attribute."""
 
@@ -96,6 +97,8 @@ def call(parser: Parser, node: ast.Call) -> Any:
         named.update(value if keyword.arg is None else {keyword.arg: value})
     if not callable(function):
         parser.fail(node.func, f"`{ast.unparse(node.func)}` cannot be called")
+    if "arguments" in LOGIC:
+        args, named = LOGIC["arguments"](function, args, named)
     _check_arguments(parser, node, function, args, named)
     with parser.at(node):
         return function(*args, **named)
