@@ -21,7 +21,7 @@ from .frames import Else, If, Then, arg, func_name, lookup_binding, lookup_vdevi
 from .parser import DataflowForm, FunctionFact, MatchCastForm, OutputForm
 from .script_infos import Callable_ as Callable
 from .script_infos import Object, Prim, Shape, Tensor, Tuple, as_info
-from .script_ops import operator
+from .script_ops import operator, operator_names
 
 function = Decorator("relax", FUNCTIONS)
 macro = MacroDecorator()
@@ -143,3 +143,7 @@ def __getattr__(name: Any) -> Any:
     if found is None:
         raise AttributeError(f"script has no `R.{name}`")
     return found
+
+
+def __dir__() -> list[Any]:
+    return sorted({*globals(), *operator_names()})

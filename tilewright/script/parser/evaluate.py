@@ -7,6 +7,7 @@ chained comparisons, which Python gives classes no say in, ask the dialect's ent
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
 import operator
 from collections.abc import Callable, Iterator
@@ -79,7 +80,16 @@ def attribute(parser: Parser, node: ast.Attribute) -> Any:
     if node.attr.startswith("__"):
         parser.fail(node, f"script cannot read `{node.attr}`")
     with parser.at(node):
-        return getattr(owner, node.attr)
+        try:
+            return getattr(owner, node.attr)
+        except AttributeError as error:
+            parser.fail(node, str(error), hint=_near(owner, node.attr))
+
+
+def _near(owner: Any, name: str) -> str:
+    """The attributes whose names are nearly the one that is missing."""
+    close = difflib.get_close_matches(name, [n for n in dir(owner) if not n.startswith("_")], 3)
+    return f"did you mean {', '.join(close)}?" if close else ""
 
 
 @evaluates(ast.Call)
