@@ -13,6 +13,7 @@ from ..script.parser import FUNCTIONS, Decorator, MacroDecorator
 from ..support.dtypes import dtype_name
 from ..support.errors import ArgumentError
 from .base import Expr, ShapeExpr
+from .distributed.device_mesh import device_mesh as device_mesh
 from .expr import Attrs, DataTypeImm, ExternFunc, PrimValue, StringImm, as_expr
 from .expr import Call as CallNode
 from .expr import Tuple as TupleNode
@@ -20,7 +21,7 @@ from .expr import const as const
 from .frames import Else, If, Then, arg, func_name, lookup_binding, lookup_vdevice
 from .parser import DataflowForm, FunctionFact, MatchCastForm, OutputForm
 from .script_infos import Callable_ as Callable
-from .script_infos import Object, Prim, Shape, Tensor, Tuple, as_info
+from .script_infos import DTensor, Object, Prim, Shape, Tensor, Tuple, as_info
 from .script_ops import operator, operator_names
 
 function = Decorator("relax", FUNCTIONS)
