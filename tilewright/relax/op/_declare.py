@@ -106,6 +106,7 @@ class Declaration:
     doc: str = ""
     signature: inspect.Signature = field(default_factory=inspect.Signature)
     tolerance: float | None = None
+    elementwise: bool = False
     packed: str = ""
     distributed: bool = False
 
@@ -264,16 +265,19 @@ def op(
     pure: bool = True,
     pattern: str = "",
     tolerance: float | None = None,
+    elementwise: bool = False,
     packed: str = "",
     distributed: bool = False,
 ) -> Callable[[F], F]:
     """Declares the operator `relax.<name>`; the decorated function becomes its constructor.
 
     `convert` maps parameters to what normalizes their values; `gradient(call, output_grad)` gives
-    one expression an argument; `pattern` fixes the fusion kind (else the kernel is analysed);
-    `packed` names the function of the runtime that computes what no kernel can, such as results
-    whose shapes depend on data: it takes the parameters in order;
-    `distributed` says that `infer` itself knows tensors spread over a mesh.
+    one expression an argument; `pattern` fixes the fusion kind (else the kernel is analysed). An
+    element of an `elementwise` operator's result comes of the elements at its place, operands
+    broadcast, and `lower` takes constants of one element as numbers. `packed` names the function
+    of the runtime that computes what no kernel can, such as results whose shapes depend on data:
+    it takes the parameters in order; `distributed` says that `infer` itself knows tensors spread
+    over a mesh.
     """
 
     def declare(function: F) -> F:
@@ -282,8 +286,8 @@ def op(
             f"relax.{name}",
             tuple(_parameter(p) for p in signature.parameters.values()),
             infer, lower, reference, decompose, gradient, samples, dict(convert or {}),
-            onnx, torch, pure, pattern, function.__doc__ or "", signature, tolerance, packed,
-            distributed,
+            onnx, torch, pure, pattern, function.__doc__ or "", signature, tolerance, elementwise,
+            packed, distributed,
         )  # fmt: skip
         DECLARATIONS[made.name] = made
         register_op(

@@ -47,6 +47,7 @@ def binary_op(
         reference=in_dtype,
         samples=samples or _samples.binary(),
         gradient=gradient,
+        elementwise=True,
     )(declare)
     return made
 
