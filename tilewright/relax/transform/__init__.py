@@ -2,12 +2,15 @@
 
 from ._pass import dataflowblock_pass, function_pass
 from .adjust_matmul_order import AdjustMatmulOrder
+from .allocate_workspace import AllocateWorkspace
+from .alter_op_impl import AlterOpImpl
 from .annotate_tir_op_pattern import AnnotateTIROpPattern, OpPatternKind, analyze_op_pattern
 from .bind_params import BindParams, BindSymbolicVars
 from .blocked_layout import BlockChannels
 from .call_tir_rewrite import CallTIRRewrite
 from .canonicalize_bindings import CanonicalizeBindings
 from .combine_parallel_matmul import CombineParallelMatmul
+from .convert_layout import ConvertLayout
 from .convert_to_dataflow import ConvertToDataflow
 from .dead_code_elimination import DeadCodeElimination
 from .decompose_ops import DecomposeOpsForInference
