@@ -132,7 +132,7 @@ def test_kernels_are_exchanged_for_others_in_their_layouts() -> None:
 
 
 def test_every_array_needs_its_layout() -> None:
-    with pytest.raises(TVMError, match="`relax.add` has 2 inputs and 1 results, found 2"):
+    with pytest.raises(TVMError, match=r"`relax\.add` has 2 inputs and 1 results, found 2"):
         T.AlterOpImpl({"relax.add": read(BLOCKED)["blocked"]}, {"relax.add": [None, None]})(
             read(ADD)
         )
@@ -167,3 +167,13 @@ def test_workspaces_are_allocated_by_callers() -> None:
         return y
     """
     check(T.AllocateWorkspace(), before, after)
+
+
+def test_kernels_know_their_weights() -> None:
+    before = read(ADD.replace("with R.dataflow():", 'R.func_attr({"num_input": 1})\n        '
+                              "with R.dataflow():", 1))  # fmt: skip
+    after = T.AttachAttrLayoutFreeBuffers()(before)
+    check_well_formed(after)
+    (kernel,) = (f for f in after.functions.values() if isinstance(f, tir.PrimFunc))
+    assert list(kernel.attrs["layout_free_buffers"]) == [1]
+    assert T.AttachAttrLayoutFreeBuffers()(read(ADD)).names() == ["add", "main"]

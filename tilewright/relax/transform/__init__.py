@@ -13,6 +13,7 @@ from .combine_parallel_matmul import CombineParallelMatmul
 from .convert_layout import ConvertLayout
 from .convert_to_dataflow import ConvertToDataflow
 from .dead_code_elimination import DeadCodeElimination
+from .decompose_for_training import DecomposeOpsForTraining
 from .decompose_ops import DecomposeOpsForInference
 from .eliminate_common_subexpr import EliminateCommonSubexpr
 from .expand_matmul_of_sum import ExpandMatmulOfSum
@@ -26,6 +27,7 @@ from .fuse_transpose_matmul import FuseTransposeMatmul
 from .gradient import Gradient
 from .kill_after_last_use import KillAfterLastUse
 from .lambda_lift import LambdaLift
+from .layout_free_buffers import AttachAttrLayoutFreeBuffers
 from .lazy_params import LazyGetInput, LazySetOutput
 from .lazy_transform_params import LazyTransformParams
 from .legalize_ops import LegalizeOps, register_legalize
