@@ -1,0 +1,77 @@
+"""The gradient of pooling over two dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import te
+from ...ir.expr import PrimExpr
+from ...support.errors import ArgumentError
+from ...te.tensor import Tensor
+from ...tir import op
+from ..reduction import accumulator
+from ..utils import as_list, compute, index_dtype, offset, reduce_over
+from .pooling import max_pool_with_indices, window_sizes
+from .utils import numbers, spatial_places
+
+__all__ = ["pool_grad"]
+
+
+def pool_grad(
+    grads: Tensor,
+    data: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    pool_type: str,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    layout: str = "NCHW",
+) -> Tensor:
+    """What `grads`, of the outputs of `pool2d`, are of its input: each goes to the largest element
+    of its window (the first of equals), or in equal parts to all of it.
+
+    `padding` is top, left, bottom, right.
+    """
+    if pool_type not in ("max", "avg"):
+        raise ArgumentError(f"pool_type is max or avg, found {pool_type!r}")
+    places = spatial_places(layout, 2)
+    taps, steps = numbers(kernel, 2, "kernel"), numbers(stride, 2, "stride")
+    before = [int(p) for p in as_list(padding, 4, "padding")][:2]
+    dtype, kept = index_dtype(data, grads), accumulator(data.dtype)
+    windows = [
+        reduce_over(-(-k // s), f"w{n}", dtype)
+        for n, (k, s) in enumerate(zip(taps, steps, strict=True))
+    ]
+    sizes = [data.shape[p] for p in places]
+    if pool_type == "max":
+        _, chosen = max_pool_with_indices(data, taps, steps, 1, padding, ceil_mode, layout)
+    else:
+        count = window_sizes(
+            data, taps, steps, 1, padding, layout, count_include_pad, ceil_mode, kept
+        )
+
+    def element(*i: PrimExpr) -> PrimExpr:
+        out = list(i)
+        inside: PrimExpr = op.const(1, "bool")
+        for k, place in enumerate(places):
+            at = offset(i[place], before[k])
+            window = op.subtract(op.floordiv(at, steps[k]), windows[k].var)
+            reaches = op.less(op.subtract(at, op.multiply(window, steps[k])), taps[k])
+            there = op.all(op.greater_equal(window, 0), op.less(window, grads.shape[place]))
+            inside = op.all(inside, there, reaches)
+            out[place] = window
+        zero = op.const(0, kept)
+        value = op.cast(grads(*out), kept)
+        if pool_type == "max":
+            own = op.add(op.multiply(i[places[0]], sizes[1]), i[places[1]])
+            inside = op.all(inside, op.equal(chosen(*out), own))
+        else:
+            value = op.div(value, count(out))
+        made: PrimExpr = te.sum(op.if_then_else(inside, value, zero), windows)
+        return made
+
+    total = compute(data.shape, element, "pool_grad", "pool_grad")
+    if kept == data.dtype:
+        return total
+    return compute(data.shape, lambda *i: op.cast(total(*i), data.dtype), "T_cast", "elemwise")
