@@ -80,9 +80,11 @@ def expm1(m: Ops[N], x: N) -> N:
 
 def sigmoid(m: Ops[N], x: N) -> N:
     """`1 / (1 + exp(-x))`; the smaller tail keeps its relative accuracy."""
-    e = exp(m, -m.abs(x))
-    d = e + 1.0
-    return quotient(m, m.select(x < 0.0, e, 1.0), d, e - (d - 1.0))
+    low = EXP_RANGE[m.format.name][0]
+    a = -m.abs(x)
+    n, r = reduced(m, m.select(a < low, low, a))
+    e = m.scale(expm1_reduced(m, r) + 1.0, n)
+    return m.select(x < 0.0, e, 1.0) / (e + 1.0)
 
 
 def quotient(m: Ops[N], a: N, b: N, b_low: N) -> N:

@@ -27,6 +27,7 @@ def pool_grad(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCHW",
+    dilation: Any = 1,
 ) -> Tensor:
     """What `grads`, of the outputs of `pool2d`, are of its input: each goes to the largest element
     of its window (the first of equals), or in equal parts to all of it.
@@ -37,18 +38,19 @@ def pool_grad(
         raise ArgumentError(f"pool_type is max or avg, found {pool_type!r}")
     places = spatial_places(layout, 2)
     taps, steps = numbers(kernel, 2, "kernel"), numbers(stride, 2, "stride")
+    gaps = numbers(dilation, 2, "dilation")
     before = [int(p) for p in as_list(padding, 4, "padding")][:2]
     dtype, kept = index_dtype(data, grads), accumulator(data.dtype)
     windows = [
-        reduce_over(-(-k // s), f"w{n}", dtype)
-        for n, (k, s) in enumerate(zip(taps, steps, strict=True))
+        reduce_over((k - 1) * d // s + 1, f"w{n}", dtype)
+        for n, (k, s, d) in enumerate(zip(taps, steps, gaps, strict=True))
     ]
     sizes = [data.shape[p] for p in places]
     if pool_type == "max":
-        _, chosen = max_pool_with_indices(data, taps, steps, 1, padding, ceil_mode, layout)
+        _, chosen = max_pool_with_indices(data, taps, steps, gaps, padding, ceil_mode, layout)
     else:
         count = window_sizes(
-            data, taps, steps, 1, padding, layout, count_include_pad, ceil_mode, kept
+            data, taps, steps, gaps, padding, layout, count_include_pad, ceil_mode, kept
         )
 
     def element(*i: PrimExpr) -> PrimExpr:
@@ -57,9 +59,12 @@ def pool_grad(
         for k, place in enumerate(places):
             at = offset(i[place], before[k])
             window = op.subtract(op.floordiv(at, steps[k]), windows[k].var)
-            reaches = op.less(op.subtract(at, op.multiply(window, steps[k])), taps[k])
+            reach = op.subtract(at, op.multiply(window, steps[k]))
+            hits = op.less(reach, taps[k] * gaps[k])
+            if gaps[k] > 1:
+                hits = op.logical_and(hits, op.equal(op.floormod(reach, gaps[k]), 0))
             there = op.all(op.greater_equal(window, 0), op.less(window, grads.shape[place]))
-            inside = op.all(inside, there, reaches)
+            inside = op.all(inside, there, hits)
             out[place] = window
         zero = op.const(0, kept)
         value = op.cast(grads(*out), kept)
