@@ -19,7 +19,7 @@ from .division import integer_division, is_never_negative
 from .emitter import EXPRESSIONS, INTRINSICS, FunctionEmitter, lanes
 from .narrow import round_narrow
 from .remainder import remainder
-from .types import is_narrow, value_type
+from .types import fixed_lanes, is_narrow, value_type
 
 Handler = Callable[..., Value]
 
@@ -269,26 +269,28 @@ def _cast(e: FunctionEmitter, node: E.Cast) -> Value:
 
 @on(E.Broadcast)
 def _broadcast(e: FunctionEmitter, node: E.Broadcast) -> Value:
+    count = fixed_lanes(node.dtype)
     value = e.expr(node.value)
     inner = lanes(node.value)
     if inner == 1:
-        return e.b.splat(value, node.lanes)
-    return e.b.shuffle(value, None, list(range(inner)) * node.lanes)
+        return e.b.splat(value, count)
+    return e.b.shuffle(value, None, list(range(inner)) * (count // inner))
 
 
 @on(E.Ramp)
 def _ramp(e: FunctionEmitter, node: E.Ramp) -> Value:
     if lanes(node.base) != 1:
         raise CompileError("a ramp of vectors should have been lowered", node.span)
+    count = fixed_lanes(node.dtype)
     base, stride = e.expr(node.base), e.expr(node.stride)
-    steps = ", ".join(f"{base.type} {n}" for n in range(node.lanes))
-    type = vector(base.type, node.lanes)
+    steps = ", ".join(f"{base.type} {n}" for n in range(count))
+    type = vector(base.type, count)
     offsets = Value(type, f"<{steps}>")
     if int_of(stride) != 1:
-        offsets = e.b.binary("mul" + e.wrap_flags, e.b.splat(stride, node.lanes), offsets)
+        offsets = e.b.binary("mul" + e.wrap_flags, e.b.splat(stride, count), offsets)
     if int_of(base) == 0:
         return offsets
-    return e.b.binary("add" + e.wrap_flags, e.b.splat(base, node.lanes), offsets)
+    return e.b.binary("add" + e.wrap_flags, e.b.splat(base, count), offsets)
 
 
 @on(E.Shuffle)
