@@ -555,3 +555,13 @@ def pointer(dtype: str, scope: str = "global") -> PointerType:
 
 for _name in ("if_then_else", "reinterpret", "likely", "ret"):
     register_op(f"tir.{_name}")
+
+
+def EqualOp(a: PrimExpr, b: PrimExpr, span: Any = None) -> EQ:
+    """The comparison `a == b`, whose truth as a Python condition is identity."""
+    return EQ(a, b, span=span)
+
+
+def NotEqualOp(a: PrimExpr, b: PrimExpr, span: Any = None) -> NE:
+    """The comparison `a != b`, whose truth as a Python condition is difference."""
+    return NE(a, b, span=span)
