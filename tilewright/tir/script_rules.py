@@ -140,7 +140,9 @@ def ramp_of(item: slice) -> PrimExpr:
 
 def is_plain_ramp(index: PrimExpr) -> bool:
     """Whether a ramp may be written as a slice and read as the same."""
-    if not (isinstance(index, E.Ramp) and isinstance(index.stride, IntImm) and index.lanes > 1):
+    if not (isinstance(index, E.Ramp) and isinstance(index.stride, IntImm)):
+        return False
+    if not isinstance(index.lanes, int) or index.lanes <= 1:
         return False
     if index.stride.value <= 0 or dtype_of(index.base.dtype).lanes != 1:
         return False
