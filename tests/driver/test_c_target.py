@@ -118,6 +118,7 @@ def test_a_model_runs_step_by_step() -> None:
     found = relax.VirtualMachine(made, tw.cpu())["main"](image()).numpy()
     expected = reference(model, image())[0]
     assert float(np.abs(found - expected).max() / np.abs(expected).max()) < 1e-5
+    assert made.mod.imports[0].inspect_source() == made.inspect_source()
     with pytest.raises(ArgumentError, match="graph functions are not exported"):
         made.export_library("model.so")
 

@@ -18,6 +18,7 @@ from ..support.progress import stage
 from ..target import Target
 from ..tir.function import PrimFunc
 from .executable import CompiledExecutable
+from .facts import KERNELS, facts_of
 from .kernels import TirPipeline, built, lowered, machine_of, scheduled
 from .source import SourceExecutable, source_module
 
@@ -57,6 +58,7 @@ def build_module(
     if target.kind.name == "c":
         return _as_source(executable, kernels, target, tir_pipeline)
     flat, objects = built(kernels, target, tir_pipeline)
+    executable.attrs[KERNELS] = facts_of(kernels, flat)
     executable.attrs[FAILING_KERNELS] = sorted(failing_functions(_code(flat)))
     return CompiledExecutable(executable, objects, machine_of(target), flat)
 
@@ -73,6 +75,7 @@ def _as_source(
     with stage("Write C"):
         flat = lowered(made, target, tir_pipeline)
         code = _code(flat)
+        executable.attrs[KERNELS] = facts_of(kernels, flat)
         executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code))
         return SourceExecutable(executable, source_module(code), flat)
 

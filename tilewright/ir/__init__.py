@@ -5,6 +5,7 @@ from . import analysis, base, diagnostics, printer
 from .base import DictAttrs, EnvFunc, make_node
 from .expr import BaseExpr, BaseFunc, FloatImm, GlobalVar, IntImm, PrimExpr, Range, RelaxExpr
 from .functor import Rewriter, Visitor, on, post_order_visit
+from .global_info import DummyGlobalInfo, GlobalInfo, VDevice
 from .json import load_json, save_json
 from .module import IRModule
 from .node import Node, definition, ignored, node

@@ -52,6 +52,7 @@ from .expr import (
     Var,
 )  # fmt: skip
 from .function import PrimFunc
+from .op.arithmetic import c_div
 from .stmt import (
     Allocate,
     AllocateConst,
@@ -666,7 +667,7 @@ def _quotient(a: Any, b: Any) -> Any:
     if isinstance(a, int):
         if b == 0:
             raise RuntimeFailure("integer division by zero")
-        return O._c_div(a, b)
+        return c_div(a, b)
     return a / b
 
 

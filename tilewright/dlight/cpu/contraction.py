@@ -12,21 +12,22 @@ while the reduction runs over it; each step loads the vectors once and broadcast
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
-from ...tir import op as T
 from ...tir.expr import IntImm, Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
-from ..base import ScheduleRule
+from ..base import ScheduleRule, note
 from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
 from .reduction import MAX_STRIDE
 from .stages import (
+    TOO_LITTLE,
     block_infos,
     extent_of,
     inline_injective,
@@ -129,7 +130,16 @@ def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
         max_vectors=max(1, min(_most_vectors(roles), limit)),
         whole=whole or period is not None,
         exact=[g is not None for g in groups],
+        steps=_steps(roles),
     )
+
+
+def _steps(roles: Roles) -> int | None:
+    """The length of the reduction; None if it is not known or there is one row."""
+    if _most_vectors(roles) > 4:
+        return None
+    extents = [i.extent for i in roles.reduction]
+    return None if None in extents else math.prod(e for e in extents if e is not None)
 
 
 def _most_vectors(roles: Roles) -> int:
@@ -142,7 +152,7 @@ def _row_limit(machine: MachineModel, roles: Roles) -> int:
     if not roles.rows:
         return 1
     stride = roles.left.stride(roles.rows[-1].var)
-    near = isinstance(stride, T.IntImm) and 0 < stride.value <= 256
+    near = isinstance(stride, IntImm) and 0 < stride.value <= 256
     return 64 if near else max(4, min(8, machine.l1d.ways))
 
 
@@ -157,7 +167,7 @@ class Contractions(ScheduleRule):
         """The function with all its contractions tiled; None if there is none that can be."""
         machine = MachineModel.of(target)
         sch = Schedule(func, error_render_level="fast")
-        if not any(_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
+        if not any(plain_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
             return None
         inline_injective(sch)
         for info in block_infos(sch):
@@ -165,48 +175,83 @@ class Contractions(ScheduleRule):
         return schedule_rest(sch, machine)
 
 
-def _roles(info: BlockInfo) -> Roles | None:
+def plain_roles(info: BlockInfo) -> Roles | None:
     found = info.contraction if info.is_plain() else None
     return roles_of(info, found) if found is not None else None
 
 
 def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
     """Tiles one contraction for registers; leaves any other block."""
-    roles = _roles(info)
+    roles = plain_roles(info)
     found = operand_to_pack(info, roles)
     packed = pack(sch, info, found, machine) if found is not None else None
     if packed is not None:
         info = BlockInfo(sch, info.block_rv)
-        roles = _roles(info)
+        roles = plain_roles(info)
     if roles is None:
         return
     out = info.output
     if out is None:
         raise ScheduleError("a contraction has one store")
     tile = plan(machine, roles, out.buffer.dtype)
+    nest = tile_loops(sch, info, roles, tile)
+    around = nest.around
+    if packed is not None:
+        panels = around[: len(nest.batch) + len(nest.columns)]
+        place_packing(sch, packed, panels, tile.lanes)
+        around = panels or around
+    threads = TOO_LITTLE
+    if worth_parallel(machine, out.buffer.dtype, info.work()):
+        ragged = _ragged(roles, tile, nest.columns, nest.row_tiles)
+        threads = parallelize(sch, around[:-1] or around, machine, ragged=ragged)
+    words = in_words(sch, tile, nest.unrolled, out.buffer.dtype)
+    copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
+    note(sch, info.block_rv, f"{words}{copied}, {threads}")
+    sch.decompose_reduction(info.block_rv, nest.reduction)
+
+
+@dataclass(frozen=True, eq=False)
+class TiledLoops:
+    """The loops of a tiled contraction: those around a tile, the first of its reduction, and the
+    unrolled one."""
+
+    batch: list[LoopRV]
+    columns: list[LoopRV]
+    row_tiles: list[LoopRV]
+    around: list[LoopRV]
+    reduction: LoopRV
+    unrolled: LoopRV
+
+
+def tile_loops(
+    sch: Schedule, info: BlockInfo, roles: Roles, tile: RegisterTile, outside: int = 0
+) -> TiledLoops:
+    """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
+
+    `outside`: how many loops there are around those of `roles`.
+    """
     columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
     around = [*batch, *columns, *row_tiles]
     sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
-    here = around[-1] if around else None
-    if here is None:
-        here = sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)
-        around = [here]
-    after = writeback(sch, info, here)
+    if not around:
+        around = [sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)]
+    after = writeback(sch, info, around[-1])
     for loop in (unrolled, *row_inner, *vectors):
         sch.unroll(loop)
     sch.vectorize(vector)
-    unroll_tile(sch, after, len(around), tile.lanes)
-    if packed is not None:
-        panels = around[: len(batch) + len(columns)]
-        place_packing(sch, packed, panels, tile.lanes)
-        around = panels or around
-    if worth_parallel(machine, out.buffer.dtype, info.work()):
-        ragged = _ragged(roles, tile, columns, row_tiles)
-        parallelize(sch, around[:-1] or around, machine, ragged=ragged)
-    sch.decompose_reduction(info.block_rv, (reduce_loops or [unrolled])[0])
+    unroll_tile(sch, after, outside + len(around), tile.lanes)
+    first = (reduce_loops or [unrolled])[0]
+    return TiledLoops(batch, columns, row_tiles, around, first, unrolled)
+
+
+def in_words(sch: Schedule, tile: RegisterTile, unrolled: LoopRV, dtype: str) -> str:
+    rows = "x".join(str(n) for n in tile.rows if n > 1) or "1"
+    text = f"{rows} rows by {tile.vectors} {dtype}x{tile.lanes}"
+    steps = extent_of(sch, unrolled) or 1
+    return f"{text}, sum by {steps}" if steps > 1 else text
 
 
 def _ragged(

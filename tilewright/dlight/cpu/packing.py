@@ -94,9 +94,18 @@ def _read_of(info: BlockInfo, access: Access) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def pack(sch: Schedule, info: BlockInfo, found: Operand, machine: MachineModel) -> BlockRV:
+def pack(
+    sch: Schedule,
+    info: BlockInfo,
+    found: Operand,
+    machine: MachineModel,
+    pad_value: float | None = 0,
+) -> BlockRV:
     """Copies an operand so that the lanes of a vector are neighbours: `B[.., j, .., k]` becomes
-    `B[.., j // width, .., k, j % width]`. Returns the block that copies."""
+    `B[.., j // width, .., k, j % width]`. Returns the block that copies.
+
+    `pad_value`: what fills up the last panel; None leaves it as it is.
+    """
     place, axis = found
     assert info.output is not None
     buffer = info.block.reads[place].buffer
@@ -109,7 +118,7 @@ def pack(sch: Schedule, info: BlockInfo, found: Operand, machine: MachineModel) 
         return [*i[:where], i[where] // width, *i[where + 1 :], i[where] % width]
 
     copy: BlockRV = sch.cache_read(info.block_rv, place, "global")
-    sch.transform_layout(copy, ("write", 0), layout, pad_value=0)
+    sch.transform_layout(copy, ("write", 0), layout, pad_value=pad_value)
     return copy
 
 

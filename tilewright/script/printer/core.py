@@ -8,10 +8,14 @@ unique inside a function.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from .config import PrinterConfig
+from .marking import Marks
+from .paths import along
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,30 +43,6 @@ class Text(str):
         return self if self.binds >= binds else f"({self})"
 
 
-@dataclass
-class PrinterConfig:
-    """How script is written. The prefixes are the names that the script's header imports."""
-
-    name: str | None = None
-    show_meta: bool = False
-    ir_prefix: str = "I"
-    tir_prefix: str = "T"
-    relax_prefix: str = "R"
-    module_alias: str = "cls"
-    buffer_dtype: str = "float32"
-    int_dtype: str = "int32"
-    float_dtype: str = "void"
-    verbose_expr: bool = False
-    indent_spaces: int = 4
-    print_line_numbers: bool = False
-    num_context_lines: int = -1
-    syntax_sugar: bool = True
-    show_object_address: bool = False
-    show_all_struct_info: bool = True
-    obj_to_underline: list[Any] = field(default_factory=list)
-    obj_to_annotate: dict[Any, str] = field(default_factory=dict)
-
-
 def prints(*classes: type) -> Callable[[F], F]:
     """Declares what prints nodes of these classes: `(printer, node) -> Text | None`."""
 
@@ -76,8 +56,6 @@ def prints(*classes: type) -> Callable[[F], F]:
 
 METADATA: list[Callable[..., str]] = []
 """What writes the arrays that a text refers to, put here by the dialect of modules."""
-
-_OPEN, _CLOSE = "\ue000", "\ue001"
 
 
 class Printer:
@@ -94,8 +72,10 @@ class Printer:
         """What handlers of one dialect tell each other (loops in scope and the like)."""
         self.metadata: dict[str, list[tuple[Any, str]]] = {}
         """Arrays too long for the text, by kind; handlers refer to them by number."""
-        self._underlined = {id(o) for o in self.config.obj_to_underline}
-        self._annotated = {id(k): v for k, v in self.config.obj_to_annotate.items()}
+        self.marks = Marks()
+        self._marked: dict[int, list[_Wanted]] = {}
+        self._above: list[int] = []
+        self._remarks: list[str] = []
 
     # names
 
@@ -112,6 +92,8 @@ class Printer:
             count += 1
             name = f"{base}_{count}"
         self._used.add(name)
+        if self.config.show_object_address:
+            name = f"{name}_{hex(id(of))}"
         self.rename(of, name)
         return name
 
@@ -136,8 +118,10 @@ class Printer:
     # text
 
     def line(self, text: str = "") -> None:
-        """Adds a line at the present depth."""
-        self.lines.append(" " * (self.depth * self.config.indent_spaces) + text if text else "")
+        """Adds a line at the present depth, with the remarks on its parts."""
+        margin = " " * (self.depth * self.config.indent_spaces)
+        self.lines.append(margin + text + "".join(self._remarks) if text else "")
+        self._remarks.clear()
 
     @contextmanager
     def indent(self, head: str = "") -> Iterator[None]:
@@ -155,25 +139,76 @@ class Printer:
 
     def __call__(self, node: object) -> Text:
         """The text of an expression."""
+        wanted = self._marks_of(node) if self._marked else ()
+        self._above.append(id(node))
         made = self._handler(node)(self, node)
+        self._above.pop()
         text = made if isinstance(made, Text) else Text.of(str(made))
-        if id(node) in self._underlined:
-            return Text.of(_OPEN + text + _CLOSE, text.binds)
+        for number in wanted:
+            if self.marks.made[number].note:
+                self._remarks.append(self.marks.remark(number, "  "))
+            else:
+                text = Text.of(self.marks.around(number, text), text.binds)
         return text
 
     def statement(self, node: object) -> None:
-        """Prints a statement as lines."""
+        """Prints a statement as lines; a remark stands after a single line, above several."""
+        wanted = self._marks_of(node) if self._marked else ()
         start = len(self.lines)
+        self._above.append(id(node))
         self._handler(node)(self, node)
-        note = self._annotated.get(id(node))
-        if note is not None and len(self.lines) > start:
-            self.lines[start] += f"  # {note}"
-        if id(node) in self._underlined:
-            for at in range(start, len(self.lines)):
-                text = self.lines[at]
-                stripped = text.lstrip()
-                margin = text[: len(text) - len(stripped)]
-                self.lines[at] = margin + _OPEN + stripped + _CLOSE
+        self._above.pop()
+        for number in wanted:
+            if not self.marks.made[number].note:
+                for at in range(start, len(self.lines)):
+                    self.lines[at] = self.marks.line(number, self.lines[at])
+            elif len(self.lines) == start + 1:
+                self.lines[start] += self.marks.remark(number, "  ")
+            elif len(self.lines) > start:
+                margin = " " * (self.depth * self.config.indent_spaces)
+                self.lines.insert(start, margin + self.marks.remark(number))
+
+    # marks
+
+    def mark(self, root: Any) -> Any:
+        """Notes what the options want underlined or annotated; the root with its paths copied."""
+        c = self.config
+        paths: list[tuple[Any, str]] = [(path, "") for path in c.path_to_underline or ()]
+        paths += list((c.path_to_annotate or {}).items())
+        copies: dict[int, Any] = {}
+        for group, (path, note) in enumerate(paths):
+            root, parts = along(root, path, copies)
+            above = None
+            for depth, part in enumerate(parts):
+                self._want(part, group, depth, note, above)
+                above = part if hasattr(type(part), "type_key") else above
+        objects: list[tuple[Any, str]] = [(of, "") for of in c.obj_to_underline or ()]
+        objects += list((c.obj_to_annotate or {}).items())
+        for group, (of, note) in enumerate(objects, len(paths)):
+            self._want(of, group, 0, note, None)
+        return root
+
+    def _want(self, part: Any, group: int, depth: int, note: str, above: Any) -> None:
+        if not isinstance(part, (str, int, float, bool, type(None))):
+            self._kept.append(part)
+            is_variable = bool(getattr(type(part), "is_variable", False))
+            holder = id(above) if above is not None and is_variable else None
+            number = self.marks.add(group, depth, note)
+            self._marked.setdefault(id(part), []).append((number, holder))
+
+    def _marks_of(self, node: object) -> list[int]:
+        """The marks of a node being printed: of a variable, if its holder is the right one."""
+        found = self._marked.get(id(node), ())
+        above = self._above[-1] if self._above else None
+        return [number for number, holder in found if holder is None or holder == above]
+
+    def is_marked_now(self) -> bool:
+        """Whether the node being printed may be underlined or annotated."""
+        return bool(self._above) and self._above[-1] in self._marked
+
+    def is_marked(self, node: object) -> bool:
+        """Whether a node may be underlined or annotated, so that it prints on its own."""
+        return id(node) in self._marked
 
     def _handler(self, node: object) -> Callable[..., Any]:
         for cls in type(node).__mro__:
@@ -192,12 +227,15 @@ class Printer:
         return f"({self.list(items)},)" if len(items) == 1 else f"({self.list(items)})"
 
     def render(self) -> str:
-        """All lines, with the underlined parts marked by `^` below."""
-        lines = [row for line in "\n".join(self.lines).split("\n") for row in _underline(line)]
-        if self.config.print_line_numbers:
-            width = len(str(len(lines)))
-            lines = [f"{n:>{width}}  {line}" for n, line in enumerate(lines, 1)]
-        return "\n".join(_excerpt(lines, self.config.num_context_lines))
+        """All lines, with `^` below the underlined parts."""
+        c = self.config
+        return self.marks.render(
+            self.lines, numbers=c.print_line_numbers, context=c.num_context_lines
+        )
+
+
+_Wanted = tuple["int", "int | None"]
+"""The number of a mark, and the node right above if only there."""
 
 
 def _plain(printer: Printer, value: object) -> Text:
@@ -218,32 +256,7 @@ def _plain(printer: Printer, value: object) -> Text:
 
 
 def _quote(text: str) -> str:
-    import json
-
     return json.dumps(text, ensure_ascii=False)
-
-
-def _underline(line: str) -> list[str]:
-    if _OPEN not in line:
-        return [line]
-    plain, marks, depth = [], [], 0
-    for char in line:
-        if char == _OPEN:
-            depth += 1
-        elif char == _CLOSE:
-            depth -= 1
-        else:
-            plain.append(char)
-            marks.append("^" if depth else " ")
-    return ["".join(plain), "".join(marks).rstrip()]
-
-
-def _excerpt(lines: list[str], around: int) -> list[str]:
-    marked = [n for n, line in enumerate(lines) if line.strip() and not line.strip().strip("^ ")]
-    if around < 0 or not marked:
-        return lines
-    kept = {n + d for n in marked for d in range(-around - 1, around + 1)}
-    return [line for n, line in enumerate(lines) if n in kept]
 
 
 _STATEMENTS: list[type] = []
@@ -259,26 +272,17 @@ def script(node: object, config: PrinterConfig | None = None, **options: Any) ->
     """`node` as script text; options are the fields of `PrinterConfig`."""
     chosen = config or PrinterConfig(**options)
     printer = Printer(chosen)
-    if isinstance(node, tuple(_STATEMENTS)):
-        printer.statement(node)
+    root = printer.mark(node)
+    if chosen.verbose_expr:
+        printer.lines += [line for declare in FREE for line in declare(printer, root)]
+    if isinstance(root, tuple(_STATEMENTS)):
+        printer.statement(root)
     else:
-        printer.lines.append(printer(node))
+        printer.line(printer(root))
     if chosen.show_meta and printer.metadata:
         printer.lines.insert(0, METADATA[0](printer) + "\n")
     return printer.render()
 
 
-def show(
-    node: object, style: str | None = None, black_format: bool = False, **options: Any
-) -> None:
-    """Prints `node` as script, in colours where the terminal has them."""
-    del black_format
-    from rich.console import Console
-    from rich.syntax import Syntax
-
-    console = Console()
-    text = script(node, **options)
-    if console.is_terminal:
-        console.print(Syntax(text, "python", theme=style or "ansi_dark"))
-    else:
-        print(text)
+FREE: list[Callable[[Printer, Any], list[str]]] = []
+"""What gives the lines that declare the free variables of a part of a program."""
