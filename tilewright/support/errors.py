@@ -82,6 +82,10 @@ class ArgumentError(TVMError, ValueError):
     """A call with a wrong number, rank, shape, dtype, device or alignment of arguments."""
 
 
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of another type than the declared one."""
+
+
 class RuntimeFailure(TVMError):
     """A compiled program failed while it ran."""
 

@@ -25,6 +25,7 @@ from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
 from ..base import ScheduleRule, note
 from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
+from .pixels import merge_pixels
 from .reduction import MAX_STRIDE
 from .stages import (
     TOO_LITTLE,
@@ -39,9 +40,13 @@ from .tiling import (
     RegisterTile,
     reduction_unroll,
     register_tile,
+    tile_cycles,
     vector_lanes,
     worth_parallel,
 )
+
+NARROWER = 0.95
+"""The share of the time that half vectors may take to be preferred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +79,20 @@ def roles_of(info: BlockInfo, found: Contraction) -> Roles | None:
         columns = [i for i in others if right.moves(i.var) and not left.moves(i.var)]
         rows = [i for i in others if left.moves(i.var) and not right.moves(i.var)]
         batch = [i for i in others if i not in columns and i not in rows]
-        reduction = _reduction_order(info.reduction, left, right, {i.var for i in info.spatial})
-        return Roles(left, right, column, columns, rows, batch, reduction)
+        spatial = {i.var for i in info.spatial}
+        reduction = _reduction_order(info.reduction, left, right, spatial)
+        made = Roles(left, right, column, columns, rows, batch, reduction)
+        return None if _is_window(made, spatial) else made
     return None
+
+
+def _is_window(roles: Roles, spatial: set[Var]) -> bool:
+    """True for sums over the taps of a window alone whose vectors serve one result each: a
+    convolution of each channel by itself."""
+    if any(i.extent != 1 for i in roles.rows):
+        return False
+    taps = _windows(roles.left, roles.right, spatial)
+    return all(i.extent == 1 or i.var in taps for i in roles.reduction)
 
 
 def _is_column(i: IterInfo, out: Access, left: Access, right: Access, most: int) -> bool:
@@ -91,13 +107,7 @@ def _reduction_order(
     axes: list[IterInfo], left: Access, right: Access, spatial: set[Var]
 ) -> list[IterInfo]:
     """Taps of a window first: neighbours must not share broadcasts across the unrolled body."""
-    windows = {
-        v
-        for access in (left, right)
-        for index in access.indices
-        if spatial & set(variables(index))
-        for v in variables(index)
-    }
+    windows = _windows(left, right, spatial)
     last = [i for i in axes if i.var not in windows]
     if not last:
         return axes
@@ -105,8 +115,32 @@ def _reduction_order(
     return [*(i for i in axes if i is not innermost), innermost]
 
 
+def _windows(left: Access, right: Access, spatial: set[Var]) -> set[Var]:
+    """The variables in indices that move with a spatial axis: its own, and those of taps."""
+    return {
+        v
+        for access in (left, right)
+        for index in access.indices
+        if any(s in spatial and access.moves(s) for s in variables(index))
+        for v in variables(index)
+    }
+
+
 def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
-    """The register tile for these axes."""
+    """The register tile for these axes.
+
+    Of half vectors, if more of those are full and the machine loses no speed by them.
+    """
+    cycles, tile = _plan(machine, roles, dtype)
+    half = machine.halved()
+    if half is None or roles.column.extent is None or _most_vectors(roles) > 4:
+        return tile
+    narrow, small = _plan(half, roles, dtype)
+    return small if narrow < NARROWER * cycles else tile
+
+
+def _plan(machine: MachineModel, roles: Roles, dtype: str) -> tuple[float, RegisterTile]:
+    """(cycles of a step of the reduction for each result along the columns, register tile)."""
     column = roles.column
     period = roles.right.period(column.var)
     lanes = vector_lanes(machine, dtype, period or column.extent)
@@ -114,24 +148,25 @@ def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
     vectors = None if extent is None else -(-extent // lanes)
     groups = [roles.right.period(i.var) for i in roles.rows[-2:]]
     rows = [g or i.extent for g, i in zip(groups, roles.rows[-2:], strict=True)]
-    if vectors == 1 and roles.outer_columns:
+    outer = vectors == 1 and bool(roles.outer_columns)
+    if outer:
         last = roles.outer_columns[-1]
         vectors = roles.left.period(last.var) or last.extent
-        whole = True
-    else:
-        whole = False
-    limit = (period or extent or 16 * lanes) // lanes if vectors != 1 and not whole else 4
-    return register_tile(
+    limit = (period or extent or 16 * lanes) // lanes if vectors != 1 and not outer else 4
+    steps = _steps(roles)
+    tile = register_tile(
         machine,
         lanes,
         rows,
         vectors,
         max_rows=_row_limit(machine, roles),
         max_vectors=max(1, min(_most_vectors(roles), limit)),
-        whole=whole or period is not None,
+        whole=outer or period is not None,
         exact=[g is not None for g in groups],
-        steps=_steps(roles),
+        steps=steps,
     )
+    results = (extent or lanes) * (vectors or 1 if outer else 1)
+    return tile_cycles(machine, rows, vectors, tile.rows, tile.vectors, steps) / results, tile
 
 
 def _steps(roles: Roles) -> int | None:
@@ -170,6 +205,7 @@ class Contractions(ScheduleRule):
         if not any(plain_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
             return None
         inline_injective(sch)
+        sch = merge_pixels(sch, machine)
         for info in block_infos(sch):
             sch = attempted(sch, info, machine, schedule_contraction)
         return schedule_rest(sch, machine)

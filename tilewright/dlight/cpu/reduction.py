@@ -87,7 +87,7 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     lanes = vector_lanes(machine, dtype, column.extent)
     others = [i for i in info.spatial if i is not column]
     border = borders(sch, info)
-    chunk = _chunk(sch, others, border, machine) if border else None
+    chunk = _chunk(info, others, [BlockInfo(sch, rv) for rv in border], machine) if border else None
     outer, tile, vector = _columns(sch, column, others, lanes, machine)
     reduce_loops = _loops(info.reduction)
     if chunk is not None:
@@ -158,11 +158,10 @@ def borders(sch: Schedule, info: BlockInfo) -> list[BlockRV]:
 
 
 def _chunk(
-    sch: Schedule, others: list[IterInfo], border: list[BlockRV], machine: MachineModel
+    info: BlockInfo, others: list[IterInfo], sizes: list[BlockInfo], machine: MachineModel
 ) -> tuple[LoopRV, int] | None:
     """The axis to cut so that the border blocks of a chunk fit in a part of the second cache,
-    and by how much; None if that is not known."""
-    sizes = [BlockInfo(sch, rv) for rv in border]
+    and by how much; None if that is not known. Of the first cache, if chunks share nothing."""
     rows = [i for i in others if i.extent is not None and i.extent > 1]
     if len(rows) < 2 or any(b.work() is None for b in sizes):
         return None
@@ -170,7 +169,11 @@ def _chunk(
     outside = math.prod(i.extent or 1 for i in others[: others.index(row)])
     total = sum(bytes_of(b.block.writes[0].buffer.dtype, b.work() or 0) for b in sizes)
     each = max(1, total // max(1, outside * (row.extent or 1)))
-    most = max(1, machine.l2.size // 4 // each)
+    near = machine.l1d.size // 2
+    apart = each <= near and all(
+        row.var not in a.variables or row.var in a.indices for a in info.inputs
+    )
+    most = max(1, (near if apart else machine.l2.size // 4) // each)
     if outside < 2 * machine.cores:
         most = min(most, max(1, (row.extent or 1) * outside // (2 * machine.cores)))
     if row.loop_rv is None:
