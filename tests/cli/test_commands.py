@@ -19,7 +19,7 @@ from tilewright.driver.roofline import Level, Roofline
 from tilewright.support.errors import ImportModelError
 
 COMMANDS = (
-    "compile", "run", "bench", "explain", "knobs", "onnx-tests", "opt", "roofline",
+    "compile", "run", "bench", "explain", "knobs", "names", "onnx-tests", "opt", "roofline",
     "targets",
 )  # fmt: skip
 

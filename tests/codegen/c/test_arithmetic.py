@@ -12,7 +12,7 @@ from tilewright import tir
 from tilewright.support.dtypes import dtype_of
 from tilewright.tir import Call, Cast, Div, FloorDiv, FloorMod, Mod
 from tilewright.tir.expr import Add, Max, Min, Mul, Sub
-from tilewright.tir.interpreter import convert
+from tilewright.tir.interpreter.values import convert
 
 from .native import Elementwise, needs_compiler
 

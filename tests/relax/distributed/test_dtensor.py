@@ -45,7 +45,7 @@ MODULE = (
 
 
 def test_the_mesh_of_a_range_has_its_numbers() -> None:
-    mesh = DeviceMesh((2, 2), Range(4, 4))
+    mesh = DeviceMesh((2, 2), Range(4, 8))
     assert mesh.device_ids == (4, 5, 6, 7)
 
 

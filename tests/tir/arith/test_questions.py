@@ -275,9 +275,11 @@ def test_touched_boxes_of_symbolic_loops() -> None:
     store = tir.BufferStore(A, B_[i - 1, j + 1] + A[i - 1, j - 1], (i, j))
     body = tir.For(i, 0, 100, 0, tir.For(j, 0, m, 0, store))
     touched = arith._ffi_api.DomainTouched
-    boxes = [[(str(r.min), str(r.extent)) for r in touched(body, buffer, reads, writes)]
-             for buffer, reads, writes in (
-                 (A, True, False), (A, False, True), (A, True, True), (B_, True, True))]  # fmt: skip
+    asked = ((A, True, False), (A, False, True), (A, True, True), (B_, True, True))
+    boxes = [
+        [(str(r.min), str(r.extent)) for r in touched(body, buffer, reads, writes)]
+        for buffer, reads, writes in asked
+    ]
     assert boxes == [
         [("-1", "100"), ("-1", "m")], [("0", "100"), ("0", "m")],
         [("-1", "101"), ("-1", "m + 1")], [("-1", "100"), ("1", "m")],

@@ -38,6 +38,7 @@ from .stages import (
 )
 from .tiling import (
     RegisterTile,
+    bytes_of,
     reduction_unroll,
     register_tile,
     tile_cycles,
@@ -230,7 +231,8 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     if out is None:
         raise ScheduleError("a contraction has one store")
     tile = plan(machine, roles, out.buffer.dtype)
-    nest = tile_loops(sch, info, roles, tile)
+    around_columns = 0 if packed is not None else rows_around_columns(machine, roles, tile)
+    nest = tile_loops(sch, info, roles, tile, rows_outside=around_columns)
     around = nest.around
     if packed is not None:
         panels = around[: len(nest.batch) + len(nest.columns)]
@@ -244,6 +246,36 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
     note(sch, info.block_rv, f"{words}{copied}, {threads}")
     sch.decompose_reduction(info.block_rv, nest.reduction)
+
+
+def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int:
+    """How many row axes run around the panels of columns: all but the last where the left side,
+    too large for the caches, would otherwise come from memory once for each panel.
+
+    A panel then comes again for each of these rows, from the second or third cache.
+    """
+    rows = [i.extent for i in roles.rows]
+    left, right = _bytes_read(roles, roles.left), _bytes_read(roles, roles.right)
+    if left is None or right is None or None in rows or len(rows) < 2:
+        return 0
+    outer = math.prod(e for e in rows[:-1] if e is not None)
+    cached = max(machine.l2.size, machine.l3.size // 4)
+    if left <= cached or right > cached or left // outer > machine.l2.size // 2:
+        return 0
+    columns = (roles.column, *roles.outer_columns)
+    panels = math.prod(i.extent or 1 for i in columns) // (tile.vectors * tile.lanes)
+    return len(rows) - 1 if panels * left > left + outer * right else 0
+
+
+def _bytes_read(roles: Roles, access: Access) -> int | None:
+    """The memory that an operand takes, if it is known: at most what its axes reach."""
+    axes = (roles.column, *roles.outer_columns, *roles.rows, *roles.batch, *roles.reduction)
+    extents = [i.extent for i in axes if i.var in access.variables]
+    sizes = [d.value if isinstance(d, IntImm) else None for d in access.buffer.shape]
+    if None in extents or None in sizes:
+        return None
+    reached = math.prod(e for e in extents if e is not None)
+    return bytes_of(access.buffer.dtype, min(reached, math.prod(s for s in sizes if s is not None)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,17 +292,23 @@ class TiledLoops:
 
 
 def tile_loops(
-    sch: Schedule, info: BlockInfo, roles: Roles, tile: RegisterTile, outside: int = 0
+    sch: Schedule,
+    info: BlockInfo,
+    roles: Roles,
+    tile: RegisterTile,
+    outside: int = 0,
+    rows_outside: int = 0,
 ) -> TiledLoops:
     """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
 
-    `outside`: how many loops there are around those of `roles`.
+    `outside`: how many loops there are around those of `roles`. `rows_outside`: how many of the
+    row axes run around the panels of columns; the others run within each panel.
     """
     columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
-    around = [*batch, *columns, *row_tiles]
+    around = [*batch, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
     sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
     if not around:
         around = [sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)]
