@@ -37,7 +37,9 @@ from .stages import (
     writeback,
 )
 from .tiling import (
+    MAX_IMBALANCE,
     RegisterTile,
+    imbalance,
     reduction_unroll,
     register_tile,
     tile_cycles,
@@ -234,7 +236,11 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
-    around = [*batch, *columns, *row_tiles]
+    ragged = _ragged(roles, tile, columns, row_tiles)
+    share = None
+    if packed is None:
+        share = _row_share(sch, roles, tile, [*batch, *columns], row_tiles, ragged, machine)
+    around = [*batch, *([share] if share else []), *columns, *row_tiles]
     sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
     here = around[-1] if around else None
     if here is None:
@@ -250,7 +256,6 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
         place_packing(sch, packed, panels, tile.lanes)
         around = panels or around
     if worth_parallel(machine, out.buffer.dtype, info.work()):
-        ragged = _ragged(roles, tile, columns, row_tiles)
         parallelize(sch, around[:-1] or around, machine, ragged=ragged)
     sch.decompose_reduction(info.block_rv, (reduce_loops or [unrolled])[0])
 
@@ -266,6 +271,33 @@ def _ragged(
     first = len(roles.rows) - len(tile.rows)
     sizes = zip(row_tiles[first:], roles.rows[first:], tile.rows, strict=True)
     return found + [l for l, i, n in sizes if i.extent is None or i.extent % n]
+
+
+def _row_share(
+    sch: Schedule,
+    roles: Roles,
+    tile: RegisterTile,
+    leading: list[LoopRV],
+    row_tiles: list[LoopRV],
+    ragged: list[LoopRV],
+    machine: MachineModel,
+) -> LoopRV | None:
+    """A loop that gives each core its share of the rows, taken off the first loop over tiles of
+    them; None if the `leading` loops, over batch and columns, can be shared as evenly."""
+    extents = [extent_of(sch, loop) for loop in leading]
+    total = math.prod(e or 1 for e in extents)
+    wide = roles.column.extent
+    if machine.cores == 1 or None in extents or not row_tiles or wide is None:
+        return None
+    full = max(1.0, wide / (tile.vectors * tile.lanes))
+    work = total * full / math.ceil(full)
+    rows = extent_of(sch, row_tiles[0])
+    if total >= 16 * machine.cores or rows is None or rows % machine.cores:
+        return None
+    if row_tiles[0] in ragged or imbalance(total, machine.cores, work) <= MAX_IMBALANCE:
+        return None
+    share, row_tiles[0] = sch.split(row_tiles[0], [machine.cores, None])
+    return share
 
 
 def _loop(i: IterInfo) -> LoopRV:
