@@ -113,7 +113,7 @@ def _reduction_order(
     last = [i for i in axes if i.var not in windows]
     if not last:
         return axes
-    innermost = last[-1]
+    innermost = next((i for i in reversed(last) if i.extent != 1), last[-1])
     return [*(i for i in axes if i is not innermost), innermost]
 
 
