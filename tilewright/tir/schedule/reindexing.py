@@ -201,10 +201,7 @@ def _use_copy(what: Reindexed, copy: Buffer, side: str) -> tuple[Block, dict[Blo
     loads = MapLoads(load)
 
     def regions(old: Sequence[BufferRegion]) -> tuple[BufferRegion, ...]:
-        return tuple(
-            region if r.buffer is what.buffer else loads.rewrite_children(r)
-            for r in old
-        )
+        return tuple(region if r.buffer is what.buffer else loads.rewrite_children(r) for r in old)
 
     body = loads.run(stmt.body)
     init = loads.run(stmt.init) if stmt.init is not None else None

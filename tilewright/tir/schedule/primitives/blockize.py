@@ -19,9 +19,7 @@ from ..state import ScheduleState
 
 
 @primitive
-def blockize(
-    state: ScheduleState, target: LoopOrBlocks, preserve_unit_iters: bool = True
-) -> Block:
+def blockize(state: ScheduleState, target: LoopOrBlocks, preserve_unit_iters: bool = True) -> Block:
     """Makes a block of a loop and all that is in it, or of several blocks and what lies between.
 
     for i0: for i1: with block("B"): v = i0 * 16 + i1; ...
@@ -152,5 +150,3 @@ def _init(
         body = For(fresh[l.loop_var], l.min, l.extent, l.kind, body,  # type: ignore[arg-type]
                    l.thread_binding, l.annotations)  # fmt: skip
     return body
-
-
