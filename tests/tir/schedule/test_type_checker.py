@@ -17,8 +17,8 @@ ROWS = [
     (tuple[str, int], [("a", 1)], [("a", "b"), ("a",), ["a", 1]]),
     (tuple[int, ...], [(), (1, 2)], [(1, "2")]),
     (dict[str, int], [{}, {"a": 1}], [{"a": "b"}, {1: 1}, []]),
-    (Optional[int], [None, 1], ["1"]),
-    (Union[int, str], [1, "a"], [1.5, None]),
+    (Optional[int], [None, 1], ["1"]),  # noqa: UP045
+    (Union[int, str], [1, "a"], [1.5, None]),  # noqa: UP007
     (list[int | None], [[1, None]], [["a"]]),
     (Callable[..., int], [len], ["len"]),
     (Literal["a", "b"], ["a"], ["c"]),
