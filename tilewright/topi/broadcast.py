@@ -123,13 +123,16 @@ def _truth(value: Any) -> PrimExpr:
 
 
 def _power(a: Any, b: Any) -> PrimExpr:
-    """`a` to the `b`; small constant exponents of integers become products."""
+    """`a` to the `b`; small constant exponents become products (at most 1.5 ulp off)."""
     exponent = op.const_value(b) if isinstance(b, PrimExpr) else b
+    if not isinstance(a, PrimExpr) or exponent not in (1, 2, 3, 4):
+        return op.power(a, b)
     if exponent == 1:
-        return a + op.const(0, a.dtype) if not isinstance(a, PrimExpr) else a
+        return a
+    square = op.multiply(a, a)
     if exponent == 2:
-        return op.multiply(a, a)
-    return op.power(a, b)
+        return square
+    return op.multiply(square, a if exponent == 3 else square)
 
 
 def _float_of(value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -110,6 +111,13 @@ def test_a_launch_inside_a_task_runs_serially(module: JITModule) -> None:
     counts = run(module, "nest", 4)
     assert counts[0] == 4  # each of 4 tasks ran the inner body once, as its only task
     assert not counts[1:].any()
+
+
+def test_a_thread_that_starts_workers_keeps_its_signals(module: JITModule) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    set_num_threads(20)  # more than any other test starts
+    run(module, "count", 0)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 
 def test_launches_from_many_threads(module: JITModule) -> None:

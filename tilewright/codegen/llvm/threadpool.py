@@ -73,6 +73,7 @@ def _parameters(triple: str) -> dict[str, str | int]:
         "processors_online": 58 if darwin else 84,
         "monotonic": 6 if darwin else 1,
         "block_signals": 1 if darwin else 0,
+        "set_signals": 3 if darwin else 2,
         "no_delete": 0x82 if darwin else 0x1002,
         "at_fork": _AT_FORK_GLIBC if gnu else _AT_FORK_POSIX,
     }
@@ -492,7 +493,7 @@ count:
   %d = call i32 @pthread_detach(ptr %handle)
   br label %check
 end:
-  %r = call i32 @pthread_sigmask(i32 3, ptr %saved, ptr null)
+  %r = call i32 @pthread_sigmask(i32 $set_signals, ptr %saved, ptr null)
   ret void
 }
 

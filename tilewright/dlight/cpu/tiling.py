@@ -12,6 +12,8 @@ from ...target.machine import MachineModel
 
 LOAD_PORTS = 2
 FMA_LATENCY = 4
+L2_BYTES = 32
+"""Bytes that come from the second cache in a cycle."""
 MAX_UNROLLED = 128
 """Multiply-adds in the unrolled body of an innermost loop: beyond it, only code size grows."""
 
@@ -44,11 +46,18 @@ def fits(machine: MachineModel, rows: int, vectors: int) -> bool:
     return rows * vectors + vectors + 1 <= machine.vector_registers
 
 
-def step_cycles(machine: MachineModel, rows: int, vectors: int) -> float:
-    """Cycles for one step of the reduction: limited by multiply-adds, loads or latency."""
-    return max(
-        rows * vectors / machine.fma_ports, (rows + vectors) / LOAD_PORTS, float(FMA_LATENCY)
-    )
+def step_cycles(machine: MachineModel, rows: int, vectors: int, steps: int | None = None) -> float:
+    """Cycles for one step of the reduction: limited by multiply-adds, loads or latency.
+
+    A machine loads as many whole registers in a cycle as it multiplies. `steps` of the reduction
+    make a panel of the vector operand; one that the first cache does not hold comes from the
+    second for every tile of rows.
+    """
+    loads = rows / LOAD_PORTS + vectors / min(LOAD_PORTS, machine.fma_ports)
+    found = max(rows * vectors / machine.fma_ports, loads, float(FMA_LATENCY))
+    if steps is None or steps * vectors * machine.vector_bits // 8 <= machine.l1d.size // 2:
+        return found
+    return max(found, vectors * machine.vector_bits / 8 / L2_BYTES)
 
 
 def parts(extent: int | None, size: int) -> list[tuple[float, int]]:
@@ -65,13 +74,14 @@ def tile_cycles(
     vectors: int | None,
     tile: Sequence[int],
     width: int,
+    steps: int | None = None,
 ) -> float:
     """Cycles for one step of the reduction over the whole output, cut into such tiles."""
     pieces = [parts(extent, size) for extent, size in zip(rows, tile, strict=True)]
     total = 0.0
     for *row, (often, v) in itertools.product(*pieces, parts(vectors, width)):
         count = math.prod(n for n, _ in row) * often
-        total += count * step_cycles(machine, math.prod(s for _, s in row), v)
+        total += count * step_cycles(machine, math.prod(s for _, s in row), v, steps)
     return total
 
 
@@ -85,13 +95,15 @@ def register_tile(
     max_vectors: int = 4,
     whole: bool = False,
     exact: Sequence[bool] = (),
+    steps: int | None = None,
 ) -> RegisterTile:
     """The tile with the fewest cycles among those that fit in registers.
 
     `rows`: extents of the row axes, outermost first (None: known at run time). An outer axis is
     tiled only together with the whole of those inside it. `vectors`: how many vectors the other
     operand has along the vector axis. `whole`: the number of vectors must divide `vectors`.
-    `exact`: whether the tile's size must divide the extent, for each row axis.
+    `exact`: whether the tile's size must divide the extent, for each row axis. `steps`: the length
+    of the reduction, if its panel of vectors is read again for every tile of rows.
     """
     best: tuple[tuple[float, ...], RegisterTile] | None = None
     widths = range(1, min(max_vectors, vectors or max_vectors) + 1)
@@ -102,7 +114,7 @@ def register_tile(
             count = math.prod(tile)
             if not fits(machine, count, width) or not _divides(rows, tile, exact):
                 continue
-            cycles = tile_cycles(machine, rows, vectors, tile, width)
+            cycles = tile_cycles(machine, rows, vectors, tile, width, steps)
             remainders = sum(e is not None and e % s != 0 for e, s in zip(rows, tile, strict=True))
             key = (round(cycles * (1 + 0.02 * remainders), 6), abs(width - 2), -count)
             if best is None or key < best[0]:
@@ -141,8 +153,16 @@ def divisor_up_to(extent: int | None, limit: int) -> int:
 
 
 def reduction_unroll(tile: RegisterTile, extent: int | None) -> int:
-    """How many steps of the reduction stand side by side in the innermost loop."""
-    return divisor_up_to(extent, max(1, min(8, MAX_UNROLLED // max(1, tile.count))))
+    """How many steps of the reduction stand side by side in the innermost loop.
+
+    A divisor of the extent where one is at least half of what is wanted; else what is wanted, and
+    the last steps are a loop of their own.
+    """
+    most = max(1, min(8, MAX_UNROLLED // max(1, tile.count)))
+    if extent is None or extent <= most:
+        return divisor_up_to(extent, most)
+    divisor = divisor_up_to(extent, most)
+    return divisor if 2 * divisor >= most else most
 
 
 def worth_parallel(machine: MachineModel, dtype: str, steps: int | None) -> bool:

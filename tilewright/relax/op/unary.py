@@ -51,6 +51,7 @@ def unary_op(
         ),
         samples=samples or _samples.unary(),
         onnx=onnx,
+        elementwise=True,
     )(declare)
     return made
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...ir.expr import IntImm
+from ...ir.expr import IntImm, PrimExpr
 from ...ir.module import IRModule
 from ...ir.op import Op
 from ...ir.structural import structural_equal, structural_hash
 from ...ir.transform import Pass
 from ...support.errors import CompileError
+from ...tir import op as tir_op
 from ..base import Expr, StructInfo
 from ..block_builder import BlockBuilder
 from ..expr import Call, Constant, ShapeExpr, Tuple, Var
 from ..expr_functor import PyExprMutator
 from ..op._declare import Declaration, is_null
 from ..op._infer import unproved
+from ..op.base import call_pure_packed
 from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import module_level
 from .rewrite_dataflow_reshape import VIEW
@@ -70,6 +72,8 @@ class _Legalizer(PyExprMutator):
             made: Expr = custom(self.builder_, call)
             return made
         declared: Declaration | None = call.op.get_attr("declaration")  # type: ignore[attr-defined]
+        if declared is not None and declared.packed:
+            return packed_call(declared, call)
         if declared is None or not _can_lower(call):
             return call
         if declared.lower is not None:
@@ -99,7 +103,9 @@ class _Legalizer(PyExprMutator):
     def kernel(self, declared: Declaration, call: Call) -> Call:
         """The call of the kernel that the declaration's `lower` writes; equal ones are reused."""
         self._check_unproved(declared, call)
-        again = self._written_before(call)
+        args = _arguments(declared, call)
+        signature = _signature(call, args)
+        again = self._written_before(call, args, signature)
         if again is not None:
             return again
         lower = declared.lower
@@ -108,7 +114,6 @@ class _Legalizer(PyExprMutator):
         def write(*args: Any) -> Any:
             return declared.apply(lower, call, args)
 
-        args = [None if is_null(a) else a for a in call.args]
         attrs: dict[str, Any] = {}
         if declared.pattern:
             attrs["op_pattern"] = _PATTERNS[declared.pattern]
@@ -118,7 +123,6 @@ class _Legalizer(PyExprMutator):
             made = self.builder_.call_te(
                 write, *args, primfunc_name_hint=declared.short_name, primfunc_attrs=attrs
             )
-        signature = _signature(call)
         if signature is not None:
             self.known.setdefault(structural_hash(signature), []).append((signature, made))
         return made.replace(span=call.span)
@@ -135,16 +139,25 @@ class _Legalizer(PyExprMutator):
             with self.builder_.at(call.span):
                 self.builder_.match_cast(ShapeExpr(left), ShapeStructInfo(right), "equal_sizes")
 
-    def _written_before(self, call: Call) -> Call | None:
+    def _written_before(self, call: Call, args: list[Any], signature: Any) -> Call | None:
         """The call of a kernel written for a call alike (of the same symbolic dimensions)."""
-        signature = _signature(call)
         if signature is None:
             return None
         for known, made in self.known.get(structural_hash(signature), ()):
             if structural_equal(known, signature):
-                args = (made.args[0], Tuple(tuple(_tensors(call.args))), *made.args[2:])
-                return made.replace(args=args, span=call.span)
+                given = (made.args[0], Tuple(tuple(_tensors(args))), *made.args[2:])
+                return made.replace(args=given, span=call.span)
         return None
+
+
+def packed_call(declared: Declaration, call: Call) -> Call:
+    """The call of the runtime's function for the operator; trailing Nones are left out."""
+    values = declared.bind(call, call.args)
+    while values and values[-1] is None:
+        values.pop()
+    return call_pure_packed(declared.packed, *values, sinfo_args=call.struct_info).replace(
+        span=call.span
+    )
 
 
 _PATTERNS = {
@@ -159,10 +172,33 @@ def _can_lower(call: Call) -> bool:
     )
 
 
+def _arguments(declared: Declaration, call: Call) -> list[Any]:
+    """What `lower` is given: expressions, None for what is left out, numbers for literals."""
+    args = [None if is_null(a) else a for a in call.args]
+    if not declared.elementwise:
+        return args
+    info = call.struct_info
+    ndim = info.ndim if isinstance(info, TensorStructInfo) else -1
+    literals = [_literal(a, ndim) for a in args]
+    if all(literal is not None for literal in literals):
+        return args
+    return [a if literal is None else literal for a, literal in zip(args, literals, strict=True)]
+
+
+def _literal(arg: Expr | None, ndim: int) -> PrimExpr | None:
+    """The number that a constant of one element is, if it has no more than `ndim` dimensions."""
+    if not isinstance(arg, Constant) or arg.array.size != 1 or arg.array.ndim > ndim:
+        return None
+    made: PrimExpr = tir_op.const(arg.array.reshape(-1)[0].item(), arg.struct_info.dtype)
+    return made
+
+
 def _tensors(args: Any) -> list[Expr]:
     """The tensors among arguments, in the order in which a kernel takes them."""
     found: list[Expr] = []
     for arg in args:
+        if not isinstance(arg, Expr):
+            continue
         if isinstance(arg, Tuple):
             found.extend(_tensors(arg.items))
         elif isinstance(arg.struct_info, TensorStructInfo):
@@ -177,12 +213,12 @@ def _has_symbols(call: Call) -> bool:
     return any(not isinstance(d, IntImm) for dims in values for d in dims)
 
 
-def _signature(call: Call) -> tuple[Any, ...] | None:
+def _signature(call: Call, args: list[Any]) -> tuple[Any, ...] | None:
     """What decides a call's kernel: operator, attributes, and what is known of the arguments; None
     if equal kernels cannot be told by it."""
     parts: list[Any] = [call.op.name, dict(call.attrs), call.sinfo_args]  # type: ignore[attr-defined]
-    for arg in call.args:
-        info = arg.struct_info
+    for arg in args:
+        info = arg.struct_info if isinstance(arg, Expr) else None
         if isinstance(info, TensorStructInfo):
             parts.append(info)
         elif isinstance(info, TupleStructInfo):

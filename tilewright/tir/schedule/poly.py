@@ -8,6 +8,7 @@ in microseconds; what it cannot answer is left to `arith`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -186,10 +187,9 @@ class Space:
                 inner = value_of(single[1])
                 if inner is not None and inner % c == 0:
                     return self.remainder(single[0], d)
-            g = _common_factor(rest, c)
-            if g > 1:
-                small = self.remainder({m: k // g for m, k in rest.items()}, constant(c // g))
-                return {m: k * g for m, k in small.items()}
+            coarse, fine, step = self._coarsen(rest, c)
+            if step > 1:
+                return plus(fine, self.remainder(coarse, constant(c // step)), step)
         return self._intern("%", (rest, d))
 
     def _reduced_quotient(self, rest: Poly, d: Poly) -> Poly:
@@ -203,13 +203,26 @@ class Space:
                 whole, left = divmod(value_of(single[1]) or 0, c)
                 if left == 0:
                     return self.remainder(self.quotient(single[0], d), constant(whole))
-            const = rest.get(ONE, 0)
-            g = _common_factor({m: k for m, k in rest.items() if m}, c)
-            if g > 1:
-                small = {m: k // g for m, k in rest.items() if m}
-                small = plus(small, constant(const // g))
-                return self.quotient(small, constant(c // g))
+            coarse, _, step = self._coarsen(rest, c)
+            if step > 1:
+                return self.quotient(coarse, constant(c // step))
         return self._intern("//", (rest, d))
+
+    def _coarsen(self, p: Poly, c: int) -> tuple[Poly, Poly, int]:
+        """`p = step * coarse + fine` with `0 <= fine < step` and `step` a divisor of `c`, the
+        largest that works; a step of 1 if none does."""
+        terms = sorted(((m, k) for m, k in p.items() if m), key=lambda term: -abs(term[1]))
+        step, const = c, p.get(ONE, 0)
+        for count, (_, coefficient) in enumerate(terms, 1):
+            step = math.gcd(step, coefficient)
+            if step == 1:
+                break
+            fine = dict(terms[count:])
+            fine = plus(fine, constant(const % step))
+            if not fine or self._within(fine, constant(step)):
+                coarse = {m: k // step for m, k in terms[:count]}
+                return plus(coarse, constant(const // step)), fine, step
+        return p, {}, 1
 
     def _divide(self, p: Poly, d: Poly) -> tuple[Poly, Poly]:
         """`p` as `whole * d + rest`, term by term."""
@@ -441,12 +454,6 @@ def _without(m: Monomial, d: Monomial) -> Monomial | None:
             return None
         left.remove(a)
     return tuple(left)
-
-
-def _common_factor(p: Poly, c: int) -> int:
-    import math
-
-    return math.gcd(c, *p.values()) if c > 0 else 1
 
 
 def _read_var(space: Space, expr: Var) -> Poly:
