@@ -21,7 +21,9 @@ def message(take: Callable[[Schedule], object], sch: Schedule, kind: type = Sche
 def test_an_axis_that_the_result_does_not_have() -> None:
     sch = Schedule(matmul(4, 4, 4))
     text = message(lambda s: s.rfactor(s.get_loops("C")[2], 5), sch)
-    assert text == """\
+    assert (
+        text
+        == """\
 rfactor: the new axis 5 is not one of 3 places
   at block `C`
   note: in the function
@@ -38,23 +40,30 @@ C: T.Buffer((4, 4), "float32")):
             with T.init():
                 C[v_i, v_j] = T.float32(0.0)
             C[v_i, v_j] = C[v_i, v_j] + A[v_i, v_k] * B[v_k, v_j]"""
+    )
 
 
 def test_a_reorder_of_loops_side_by_side() -> None:
     sch = Schedule(elementwise(4, 4), error_render_level="fast")
     text = message(lambda s: s.reorder(s.get_loops("B")[0], s.get_loops("C")[1]), sch)
-    assert text == """\
+    assert (
+        text
+        == """\
 reorder: the loops are not nested in one another
   at loop `i`, loop `j`"""
+    )
 
 
 def test_a_reorder_that_would_pass_an_extent() -> None:
     sch = Schedule(matmul(4, 4, 4), error_render_level="fast")
     i, _, _ = sch.get_loops("C")
     text = message(lambda s: s.reorder(i, i), sch)
-    assert text == """\
+    assert (
+        text
+        == """\
 reorder: the loop is named twice
   at loop `i`"""
+    )
 
 
 def two_functions() -> Schedule:
@@ -67,9 +76,12 @@ def test_a_loop_of_another_function(name: str) -> None:
     sch = two_functions()
     loop = sch.get_loops(sch.get_block("C", func_name="f"))[0]
     block = sch.get_block("B", func_name="g")
-    assert message(lambda s: getattr(s, name)(block, loop), sch) == f"""\
+    assert (
+        message(lambda s: getattr(s, name)(block, loop), sch)
+        == f"""\
 {name}: loop `i` is in the function `f`, block `B` in `g`
   hint: a primitive works within one function"""
+    )
 
 
 def test_loops_of_two_functions_are_not_merged_or_blockized() -> None:
@@ -97,17 +109,23 @@ def test_a_loop_that_is_gone() -> None:
     sch = Schedule(matmul())
     i, j, _ = sch.get_loops("C")
     sch.fuse(i, j)
-    assert message(lambda s: s.parallel(i), sch) == """\
+    assert (
+        message(lambda s: s.parallel(i), sch)
+        == """\
 the loop is no longer in the program: a primitive has replaced it
   hint: look it up again with get_block or get_loops"""
+    )
 
 
 def test_a_buffer_that_the_block_does_not_have() -> None:
     sch = Schedule(matmul())
     text = message(lambda s: s.cache_read("C", 2, "local"), sch)
-    assert text == """\
+    assert (
+        text
+        == """\
 cache_read: argument `read_buffer_index`: block `C` has no read buffer 2
   note: its reads: A, B"""
+    )
 
 
 def test_an_argument_of_another_type() -> None:
