@@ -85,9 +85,7 @@ def _check(
         refuse(f"a block takes a view of `{buffer.name}`", block)
 
 
-def _windows(
-    state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRef
-) -> list[_Window]:
+def _windows(state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRef) -> list[_Window]:
     """The dimensions in which the windows of successive iterations overlap."""
     space = space_at(state, top, inside=True)
     writes = [w for w in block.block.writes if w.buffer is buffer]
