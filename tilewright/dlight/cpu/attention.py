@@ -27,7 +27,7 @@ from .rows import factor, is_row_reduction, schedule_inner
 from .stages import block_infos, inline_injective, iter_values, parallelize
 from .tiling import bytes_of, vector_lanes
 
-MAX_QUERIES = 32
+MAX_QUERIES = 64
 """Queries of a block: with so many, keys and values are read seldom enough."""
 
 
@@ -185,6 +185,8 @@ def _rows(
         if sch.get(rv).init is not None:
             starts.append((rv, depth + 1))
         schedule_inner(sch, rv, depth + 1, machine, rv in partials)
+        if rv not in partials:
+            sch.set_scope(rv, 0, "global")  # many rows: too much for a stack
     return [(rv, sch.get_loops(rv)[place]) for rv, place in starts]
 
 
