@@ -11,7 +11,7 @@ from tilewright.ir import assert_structural_equal
 from tilewright.script import from_source
 from tilewright.support.errors import ArgumentError
 from tilewright.tir.analysis import verify_well_formed
-from tilewright.tir.tensor_intrin import TensorIntrin, cuda, cuda_layouts, x86
+from tilewright.tir.tensor_intrin import TensorIntrin, cuda, cuda_layouts, metal, x86
 
 
 def test_every_intrinsic_is_well_formed_script() -> None:
@@ -113,6 +113,12 @@ def test_wmma_calls_follow_the_tiles() -> None:
     text = sch.func.script()
     assert "T.tvm_load_matrix_sync(" in text and 'scope="wmma.matrix_a"' in text
     assert copy is not None
+
+
+def test_simdgroup_intrinsics_of_a_product() -> None:
+    group = metal.get_simdgroup_intrin_group("shared", "global", "float16", trans_b=True)
+    assert group["load_b"] == "simdgroup_load_f16_shared_trans"
+    assert set(group.values()) <= set(TensorIntrin.names())
 
 
 LAYOUTS = [

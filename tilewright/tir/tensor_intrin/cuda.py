@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .cuda_layouts import *
-from .declare import declare
+from .declare import declare, strided_program
 
 SHORT = {"float16": "f16", "float32": "f32", "int8": "s8", "int32": "s32"}
 SHAPE = (16, 16, 16)
@@ -21,35 +21,6 @@ def _fragment(buffer: str, stride: str, rows: int, columns: int) -> str:
     where = f"{buffer.lower()}2"
     return (f"{where} // {stride} // {rows} * ({stride} // {columns})"
             f" + {where} % {stride} // {columns}")  # fmt: skip
-
-
-def _views(*buffers: tuple[str, int, int, str, str]) -> tuple[str, str]:
-    """Parameters and declarations of buffers (name, rows, columns, dtype, scope), each with its
-    strides and where it begins: `a1`, `a0` and `a2` of A."""
-    params = ", ".join(f"{name.lower()}: T.handle" for name, *_ in buffers)
-    lines = []
-    for name, rows, columns, dtype, scope in buffers:
-        s = name.lower()
-        lines.append(f"    {s}1 = T.int32()")
-        lines.append(f"    {s}0 = T.int32()")
-        lines.append(f"    {s}2 = T.int32()")
-        lines.append(
-            f'    {name} = T.match_buffer({s}, ({rows}, {columns}), "{dtype}", align=64, '
-            f'offset_factor=16, scope="{scope}", strides=[{s}1, {s}0], '
-            f"elem_offset={s}2)"
-        )
-    return params, "\n".join(lines)
-
-
-def _program(
-    buffers: list[tuple[str, int, int, str, str]], reads: str, writes: str, body: str
-) -> str:
-    params, views = _views(*buffers)
-    inner = "\n".join(f"        {line}" for line in body.strip("\n").splitlines())
-    return (
-        f'@T.prim_func\ndef wmma({params}):\n{views}\n    with T.block("root"):\n'
-        f"        T.reads({reads})\n        T.writes({writes})\n{inner}\n"
-    )
 
 
 def _elementwise(rows: int, columns: int, value: str) -> str:
@@ -78,8 +49,8 @@ def _load(shape: tuple[int, int, int], dtype: str, side: str, scope: str, trans:
     name = f"wmma_load_{m}x{n}x{k}_{SHORT[dtype]}_{side}{'_trans' * trans}_{SCOPES[scope]}"
     return declare(
         name,
-        _program(buffers, *regions, _elementwise(rows, columns, "A[vi, vj]")),
-        _program(buffers, *regions, impl),
+        strided_program("wmma", buffers, *regions, _elementwise(rows, columns, "A[vi, vj]")),
+        strided_program("wmma", buffers, *regions, impl),
     )
 
 
@@ -92,8 +63,8 @@ def _fill(shape: tuple[int, int, int], dtype: str) -> str:
     whole = f"C[0:{m}, 0:{n}]"
     return declare(
         f"wmma_fill_{m}x{n}x{k}_{SHORT[dtype]}",
-        _program(buffers, "", whole, _elementwise(m, n, zero)),
-        _program(buffers, "", whole, impl),
+        strided_program("wmma", buffers, "", whole, _elementwise(m, n, zero)),
+        strided_program("wmma", buffers, "", whole, impl),
     )
 
 
@@ -106,8 +77,8 @@ def _store(shape: tuple[int, int, int], dtype: str, scope: str) -> str:
             f' C.access_ptr("w"), c1, "row_major")')  # fmt: skip
     return declare(
         f"wmma_store_{m}x{n}x{k}_{SHORT[dtype]}_{SCOPES.get(scope, scope)}",
-        _program(buffers, *regions, _elementwise(m, n, "A[vi, vj]")),
-        _program(buffers, *regions, impl),
+        strided_program("wmma", buffers, *regions, _elementwise(m, n, "A[vi, vj]")),
+        strided_program("wmma", buffers, *regions, impl),
     )
 
 
@@ -139,8 +110,8 @@ for i, j, k in T.grid({m}, {n}, {k}):
     kinds = f"{SHORT[dtype]}{SHORT[dtype]}{SHORT[out]}"
     return declare(
         f"wmma_sync_{m}x{n}x{k}_{kinds}{'_trans' * trans}",
-        _program(buffers, *regions, desc),
-        _program(buffers, *regions, impl),
+        strided_program("wmma", buffers, *regions, desc),
+        strided_program("wmma", buffers, *regions, impl),
     )
 
 

@@ -53,3 +53,29 @@ def declare(name: str, desc: str | Callable[[], str], impl: str | Callable[[], s
 
 def _text(script: str | Callable[[], str]) -> str:
     return script if isinstance(script, str) else script()
+
+
+StridedBuffer = tuple[str, int, int, str, str]
+"""Name, rows, columns, type and scope."""
+
+
+def strided_program(
+    name: str, buffers: list[StridedBuffer], reads: str, writes: str, body: str
+) -> str:
+    """The script of one side of an intrinsic on matrices that are parts of larger ones: of A, `a1`
+    and `a0` are the strides and `a2` is where it begins."""
+    params = ", ".join(f"{b[0].lower()}: T.handle" for b in buffers)
+    lines = []
+    for label, rows, columns, dtype, scope in buffers:
+        s = label.lower()
+        lines += [f"    {s}{k} = T.int32()" for k in (1, 0, 2)]
+        lines.append(
+            f'    {label} = T.match_buffer({s}, ({rows}, {columns}), "{dtype}", align=64, '
+            f'offset_factor={rows}, scope="{scope}", strides=[{s}1, {s}0], elem_offset={s}2)'
+        )
+    views = "\n".join(lines)
+    inner = "\n".join(f"        {line}" for line in body.strip("\n").splitlines())
+    return (
+        f'@T.prim_func\ndef {name}({params}):\n{views}\n    with T.block("root"):\n'
+        f"        T.reads({reads})\n        T.writes({writes})\n{inner}\n"
+    )

@@ -98,8 +98,10 @@ def _windows(state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRe
     }
     found = []
     for place, (low, high) in enumerate(box or ()):
-        index = writes[0].region[place].min
+        index, width = writes[0].region[place].min, writes[0].region[place].extent
         if low is None or high is None or not isinstance(index, Var) or index not in axes:
+            continue
+        if not T.is_const_int(width, 1):  # an instance may be old in part only
             continue
         size = value_of(plus(plus(high, low, -1), constant(1)))
         moving = [(m, c) for m, c in low.items() if m]
