@@ -229,3 +229,13 @@ def test_merge_does_not_pass_a_block_between() -> None:
     sch = Schedule(te.create_prim_func([a, b, d]), error_render_level="fast")
     with pytest.raises(ScheduleError, match="needs what a block between the nests does"):
         sch.merge(sch.get_loops("B")[0], sch.get_loops("D")[0])
+
+
+def test_blockize_of_blocks_of_the_root_block() -> None:
+    func = elementwise()
+    sch = Schedule(func, debug_mask="all")
+    outer = sch.blockize(["C", "D"])
+    assert [sch.get(b).name_hint for b in sch.get_child_blocks("root")] == ["B", "outer_C_D_"]
+    assert len(sch.get_child_blocks(outer)) == 2
+    assert_same_result(func, sch.func)
+    verify_trace_roundtrip(sch, func)

@@ -36,7 +36,7 @@ def require_movable(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> St
 
 def statements(loop: StmtSRef) -> list[Stmt]:
     """The statements of a loop's body."""
-    body = loop.loop.body
+    body = loop.block.body if loop.is_block else loop.loop.body
     return list(body.seq) if isinstance(body, SeqStmt) else [body]
 
 
