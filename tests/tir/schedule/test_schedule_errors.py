@@ -33,7 +33,8 @@ C: T.Buffer((4, 4), "float32")):
     T.func_attr({"tir.noalias": True})
     # with T.block("root"):
     for i, j, k in T.grid(4, 4, 4):
-        with T.block("C"):  # <-- block `C`
+        # here: block `C`
+        with T.block("C"):
             v_i, v_j, v_k = T.axis.remap("SSR", [i, j, k])
             T.reads(A[v_i, v_k], B[v_k, v_j])
             T.writes(C[v_i, v_j])
