@@ -282,7 +282,7 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
     for condition in conjuncts(old.predicate):
         if _is_domain(space, condition, old) or _is_whole(space, condition, old):
             continue
-        if not set(variables_in(condition)) <= set(env):
+        if any(v not in env and space.is_bound(v) for v in variables_in(condition)):
             refuse(f"the condition `{condition}` cannot be told from the block's axes", old.block)
         out.append(substitute(condition, env))
     return out
