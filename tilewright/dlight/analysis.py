@@ -201,7 +201,7 @@ class BlockInfo:
             return False
         own = {i.var for i in self.spatial if i.extent != 1}
         distinct = {i for i in self.output.indices if isinstance(i, Var)}
-        return set(self.dom_kind()) <= {"S"} and own <= distinct
+        return set(self.dom_kind()) <= {"S"} and own <= distinct | _halved(self.output.indices)
 
     def is_elementwise(self) -> bool:
         """True if it is injective and every load of the output's shape is at the output's place."""
@@ -231,6 +231,18 @@ class BlockInfo:
         return f'BlockInfo("{self.name}", "{self.dom_kind()}", [{", ".join(map(str, self.dom()))}])'
 
     __repr__ = __str__
+
+
+def _halved(indices: Sequence[PrimExpr]) -> set[Var]:
+    """The variables that stand in two indices, as `v // c` and as `v % c`."""
+    parts = [
+        (type(i), i.a, i.b.value)
+        for i in indices
+        if isinstance(i, (E.FloorDiv, E.FloorMod))
+        and isinstance(i.a, Var)
+        and isinstance(i.b, IntImm)
+    ]
+    return {v for kind, v, c in parts if kind is E.FloorDiv and (E.FloorMod, v, c) in parts}
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,8 @@ from ..ir.expr import PrimExpr
 from ..ir.global_info import as_vdevice
 from ..support.errors import ArgumentError
 from .base import Expr, ShapeExpr, StructInfo
+from .distributed.struct_info import DTensorStructInfo
+from .op.distributed import as_mesh
 from .struct_info import (
     FuncStructInfo,
     ObjectStructInfo,
@@ -76,6 +78,24 @@ def Tensor(
         shape = ShapeExpr(tuple(shape))
     device = as_vdevice(vdevice)
     return TensorStructInfo(shape, str(getattr(dtype, "dtype", dtype or "")), device, ndim)
+
+
+@_info
+def DTensor(
+    shape: Any = None,
+    dtype: Any = None,
+    device_mesh: Any = None,
+    placement: Any = "",
+    *,
+    ndim: int = -1,
+) -> DTensorStructInfo | Deferred:
+    """A tensor spread over a mesh, which may be named (`"mesh[0]"`), as a placement says."""
+    if _has_strings(shape):
+        return Deferred(
+            lambda see: DTensor(_seen(shape, see), dtype, device_mesh, placement, ndim=ndim)
+        )
+    whole = Tensor(shape, dtype, ndim=ndim)
+    return DTensorStructInfo(whole, as_mesh(device_mesh), placement)
 
 
 @_info

@@ -13,12 +13,16 @@ KIB, MIB = 1024, 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """A vector unit: bits of a register, number of registers, FMAs (or multiplies) a cycle."""
+    """A vector unit: bits of a register, number of registers, FMAs (or multiplies) a cycle.
+
+    `splits`: of half the bits, twice as many begin in a cycle.
+    """
 
     bits: int
     registers: int
     fma_ports: int
     fma: bool = True
+    splits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ _SSE = Vectors(128, 16, 1, fma=False)
 _AVX1 = Vectors(256, 16, 1, fma=False)
 _AVX2 = Vectors(256, 16, 2)
 _AVX512 = Vectors(512, 32, 2)
-_AVX512_ONE = Vectors(512, 32, 1)
+_AVX512_ONE = Vectors(512, 32, 1, splits=True)
 _NEON_ONE = Vectors(128, 32, 1)
 _NEON_TWO = Vectors(128, 32, 2)
 _NEON_FOUR = Vectors(128, 32, 4)
@@ -207,7 +211,7 @@ ARCHITECTURES = {
 """First part of a triple -> architecture."""
 
 WIDENING = (
-    ("x86_64", "avx512f", Vectors(512, 32, 1)),
+    ("x86_64", "avx512f", _AVX512_ONE),
     ("x86_64", "avx2", Vectors(256, 16, 2)),
     ("x86_64", "avx", Vectors(256, 16, 1, fma=False)),
     ("x86_64", "sse2", _SSE),

@@ -51,7 +51,8 @@ class MachineModel:
     """A processor in figures.
 
     `vector_bits`, `vector_registers`: width and number of vector registers; `fma_ports`: vector
-    fused multiply-adds begun in a cycle (multiplies and adds in turn without `has_fma`); `cores`:
+    fused multiply-adds begun in a cycle (multiplies and adds in turn without `has_fma`); `splits`:
+    twice as many begin with vectors of half the width; `cores`:
     those to use (one, if the target is another machine and does not say). `cpu`, `triple` and
     `llvm_features` are what LLVM is to be told.
     """
@@ -69,6 +70,7 @@ class MachineModel:
     l1d: Cache
     l2: Cache
     l3: Cache
+    splits: bool = False
 
     def lanes(self, dtype: str = "float32") -> int:
         """The elements of `dtype` in one vector register, at least one."""
@@ -77,6 +79,14 @@ class MachineModel:
     def flops_per_cycle(self, dtype: str = "float32") -> int:
         """Floating-point operations of one core in a cycle, a multiply-add counted as two."""
         return self.lanes(dtype) * self.fma_ports * (2 if self.has_fma else 1)
+
+    def halved(self) -> MachineModel | None:
+        """The same processor as one of vectors of half the width; None if that loses speed."""
+        if not self.splits:
+            return None
+        return replace(
+            self, vector_bits=self.vector_bits // 2, fma_ports=2 * self.fma_ports, splits=False
+        )
 
     def has(self, *features: str) -> bool:
         """Whether the processor has all of LLVM's `features`."""
@@ -121,7 +131,7 @@ def _model(
     if mattr:
         model = _with_features(model, mattr)
     if vector_width:
-        model = replace(model, vector_bits=vector_width)
+        model = replace(model, vector_bits=vector_width, splits=False)
     return replace(model, cores=cores) if cores else model
 
 
@@ -182,6 +192,7 @@ def _from_cpu(cpu: str, triple: str, row: Cpu) -> MachineModel:
         vector_registers=row.vectors.registers,
         fma_ports=row.vectors.fma_ports,
         has_fma=row.vectors.fma,
+        splits=row.vectors.splits,
         cores=1,
         l1d=Cache(*row.l1d, row.line),
         l2=Cache(*row.l2, row.line),
@@ -201,7 +212,7 @@ def _with_features(model: MachineModel, mattr: tuple[str, ...]) -> MachineModel:
     text = ",".join(w for w in (model.llvm_features, *map(_signed, mattr)) if w)
     model = _widened(replace(model, llvm_features=text), frozenset(features), None)
     lengths = [int(m.group(1)) for m in map(re.compile(r"\+zvl(\d+)b$").match, mattr) if m]
-    return replace(model, vector_bits=max(lengths)) if lengths else model
+    return replace(model, vector_bits=max(lengths), splits=False) if lengths else model
 
 
 def _signed(word: str) -> str:
@@ -226,12 +237,15 @@ def _widened(model: MachineModel, features: frozenset[str], row: Cpu | None) -> 
         vector_bits=unit.bits,
         vector_registers=unit.registers,
         fma_ports=unit.fma_ports,
+        splits=unit.splits,
         has_fma=_has_fma(model.arch, features) if model.arch == "x86_64" else unit.fma,
     )
 
 
 def _unit(model: MachineModel) -> Vectors:
-    return Vectors(model.vector_bits, model.vector_registers, model.fma_ports, model.has_fma)
+    return Vectors(
+        model.vector_bits, model.vector_registers, model.fma_ports, model.has_fma, model.splits
+    )
 
 
 def _vectors_of(arch: str, features: Iterable[str]) -> Vectors | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ir.functor import post_order_visit
-from ..ir.node import Node
+from ..ir.node import Node, children
 from ..script.printer import FREE, Printer
 from . import expr as E
 from . import stmt as S
@@ -39,11 +39,28 @@ def _free(root: Any, known: set[int]) -> tuple[list[E.Var], dict[int, list[Buffe
             continue
         if isinstance(n, Buffer):
             views.setdefault(id(n.data), []).append(n)
-            if id(n.data) not in known and n.data not in free:
+            if id(n.data) not in known and not _among(n.data, free):
                 free.append(n.data)
-        elif not any(n is v for v in free):
+        elif not _among(n, free):
             free.append(n)
     return free, views
+
+
+def _used_by_itself(root: Node) -> set[int]:
+    """The variables that occur other than as the memory of a buffer."""
+    found: set[int] = set()
+    todo = [root]
+    while todo:
+        n = todo.pop()
+        if isinstance(n, E.Var):
+            found.add(id(n))
+        elif not isinstance(n, Buffer):
+            todo += children(n)
+    return found
+
+
+def _among(v: E.Var, variables: list[E.Var]) -> bool:
+    return any(v is other for other in variables)
 
 
 def _defined(n: Node) -> list[int]:
@@ -77,7 +94,7 @@ def unknown_dims(p: Printer, b: Buffer) -> list[E.Var]:
     found: list[E.Var] = []
 
     def visit(n: Node) -> None:
-        if isinstance(n, E.Var) and not p.is_named(n) and n not in found:
+        if isinstance(n, E.Var) and not p.is_named(n) and not _among(n, found):
             found.append(n)
 
     post_order_visit((b.shape, b.strides, b.elem_offset), visit)
@@ -89,13 +106,16 @@ def declare_free(p: Printer, root: Any) -> list[str]:
     if not isinstance(root, (E.PrimExpr, S.Stmt, S.BufferRegion, S.MatchBufferRegion)):
         return []
     free, views = _free(root, set())
+    used = _used_by_itself(root)
     buffers = [b for group in views.values() for b in group]
     memory = {id(b.data) for b in buffers}
     for b in buffers:
-        free += [v for v in unknown_dims(p, b) if v not in free]
+        if id(b.data) not in used and len(views[id(b.data)]) == 1:
+            declare_buffer(p, b)
+        free += [v for v in unknown_dims(p, b) if not _among(v, free)]
     lines = [f"{p(v)} = {free_variable(p, v)}" for v in free if id(v) not in memory]
     for b in buffers:
-        shares = p.is_named(b.data) or len(views[id(b.data)]) > 1
+        shares = id(b.data) in used or len(views[id(b.data)]) > 1
         if shares and not p.is_named(b.data):
             lines.append(f"{p(b.data)} = {free_variable(p, b.data)}")
         name = declare_buffer(p, b)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..ir.expr import FloatImm, IntImm, PrimExpr, Range, as_scalar
+from ..ir.structural import structural_equal
 from ..script.parser import FUNCTIONS, SPECIAL, Decorator, MacroDecorator, Parser
 from ..script.parser.evaluate import name as name_value
 from ..support.dtypes import dtype_of
@@ -50,6 +51,27 @@ from .expr import (
     Var,
     pointer,
 )  # fmt: skip
+from .forms import (
+    ArgForm,
+    AxisForm,
+    BlockForm,
+    BranchForm,
+    BufferForm,
+    DataTypeName,
+    DeclForm,
+    Directive,
+    IfForm,
+    InitForm,
+    LoopForm,
+    MatchForm,
+    MetaVar,
+    RemapForm,
+    ScopeForm,
+    WhileForm,
+    allocation,
+    loop_domain,
+    region_of,
+)
 from .index_map import IndexMap
 from .op import abs as fabs
 from .op import call_intrin as _call_intrin
@@ -63,24 +85,9 @@ from .op.elementary import *
 from .op.intrinsics import *
 from .op.logic import *
 from .parser import FUNCTIONS as _LOADED
-from .parser_forms import (
-    AxisForm,
-    BlockForm,
-    BufferForm,
-    DataTypeName,
-    Directive,
-    InitForm,
-    LoopForm,
-    MatchForm,
-    MetaVar,
-    RemapForm,
-    ScopeForm,
-    allocation,
-    frame,
-    loop_domain,
-    region_of,
-)
+from .parser import return_type, vector_indices
 from .script_rules import named_call
+from .writer import Writer
 
 assert FUNCTIONS is _LOADED
 
@@ -160,18 +167,6 @@ def alloc_buffer(
     return _buffer("alloc_buffer", shape, dtype, options)
 
 
-class _Declared(BufferForm):
-    """A declared buffer, which may also open a `with`."""
-
-    def inside(self, parser: Parser, node: ast.With, item: ast.withitem) -> None:
-        """The buffer is seen in the body of the `with`."""
-        from .parser_forms import declare_buffer
-
-        ScopeForm("T.decl_buffer", lambda name: declare_buffer(self, name)).inside(
-            parser, node, item
-        )
-
-
 def decl_buffer(
     shape: Any, dtype: Any = "float32", data: Any = None, strides: Any = None,
     elem_offset: Any = None, scope: str = "global", align: int = 0, offset_factor: int = 0,
@@ -180,7 +175,7 @@ def decl_buffer(
     """A view of the memory `data`; new memory without it."""
     options = _options(data, strides, elem_offset, scope, align, offset_factor, buffer_type,
                        axis_separators)  # fmt: skip
-    return _Declared("decl_buffer", shape, _dtype(dtype), options)
+    return DeclForm("decl_buffer", shape, _dtype(dtype), options)
 
 
 # ---- blocks ---------------------------------------------------------------------------------
@@ -212,13 +207,13 @@ axis = SimpleNamespace(
 
 
 def _set(name: str, field: str, value: Any) -> Directive:
-    def act(parser: Parser, node: ast.AST) -> None:
-        target = frame(parser, node, name)
-        if getattr(target, field):
-            parser.fail(node, f"block `{target.name}` has two `{name}`")
+    def tell(w: Writer) -> None:
+        target = w.block(name)
+        if getattr(target, field) is not None:
+            raise ArgumentError(f"block `{target.name}` has two `{name}`")
         setattr(target, field, value)
 
-    return Directive(name, act)
+    return Directive(name, tell)
 
 
 def _regions(given: Sequence[Any]) -> tuple[S.BufferRegion, ...]:
@@ -243,14 +238,43 @@ def where(predicate: Any) -> Directive:
 
 def block_attr(attrs: dict[str, Any]) -> Directive:
     """Annotations of the block."""
-    return Directive(
-        "T.block_attr", lambda p, node: frame(p, node, "T.block_attr").annotations.update(attrs)
-    )
+
+    def tell(w: Writer) -> None:
+        known = w.block("T.block_attr").annotations
+        for key, value in attrs.items():
+            if key in known and not structural_equal(known[key], value):
+                raise ArgumentError(f"the block has two annotations {key!r}")
+            known[key] = value
+
+    return Directive("T.block_attr", tell)
 
 
 def func_attr(attrs: dict[str, Any]) -> Directive:
     """Attributes of the function."""
-    return Directive("T.func_attr", lambda p, node: p.facts["attrs"].update(attrs))
+    return Directive("T.func_attr", lambda w: w.attrs.update(attrs))
+
+
+def func_name(name: str) -> Directive:
+    """The name of the function being built."""
+
+    def tell(w: Writer) -> None:
+        w.name = name
+
+    return Directive("T.func_name", tell)
+
+
+def func_ret(ret_type: Any) -> Directive:
+    """The type of the result of the function being built."""
+
+    def tell(w: Writer) -> None:
+        w.result = return_type(ret_type)
+
+    return Directive("T.func_ret", tell)
+
+
+def arg(name: str, obj: Any) -> ArgForm:
+    """A parameter of the function being built: a variable, or a buffer."""
+    return ArgForm(name, obj)
 
 
 # ---- loops ----------------------------------------------------------------------------------
@@ -377,6 +401,34 @@ def launch_thread(thread: Any, extent: Any) -> ScopeForm:
         return made.var, lambda body: S.AttrStmt(bound, "thread_extent", size, body)
 
     return ScopeForm("T.launch_thread", declare)
+
+
+def While(condition: Any) -> WhileForm:
+    """A loop that runs while `condition` holds."""
+    return WhileForm(as_scalar(condition))
+
+
+def If(condition: Any) -> IfForm:
+    """A choice; its branches are `with T.Then():` and `with T.Else():` inside of the `with`."""
+    return IfForm(as_scalar(condition))
+
+
+def Then() -> BranchForm:
+    """What runs where the condition of the `T.If` around it holds."""
+    return BranchForm("T.Then")
+
+
+def Else() -> BranchForm:
+    """What runs where the condition of the `T.If` around it does not hold."""
+    return BranchForm("T.Else")
+
+
+def buffer_store(
+    buffer: Any, value: Any, indices: Sequence[Any], predicate: Any = None
+) -> S.BufferStore:
+    """The statement `buffer[indices] = value`; slices are vectors."""
+    items = indices if isinstance(indices, (list, tuple)) else [indices]
+    return S.BufferStore(buffer, value, vector_indices(items), predicate)
 
 
 def evaluate(value: Any) -> S.Evaluate:

@@ -96,8 +96,10 @@ def _load_vector(
             address = place(e, pointer, index.base, element)
             whole = _is_whole(buffer, index)
             return _masked_load(e, type, address, align, None if whole else mask)
-        if mask is None and stride is not None:
+        if stride is not None and (mask is None or stride == 2):
             first = place(e, pointer, index.base, element)
+            if mask is not None:
+                return _load_every_second(e, element, align, first, count, mask)
             return _load_strided(e, element, align, first, stride, count)
     addresses = _addresses(e, element, pointer, index, count)
     if mask is None:
@@ -169,6 +171,22 @@ def _load_strided(
         for n in range(count)
     ]
     return b.gather_lanes(items)
+
+
+def _load_every_second(
+    e: FunctionEmitter, element: str, align: int, first: Value, count: int, mask: Value
+) -> Value:
+    """Two loads side by side, of nothing but the elements wanted."""
+    b = e.b
+    type, half = vector(element, count), (count + 1) // 2
+    parts = []
+    for start, lanes in ((0, half), (half, count - half)):
+        spread = [start + n // 2 if n % 2 == 0 and n < 2 * lanes else count for n in range(count)]
+        inside = b.shuffle(mask, Value(mask.type, "zeroinitializer"), spread)
+        address = b.offset(first, Value("i64", str(2 * start)), element)
+        parts.append(_masked_load(e, type, address, align, inside))
+    wanted = [2 * n if n < half else count + 2 * (n - half) for n in range(count)]
+    return b.shuffle(parts[0], parts[1], wanted)
 
 
 def _store(e: FunctionEmitter, node: Stmt) -> None:

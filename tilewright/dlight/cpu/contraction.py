@@ -22,11 +22,13 @@ from ...tir.expr import IntImm, Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
-from ..base import ScheduleRule
+from ..base import ScheduleRule, note
 from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
+from .pixels import merge_pixels
 from .reduction import MAX_STRIDE
 from .stages import (
+    TOO_LITTLE,
     block_infos,
     extent_of,
     inline_injective,
@@ -36,11 +38,16 @@ from .stages import (
 )
 from .tiling import (
     RegisterTile,
+    bytes_of,
     reduction_unroll,
     register_tile,
+    tile_cycles,
     vector_lanes,
     worth_parallel,
 )
+
+NARROWER = 0.95
+"""The share of the time that half vectors may take to be preferred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +80,20 @@ def roles_of(info: BlockInfo, found: Contraction) -> Roles | None:
         columns = [i for i in others if right.moves(i.var) and not left.moves(i.var)]
         rows = [i for i in others if left.moves(i.var) and not right.moves(i.var)]
         batch = [i for i in others if i not in columns and i not in rows]
-        reduction = _reduction_order(info.reduction, left, right, {i.var for i in info.spatial})
-        return Roles(left, right, column, columns, rows, batch, reduction)
+        spatial = {i.var for i in info.spatial}
+        reduction = _reduction_order(info.reduction, left, right, spatial)
+        made = Roles(left, right, column, columns, rows, batch, reduction)
+        return None if _is_window(made, spatial) else made
     return None
+
+
+def _is_window(roles: Roles, spatial: set[Var]) -> bool:
+    """True for sums over the taps of a window alone whose vectors serve one result each: a
+    convolution of each channel by itself."""
+    if any(i.extent != 1 for i in roles.rows):
+        return False
+    taps = _windows(roles.left, roles.right, spatial)
+    return all(i.extent == 1 or i.var in taps for i in roles.reduction)
 
 
 def _is_column(i: IterInfo, out: Access, left: Access, right: Access, most: int) -> bool:
@@ -90,13 +108,7 @@ def _reduction_order(
     axes: list[IterInfo], left: Access, right: Access, spatial: set[Var]
 ) -> list[IterInfo]:
     """Taps of a window first: neighbours must not share broadcasts across the unrolled body."""
-    windows = {
-        v
-        for access in (left, right)
-        for index in access.indices
-        if spatial & set(variables(index))
-        for v in variables(index)
-    }
+    windows = _windows(left, right, spatial)
     last = [i for i in axes if i.var not in windows]
     if not last:
         return axes
@@ -104,8 +116,32 @@ def _reduction_order(
     return [*(i for i in axes if i is not innermost), innermost]
 
 
+def _windows(left: Access, right: Access, spatial: set[Var]) -> set[Var]:
+    """The variables in indices that move with a spatial axis: its own, and those of taps."""
+    return {
+        v
+        for access in (left, right)
+        for index in access.indices
+        if any(s in spatial and access.moves(s) for s in variables(index))
+        for v in variables(index)
+    }
+
+
 def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
-    """The register tile for these axes."""
+    """The register tile for these axes.
+
+    Of half vectors, if more of those are full and the machine loses no speed by them.
+    """
+    cycles, tile = _plan(machine, roles, dtype)
+    half = machine.halved()
+    if half is None or roles.column.extent is None or _most_vectors(roles) > 4:
+        return tile
+    narrow, small = _plan(half, roles, dtype)
+    return small if narrow < NARROWER * cycles else tile
+
+
+def _plan(machine: MachineModel, roles: Roles, dtype: str) -> tuple[float, RegisterTile]:
+    """(cycles of a step of the reduction for each result along the columns, register tile)."""
     column = roles.column
     period = roles.right.period(column.var)
     lanes = vector_lanes(machine, dtype, period or column.extent)
@@ -113,24 +149,25 @@ def plan(machine: MachineModel, roles: Roles, dtype: str) -> RegisterTile:
     vectors = None if extent is None else -(-extent // lanes)
     groups = [roles.right.period(i.var) for i in roles.rows[-2:]]
     rows = [g or i.extent for g, i in zip(groups, roles.rows[-2:], strict=True)]
-    if vectors == 1 and roles.outer_columns:
+    outer = vectors == 1 and bool(roles.outer_columns)
+    if outer:
         last = roles.outer_columns[-1]
         vectors = roles.left.period(last.var) or last.extent
-        whole = True
-    else:
-        whole = False
-    limit = (period or extent or 16 * lanes) // lanes if vectors != 1 and not whole else 4
-    return register_tile(
+    limit = (period or extent or 16 * lanes) // lanes if vectors != 1 and not outer else 4
+    steps = _steps(roles)
+    tile = register_tile(
         machine,
         lanes,
         rows,
         vectors,
         max_rows=_row_limit(machine, roles),
         max_vectors=max(1, min(_most_vectors(roles), limit)),
-        whole=whole or period is not None,
+        whole=outer or period is not None,
         exact=[g is not None for g in groups],
-        steps=_steps(roles),
+        steps=steps,
     )
+    results = (extent or lanes) * (vectors or 1 if outer else 1)
+    return tile_cycles(machine, rows, vectors, tile.rows, tile.vectors, steps) / results, tile
 
 
 def _steps(roles: Roles) -> int | None:
@@ -166,56 +203,129 @@ class Contractions(ScheduleRule):
         """The function with all its contractions tiled; None if there is none that can be."""
         machine = MachineModel.of(target)
         sch = Schedule(func, error_render_level="fast")
-        if not any(_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
+        if not any(plain_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
             return None
         inline_injective(sch)
+        sch = merge_pixels(sch, machine)
         for info in block_infos(sch):
             sch = attempted(sch, info, machine, schedule_contraction)
         return schedule_rest(sch, machine)
 
 
-def _roles(info: BlockInfo) -> Roles | None:
+def plain_roles(info: BlockInfo) -> Roles | None:
     found = info.contraction if info.is_plain() else None
     return roles_of(info, found) if found is not None else None
 
 
 def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
     """Tiles one contraction for registers; leaves any other block."""
-    roles = _roles(info)
+    roles = plain_roles(info)
     found = operand_to_pack(info, roles)
     packed = pack(sch, info, found, machine) if found is not None else None
     if packed is not None:
         info = BlockInfo(sch, info.block_rv)
-        roles = _roles(info)
+        roles = plain_roles(info)
     if roles is None:
         return
     out = info.output
     if out is None:
         raise ScheduleError("a contraction has one store")
     tile = plan(machine, roles, out.buffer.dtype)
+    around_columns = 0 if packed is not None else rows_around_columns(machine, roles, tile)
+    nest = tile_loops(sch, info, roles, tile, rows_outside=around_columns)
+    around = nest.around
+    if packed is not None:
+        panels = around[: len(nest.batch) + len(nest.columns)]
+        place_packing(sch, packed, panels, tile.lanes)
+        around = panels or around
+    threads = TOO_LITTLE
+    if worth_parallel(machine, out.buffer.dtype, info.work()):
+        ragged = _ragged(roles, tile, nest.columns, nest.row_tiles)
+        threads = parallelize(sch, around[:-1] or around, machine, ragged=ragged)
+    words = in_words(sch, tile, nest.unrolled, out.buffer.dtype)
+    copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
+    note(sch, info.block_rv, f"{words}{copied}, {threads}")
+    sch.decompose_reduction(info.block_rv, nest.reduction)
+
+
+def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int:
+    """How many row axes run around the panels of columns: all but the last where the left side,
+    too large for the caches, would otherwise come from memory once for each panel.
+
+    A panel then comes again for each of these rows, from the second or third cache.
+    """
+    rows = [i.extent for i in roles.rows]
+    left, right = _bytes_read(roles, roles.left), _bytes_read(roles, roles.right)
+    if left is None or right is None or None in rows or len(rows) < 2:
+        return 0
+    outer = math.prod(e for e in rows[:-1] if e is not None)
+    cached = max(machine.l2.size, machine.l3.size // 4)
+    if left <= cached or right > cached or left // outer > machine.l2.size // 2:
+        return 0
+    columns = (roles.column, *roles.outer_columns)
+    panels = math.prod(i.extent or 1 for i in columns) // (tile.vectors * tile.lanes)
+    return len(rows) - 1 if panels * left > left + outer * right else 0
+
+
+def _bytes_read(roles: Roles, access: Access) -> int | None:
+    """The memory that an operand takes, if it is known: at most what its axes reach."""
+    axes = (roles.column, *roles.outer_columns, *roles.rows, *roles.batch, *roles.reduction)
+    extents = [i.extent for i in axes if i.var in access.variables]
+    sizes = [d.value if isinstance(d, IntImm) else None for d in access.buffer.shape]
+    if None in extents or None in sizes:
+        return None
+    reached = math.prod(e for e in extents if e is not None)
+    return bytes_of(access.buffer.dtype, min(reached, math.prod(s for s in sizes if s is not None)))
+
+
+@dataclass(frozen=True, eq=False)
+class TiledLoops:
+    """The loops of a tiled contraction: those around a tile, the first of its reduction, and the
+    unrolled one."""
+
+    batch: list[LoopRV]
+    columns: list[LoopRV]
+    row_tiles: list[LoopRV]
+    around: list[LoopRV]
+    reduction: LoopRV
+    unrolled: LoopRV
+
+
+def tile_loops(
+    sch: Schedule,
+    info: BlockInfo,
+    roles: Roles,
+    tile: RegisterTile,
+    outside: int = 0,
+    rows_outside: int = 0,
+) -> TiledLoops:
+    """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
+
+    `outside`: how many loops there are around those of `roles`. `rows_outside`: how many of the
+    row axes run around the panels of columns; the others run within each panel.
+    """
     columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
-    around = [*batch, *columns, *row_tiles]
+    around = [*batch, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
     sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
-    here = around[-1] if around else None
-    if here is None:
-        here = sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)
-        around = [here]
-    after = writeback(sch, info, here)
+    if not around:
+        around = [sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)]
+    after = writeback(sch, info, around[-1])
     for loop in (unrolled, *row_inner, *vectors):
         sch.unroll(loop)
     sch.vectorize(vector)
-    unroll_tile(sch, after, len(around), tile.lanes)
-    if packed is not None:
-        panels = around[: len(batch) + len(columns)]
-        place_packing(sch, packed, panels, tile.lanes)
-        around = panels or around
-    if worth_parallel(machine, out.buffer.dtype, info.work()):
-        ragged = _ragged(roles, tile, columns, row_tiles)
-        parallelize(sch, around[:-1] or around, machine, ragged=ragged)
-    sch.decompose_reduction(info.block_rv, (reduce_loops or [unrolled])[0])
+    unroll_tile(sch, after, outside + len(around), tile.lanes)
+    first = (reduce_loops or [unrolled])[0]
+    return TiledLoops(batch, columns, row_tiles, around, first, unrolled)
+
+
+def in_words(sch: Schedule, tile: RegisterTile, unrolled: LoopRV, dtype: str) -> str:
+    rows = "x".join(str(n) for n in tile.rows if n > 1) or "1"
+    text = f"{rows} rows by {tile.vectors} {dtype}x{tile.lanes}"
+    steps = extent_of(sch, unrolled) or 1
+    return f"{text}, sum by {steps}" if steps > 1 else text
 
 
 def _ragged(

@@ -18,7 +18,16 @@ from ...ir.expr import IntImm
 from ...target.machine import MachineModel
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import Access, BlockInfo, IterInfo
-from .stages import attempt, extent_of, parallelize, unroll_tile, vectorize_loop, writeback
+from ..base import note
+from .stages import (
+    TOO_LITTLE,
+    attempt,
+    extent_of,
+    parallelize,
+    unroll_tile,
+    vectorize_loop,
+    writeback,
+)
 from .tiling import bytes_of, divisor_up_to, vector_lanes, worth_parallel
 
 MAX_STRIDE = 4
@@ -78,7 +87,7 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     lanes = vector_lanes(machine, dtype, column.extent)
     others = [i for i in info.spatial if i is not column]
     border = borders(sch, info)
-    chunk = _chunk(sch, others, border, machine) if border else None
+    chunk = _chunk(info, others, [BlockInfo(sch, rv) for rv in border], machine) if border else None
     outer, tile, vector = _columns(sch, column, others, lanes, machine)
     reduce_loops = _loops(info.reduction)
     if chunk is not None:
@@ -106,8 +115,12 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     for block in border if chunk is not None else []:
         sch.compute_at(block, outer[-1])
         vectorize_loop(sch, sch.get_loops(block)[-1], machine.lanes(dtype))
+    threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()):
-        parallelize(sch, outer, machine)
+        threads = parallelize(sch, outer, machine)
+    border_text = f", borders by {chunk[1]} rows" if chunk is not None else ""
+    words = f"reduction by {width} {dtype}x{lanes}{border_text}, {threads}"
+    note(sch, info.block_rv, words)
     sch.decompose_reduction(info.block_rv, reduce_loops[0])
 
 
@@ -145,11 +158,10 @@ def borders(sch: Schedule, info: BlockInfo) -> list[BlockRV]:
 
 
 def _chunk(
-    sch: Schedule, others: list[IterInfo], border: list[BlockRV], machine: MachineModel
+    info: BlockInfo, others: list[IterInfo], sizes: list[BlockInfo], machine: MachineModel
 ) -> tuple[LoopRV, int] | None:
     """The axis to cut so that the border blocks of a chunk fit in a part of the second cache,
-    and by how much; None if that is not known."""
-    sizes = [BlockInfo(sch, rv) for rv in border]
+    and by how much; None if that is not known. Of the first cache, if chunks share nothing."""
     rows = [i for i in others if i.extent is not None and i.extent > 1]
     if len(rows) < 2 or any(b.work() is None for b in sizes):
         return None
@@ -157,7 +169,11 @@ def _chunk(
     outside = math.prod(i.extent or 1 for i in others[: others.index(row)])
     total = sum(bytes_of(b.block.writes[0].buffer.dtype, b.work() or 0) for b in sizes)
     each = max(1, total // max(1, outside * (row.extent or 1)))
-    most = max(1, machine.l2.size // 4 // each)
+    near = machine.l1d.size // 2
+    apart = each <= near and all(
+        row.var not in a.variables or row.var in a.indices for a in info.inputs
+    )
+    most = max(1, (near if apart else machine.l2.size // 4) // each)
     if outside < 2 * machine.cores:
         most = min(most, max(1, (row.extent or 1) * outside // (2 * machine.cores)))
     if row.loop_rv is None:
@@ -186,8 +202,10 @@ def _parallel_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> Non
     if inner:
         attempt(sch.reorder, *outer, *inner)
     dtype = info.block.writes[0].buffer.dtype if info.block.writes else "float32"
+    threads = TOO_LITTLE
     if worth_parallel(machine, dtype, _scalar_work(info, machine, dtype)):
-        parallelize(sch, outer, machine)
+        threads = parallelize(sch, outer, machine)
+    note(sch, info.block_rv, f"one value after the other, no vectors, {threads}")
 
 
 def _scalar_work(info: BlockInfo, machine: MachineModel, dtype: str) -> int | None:

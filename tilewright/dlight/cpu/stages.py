@@ -12,7 +12,11 @@ from ...tir.arith import Analyzer
 from ...tir.expr import BufferLoad, Call, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import Access, BlockInfo, collect, condition_variables, root_block, same_indices
+from ..base import note
 from .tiling import vector_lanes, worth_parallel
+
+ONE_THREAD = "one thread"
+TOO_LITTLE = "one thread (small)"
 
 MAX_UNROLL_STORES = 64
 
@@ -125,9 +129,12 @@ def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     outer = order[: len(order) - count]
     vector = sch.fuse(*inner) if len(inner) > 1 else inner[0]
     dtype = info.output.buffer.dtype
-    outer += vectorize_loop(sch, vector, vector_lanes(machine, dtype, extent_of(sch, vector)))
+    lanes = vector_lanes(machine, dtype, extent_of(sch, vector))
+    outer += vectorize_loop(sch, vector, lanes)
+    threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()) and outer:
-        parallelize(sch, outer, machine)
+        threads = parallelize(sch, outer, machine)
+    note(sch, info.block_rv, f"elementwise {dtype}x{lanes}, {threads}")
 
 
 def contiguous_suffix(info: BlockInfo) -> int:
@@ -169,11 +176,12 @@ def vectorize_loop(sch: Schedule, loop: LoopRV, lanes: int) -> list[LoopRV]:
 
 def parallelize(
     sch: Schedule, loops: list[LoopRV], machine: MachineModel, *, ragged: Iterable[LoopRV] = ()
-) -> None:
+) -> str:
     """Runs the outermost loops in parallel: as many, fused, as give each core some iterations.
 
     `ragged`: loops whose last iteration is incomplete. They stay loops of their own if the others
-    are enough, because only then can the last iteration be told from the rest.
+    are enough, because only then can the last iteration be told from the rest. Returns in words
+    what was done.
     """
     apart = set(ragged)
     chosen: list[LoopRV] = []
@@ -188,8 +196,13 @@ def parallelize(
         total *= extent if extent is not None else machine.cores
         if extent is None or total >= 16 * machine.cores:
             break
-    if chosen:
-        attempt(sch.parallel, sch.fuse(*chosen) if len(chosen) > 1 else chosen[0])
+    if not chosen:
+        return ONE_THREAD
+    loop = sch.fuse(*chosen) if len(chosen) > 1 else chosen[0]
+    if not attempt(sch.parallel, loop):
+        return ONE_THREAD
+    extent = extent_of(sch, loop)
+    return "parallel" if extent is None else f"parallel over {extent}"
 
 
 # ---- inside a tile --------------------------------------------------------------------------

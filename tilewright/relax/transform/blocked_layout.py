@@ -29,9 +29,13 @@ from ..expr import Call, Constant, DataflowBlock, DataflowVar, Tuple, Var, VarBi
 from ..expr_functor import PyExprMutator
 from ..struct_info import TensorStructInfo
 from ._pass import module_level
+from .layout_demand import LayoutDemand
 from .winograd_choice import Window, best_tile
 
 Rule = Callable[["Blocker", Call], "Blocked | None"]
+
+WASTE = 1.1
+"""By how much whole blocks must exceed half ones for the latter to be chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +96,26 @@ class Blocker(PyExprMutator):
         self.lanes = lanes
         self.machine = machine
         self.blocked: dict[Var, Blocked] = {}
-        self.inside = False
+        self.demand: LayoutDemand | None = None
 
     # the plain and the blocked form of a value
 
     def visit_dataflow_block_(self, block: DataflowBlock) -> None:
         """Only dataflow blocks are rewritten."""
-        outer, self.inside = self.inside, True
+        outer = self.demand
+        self.demand = LayoutDemand(block, self._wish, RULES)
         super().visit_dataflow_block_(block)
-        self.inside = outer
+        self.demand = outer
 
     def visit_var_binding_(self, binding: VarBinding) -> None:
         """Binds the blocked form where the operator's rule makes one."""
         value = binding.value
-        if self.inside and isinstance(value, Var) and value in self.blocked:
+        inside = self.demand is not None
+        if inside and isinstance(value, Var) and value in self.blocked:
             self.blocked[binding.var] = self.blocked[value]
         rule = self._rule(value)
-        made = rule(self, value) if rule is not None and self.inside else None  # type: ignore[arg-type]
+        stays = rule is None or not inside or self._stays_plain(binding)
+        made = None if stays else rule(self, value)  # type: ignore[arg-type,misc]
         if made is None:
             super().visit_var_binding_(binding)
             return
@@ -125,6 +132,24 @@ class Blocker(PyExprMutator):
         if isinstance(value, Call) and isinstance(value.op, Op):
             return RULES.get(value.op.name)
         return None
+
+    def _wish(self, call: Call) -> bool | None:
+        """Whether a convolution wants blocks; None for what goes along."""
+        if call.op is not Op.get("relax.nn.conv2d"):
+            return None
+        kind = _kind_of(self, call)
+        return None if kind == "depthwise" else kind == "dense"
+
+    def _stays_plain(self, binding: VarBinding) -> bool:
+        """True if what follows wants the plain layout and an input has it, the only one."""
+        value, demand = binding.value, self.demand
+        if demand is None or not demand.prefers_plain(binding.var) or not isinstance(value, Call):
+            return False
+        if self._wish(value):
+            return False
+        args = value.args[0].items if isinstance(value.args[0], Tuple) else value.args
+        images = [a for a in args if isinstance(a, Var) and _channels(a) is not None]
+        return any(self.held(a) is None for a in images)
 
     def visit_var_(self, op: Var) -> Expr:
         """A use in plain layout: transformed back if only the blocked form is there."""
@@ -159,16 +184,21 @@ class Blocker(PyExprMutator):
         if isinstance(expr, Constant):
             return Blocked(const(pack_channels(expr.array, block)), channels, block)
         plain = self.visit_expr(expr)
-        source = plain
-        if channels < block:  # the map of `c` to `c % block` would give less than a block
-            source = self.builder_.emit(R.nn.pad(plain, [0, 0, 0, block - channels, 0, 0, 0, 0]))
-        pad = 0.0 if channels > block and channels % block else None
-        made = R.layout_transform(source, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
-        held = Blocked(self.builder_.emit(made), channels, block)
+        held = Blocked(self.builder_.emit(self._in_blocks(plain, channels, block)), channels, block)
         if isinstance(expr, Var):
             self.blocked[expr] = held
             self.var_remap.setdefault(expr, plain)
         return held
+
+    def _in_blocks(self, plain: Expr, channels: int, block: int) -> Expr:
+        dims = _dims(plain)
+        if block == 1 and dims is not None:
+            return R.reshape(plain, (*dims, 1))
+        source = plain
+        if channels < block:  # the map of `c` to `c % block` would give less than a block
+            source = self.builder_.emit(R.nn.pad(plain, [0, 0, 0, block - channels, 0, 0, 0, 0]))
+        pad = 0.0 if channels > block and channels % block else None
+        return R.layout_transform(source, lambda n, c, h, w: (n, c // block, h, w, c % block), pad)
 
     def held(self, expr: Expr) -> Blocked | None:
         """The blocked form of `expr` if there is one already."""
@@ -178,7 +208,8 @@ class Blocker(PyExprMutator):
 # ---- rules ----------------------------------------------------------------------------------
 
 
-def _conv2d(b: Blocker, call: Call) -> Blocked | None:
+def _kind_of(b: Blocker, call: Call) -> str | None:
+    """ "dense" or "depthwise" for a convolution that can be in blocks; None for others."""
     data, weight = call.args
     attrs = call.attrs
     plain = attrs.data_layout == "NCHW" and attrs.kernel_layout == "OIHW"
@@ -189,32 +220,53 @@ def _conv2d(b: Blocker, call: Call) -> Blocked | None:
     lanes = b.lanes(weight.dtype)
     out, per_group = weight.array.shape[:2]
     groups = int(attrs.groups)
-    if groups == 1:
-        return _dense_conv(b, call, channels, out, lanes)
-    if groups == channels and out == channels and per_group == 1:
+    if groups == channels and out == channels and per_group == 1 and groups > 1:
+        return "depthwise"
+    whole = per_group % lanes == 0 and (out // groups) % lanes == 0
+    return "dense" if groups == 1 or whole else None
+
+
+def _conv2d(b: Blocker, call: Call) -> Blocked | None:
+    kind, channels = _kind_of(b, call), _channels(call.args[0])
+    if kind is None or channels is None:
+        return None
+    lanes = b.lanes(call.args[1].dtype)  # type: ignore[attr-defined]
+    if kind == "depthwise":
         return _depthwise_conv(b, call, channels, lanes)
-    if per_group % lanes == 0 and (out // groups) % lanes == 0:
-        return _dense_conv(b, call, channels, out, lanes)
-    return None
+    return _dense_conv(b, call, channels, call.args[1].array.shape[0], lanes)  # type: ignore[attr-defined]
 
 
-def _small(channels: int, lanes: int) -> int:
-    """The block of input channels: whole vectors, unless there are fewer channels than that."""
-    return channels if channels < lanes // 2 else lanes
+def _in_block(b: Blocker, data: Expr, channels: int, lanes: int) -> int:
+    """The block of input channels: the one that they have, else whole vectors, unless there are
+    fewer channels than that."""
+    held = b.held(data)
+    if held is not None:
+        return held.block
+    return 1 if channels < lanes // 2 else lanes
+
+
+def _out_block(b: Blocker, out: int, lanes: int) -> int:
+    """The block of output channels: a vector, or half of one where that leaves less unused."""
+    half = lanes // 2
+    if b.machine is None or b.machine.halved() is None or lanes % 2:
+        return lanes
+    return half if WASTE * (-(-out // half) * half) <= -(-out // lanes) * lanes else lanes
 
 
 def _dense_conv(b: Blocker, call: Call, channels: int, out: int, lanes: int) -> Blocked | None:
     weight = call.args[1]
     assert isinstance(weight, Constant)
-    inner = _small(channels, lanes)
+    tile = _winograd_tile(b, call, channels, out)
+    inner = lanes if tile is not None else _in_block(b, call.args[0], channels, lanes)
     data = b.as_blocked(call.args[0], inner)
     if data is None:
         return None
-    tile = _winograd_tile(b, call, channels, out)
     if tile is not None:
         turned = const(R.nn.pack_winograd(weight.array, tile, inner, lanes))
         made = R.nn.conv2d_winograd(data.value, turned, call.attrs.padding)
         return Blocked(made, out, lanes)
+    if int(call.attrs.groups) == 1:
+        lanes = _out_block(b, out, lanes)
     packed = const(pack_weight(weight.array, inner, lanes))
     return Blocked(
         _conv(call, data.value, packed, f"NCHW{inner}c", f"OIHW{inner}i{lanes}o", lanes), out, lanes
@@ -254,6 +306,8 @@ def _conv(call: Call, data: Expr, weight: Expr, layout: str, kernel: str, lanes:
 def _depthwise_conv(b: Blocker, call: Call, channels: int, lanes: int) -> Blocked | None:
     weight = call.args[1]
     assert isinstance(weight, Constant)
+    held = b.held(call.args[0])
+    lanes = held.block if held is not None and 2 * held.block >= lanes else lanes
     data = b.as_blocked(call.args[0], lanes)
     if data is None:
         return None

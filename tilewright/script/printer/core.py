@@ -273,12 +273,12 @@ def script(node: object, config: PrinterConfig | None = None, **options: Any) ->
     chosen = config or PrinterConfig(**options)
     printer = Printer(chosen)
     root = printer.mark(node)
+    if chosen.verbose_expr:
+        printer.lines += [line for declare in FREE for line in declare(printer, root)]
     if isinstance(root, tuple(_STATEMENTS)):
         printer.statement(root)
     else:
         printer.line(printer(root))
-    if chosen.verbose_expr:
-        _declare_free(printer, root)
     if chosen.show_meta and printer.metadata:
         printer.lines.insert(0, METADATA[0](printer) + "\n")
     return printer.render()
@@ -286,8 +286,3 @@ def script(node: object, config: PrinterConfig | None = None, **options: Any) ->
 
 FREE: list[Callable[[Printer, Any], list[str]]] = []
 """What gives the lines that declare the free variables of a part of a program."""
-
-
-def _declare_free(printer: Printer, root: Any) -> None:
-    lines = [line for declare in FREE for line in declare(printer, root)]
-    printer.lines[:0] = lines

@@ -123,14 +123,48 @@ def _fma(self: Interpreter, expr: Any) -> Any:
 
 @calls("popcount")
 def _popcount(self: Interpreter, expr: Any) -> Any:
-    bits = dtype_of(expr.args[0].dtype).bits
-    return bin(int(self.eval(expr.args[0])) & ((1 << bits) - 1)).count("1")
+    return _count(self, expr, lambda code, bits: bin(code).count("1"))
 
 
 @calls("clz")
 def _clz(self: Interpreter, expr: Any) -> Any:
+    return _count(self, expr, lambda code, bits: bits - code.bit_length())
+
+
+def _count(self: Interpreter, expr: Any, count: Callable[[int, int], int]) -> Any:
     bits = dtype_of(expr.args[0].dtype).bits
-    return bits - (int(self.eval(expr.args[0])) & ((1 << bits) - 1)).bit_length()
+    value, all_ones = self.eval(expr.args[0]), (1 << bits) - 1
+    if not isinstance(value, np.ndarray):
+        return count(int(value) & all_ones, bits)
+    lanes = [count(int(v) & all_ones, bits) for v in value]
+    return np.array(lanes, dtype_of(dtype_of(expr.dtype).element).numpy)
+
+
+@calls("shift_left")
+def _shift_left(self: Interpreter, expr: Any) -> Any:
+    return _shift(self, expr, lambda value, amount: value << amount, lambda value: value * 0)
+
+
+@calls("shift_right")
+def _shift_right(self: Interpreter, expr: Any) -> Any:
+    return _shift(self, expr, lambda value, amount: value >> amount, lambda value: -(value < 0))
+
+
+def _shift(
+    self: Interpreter, expr: Any, inside: Callable[[int, int], int], beyond: Callable[[int], int]
+) -> Any:
+    """A shift by at least the width gives what `beyond` says: 0, or the sign."""
+    info = dtype_of(expr.dtype)
+    value, amount = self.eval(expr.args[0]), self.eval(expr.args[1])
+
+    def one(x: Any, n: Any) -> int:
+        x, n = int(x), int(n)
+        return wrap(inside(x, n) if 0 <= n < info.bits else beyond(x), info.element)
+
+    if not isinstance(value, np.ndarray):
+        return one(value, amount)
+    shifted = [one(x, n) for x, n in zip(value, amount, strict=True)]
+    return np.array(shifted, dtype_of(info.element).numpy)
 
 
 @calls("tvm_storage_sync")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...support.dtypes import dtype_of
+from ...support.dtypes import DType, dtype_of
 from ...support.errors import RuntimeFailure
 from ..op import wrap
 from ..op.arithmetic import c_div
@@ -38,7 +38,7 @@ def convert(value: Any, source: str, target: str) -> Any:
             lanes = [convert(v, dtype_of(source).element, info.name) for v in value]
             return np.array(lanes, info.numpy)
         with np.errstate(all="ignore"):
-            return value.astype(info.numpy)
+            return _rounded_once(value, info)
     if info.is_bool:
         return bool(value)
     if info.is_integral:
@@ -48,9 +48,26 @@ def convert(value: Any, source: str, target: str) -> Any:
             return 0
         if math.isinf(float(value)):
             return int(info.max_value if value > 0 else info.min_value)
-        return int(min(max(int(value), info.min_value), info.max_value))
+        return int(min(max(int(float(value)), info.min_value), info.max_value))
     with np.errstate(all="ignore"):
-        return info.numpy.type(value)
+        if info.code == "float":
+            return info.numpy.type(value)
+        return _rounded_once(np.asarray(float(value)), info)[()]
+
+
+def _rounded_once(value: Any, info: DType) -> Any:
+    """`value` as `info` says. What is wider than float32 would be rounded twice on its way to a
+    narrow float: it is rounded to odd first, which leaves a trace of what was cut off."""
+    kind = info.numpy
+    plain = not info.is_float or info.code == "float"
+    if plain or value.dtype.itemsize < 4 or value.dtype == np.float32:
+        return value.astype(kind)
+    wide = value.astype(np.float64)
+    near = wide.astype(np.float32)
+    back = near.astype(np.float64)
+    inexact = (back != wide) & ~np.isnan(wide)
+    odd = (near.view(np.int32) - (np.abs(back) > np.abs(wide))) | 1
+    return np.where(inexact, odd.astype(np.int32).view(np.float32), near).astype(kind)
 
 
 def quotient(a: Any, b: Any) -> Any:

@@ -222,7 +222,7 @@ class _Plan:
             return False
         inner = {v: r for v, r in self.loops.items() if v not in self.active}
         wide.update({v: r for v, r in inner.items() if mentions(a.indices, {v})})
-        return bool(detect_iter_map(a.indices, wide).indices)
+        return bool(detect_iter_map(a.indices, wide, check_level="bijective").indices)
 
 
 def _flat(stmt: Stmt) -> tuple[Stmt, ...]:
