@@ -287,7 +287,8 @@ def picked(e: FunctionEmitter, node: PrimExpr, picks: Sequence[int], first: int)
 
 @on(E.Broadcast)
 def _broadcast(e: FunctionEmitter, node: E.Broadcast) -> Value:
-    count, inner = fixed_lanes(node.dtype), lanes(node.value)
+    count = fixed_lanes(node.dtype)
+    inner = lanes(node.value)
     if inner == 1:
         with e.masked_by(None):
             return e.b.splat(e.expr(node.value), count)

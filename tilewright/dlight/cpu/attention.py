@@ -27,7 +27,7 @@ from .rows import factor, is_row_reduction, schedule_inner
 from .stages import block_infos, inline_injective, iter_values, parallelize
 from .tiling import bytes_of, vector_lanes
 
-MAX_QUERIES = 32
+MAX_QUERIES = 64
 """Queries of a block: with so many, keys and values are read seldom enough."""
 
 
@@ -103,7 +103,8 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Sc
         (first.block_rv, _tile(sch, first, None, machine, depth)),
         *_rows(sch, order[1:], list(partials.values()), machine, depth),
     ]
-    threads = parallelize(sch, [*heads, outer], machine)
+    ragged = [outer] if query.extent is None or query.extent % size else []
+    threads = parallelize(sch, [*heads, outer], machine, ragged=ragged)
     note(sch, parts.second.block_rv, f"{size} queries at a time, {threads}")
     if keys is not None:
         lanes = vector_lanes(machine, dtype, first.spatial[-1].extent)
@@ -185,6 +186,8 @@ def _rows(
         if sch.get(rv).init is not None:
             starts.append((rv, depth + 1))
         schedule_inner(sch, rv, depth + 1, machine, rv in partials)
+        if rv not in partials:
+            sch.set_scope(rv, 0, "global")  # many rows: too much for a stack
     return [(rv, sch.get_loops(rv)[place]) for rv, place in starts]
 
 
