@@ -1,4 +1,4 @@
-"""Operators at the edges: dimensions of one and of zero, odd sizes, other types, symbolic shapes."""
+"""Operators at the edges: dimensions of one and zero, odd sizes, other types, symbolic shapes."""
 
 from __future__ import annotations
 
@@ -84,8 +84,13 @@ def test_products_of_batches(dtype, sizes):
 @pytest.mark.parametrize("options", [(1, 0, 1, 1, 1, True), (1, 1, 1, 1, 1, False)])
 def test_correlation_of_single_pixels(options):
     one, two = made((1, 1, 1, 1), "float32"), made((1, 1, 1, 1), "float32")
-    check(lambda a, b: topi.nn.correlation_nchw(a, b, *options),
-          lambda a, b: ref.correlation_nchw_python(a, b, *options), one, two, rtol=1e-5)  # fmt: skip
+    check(
+        lambda a, b: topi.nn.correlation_nchw(a, b, *options),
+        lambda a, b: ref.correlation_nchw_python(a, b, *options),
+        one,
+        two,
+        rtol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 3, 5, 4)])
