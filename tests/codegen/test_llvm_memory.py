@@ -101,7 +101,7 @@ def test_gather_and_scatter_by_a_vector_of_indices() -> None:
     assert np.array_equal(y, expected)
 
 
-@pytest.mark.parametrize("stride", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8", "bool"])
 def test_masked_lanes_are_not_touched(dtype: str, stride: int) -> None:
     source, target = flat("source", 64, dtype), flat("target", 64, dtype)

@@ -5,7 +5,7 @@ import pytest
 from tilewright import te, topi
 from tilewright.tir.stmt import Block, BlockRealize, For, ForKind, SeqStmt
 
-from .kernels import AVX2, AVX512, HOST, Kernel, schedule
+from .kernels import AVX2, AVX512, HOST, SPLITTING, Kernel, schedule
 
 WORDS = {ForKind.SERIAL: "for", ForKind.PARALLEL: "parallel", ForKind.VECTORIZED: "vector",
          ForKind.UNROLLED: "unroll"}  # fmt: skip
@@ -62,6 +62,22 @@ def depthwise(lanes):
     x, w = tensor(1, 4, 14, 14, lanes), tensor(4, 1, 3, 3, 1, lanes, name="w")
     layout = f"NCHW{lanes}c"
     return [x, w, topi.nn.depthwise_conv2d_NCHWc(x, w, 1, 1, 1, layout, layout)]
+
+
+def grouped(size):
+    """A convolution of 1 x 1 in groups of 68 channels, in the plain layout."""
+    x, w = tensor(1, 272, size, size), tensor(272, 68, 1, 1, name="w")
+    return [x, w, topi.nn.relu(topi.nn.conv(x, w, groups=4))]
+
+
+def plain_depthwise():
+    x, w = tensor(1, 64, 28, 28), tensor(64, 1, 3, 3, name="w")
+    return [x, w, topi.nn.conv(x, w, 1, 1, 1, 64)]
+
+
+def from_blocks():
+    x = tensor(1, 8, 28, 28, 16)
+    return [x, te.compute((1, 128, 28, 28), lambda n, c, h, w: x[n, c // 16, h, w, c % 16], "out")]
 
 
 def softmax():
@@ -193,3 +209,36 @@ def test_the_accumulators_of_a_convolution_stay_in_registers():
     inner = inner.partition("\tjne")[0]
     assert inner.count("vfmadd") >= 64
     assert not [line for line in inner.split("\n") if "mm" in line and "(%rsp)" in line]
+
+
+SPECIAL = {
+    "rows and columns are one axis": (lambda: grouped(14), AVX512, """
+for 1, parallel 4, for 13, for 4:
+  unroll 17, unroll 1, vector 16, conv2d_init where
+  for 1, for 1, for 17, unroll 4, unroll 17, unroll 1, vector 16, conv2d_update where
+  unroll 17, vector 16, T_relu where
+"""),
+    "half vectors fill better": (lambda: grouped(7), SPLITTING, """
+for 1, parallel 2, for 2, for 34:
+  unroll 4, unroll 4, vector 8, conv2d_init where
+  for 1, for 1, for 17, unroll 4, unroll 4, unroll 4, vector 8, conv2d_update where
+  unroll 4, unroll 4, vector 8, T_relu where
+"""),
+    "each channel by itself": (plain_depthwise, AVX512, """
+for 1, parallel 16:
+  for 4, for 30, for 2, vector 16, pad_temp where
+  for 4, for 4, for 2:
+    unroll 7, vector 16, DepthwiseConv2d_init where
+    unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update where
+    unroll 7, vector 16, DepthwiseConv2d_local where
+"""),
+    "whole lines are read": (from_blocks, AVX512, """
+for 1, for 8, for 49, for 16, vector 16, out
+"""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_special_loops(name):
+    tensors, target, expected = SPECIAL[name]
+    assert made(tensors(), target) == expected.strip("\n")

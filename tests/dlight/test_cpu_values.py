@@ -27,6 +27,13 @@ def convolution(data, kernel, stride=1, padding=0, dilation=1, groups=1, dtype="
     return [x, w, topi.nn.relu(made)]
 
 
+def pointwise(data, kernel):
+    x, w, made = convolution(data, kernel)
+    b = tensor(1, kernel[0], 1, 1, name="b")
+    r = tensor(data[0], kernel[0], *data[2:], name="r")
+    return [x, w, b, r, topi.nn.relu(topi.add(topi.add(made, b), r))]
+
+
 def blocked(data, kernel, stride=1, padding=0, dilation=1, groups=1, dtype="float32"):
     x, w = tensor(*data, dtype=dtype), tensor(*kernel, dtype=dtype, name="w")
     b = tensor(1, kernel[0], 1, 1, kernel[5], dtype=dtype, name="b")
@@ -89,6 +96,9 @@ CASES = {
     "concat": lambda: binary(lambda x, y: topi.concatenate([x, y], 1), (3, 17), (3, 18)),
     "pad": lambda: unary(lambda x: topi.nn.pad(x, [0, 0, 1, 1], [0, 0, 1, 1]), 1, 3, 6, 30),
     "slice": lambda: unary(lambda x: topi.strided_slice(x, [0, 1], [3, 30], [1, 2]), 3, 30),
+    "from blocks": lambda: unary(
+        lambda x: te.compute((2, 20, 5, 7), lambda n, c, h, w: x[n, c // 8, h, w, c % 8]),
+        2, 3, 5, 7, 8),
     "take": lambda: [
         (x := tensor(50, 20)),
         (i := te.placeholder((7,), "uint8", "i")),
@@ -134,6 +144,11 @@ CASES = {
     "conv nhwc": lambda: [
         x := tensor(1, 9, 9, 8), w := tensor(3, 3, 8, 32, name="w"),
         topi.nn.conv(x, w, 1, 1, 1, 1, "NHWC", "HWIO")],
+    "conv pointwise odd": lambda: convolution((2, 12, 7, 7), (20, 12, 1, 1)),
+    "conv pointwise groups": lambda: convolution((1, 24, 7, 10), (32, 6, 1, 1), groups=4),
+    "conv pointwise bias": lambda: pointwise((2, 12, 7, 7), (20, 12, 1, 1)),
+    "conv depthwise rows": lambda: convolution((1, 8, 28, 28), (8, 1, 3, 3), 1, 1, 1, 8),
+    "conv depthwise stride": lambda: convolution((1, 8, 30, 30), (8, 1, 3, 3), 2, 1, 1, 8),
     "conv1d": lambda: convolution((2, 4, 33), (8, 4, 3), 1, 1),
     "conv3d": lambda: convolution((1, 3, 6, 7, 8), (4, 3, 3, 3, 3), 1, 1),
     "blocked 3x3": lambda: blocked((1, 2, 14, 14, 16), (4, 2, 3, 3, 16, 16), 1, 1),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tilewright.dlight.cpu.tiling import (
     divisor_up_to,
     fits,
+    imbalance,
     parts,
     reduction_unroll,
     register_tile,
@@ -107,3 +108,11 @@ def test_small_kernels_stay_on_one_thread():
     assert not worth_parallel(WIDE, "float32", 10_000)
     assert worth_parallel(WIDE, "float32", 10_000_000)
     assert worth_parallel(WIDE, "float32", None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "cores", "work", "expected"),
+    [(8, 2, None, 0), (9, 2, None, 1 / 9), (1, 2, None, 1), (7, 1, None, 0), (2, 2, 1.75, 1 / 7)],
+)
+def test_imbalance(parts, cores, work, expected):
+    assert imbalance(parts, cores, work) == pytest.approx(expected)

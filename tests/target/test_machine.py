@@ -143,3 +143,15 @@ def test_questions_about_llvm() -> None:
     number = codegen.llvm_lookup_intrinsic_id("llvm.fma")
     assert codegen.llvm_get_intrinsic_name(number) == "llvm.fma"
     assert codegen.llvm_lookup_intrinsic_id("sin") == 0
+
+
+def test_half_vectors_of_a_split_unit() -> None:
+    half = model("llvm -mcpu=znver4 -mtriple=x86_64-linux-gnu").halved()
+    assert half is not None
+    assert (half.vector_bits, half.fma_ports, half.lanes()) == (256, 2, 8)
+    assert half.halved() is None
+
+
+@pytest.mark.parametrize("cpu", ["icelake-server", "haswell", "znver5"])
+def test_no_half_vectors_where_they_lose(cpu: str) -> None:
+    assert model(f"llvm -mcpu={cpu} -mtriple=x86_64-linux-gnu").halved() is None

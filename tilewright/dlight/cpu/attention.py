@@ -103,7 +103,8 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Sc
         (first.block_rv, _tile(sch, first, None, machine, depth)),
         *_rows(sch, order[1:], list(partials.values()), machine, depth),
     ]
-    threads = parallelize(sch, [*heads, outer], machine)
+    ragged = [outer] if query.extent is None or query.extent % size else []
+    threads = parallelize(sch, [*heads, outer], machine, ragged=ragged)
     note(sch, parts.second.block_rv, f"{size} queries at a time, {threads}")
     if keys is not None:
         lanes = vector_lanes(machine, dtype, first.spatial[-1].extent)

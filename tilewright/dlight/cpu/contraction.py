@@ -37,8 +37,10 @@ from .stages import (
     writeback,
 )
 from .tiling import (
+    MAX_IMBALANCE,
     RegisterTile,
     bytes_of,
+    imbalance,
     reduction_unroll,
     register_tile,
     tile_cycles,
@@ -112,7 +114,7 @@ def _reduction_order(
     last = [i for i in axes if i.var not in windows]
     if not last:
         return axes
-    innermost = last[-1]
+    innermost = next((i for i in reversed(last) if i.extent != 1), last[-1])
     return [*(i for i in axes if i is not innermost), innermost]
 
 
@@ -232,7 +234,8 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
         raise ScheduleError("a contraction has one store")
     tile = plan(machine, roles, out.buffer.dtype)
     around_columns = 0 if packed is not None else rows_around_columns(machine, roles, tile)
-    nest = tile_loops(sch, info, roles, tile, rows_outside=around_columns)
+    sharing = machine if packed is None else None
+    nest = tile_loops(sch, info, roles, tile, rows_outside=around_columns, sharing=sharing)
     around = nest.around
     if packed is not None:
         panels = around[: len(nest.batch) + len(nest.columns)]
@@ -240,8 +243,7 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
         around = panels or around
     threads = TOO_LITTLE
     if worth_parallel(machine, out.buffer.dtype, info.work()):
-        ragged = _ragged(roles, tile, nest.columns, nest.row_tiles)
-        threads = parallelize(sch, around[:-1] or around, machine, ragged=ragged)
+        threads = parallelize(sch, around[:-1] or around, machine, ragged=nest.ragged)
     words = in_words(sch, tile, nest.unrolled, out.buffer.dtype)
     copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
     note(sch, info.block_rv, f"{words}{copied}, {threads}")
@@ -280,12 +282,12 @@ def _bytes_read(roles: Roles, access: Access) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class TiledLoops:
-    """The loops of a tiled contraction: those around a tile, the first of its reduction, and the
-    unrolled one."""
+    """The loops of a tiled contraction: those around a tile (`ragged` are those whose last
+    iteration is not full), the first of its reduction, and the unrolled one."""
 
     batch: list[LoopRV]
     columns: list[LoopRV]
-    row_tiles: list[LoopRV]
+    ragged: list[LoopRV]
     around: list[LoopRV]
     reduction: LoopRV
     unrolled: LoopRV
@@ -298,17 +300,25 @@ def tile_loops(
     tile: RegisterTile,
     outside: int = 0,
     rows_outside: int = 0,
+    sharing: MachineModel | None = None,
 ) -> TiledLoops:
     """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
 
     `outside`: how many loops there are around those of `roles`. `rows_outside`: how many of the
-    row axes run around the panels of columns; the others run within each panel.
+    row axes run around the panels of columns; the others run within each panel. `sharing`: the
+    machine among whose cores rows are to be shared where columns do not divide evenly.
     """
     columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
-    around = [*batch, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
+    ragged = _ragged(roles, tile, columns, row_tiles)
+    shares: list[LoopRV] = []
+    if sharing is not None and not rows_outside:
+        leading = [*batch, *columns]
+        share = _row_share(sch, roles, tile, leading, row_tiles, ragged, sharing)
+        shares = [] if share is None else [share]
+    around = [*batch, *shares, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
     sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
     if not around:
         around = [sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)]
@@ -318,10 +328,11 @@ def tile_loops(
     sch.vectorize(vector)
     unroll_tile(sch, after, outside + len(around), tile.lanes)
     first = (reduce_loops or [unrolled])[0]
-    return TiledLoops(batch, columns, row_tiles, around, first, unrolled)
+    return TiledLoops(batch, columns, ragged, around, first, unrolled)
 
 
 def in_words(sch: Schedule, tile: RegisterTile, unrolled: LoopRV, dtype: str) -> str:
+    """The tile of a schedule, for people."""
     rows = "x".join(str(n) for n in tile.rows if n > 1) or "1"
     text = f"{rows} rows by {tile.vectors} {dtype}x{tile.lanes}"
     steps = extent_of(sch, unrolled) or 1
@@ -339,6 +350,34 @@ def _ragged(
     first = len(roles.rows) - len(tile.rows)
     sizes = zip(row_tiles[first:], roles.rows[first:], tile.rows, strict=True)
     return found + [l for l, i, n in sizes if i.extent is None or i.extent % n]
+
+
+def _row_share(
+    sch: Schedule,
+    roles: Roles,
+    tile: RegisterTile,
+    leading: list[LoopRV],
+    row_tiles: list[LoopRV],
+    ragged: list[LoopRV],
+    machine: MachineModel,
+) -> LoopRV | None:
+    """A loop that gives each core its share of the rows, taken off the first loop over tiles of
+    them; None if the `leading` loops, over batch and columns, can be shared as evenly."""
+    extents = [extent_of(sch, loop) for loop in leading]
+    total = math.prod(e or 1 for e in extents)
+    wide = roles.column.extent
+    if machine.cores == 1 or None in extents or not row_tiles or wide is None:
+        return None
+    full = max(1.0, wide / (tile.vectors * tile.lanes))
+    work = total * full / math.ceil(full)
+    rows = extent_of(sch, row_tiles[0])
+    if total >= 16 * machine.cores or rows is None or rows % machine.cores:
+        return None
+    if row_tiles[0] in ragged or imbalance(total, machine.cores, work) <= MAX_IMBALANCE:
+        return None
+    share: LoopRV
+    share, row_tiles[0] = sch.split(row_tiles[0], [machine.cores, None])
+    return share
 
 
 def _loop(i: IterInfo) -> LoopRV:

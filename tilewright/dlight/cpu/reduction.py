@@ -28,7 +28,14 @@ from .stages import (
     vectorize_loop,
     writeback,
 )
-from .tiling import bytes_of, divisor_up_to, vector_lanes, worth_parallel
+from .tiling import (
+    MAX_IMBALANCE,
+    bytes_of,
+    divisor_up_to,
+    imbalance,
+    vector_lanes,
+    worth_parallel,
+)
 
 MAX_STRIDE = 4
 """How far apart the lanes of a vector may be in memory and still be loaded together."""
@@ -178,7 +185,17 @@ def _chunk(
         most = min(most, max(1, (row.extent or 1) * outside // (2 * machine.cores)))
     if row.loop_rv is None:
         return None
-    return row.loop_rv, divisor_up_to(row.extent, most)
+    return row.loop_rv, _even(row.extent or 1, most, outside, machine.cores)
+
+
+def _even(extent: int, most: int, outside: int, cores: int) -> int:
+    """The largest divisor of `extent` up to `most` by which cores have equally much to do, where
+    there are `outside` times as many parts."""
+    found = [n for n in range(most, 0, -1) if extent % n == 0]
+    uneven = {n: imbalance(outside * extent // n, cores) for n in found}
+    return next(
+        (n for n in found if uneven[n] <= MAX_IMBALANCE), min(found, key=uneven.__getitem__)
+    )
 
 
 def _wide(column: IterInfo, lanes: int, most: int) -> list[int | None]:

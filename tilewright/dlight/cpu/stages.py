@@ -11,9 +11,17 @@ from ...target.machine import MachineModel
 from ...tir.arith import Analyzer
 from ...tir.expr import BufferLoad, Call, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
-from ..analysis import Access, BlockInfo, collect, condition_variables, root_block, same_indices
+from ..analysis import (
+    Access,
+    BlockInfo,
+    IterInfo,
+    collect,
+    condition_variables,
+    root_block,
+    same_indices,
+)
 from ..base import note
-from .tiling import vector_lanes, worth_parallel
+from .tiling import bytes_of, divisor_up_to, vector_lanes, worth_parallel
 
 ONE_THREAD = "one thread"
 TOO_LITTLE = "one thread (small)"
@@ -130,22 +138,58 @@ def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     vector = sch.fuse(*inner) if len(inner) > 1 else inner[0]
     dtype = info.output.buffer.dtype
     lanes = vector_lanes(machine, dtype, extent_of(sch, vector))
+    shared = _sharing_axis(info, count)
     outer += vectorize_loop(sch, vector, lanes)
+    if shared is not None and shared.loop_rv in outer:
+        outer = _share_lines(sch, outer, shared, machine.l1d.line // bytes_of(dtype, 1))
     threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()) and outer:
         threads = parallelize(sch, outer, machine)
     note(sch, info.block_rv, f"elementwise {dtype}x{lanes}, {threads}")
 
 
+def _sharing_axis(info: BlockInfo, count: int) -> IterInfo | None:
+    """The axis whose neighbours lie in the same lines of an input that the last `count` axes go
+    through at a distance; None if there is none."""
+    column = info.iters[-1]
+    for access in info.inputs:
+        stride = access.stride(column.var)
+        if not isinstance(stride, IntImm) or stride.value < 2:
+            continue
+        for i in reversed(info.iters[: len(info.iters) - count]):
+            if i.extent not in (None, 1) and access.is_unit(i.var):
+                return i
+    return None
+
+
+def _share_lines(
+    sch: Schedule, outer: list[LoopRV], shared: IterInfo, elements: int
+) -> list[LoopRV]:
+    """What lies in one line of an input is read in a row, just around the vectors. Returns the
+    loops around that."""
+    if shared.loop_rv is None:
+        return outer
+    place = outer.index(shared.loop_rv)
+    around, within = sch.split(shared.loop_rv, [None, divisor_up_to(shared.extent, elements)])
+    between = outer[place + 1 :]
+    if between:
+        sch.reorder(*between, within)
+        return [*outer[:place], around, *between]
+    return [*outer[:place], around]
+
+
 def contiguous_suffix(info: BlockInfo) -> int:
     """How many of the last axes may be one loop: along them each access is contiguous, or stands
-    still, and no choice between values depends on them."""
+    still, and no choice between values depends on them.
+
+    An axis of unknown length ends them: what is fused with it could not be told apart again.
+    """
     chosen = condition_variables(info.block.body)
     accesses = [a for a in (info.output, *info.inputs) if a is not None]
     count = 1
     while count < len(info.iters):
         outer, inner = info.iters[-count - 1], info.iters[-count]
-        if outer.var in chosen or info.iters[-1].var in chosen:
+        if inner.extent is None or outer.var in chosen or info.iters[-1].var in chosen:
             break
         if not all(goes_on(a, outer.var, inner.var, inner.dom) for a in accesses):
             break

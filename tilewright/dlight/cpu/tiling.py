@@ -14,6 +14,9 @@ LOAD_PORTS = 2
 FMA_LATENCY = 4
 L2_BYTES = 32
 """Bytes that come from the second cache in a cycle."""
+MAX_IMBALANCE = 0.05
+"""By how much a core may have more to do than the average before work is divided otherwise."""
+
 MAX_UNROLLED = 128
 """Multiply-adds in the unrolled body of an innermost loop: beyond it, only code size grows."""
 
@@ -143,6 +146,14 @@ def _row_tiles(rows: Sequence[int | None], limit: int) -> list[tuple[int, ...]]:
         above = _row_tiles(outer, limit // max(1, inner))
         made += [(*t, inner) for t in above if math.prod(t) > 1]
     return made
+
+
+def imbalance(parts: float, cores: int, work: float | None = None) -> float:
+    """The share by which the core with most of so many equal parts has more than the average.
+
+    `work`: how many parts it is in truth, if the last one is not whole.
+    """
+    return math.ceil(parts / cores) * cores / (work or parts) - 1
 
 
 def divisor_up_to(extent: int | None, limit: int) -> int:

@@ -261,7 +261,7 @@ def _take_backward(output_grad: Any, x: Any, indices: Any, axis: int | None) -> 
     moved = np.moveaxis(output_grad, range(place, place + count), range(count))
     target = np.moveaxis(out, place, 0)
     for at in np.ndindex(*np.shape(indices)):
-        target[indices[at]] += moved[at]
+        target[min(max(int(indices[at]), 0), x.shape[place] - 1)] += moved[at]
     return out
 
 
