@@ -250,23 +250,37 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     sch.decompose_reduction(info.block_rv, nest.reduction)
 
 
-def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int:
-    """How many row axes run around the panels of columns: all but the last where the left side,
-    too large for the caches, would otherwise come from memory once for each panel.
+L2_COST, L3_COST = 0.2, 0.33
+"""What a byte from the second and third cache costs, against one from memory."""
 
-    A panel then comes again for each of these rows, from the second or third cache.
+
+def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int:
+    """How many row axes run around the panels of columns.
+
+    A left side that is too large for the caches comes from memory once for each panel, unless some
+    of its rows run outside: then the rows within are read again from a cache, and so are all the
+    panels for each row outside.
     """
     rows = [i.extent for i in roles.rows]
     left, right = _bytes_read(roles, roles.left), _bytes_read(roles, roles.right)
-    if left is None or right is None or None in rows or len(rows) < 2:
-        return 0
-    outer = math.prod(e for e in rows[:-1] if e is not None)
-    cached = max(machine.l2.size, machine.l3.size // 4)
-    if left <= cached or right > cached or left // outer > machine.l2.size // 2:
+    near = max(machine.l2.size, machine.l3.size // 4)
+    if left is None or right is None or None in rows or left <= near:
         return 0
     columns = (roles.column, *roles.outer_columns)
-    panels = math.prod(i.extent or 1 for i in columns) // (tile.vectors * tile.lanes)
-    return len(rows) - 1 if panels * left > left + outer * right else 0
+    wide = math.prod(i.extent or 1 for i in columns)
+    panels = -(-wide // (tile.vectors * tile.lanes))
+
+    def cost(size: int) -> float:
+        if size <= machine.l2.size // 2:
+            return L2_COST
+        return L3_COST if size <= near else 1.0
+
+    def traffic(count: int) -> float:
+        outer = math.prod(e for e in rows[:count] if e is not None)
+        again = (panels - 1) * left * cost(left // outer)
+        return again + outer * right * cost(right)
+
+    return min(range(max(1, len(rows))), key=traffic)
 
 
 def _bytes_read(roles: Roles, access: Access) -> int | None:
