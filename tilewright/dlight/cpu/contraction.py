@@ -149,6 +149,8 @@ def _plan(machine: MachineModel, roles: Roles, dtype: str) -> tuple[float, Regis
     lanes = vector_lanes(machine, dtype, period or column.extent)
     extent = column.extent
     vectors = None if extent is None else -(-extent // lanes)
+    if period is not None and extent is not None:
+        vectors = -(-extent // period) * (period // lanes)  # the last panel is padded
     groups = [roles.right.period(i.var) for i in roles.rows[-2:]]
     rows = [g or i.extent for g, i in zip(groups, roles.rows[-2:], strict=True)]
     outer = vectors == 1 and bool(roles.outer_columns)
@@ -186,12 +188,17 @@ def _most_vectors(roles: Roles) -> int:
 
 
 def _row_limit(machine: MachineModel, roles: Roles) -> int:
-    """Rows far apart in memory compete for the ways of the first cache."""
+    """Rows far apart in memory compete for the ways of the first cache. Those of blocked images,
+    whole lines apart, may be many; of others eight are fastest (measured: 114 GFLOP/s instead of 30
+    to 80 with 14 rows of 27 or 147 elements)."""
     if not roles.rows:
         return 1
     stride = roles.left.stride(roles.rows[-1].var)
-    near = isinstance(stride, IntImm) and 0 < stride.value <= 256
-    return 64 if near else max(4, min(8, machine.l1d.ways))
+    if not isinstance(stride, IntImm) or not 0 < stride.value <= 256:
+        return max(4, min(8, machine.l1d.ways))
+    apart = bytes_of(roles.left.buffer.dtype, stride.value)
+    lines = apart <= machine.l1d.line or apart % machine.l1d.line == 0
+    return 64 if lines else max(4, min(8, machine.l1d.ways))
 
 
 class Contractions(ScheduleRule):
