@@ -1,6 +1,8 @@
 """How fast whole models run: tilewright and its peers in turns, on the same inputs.
 
 python -m bench.models --models resnet50,bert_base --threads 1,2 --json results.json
+python -m bench.models --set unseen --table
+python -m bench.models --models bert_base,gpt2 --batch 8 --sequence 512
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tilewright.cli.common import progress
+from tilewright.support.progress import stage
 from tilewright.target import MachineModel, Target
 
 from . import zoo
 from .peers import OURS, PEERS, Array, Inputs, installed, version_of
+from .summary import means, summarized, summary_table
 from .turns import Measurement, measure
 
 SYMBOLS = {"batch": 1, "sequence": 128}
@@ -159,43 +164,73 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _resolve(model: str, dynamic: bool) -> Path:
+def resolve(model: str, **sizes: Any) -> Path:
+    """A file of the user's, or a model of the zoo at the sizes asked for."""
     file = Path(model)
-    return file if file.suffix == ".onnx" else zoo.path(model, dynamic=dynamic)
+    return file if file.suffix == ".onnx" else zoo.path(model, **sizes)
 
 
 def run(
-    models: list[str], threads: list[int], peers: list[str], *, dynamic: bool, **turns: Any
+    models: Sequence[str],
+    threads: Sequence[int],
+    peers: Sequence[str],
+    *,
+    dynamic: bool = False,
+    batch: int = 1,
+    sequence: int = 128,
+    **turns: Any,
 ) -> list[Row]:
     """Measures all models with all numbers of threads and returns the rows."""
     rows = []
-    for model in models:
-        file = _resolve(model, dynamic)
-        inputs: Inputs = make_inputs(onnx.load(str(file), load_external_data=False))
-        for count in threads:
-            found = measure(peers, str(file), count, inputs, **turns)
-            rows += rows_of(file.stem, count, found)
+    sizes = {"batch": batch, "sequence": sequence}
+    with stage("Measure", len(models) * len(threads)) as step:
+        for model in models:
+            file = resolve(model, dynamic=dynamic, **sizes)
+            graph = onnx.load(str(file), load_external_data=False)
+            inputs: Inputs = make_inputs(graph, sizes=sizes)
+            for count in threads:
+                found = measure(peers, str(file), count, inputs, **turns)
+                rows += rows_of(file.stem, count, found)
+                step(f"{file.stem}, {count} threads")
     return rows
 
 
+def chosen_models(models: str | None, group: str | None) -> list[str]:
+    """The names of `--models`, those of a set, or the default ones."""
+    if models and group:
+        raise click.UsageError("give --models or --set, not both")
+    if group:
+        return [*zoo.SETS["issue"], *zoo.SETS["unseen"]] if group == "all" else [*zoo.SETS[group]]
+    return (models or DEFAULT).split(",")
+
+
 @click.command()
-@click.option("--models", default=DEFAULT, help="names of the zoo, or .onnx files, by commas")
+@click.option("--models", help=f"names of the zoo, or .onnx files, by commas; default: {DEFAULT}")
+@click.option("--set", "group", type=click.Choice([*zoo.SETS, "all"]), help="a list of models")
 @click.option("--threads", default="1", help="numbers of threads, by commas")
 @click.option("--peers", default=",".join(PEERS), help="whom to measure, by commas")
 @click.option("--rounds", default=5, help="turns that each peer takes")
 @click.option("--seconds", default=0.5, help="length of a turn")
+@click.option("--batch", default=1, type=click.IntRange(1), help="size of the batch")
+@click.option("--sequence", default=128, type=click.IntRange(1), help="number of tokens")
 @click.option("--dynamic", is_flag=True, help="models with symbolic batch and sequence")
+@click.option("--table", is_flag=True, help="one row a model, with geometric means")
 @click.option("--json", "json_file", type=click.Path(), help="write the rows here too")
 def main(
-    models: str,
+    models: str | None,
+    group: str | None,
     threads: str,
     peers: str,
     rounds: int,
     seconds: float,
+    batch: int,
+    sequence: int,
     dynamic: bool,
+    table: bool,
     json_file: str | None,
 ) -> None:
     """Measures tilewright and its peers on whole models, in turns. Fails if outputs differ."""
+    names = chosen_models(models, group)
     chosen = peers.split(",")
     unknown = [p for p in chosen if p not in PEERS]
     if unknown:
@@ -206,14 +241,23 @@ def main(
             console.print(f"[yellow]{peer} is not installed: left out")
     present = [p for p in chosen if installed(p)]
     counts = [int(count) for count in threads.split(",")]
-    rows = run(models.split(","), counts, present, dynamic=dynamic, rounds=rounds, seconds=seconds)
-    console.print(table_of(rows))
+    sizes = {"batch": batch, "sequence": sequence}
+    with progress():
+        rows = run(names, counts, present, dynamic=dynamic, **sizes, rounds=rounds, seconds=seconds)
+    summaries = summarized(rows)
+    console.print(summary_table(summaries) if table else table_of(rows))
     for row in rows:
         if row.failure:
             where = f"{row.model} with {row.threads} threads"
             console.print(f"[red]{row.peer} failed on {where}:[/] {escape(row.failure)}")
     if json_file:
-        record = {"machine": machine(), "rows": [asdict(row) for row in rows]}
+        record = {
+            "machine": machine(),
+            "sizes": sizes,
+            "rows": [asdict(row) for row in rows],
+            "summaries": [asdict(summary) for summary in summaries],
+            "geometric_means": [asdict(mean) for mean in means(summaries)],
+        }
         Path(json_file).write_text(json.dumps(record, indent=1))
     sys.exit(any(row.failure or row.agrees is False for row in rows))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -16,23 +17,25 @@ from tilewright.support.errors import ArgumentError, listing
 from tilewright.support.knobs import CACHE, Knob, read_environment
 
 from . import exporters, light
+from .networks import FIXED, NETWORKS, SETS, family
 
 ZOO = Knob("ZOO", "", "directory of the model zoo; empty: `zoo` in the cache directory")
-NAMES = (*exporters.NETWORKS, *(f"light_{name}" for name in light.NAMES))
+NAMES = (*NETWORKS, *(f"light_{name}" for name in light.NAMES))
 EXPORT_NEEDS = ("torch", "onnxscript", "transformers")
 
 
-def path(name: str, *, dynamic: bool = False) -> Path:
+def path(name: str, *, dynamic: bool = False, batch: int = 1, sequence: int = 128) -> Path:
     """The ONNX file of model `name` of `NAMES`, made if it is not there.
 
-    `dynamic`: batch and sequence are symbols instead of 1 and 128; not for `light_*`.
+    `dynamic`: batch and sequence are symbols instead of sizes. `light_*` come in one size only.
     """
-    _check(name, dynamic)
-    file = folder() / f"{name}{'_dynamic' if dynamic else ''}.onnx"
+    sizes = {"batch": batch, "sequence": sequence}
+    _check(name, dynamic, sizes)
+    file = folder() / f"{name}{_suffix(name, dynamic, sizes)}.onnx"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(f".{os.getpid()}.part")
-        _make(name, part, dynamic)
+        _make(name, part, dynamic, sizes)
         part.replace(file)
     return file
 
@@ -52,16 +55,34 @@ def folder() -> Path:
     return (base if chosen else base / "tilewright") / "zoo"
 
 
-def _check(name: str, dynamic: bool) -> None:
+def _suffix(name: str, dynamic: bool, sizes: Mapping[str, int]) -> str:
+    """What a file's name adds to the model's: the sizes that are not those of `FIXED`."""
+    if dynamic:
+        return "_dynamic"
+    symbols = NETWORKS[name].symbols if name in NETWORKS else set()
+    return "".join(
+        f"_{symbol}{size}"
+        for symbol, size in sizes.items()
+        if symbol in symbols and size != FIXED[symbol]
+    )
+
+
+def _check(name: str, dynamic: bool, sizes: Mapping[str, int]) -> None:
     if name not in NAMES:
         raise ArgumentError(
             f"no model {name!r} in the zoo", hint=f"there are {listing(NAMES, len(NAMES))}"
         )
-    if dynamic and name.startswith("light_"):
+    other = dynamic or sizes["batch"] != FIXED["batch"]
+    if other and name.startswith("light_"):
         raise ArgumentError(f"{name} has fixed sizes only")
+    if dynamic and not NETWORKS[name].dynamic:
+        raise ArgumentError(f"{name} does not export with symbols")
+    for symbol, size in sizes.items():
+        if size < 1:
+            raise ArgumentError(f"{symbol} is {size}, expected at least 1")
 
 
-def _make(name: str, file: Path, dynamic: bool) -> None:
+def _make(name: str, file: Path, dynamic: bool, sizes: Mapping[str, int]) -> None:
     if name.startswith("light_"):
         onnx.save(light.load(name.removeprefix("light_")), str(file))
         return
@@ -71,4 +92,4 @@ def _make(name: str, file: Path, dynamic: bool) -> None:
             f"cannot export {name}: {listing(missing)} not installed",
             hint=f"pip install {' '.join(missing)}, or point {ZOO.variable} to exported files",
         )
-    exporters.export(name, file, dynamic=dynamic)
+    exporters.export(name, file, dynamic=dynamic, sizes=sizes)

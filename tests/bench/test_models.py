@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import numpy as np
 import onnx
 import pytest
@@ -95,10 +96,23 @@ def test_the_command_writes_what_it_found(doubling: Path, tmp_path: Path) -> Non
     result = CliRunner().invoke(models.main, options.split())
     assert result.exit_code == 0, result.output
     assert "onnxruntime" in result.output
-    (row,) = json.loads(file.read_text())["rows"]
+    record = json.loads(file.read_text())
+    (row,) = record["rows"]
+    assert record["sizes"] == {"batch": 1, "sequence": 128}
+    assert record["summaries"][0]["peers_ms"].keys() == {"onnxruntime"}
+    assert record["geometric_means"] == []
     assert (row["model"], row["peer"], row["failure"]) == ("doubling", "onnxruntime", "")
 
 
 def test_an_unknown_peer_is_refused() -> None:
     result = CliRunner().invoke(models.main, ["--peers", "nobody"])
     assert result.exit_code == 2 and "'nobody' is none of tilewright" in result.output
+
+
+def test_models_are_named_or_of_a_set() -> None:
+    assert models.chosen_models("a,b", None) == ["a", "b"]
+    assert models.chosen_models(None, None) == models.DEFAULT.split(",")
+    assert len(models.chosen_models(None, "unseen")) == 10
+    assert len(models.chosen_models(None, "all")) > 20
+    with pytest.raises(click.UsageError, match="not both"):
+        models.chosen_models("a", "unseen")

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from bench import zoo
-from bench.zoo import light
+from bench.zoo import light, networks
 from tilewright.support.errors import ArgumentError
 
 
@@ -52,11 +52,49 @@ def test_files_are_made_once(empty_zoo: Path) -> None:
     assert zoo.load("light_squeezenet").graph.node
 
 
+@pytest.mark.parametrize(
+    ("model", "options", "file"),
+    [
+        ("gpt2", {"sequence": 512}, "gpt2_sequence512"),
+        ("bert_base", {"batch": 8, "sequence": 32}, "bert_base_batch8_sequence32"),
+        ("resnet18", {"batch": 8, "sequence": 32}, "resnet18_batch8"),
+        ("resnet18", {"sequence": 32}, "resnet18"),
+        ("light_squeezenet", {"sequence": 32}, "light_squeezenet"),
+        ("minilm", {"dynamic": True, "batch": 8}, "minilm_dynamic"),
+    ],
+)
+def test_files_are_called_by_the_sizes_that_a_model_has(
+    empty_zoo: Path, model: str, options: dict[str, int], file: str
+) -> None:
+    (empty_zoo / f"{file}.onnx").touch()
+    assert zoo.path(model, **options).stem == file
+
+
+def test_sets_and_families_name_models() -> None:
+    named = [name for names in zoo.SETS.values() for name in names]
+    assert sorted(named) == sorted(zoo.NETWORKS)
+    assert len(zoo.SETS["unseen"]) == 10
+    assert {zoo.family(name) for name in named} == set(networks.FAMILIES)
+    assert zoo.family("bert_base_batch8_sequence512") == "transformer"
+    assert (zoo.family("light_vgg19"), zoo.family("mine")) == ("light", "other")
+
+
+def test_every_network_says_what_it_takes() -> None:
+    for name, network in zoo.NETWORKS.items():
+        assert network.outputs, name
+        assert network.symbols <= set(zoo.FIXED), name
+        assert all(shape[0] == "batch" for shape in network.inputs.values()), name
+
+
 def test_mistakes(empty_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ArgumentError, match="no model 'resnet51' in the zoo"):
         zoo.path("resnet51")
     with pytest.raises(ArgumentError, match="fixed sizes only"):
         zoo.path("light_vgg19", dynamic=True)
+    with pytest.raises(ArgumentError, match="fixed sizes only"):
+        zoo.path("light_vgg19", batch=8)
+    with pytest.raises(ArgumentError, match="sequence is 0"):
+        zoo.path("gpt2", sequence=0)
     monkeypatch.setattr(zoo, "EXPORT_NEEDS", ("no_such_library",))
     with pytest.raises(ArgumentError, match="no_such_library not installed"):
         zoo.path("resnet50")

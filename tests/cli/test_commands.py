@@ -15,9 +15,13 @@ from click.testing import CliRunner, Result
 from tests.driver.models import scaled_softplus
 from tilewright import __version__
 from tilewright.cli.main import Group, main
+from tilewright.driver.roofline import Level, Roofline
 from tilewright.support.errors import ImportModelError
 
-COMMANDS = ("compile", "run", "bench", "explain", "onnx-tests", "knobs", "opt", "targets")
+COMMANDS = (
+    "compile", "run", "bench", "explain", "knobs", "names", "onnx-tests", "opt", "roofline",
+    "targets",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +109,34 @@ def test_bench_and_explain_give_rows(folder: Path) -> None:
     timed = parsed(folder, "bench", "m.onnx", "--rounds", "2")
     assert [row["engine"] for row in timed["rows"]] == ["tilewright"]
     for file in ("m.onnx", "m.so"):
-        rows = parsed(folder, "explain", file)
-        assert any("'y' (Softplus)" in row["Span"] for row in rows)
-    name = rows[0]["Name"]
+        found = parsed(folder, "explain", file, "--no-roofline", "--runs", "2")
+        assert any("y (Softplus)" in row["nodes"] for row in found["rows"])
+        assert all(row["gbs"] > 0 and row["schedule"] for row in found["rows"])
+    name = found["rows"][0]["kernel"]
     assert name in run(folder, "explain", "m.onnx", "--kernel", name).output
+
+
+def test_bench_shows_kernels_when_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Roofline("a", 1, {"float32": 1e3}, (Level("memory", 0, 1e3, 1e3),))
+    monkeypatch.setattr("tilewright.cli.bench.roofline", lambda threads: machine)
+    timed = parsed(folder, "bench", "m.onnx", "--rounds", "2", "--profile")
+    assert 0 < timed["profile"]["roofline"] < 100
+    assert timed["profile"]["machine"]["levels"][0]["name"] == "memory"
+    shown = run(folder, "bench", "m.onnx", "--rounds", "2", "--profile").output
+    assert "roofline" in shown and "total" in shown
+
+
+def test_the_roofline_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(threads: int, again: bool) -> Roofline:
+        levels = (Level("memory", 0, 30.0, 20.0),)
+        return Roofline("a", threads, {"float32": 100.0 * threads}, levels, 1 / threads)
+
+    monkeypatch.setattr("tilewright.cli.roofline.roofline", made)
+    assert [row["threads"] for row in parsed(folder, "roofline", "--threads", "1,2")] == [1, 2]
+    shown = run(folder, "roofline", "--threads", "1,2").output
+    assert "200" in shown and "memory read GB/s" in shown
+    assert "50% of the cores' time was free with 2 threads" in shown
+    assert run(folder, "roofline", "--threads", "two").exit_code == 2
 
 
 def test_bench_compares_with_a_peer(folder: Path) -> None:
@@ -180,4 +208,4 @@ def test_a_traceback_is_shown_when_asked_for(folder: Path) -> None:
 
 
 def test_commands_are_modules_that_exist() -> None:
-    assert set(Group.COMMANDS) < set(COMMANDS)
+    assert {*Group.COMMANDS, "knobs", "targets"} == set(COMMANDS)

@@ -1,7 +1,8 @@
 """Loop programs print as script."""
 
 from tilewright import tir
-from tilewright.ir import IRModule, Range
+from tilewright.ir import IRModule
+from tilewright.ir.expr import Range
 
 
 def test_a_block_prints_with_its_axes_regions_and_init() -> None:

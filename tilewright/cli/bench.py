@@ -14,9 +14,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ..driver.roofline import roofline
 from ..runtime import set_num_threads
+from ..runtime.vm import VirtualMachine
 from ..support.errors import ArgumentError
-from . import common
+from . import common, kernels
 from .main import DIFFERENCE
 
 Run = Callable[[], Any]
@@ -64,6 +66,7 @@ def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
               help="Measured runs of each.")  # fmt: skip
 @click.option("--size", default=1, type=common.SIZE, show_default=True,
               help="Size of dimensions that are not fixed.")  # fmt: skip
+@click.option("--profile", is_flag=True, help="Also show every kernel, as `explain` does.")
 @common.model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench_command(
@@ -72,6 +75,7 @@ def bench_command(
     threads: int,
     rounds: int,
     size: int,
+    profile: bool,
     target: str,
     shape: tuple[str, ...],
     opset: int | None,
@@ -104,7 +108,8 @@ def bench_command(
          "ratio": medians["tilewright"] / medians[name]}
         for name, t in times.items()
     ]  # fmt: skip
-    _show(rows, worst, threads, as_json)
+    found = _profiled(vm, list(values.values()), threads, as_json) if profile else None
+    _show(rows, worst, threads, found, as_json)
     if worst is not None and not worst <= TOLERANCE:
         raise click.exceptions.Exit(DIFFERENCE)
 
@@ -117,9 +122,25 @@ def _worst(runs: dict[str, Run], against: str) -> float:
     return max(common.difference(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def _show(rows: list[dict[str, Any]], worst: float | None, threads: int, as_json: bool) -> None:
+def _profiled(
+    vm: VirtualMachine, values: list[Any], threads: int, as_json: bool
+) -> kernels.Breakdown:
+    with common.progress(not as_json):
+        machine = roofline(threads)
+    return kernels.breakdown(vm, values, threads=threads, machine=machine)
+
+
+def _show(
+    rows: list[dict[str, Any]],
+    worst: float | None,
+    threads: int,
+    found: kernels.Breakdown | None,
+    as_json: bool,
+) -> None:
     if as_json:
-        click.echo(json.dumps({"rows": rows, "difference": worst, "threads": threads}))
+        record = {"rows": rows, "difference": worst, "threads": threads}
+        more = {"profile": found.json()} if found else {}
+        click.echo(json.dumps({**record, **more}))
         return
     table = Table("engine", "median ms", "min ms", "max ms", "tilewright / engine")
     for row in rows:
@@ -128,3 +149,5 @@ def _show(rows: list[dict[str, Any]], worst: float | None, threads: int, as_json
     Console().print(table)
     if worst is not None:
         click.echo(f"largest difference / largest value: {worst:.2e}")
+    if found:
+        Console(width=max(140, Console().width)).print(kernels.table_of(found))

@@ -1,20 +1,20 @@
-"""`tilewright explain`: every kernel with the model's nodes in it, its time and its script."""
+"""`tilewright explain`: every kernel with the model's nodes in it, its time and its schedule."""
 
 from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from ..driver import CompiledExecutable
+from ..driver.roofline import roofline
 from ..ir.module import IRModule
+from ..runtime import set_num_threads
 from ..support import knobs
 from ..support.errors import ArgumentError
-from . import common
+from . import common, kernels
 
 
 @click.command("explain")
@@ -24,6 +24,12 @@ from . import common
               help="Size of dimensions that are not fixed.")  # fmt: skip
 @click.option("--top", default=0, type=common.SIZE,
               help="Show only so many kernels, the slowest first.")  # fmt: skip
+@click.option("--threads", default=1, type=common.COUNT, show_default=True,
+              help="Threads that kernels use.")  # fmt: skip
+@click.option("--runs", default=5, type=common.COUNT, show_default=True,
+              help="Runs of which a time is the median.")  # fmt: skip
+@click.option("--roofline/--no-roofline", "compare", default=True,
+              help="Compare with what the machine can do (measured at first use).")  # fmt: skip
 @common.model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain_command(
@@ -31,14 +37,19 @@ def explain_command(
     kernel: str | None,
     size: int,
     top: int,
+    threads: int,
+    runs: int,
+    compare: bool,
     target: str,
     shape: tuple[str, ...],
     opset: int | None,
     as_json: bool,
 ) -> None:
-    """Show where the time of MODEL goes, kernel by kernel, with the model's nodes in each.
+    """Show where the time of MODEL goes, kernel by kernel: the model's nodes in each, its rates,
+    its share of the machine's roofline, and which schedule it has and why.
 
-    MODEL is an ONNX file or, for times alone, a compiled library.
+    MODEL is an ONNX file or a compiled library. A kernel's arguments count once, where they fit:
+    100 % of the roofline is arithmetic at the peak, or memory at its full rate.
 
     \b
       tilewright explain model.onnx --top 10
@@ -52,15 +63,16 @@ def explain_command(
             click.echo(_script(common.compiled(model, target, shape, opset), kernel))
             return
         vm = common.machine(model, target, shape, opset)
+        machine = roofline(threads) if compare else None
+    set_num_threads(threads)
     values = common.random_inputs(common.parameters(vm), size)
-    vm["main"](*values.values())
-    report = vm.profile("main", *values.values())
-    rows = sorted(report.calls, key=lambda c: -float(c["Duration (us)"]))
-    rows = rows[:top] if top else rows
+    found = kernels.breakdown(
+        vm, list(values.values()), threads=threads, machine=machine, runs=runs
+    )
     if as_json:
-        click.echo(json.dumps(rows, default=str))
+        click.echo(json.dumps(found.json()))
         return
-    _show(rows, report.total_us())
+    Console(width=max(140, Console().width)).print(kernels.table_of(found, top))
 
 
 def _script(made: CompiledExecutable, name: str) -> str:
@@ -69,13 +81,3 @@ def _script(made: CompiledExecutable, name: str) -> str:
         names = mod.names() if mod is not None else []
         raise ArgumentError(f"there is no kernel {name!r}", note=", ".join(names))
     return str(mod[name].with_attr("global_symbol", name).script())
-
-
-def _show(rows: list[dict[str, Any]], total: float) -> None:
-    table = Table("kernel", "us", "%", "nodes of the model")
-    for row in rows:
-        us = float(row["Duration (us)"])
-        table.add_row(str(row["Name"]), f"{us:.1f}", f"{100 * us / total:.1f}",
-                      str(row.get("Span", "")))  # fmt: skip
-    Console().print(table)
-    click.echo(f"total {total / 1e3:.3f} ms in {len(rows)} calls")

@@ -27,8 +27,10 @@ class Group(click.Group):
         "run": ("models", "run_command"),
         "bench": ("bench", "bench_command"),
         "explain": ("explain", "explain_command"),
+        "roofline": ("roofline", "roofline_command"),
         "opt": ("opt", "opt_command"),
         "onnx-tests": ("conformance", "onnx_tests_command"),
+        "names": ("names", "names_command"),
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..ir.functor import Rewriter, on
 from ..ir.module import IRModule
 from ..ir.transform import PassContext, module_pass
 from ..support.errors import ArgumentError
 from ..target.target import Target
 from ..tir.function import PrimFunc
-from ..tir.schedule import Schedule
+from ..tir.schedule import BlockRV, Schedule
+from ..tir.stmt import Block, BufferStore
+
+REASON = "tir.schedule_reason"
+"""The attribute of a scheduled function that says which rule took it, and what it decided."""
 
 Made = Schedule | list[Schedule] | None
 Apply = Callable[[PrimFunc, Target, bool], Made]
@@ -81,10 +86,55 @@ def scheduled(func: PrimFunc, target: Target, rules: Sequence[ScheduleRule]) -> 
         if isinstance(made, list):
             made = made[0] if made else None
         if made is not None:
-            return mark_scheduled(made.func)
+            return mark_scheduled(with_reason(made.func, type(rule).__name__))
     return func
 
 
 def mark_scheduled(func: PrimFunc) -> PrimFunc:
     """`func` with the attribute by which it is left alone from now on."""
     return func.replace(attrs={**func.attrs, "tir.is_scheduled": True})
+
+
+# ---- what was decided, in words -------------------------------------------------------------
+
+
+def note(sch: Schedule, block: BlockRV, text: str) -> None:
+    """Notes on a block what a rule decided about it, for `with_reason`.
+
+    The note goes with the block: a step that is undone takes its notes along.
+    """
+    sch.annotate(block, REASON, text)
+
+
+def with_reason(func: PrimFunc, rule: str) -> PrimFunc:
+    """`func` without the notes on its blocks; they stand in its attribute, after the rule's name.
+
+    block "C" {tir.schedule_reason: "6x2 vectors"}   ->   {tir.schedule_reason: "Rule: 6x2 vectors"}
+    """
+    notes = _Notes()
+    body = notes.run(func.body)
+    found = "; ".join(dict.fromkeys(notes.found))
+    reason = f"{rule}: {found}" if found else rule
+    return func.replace(body=body, attrs={**func.attrs, REASON: reason})
+
+
+class _Notes(Rewriter):
+    """Takes the notes from the blocks, in order."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    @on(Block)
+    def block(self, block: Block) -> object:
+        """The block without its note."""
+        text = block.annotations.get(REASON)
+        if text is not None:
+            self.found.append(str(getattr(text, "value", text)))
+            rest = {key: value for key, value in block.annotations.items() if key != REASON}
+            block = block.replace(annotations=rest)
+        return self.rewrite_children(block)
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> BufferStore:
+        """Holds no block."""
+        return store

@@ -18,7 +18,9 @@ from ..support.progress import stage
 from ..target import Target
 from ..tir.function import PrimFunc
 from .executable import CompiledExecutable
-from .kernels import TirPipeline, built, machine_of
+from .facts import KERNELS, facts_of
+from .kernels import TirPipeline, built, lowered, machine_of, scheduled
+from .source import SourceExecutable, source_module
 
 
 def compile_whole(
@@ -53,10 +55,28 @@ def build_module(
         kernels = private_rest(kernels, own)
     else:
         executable, kernels = Executable({}), with_symbols(whole)
+    if target.kind.name == "c":
+        return _as_source(executable, kernels, target, tir_pipeline)
     flat, objects = built(kernels, target, tir_pipeline)
-    code = {v.name_hint: f for v, f in flat.items() if isinstance(f, PrimFunc)}
-    executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code))
+    executable.attrs[KERNELS] = facts_of(kernels, flat)
+    executable.attrs[FAILING_KERNELS] = sorted(failing_functions(_code(flat)))
     return CompiledExecutable(executable, objects, machine_of(target), flat)
+
+
+def _code(flat: IRModule) -> dict[str, PrimFunc]:
+    return {v.name_hint: f for v, f in flat.items() if isinstance(f, PrimFunc)}
+
+
+def _as_source(
+    executable: Executable, kernels: IRModule, target: Target, tir_pipeline: TirPipeline
+) -> SourceExecutable:
+    """Kernels of a graph get schedules; loop programs given as such stay as they were written."""
+    made = scheduled(kernels, target) if executable.functions else kernels
+    with stage("Write C"):
+        flat = lowered(made, target, tir_pipeline)
+        code = _code(flat)
+        executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code))
+        return SourceExecutable(executable, source_module(code), flat)
 
 
 def private_rest(kernels: IRModule, own: Collection[str]) -> IRModule:

@@ -62,6 +62,6 @@ def _torch_left_alone() -> Iterator[None]:
 
 with _torch_left_alone():
     import tvm_ffi
-    from tvm_ffi import access_path, core, serialization
+    from tvm_ffi import core, serialization
 
-__all__ = ["access_path", "core", "serialization", "tvm_ffi"]
+__all__ = ["core", "serialization", "tvm_ffi"]

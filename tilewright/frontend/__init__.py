@@ -1,0 +1,3 @@
+"""Importers of models."""
+
+from .parameters import detach_params

@@ -11,6 +11,7 @@ from ..support.dtypes import dtype_name, dtype_of
 from . import type as ty
 from .array_text import encode_array
 from .expr import FloatImm, GlobalVar, IntImm, Range
+from .global_info import DummyGlobalInfo, VDevice
 from .module import IRModule
 from .node import PRINTERS
 from .op import Op
@@ -32,13 +33,29 @@ def module(p: Printer, mod: IRModule) -> None:
         if mod.attrs:
             p.line(f"{c.ir_prefix}.module_attrs({p(mod.attrs)})")
         if mod.global_infos:
-            p.line(f"{c.ir_prefix}.module_global_infos({p(mod.global_infos)})")
+            rows = [f"{p(key)}: [{p.list(infos)}]" for key, infos in mod.global_infos.items()]
+            p.line(f"{c.ir_prefix}.module_global_infos({{{', '.join(rows)}}})")
+            p.facts["global_infos"] = mod.global_infos
         for index, (var, func) in enumerate(mod.items()):
             if index:
                 p.line()
             p.facts["function"] = var.name_hint
             p.facts["in_module"] = True
             p.statement(func)
+
+
+@prints(VDevice)
+def vdevice(p: Printer, value: VDevice) -> Text:
+    """A virtual device, its target as a dict."""
+    target = p(None if value.target is None else value.target.export())
+    scope = p(value.memory_scope)
+    return Text.of(f"{p.config.ir_prefix}.vdevice({target}, {value.vdevice_id}, {scope})")
+
+
+@prints(DummyGlobalInfo)
+def dummy_global_info(p: Printer, value: DummyGlobalInfo) -> Text:
+    """`I.dummy_global_info()`."""
+    return Text.of(f"{p.config.ir_prefix}.dummy_global_info()")
 
 
 @prints(GlobalVar)

@@ -12,6 +12,8 @@ from ..script.parser import CLASSES, Decorator, Parser, definition, parses
 from .array_text import decode_array
 from .expr import OPERATORS, GlobalVar, as_scalar
 from .expr import Range as RangeNode
+from .global_info import DummyGlobalInfo, VDevice, visible_global_infos
+from .global_info import lookup_vdevice as lookup_vdevice
 from .module import IRModule
 from .op import Op as Op
 
@@ -46,7 +48,8 @@ def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModul
     variables = {f.name: GlobalVar(f.name) for f, _ in kernels}
     for f, _ in kernels:
         made.functions[variables[f.name]] = None  # type: ignore[assignment]
-    with parser.using("module"), parser.scope() as names:
+    seen = visible_global_infos(made.global_infos)
+    with parser.using("module"), parser.scope() as names, seen:
         parser.facts["module"] = made
         names["cls"] = names[node.name] = _Functions(variables)
         for item in node.body:
@@ -97,6 +100,16 @@ def module_attrs(attrs: dict[str, Any]) -> Any:
 def module_global_infos(infos: dict[str, Any]) -> Any:
     """Global infos of the module, such as virtual devices."""
     return lambda module: module.global_infos.update({k: tuple(v) for k, v in infos.items()})
+
+
+def vdevice(target: Any = None, vdevice_id: int = 0, memory_scope: str = "global") -> VDevice:
+    """A virtual device."""
+    return VDevice(target, vdevice_id, memory_scope)
+
+
+def dummy_global_info() -> DummyGlobalInfo:
+    """A global info without content."""
+    return DummyGlobalInfo()
 
 
 def Range(begin: Any, end: Any = None) -> RangeNode:

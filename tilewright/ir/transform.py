@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar, Token
@@ -110,11 +111,24 @@ def _checked(name: str, value: Any) -> Any:
     kind = CONFIG[name][0]
     if kind is bool and isinstance(value, int):
         return bool(value)
+    if kind is not None and dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return _grouped(name, kind, value)
     if kind is not None and not isinstance(value, kind):
         raise ArgumentError(
             f"option {name!r} takes a {kind.__name__}, found {type(value).__name__} {value!r}"
         )
     return value
+
+
+def _grouped(name: str, kind: Any, given: dict[str, Any]) -> Any:
+    """A group of options from a dict of them."""
+    known = [field.name for field in dataclasses.fields(kind)]
+    for key in given:
+        if key not in known:
+            raise ArgumentError(
+                f"option {name!r} has no field {key!r}", hint=f"there are {', '.join(known)}"
+            )
+    return kind(**given)
 
 
 _DEFAULT = PassContext()

@@ -1,8 +1,9 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
 from ..support.public import lazy_attributes
-from . import analysis, dpl, expr_functor, op, printer, transform
+from . import analysis, distributed, dpl, expr_functor, op, printer, transform
 from .base import Expr, ExprWithOp, StructInfo
+from .binding_rewrite import DataflowBlockRewrite
 from .block_builder import BlockBuilder
 from .deduce import deduce
 from .expr import *
@@ -19,5 +20,6 @@ from .op import (
 )
 from .pipeline import get_default_pipeline, get_pipeline, register_pipeline
 from .struct_info import *
+from .type import *
 
 __getattr__, __dir__ = lazy_attributes(__name__)

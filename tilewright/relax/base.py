@@ -14,7 +14,8 @@ Expr: TypeAlias = RelaxExpr
 
 HOOKS: dict[str, Callable[..., Any]] = {}
 """What this low module needs from those above it: `call`, `item`, `operator`,
-`is_base_of`, `return_info`, `bind_params`, `bind_symbolic_vars`, `placeholder`."""
+`is_base_of`, `infer_distributed`,
+`return_info`, `bind_params`, `bind_symbolic_vars`, `placeholder`."""
 
 
 @node("relax.StructInfo")

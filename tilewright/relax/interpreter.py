@@ -216,9 +216,16 @@ def packed(name: str) -> Callable[..., Any]:
         for array, copy in zip(args, given, strict=True):
             if isinstance(array, np.ndarray) and array.flags.writeable:
                 array[...] = copy.numpy()
-        return result.numpy() if hasattr(result, "numpy") else result
+        return _plain(result)
 
     return call
+
+
+def _plain(result: Any) -> Any:
+    if hasattr(result, "numpy"):
+        return result.numpy()
+    is_many = isinstance(result, Sequence) and not isinstance(result, str)
+    return tuple(_plain(item) for item in result) if is_many else result
 
 
 # matching values with struct info

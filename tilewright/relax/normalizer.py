@@ -40,7 +40,12 @@ def is_leaf(expr: Expr) -> bool:
     """True for what may be an argument: a variable, a constant, a name, or a tuple of such."""
     if isinstance(expr, Tuple):
         return all(is_leaf(item) for item in expr.items)
-    return isinstance(expr, LEAVES)
+    return isinstance(expr, LEAVES) or is_missing(expr)
+
+
+def is_missing(expr: Expr) -> bool:
+    """True for what stands for an argument that an operator's call leaves out."""
+    return isinstance(expr, Call) and getattr(expr.op, "name", "") == "relax.null_value"
 
 
 def leaf(builder: BlockBuilder, expr: Expr) -> Expr:
@@ -70,7 +75,8 @@ def value(builder: BlockBuilder, expr: Expr) -> Expr:
 
 
 def _call(builder: BlockBuilder, call: Call) -> Expr:
-    args = tuple(leaf(builder, a) for a in call.args)
+    kept = isinstance(call.op, Op)
+    args = tuple(a if kept and is_missing(a) else leaf(builder, a) for a in call.args)
     op = call.op if isinstance(call.op, LEAVES) else leaf(builder, call.op)
     same = op is call.op and all(a is b for a, b in zip(args, call.args, strict=True))
     return call if same else call.replace(op=op, args=args)

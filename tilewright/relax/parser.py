@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.expr import GlobalVar, PrimExpr, as_scalar
-from ..ir.script import DECLARERS
+from ..ir.script import DECLARERS, _Functions
 from ..script.parser import FUNCTIONS, Form, Parser, assign, definition, parses
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
@@ -164,7 +164,7 @@ def emit(parser: Parser, name: str, value: Any, node: ast.AST, told: Any = None)
         value.name = name  # type: ignore[misc]
         parser.bind(name, value)
         return
-    if callable(value) and not isinstance(value, Expr):
+    if isinstance(value, _Functions) or (callable(value) and not isinstance(value, Expr)):
         parser.bind(name, value)
         return
     bb = builder(parser)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
+from ..ir.global_info import global_info_name, vdevice_name
 from ..ir.node import Node
 from ..ir.op import Op
 from ..ir.printer import metadata_entry
@@ -17,6 +18,7 @@ from ..tir.printer import free_variable
 from . import expr as E
 from . import struct_info as S
 from .base import ShapeExpr
+from .distributed import DeviceMesh, DTensorStructInfo, Placement
 from .script_ops import operator
 
 statements(E.Function, E.Binding, E.BindingBlock)
@@ -32,6 +34,14 @@ def dim(p: Printer, value: PrimExpr) -> str:
     if isinstance(value, IntImm):
         return str(value.value)
     return f'"{p(value)}"' if p.facts.get("signature") else str(p(value))
+
+
+def scalar(p: Printer, value: PrimExpr) -> str:
+    """A scalar: bare integers are of int64, others say their type."""
+    if isinstance(value, IntImm) and value.dtype != "int64":
+        shown = bool(value.value) if value.dtype == "bool" else value.value
+        return f"{p.config.tir_prefix}.{value.dtype}({shown})"
+    return dim(p, value)
 
 
 def dims(p: Printer, values: tuple[PrimExpr, ...]) -> str:
@@ -54,7 +64,7 @@ def object_info(p: Printer, s: S.ObjectStructInfo) -> Text:
 @prints(S.PrimStructInfo)
 def prim_info(p: Printer, s: S.PrimStructInfo) -> Text:
     """`R.Prim(dtype)` or `R.Prim(value=...)`."""
-    inner = f'"{s.dtype}"' if s.value is None else f"value={dim(p, s.value)}"
+    inner = f'"{s.dtype}"' if s.value is None else f"value={scalar(p, s.value)}"
     return Text.of(f"{r(p, 'Prim')}({inner})")
 
 
@@ -79,8 +89,44 @@ def tensor_info(p: Printer, s: S.TensorStructInfo) -> Text:
     if s.shape is None and s.ndim >= 0:
         parts.append(f"ndim={s.ndim}")
     if s.vdevice is not None:
-        parts.append(f"vdevice={p(s.vdevice)}")
+        name = vdevice_name(s.vdevice, p.facts.get("global_infos", {}))
+        parts.append(f"vdevice={p(name or s.vdevice)}")
     return Text.of(f"{r(p, 'Tensor')}({', '.join(parts)})" if parts else r(p, "Tensor"))
+
+
+@prints(DTensorStructInfo)
+def dtensor_info(p: Printer, s: DTensorStructInfo) -> Text:
+    """`R.DTensor(shape, dtype, mesh, placement)`."""
+    whole = s.tensor_sinfo
+    parts = []
+    if whole.shape is not None:
+        parts.append(
+            dim_tuple(p, whole.shape.values)
+            if isinstance(whole.shape, ShapeExpr)
+            else str(p(whole.shape))
+        )
+    if whole.dtype:
+        parts.append(f'dtype="{whole.dtype}"')
+    parts += [f"device_mesh={p(s.device_mesh)}", f"placement={p(s.placement)}"]
+    if whole.shape is None and whole.ndim >= 0:
+        parts.append(f"ndim={whole.ndim}")
+    return Text.of(f"{r(p, 'DTensor')}({', '.join(parts)})")
+
+
+@prints(DeviceMesh)
+def device_mesh(p: Printer, mesh: DeviceMesh) -> Text:
+    """`"mesh[0]"`, its name in the module, else `R.device_mesh(shape, devices)`."""
+    name = global_info_name(mesh, p.facts.get("global_infos", {}))
+    if name:
+        return Text.of(str(p(name)))
+    ids = p(mesh.device_range) if mesh.device_range is not None else f"[{p.list(mesh.device_ids)}]"
+    return Text.of(f"{r(p, 'device_mesh')}({p.tuple(mesh.shape)}, {ids})")
+
+
+@prints(Placement)
+def placement(p: Printer, value: Placement) -> Text:
+    """A placement by its text."""
+    return Text.of(str(p(value.text)))
 
 
 @prints(S.TupleStructInfo)
@@ -134,7 +180,7 @@ def get_item(p: Printer, value: E.TupleGetItem) -> Text:
 @prints(E.PrimValue)
 def prim_value(p: Printer, value: E.PrimValue) -> Text:
     """`R.prim_value(value)`."""
-    return Text.of(f"{r(p, 'prim_value')}({dim(p, value.value)})")
+    return Text.of(f"{r(p, 'prim_value')}({scalar(p, value.value)})")
 
 
 @prints(E.StringImm)
@@ -157,7 +203,7 @@ def extern(p: Printer, value: E.ExternFunc) -> Text:
 
 
 _DPS = frozenset({"relax.call_tir", "relax.call_tir_inplace", "relax.call_dps_packed",
-                  "relax.call_tir_with_grad"})  # fmt: skip
+                  "relax.call_tir_with_grad", "relax.dist.call_tir_local_view"})  # fmt: skip
 _BY_NAME = _DPS | {"relax.call_pure_packed", "relax.call_inplace_packed",
                    "relax.call_builtin_with_ctx"}  # fmt: skip
 
@@ -174,9 +220,16 @@ def call(p: Printer, c: E.Call) -> Text:
     name = c.op.name
     if not is_short(c):
         return _raw(p, c, p(name))
-    head = r(p, name.removeprefix("relax."))
+    head = r(p, _spread_name(c) or name.removeprefix("relax."))
     parts = _dps_parts(p, c) if name in _DPS else _call_parts(p, c)
     return Text.of(f"{head}({', '.join(parts)})")
+
+
+def _spread_name(c: E.Call) -> str:
+    """`dist.call_tir` of a call of a kernel whose result is spread over a mesh."""
+    info = c.sinfo_args[0] if c.op.name == "relax.call_tir" and c.sinfo_args else None  # type: ignore[attr-defined]
+    items = info.items if isinstance(info, S.TupleStructInfo) else (info,)
+    return "dist.call_tir" if any(isinstance(i, DTensorStructInfo) for i in items) else ""
 
 
 def is_short(c: E.Call) -> bool:

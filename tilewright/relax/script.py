@@ -12,13 +12,14 @@ from ..script.parser import FUNCTIONS, Decorator, MacroDecorator
 from ..support.dtypes import dtype_name
 from ..support.errors import ArgumentError
 from .base import Expr, ShapeExpr
+from .distributed.device_mesh import device_mesh as device_mesh
 from .expr import Attrs, DataTypeImm, ExternFunc, PrimValue, StringImm, as_expr
 from .expr import Call as CallNode
 from .expr import Tuple as TupleNode
 from .expr import const as const
 from .parser import DataflowForm, FunctionFact, MatchCastForm, OutputForm
 from .script_infos import Callable_ as Callable
-from .script_infos import Object, Prim, Shape, Tensor, Tuple, as_info
+from .script_infos import DTensor, Object, Prim, Shape, Tensor, Tuple, as_info
 from .script_ops import operator
 
 function = Decorator("relax", FUNCTIONS)

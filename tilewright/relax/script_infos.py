@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.expr import PrimExpr
+from ..ir.global_info import as_vdevice
 from ..support.errors import ArgumentError
 from .base import Expr, ShapeExpr, StructInfo
+from .distributed.struct_info import DTensorStructInfo
+from .op.distributed import as_mesh
 from .struct_info import (
     FuncStructInfo,
     ObjectStructInfo,
@@ -73,7 +76,26 @@ def Tensor(
         return Deferred(lambda see: Tensor(_seen(shape, see), dtype, vdevice, ndim))
     if shape is not None and not isinstance(shape, Expr):
         shape = ShapeExpr(tuple(shape))
-    return TensorStructInfo(shape, str(getattr(dtype, "dtype", dtype or "")), vdevice, ndim)
+    device = as_vdevice(vdevice)
+    return TensorStructInfo(shape, str(getattr(dtype, "dtype", dtype or "")), device, ndim)
+
+
+@_info
+def DTensor(
+    shape: Any = None,
+    dtype: Any = None,
+    device_mesh: Any = None,
+    placement: Any = "",
+    *,
+    ndim: int = -1,
+) -> DTensorStructInfo | Deferred:
+    """A tensor spread over a mesh, which may be named (`"mesh[0]"`), as a placement says."""
+    if _has_strings(shape):
+        return Deferred(
+            lambda see: DTensor(_seen(shape, see), dtype, device_mesh, placement, ndim=ndim)
+        )
+    whole = Tensor(shape, dtype, ndim=ndim)
+    return DTensorStructInfo(whole, as_mesh(device_mesh), placement)
 
 
 @_info

@@ -11,7 +11,9 @@ from .script_infos import as_info
 
 
 def _with_infos(name: str) -> Any:
-    inner = getattr(_op, name)
+    inner: Any = _op
+    for part in name.split("."):
+        inner = getattr(inner, part)
 
     def call(*args: Any, **named: Any) -> Call:
         for key in ("out_sinfo", "sinfo_args"):
@@ -34,7 +36,8 @@ def _resolved(value: Any) -> Any:
 
 _DESCRIBED = frozenset({
     "call_tir", "call_tir_inplace", "call_tir_with_grad", "call_dps_packed", "call_pure_packed",
-    "call_inplace_packed", "call_builtin_with_ctx", "invoke_closure", "invoke_pure_closure",
+    "dist.call_tir", "dist.call_tir_local_view", "call_inplace_packed", "call_builtin_with_ctx",
+    "invoke_closure", "invoke_pure_closure",
 })  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, as_scalar
+from ..ir.global_info import VDevice
 from ..ir.node import FieldInfo, Node, definition, ignored, node
 from ..support.dtypes import dtype_name
 from ..support.errors import ArgumentError
@@ -88,7 +89,7 @@ class TensorStructInfo(StructInfo):
 
     shape: Expr | None = None
     dtype: str = "float32"
-    vdevice: Any = None
+    vdevice: VDevice | None = None
     ndim: int = -1
 
     def __post_init__(self) -> None:

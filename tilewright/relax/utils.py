@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..ir.functor import Rewriter, on
 from ..tir.expr import Var as TirVar
+from .args_converter import args_converter as args_converter
 from .base import Expr
 from .expr import Function, MatchCast, Var, VarBinding, as_expr
 
@@ -64,3 +66,19 @@ def copy_with_new_vars(func: Function) -> Function:
 def convert_to_expr(value: Any) -> Expr:
     """`value`, a number, string, tuple, shape or expression, as an expression."""
     return as_expr(value)
+
+
+class _Replace(Rewriter):
+    """Replaces uses of variables, and where one is bound anew its definition too."""
+
+    def __init__(self, env: Mapping[Var, Expr]) -> None:
+        self.env = env
+
+    @on(Var)
+    def var(self, var: Var) -> Expr:
+        return self.env.get(var, var)
+
+
+def replace_vars(value: Any, env: Mapping[Var, Expr]) -> Any:
+    """`value` with variables replaced by expressions."""
+    return _Replace(env).run(value) if env else value

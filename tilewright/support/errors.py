@@ -55,6 +55,16 @@ class CompileError(TVMError):
 class DiagnosticError(CompileError):
     """A script, or a piece of IR, that breaks a rule of the language."""
 
+    on_error: ClassVar[Callable[[DiagnosticError], None] | None] = None
+    """Called with each of these errors as it is made, where somebody wants to show them."""
+
+    def __init__(
+        self, message: str = "", span: Span | None = None, *, note: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, span, note=note, hint=hint)
+        if DiagnosticError.on_error is not None:
+            DiagnosticError.on_error(self)
+
 
 class ScheduleError(CompileError):
     """A schedule primitive whose conditions do not hold; the schedule is unchanged."""
@@ -70,6 +80,10 @@ class OpNotImplemented(ImportModelError, NotImplementedError):
 
 class ArgumentError(TVMError, ValueError):
     """A call with a wrong number, rank, shape, dtype, device or alignment of arguments."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of another type than the declared one."""
 
 
 class RuntimeFailure(TVMError):

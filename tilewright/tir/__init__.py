@@ -9,7 +9,14 @@ from .buffer import Buffer, decl_buffer
 from .expr import *
 from .expr import CallEffectKind, IterVarType
 from .function import PrimFunc
-from .op import *
+from .op.arithmetic import *
+from .op.bits import *
+from .op.calls import *
+from .op.constant import *
+from .op.conversion import *
+from .op.elementary import *
+from .op.intrinsics import *
+from .op.logic import *
 from .stmt import (
     Allocate,
     AllocateConst,

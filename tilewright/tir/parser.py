@@ -8,6 +8,7 @@ from typing import Any
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
 from ..ir.type import PointerType, PrimType, Type
+from ..script.ir_builder import IRBuilder
 from ..script.parser import FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
 from ..script.parser.evaluate import _BINARY
 from ..support.errors import ArgumentError
@@ -16,18 +17,19 @@ from . import op as tir_op
 from . import stmt as S
 from .buffer import Buffer
 from .expr import Var
-from .function import PrimFunc
-from .parser_forms import (
-    BlockFrame,
+from .forms import (
     BufferForm,
     DataTypeName,
     LoopForm,
     MetaVar,
+    as_range,
     body_of,
-    close_block,
-    current,
+    loop_domain,
+    writer,
 )
+from .function import PrimFunc
 from .script_rules import ramp_of
+from .writer import Writer
 
 # ---- expressions ----------------------------------------------------------------------------
 
@@ -42,8 +44,6 @@ def _index(owner: Any, index: Any) -> Any:
         return E.BufferLoad(owner, items)
     if all(isinstance(i, slice) and i.step is not None for i in slices):
         return E.BufferLoad(owner, vector_indices(items))
-    from .parser_forms import as_range
-
     ranges = []
     for item, extent in zip(items, owner.shape, strict=True):
         if isinstance(item, slice):
@@ -108,9 +108,9 @@ def expression(parser: Parser, node: ast.Expr) -> None:
     if isinstance(value, Form):
         value.stand(parser, node)
     elif isinstance(value, S.Stmt):
-        current(parser).emit(value)
+        writer(parser).emit(value)
     elif isinstance(value, (PrimExpr, int, float)) and not isinstance(node.value, ast.Constant):
-        current(parser).emit(S.Evaluate(as_scalar(value)))
+        writer(parser).emit(S.Evaluate(as_scalar(value)))
     elif value is not None and not isinstance(value, str):
         parser.fail(node, f"a {type(value).__name__} cannot stand alone")
 
@@ -143,7 +143,7 @@ def _let(parser: Parser, name: str, value: Any, var: Var | None) -> None:
     elif var.dtype != made.dtype:
         raise ArgumentError(f"`{name}` is declared {var.dtype}, its value is {made.dtype}")
     bound = var
-    current(parser).scope(lambda body: S.LetStmt(bound, made, body))
+    writer(parser).scope(lambda body: S.LetStmt(bound, made, body))
     parser.bind(name, bound)
 
 
@@ -156,7 +156,8 @@ def assignment(parser: Parser, node: ast.Assign) -> None:
             _store(parser, target, value)
         else:
             if isinstance(target, (ast.Tuple, ast.List)) and hasattr(value, "axes"):
-                value = value.axes(parser, node.value)
+                with parser.at(node.value):
+                    value = value.axes(writer(parser))
             assign(parser, target, value, lambda t, v: bind_value(parser, t, v))
 
 
@@ -172,7 +173,7 @@ def _store(parser: Parser, target: ast.Subscript, value: Any) -> None:
             value = tir_op.const(value, E.access_dtype(buffer, E.as_indices(indices)))
         elif lanes > 1 and isinstance(value, PrimExpr) and E.dtype_of(value.dtype).lanes == 1:
             value = E.Broadcast(value, lanes)
-        current(parser).emit(S.BufferStore(buffer, value, indices))
+        writer(parser).emit(S.BufferStore(buffer, value, indices))
 
 
 @parses("tir", ast.AugAssign)
@@ -208,30 +209,29 @@ def for_(parser: Parser, node: ast.For) -> None:
             hint="use range, T.grid, T.serial, T.parallel, T.vectorized, T.unroll "
             "or T.thread_binding",
         )  # fmt: skip
-    targets = node.target.elts if isinstance(node.target, ast.Tuple) else [node.target]
-    if len(targets) == 1 and isinstance(targets[0], ast.Starred):
-        parser.fail(node.target, "name each loop variable")
-    if len(targets) != len(loops.domains):
-        parser.fail(node.target, f"{len(loops.domains)} loops with {len(targets)} variables")
-    names: dict[str, Any] = {}
-    known = dict(parser.facts.get("loops", {}))
-    for index, target in enumerate(targets):
-        if not isinstance(target, ast.Name):
-            parser.fail(target, "a loop variable is a name")
-        var = loops.variable(target.id, index)
-        names[target.id] = var
-        known[id(var)] = Range(*loops.domains[index])
-    before, parser.facts["loops"] = parser.facts.get("loops", {}), known
-    body = body_of(parser, node.body, names)
-    parser.facts["loops"] = before
-    current(parser).emit(loops.wrap(list(names.values()), body))
+    count = len(loops.domains)
+    names = node.target.elts if isinstance(node.target, (ast.Tuple, ast.List)) else [node.target]
+    some = isinstance(node.target, ast.Name) or any(isinstance(n, ast.Starred) for n in names)
+    if len(names) != count and not some:
+        parser.fail(node.target, f"{count} loops with {len(names)} variables")
+    with parser.at(node.iter), loops.open(writer(parser)) as variables, parser.scope():
+        assign(parser, node.target, variables, lambda t, v: _bind_loops(parser, t.id, v))
+        parser.statements(node.body)
+
+
+def _bind_loops(parser: Parser, name: str, value: Any) -> None:
+    """Names the variable of a loop, or those that one name stands for."""
+    several = value if isinstance(value, (tuple, list)) else [value]
+    for index, var in enumerate(several):
+        var.name = name if value is var else f"{name}_{index}"
+    parser.bind(name, value)
 
 
 @parses("tir", ast.While)
 def while_(parser: Parser, node: ast.While) -> None:
     """`while condition:`."""
     condition = _condition(parser, node.test, "while")
-    current(parser).emit(S.While(condition, body_of(parser, node.body)))
+    writer(parser).emit(S.While(condition, body_of(parser, node.body)))
 
 
 def _condition(parser: Parser, node: ast.expr, what: str) -> PrimExpr:
@@ -257,7 +257,7 @@ def if_(parser: Parser, node: ast.If) -> None:
     condition = _condition(parser, node.test, "if")
     yes = body_of(parser, node.body)
     no = body_of(parser, node.orelse) if node.orelse else None
-    current(parser).emit(S.IfThenElse(condition, yes, no))
+    writer(parser).emit(S.IfThenElse(condition, yes, no))
 
 
 @parses("tir", ast.Assert)
@@ -266,7 +266,7 @@ def assert_(parser: Parser, node: ast.Assert) -> None:
     condition = _condition(parser, node.test, "assert")
     message = "" if node.msg is None else parser.value(node.msg)
     text = E.StringImm(message) if isinstance(message, str) else message
-    current(parser).scope(lambda body: S.AssertStmt(condition, text, body))
+    writer(parser).scope(lambda body: S.AssertStmt(condition, text, body))
 
 
 @parses("tir", ast.Return)
@@ -274,7 +274,7 @@ def return_(parser: Parser, node: ast.Return) -> None:
     """`return value`."""
     if node.value is None:
         parser.fail(node, "a loop program returns nothing at its end by itself")
-    current(parser).emit(S.Evaluate(tir_op.ret(parser.value(node.value))))
+    writer(parser).emit(S.Evaluate(tir_op.ret(parser.value(node.value))))
 
 
 @parses("tir", ast.With)
@@ -328,8 +328,6 @@ def prim_func(parser: Parser, node: Any, decorator: Any, name: str | None = None
 def _range(start: Any, stop: Any = None, step: Any = None) -> Any:
     if step is not None:
         raise ArgumentError("loops count in steps of one", hint="multiply the loop variable")
-    from .parser_forms import loop_domain
-
     return LoopForm([loop_domain(start, stop)])
 
 
@@ -338,31 +336,26 @@ class _Function:
 
     def __init__(self, parser: Parser, node: ast.FunctionDef, options: dict[str, Any]) -> None:
         self.parser, self.node, self.options = parser, node, options
-        self.params: list[Var] = []
-        self.buffers: dict[Var, Buffer] = {}
-        self.attrs: dict[str, Any] = {}
-        if not options.get("private", False):
-            self.attrs["global_symbol"] = node.name
-        self.root = BlockFrame("root", is_function=True)
+        self.writer = Writer(node.name, private=options.get("private", False))
 
     def parse(self) -> PrimFunc:
         """The function."""
-        parser, node = self.parser, self.node
-        parser.facts.update(
-            buffer_map=self.buffers, params=self.params, attrs=self.attrs, block=self.root
-        )
-        for arg in (*node.args.posonlyargs, *node.args.args):
-            self._param(arg)
-        if node.args.vararg or node.args.kwonlyargs or node.args.kwarg or node.args.defaults:
-            parser.fail(node, "parameters of a loop program are positional, without defaults")
-        returns = None if node.returns is None else parser.value(node.returns)
-        body = body_of(parser, node.body)
-        kind: Any = _return_type(parser, node, returns)
-        with parser.at(node):
-            return PrimFunc(
-                tuple(self.params), self._with_root(body), kind, self.buffers, self.attrs,
-                span=parser.span(node),
-            )  # fmt: skip
+        parser, node, w = self.parser, self.node, self.writer
+        parser.facts["writer"] = w
+        with IRBuilder(writer=w):
+            for arg in (*node.args.posonlyargs, *node.args.args):
+                self._param(arg)
+            if node.args.vararg or node.args.kwonlyargs or node.args.kwarg or node.args.defaults:
+                parser.fail(node, "parameters of a loop program are positional, without defaults")
+            if node.returns is not None:
+                with parser.at(node.returns):
+                    w.result = return_type(parser.value(node.returns))
+            with parser.scope():
+                parser.statements(node.body)
+            with parser.at(node):
+                return w.function(
+                    root=self.options.get("root") is not False, span=parser.span(node)
+                )
 
     def _param(self, arg: ast.arg) -> None:
         parser = self.parser
@@ -374,27 +367,15 @@ class _Function:
         kind = parser.value(arg.annotation)
         if isinstance(kind, BufferForm):
             with parser.at(arg.annotation):
-                buffer = kind.make(arg.arg)
-            handle = Var(f"{arg.arg}_handle", "handle")
-            self.params.append(handle)
-            self.buffers[handle] = buffer
-            parser.bind(arg.arg, buffer)
+                made = self.writer.buffer_parameter(arg.arg, kind.make(arg.arg))
+            parser.bind(arg.arg, made)
             return
         var = parameter(parser, arg.arg, kind, arg.annotation)
-        self.params.append(var)
-        parser.bind(arg.arg, var)
-
-    def _with_root(self, body: S.Stmt) -> S.Stmt:
-        """The body in its root block, if it has blocks and does not write the root itself."""
-        allocs = self.root.alloc_buffers
-        blocks = self.parser.facts.get("has_blocks", False)
-        is_root = isinstance(body, S.BlockRealize) and not body.block.iter_vars and not allocs
-        if self.options.get("root") is False or is_root or not (blocks or allocs):
-            return body
-        return close_block(self.parser, self.root, body, [])
+        parser.bind(arg.arg, self.writer.parameter(var))
 
 
-def _return_type(parser: Parser, node: ast.FunctionDef, value: Any) -> Type | None:
+def return_type(value: Any) -> Type | None:
+    """The type of a result from its annotation. Raises `ArgumentError` if it is none."""
     if value is None:
         return None
     if isinstance(value, DataTypeName):
@@ -402,11 +383,10 @@ def _return_type(parser: Parser, node: ast.FunctionDef, value: Any) -> Type | No
     if isinstance(value, Type):
         return value
     made = value() if callable(value) else value
-    if isinstance(made, Var):
-        kind = made.type_annotation
-        return kind if isinstance(kind, PointerType) else PrimType(made.dtype)
-    assert node.returns is not None
-    parser.fail(node.returns, "a loop program returns a data type or nothing")
+    if not isinstance(made, Var):
+        raise ArgumentError("a loop program returns a data type or nothing")
+    kind = made.type_annotation
+    return kind if isinstance(kind, PointerType) else PrimType(made.dtype)
 
 
 FUNCTIONS["tir"] = prim_func

@@ -20,6 +20,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.ConvertBlocksToOpaque(),
         T.CompactBufferAllocation(),
         T.LowerMatchBuffer(),
+        T.InjectSoftwarePipeline(),
         T.LowerOpaqueBlock(),
         T.RewriteUnsafeSelect(),
         T.FlattenBuffer(),
@@ -29,7 +30,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.VectorizeLoop(),
         T.StorageRewrite(),
         T.UnrollLoop(),
-        T.CommonSubexprElimTIR(),
+        T.ShareIndices(),
         T.ConvertSSA(),
         T.MakePackedAPI() if packed else T.MakeUnpackedAPI(),
     ]

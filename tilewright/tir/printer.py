@@ -15,7 +15,7 @@ from . import expr as E
 from . import op as tir_op
 from .buffer import Buffer
 from .index_map import IndexMap
-from .script_rules import DTYPE_FIRST, extent_between, is_plain_ramp, named_call, rebuilds
+from .script_rules import arguments_of, extent_between, is_plain_ramp, named_call, rebuilds
 from .stmt import BufferRegion
 
 _INFIX: dict[type, tuple[str, int]] = {
@@ -66,7 +66,7 @@ def binary(p: Printer, e: Any) -> Text:
     symbol, binds = infix
     terms: list[tuple[str, PrimExpr]] = [(symbol, e.b)]
     left: Any = e.a
-    while binds != 4 and type(left) is type(e) and _is_plain(left):
+    while binds != 4 and type(left) is type(e) and _is_plain(left) and not p.is_marked(left):
         terms.append((symbol, left.b))
         left = left.a
     text = p(left).within(binds + (binds == 4))
@@ -137,18 +137,16 @@ def call(p: Printer, e: E.Call) -> Text:
             return Text.of(f"{p(e.op)}({p.list(e.args)})")
         return Text.of(f'{t(p, "CallNode")}("{e.dtype}", {p(e.op)}, {p.tuple(e.args)})')
     name = e.op.name.removeprefix("tir.")
-    args = [p(arg) for arg in e.args]
     if not _is_short(e, name):
         more = f", annotations={p(e.annotations)}" if e.annotations else ""
-        rest = ", ".join([f'"{e.dtype}"', f'"{e.op.name}"', *args])
+        rest = ", ".join([f'"{e.dtype}"', f'"{e.op.name}"', *(p(arg) for arg in e.args)])
         return Text.of(f"{t(p, 'call_intrin')}({rest}{more})")
+    args = arguments_of(e, name, p, Text.of(f'"{e.dtype}"'))
     if name in _BITS:
         symbol, binds = _BITS[name]
         return Text.of(f"{args[0].within(binds)} {symbol} {args[1].within(binds + 1)}", binds)
     if name == "bitwise_not":
         return Text.of(f"~{args[0].within(11)}", 11)
-    if name in DTYPE_FIRST:
-        args.insert(0, Text.of(f'"{e.dtype}"'))
     return Text.of(f"{t(p, name)}({', '.join(args)})")
 
 
@@ -158,9 +156,7 @@ def _is_short(e: E.Call, name: str) -> bool:
     build = named_call(name)
     if build is None:
         return False
-    args: list[Any] = [a.value if isinstance(a, E.StringImm) else a for a in e.args]
-    if name in DTYPE_FIRST:
-        args.insert(0, e.dtype)
+    args = arguments_of(e, name, lambda a: a.value if isinstance(a, E.StringImm) else a, e.dtype)
     try:
         return rebuilds(build(*args), e)
     except Exception:  # any refusal means that the short form cannot be read
@@ -272,9 +268,11 @@ def reduce(p: Printer, e: E.Reduce) -> Text:
     return Text.of(f"{t(p, 'reduce')}({p.list(args)})")
 
 
-def buffer_arguments(p: Printer, b: Buffer, *, with_data: bool) -> str:
+def buffer_arguments(p: Printer, b: Buffer, *, with_data: bool, all_dtypes: bool = False) -> str:
     """The arguments that declare a buffer: shape, dtype, and what is not the default."""
-    parts = [_dims(p, b.shape), f'"{b.dtype}"']
+    parts = [_dims(p, b.shape)]
+    if all_dtypes or b.dtype != p.config.buffer_dtype:
+        parts.append(f'"{b.dtype}"')
     if with_data:
         parts.append(f"data={p(b.data)}")
     if b.strides:
@@ -320,12 +318,12 @@ def declare_buffer(p: Printer, b: Buffer) -> str:
 
 def typed_var(p: Printer, v: E.Var) -> str:
     """`name: T.dtype`, as a parameter or a binding."""
-    kind = v.type_annotation
+    name, kind = p.name(v, v.name), v.type_annotation
     if isinstance(kind, PointerType):
-        return f"{p(v)}: {p(kind)}"
+        return f"{name}: {p(kind)}"
     if isinstance(v, E.SizeVar):
-        return f"{p(v)}: {free_variable(p, v)}"
-    return f"{p(v)}: {t(p, v.dtype)}"
+        return f"{name}: {free_variable(p, v)}"
+    return f"{name}: {t(p, v.dtype)}"
 
 
 def free_variable(p: Printer, v: E.Var) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
-from ..ir.node import Node
 from ..ir.structural import structural_equal
 from ..ir.type import PointerType, TupleType
 from ..script.printer import Printer, prints, statements
@@ -24,6 +23,7 @@ from .printer import (
     t,
     typed_var,
 )
+from .printer_free import undeclared, unknown_dims
 
 statements(S.Stmt, PrimFunc)
 
@@ -40,7 +40,7 @@ def seq(p: Printer, s: S.SeqStmt) -> None:
 
 def _scoped(p: Printer, plain: str, with_form: str, body: S.Stmt | _Viewed) -> None:
     """A statement whose scope is `body`: plain where the rest of the block is the scope."""
-    if p.facts.get("tail", True):
+    if p.facts.get("tail", True) and p.config.syntax_sugar and not p.is_marked_now():
         p.line(plain)
         p.statement(body)
     else:
@@ -102,11 +102,11 @@ _LOOPS = {
 @prints(S.For)
 def for_(p: Printer, s: S.For) -> None:
     """A loop; a nest of plain ones is one `T.grid`."""
-    nest = _grid(s)
+    nest = _grid(p, s)
     with p.scope():
         loops = p.facts["loops"] = dict(p.facts.get("loops", {}))
         extents = [p(loop.extent) for loop in nest]
-        names = [p(loop.loop_var) for loop in nest]
+        names = [p.name(loop.loop_var, loop.loop_var.name) for loop in nest]
         loops.update({id(loop.loop_var): loop for loop in nest})
         if len(nest) > 1:
             head = f"for {', '.join(names)} in {t(p, 'grid')}({', '.join(extents)}):"
@@ -116,11 +116,13 @@ def for_(p: Printer, s: S.For) -> None:
             _body(p, nest[-1].body)
 
 
-def _grid(s: S.For) -> list[S.For]:
+def _grid(p: Printer, s: S.For) -> list[S.For]:
     nest: list[S.For] = []
     seen: set[int] = set()
     loop: S.Stmt = s
     while isinstance(loop, S.For) and _is_plain(loop) and not _uses(loop.extent, seen):
+        if nest and (not p.config.syntax_sugar or p.is_marked(loop)):
+            break
         nest.append(loop)
         seen.add(id(loop.loop_var))
         loop = loop.body
@@ -234,7 +236,7 @@ def _views(p: Printer, memory: E.Var) -> None:
     for b in p.facts.get("views", {}).get(id(memory), ()):
         if p.is_named(b):
             continue
-        text = buffer_arguments(p, b, with_data=True)
+        text = buffer_arguments(p, b, with_data=True, all_dtypes=True)
         p.line(f"{p.name(b, b.name)} = {t(p, 'Buffer')}({text})")
 
 
@@ -276,7 +278,8 @@ _LETTER = {E.IterVarType.DataPar: "S", E.IterVarType.CommReduce: "R"}
 
 def _axes(p: Printer, s: S.BlockRealize, values: list[Any]) -> None:
     axes = s.block.iter_vars
-    if len(axes) > 1 and all(_remaps(p, a, v) for a, v in zip(axes, s.iter_values, strict=True)):
+    sugar = p.config.syntax_sugar and len(axes) > 1
+    if sugar and all(_remaps(p, a, v) for a, v in zip(axes, s.iter_values, strict=True)):
         names = ", ".join([p(a.var) for a in axes])
         kinds = "".join(_LETTER[a.iter_type] for a in axes)
         p.line(f'{names} = {t(p, "axis")}.remap("{kinds}", [{", ".join(values)}])')
@@ -340,12 +343,12 @@ def prim_func(p: Printer, f: PrimFunc) -> None:
         if _lacks_root(f.body):
             options.append("root=False")
         attrs = {k: v for k, v in f.attrs.items() if not (k == "global_symbol" and v == name)}
-        sugar = {v: b for v, b in f.buffer_map.items() if _is_simple(f, v, b)}
+        sugar = {v: b for v, b in f.buffer_map.items() if _is_simple(p, f, v, b)}
         params = []
         for v in f.params:
             if v in sugar:
                 declare_buffer(p, sugar[v])
-                args = buffer_arguments(p, sugar[v], with_data=False)
+                args = buffer_arguments(p, sugar[v], with_data=False, all_dtypes=True)
                 params.append(f"{p(sugar[v])}: {t(p, 'Buffer')}({args})")
             else:
                 params.append(typed_var(p, v))
@@ -356,21 +359,21 @@ def prim_func(p: Printer, f: PrimFunc) -> None:
 
 
 def _function_inside(
-    p: Printer, f: PrimFunc, attrs: dict[str, Any], sugar: dict[E.Var, Buffer]
+    p: Printer, f: PrimFunc, attrs: dict[str, Any], simple: dict[E.Var, Buffer]
 ) -> None:
     if attrs:
         p.line(f"{t(p, 'func_attr')}({p(attrs)})")
     for v, b in f.buffer_map.items():
-        if v in sugar:
+        if v in simple:
             continue
-        for dim in _unknown(p, b):
+        for dim in unknown_dims(p, b):
             p.line(f"{p(dim)} = {free_variable(p, dim)}")
         handle = p(v)
         with_data = p.is_named(b.data)
         name = declare_buffer(p, b)
         args = buffer_arguments(p, b, with_data=with_data)
         p.line(f"{name} = {t(p, 'match_buffer')}({handle}, {args})")
-    variables, buffers = _undeclared(f)
+    variables, buffers = undeclared(f)
     p.facts["views"] = buffers
     for var in variables:
         if not p.is_named(var):
@@ -378,59 +381,12 @@ def _function_inside(
     for var in (*f.params, *(b.data for b in f.buffer_map.values()), *variables):
         _views(p, var)
     body = f.body
-    if isinstance(body, S.BlockRealize) and _is_root(body) and _root_is_implied(body.block):
+    sugar = p.config.syntax_sugar and not p.is_marked(body)
+    if sugar and isinstance(body, S.BlockRealize) and _root_may_go(body):
         p.line(f'# with {t(p, "block")}("root"):')
         _allocs(p, body.block.alloc_buffers)
         body = body.block.body
     _body(p, body)
-
-
-def _undeclared(f: PrimFunc) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
-    """Free variables, and buffers that nothing declares, by their memory."""
-    seen: dict[int, Any] = {}
-    known: set[int] = set()
-
-    def visit(n: Node) -> None:
-        if isinstance(n, (E.Var, Buffer)):
-            seen.setdefault(id(n), n)
-        if isinstance(n, S.AttrStmt) and isinstance(n.node, E.IterVar):
-            if n.attr_key == "thread_extent" and n.node.dom is not None:
-                known.add(id(n.node.var))
-        elif isinstance(n, S.For) and n.thread_binding is not None:
-            known.add(id(n.thread_binding.var))
-        for key in _DEFINES.get(type(n), ()):
-            value = getattr(n, key)
-            for item in value if isinstance(value, tuple) else (value,):
-                made = item.var if isinstance(item, E.IterVar) else item
-                made = made.buffer if isinstance(made, S.MatchBufferRegion) else made
-                known.add(id(made))
-                if isinstance(made, Buffer):
-                    known.add(id(made.data))
-
-    post_order_visit((tuple(f.params), f.body), visit)
-    known.update(id(v) for v in f.params)
-    for b in f.buffer_map.values():
-        known.update((id(b), id(b.data)))
-        post_order_visit((b.shape, b.strides, b.elem_offset), lambda n: known.add(id(n)))
-    views: dict[int, list[Buffer]] = {}
-    free: list[E.Var] = []
-    for key, n in seen.items():
-        if key in known:
-            continue
-        if isinstance(n, Buffer):
-            views.setdefault(id(n.data), []).append(n)
-            if id(n.data) not in known and n.data not in free:
-                free.append(n.data)
-        elif not any(n is v for v in free):
-            free.append(n)
-    return free, views
-
-
-_DEFINES: dict[type, tuple[str, ...]] = {
-    S.For: ("loop_var",), S.LetStmt: ("var",), S.Allocate: ("buffer_var",), E.Let: ("var",),
-    S.AllocateConst: ("buffer_var",), S.DeclBuffer: ("buffer",), E.Reduce: ("axis",),
-    S.Block: ("iter_vars", "alloc_buffers", "match_buffers"), E.CommReducer: ("lhs", "rhs"),
-}  # fmt: skip
 
 
 def _has_blocks(s: S.Stmt) -> bool:
@@ -443,6 +399,10 @@ def _lacks_root(body: S.Stmt) -> bool:
     """Whether there are blocks that no root holds: the parser would add one."""
     is_root = isinstance(body, S.BlockRealize) and not body.block.iter_vars
     return not is_root and _has_blocks(body)
+
+
+def _root_may_go(root: S.BlockRealize) -> bool:
+    return _is_root(root) and _root_is_implied(root.block)
 
 
 def _root_is_implied(root: S.Block) -> bool:
@@ -460,19 +420,10 @@ def _is_root(s: S.BlockRealize) -> bool:
     return b.name_hint == "root" and not extra and always
 
 
-def _unknown(p: Printer, b: Buffer) -> list[E.Var]:
-    found: list[E.Var] = []
-
-    def visit(n: Node) -> None:
-        if isinstance(n, E.Var) and not p.is_named(n) and n not in found:
-            found.append(n)
-
-    post_order_visit((b.shape, b.strides, b.elem_offset), visit)
-    return found
-
-
-def _is_simple(f: PrimFunc, v: E.Var, b: Buffer) -> bool:
+def _is_simple(p: Printer, f: PrimFunc, v: E.Var, b: Buffer) -> bool:
     """Whether `v: T.Buffer(...)` says all there is to say of a parameter."""
+    if not p.config.syntax_sugar:
+        return False
     plain = all(isinstance(d, IntImm) for d in (*b.shape, *b.strides, b.elem_offset))
     alone = [x for x in f.buffer_map.values() if x.data is b.data or x is b]
     return plain and len(alone) == 1 and v.name in (f"{b.name}_handle", f"var_{b.name}", b.name)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..ir.expr import FloatImm, IntImm, PrimExpr, Range, as_scalar
+from ..ir.structural import structural_equal
 from ..script.parser import FUNCTIONS, SPECIAL, Decorator, MacroDecorator, Parser
 from ..script.parser.evaluate import name as name_value
 from ..support.dtypes import dtype_of
@@ -50,30 +51,43 @@ from .expr import (
     Var,
     pointer,
 )  # fmt: skip
-from .index_map import IndexMap
-from .op import *
-from .op import abs as fabs
-from .op import call_intrin as _call_intrin
-from .op import cast as _convert
-from .parser import FUNCTIONS as _LOADED
-from .parser_forms import (
+from .forms import (
+    ArgForm,
     AxisForm,
     BlockForm,
+    BranchForm,
     BufferForm,
     DataTypeName,
+    DeclForm,
     Directive,
+    IfForm,
     InitForm,
     LoopForm,
     MatchForm,
     MetaVar,
     RemapForm,
     ScopeForm,
+    WhileForm,
     allocation,
-    frame,
     loop_domain,
     region_of,
 )
-from .script_rules import DTYPE_FIRST, named_call
+from .index_map import IndexMap
+from .op import abs as fabs
+from .op import call_intrin as _call_intrin
+from .op import cast as _convert
+from .op.arithmetic import *
+from .op.bits import *
+from .op.calls import *
+from .op.constant import *
+from .op.conversion import *
+from .op.elementary import *
+from .op.intrinsics import *
+from .op.logic import *
+from .parser import FUNCTIONS as _LOADED
+from .parser import return_type, vector_indices
+from .script_rules import named_call
+from .writer import Writer
 
 assert FUNCTIONS is _LOADED
 
@@ -153,18 +167,6 @@ def alloc_buffer(
     return _buffer("alloc_buffer", shape, dtype, options)
 
 
-class _Declared(BufferForm):
-    """A declared buffer, which may also open a `with`."""
-
-    def inside(self, parser: Parser, node: ast.With, item: ast.withitem) -> None:
-        """The buffer is seen in the body of the `with`."""
-        from .parser_forms import declare_buffer
-
-        ScopeForm("T.decl_buffer", lambda name: declare_buffer(self, name)).inside(
-            parser, node, item
-        )
-
-
 def decl_buffer(
     shape: Any, dtype: Any = "float32", data: Any = None, strides: Any = None,
     elem_offset: Any = None, scope: str = "global", align: int = 0, offset_factor: int = 0,
@@ -173,7 +175,7 @@ def decl_buffer(
     """A view of the memory `data`; new memory without it."""
     options = _options(data, strides, elem_offset, scope, align, offset_factor, buffer_type,
                        axis_separators)  # fmt: skip
-    return _Declared("decl_buffer", shape, _dtype(dtype), options)
+    return DeclForm("decl_buffer", shape, _dtype(dtype), options)
 
 
 # ---- blocks ---------------------------------------------------------------------------------
@@ -205,13 +207,13 @@ axis = SimpleNamespace(
 
 
 def _set(name: str, field: str, value: Any) -> Directive:
-    def act(parser: Parser, node: ast.AST) -> None:
-        target = frame(parser, node, name)
-        if getattr(target, field):
-            parser.fail(node, f"block `{target.name}` has two `{name}`")
+    def tell(w: Writer) -> None:
+        target = w.block(name)
+        if getattr(target, field) is not None:
+            raise ArgumentError(f"block `{target.name}` has two `{name}`")
         setattr(target, field, value)
 
-    return Directive(name, act)
+    return Directive(name, tell)
 
 
 def _regions(given: Sequence[Any]) -> tuple[S.BufferRegion, ...]:
@@ -236,14 +238,43 @@ def where(predicate: Any) -> Directive:
 
 def block_attr(attrs: dict[str, Any]) -> Directive:
     """Annotations of the block."""
-    return Directive(
-        "T.block_attr", lambda p, node: frame(p, node, "T.block_attr").annotations.update(attrs)
-    )
+
+    def tell(w: Writer) -> None:
+        known = w.block("T.block_attr").annotations
+        for key, value in attrs.items():
+            if key in known and not structural_equal(known[key], value):
+                raise ArgumentError(f"the block has two annotations {key!r}")
+            known[key] = value
+
+    return Directive("T.block_attr", tell)
 
 
 def func_attr(attrs: dict[str, Any]) -> Directive:
     """Attributes of the function."""
-    return Directive("T.func_attr", lambda p, node: p.facts["attrs"].update(attrs))
+    return Directive("T.func_attr", lambda w: w.attrs.update(attrs))
+
+
+def func_name(name: str) -> Directive:
+    """The name of the function being built."""
+
+    def tell(w: Writer) -> None:
+        w.name = name
+
+    return Directive("T.func_name", tell)
+
+
+def func_ret(ret_type: Any) -> Directive:
+    """The type of the result of the function being built."""
+
+    def tell(w: Writer) -> None:
+        w.result = return_type(ret_type)
+
+    return Directive("T.func_ret", tell)
+
+
+def arg(name: str, obj: Any) -> ArgForm:
+    """A parameter of the function being built: a variable, or a buffer."""
+    return ArgForm(name, obj)
 
 
 # ---- loops ----------------------------------------------------------------------------------
@@ -372,6 +403,34 @@ def launch_thread(thread: Any, extent: Any) -> ScopeForm:
     return ScopeForm("T.launch_thread", declare)
 
 
+def While(condition: Any) -> WhileForm:
+    """A loop that runs while `condition` holds."""
+    return WhileForm(as_scalar(condition))
+
+
+def If(condition: Any) -> IfForm:
+    """A choice; its branches are `with T.Then():` and `with T.Else():` inside of the `with`."""
+    return IfForm(as_scalar(condition))
+
+
+def Then() -> BranchForm:
+    """What runs where the condition of the `T.If` around it holds."""
+    return BranchForm("T.Then")
+
+
+def Else() -> BranchForm:
+    """What runs where the condition of the `T.If` around it does not hold."""
+    return BranchForm("T.Else")
+
+
+def buffer_store(
+    buffer: Any, value: Any, indices: Sequence[Any], predicate: Any = None
+) -> S.BufferStore:
+    """The statement `buffer[indices] = value`; slices are vectors."""
+    items = indices if isinstance(indices, (list, tuple)) else [indices]
+    return S.BufferStore(buffer, value, vector_indices(items), predicate)
+
+
 def evaluate(value: Any) -> S.Evaluate:
     """A statement that computes `value` for its effect."""
     return S.Evaluate(StringImm(value) if isinstance(value, str) else as_scalar(value))
@@ -457,11 +516,6 @@ def target(config: Any, host: Any = None) -> Target:
     return Target(config) if host is None else Target(config, host)
 
 
-def vscale() -> PrimExpr:
-    """How many times 128 bits a scalable vector holds."""
-    return Call("int32", "tir.vscale", ())
-
-
 def broadcast(value: Any, lanes: int) -> Broadcast:
     """`value` in each of `lanes` lanes."""
     return Broadcast(as_scalar(value), lanes)
@@ -477,7 +531,7 @@ def array(values: Any, dtype: str) -> Any:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    if name in DTYPE_FIRST or not name.islower():
+    if not name.islower():
         made = named_call(name)
         if made is not None:
             return made

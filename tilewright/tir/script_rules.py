@@ -15,29 +15,18 @@ from ..support.errors import ArgumentError
 from . import expr as E
 from . import op as tir_op
 from .op import simplified
+from .op.declare import DTYPE_AT
 
-DTYPE_FIRST = frozenset({
-    "reinterpret", "call_extern", "call_pure_extern", "call_llvm_intrin", "call_llvm_pure_intrin",
-    "tvm_struct_get", "tvm_call_packed_lowered", "vectorlow", "vectorhigh", "vectorcombine",
-    "tvm_stack_alloca", "type_annotation", "vscale", "undef", "get_active_lane_mask",
-    "vector_reduce_add", "vector_reduce_max", "vector_reduce_min",
-})  # fmt: skip
-"""Intrinsics whose script names their result type first, since the arguments do not tell it."""
-
-_RESULT = {
-    "tvm_access_ptr": "handle", "handle_add_byte_offset": "handle", "isnullptr": "bool",
-    "tvm_stack_make_shape": "handle", "tvm_stack_make_array": "handle", "lookup_param": "handle",
-    "tvm_throw_last_error": "handle", "tvm_call_packed": "int32", "tvm_call_cpacked": "int32",
-    "tvm_struct_set": "int32", "assume": "bool", "tvm_storage_sync": "int32",
-    "prefetch": "int32", "start_profile_intrinsic": "handle", "end_profile_intrinsic": "handle",
-}  # fmt: skip
 _ALIASES = {"fabs": "abs", "truncdiv": "Div"}
+DTYPE_AT.update(reinterpret=0, call_extern=0, call_pure_extern=0)
 
 
 def named_call(name: str) -> Callable[..., Any] | None:
-    """What `T.name(...)` builds for the intrinsic `tir.name`, or None if there is none."""
-    if name in DTYPE_FIRST and not hasattr(tir_op, name):
-        return lambda dtype, *args: E.Call(dtype, f"tir.{name}", tuple(_argument(a) for a in args))
+    """What `T.name(...)` builds for the intrinsic `tir.name`, or None if there is none.
+
+    An operator that somebody else declared is called with its arguments; the result has the type
+    of the first.
+    """
     made = getattr(tir_op, _ALIASES.get(name, name), None)
     if inspect.isfunction(made):
         return made
@@ -49,9 +38,28 @@ def named_call(name: str) -> Callable[..., Any] | None:
     def build(*args: Any) -> PrimExpr:
         values = tuple(_argument(a) for a in args)
         first = next((v.dtype for v in values if isinstance(v, PrimExpr)), "int32")
-        return E.Call(_RESULT.get(name, first), op, values)
+        return E.Call(first, op, values)
 
     return build
+
+
+def arguments_of(e: E.Call, name: str, text: Callable[[Any], Any], dtype: Any) -> list[Any]:
+    """What stands between the parentheses of `T.name(...)`: arguments, the result's type in place.
+
+    A type that the intrinsic takes to be so is left out.
+    """
+    args = [text(arg) for arg in e.args]
+    at = DTYPE_AT.get(name)
+    if at is not None and not _is_default(name, e.dtype):
+        args.insert(at, dtype)
+    return args
+
+
+def _is_default(name: str, dtype: str) -> bool:
+    parameters = (
+        inspect.signature(getattr(tir_op, name)).parameters if hasattr(tir_op, name) else {}
+    )
+    return "dtype" in parameters and parameters["dtype"].default == dtype
 
 
 def _argument(value: Any) -> Any:

@@ -17,8 +17,7 @@ from .loops import load, nest, seq, store
 from .utils import get_const_int, normalize_axis
 
 __all__ = [
-    "index_put", "scatter_add", "scatter_elements", "scatter_nd",
-    "scatter_nd_into",
+    "index_put", "scatter_add", "scatter_elements", "scatter_nd", "scatter_nd_into", "take_grad",
 ]  # fmt: skip
 
 Combine = Callable[[PrimExpr, PrimExpr], PrimExpr]
@@ -199,3 +198,30 @@ def index_put(
 def scatter_add(data: Tensor, indices: Tensor, updates: Tensor, axis: int = 0) -> Any:
     """`scatter_elements` that adds."""
     return scatter_elements(data, indices, updates, axis, "add")
+
+
+def take_grad(grad: Tensor, data: Tensor, indices: Tensor, axis: int) -> Tensor:
+    """The gradient of `take(data, indices, axis)`: zeros of the shape of `data`, with each slice of
+    `grad` added where it came from; indices outside are those of the nearest end."""
+    place = normalize_axis(axis, data.ndim)
+    count = indices.ndim
+    extent = data.shape[place]
+
+    def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
+        given, where = ins
+        out = outs[0]
+
+        def update(*i: PrimExpr) -> Stmt:
+            at = op.cast(load(where, i[place : place + count]), extent.dtype)
+            last = op.subtract(extent, op.const(1, extent.dtype))
+            held = op.max(op.min(at, last), op.const(0, extent.dtype))
+            to = [*i[:place], held, *i[place + count :]]
+            return store(out, to, load(out, to) + load(given, i))
+
+        clear = nest(data.shape, lambda *i: store(out, i, op.const(0, data.dtype)), "c")
+        return seq(clear, nest(grad.shape, update, "i"))
+
+    made: Tensor = te.extern(
+        [data.shape], [grad, indices], program, "take_grad", [data.dtype], tag="take_grad"
+    )[0]
+    return made

@@ -84,7 +84,7 @@ NOT_AFFINE = {
     "overlaps": ([i * 16 + j, i], iters(i=8, j=16)),
     "scale": ([i * 32 + j], iters(i=8, j=16)),
     "multiplies": ([i * j], iters(i=8, j=16)),
-    "divide": ([i // 3], iters(i=8)),
+    "divide": ([i // 3, i % 3], iters(i=8)),
 }
 
 

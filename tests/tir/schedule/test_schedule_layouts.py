@@ -231,7 +231,7 @@ def test_merge():
     loop = sch.merge(sch.get_loops("B")[1], sch.get_loops("C")[1])
     assert [sch.get(x).name_hint for x in sch.get_child_blocks(loop)] == ["B", "C"]
     assert_same_result(func, sch.func)
-    with pytest.raises(ScheduleError, match="reads what another one"):
+    with pytest.raises(ScheduleError, match="needs what another one"):
         other = Schedule(elementwise())
         other.merge(other.get_loops("B")[0], other.get_loops("C")[0])
 

@@ -14,6 +14,7 @@ from tilewright.ir import IRModule
 from tilewright.ir.functor import post_order_visit
 from tilewright.ir.structural import assert_structural_equal
 from tilewright.support.errors import CompileError
+from tilewright.target import Target
 from tilewright.tir import interpreter
 from tilewright.tir import transform as T
 from tilewright.tir.pipeline import default_passes
@@ -198,7 +199,7 @@ def test_optional_passes_keep_the_result(name: str) -> None:
     expected = program.arrays()
     interpreter.run(program.func, *expected)
     mod = IRModule({"main": program.func})
-    for step in default_passes(packed=False)[:9]:
+    for step in default_passes(packed=False)[:10]:
         mod = step(mod)
     tolerance = 1e-2 if "16" in name else 1e-5
     for title, make in OPTIONAL.items():
@@ -210,7 +211,7 @@ def test_optional_passes_keep_the_result(name: str) -> None:
 def test_target_filter_and_entry() -> None:
     func = tir.PrimFunc((A, B, n), store(0))
     mod = IRModule({"main": func, "other": func})
-    assert T.BindTarget("llvm")(mod)["main"].attrs["target"] == "llvm"
+    assert T.BindTarget("llvm")(mod)["main"].attrs["target"] == Target("llvm")
     assert T.AnnotateEntryFunc()(mod)["main"].attrs["tir.is_entry_func"]
     assert "tir.is_entry_func" not in T.AnnotateEntryFunc()(mod)["other"].attrs
     assert len(T.Filter(lambda f: False)(mod)) == 0

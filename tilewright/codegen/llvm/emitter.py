@@ -176,6 +176,20 @@ class FunctionEmitter:
         del self._made[mark:]
         self._impure.clear()
 
+    @contextmanager
+    def masked_by(self, mask: Value | None) -> Iterator[None]:
+        """Vectors are loaded in the lanes that `mask` wants; None: in all. What was loaded under
+        another mask is not used again."""
+        before = self.mask
+        changed = (mask and mask.ref) != (before and before.ref)
+        if changed:
+            self._impure.clear()
+        self.mask = mask
+        yield
+        self.mask = before
+        if changed:
+            self._impure.clear()
+
     def effect(self) -> None:
         """Says that memory may have changed: loads are made anew from here on."""
         self.effects += 1

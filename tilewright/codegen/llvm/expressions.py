@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import accumulate
 
 from tilewright.ir.expr import FloatImm, GlobalVar, IntImm, PrimExpr
 from tilewright.ir.node import children
@@ -13,7 +14,7 @@ from tilewright.support.errors import CompileError
 from tilewright.tir import expr as E
 from tilewright.tir.expr import BinaryOpExpr, Call, CallEffectKind, CmpExpr
 
-from .builder import CONTRACT, Value, constant, int_of, vector, wrapped
+from .builder import CONTRACT, Value, constant, int_of, lanes_of, vector, wrapped
 from .conversions import convert
 from .division import integer_division, is_never_negative
 from .emitter import EXPRESSIONS, INTRINSICS, FunctionEmitter, lanes
@@ -267,12 +268,30 @@ def _cast(e: FunctionEmitter, node: E.Cast) -> Value:
 # ---- vectors -----------------------------------------------------------------------------------
 
 
+def picked(e: FunctionEmitter, node: PrimExpr, picks: Sequence[int], first: int) -> Value:
+    """The value of `node`, whose lanes have the numbers from `first` on in `picks`: under a mask
+    those are loaded that a wanted lane takes."""
+    mask, count = e.mask, lanes(node)
+    if mask is None or lanes_of(mask.type) != len(picks) or not touches_memory(node):
+        with e.masked_by(None if mask is not None and count != len(picks) else mask):
+            return e.expr(node)
+    wanted = [constant("i1", False)] * count
+    for lane, source in enumerate(picks):
+        if first <= source < first + count:
+            bit = e.b.extract(mask, lane)
+            have = wanted[source - first]
+            wanted[source - first] = bit if have.ref == "false" else e.b.binary("or", have, bit)
+    with e.masked_by(e.b.gather_lanes(wanted) if count > 1 else None):
+        return e.expr(node)
+
+
 @on(E.Broadcast)
 def _broadcast(e: FunctionEmitter, node: E.Broadcast) -> Value:
-    value = e.expr(node.value)
     inner = lanes(node.value)
     if inner == 1:
-        return e.b.splat(value, node.lanes)
+        with e.masked_by(None):
+            return e.b.splat(e.expr(node.value), node.lanes)
+    value = picked(e, node.value, list(range(inner)) * node.lanes, 0)
     return e.b.shuffle(value, None, list(range(inner)) * node.lanes)
 
 
@@ -298,8 +317,9 @@ def _shuffle(e: FunctionEmitter, node: E.Shuffle) -> Value:
         if not isinstance(index, IntImm):
             raise CompileError("a shuffle picks lanes by constants", node.span)
         wanted.append(index.value)
-    vectors = [e.expr(v) for v in node.vectors]
     counts = [lanes(v) for v in node.vectors]
+    starts = accumulate(counts, initial=0)
+    vectors = [picked(e, v, wanted, first) for v, first in zip(node.vectors, starts, strict=False)]
     if len(vectors) == 1 and counts[0] > 1:
         if len(wanted) == 1:
             return e.b.extract(vectors[0], wanted[0])
@@ -309,8 +329,8 @@ def _shuffle(e: FunctionEmitter, node: E.Shuffle) -> Value:
     items = []
     for value, count in zip(vectors, counts, strict=True):
         items += [e.b.extract(value, n) for n in range(count)] if count > 1 else [value]
-    picked = [items[n] for n in wanted]
-    return picked[0] if len(picked) == 1 else e.b.gather_lanes(picked)
+    chosen = [items[n] for n in wanted]
+    return chosen[0] if len(chosen) == 1 else e.b.gather_lanes(chosen)
 
 
 # ---- the rest ----------------------------------------------------------------------------------

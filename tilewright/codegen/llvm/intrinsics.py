@@ -32,7 +32,7 @@ from .emitter import (
     function_attributes,
     parameter_type,
 )
-from .expressions import float_min_max, guarded, touches_memory
+from .expressions import float_min_max, guarded, picked, touches_memory
 from .memory import address_of
 from .narrow import from_memory, round_narrow, to_memory
 from .remainder import remainder
@@ -252,8 +252,10 @@ def _clz(e: FunctionEmitter, node: Call) -> Value:
 
 @on("reinterpret")
 def _reinterpret(e: FunctionEmitter, node: Call) -> Value:
-    (x,) = arguments(e, node)
     source, target = node.args[0].dtype, node.dtype  # type: ignore[attr-defined]
+    same = dtype_of(source).lanes == dtype_of(target).lanes
+    with e.masked_by(e.mask if same else None):
+        (x,) = arguments(e, node)
     if is_narrow(source):
         x = to_memory(e.b, source, x)
     if is_narrow(target):
@@ -291,7 +293,8 @@ def _q_multiply_shift(e: FunctionEmitter, node: Call) -> Value:
 
 @on("vector_reduce_add", "vector_reduce_max", "vector_reduce_min")
 def _vector_reduce(e: FunctionEmitter, node: Call) -> Value:
-    (x,) = arguments(e, node)
+    with e.masked_by(None):
+        (x,) = arguments(e, node)
     info = dtype_of(node.dtype)
     which = node.op.name.rsplit("_", 1)[1]
     element = element_of(x.type)
@@ -311,16 +314,21 @@ def _vector_reduce(e: FunctionEmitter, node: Call) -> Value:
 
 @on("vectorlow", "vectorhigh")
 def _half(e: FunctionEmitter, node: Call) -> Value:
-    x = e.expr(node.args[-1])  # type: ignore[arg-type]
-    count = lanes_of(x.type) // 2
-    first = count if node.op.name.endswith("high") else 0
-    return e.b.shuffle(x, None, range(first, first + count))
+    whole = node.args[-1]
+    count = dtype_of(node.dtype).lanes
+    chosen = range(count, 2 * count) if node.op.name.endswith("high") else range(count)
+    x = picked(e, whole, chosen, 0)  # type: ignore[arg-type]
+    return e.b.shuffle(x, None, chosen)
 
 
 @on("vectorcombine")
 def _combine(e: FunctionEmitter, node: Call) -> Value:
-    a, b = arguments(e, node)[-2:]
-    return e.b.shuffle(a, b, range(2 * lanes_of(a.type)))
+    count = dtype_of(node.dtype).lanes
+    a, b = (
+        picked(e, part, range(count), first)  # type: ignore[arg-type]
+        for part, first in zip(node.args[-2:], (0, count // 2), strict=True)
+    )
+    return e.b.shuffle(a, b, range(count))
 
 
 # ---- control and hints -------------------------------------------------------------------------
@@ -344,14 +352,14 @@ def _masked_arm(e: FunctionEmitter, mask: Value, arm: Call) -> Value:
     """An arm of a vector condition: skipped if no lane wants it, its loads masked."""
     if not touches_memory(arm):
         return e.expr(arm)
+    if e.mask is not None and e.mask.type == mask.type:
+        mask = e.b.binary("and", e.mask, mask)
     some = e.b.intrinsic(f"llvm.vector.reduce.or.{mangled(mask.type)}", "i1", [mask])
     type = value_type(arm.dtype)
 
     def inside() -> Value:
-        before, e.mask = e.mask, mask
-        value = e.expr(arm)
-        e.mask = before
-        return value
+        with e.masked_by(mask):
+            return e.expr(arm)
 
     return guarded(e, some, inside, lambda: constant(type, 0))
 

@@ -24,7 +24,7 @@ def run_loop(e: FunctionEmitter, node: For, begin: Value, end: Value, at_least_o
 
     def body(index: Value) -> None:
         e.bind(node.loop_var, index)
-        e.loops.append((latch, done if node.kind == ForKind.SERIAL else "", len(e.cleanups)))
+        e.loops.append((latch, "" if node.kind == ForKind.PARALLEL else done, len(e.cleanups)))
         e.stmt(node.body)
         e.loops.pop()
 

@@ -71,10 +71,10 @@ def _transparent(e: FunctionEmitter, node: S.AttrStmt | S.DeclBuffer) -> S.Stmt:
 
 @on(S.For)
 def _for(e: FunctionEmitter, node: S.For) -> S.Stmt | None:
-    if node.kind not in (S.ForKind.SERIAL, S.ForKind.PARALLEL):
+    if node.kind not in (S.ForKind.SERIAL, S.ForKind.PARALLEL, S.ForKind.UNROLLED):
         raise CompileError(
             f"a loop over `{node.loop_var.name}` is still {node.kind.name}; code generation "
-            "takes serial and parallel loops",
+            "takes serial, unrolled and parallel loops",
             node.span,
         )
     extent = e.index(node.extent)

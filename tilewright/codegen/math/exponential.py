@@ -84,7 +84,10 @@ def sigmoid(m: Ops[N], x: N) -> N:
     a = -m.abs(x)
     n, r = reduced(m, m.select(a < low, low, a))
     e = m.scale(expm1_reduced(m, r) + 1.0, n)
-    return m.select(x < 0.0, e, 1.0) / (e + 1.0)
+    d = e + 1.0
+    lost = e - (d - 1.0)
+    q = m.select(x < 0.0, e, 1.0) / d
+    return m.mad(q * lost, m.mad(d, 0.5, -1.457), q)  # 1 / d to 5 % is enough for what was lost
 
 
 def quotient(m: Ops[N], a: N, b: N, b_low: N) -> N:

@@ -4,6 +4,7 @@
 """
 
 from ..base import ScheduleRule
+from .attention import Attention
 from .contraction import Contractions
 from .fallback import Fallback
 from .rows import Rows
@@ -12,4 +13,4 @@ from .winograd import Winograd
 
 def default_rules() -> list[ScheduleRule]:
     """The rules for processors, the most special first."""
-    return [Winograd(), Contractions(), Rows(), Fallback()]
+    return [Winograd(), Attention(), Contractions(), Rows(), Fallback()]

@@ -18,17 +18,17 @@ from dataclasses import dataclass
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
-from ...tir import op as T
 from ...tir.expr import IntImm, Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
-from ..base import ScheduleRule
+from ..base import ScheduleRule, note
 from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
 from .pixels import merge_pixels
 from .reduction import MAX_STRIDE
 from .stages import (
+    TOO_LITTLE,
     block_infos,
     extent_of,
     inline_injective,
@@ -39,6 +39,7 @@ from .stages import (
 from .tiling import (
     MAX_IMBALANCE,
     RegisterTile,
+    bytes_of,
     imbalance,
     reduction_unroll,
     register_tile,
@@ -189,7 +190,7 @@ def _row_limit(machine: MachineModel, roles: Roles) -> int:
     if not roles.rows:
         return 1
     stride = roles.left.stride(roles.rows[-1].var)
-    near = isinstance(stride, T.IntImm) and 0 < stride.value <= 256
+    near = isinstance(stride, IntImm) and 0 < stride.value <= 256
     return 64 if near else max(4, min(8, machine.l1d.ways))
 
 
@@ -204,7 +205,7 @@ class Contractions(ScheduleRule):
         """The function with all its contractions tiled; None if there is none that can be."""
         machine = MachineModel.of(target)
         sch = Schedule(func, error_render_level="fast")
-        if not any(_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
+        if not any(plain_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
             return None
         inline_injective(sch)
         sch = merge_pixels(sch, machine)
@@ -213,51 +214,125 @@ class Contractions(ScheduleRule):
         return schedule_rest(sch, machine)
 
 
-def _roles(info: BlockInfo) -> Roles | None:
+def plain_roles(info: BlockInfo) -> Roles | None:
     found = info.contraction if info.is_plain() else None
     return roles_of(info, found) if found is not None else None
 
 
 def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
     """Tiles one contraction for registers; leaves any other block."""
-    roles = _roles(info)
+    roles = plain_roles(info)
     found = operand_to_pack(info, roles)
     packed = pack(sch, info, found, machine) if found is not None else None
     if packed is not None:
         info = BlockInfo(sch, info.block_rv)
-        roles = _roles(info)
+        roles = plain_roles(info)
     if roles is None:
         return
     out = info.output
     if out is None:
         raise ScheduleError("a contraction has one store")
     tile = plan(machine, roles, out.buffer.dtype)
+    around_columns = 0 if packed is not None else rows_around_columns(machine, roles, tile)
+    cores = machine.cores if packed is None and not around_columns else 1
+    nest = tile_loops(sch, info, roles, tile, rows_outside=around_columns, cores=cores)
+    around = nest.around
+    if packed is not None:
+        panels = around[: len(nest.batch) + len(nest.columns)]
+        place_packing(sch, packed, panels, tile.lanes)
+        around = panels or around
+    threads = TOO_LITTLE
+    if worth_parallel(machine, out.buffer.dtype, info.work()):
+        ragged = _ragged(roles, tile, nest.columns, nest.row_tiles)
+        threads = parallelize(sch, around[:-1] or around, machine, ragged=ragged)
+    words = in_words(sch, tile, nest.unrolled, out.buffer.dtype)
+    copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
+    note(sch, info.block_rv, f"{words}{copied}, {threads}")
+    sch.decompose_reduction(info.block_rv, nest.reduction)
+
+
+def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int:
+    """How many row axes run around the panels of columns: all but the last where the left side,
+    too large for the caches, would otherwise come from memory once for each panel.
+
+    A panel then comes again for each of these rows, from the second or third cache.
+    """
+    rows = [i.extent for i in roles.rows]
+    left, right = _bytes_read(roles, roles.left), _bytes_read(roles, roles.right)
+    if left is None or right is None or None in rows or len(rows) < 2:
+        return 0
+    outer = math.prod(e for e in rows[:-1] if e is not None)
+    cached = max(machine.l2.size, machine.l3.size // 4)
+    if left <= cached or right > cached or left // outer > machine.l2.size // 2:
+        return 0
+    columns = (roles.column, *roles.outer_columns)
+    panels = math.prod(i.extent or 1 for i in columns) // (tile.vectors * tile.lanes)
+    return len(rows) - 1 if panels * left > left + outer * right else 0
+
+
+def _bytes_read(roles: Roles, access: Access) -> int | None:
+    """The memory that an operand takes, if it is known: at most what its axes reach."""
+    axes = (roles.column, *roles.outer_columns, *roles.rows, *roles.batch, *roles.reduction)
+    extents = [i.extent for i in axes if i.var in access.variables]
+    sizes = [d.value if isinstance(d, IntImm) else None for d in access.buffer.shape]
+    if None in extents or None in sizes:
+        return None
+    reached = math.prod(e for e in extents if e is not None)
+    return bytes_of(access.buffer.dtype, min(reached, math.prod(s for s in sizes if s is not None)))
+
+
+@dataclass(frozen=True, eq=False)
+class TiledLoops:
+    """The loops of a tiled contraction: those around a tile, the first of its reduction, and the
+    unrolled one."""
+
+    batch: list[LoopRV]
+    columns: list[LoopRV]
+    row_tiles: list[LoopRV]
+    around: list[LoopRV]
+    reduction: LoopRV
+    unrolled: LoopRV
+
+
+def tile_loops(
+    sch: Schedule,
+    info: BlockInfo,
+    roles: Roles,
+    tile: RegisterTile,
+    outside: int = 0,
+    rows_outside: int = 0,
+    cores: int = 1,
+) -> TiledLoops:
+    """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
+
+    `outside`: how many loops there are around those of `roles`. `rows_outside`: how many of the
+    row axes run around the panels of columns; the others run within each panel. `cores`: among how
+    many the rows may be shared where columns cannot be evenly.
+    """
     columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
     ragged = _ragged(roles, tile, columns, row_tiles)
-    share = None
-    if packed is None:
-        share = _row_share(sch, roles, tile, [*batch, *columns], row_tiles, ragged, machine)
-    around = [*batch, *([share] if share else []), *columns, *row_tiles]
+    share = _row_share(sch, roles, tile, [*batch, *columns], row_tiles, ragged, cores)
+    around = [*batch, *share, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
     sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
-    here = around[-1] if around else None
-    if here is None:
-        here = sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)
-        around = [here]
-    after = writeback(sch, info, here)
+    if not around:
+        around = [sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)]
+    after = writeback(sch, info, around[-1])
     for loop in (unrolled, *row_inner, *vectors):
         sch.unroll(loop)
     sch.vectorize(vector)
-    unroll_tile(sch, after, len(around), tile.lanes)
-    if packed is not None:
-        panels = around[: len(batch) + len(columns)]
-        place_packing(sch, packed, panels, tile.lanes)
-        around = panels or around
-    if worth_parallel(machine, out.buffer.dtype, info.work()):
-        parallelize(sch, around[:-1] or around, machine, ragged=ragged)
-    sch.decompose_reduction(info.block_rv, (reduce_loops or [unrolled])[0])
+    unroll_tile(sch, after, outside + len(around), tile.lanes)
+    first = (reduce_loops or [unrolled])[0]
+    return TiledLoops(batch, columns, row_tiles, around, first, unrolled)
+
+
+def in_words(sch: Schedule, tile: RegisterTile, unrolled: LoopRV, dtype: str) -> str:
+    rows = "x".join(str(n) for n in tile.rows if n > 1) or "1"
+    text = f"{rows} rows by {tile.vectors} {dtype}x{tile.lanes}"
+    steps = extent_of(sch, unrolled) or 1
+    return f"{text}, sum by {steps}" if steps > 1 else text
 
 
 def _ragged(
@@ -280,24 +355,24 @@ def _row_share(
     leading: list[LoopRV],
     row_tiles: list[LoopRV],
     ragged: list[LoopRV],
-    machine: MachineModel,
-) -> LoopRV | None:
+    cores: int,
+) -> list[LoopRV]:
     """A loop that gives each core its share of the rows, taken off the first loop over tiles of
-    them; None if the `leading` loops, over batch and columns, can be shared as evenly."""
+    them; none if the `leading` loops, over batch and columns, can be shared as evenly."""
     extents = [extent_of(sch, loop) for loop in leading]
     total = math.prod(e or 1 for e in extents)
     wide = roles.column.extent
-    if machine.cores == 1 or None in extents or not row_tiles or wide is None:
-        return None
+    if cores == 1 or None in extents or not row_tiles or wide is None or total >= 16 * cores:
+        return []
     full = max(1.0, wide / (tile.vectors * tile.lanes))
     work = total * full / math.ceil(full)
     rows = extent_of(sch, row_tiles[0])
-    if total >= 16 * machine.cores or rows is None or rows % machine.cores:
-        return None
-    if row_tiles[0] in ragged or imbalance(total, machine.cores, work) <= MAX_IMBALANCE:
-        return None
-    share, row_tiles[0] = sch.split(row_tiles[0], [machine.cores, None])
-    return share
+    if row_tiles[0] in ragged or rows is None or rows % cores:
+        return []
+    if imbalance(total, cores, work) <= MAX_IMBALANCE:
+        return []
+    share, row_tiles[0] = sch.split(row_tiles[0], [cores, None])
+    return [share]
 
 
 def _loop(i: IterInfo) -> LoopRV:

@@ -14,6 +14,7 @@ from ..analysis import BlockInfo
 from ..base import ScheduleRule
 from .reduction import schedule_reduction
 from .stages import block_infos, inline_injective, schedule_injective
+from .turning import schedule_turning
 
 Step = Callable[[Schedule, BlockInfo, MachineModel], None]
 
@@ -45,6 +46,10 @@ def schedule_rest(sch: Schedule, machine: MachineModel) -> Schedule:
 
 def schedule_alone(sch: Schedule, info: BlockInfo, machine: MachineModel) -> Schedule:
     """Schedules one block; leaves it as it is where a step does not apply."""
+    if info.is_injective() and info.is_plain():
+        made = attempted(sch, info, machine, schedule_turning)
+        if made is not sch:
+            return made
     step = schedule_injective if info.is_injective() else schedule_reduction
     return attempted(sch, info, machine, step)
 

@@ -57,7 +57,9 @@ def operand_to_pack(info: BlockInfo, roles: Roles | None) -> Operand | None:
 def _clashing(info: BlockInfo, roles: Roles) -> Operand | None:
     right = roles.right
     stride = right.stride(roles.reduction[-1].var)
-    if not isinstance(stride, IntImm) or not _is_matrix(right) or right.period(roles.column.var):
+    if not isinstance(stride, IntImm) or right.period(roles.column.var):
+        return None
+    if not _is_matrix(right) and not _reads_each_once(info, right):
         return None
     distance = bytes_of(right.buffer.dtype, stride.value)
     if distance < FAR and (distance < CLASH or distance % CLASH):
@@ -84,6 +86,15 @@ def _is_matrix(access: Access) -> bool:
     return all(isinstance(i, (Var, IntImm)) for i in access.indices)
 
 
+def _reads_each_once(info: BlockInfo, access: Access) -> bool:
+    """Whether a copy in the order of the axes is no larger than what is read."""
+    extents = [i.extent for i in info.iters if i.var in access.variables]
+    sizes = [d.value if isinstance(d, IntImm) else None for d in access.buffer.shape]
+    if None in extents or None in sizes:
+        return False
+    return math.prod(e or 0 for e in extents) <= math.prod(s or 0 for s in sizes)
+
+
 def _rows(info: BlockInfo, right: Access) -> float:
     rows = [r.extent for r in info.spatial if r.var not in right.variables]
     return math.prod(math.inf if r is None else r for r in rows)
@@ -94,22 +105,51 @@ def _read_of(info: BlockInfo, access: Access) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def pack(sch: Schedule, info: BlockInfo, found: Operand, machine: MachineModel) -> BlockRV:
+def pack(
+    sch: Schedule,
+    info: BlockInfo,
+    found: Operand,
+    machine: MachineModel,
+    pad_value: float | None = 0,
+) -> BlockRV:
     """Copies an operand so that the lanes of a vector are neighbours: `B[.., j, .., k]` becomes
-    `B[.., j // width, .., k, j % width]`. Returns the block that copies."""
+    `B[.., j // width, .., k, j % width]`. Returns the block that copies.
+
+    `pad_value`: what fills up the last panel; None leaves it as it is.
+    """
     place, axis = found
     assert info.output is not None
     buffer = info.block.reads[place].buffer
     access = next(a for a in info.inputs if a.buffer is buffer)
-    where = access.indices.index(axis.var)
     lanes = vector_lanes(machine, info.output.buffer.dtype, axis.extent)
     width = 2 * lanes if axis.extent is None or axis.extent >= 2 * lanes else lanes
+    if not _is_matrix(access):
+        return _pack_by_axes(sch, info, found, access, width)
+    where = access.indices.index(axis.var)
 
     def layout(*i: Var) -> list[PrimExpr]:
         return [*i[:where], i[where] // width, *i[where + 1 :], i[where] % width]
 
     copy: BlockRV = sch.cache_read(info.block_rv, place, "global")
-    sch.transform_layout(copy, ("write", 0), layout, pad_value=0)
+    sch.transform_layout(copy, ("write", 0), layout, pad_value=pad_value)
+    return copy
+
+
+def _pack_by_axes(
+    sch: Schedule, info: BlockInfo, found: Operand, access: Access, width: int
+) -> BlockRV:
+    """`B[f(.., j, k)]` becomes `B[.., j // width, k, j % width]`, one index for each axis."""
+    place, column = found
+    used = [k for k, i in enumerate(info.iters) if i.var in access.variables]
+    at = next(k for k, i in enumerate(info.iters) if i is column or i.var is column.var)
+    spatial = [k for k in used if info.iters[k].kind == "S" and k != at]
+    summed = [k for k in used if info.iters[k].kind == "R"]
+
+    def layout(*i: Var) -> list[PrimExpr]:
+        outer = [i[k] for k in spatial]
+        return [*outer, i[at] // width, *(i[k] for k in summed), i[at] % width]
+
+    copy: BlockRV = sch.reindex_cache_read(info.block_rv, place, "global", layout)
     return copy
 
 

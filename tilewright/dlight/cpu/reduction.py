@@ -18,7 +18,16 @@ from ...ir.expr import IntImm
 from ...target.machine import MachineModel
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import Access, BlockInfo, IterInfo
-from .stages import attempt, extent_of, parallelize, unroll_tile, vectorize_loop, writeback
+from ..base import note
+from .stages import (
+    TOO_LITTLE,
+    attempt,
+    extent_of,
+    parallelize,
+    unroll_tile,
+    vectorize_loop,
+    writeback,
+)
 from .tiling import (
     MAX_IMBALANCE,
     bytes_of,
@@ -113,8 +122,12 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     for block in border if chunk is not None else []:
         sch.compute_at(block, outer[-1])
         vectorize_loop(sch, sch.get_loops(block)[-1], machine.lanes(dtype))
+    threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()):
-        parallelize(sch, outer, machine)
+        threads = parallelize(sch, outer, machine)
+    border_text = f", borders by {chunk[1]} rows" if chunk is not None else ""
+    words = f"reduction by {width} {dtype}x{lanes}{border_text}, {threads}"
+    note(sch, info.block_rv, words)
     sch.decompose_reduction(info.block_rv, reduce_loops[0])
 
 
@@ -206,8 +219,10 @@ def _parallel_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> Non
     if inner:
         attempt(sch.reorder, *outer, *inner)
     dtype = info.block.writes[0].buffer.dtype if info.block.writes else "float32"
+    threads = TOO_LITTLE
     if worth_parallel(machine, dtype, _scalar_work(info, machine, dtype)):
-        parallelize(sch, outer, machine)
+        threads = parallelize(sch, outer, machine)
+    note(sch, info.block_rv, f"one value after the other, no vectors, {threads}")
 
 
 def _scalar_work(info: BlockInfo, machine: MachineModel, dtype: str) -> int | None:

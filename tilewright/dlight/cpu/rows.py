@@ -18,9 +18,10 @@ from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.transform.vectorize_loop import VECTOR_REDUCE
 from ..analysis import BlockInfo, IterInfo, condition_variables, variables
-from ..base import ScheduleRule
+from ..base import ScheduleRule, note
 from .reduction import kept_vector, reduced_vector
 from .stages import (
+    TOO_LITTLE,
     attempt,
     block_infos,
     extent_of,
@@ -50,7 +51,7 @@ class Rows(ScheduleRule):
         reductions = [i for i in infos if not i.is_injective()]
         if not reductions or not all(i.is_plain() for i in infos):
             return None
-        if not all(_is_row_reduction(i) for i in reductions):
+        if not all(is_row_reduction(i) for i in reductions):
             return None
         if len(sch.get_consumers(infos[-1].block_rv)) or _outputs(func, infos) != 1:
             return None
@@ -60,7 +61,7 @@ class Rows(ScheduleRule):
             return None
 
 
-def _is_row_reduction(info: BlockInfo) -> bool:
+def is_row_reduction(info: BlockInfo) -> bool:
     return info.is_reduction() and kept_vector(info) is None and reduced_vector(info) is not None
 
 
@@ -84,7 +85,7 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
     last = infos[-1]
     depth = min(depth, len(last.spatial))
     works = [i.work() for i in infos]
-    partials = {i.name: _factor(sch, i, machine) for i in reductions}
+    partials = {i.name: factor(sch, i, machine) for i in reductions}
     loops = sch.get_loops(last.block_rv)
     row = loops[depth - 1] if depth else sch.add_unit_loop(loops[0])
     order: list[BlockRV] = []
@@ -96,13 +97,17 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
         return None
     outside = max(1, depth)
     for rv in order:
-        _inner(sch, rv, outside, machine, rv in partials.values())
+        schedule_inner(sch, rv, outside, machine, rv in partials.values())
     summing = [rv for rv in order if sch.get(rv).init is not None]
     starts = [(rv, sch.get_loops(rv)[outside]) for rv in summing]
     dtype = last.block.writes[0].buffer.dtype
     total = None if None in works else sum(w for w in works if w is not None)
+    threads = TOO_LITTLE
     if worth_parallel(machine, dtype, total):
-        parallelize(sch, sch.get_loops(last.block_rv)[:outside], machine)
+        threads = parallelize(sch, sch.get_loops(last.block_rv)[:outside], machine)
+    others = len(infos) - len(reductions)
+    words = f"rows with {len(reductions)} sums and {others} other steps"
+    note(sch, last.block_rv, f"{words}, {dtype}x{machine.lanes(dtype)}, {threads}")
     for rv, start in starts:
         sch.decompose_reduction(rv, start)
     return sch
@@ -119,7 +124,7 @@ def _repeats(sch: Schedule, info: BlockInfo, before: int | None) -> bool:
     return total > before
 
 
-def _factor(sch: Schedule, info: BlockInfo, machine: MachineModel) -> BlockRV | None:
+def factor(sch: Schedule, info: BlockInfo, machine: MachineModel) -> BlockRV | None:
     """Splits a reduction into partial ones by lane; the block of those, None if it is too short."""
     axis = reduced_vector(info)
     if axis is None or axis.loop_rv is None or info.output is None:
@@ -153,7 +158,7 @@ def _fused_reduction(sch: Schedule, info: BlockInfo, last: IterInfo) -> LoopRV:
     return sch.fuse(*loops) if len(loops) > 1 else last.loop_rv
 
 
-def _inner(
+def schedule_inner(
     sch: Schedule, rv: BlockRV, outside: int, machine: MachineModel, is_partial: bool
 ) -> None:
     """The loops of one block within the row."""

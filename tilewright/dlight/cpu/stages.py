@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
-from ...tir import op as T
 from ...tir.arith import Analyzer
-from ...tir.expr import BufferLoad, Var
+from ...tir.expr import BufferLoad, Call, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import (
     Access,
@@ -21,7 +20,11 @@ from ..analysis import (
     root_block,
     same_indices,
 )
+from ..base import note
 from .tiling import bytes_of, divisor_up_to, vector_lanes, worth_parallel
+
+ONE_THREAD = "one thread"
+TOO_LITTLE = "one thread (small)"
 
 MAX_UNROLL_STORES = 64
 
@@ -64,7 +67,7 @@ def is_cheap(info: BlockInfo) -> bool:
     few values, without calls of functions."""
     if info.store is None or _size(info) > MAX_REPEATED:
         return False
-    calls = [c for c in collect(info.store.value, T.Call) if _is_costly(c)]
+    calls = [c for c in collect(info.store.value, Call) if _is_costly(c)]
     return not calls or not collect(info.store.value, BufferLoad)
 
 
@@ -135,11 +138,14 @@ def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     vector = sch.fuse(*inner) if len(inner) > 1 else inner[0]
     dtype = info.output.buffer.dtype
     shared = _sharing_axis(info, count)
-    outer += vectorize_loop(sch, vector, vector_lanes(machine, dtype, extent_of(sch, vector)))
+    lanes = vector_lanes(machine, dtype, extent_of(sch, vector))
+    outer += vectorize_loop(sch, vector, lanes)
     if shared is not None and shared.loop_rv in outer:
         outer = _share_lines(sch, outer, shared, machine.l1d.line // bytes_of(dtype, 1))
+    threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()) and outer:
-        parallelize(sch, outer, machine)
+        threads = parallelize(sch, outer, machine)
+    note(sch, info.block_rv, f"elementwise {dtype}x{lanes}, {threads}")
 
 
 def _sharing_axis(info: BlockInfo, count: int) -> IterInfo | None:
@@ -211,11 +217,12 @@ def vectorize_loop(sch: Schedule, loop: LoopRV, lanes: int) -> list[LoopRV]:
 
 def parallelize(
     sch: Schedule, loops: list[LoopRV], machine: MachineModel, *, ragged: Iterable[LoopRV] = ()
-) -> None:
+) -> str:
     """Runs the outermost loops in parallel: as many, fused, as give each core some iterations.
 
     `ragged`: loops whose last iteration is incomplete. They stay loops of their own if the others
-    are enough, because only then can the last iteration be told from the rest.
+    are enough, because only then can the last iteration be told from the rest. Returns in words
+    what was done.
     """
     apart = set(ragged)
     chosen: list[LoopRV] = []
@@ -230,8 +237,13 @@ def parallelize(
         total *= extent if extent is not None else machine.cores
         if extent is None or total >= 16 * machine.cores:
             break
-    if chosen:
-        attempt(sch.parallel, sch.fuse(*chosen) if len(chosen) > 1 else chosen[0])
+    if not chosen:
+        return ONE_THREAD
+    loop = sch.fuse(*chosen) if len(chosen) > 1 else chosen[0]
+    if not attempt(sch.parallel, loop):
+        return ONE_THREAD
+    extent = extent_of(sch, loop)
+    return "parallel" if extent is None else f"parallel over {extent}"
 
 
 # ---- inside a tile --------------------------------------------------------------------------

@@ -25,8 +25,8 @@ from ...target.target import Target
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo
-from ..base import ScheduleRule
-from .stages import attempt, block_infos, extent_of, inline_injective, vectorize_loop
+from ..base import ScheduleRule, note
+from .stages import TOO_LITTLE, attempt, block_infos, extent_of, inline_injective, vectorize_loop
 from .tiling import (
     RegisterTile,
     bytes_of,
@@ -190,6 +190,7 @@ def _scheduled(
     for loop in (y, x):
         sch.unroll(loop)
     sch.vectorize(lanes)
+    threads = TOO_LITTLE
     if worth_parallel(machine, dtype, int(plan.cycles * machine.lanes(dtype))):
         if plan.blocks >= machine.cores:
             parallel = [sch.fuse(batch, block)]
@@ -198,8 +199,20 @@ def _scheduled(
         for loop in parallel:
             if extent_of(sch, loop) != 1:
                 sch.parallel(loop)
+        threads = f"parallel over {plan.blocks if plan.blocks >= machine.cores else 'its insides'}"
+    note(sch, stages.product, f"{_in_words(plan, dtype)}, {threads}")
     sch.decompose_reduction(stages.product, product.reduction)
     return sch
+
+
+def _in_words(plan: WinogradPlan, dtype: str) -> str:
+    tile = plan.registers
+    rows = "x".join(map(str, tile.rows))
+    order = "point by point" if plan.by_point else "by groups of channels"
+    return (
+        f"F({plan.tile}x{plan.tile}) by {plan.rows} rows of tiles, {order}, "
+        f"{rows} tiles by {tile.vectors} {dtype}x{tile.lanes}"
+    )
 
 
 def _write_tiles(sch: Schedule, stages: Stages, at: LoopRV) -> None:

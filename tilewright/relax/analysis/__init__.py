@@ -19,5 +19,6 @@ from .relations import (
     tir_vars_in_struct_info,
 )
 from .reshape_pattern import has_reshape_pattern
+from .static_type import get_static_type
 from .variables import *
 from .well_formed import check_well_formed, problems, well_formed

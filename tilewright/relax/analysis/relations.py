@@ -12,6 +12,7 @@ from ...support.errors import CompileError
 from ...tir.expr import Var as TirVar
 from ..base import HOOKS, Expr, ShapeExpr, StructInfo
 from ..dims import Dims, is_different, is_equal, substitute, symbolic_vars
+from ..distributed.struct_info import DTensorStructInfo
 from ..expr import Var
 from ..struct_info import (
     FuncStructInfo,
@@ -126,8 +127,16 @@ def _func_check(base: FuncStructInfo, derived: FuncStructInfo) -> BaseCheckResul
     return min(worst, struct_info_base_check(base.ret, derived.ret))
 
 
+def _dtensor_check(base: DTensorStructInfo, derived: DTensorStructInfo) -> BaseCheckResult:
+    same = structural_equal(base.device_mesh, derived.device_mesh) and structural_equal(
+        base.placement, derived.placement
+    )
+    return struct_info_base_check(base.tensor_sinfo, derived.tensor_sinfo) if same else _L0
+
+
 _CHECKS: dict[type[StructInfo], Callable[[Any, Any], BaseCheckResult]] = {
     TensorStructInfo: _tensor_check,
+    DTensorStructInfo: _dtensor_check,
     ShapeStructInfo: _shape_check,
     PrimStructInfo: _prim_check,
     TupleStructInfo: _tuple_check,
@@ -150,7 +159,7 @@ def struct_info_lca(lhs: StructInfo, rhs: StructInfo) -> StructInfo:
 def _tensor_lca(a: TensorStructInfo, b: TensorStructInfo) -> StructInfo:
     dtype = a.dtype if a.dtype == b.dtype else ""
     ndim = a.ndim if a.ndim == b.ndim else -1
-    vdevice = a.vdevice if a.vdevice is b.vdevice else None
+    vdevice = a.vdevice if structural_equal(a.vdevice, b.vdevice) else None
     same = a.shape is b.shape or (
         a.dims is not None and b.dims is not None and _dims_check(a.dims, b.dims) is _PASS
     )
@@ -184,9 +193,18 @@ def _func_lca(a: FuncStructInfo, b: FuncStructInfo) -> StructInfo:
     return FuncStructInfo(params, struct_info_lca(a.ret, b.ret), a.purity and b.purity)
 
 
+def _dtensor_lca(a: DTensorStructInfo, b: DTensorStructInfo) -> StructInfo:
+    places = structural_equal(a.placement, b.placement)
+    if not places or not structural_equal(a.device_mesh, b.device_mesh):
+        return ObjectStructInfo()
+    merged = struct_info_lca(a.tensor_sinfo, b.tensor_sinfo)
+    return DTensorStructInfo(merged, a.device_mesh, a.placement)  # type: ignore[arg-type]
+
+
 _MERGES: dict[type[StructInfo], Callable[[Any, Any], StructInfo]] = {
     ObjectStructInfo: lambda a, b: a,
     TensorStructInfo: _tensor_lca,
+    DTensorStructInfo: _dtensor_lca,
     ShapeStructInfo: _shape_lca,
     PrimStructInfo: _prim_lca,
     TupleStructInfo: _tuple_lca,
@@ -218,6 +236,9 @@ def map_leaves(
         if kept is not None and kept[0] is info.value:
             return info
         return PrimStructInfo(info.dtype, None if kept is None else kept[0])
+    if isinstance(info, DTensorStructInfo):
+        whole = map_leaves(info.tensor_sinfo, dims, shape)
+        return info if whole is info.tensor_sinfo else info.replace(tensor_sinfo=whole)
     if isinstance(info, TupleStructInfo):
         items = tuple(map_leaves(item, dims, shape) for item in info.items)
         same = all(a is b for a, b in zip(items, info.items, strict=True))

@@ -27,7 +27,7 @@ from ...ir.expr import FloatImm, IntImm, PrimExpr
 from ...ir.op import Op, register_op
 from ...support.dtypes import dtype_name
 from ...support.errors import ArgumentError, CompileError, TVMError
-from ..base import Expr, ShapeExpr, StructInfo
+from ..base import HOOKS, Expr, ShapeExpr, StructInfo
 from ..expr import Attrs, Call, Constant, PrimValue, StringImm, Tuple, as_expr, const
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -107,6 +107,8 @@ class Declaration:
     signature: inspect.Signature = field(default_factory=inspect.Signature)
     tolerance: float | None = None
     elementwise: bool = False
+    packed: str = ""
+    distributed: bool = False
 
     @property
     def short_name(self) -> str:
@@ -166,7 +168,13 @@ class Declaration:
         """The struct info of a call. Raises `CompileError` that names the operator."""
         infos = [None if is_null(a) else a.struct_info for a in call.args]
         try:
-            made: StructInfo = self.apply(self.infer, call, infos)
+            made: StructInfo
+            if not self.distributed and any(map(_is_spread, infos)):
+                made = HOOKS["infer_distributed"](
+                    call, infos, lambda whole: self.apply(self.infer, call, whole)
+                )
+            else:
+                made = self.apply(self.infer, call, infos)
             return made
         except TVMError as error:
             if error.message.startswith("relax."):
@@ -186,6 +194,12 @@ class Declaration:
 def _wants_call(meaning: Meaning) -> bool:
     python = inspect.isfunction(meaning) or inspect.ismethod(meaning)
     return python and "call" in inspect.signature(meaning).parameters
+
+
+def _is_spread(info: StructInfo | None) -> bool:
+    """True for the struct info of a tensor on a mesh, or of a tuple of such."""
+    items = getattr(info, "items", (info,))
+    return any(getattr(item, "device_mesh", None) is not None for item in items)
 
 
 def _without_tail(values: list[Expr | None]) -> tuple[Expr, ...]:
@@ -252,13 +266,18 @@ def op(
     pattern: str = "",
     tolerance: float | None = None,
     elementwise: bool = False,
+    packed: str = "",
+    distributed: bool = False,
 ) -> Callable[[F], F]:
     """Declares the operator `relax.<name>`; the decorated function becomes its constructor.
 
     `convert` maps parameters to what normalizes their values; `gradient(call, output_grad)` gives
     one expression an argument; `pattern` fixes the fusion kind (else the kernel is analysed). An
     element of an `elementwise` operator's result comes of the elements at its place, operands
-    broadcast, and `lower` takes constants of one element as numbers.
+    broadcast, and `lower` takes constants of one element as numbers. `packed` names the function
+    of the runtime that computes what no kernel can, such as results whose shapes depend on data:
+    it takes the parameters in order; `distributed` says that `infer` itself knows tensors spread
+    over a mesh.
     """
 
     def declare(function: F) -> F:
@@ -268,6 +287,7 @@ def op(
             tuple(_parameter(p) for p in signature.parameters.values()),
             infer, lower, reference, decompose, gradient, samples, dict(convert or {}),
             onnx, torch, pure, pattern, function.__doc__ or "", signature, tolerance, elementwise,
+            packed, distributed,
         )  # fmt: skip
         DECLARATIONS[made.name] = made
         register_op(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.expr import GlobalVar, PrimExpr
+from ...ir.global_info import as_vdevice
 from ...ir.op import Op, register_op
 from ...support.errors import ArgumentError, CompileError
 from ..base import Expr, ShapeExpr, StructInfo
@@ -262,12 +263,21 @@ def _infer_to_vdevice(data: Any, dst_vdevice: Any) -> StructInfo:
     return TensorStructInfo(info.shape, info.dtype, dst_vdevice, info.ndim)
 
 
-@op("to_vdevice", infer=_infer_to_vdevice, reference=lambda data, dst_vdevice: data)
+@op(
+    "to_vdevice",
+    infer=_infer_to_vdevice,
+    reference=lambda data, dst_vdevice: data,
+    convert={"dst_vdevice": as_vdevice},
+)
 def to_vdevice(data: Expr, dst_vdevice: Any) -> Expr:
     """`data` on another virtual device."""
 
 
-@op("hint_on_device", infer=_infer.same_as_first, reference=lambda data, *where: data)
+@op(
+    "hint_on_device",
+    infer=_infer.same_as_first,
+    reference=lambda data, *where: data,
+)
 def hint_on_device(data: Expr, dst_vdevice: Any = None, memory_scope: str = "global") -> Expr:
     """`data`, wished to lie on a device."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import topi
+from ...tir import op as tir_op
 from ..base import Expr
 from . import _infer, _samples
 from ._declare import Sample, op, sample
@@ -77,6 +78,14 @@ def _trunc_divide(a: Any, b: Any) -> Any:
     return np.where(b == 0, 0, signed).astype(a.dtype)
 
 
+def _log_add_exp(a: Any, b: Any) -> Any:
+    top, distance = topi.maximum(a, b), topi.abs(topi.subtract(a, b))
+    grown = topi.exp(topi.negative(distance))
+    one = tir_op.const(1, a.dtype)
+    same = topi.add(top, topi.log(topi.add(grown, one)))
+    return topi.where(topi.isnan(distance), top, same)
+
+
 add = binary_op("add", np.add, "`x1 + x2`; integers wrap around.",
                 gradient=lambda call, grad: [grad, grad])  # fmt: skip
 subtract = binary_op("subtract", np.subtract, "`x1 - x2`; integers wrap around.")
@@ -97,6 +106,10 @@ power = binary_op(
 )  # fmt: skip
 atan2 = binary_op("atan2", np.arctan2, "The angle of the point (x2, x1), in radians.",
                   samples=_samples.binary(_samples.FLOATS))  # fmt: skip
+log_add_exp = binary_op(
+    "log_add_exp", np.logaddexp, "`log(exp(x1) + exp(x2))`, computed without overflow.",
+    samples=_samples.binary(_samples.FLOATS), lower=_log_add_exp,
+)  # fmt: skip
 maximum = binary_op("maximum", np.maximum, "The larger of the two; NaN if either is.")
 minimum = binary_op("minimum", np.minimum, "The smaller of the two; NaN if either is.")
 

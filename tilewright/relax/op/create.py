@@ -143,6 +143,84 @@ def arange(start: Prim, end: Prim | None = None, step: Prim = 1, dtype: str | No
     return _arange(as_prim(start), as_prim(end), as_prim(step), dtype)
 
 
+def _infer_eye(n: Any, m: Any, k: Any, dtype: str) -> TensorStructInfo:
+    rows = as_dim(_prim(n, "n"))
+    return _infer.made((rows, rows if m is None else as_dim(_prim(m, "m"))), dtype)
+
+
+@op(
+    "eye",
+    infer=_infer_eye,
+    lower=lambda n, m, k, dtype: topi.eye(n, m, k, dtype),
+    reference=lambda n, m, k, dtype: np.eye(n, m, k, dtype_of(dtype).numpy),
+    samples=lambda: [sample(3, None, 0), sample(3, 5, 1, "int32"), sample(4, 3, -2, "float64")],
+)
+def eye(n: Prim, m: Prim | None = None, k: Prim = 0, dtype: str = "float32") -> Expr:
+    """A matrix of `n` rows and `m` columns (None: `n`) with ones on diagonal `k`, 0 elsewhere."""
+
+
+def _infer_eye_like(x: Any, k: Any, dtype: str | None) -> TensorStructInfo:
+    info = _like(x, dtype)
+    if info.ndim not in (2, -1):
+        raise CompileError(f"a matrix has 2 dimensions, found {info.ndim}")
+    return info
+
+
+@op(
+    "eye_like",
+    infer=_infer_eye_like,
+    lower=lambda x, k, dtype: topi.eye(x.shape[0], x.shape[1], k, dtype or x.dtype),
+    reference=lambda x, k, dtype: np.eye(
+        x.shape[0], x.shape[1], k, dtype_of(dtype or str(x.dtype)).numpy
+    ),
+    samples=lambda: [sample(array((3, 4)), 0), sample(array((3, 4)), 1, "int32")],
+)
+def eye_like(x: Expr, k: Prim = 0, dtype: str | None = None) -> Expr:
+    """A matrix of the shape of `x` with ones on diagonal `k`, 0 elsewhere."""
+
+
+def _lower_hamming(size: Any, periodic: Any, alpha: float, beta: float, dtype: str) -> Any:
+    whole = size if periodic else size - 1
+    place = topi.arange(tir_op.const(0, "int64"), size, tir_op.const(1, "int64"), "int64")
+    step = tir_op.const(2 * np.pi, "float64") / tir_op.cast(tir_op.max(whole, 1), "float64")
+    wave = topi.cos(topi.cast(topi.multiply(topi.cast(place, "float64"), step), "float64"))
+    scaled = topi.multiply(wave, tir_op.const(beta, "float64"))
+    made = topi.subtract(tir_op.const(alpha, "float64"), scaled)
+    single = tir_op.less_equal(size, tir_op.const(1, "int64"))
+    return topi.cast(topi.where(single, topi.full_like(made, 1.0), made), dtype)
+
+
+def _hamming(size: int, periodic: Any, alpha: float, beta: float, dtype: str) -> Any:
+    if size == 1:
+        return np.ones(1, dtype_of(dtype).numpy)
+    whole = size if periodic else size - 1
+    wave = alpha - beta * np.cos(2 * np.pi * np.arange(size) / whole)
+    return wave.astype(dtype_of(dtype).numpy)
+
+
+def _infer_hamming(size: Any, periodic: Any, alpha: Any, beta: Any, dtype: str) -> Any:
+    if not dtype_of(dtype).is_float:
+        raise CompileError(f"a window is floating point, found {dtype}")
+    return _infer.made((as_dim(_prim(size, "window_size")),), dtype)
+
+
+@op(
+    "hamming_window",
+    infer=_infer_hamming,
+    lower=_lower_hamming,
+    reference=_hamming,
+    samples=lambda: [
+        sample(7, True, 0.54, 0.46, "float32"),
+        sample(8, False, 0.5, 0.5, "float64"),
+        sample(1, True, 0.54, 0.46, "float32"),
+    ],
+)
+def hamming_window(
+    window_size: Prim, periodic: bool, alpha: float, beta: float, dtype: str
+) -> Expr:
+    """`alpha - beta * cos(2 pi i / n)`, `n` being `window_size` if `periodic`, else one less."""
+
+
 def as_scalar_of(value: Any) -> Any:
     """The scalar expression that a number, expression or PrimValue stands for."""
     return value.value if isinstance(value, PrimValue) else as_scalar(value)
@@ -177,5 +255,6 @@ def triu(x: Expr, k: int = 0) -> Expr:
 
 
 __all__ = [
-    "arange", "full", "full_like", "ones", "ones_like", "tril", "triu", "zeros", "zeros_like",
+    "arange", "eye", "eye_like", "full", "full_like", "hamming_window", "ones", "ones_like", "tril",
+    "triu", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -201,6 +201,11 @@ def _infer_dynamic_slice(x: Any, begin: Any, end: Any, strides: Any) -> TensorSt
     reference=lambda x, begin, end, strides: x[
         tuple(slice(int(b), int(e), int(s)) for b, e, s in zip(begin, end, strides, strict=True))
     ],
+    packed="relax.run.dynamic_strided_slice",
+    samples=lambda: [
+        sample(array((4, 5)), np.array([1, 0]), np.array([3, 5]), np.array([1, 2])),
+        sample(array((4, 5)), np.array([3, -2]), np.array([0, 9]), np.array([-1, 1])),
+    ],
 )
 def dynamic_strided_slice(x: Expr, begin: Expr, end: Expr, strides: Expr) -> Expr:
     """`x[begin:end:strides]` with bounds known only when the program runs."""

@@ -75,6 +75,28 @@ def linear(
     return product if bias is None else add(product, bias)
 
 
+def _infer_outer(x1: Any, x2: Any) -> TensorStructInfo:
+    a, b = _infer.tensor(x1, "the first argument"), _infer.tensor(x2, "the second argument")
+    for info in (a, b):
+        if info.ndim not in (1, -1):
+            raise CompileError(f"an outer product is of vectors, found {info.ndim} dimensions")
+    dtype = _infer.common_dtype(a, b)
+    if a.dims is None or b.dims is None:
+        return _infer.like(a, None, 2, dtype)
+    return _infer.like(a, (a.dims[0], b.dims[0]), dtype=dtype)
+
+
+@op(
+    "outer",
+    infer=_infer_outer,
+    lower=lambda x1, x2: topi.multiply(topi.expand_dims(x1, 1), x2),
+    reference=np.outer,
+    samples=lambda: [sample(array((3,)), array((4,), seed=1))],
+)
+def outer(x1: Expr, x2: Expr) -> Expr:
+    """The products of all elements of one vector with all of another, a row for each of `x1`."""
+
+
 def _infer_einsum(operands: Any, subscripts: str) -> TensorStructInfo:
     infos = _infer.tensors(operands, "`operands`")
     dtype = _infer.common_dtype(*infos)

@@ -11,7 +11,7 @@ from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import CompileError
 from ..base import Expr, ShapeExpr
 from ..dims import as_dims, is_different, is_equal, product, simplify
-from ..struct_info import TensorStructInfo
+from ..struct_info import TensorStructInfo, TupleStructInfo
 from . import _infer
 from ._declare import Sample, Shape, Tensors, op, sample
 from ._samples import array
@@ -143,3 +143,95 @@ def _joined(shapes: list[Any], axis: int) -> list[PrimExpr]:
 )
 def concat(tensors: Tensors, axis: int | None = 0) -> Expr:
     """The tensors strung together along `axis`; None: they are vectors."""
+
+
+def _infer_meshgrid(tensors: Any, indexing: str) -> TupleStructInfo:
+    infos = _infer.tensors(tensors, "`tensors`")
+    if not infos:
+        raise CompileError("meshgrid of no tensors")
+    if indexing not in ("ij", "xy"):
+        raise CompileError(f"indexing is ij or xy, found {indexing!r}")
+    for info in infos:
+        if info.ndim not in (0, 1, -1):
+            raise CompileError(f"meshgrid takes vectors, found {info.ndim} dimensions")
+    dtype = _infer.common_dtype(*infos)
+    dims: list[Any] | None = None
+    if all(i.dims is not None for i in infos):
+        dims = [i.dims[0] if i.dims else IntImm("int64", 1) for i in infos]
+        if indexing == "xy" and len(dims) > 1:
+            dims[:2] = dims[1::-1]
+    return TupleStructInfo(tuple(_infer.like(i, dims, len(infos), dtype) for i in infos))
+
+
+@op(
+    "meshgrid",
+    infer=_infer_meshgrid,
+    lower=lambda tensors, indexing: topi.meshgrid(tensors, indexing),
+    reference=lambda tensors, indexing: tuple(np.meshgrid(*tensors, indexing=indexing)),
+    samples=lambda: [
+        sample((array((3,)), array((4,), seed=1), array((2,), seed=2))),
+        sample((array((3,)), array((4,), seed=1)), "xy"),
+        sample((array((5,), "int32"),)),
+    ],
+    pattern="injective",
+)
+def meshgrid(tensors: Tensors, indexing: str = "ij") -> Expr:
+    """The coordinates of a grid over vectors, one tensor each; `xy` swaps the first two axes."""
+
+
+def _reverse_sequence(data: Any, seq_lengths: Any, seq_axis: int, batch_axis: int) -> Any:
+    along, batch = seq_axis % data.ndim, batch_axis % data.ndim
+    out = data.copy()
+    for b, length in enumerate(seq_lengths):
+        where: list[Any] = [slice(None)] * data.ndim
+        where[batch], where[along] = b, slice(0, int(length))
+        part = data[tuple(where)]
+        out[tuple(where)] = np.flip(part, along - (batch < along))
+    return out
+
+
+def _infer_reverse_sequence(
+    data: Any, seq_lengths: Any, seq_axis: int, batch_axis: int
+) -> TensorStructInfo:
+    info, lengths = _infer.tensor(data), _infer.tensor(seq_lengths, "`seq_lengths`")
+    along = _infer.normalize_axis(seq_axis, info.ndim)
+    batch = _infer.normalize_axis(batch_axis, info.ndim)
+    if info.ndim != -1 and along == batch:
+        raise CompileError(f"seq_axis and batch_axis are both {along}")
+    if lengths.ndim not in (1, -1):
+        raise CompileError(f"`seq_lengths` is a vector, found {lengths.ndim} dimensions")
+    if info.dims is not None and lengths.dims is not None:
+        _infer.require_equal(lengths.dims[0], info.dims[batch], "the number of lengths")
+    return info
+
+
+@op(
+    "reverse_sequence",
+    infer=_infer_reverse_sequence,
+    lower=lambda data, seq_lengths, seq_axis, batch_axis: topi.reverse_sequence(
+        data, seq_lengths, seq_axis, batch_axis
+    ),
+    reference=_reverse_sequence,
+    samples=lambda: [
+        sample(array((3, 4, 2)), np.array([1, 4, 0], "int64")),
+        sample(array((4, 3)), np.array([2, 3, 4], "int32"), 0, -1),
+    ],
+    pattern="injective",
+)
+def reverse_sequence(data: Expr, seq_lengths: Expr, seq_axis: int = 1, batch_axis: int = 0) -> Expr:
+    """The first `seq_lengths[b]` elements along `seq_axis` backwards, the others as they are."""
+
+
+def _infer_size(expr: Any) -> TensorStructInfo:
+    return TensorStructInfo((), "int64", _infer.tensor(expr).vdevice)  # type: ignore[arg-type]
+
+
+@op(
+    "size",
+    infer=_infer_size,
+    lower=lambda expr: topi.ndarray_size(expr, "int64"),
+    reference=lambda expr: np.array(expr.size, "int64"),
+    samples=lambda: [sample(array((3, 4))), sample(array(())), sample(array((0, 2)))],
+)
+def size(expr: Expr) -> Expr:
+    """The number of elements, a scalar tensor of int64."""

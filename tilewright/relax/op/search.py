@@ -149,3 +149,34 @@ def topk(
     dtype: str = "int32",
 ) -> Expr:
     """The `k` largest (or smallest) along `axis` in order: values, indices or both."""
+
+
+@op(
+    "bucketize",
+    infer=lambda input_tensor, boundaries, out_int32, right: _infer_bucketize(
+        input_tensor, boundaries, out_int32
+    ),
+    lower=lambda input_tensor, boundaries, out_int32, right: topi.searchsorted(
+        boundaries, input_tensor, right, "int32" if out_int32 else "int64"
+    ),
+    reference=lambda input_tensor, boundaries, out_int32, right: np.searchsorted(
+        boundaries, input_tensor, "right" if right else "left"
+    ).astype("int32" if out_int32 else "int64"),
+    samples=lambda: [
+        sample(array((2, 3)), np.array([-1, 0, 0.5, 1], "float32")),
+        sample(array((6,), "int32"), np.array([-3, 0, 2], "int32"), True, True),
+    ],
+)
+def bucketize(
+    input_tensor: Expr, boundaries: Expr, out_int32: bool = False, right: bool = False
+) -> Expr:
+    """The number of `boundaries`, in ascending order, that are below each element (`right`: or
+    equal to it)."""
+
+
+def _infer_bucketize(input_tensor: Any, boundaries: Any, out_int32: bool) -> TensorStructInfo:
+    info, edges = _infer.tensor(input_tensor), _infer.tensor(boundaries, "`boundaries`")
+    if edges.ndim not in (1, -1):
+        raise CompileError(f"`boundaries` is a vector, found {edges.ndim} dimensions")
+    dtype = "int32" if out_int32 else "int64"
+    return TensorStructInfo(info.shape, dtype, info.vdevice, info.ndim)

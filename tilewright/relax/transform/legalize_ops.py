@@ -18,6 +18,7 @@ from ..expr import Call, Constant, ShapeExpr, Tuple, Var
 from ..expr_functor import PyExprMutator
 from ..op._declare import Declaration, is_null
 from ..op._infer import unproved
+from ..op.base import call_pure_packed
 from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import module_level
 from .rewrite_dataflow_reshape import VIEW
@@ -71,6 +72,8 @@ class _Legalizer(PyExprMutator):
             made: Expr = custom(self.builder_, call)
             return made
         declared: Declaration | None = call.op.get_attr("declaration")  # type: ignore[attr-defined]
+        if declared is not None and declared.packed:
+            return packed_call(declared, call)
         if declared is None or not _can_lower(call):
             return call
         if declared.lower is not None:
@@ -145,6 +148,16 @@ class _Legalizer(PyExprMutator):
                 given = (made.args[0], Tuple(tuple(_tensors(args))), *made.args[2:])
                 return made.replace(args=given, span=call.span)
         return None
+
+
+def packed_call(declared: Declaration, call: Call) -> Call:
+    """The call of the runtime's function for the operator; trailing Nones are left out."""
+    values = declared.bind(call, call.args)
+    while values and values[-1] is None:
+        values.pop()
+    return call_pure_packed(declared.packed, *values, sinfo_args=call.struct_info).replace(
+        span=call.span
+    )
 
 
 _PATTERNS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import dynamic, random, text
+from . import dynamic, inspect, random, text
 from .builtins import BUILTINS, builtin
 from .interpreter import Closure, Interpreter
 from .kv_cache import KVCache

@@ -114,3 +114,11 @@ def _overlap(a: Any, b: Any) -> float:
     common = height * width
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common
     return float(common / union) if union > 0 else 0.0
+
+
+@builtin("relax.run.dynamic_strided_slice")
+def dynamic_strided_slice(x: Tensor, begin: Tensor, end: Tensor, strides: Tensor) -> Tensor:
+    """`x[begin:end:strides]`, one of each for every axis."""
+    bounds = (b.numpy().tolist() for b in (begin, end, strides))
+    where = tuple(slice(*each) for each in zip(*bounds, strict=True))
+    return tensor(np.ascontiguousarray(x.numpy()[where]))

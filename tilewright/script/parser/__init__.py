@@ -1,6 +1,12 @@
 """Script text to IR: the inverse of `tilewright.script.printer`."""
 
+from typing import TYPE_CHECKING
+
+from ...support import public as _public
 from .core import Form, Parser, parses
 from .entry import CLASSES, FUNCTIONS, Decorator, definition, from_source
 from .evaluate import LOGIC, SPECIAL, assign
 from .macro import Macro, MacroCall, MacroDecorator
+
+if not TYPE_CHECKING:  # the dialects stand above this package
+    __getattr__, __dir__ = _public.lazy_attributes(__name__)

@@ -7,10 +7,11 @@ from .memory_size import calculate_allocated_bytes, calculate_workspace_bytes, e
 from .purity import assert_pure_function, is_pure_function
 from .undefined_vars import undefined_vars
 from .verify import verify_memory, verify_ssa, verify_well_formed
+from .work import Work, work_of
 
 __all__ = [
-    "assert_pure_function", "calculate_allocated_bytes", "calculate_workspace_bytes",
+    "Work", "assert_pure_function", "calculate_allocated_bytes", "calculate_workspace_bytes",
     "detect_buffer_access_lca", "estimate_tir_flops", "expr_deep_equal", "get_block_access_region",
     "get_block_read_write_region", "is_pure_function", "undefined_vars", "verify_memory",
-    "verify_ssa", "verify_well_formed",
+    "verify_ssa", "verify_well_formed", "work_of",
 ]  # fmt: skip

@@ -148,22 +148,26 @@ class _Flops(Visitor):
     @on(BufferStore)
     def store(self, store: BufferStore) -> None:
         """What is computed for a value; index arithmetic does not count."""
-        self._value(store.value)
+        self.total += self.weight * operations_of(store.value)
 
-    def _value(self, value: Any) -> None:
-        pending = [value]
-        while pending:
-            one = pending.pop()
-            lanes = dtype_of(one.dtype).lanes if hasattr(one, "dtype") else 1
-            if isinstance(one, _OPERATIONS):
-                self.total += self.weight * lanes
-            if isinstance(one, Call):
-                if effect_of(one) is CallEffectKind.Pure:
-                    self.total += self.weight * lanes
-                pending.extend(a for a in one.args if hasattr(a, "dtype"))
-            else:
-                parts = (getattr(one, name, None) for name in _PARTS)
-                pending.extend(part for part in parts if hasattr(part, "dtype"))
+
+def operations_of(value: Any) -> int:
+    """How many scalar operations one value takes; those of indices do not count."""
+    total = 0
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        lanes = dtype_of(one.dtype).lanes if hasattr(one, "dtype") else 1
+        if isinstance(one, _OPERATIONS):
+            total += lanes
+        if isinstance(one, Call):
+            if effect_of(one) is CallEffectKind.Pure:
+                total += lanes
+            pending.extend(a for a in one.args if hasattr(a, "dtype"))
+        else:
+            parts = (getattr(one, name, None) for name in _PARTS)
+            pending.extend(part for part in parts if hasattr(part, "dtype"))
+    return total
 
 
 def estimate_tir_flops(func_or_mod: PrimFunc | IRModule) -> float:

@@ -16,7 +16,7 @@ class Reach(AccessCollector):
 
     @on(BlockRealize)
     def realize(self, realize: BlockRealize) -> None:
-        """A block's axes are their values."""
+        """A block's axes are their values, and its predicate holds in it."""
         block = realize.block
         self.visit(realize.iter_values)
         self.visit(realize.predicate)
@@ -26,8 +26,8 @@ class Reach(AccessCollector):
         for match in block.match_buffers:
             self.match(match.source)
         if block.init is not None:
-            self.visit(block.init)
-        self.visit(block.body)
+            self._under(realize.predicate, block.init)
+        self._under(realize.predicate, block.body)
 
     @on(BufferRegion)
     def match(self, region: BufferRegion) -> None:

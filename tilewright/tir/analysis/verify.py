@@ -11,7 +11,7 @@ from ...ir.node import Node
 from ...support.errors import CompileError
 from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
-from ..expr import BufferLoad, IterVarType, Let, Var
+from ..expr import BufferLoad, Let, Var
 from ..function import PrimFunc
 from ..stmt import (
     Allocate,
@@ -58,13 +58,6 @@ def _block_values_match(func: PrimFunc) -> Problems:
                 )
 
 
-def _init_needs_reduction(func: PrimFunc) -> Problems:
-    for block in _all(func, Block):
-        reduces = any(axis.iter_type == IterVarType.CommReduce for axis in block.iter_vars)
-        if block.init is not None and block.iter_vars and not reduces:
-            yield f"block `{block.name_hint}` has an init but no reduction axis"
-
-
 def _blocks_see_axes_only(func: PrimFunc) -> Problems:
     loops: set[Var] = {loop.loop_var for loop in _all(func, For)}
     for block in _all(func, Block):
@@ -104,7 +97,6 @@ PROMISES: tuple[tuple[str, Callable[[PrimFunc], Problems]], ...] = (
     ("a variable is defined once", _defined_once),
     ("a buffer is used within the scope that declares it", _buffers_declared),
     ("the axes of a block have values of their types", _block_values_match),
-    ("only reductions have an init", _init_needs_reduction),
     ("a block uses no loop variable of outside", _blocks_see_axes_only),
     ("loop variables are integers; thread bindings are complete", _loops_have_index_variables),
     ("an access has one index a dimension", _indices_match_rank),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import IntEnum
+from enum import Flag, IntEnum
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
@@ -28,7 +28,7 @@ class ProofStrength(IntEnum):
     SYMBOLIC_BOUND = 1
 
 
-class Extension(IntEnum):
+class Extension(Flag):
     """Simplifications that are off unless asked for; kept for scripts, all are on."""
 
     NoExtensions = 0
@@ -60,16 +60,27 @@ class Analyzer:
 
     def __init__(self) -> None:
         self.engine = Simplifier()
-        self.modular = ModularSets()
+        self.modular = ModularSets(self.engine)
         self.enabled_extensions = Extension.NoExtensions
 
     # ---- simplification ---------------------------------------------------------------------
 
-    def simplify(self, expr: PrimExpr, steps: int = 2) -> PrimExpr:
-        """`expr` in its simplest form; the same object if it has that form already."""
-        del steps
+    def simplify(self, expr: PrimExpr, steps: int = 4) -> PrimExpr:
+        """`expr` in its simplest form; the same object if it has that form already.
+
+        Conditions are simplified under one another; what that yields is simplified again, `steps`
+        times at most.
+        """
+        engine, made = self.engine, as_scalar(expr)
         with deep_recursion():
-            return self.engine.simplify(as_scalar(expr))
+            for _ in range(max(steps, 1)):
+                engine.scopes = 0
+                again = engine.simplify(made)
+                if again is made or not engine.scopes:
+                    return again
+                made = again
+                engine.reset()
+        return made
 
     def rewrite_simplify(self, expr: PrimExpr) -> PrimExpr:
         """The same as `simplify`: one engine does both."""
@@ -161,10 +172,8 @@ class Analyzer:
 
     def modular_set(self, expr: PrimExpr) -> ModularSet:
         """The residue class of `expr`."""
-        if expr.dtype not in INDEX_TYPES:
-            return ModularSet(1, 0)
         with deep_recursion():
-            return self.modular.of(self.engine.sum(expr))
+            return self.modular.expr(as_scalar(expr))
 
     def int_set(self, expr: PrimExpr, dom_map: dict[Var, Any] | None = None) -> Any:
         """The `IntSet` of the values of `expr` when variables run through those of `dom_map`."""
@@ -202,7 +211,10 @@ def _as(value: PrimExpr, dtype: str) -> PrimExpr:
 
 def simplify(expr: PrimExpr) -> PrimExpr:
     """`expr` simplified, knowing nothing about its variables."""
-    return Analyzer().simplify(expr)
+    analyzer = Analyzer()
+    made = analyzer.simplify(expr)
+    several = analyzer.engine.terms.products > 1  # their order is that of the text
+    return Analyzer().simplify(made) if several else made
 
 
 O.SIMPLIFY[:] = [simplify]

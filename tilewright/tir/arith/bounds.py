@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from ...ir.expr import PrimExpr
 from ...support.dtypes import dtype_of
-from ..expr import Call, Cast, FloorDiv, FloorMod, Max, Min, Select, SizeVar, Var
+from ..expr import Call, Cast, Div, FloorDiv, FloorMod, Max, Min, Mod, Select, SizeVar, Var
 from .terms import Atom, Binary, Opaque, Product, Split, Sum, Terms, factors_of
 
 Interval: TypeAlias = "tuple[float | int, float | int]"
@@ -243,12 +243,47 @@ def normal_key(total: Sum) -> tuple[int, Any]:
 
 
 def _quotient(a: Interval, b: Interval) -> Interval:
-    if a[0] >= 0 and b[0] >= 0:
-        return (0, a[1])
-    if b[0] >= 1:
-        return a if a[0] < 0 <= a[1] else (a[0], max(a[1], -1))
-    largest = max(abs(a[0]), abs(a[1]))
-    return (-largest, largest)
+    """`a // b`, extreme at the ends of both and where the divisor is next to zero."""
+    return _extremes(a, _divisors(b), floor_quotient)
+
+
+def _truncated(a: Interval, b: Interval) -> Interval:
+    """`a / b` rounded to zero."""
+    return _extremes(a, _divisors(b), _trunc_quotient)
+
+
+def _remainder(a: Interval, b: Interval) -> Interval:
+    """What division rounded to zero leaves: of the sign of `a` and smaller than `b`."""
+    most = max(abs(b[0]), abs(b[1])) - 1
+    lo = 0 if a[0] >= 0 else -min(most, -a[0])
+    return (lo, 0 if a[1] <= 0 else min(most, a[1]))
+
+
+def _divisors(b: Interval) -> list[float | int]:
+    return [e for e in {*b, -1, 1} if b[0] <= e <= b[1] and e != 0]
+
+
+def _extremes(
+    a: Interval, by: list[float | int], divide: Callable[[float | int, Any], float | int]
+) -> Interval:
+    if not by:
+        return EVERYTHING
+    ends: list[float | int] = []
+    for x in a:
+        for y in by:
+            if math.isinf(y):
+                ends += [0, -1] if (x < 0) != (y < 0) and x else [0]
+                ends += [x * (1 if y > 0 else -1)] if math.isinf(x) else []
+            elif math.isinf(x):
+                ends.append(x if y > 0 else -x)
+            else:
+                ends.append(divide(x, y))
+    return (min(ends), max(ends))
+
+
+def _trunc_quotient(x: float | int, y: int) -> float | int:
+    quotient = abs(x) // abs(y)
+    return quotient if (x < 0) == (y < 0) else -quotient
 
 
 def _rest(a: Interval, b: Interval) -> Interval:
@@ -301,11 +336,25 @@ def _conditional(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     return (min(a[0], b[0]), max(a[1], b[1]))
 
 
+def _pair(make: Callable[[Interval, Interval], Interval]) -> Callable[..., Interval]:
+    """The interval of a division whose two sides are fields `a` and `b`."""
+    return lambda of, interval: make(interval(of.a), interval(of.b))
+
+
 def _shift_right(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
-    (lo, hi), (a, b) = interval(of.args[0]), interval(of.args[1])
-    if a == b and 0 <= a < 64:
-        return floor_quotient(lo, 1 << int(a)), floor_quotient(hi, 1 << int(a))
-    return (0, hi) if lo >= 0 else dtype_interval(of.dtype)
+    a, (least, most) = interval(of.args[0]), interval(of.args[1])
+    if least >= 0 and most < 64:
+        return _extremes(a, [1 << int(least), 1 << int(most)], floor_quotient)
+    return (0, a[1]) if a[0] >= 0 else dtype_interval(of.dtype)
+
+
+def _shift_left(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    a, (least, most) = interval(of.args[0]), interval(of.args[1])
+    own = dtype_interval(of.dtype)
+    if not (least >= 0 and most < 64):
+        return own
+    made = _product(a, (1 << int(least), 1 << int(most)))
+    return made if own[0] <= made[0] and made[1] <= own[1] else own
 
 
 def _bitwise_and(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
@@ -316,6 +365,7 @@ def _bitwise_and(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
 _CALLS: dict[str, Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
     "tir.if_then_else": _conditional,
     "tir.likely": lambda of, interval: interval(of.args[0]),
+    "tir.shift_left": _shift_left,
     "tir.shift_right": _shift_right,
     "tir.bitwise_and": _bitwise_and,
     "tir.vscale": lambda of, interval: (1, 256),
@@ -324,4 +374,6 @@ _OPAQUE: dict[type[PrimExpr], Callable[[Any, Callable[[PrimExpr], Interval]], In
     Select: _select,
     Cast: _cast,
     Call: _call,
+    Div: _pair(_truncated),
+    Mod: _pair(_remainder),
 }

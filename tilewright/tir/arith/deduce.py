@@ -12,14 +12,24 @@ from ..expr import EQ, GE, GT, LE, LT, BufferLoad, CmpExpr, Var
 from ..stmt import BufferStore, For
 from .analyzer import Analyzer
 from .canonical import INDEX_TYPES
-from .int_set import POS_INF, Ends, Evaluator, IntervalSet, IntSet, as_domain, as_set, union
+from .int_set import (
+    NEG_INF,
+    POS_INF,
+    Ends,
+    Evaluator,
+    IntervalSet,
+    IntSet,
+    as_domain,
+    as_set,
+    union,
+)
 from .linear import linear_coefficients
 from .terms import Sum
 
 
 def nothing() -> IntervalSet:
     """The empty set."""
-    return IntervalSet(POS_INF, POS_INF)
+    return IntervalSet(POS_INF, NEG_INF)
 
 
 def deduce_bound(
@@ -42,24 +52,29 @@ def deduce_bound(
     relaxed = Evaluator(analyzer, as_domain(analyzer, relax_map))
     engine = analyzer.engine
     a, b = engine.sum(cond.a), engine.sum(cond.b)
-    if isinstance(cond, EQ):
-        difference = engine.terms.sub(b, a)
-        ends = [_solved(analyzer, var, relaxed, difference.scaled(s)) for s in (1, -1)]
-        if None in ends:
-            return nothing()
-        low = next((e[0] for e in ends if e and e[0] is not None), None)
-        high = next((e[1] for e in ends if e and e[1] is not None), None)
-        if (
-            low is None
-            or high is None
-            or not engine.bounds.is_not_negative(engine.terms.sub(high, low))
-        ):
-            return nothing()
-        return as_set((low, high))
+    slack = engine.terms.sub(b, a) if isinstance(cond, EQ) else None
+    if slack is not None:
+        return _equal(analyzer, var, relaxed, slack)
     if not isinstance(cond, (LT, LE, GT, GE)):
         return nothing()
     solved = _solved(analyzer, var, relaxed, engine._slack(type(cond), a, b))
     return nothing() if solved is None else as_set(solved)
+
+
+def _equal(analyzer: Analyzer, var: Var, relaxed: Evaluator, total: Sum) -> IntervalSet:
+    """Where `total == 0`: the one value of `var`, if it is whole and the same for all that is
+    relaxed."""
+    least, most = relaxed.of(total)
+    if least is None or most is None or least.key != most.key:
+        return nothing()
+    made = linear_coefficients(analyzer.engine.terms, least, [var])
+    if made is None or not _sign(analyzer, made[0][var]):
+        return nothing()
+    scale, rest = made[0][var], made[1].scaled(-1)
+    if analyzer.engine.divider.floormod_by(rest, scale).constant != 0:
+        return nothing()
+    value = analyzer.engine.divider.floordiv_by(rest, scale)
+    return as_set((value, value))
 
 
 def _solved(analyzer: Analyzer, var: Var, relaxed: Evaluator, slack: Sum) -> Ends | None:
@@ -71,12 +86,18 @@ def _solved(analyzer: Analyzer, var: Var, relaxed: Evaluator, slack: Sum) -> End
     if made is None:
         return None
     scale, rest = made[0][var], made[1]
-    if scale.terms or scale.const == 0:
-        return None
-    divide = analyzer.engine.divider.floordiv
-    if scale.const > 0:
-        return divide(rest, scale.const).scaled(-1), None
-    return None, divide(rest, -scale.const)
+    divide, sign = analyzer.engine.divider.floordiv_by, _sign(analyzer, scale)
+    if sign > 0:
+        return divide(rest, scale).scaled(-1), None
+    return (None, divide(rest, scale.scaled(-1))) if sign < 0 else None
+
+
+def _sign(analyzer: Analyzer, total: Sum) -> int:
+    """1 or -1 if `total` is known to be positive or negative, else 0."""
+    prove = analyzer.engine.bounds.is_not_negative
+    if prove(total.shifted(-1)):
+        return 1
+    return -1 if prove(total.scaled(-1).shifted(-1)) else 0
 
 
 def domain_touched(

@@ -106,6 +106,8 @@ class Divider:
             return self.terms.binary(FloorDiv, a, b)
         if not b.terms:
             return self.floordiv(a, b.const)
+        if _is_negated(b):
+            a, b = a.scaled(-1), b.scaled(-1)
         whole, rest = self._split_symbolic(a, b)
         return self.terms.add(whole, self._symbolic(FloorDiv, rest, b))
 
@@ -115,6 +117,8 @@ class Divider:
             return self.terms.binary(FloorMod, a, b)
         if not b.terms:
             return self.floormod(a, b.const)
+        if _is_negated(b):
+            return self.floormod_by(a.scaled(-1), b.scaled(-1)).scaled(-1)
         return self._symbolic(FloorMod, self._split_symbolic(a, b)[1], b)
 
     def _symbolic(self, kind: type[FloorDiv] | type[FloorMod], r: Sum, b: Sum) -> Sum:
@@ -159,6 +163,11 @@ class Divider:
         if odd or times == 0 or any(a.terms.get(t, 0) != times * c for t, c in b.terms.items()):
             return zero, a
         return self.terms.const(times, a.dtype), self.terms.add(a, b, -times)
+
+
+def _is_negated(b: Sum) -> bool:
+    """True if the negated sum reads better: `-n`, `-n - 1`."""
+    return b.const <= 0 and all(c < 0 for c in b.terms.values())
 
 
 def split_multiple(a: Sum, c: int) -> tuple[Sum, Sum]:

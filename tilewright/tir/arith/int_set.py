@@ -143,9 +143,10 @@ class Evaluator:
 
     def _split(self, atom: Split) -> Ends:
         lo, hi = self.of(atom.base)
-        if lo is hi and lo is not None:
-            return self._fixed(atom)
         divide = self.engine.divider
+        if lo is hi and lo is not None:
+            made = divide.part(lo, atom.lower, atom.upper)
+            return made, made
         if atom.upper is None:
             return (
                 None if lo is None else divide.floordiv(lo, atom.lower),
@@ -166,8 +167,9 @@ class Evaluator:
 
     def _binary(self, atom: Binary) -> Ends:
         a, b = self.of(atom.a), self.of(atom.b)
-        if a[0] is a[1] and b[0] is b[1]:
-            return self._fixed(atom)
+        if a[0] is a[1] and b[0] is b[1] and a[0] is not None and b[0] is not None:
+            made = _POINTS[atom.kind](self.engine, a[0], b[0])
+            return made, made
         return _BINARY[atom.kind](self, a, b)
 
     def extremum(self, kind: type[PrimExpr], a: Ends, b: Ends) -> Ends:
@@ -200,20 +202,33 @@ class Evaluator:
                 return divide.floormod_by(a[0], b[0]), divide.floormod_by(a[1], b[0])
         return zero, last
 
+    def _point(self, factors: list[Sum]) -> Ends:
+        """The product of factors that do not move; unknown if it is too long."""
+        total: Sum | None = factors[0]
+        for factor in factors[1:]:
+            total = None if total is None else self.terms.multiply(total, factor)
+        return total, total
+
     def _product(self, atom: Product) -> Ends:
         parts = [self.atom(factor) for factor in atom.factors]
         moving = [p for p in parts if p[0] is not p[1] or p[0] is None]
         if not moving:
-            return self._fixed(atom)
-        fixed = [f for f, p in zip(atom.factors, parts, strict=True) if p[0] is p[1] and p[0]]
+            return self._point([p[0] for p in parts if p[0] is not None])
+        fixed = [p[0] for p in parts if p[0] is p[1] and p[0] is not None]
         prove = self.engine.bounds.is_not_negative
-        if len(moving) > 1 or not all(prove(self.terms.of(f)) for f in fixed):
+        others = self._point(fixed)[0] if fixed else None
+        if len(moving) > 1 or others is None or not all(prove(f) for f in fixed):
             return None, None
-        others = self.terms.of(self.terms.product(fixed))
         lo, hi = (None if end is None else self.terms.multiply(end, others) for end in moving[0])
         return lo, hi
 
 
+_POINTS: dict[type[PrimExpr], Callable[[Any, Sum, Sum], Sum]] = {
+    Min: lambda engine, a, b: engine.extremum(Min, a, b),
+    Max: lambda engine, a, b: engine.extremum(Max, a, b),
+    FloorDiv: lambda engine, a, b: engine.divider.floordiv_by(a, b),
+    FloorMod: lambda engine, a, b: engine.divider.floormod_by(a, b),
+}
 _BINARY: dict[type[PrimExpr], Callable[[Evaluator, Ends, Ends], Ends]] = {
     Min: lambda self, a, b: self.extremum(Min, a, b),
     Max: lambda self, a, b: self.extremum(Max, a, b),

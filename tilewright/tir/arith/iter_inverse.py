@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ...ir.functor import post_order_visit
 from ...support.errors import ArgumentError
 from .. import op as O
 from ..expr import And, Var
+from .analyzer import Analyzer
 from .int_set import mentions
 from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr
 from .iter_map import Detector, NotAffine, _level
+from .linear import linear_coefficients
 
 
 def inverse_affine_iter_map(
     iter_map: Sequence[IterSumExpr], outputs: Sequence[PrimExpr]
 ) -> dict[Var, PrimExpr]:
-    """The value of each iterator from `outputs`, the values of a bijective `iter_map`."""
+    """The value of each iterator from `outputs`, the values of a bijective `iter_map`.
+
+    [(x * 16 + y) // 4, (x * 16 + y) % 4], [a, b]   ->   x = a // 4, y = a % 4 * 4 + b
+    """
     if len(iter_map) != len(outputs):
         raise ArgumentError(f"{len(iter_map)} indices but {len(outputs)} outputs to invert")
     values: dict[int, PrimExpr] = {}
@@ -35,12 +42,32 @@ def inverse_affine_iter_map(
         mark = marks[key]
         if isinstance(mark.source, IterSumExpr):
             _hand_down(mark.source, O.subtract(values[key], mark.source.base), give)
-        elif isinstance(mark.source, Var):
-            result[mark.source] = O.simplified(values[key])
-    for mark in marks.values():
-        if isinstance(mark.source, Var):
-            result[mark.source] = O.simplified(values[id(mark)])
+        else:
+            var, start = _variable_of(mark)
+            result[var] = O.simplified(O.add(values[key], start))
     return result
+
+
+def _variable_of(mark: IterMark) -> tuple[Var, PrimExpr]:
+    """The iterator of a mark that is no sum, and where it starts: `x - 3` is `x`, from 3."""
+    variables = list(_variables(mark.source))
+    analyzer = Analyzer()
+    for var in variables:
+        made = linear_coefficients(analyzer.engine.terms, analyzer.sum(mark.source), [var])
+        if made is not None and made[0][var].constant == 1:
+            return var, made[1].scaled(-1).expr()
+    raise ArgumentError(f"{mark.source} is no iterator counted from its start")
+
+
+def _variables(expr: PrimExpr) -> dict[Var, None]:
+    found: dict[Var, None] = {}
+
+    def look(node: Any) -> None:
+        if isinstance(node, Var):
+            found[node] = None
+
+    post_order_visit(expr, look)
+    return found
 
 
 def _hand_down(index: IterSumExpr, value: PrimExpr, give: object) -> None:
@@ -104,15 +131,14 @@ def subspace_divide(
     One pair of marks a binding, and a last pair whose extents are the predicates of the outer
     and inner space. Empty if a binding does not divide.
     """
-    del simplify_trivial_iterators
     level = _level(check_level)
     condition = as_scalar(predicate)
     inner_vars = set(sub_iters)
     try:
-        detector = Detector(input_iters, condition)
+        detector = Detector(input_iters, condition, simplify_trivial_iterators)
         parsed = [detector.fuse(detector.parse(b)) for b in bindings]
         detector.check(parsed, level)
-        plain = Detector(input_iters, IntImm("bool", 1))
+        plain = Detector(input_iters, IntImm("bool", 1), simplify_trivial_iterators)
         pairs = [_divide(plain, plain.fuse(plain.parse(b)), inner_vars) for b in bindings]
     except NotAffine:
         return []
@@ -188,8 +214,8 @@ def _is_inner(part: IterSplitExpr, inner: set[Var]) -> bool:
         mark = pending.pop()
         if isinstance(mark.source, IterSumExpr):
             pending += [s.source for s in mark.source.args]
-        elif isinstance(mark.source, Var):
-            variables.add(mark.source)
+        else:
+            variables.add(_variable_of(mark)[0])
     if variables <= inner:
         return True
     if variables & inner:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import lcm
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
@@ -16,7 +17,13 @@ from .. import op as O
 from ..expr import GE, GT, LE, LT, And, Call, FloorDiv, FloorMod, Var
 from .analyzer import Analyzer
 from .int_set import mentions
-from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr
+from .iter_expr import (
+    IterMapLevel,
+    IterMark,
+    IterSplitExpr,
+    IterSumExpr,
+    normalize_iter_map_to_expr,
+)  # fmt: skip
 from .simplifier import same
 from .terms import Atom, Binary, Opaque, Split, Sum, factors_of
 
@@ -43,18 +50,53 @@ class _Bound:
     upper: Sum | None = None
 
 
-class Detector:
-    """Parses indices over `input_iters`."""
+@dataclass(eq=False)
+class _Padded:
+    """The values of a padded mark that its iterators reach: `extent` of them from `left`."""
 
-    def __init__(self, input_iters: Mapping[Var, Range], predicate: PrimExpr) -> None:
+    divisor: int
+    left: PrimExpr
+    extent: PrimExpr
+
+
+class Detector:
+    """Parses indices over `input_iters`.
+
+    Iterators are counted from zero inside: `x` in `[lo, hi)` is `lo` plus a variable in
+    `[0, hi - lo)`. With `overlaps`, sums may reach a value in several ways.
+    """
+
+    def __init__(
+        self,
+        input_iters: Mapping[Var, Range],
+        predicate: PrimExpr,
+        simplify_trivial: bool = True,
+        overlaps: bool = False,
+    ) -> None:
         self.analyzer = Analyzer()
         self.terms = self.analyzer.engine.terms
-        self.iters = dict(input_iters)
+        self.overlaps = overlaps
         self.marks: dict[Any, IterMark] = {}
         self.bounds: list[_Bound] = []
-        for var, range_ in self.iters.items():
-            self.analyzer.bind(var, range_)
+        self.divisors: dict[Any, int] = {}
+        self.padded: dict[int, _Padded] = {}
+        self.iters: dict[Var, Range] = {}
+        self.sources: dict[Var, PrimExpr] = {}
+        for var, range_ in input_iters.items():
+            self._declare(var, range_, simplify_trivial)
         self._read_predicate(predicate)
+
+    def _declare(self, var: Var, range_: Range, simplify_trivial: bool) -> None:
+        if not O.is_const_int(range_.min, 0):
+            start = Var(var.name, var.dtype)
+            self.sources[start] = O.simplified(O.subtract(var, _typed(range_.min, var.dtype)))
+            self.analyzer.bind(var, O.add(start, _typed(range_.min, var.dtype)))
+            var, range_ = start, Range(O.const(0, var.dtype), range_.extent)
+        self.iters[var] = range_
+        if O.is_const_int(range_.extent, 1) and not simplify_trivial:
+            self.analyzer.bind(var, Range(range_.min, O.const(2, var.dtype)))
+        else:
+            self.analyzer.bind(var, range_)
 
     # ---- predicates -------------------------------------------------------------------------
 
@@ -97,12 +139,22 @@ class Detector:
 
     # ---- parsing ----------------------------------------------------------------------------
 
+    def parse_all(self, indices: Sequence[PrimExpr]) -> list[IterSumExpr]:
+        """The indices as sums of splits; a mark that several of them divide is padded to what
+        all the divisors divide."""
+        sums = [self.analyzer.sum(as_scalar(index)) for index in indices]
+        for total in sums:
+            self.parse_sum(total)
+        if self.padded:
+            self.marks, self.padded = {}, {}
+        return [self.parse_sum(total) for total in sums]
+
     def parse(self, index: PrimExpr) -> IterSumExpr:
         """`index` as a sum of splits, those under one predicate grouped."""
         return self.parse_sum(self.analyzer.sum(as_scalar(index)))
 
-    def parse_sum(self, total: Sum) -> IterSumExpr:
-        """A canonical sum as a sum of splits, the largest scale first."""
+    def parse_sum(self, total: Sum, grouped: bool = True) -> IterSumExpr:
+        """A canonical sum as a sum of splits; those under one predicate `grouped`."""
         base = Sum(total.dtype, {}, total.const)
         moving: dict[Atom, int] = {}
         for atom, coefficient in total.terms.items():
@@ -111,12 +163,15 @@ class Detector:
             else:
                 base = self.terms.add(base, self.terms.of(atom, coefficient))
         splits = []
-        for bound in self.bounds:
-            grouped = self._group(moving, bound)
-            if grouped is not None:
-                splits.append(grouped[0])
-                base = base.shifted(grouped[1])
-        splits += [self._term(atom, coefficient) for atom, coefficient in moving.items()]
+        for bound in self.bounds if grouped else ():
+            group = self._group(moving, bound)
+            if group is not None:
+                splits.append(group[0])
+                base = base.shifted(group[1])
+        for atom, coefficient in moving.items():
+            split, offset = self._term(atom, coefficient)
+            splits.append(split)
+            base = self.terms.add(base, offset)
         return IterSumExpr(tuple(splits), base.expr())
 
     def _group(self, moving: dict[Atom, int], bound: _Bound) -> tuple[IterSplitExpr, int] | None:
@@ -151,37 +206,38 @@ class Detector:
         key = frozenset(bound.terms.items())
         known = self.marks.get(key)
         if known is None:
-            inner = self.fuse(
-                IterSumExpr(
-                    tuple(self._term(a, c) for a, c in bound.terms.items()), IntImm(dtype, -lower)
-                )
-            )
+            inner = self.fuse(self.parse_sum(Sum(dtype, bound.terms, -lower), grouped=False))
             known = IterMark(inner, upper.shifted(-lower).expr())
             self.marks[key] = known
         return known
 
-    def _term(self, atom: Atom, coefficient: int) -> IterSplitExpr:
+    def _term(self, atom: Atom, coefficient: int) -> tuple[IterSplitExpr, Sum]:
+        """The split of a term, and what it adds to the base."""
         factors = factors_of(atom)
         moving = [f for f in factors if self._iterates(f)]
         if len(moving) != 1:
             raise NotAffine(f"{atom.expr()} multiplies iterators")
-        split = self._split_of(moving[0])
+        split, offset = self._split_of(moving[0])
         others = [f for f in factors if f is not moving[0]]
         scale = Sum(atom.dtype, {}, coefficient)
         if others:
             scale = self.terms.of(self.terms.product(others), coefficient)
-        return IterSplitExpr(split.source, split.lower_factor, split.extent, scale.expr())
+        made = IterSplitExpr(split.source, split.lower_factor, split.extent, scale.expr())
+        moved = self.terms.multiply(offset, scale)
+        if moved is None:
+            raise NotAffine(f"{atom.expr()} is moved too far")
+        return made, moved
 
-    def _split_of(self, atom: Atom) -> IterSplitExpr:
+    def _split_of(self, atom: Atom) -> tuple[IterSplitExpr, Sum]:
         if isinstance(atom, Opaque) and isinstance(atom.of, Var):
-            return self.whole(self._variable_mark(atom.of))
+            return self.whole(self._variable_mark(atom.of)), self.terms.const(0, atom.dtype)
         if isinstance(atom, Split):
             upper = None if atom.upper is None else IntImm(atom.dtype, atom.upper)
-            return self._part(atom, atom.base, IntImm(atom.dtype, atom.lower), upper)
+            return self._part(atom.base, IntImm(atom.dtype, atom.lower), upper)
         if isinstance(atom, Binary) and atom.kind is FloorDiv:
-            return self._part(atom, atom.a, atom.b.expr(), None)
+            return self._part(atom.a, atom.b.expr(), None)
         if isinstance(atom, Binary) and atom.kind is FloorMod:
-            return self._part(atom, atom.a, IntImm(atom.dtype, 1), atom.b.expr())
+            return self._part(atom.a, IntImm(atom.dtype, 1), atom.b.expr())
         raise NotAffine(f"{atom.expr()} is not affine")
 
     def whole(self, mark: IterMark) -> IterSplitExpr:
@@ -192,38 +248,90 @@ class Detector:
     def _variable_mark(self, var: Var) -> IterMark:
         known = self.marks.get(var)
         if known is None:
-            range_ = self.iters[var]
-            if not O.is_const_int(range_.min, 0):
-                raise NotAffine(f"iterator {var} does not start at 0")
-            known = self.marks[var] = IterMark(var, _typed(range_.extent, var.dtype))
+            source = self.sources.get(var, var)
+            extent = _typed(self.iters[var].extent, var.dtype)
+            known = self.marks[var] = IterMark(source, extent)
         return known
 
     def _part(
-        self, atom: Atom, base: Sum, lower: PrimExpr, upper: PrimExpr | None
-    ) -> IterSplitExpr:
-        mark = self._mark_of(base)
+        self, base: Sum, lower: PrimExpr, upper: PrimExpr | None
+    ) -> tuple[IterSplitExpr, Sum]:
+        """`(base // lower) % (upper // lower)`: a split, and what it adds to the base."""
         divisor = lower if upper is None else upper
-        if not self.prove(O.equal(O.floormod(mark.extent, divisor), 0)):
-            raise NotAffine(f"{divisor} does not divide {mark.extent}, the extent of {base.expr()}")
+        mark, skipped = self._mark_of(base, divisor)
+        offset = self.terms.const(0, base.dtype)
+        if upper is None:
+            offset = self.analyzer.engine.divider.floordiv_by(skipped, self.analyzer.sum(lower))
         end = mark.extent if upper is None else upper
         extent = self.analyzer.simplify(O.floordiv(end, lower))
-        return IterSplitExpr(mark, lower, extent, IntImm(atom.dtype, 1))
+        return IterSplitExpr(mark, lower, extent, IntImm(base.dtype, 1)), offset
 
-    def _mark_of(self, base: Sum) -> IterMark:
+    def _mark_of(self, base: Sum, divisor: PrimExpr) -> tuple[IterMark, Sum]:
+        """The mark that `divisor` divides whose value is `base` less a multiple of `divisor`,
+        which is the second result."""
+        zero = self.terms.const(0, base.dtype)
         atom = base.single()
         if isinstance(atom, Opaque) and isinstance(atom.of, Var) and atom.of in self.iters:
-            return self._variable_mark(atom.of)
+            whole = self._variable_mark(atom.of)
+            inner = IterSumExpr((self.whole(whole),), zero.expr())
+        else:
+            inner = self.fuse(self.parse_sum(base))
+            if len(inner.args) != 1 or not O.is_const_int(inner.args[0].scale, 1):
+                raise NotAffine(f"{base.expr()} leaves gaps")
+            whole = inner.args[0].source
+        extent, start = inner.args[0].extent, self.analyzer.sum(inner.base)
+        aligned = self._divides(divisor, inner.base) and self._divides(divisor, extent)
+        if isinstance(divisor, IntImm) and (not aligned or base.key in self.divisors):
+            return self._padded_mark(base, inner, divisor.value)
+        if not aligned:
+            raise NotAffine(f"{divisor} does not divide {extent}, the extent of {base.expr()}")
+        if self._equal(extent, whole.extent) and O.is_const_int(inner.args[0].lower_factor, 1):
+            return whole, start
         known = self.marks.get(base.key)
         if known is None:
-            fused = self.fuse(self.parse_sum(base))
-            if len(fused.args) != 1 or not O.is_const_int(fused.args[0].scale, 1):
-                raise NotAffine(f"{base.expr()} leaves gaps")
-            known = fused.args[0].source
-            is_whole = self.prove(O.equal(fused.args[0].extent, known.extent))
-            if not O.is_const_int(fused.base, 0) or not is_whole:
-                known = IterMark(fused, fused.args[0].extent)
+            moving = IterSumExpr(inner.args, zero.expr())
+            known = self.marks[base.key] = IterMark(moving, extent)
+        return known, start
+
+    def _divides(self, divisor: PrimExpr, value: PrimExpr) -> bool:
+        return self.prove(O.equal(O.floormod(value, divisor), 0))
+
+    def _padded_mark(self, base: Sum, inner: IterSumExpr, divisor: int) -> tuple[IterMark, Sum]:
+        """A mark around `inner` that starts and ends at multiples of all its divisors."""
+        divisor = self.divisors[base.key] = lcm(divisor, self.divisors.get(base.key, 1))
+        divider, start = self.analyzer.engine.divider, self.analyzer.sum(inner.base)
+        left = divider.floormod(start, divisor)
+        skipped = self.terms.sub(start, left)
+        known = self.marks.get(base.key)
+        if known is None or not self._divides(IntImm(base.dtype, divisor), known.extent):
+            end = self.terms.add(left, self.analyzer.sum(inner.args[0].extent))
+            whole = divider.floordiv(end.shifted(divisor - 1), divisor).scaled(divisor)
+            known = IterMark(IterSumExpr(inner.args, left.expr()), whole.expr())
             self.marks[base.key] = known
-        return known
+            self.padded[id(known)] = _Padded(divisor, left.expr(), inner.args[0].extent)
+        return known, skipped
+
+    def padding_predicate(self) -> PrimExpr:
+        """True where a padded mark is beyond what its iterators reach."""
+        found: PrimExpr = IntImm("bool", 0)
+        for mark in self.marks.values():
+            pad = self.padded.get(id(mark))
+            if pad is None:
+                continue
+            value = normalize_iter_map_to_expr(mark.source)
+            digit, rest = O.floordiv(value, pad.divisor), O.floormod(value, pad.divisor)
+            end = self.analyzer.simplify(O.add(pad.left, pad.extent))
+            if not self.prove(O.equal(pad.left, 0)):
+                before = O.logical_and(O.equal(digit, 0), O.less(rest, pad.left))
+                found = O.logical_or(found, before)
+            beyond = self.analyzer.simplify(O.floormod(end, pad.divisor))
+            if not O.is_const_int(beyond, 0):
+                last = self.analyzer.simplify(O.floordiv(end, pad.divisor))
+                after = O.logical_and(O.equal(digit, last), O.greater_equal(rest, beyond))
+                if not isinstance(beyond, IntImm):
+                    after = O.logical_and(O.not_equal(beyond, 0), after)
+                found = O.logical_or(found, after)
+        return found
 
     def prove(self, condition: PrimExpr) -> bool:
         """True if `condition` always holds."""
@@ -235,13 +343,13 @@ class Detector:
         """The sum with all its splits fused into one, as compact as digits in a number."""
         if len(total.args) <= 1:
             return total
-        ordered = self._ordered(list(total.args))
+        ordered, reach = self._ordered(list(total.args))
         unit = ordered[-1].scale
         parts = tuple(
             IterSplitExpr(s.source, s.lower_factor, s.extent, self._divided(s.scale, unit))
             for s in ordered
         )
-        extent = self.analyzer.simplify(O.multiply(parts[0].scale, parts[0].extent))
+        extent = self._divided(reach, unit)
         inner = IterSumExpr(parts, IntImm(total.dtype, 0))
         key = tuple(
             (id(s.source), self.analyzer.sum(s.lower_factor).key, self.analyzer.sum(s.scale).key)
@@ -256,23 +364,39 @@ class Detector:
     def _divided(self, scale: PrimExpr, unit: PrimExpr) -> PrimExpr:
         return self.analyzer.simplify(O.floordiv(scale, unit))
 
-    def _ordered(self, splits: list[IterSplitExpr]) -> list[IterSplitExpr]:
-        """Largest scale first. Raises NotAffine if a scale is not the one below it times its
-        extent."""
+    def _ordered(self, splits: list[IterSplitExpr]) -> tuple[list[IterSplitExpr], PrimExpr]:
+        """Largest scale first, and how far all of them reach. Raises NotAffine if a scale is not
+        the one below it times its extent."""
         constants = [s for s in splits if isinstance(s.scale, IntImm)]
         if not constants:
             raise NotAffine("no iterator has a constant scale")
-        lowest = min(constants, key=lambda s: s.scale.value)  # type: ignore[attr-defined]
+        if any(int(O.const_value(s.scale) or 0) <= 0 for s in constants):
+            raise NotAffine(f"{splits} run in opposite directions")
+        lowest = min(constants, key=_smallest_first)
         ordered, left = [lowest], [s for s in splits if s is not lowest]
+        reach = self.analyzer.simplify(O.multiply(lowest.scale, lowest.extent))
         while left:
-            last = ordered[-1]
-            expected = self.analyzer.simplify(O.multiply(last.scale, last.extent))
-            following = next((s for s in left if self._equal(s.scale, expected)), None)
-            if following is None:
-                raise NotAffine(f"no iterator has scale {expected} among {left}")
+            left.sort(key=_smallest_first)
+            following = next((s for s in left if self._equal(s.scale, reach)), None)
+            if following is not None:
+                reach = self.analyzer.simplify(O.multiply(following.scale, following.extent))
+            else:
+                following, reach = self._overlapping(left, lowest.scale, reach)
             ordered.append(following)
             left.remove(following)
-        return ordered[::-1]
+        return ordered[::-1], reach
+
+    def _overlapping(
+        self, left: list[IterSplitExpr], unit: PrimExpr, reach: PrimExpr
+    ) -> tuple[IterSplitExpr, PrimExpr]:
+        """The next split where sums may reach a value in several ways, and how far it reaches."""
+        following = left[0]
+        scale = following.scale
+        fits = self.overlaps and isinstance(scale, IntImm) and self._divides(unit, scale)
+        if not fits or not self.prove(O.less_equal(scale, reach)):
+            raise NotAffine(f"no iterator has scale {reach} among {left}")
+        step = O.multiply(scale, O.subtract(following.extent, 1))
+        return following, self.analyzer.simplify(O.add(reach, step))
 
     def _equal(self, a: PrimExpr, b: PrimExpr) -> bool:
         return same(a, b) or self.prove(O.equal(a, b))
@@ -291,8 +415,23 @@ class Detector:
             splits.append(split)
         for mark, splits in used.values():
             self._check_mark(mark, splits, level)
+            pad = self.padded.get(id(mark))
+            if pad is not None:
+                self._check_padded(mark, splits, pad, level)
         if level is IterMapLevel.Bijective:
             self._check_all_used(used)
+
+    def _check_padded(
+        self, mark: IterMark, splits: list[IterSplitExpr], pad: _Padded, level: IterMapLevel
+    ) -> None:
+        """A padded mark may be used by one split, all of whose values are reached."""
+        if level is IterMapLevel.Bijective or len(splits) > 1:
+            raise NotAffine(f"{mark.source} does not divide into {splits} without padding")
+        split = splits[0]
+        last = O.subtract(O.add(pad.left, pad.extent), 1)
+        first, end = (O.floordiv(x, split.lower_factor) for x in (pad.left, last))
+        if not self.prove(O.greater_equal(O.subtract(end, first), O.subtract(split.extent, 1))):
+            raise NotAffine(f"{split} does not reach all its values")
 
     def _check_mark(self, mark: IterMark, splits: list[IterSplitExpr], level: IterMapLevel) -> None:
         expected: PrimExpr = IntImm(mark.source.dtype, 1)
@@ -322,6 +461,11 @@ class Detector:
                 raise NotAffine(f"iterator {var} is not used")
 
 
+def _smallest_first(split: IterSplitExpr) -> tuple[bool, int, bool]:
+    scale = O.const_value(split.scale)
+    return (scale is None, abs(int(scale or 0)), not O.is_const_int(split.extent, 1))
+
+
 def _typed(value: PrimExpr, dtype: str) -> PrimExpr:
     return value if value.dtype == dtype else O.cast(value, dtype)
 
@@ -339,13 +483,17 @@ def detect_iter_map(
 ) -> IterMapResult:
     """The indices as fusions and splits of the iterators; `errors` says why if they are not.
 
-    An iterator of extent 1 is its constant. Each iterator must start at 0.
+    An iterator of extent 1 is its constant, unless `simplify_trivial_iterators` is false; one
+    that starts at `lo` counts as `x - lo`. Where a division does not come out even, the result
+    is that of the padded iterators, and `padding_predicate` says where padding is.
     """
-    del simplify_trivial_iterators
     level = _level(check_level)
     try:
-        detector = Detector(input_iters, as_scalar(predicate))
-        parsed = [detector.parse(index) for index in indices]
+        detector = Detector(
+            input_iters, as_scalar(predicate), simplify_trivial_iterators,
+            overlaps=level is not IterMapLevel.Bijective,
+        )  # fmt: skip
+        parsed = detector.parse_all(indices)
         if level is not IterMapLevel.NoCheck:
             parsed = [detector.fuse(index) for index in parsed]
             detector.check(parsed, level)
@@ -353,7 +501,7 @@ def detect_iter_map(
             parsed = [_fused_if_possible(detector, index) for index in parsed]
     except NotAffine as error:
         return IterMapResult(errors=(str(error),))
-    return IterMapResult(tuple(parsed))
+    return IterMapResult(tuple(parsed), padding_predicate=detector.padding_predicate())
 
 
 def _fused_if_possible(detector: Detector, index: IterSumExpr) -> IterSumExpr:

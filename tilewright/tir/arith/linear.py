@@ -7,9 +7,10 @@ from typing import Any
 
 from ...ir.expr import PrimExpr
 from .. import op as O
-from ..expr import GE, GT, LE, LT, And, Call, Var
+from ..expr import GE, GT, LE, LT, And, Call, Max, Min, Not, Var
 from .analyzer import Analyzer
 from .int_set import mentions
+from .rules import LOGIC
 from .terms import Opaque, Sum, Terms, factors_of
 
 
@@ -62,12 +63,30 @@ def detect_clip_bound(expr: PrimExpr, var_list: Sequence[Var]) -> list[PrimExpr 
             pending.append(one.args[0])
         elif isinstance(one, And):
             pending[:0] = [one.a, one.b]
+        elif isinstance(one, Not):
+            turned = LOGIC.apply(one)
+            if turned is None:
+                return []
+            pending.insert(0, turned)
+        elif isinstance(one, (LT, LE, GT, GE)) and _extremum(one):
+            pending[:0] = _extremum(one)
         elif isinstance(one, (LT, LE, GT, GE)):
             if not _clip(analyzer, one, var_list, ends):
                 return []
         else:
             return []
     return [end for var in var_list for end in ends[var]]
+
+
+def _extremum(one: Any) -> list[PrimExpr]:
+    """`min(a, b) > c -> a > c, b > c`, and `max(a, b) < c` likewise; else nothing."""
+    kind, a, b = type(one), one.a, one.b
+    small, large = (a, b) if kind in (LT, LE) else (b, a)
+    for side, extremum in ((small, Max), (large, Min)):
+        if isinstance(side, extremum):
+            pairs = ((side.a, b), (side.b, b)) if side is a else ((a, side.a), (a, side.b))
+            return [kind(*pair) for pair in pairs]
+    return []
 
 
 def _clip(

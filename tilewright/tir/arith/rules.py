@@ -89,10 +89,14 @@ def rule(before: PrimExpr, after: Any, when: Callable[..., bool] | None = None) 
 
 
 class RuleSet:
-    """Rules tried in order, found by the kind of their outermost node."""
+    """Rules tried in order, found by the kind of their outermost node.
 
-    def __init__(self, *rules: Rule) -> None:
+    `types` says which types the letters `x y z c0 c1` may have (`p q` are conditions).
+    """
+
+    def __init__(self, *rules: Rule, types: tuple[str, ...]) -> None:
         self.rules = rules
+        self.types = types
         self.by_kind: dict[type[PrimExpr], list[Rule]] = {}
         for each in rules:
             self.by_kind.setdefault(type(each.before), []).append(each)
@@ -162,6 +166,9 @@ def _letters(names: str, dtype: str) -> list[Any]:
 _x, _y, _z, _c0, _c1 = _letters("x y z c0 c1", "int32")
 _p, _q = _letters("p q", "bool")
 
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+FLOATS = ("float16", "float32", "float64")
+
 LOGIC = RuleSet(
     rule(Not(Not(_p)), _p),
     rule(Not(LT(_x, _y)), LE(_y, _x)),
@@ -176,6 +183,7 @@ LOGIC = RuleSet(
     rule(Or(_p, _p), _p),
     rule(And(_p, Not(_p)), False),
     rule(Or(_p, Not(_p)), True),
+    types=INTEGERS,
 )
 """Conditions; the comparisons under `Not` are integer ones (NaN forbids them for floats)."""
 
@@ -190,6 +198,7 @@ EXACT = RuleSet(
     rule(Select(Not(_p), _x, _y), Select(_p, _y, _x)),
     rule(Select(_p, Select(_p, _x, _y), _z), Select(_p, _x, _z)),
     rule(Select(_p, _x, Select(_p, _y, _z)), Select(_p, _x, _z)),
+    types=(*INTEGERS, *FLOATS, "bool"),
 )
 """Rules that hold of every type, floats with NaN included."""
 
@@ -208,5 +217,6 @@ INTEGER = RuleSet(
     rule(LT(_x, _x), False),
     rule(GE(_x, _x), True),
     rule(GT(_x, _x), False),
+    types=INTEGERS,
 )
 """Integers that are no indices (narrow, unsigned) and vectors: what holds in modular arithmetic."""

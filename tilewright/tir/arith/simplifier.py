@@ -49,6 +49,7 @@ class Simplifier(Canonical):
         super().__init__()
         self.others: dict[int, tuple[PrimExpr, PrimExpr]] = {}
         self.truths: dict[Any, bool] = {}
+        self.scopes = 0
 
     def simplify(self, expr: PrimExpr) -> PrimExpr:
         """`expr` in its simplest form; the same object if that is how it is written."""
@@ -77,6 +78,7 @@ class Simplifier(Canonical):
     @contextmanager
     def scope(self, condition: PrimExpr) -> Iterator[None]:
         """What follows from `condition` is known inside."""
+        self.scopes += 1
         bounds = self.bounds
         saved = (self.memo, self.others, bounds.cache, bounds.known, bounds.facts, self.truths)
         bounds.known, bounds.facts = dict(bounds.known), list(bounds.facts)

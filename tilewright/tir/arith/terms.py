@@ -221,6 +221,7 @@ class Terms:
 
     def __init__(self) -> None:
         self._atoms: dict[Key, Atom] = {}
+        self.products = 0
 
     # ---- atoms ------------------------------------------------------------------------------
 
@@ -252,6 +253,7 @@ class Terms:
         if len(factors) == 1:
             return factors[0]
         ordered = tuple(sorted(factors, key=lambda a: a.order))
+        self.products += 1
         made: Atom = self._intern((Product, ordered[0].dtype, ordered), Product, ordered)
         return made
 
@@ -293,12 +295,13 @@ class Terms:
             return a.scaled(b.const)
         if len(a.terms) * len(b.terms) > 16:
             return None
-        total = self.add(a.scaled(b.const), b.shifted(-b.const), a.const)
+        total = self.const(a.const * b.const, a.dtype)
         for x, p in a.terms.items():
             for y, q in b.terms.items():
                 atom = self.product([*factors_of(x), *factors_of(y)])
                 total = self.add(total, self.of(atom, p * q))
-        return total
+        total = self.add(total, a.shifted(-a.const), b.const)
+        return self.add(total, b.shifted(-b.const), a.const)
 
     def _merge(self, total: Sum) -> Sum:
         """`(x // c) * c + x % c -> x` and `x - (x // c) * c -> x % c`."""

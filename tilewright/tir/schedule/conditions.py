@@ -116,7 +116,7 @@ def _same(a: list[Block | For | None], b: list[Block | For | None]) -> bool:
 
 def require_affine(state: ScheduleState, block: StmtSRef) -> None:
     """Refuses unless the bindings of `block` are affine."""
-    if not affine(state, block):
+    if state.enable_check and not affine(state, block):
         refuse("the block's axes are not bound to affine, independent parts of its loops", block)
 
 
@@ -161,7 +161,7 @@ def require_stage_pipeline(state: ScheduleState, root: StmtSRef) -> None:
         return
     scope = state.get_block_scope(root)
     require_compact(state, scope.children, root)
-    for block in scope.children:
+    for block in scope.children if state.enable_check else ():
         if not is_covered(state, block, scope.producers(block)):
             refuse(
                 "the block reads a part of its producers' results that is not written in the same "
@@ -169,6 +169,27 @@ def require_stage_pipeline(state: ScheduleState, root: StmtSRef) -> None:
                 block,
             )
     state.facts[key] = (root.stmt,)
+
+
+def require_covered(state: ScheduleState, blocks: Iterable[StmtSRef], root: StmtSRef) -> None:
+    """Refuses if one of `blocks` reads what its producers have not written in the same run of
+    their common loops: asked where a block has been moved."""
+    scope = state.get_block_scope(root)
+    for block in blocks if state.enable_check else ():
+        producers = scope.producers(block)
+        if not is_covered(state, block, producers):
+            refuse(
+                "the block would read more than its producers write in the same run of the loop",
+                block,
+                *producers,
+            )
+
+
+def require_leaf(state: ScheduleState, block: StmtSRef) -> None:
+    """Refuses a block that holds other blocks."""
+    inner = state.child_blocks(block)
+    if inner:
+        refuse("the block holds other blocks", block, *inner)
 
 
 def output_blocks(state: ScheduleState, root: StmtSRef) -> list[StmtSRef]:

@@ -11,6 +11,7 @@ from ..expr import BufferLoad, IterVar, IterVarType, Var
 from ..stmt import Block, BufferRegion, BufferStore, MatchBufferRegion, Stmt, stmt_seq
 from .moving import nest_of, required_boxes
 from .poly import Space
+from .refusal import refuse
 from .regions import Box, space_at
 from .rewrite import point
 from .sref import StmtSRef, holds
@@ -87,6 +88,10 @@ class RedirectReads(Rewriter):
         """Buffers are exchanged where they are loaded only."""
         return buffer
 
+    def _region(self, region: BufferRegion) -> BufferRegion:
+        buffer = self.new if region.buffer is self.old else region.buffer
+        return BufferRegion(buffer, self.rewrite(region.region))
+
     @on(Var)
     def variable(self, var: Var) -> Var:
         """The address of the buffer, if it is used by itself."""
@@ -105,9 +110,8 @@ class RedirectReads(Rewriter):
                 for m in views
             )
         made = block.replace(
-            reads=tuple(
-                BufferRegion(self.new, r.region) if r.buffer is self.old else r for r in block.reads
-            ),
+            reads=tuple(self._region(r) for r in block.reads),
+            writes=tuple(BufferRegion(w.buffer, self.rewrite(w.region)) for w in block.writes),
             body=self.rewrite(block.body),
             init=self.rewrite(block.init) if block.init is not None else None,
             match_buffers=views,
@@ -127,6 +131,21 @@ def after(top: Stmt, target: Stmt, new: Stmt) -> Stmt:
     parts = list(getattr(top, "seq", (top,)))
     at = next((k for k, part in enumerate(parts) if holds(part, target)), len(parts) - 1)
     return stmt_seq([*parts[: at + 1], new, *parts[at + 1 :]])
+
+
+def require_apart(
+    top: StmtSRef, writer: StmtSRef, readers: Sequence[StmtSRef], buffer: Buffer
+) -> None:
+    """Refuses if a reader is in the statement of `top` that the writer is in: a copy after that
+    statement comes too late for it."""
+    for reader in readers:
+        if reader is not writer and step_towards(top, reader) is step_towards(top, writer):
+            refuse(
+                f"`{buffer.name}` is read in the loops that write it, and elsewhere as well",
+                reader,
+                writer,
+                hint="name the block that is to use the copy in consumer_blocks",
+            )
 
 
 def step_towards(top: StmtSRef, below: StmtSRef) -> StmtSRef:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, TypeVar, overload
 
 from ...ir.expr import PrimExpr
-from ...support.errors import ArgumentError
+from ...support.errors import ArgumentError, ArgumentTypeError
 from .rv import BlockRV, LoopRV
 from .sref import StmtSRef
 
@@ -43,13 +43,13 @@ def _accept_block(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
         return schedule.get_block(value)
     if isinstance(value, BlockRV):
         return value
-    raise ArgumentError(f"expected a BlockRV or the name of a block, found {_kind(value)}")
+    raise ArgumentTypeError(f"expected a BlockRV or the name of a block, found {_kind(value)}")
 
 
 def _accept_loop(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
     if isinstance(value, LoopRV):
         return value
-    raise ArgumentError(f"expected a LoopRV, found {_kind(value)}")
+    raise ArgumentTypeError(f"expected a LoopRV, found {_kind(value)}")
 
 
 def _accept_either(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
@@ -58,11 +58,19 @@ def _accept_either(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any
     return _accept_block(schedule, value, given)
 
 
+def _accept_loop_or_blocks(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    if isinstance(value, LoopRV):
+        return value
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ArgumentTypeError(f"expected a LoopRV or a list of blocks, found {_kind(value)}")
+    return tuple(_accept_block(schedule, v, given) for v in value)
+
+
 def _accept_expr(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
     if isinstance(value, PrimExpr):
         return value
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ArgumentError(f"expected an integer or an ExprRV, found {_kind(value)}")
+        raise ArgumentTypeError(f"expected an integer or an ExprRV, found {_kind(value)}")
     return int(value)
 
 
@@ -77,6 +85,10 @@ def _kind(value: object) -> str:
 Block: TypeAlias = Annotated[StmtSRef, Role("a block", True, _accept_block, "block")]
 Loop: TypeAlias = Annotated[StmtSRef, Role("a loop", True, _accept_loop, "loop")]
 BlockOrLoop: TypeAlias = Annotated[StmtSRef, Role("a block or loop", True, _accept_either, "any")]
+LoopOrBlocks: TypeAlias = Annotated[
+    "StmtSRef | list[StmtSRef]",
+    Role("a loop or a list of blocks", True, _accept_loop_or_blocks, "any"),
+]
 Expr: TypeAlias = Annotated[Any, Role("an integer", True, _accept_expr, "expr")]
 """For the function an `int`, or a `PrimExpr` if the program's own sizes are in it."""
 
@@ -96,9 +108,9 @@ def _plain_role(kind: type) -> Role:
 
     def accept(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
         if kind is not bool and isinstance(value, bool):
-            raise ArgumentError(f"expected {noun}, found bool")
+            raise ArgumentTypeError(f"expected {noun}, found bool")
         if not isinstance(value, allowed) and not (kind is int and hasattr(value, "__index__")):
-            raise ArgumentError(f"expected {noun}, found {_kind(value)}")
+            raise ArgumentTypeError(f"expected {noun}, found {_kind(value)}")
         return kind(value)
 
     return Role(noun, False, accept)
@@ -123,7 +135,7 @@ class Param:
         try:
             return self._accept(schedule, value, given)
         except ArgumentError as error:
-            raise ArgumentError(
+            raise type(error)(
                 f"argument `{self.name}`: {error.message}", note=error.note, hint=error.hint
             ) from None
 
@@ -135,7 +147,7 @@ class Param:
         if isinstance(value, str) or not isinstance(value, Iterable):
             if self.role.rv in ("block", "any") and value is not None:
                 return (self.role.accept(schedule, value, given),)
-            raise ArgumentError(f"expected a list, each {self.role.noun}, found {_kind(value)}")
+            raise ArgumentTypeError(f"expected a list, each {self.role.noun}, found {_kind(value)}")
         return tuple(
             None if item is None else self.role.accept(schedule, item, given) for item in value
         )
@@ -269,6 +281,8 @@ def _declare(function: F, sampling: bool, pure: bool) -> F:
     for name, parameter in list(signature.parameters.items())[1:]:
         if sampling and name == "rand":
             continue
+        if sampling and name == "decision":
+            parameter = parameter.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
         shown.append(parameter)
         if not (sampling and name == "decision"):
             params.append(_param(name, hints[name], parameter))

@@ -71,13 +71,14 @@ class ChangeLayout(Rewriter):
         return tuple(self.new if b is self.old else b for b in buffers)
 
     def _region(self, region: BufferRegion) -> BufferRegion:
+        inside = self.rewrite(region.region)
         if region.buffer is not self.old:
-            return region
-        if all(T.is_const_int(r.extent, 1) for r in region.region):
-            at = self.indices([r.min for r in region.region])
+            return region if inside is region.region else BufferRegion(region.buffer, inside)
+        if all(T.is_const_int(r.extent, 1) for r in inside):
+            at = self.indices([r.min for r in inside])
             ranges = [Range(i, IntImm(i.dtype, 1)) for i in at]
         else:
-            ranges = self.map.map_ranges(region.region)
+            ranges = self.map.map_ranges(inside)
         return BufferRegion(self.new, tuple(ranges))
 
     @on(BufferLoad)

@@ -150,6 +150,9 @@ class Matcher:
         offset = [self.space.poly(i) for i in mine]
         for k, index in enumerate(yours):
             offset[extra + k] = plus(offset[extra + k], self.space.poly(index), -1)
+        within = {self.space._variable(v) for v in self.variables.values()}
+        if any(within & self.space.variables(p) for p in offset):
+            raise Mismatch(f"buffer `{a.name}` is not accessed as `{b.name}` is, but for an offset")
         first = self.offsets.setdefault(b, offset)
         if first != offset:
             raise Mismatch(f"the accesses of buffer `{a.name}` do not match those of `{b.name}`")

@@ -98,6 +98,7 @@ class Space:
         self.ranges: dict[int, Interval] = {}
         self.sizes = {id(v) for v in sizes}
         self.env: dict[int, Poly] = {}
+        self.kept: list[PrimExpr] = []  # what `index` knows by `id` stays alive
 
     # ---- making -----------------------------------------------------------------------------
 
@@ -130,16 +131,21 @@ class Space:
         return {(known,): 1}
 
     def opaque(self, expr: PrimExpr) -> Poly:
-        """`expr` as an atom of its own; its variables are those written in it."""
-        key = ("opaque", id(expr))
+        """`expr` as an atom of its own, with defined variables replaced."""
+        used = variables_in(expr)
+        meant = [(v, self.env[id(v)]) for v in used if id(v) in self.env]
+        key = ("opaque", id(expr), *((id(v), frozenset(p.items())) for v, p in meant))
         known = self.index.get(key)
         if known is None:
-            inside = frozenset(self._variable(v) for v in variables_in(expr))
-            for v in variables_in(expr):
-                if id(v) in self.env:
-                    inside |= self.variables(self.env[id(v)])
+            from ..stmt_functor import substitute
+
+            inside = frozenset(self._variable(v) for v in used if id(v) not in self.env)
+            for _, p in meant:
+                inside |= self.variables(p)
+            written = substitute(expr, {v: self.expr(p, v.dtype) for v, p in meant})
             known = self.index[key] = len(self.atoms)
-            self.atoms.append(Atom("opaque", expr, (), inside))
+            self.atoms.append(Atom("opaque", written, (), inside))
+            self.kept.append(expr)
         return {(known,): 1}
 
     def poly(self, expr: PrimExpr) -> Poly:

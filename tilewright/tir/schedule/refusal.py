@@ -69,18 +69,5 @@ def marked(func: PrimFunc, culprits: Sequence[Culprit]) -> str:
     for culprit in culprits:
         stmt = _statement(culprit)
         if stmt is not None:
-            remark = f"<-- {describe(stmt)}"
-            notes[_visible(func, culprit, stmt, remark)] = remark
+            notes[stmt] = f"here: {describe(stmt)}"
     return "in the function\n" + func.script(obj_to_annotate=notes)
-
-
-def _visible(func: PrimFunc, culprit: Culprit, stmt: Stmt, remark: str) -> Stmt:
-    """The statement, or the loop in whose line (`for i, j in grid(n, m)`) it is printed."""
-    at = culprit if isinstance(culprit, StmtSRef) else None
-    shown = stmt
-    while remark not in func.script(obj_to_annotate={shown: remark}):
-        at = at.parent if at is not None else None
-        if at is None or at.is_block or at.stmt is None:
-            return stmt
-        shown = at.stmt
-    return shown

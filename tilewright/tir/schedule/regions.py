@@ -9,6 +9,7 @@ from ..buffer import Buffer
 from ..expr import SizeVar, Var
 from ..function import PrimFunc
 from ..stmt import BlockRealize, BufferRegion, For
+from .exact import fills_box
 from .poly import Interval, Poly, Space, constant, plus, variables_in
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -128,32 +129,86 @@ def covers(space: Space, buffer: Buffer, made: Box, needed: Box) -> bool:
 
 def is_covered(state: ScheduleState, consumer: StmtSRef, producers: list[StmtSRef]) -> bool:
     """True if all that `consumer` reads of its producers' results has been written before, in
-    the same run of the loops that they share."""
+    the same run of the loops that they share: by one of them, or by several together."""
     for buffer in dict.fromkeys(r.buffer for r in consumer.block.reads):
         makers = [p for p in producers if any(w.buffer is buffer for w in p.block.writes)]
-        if makers and not any(_covered_by(state, consumer, p, buffer) for p in makers):
+        if not makers or any(_covered_by(state, consumer, [p], buffer) for p in makers):
+            continue
+        if len(makers) == 1 or not _covered_by(state, consumer, makers, buffer):
             return False
     return True
 
 
 def _covered_by(
-    state: ScheduleState, consumer: StmtSRef, producer: StmtSRef, buffer: Buffer
+    state: ScheduleState, consumer: StmtSRef, producers: list[StmtSRef], buffer: Buffer
 ) -> bool:
-    top = state.common_ancestor((consumer, producer))
+    top = state.common_ancestor((consumer, *producers))
     space = space_at(state, top, inside=True)
-    made = touched(
-        space,
-        producer,
-        [w for w in producer.block.writes if w.buffer is buffer],
-        loops_between(producer, top),
+    shared = shared_threads(top, buffer.scope())
+    boxes = []
+    for producer in producers:
+        writes = [w for w in producer.block.writes if w.buffer is buffer]
+        relaxed = [*shared, *loops_between(producer, top)]
+        free = {space._variable(at.loop.loop_var) for at in relaxed}
+        for part in writes:
+            box = touched(space, producer, [part], relaxed)
+            if box is not None and fills_box(space, part.region, free):
+                boxes.append(box)
+    reads = [r for r in consumer.block.reads if r.buffer is buffer]
+    needed = touched(space, consumer, reads, loops_between(consumer, top))
+    if needed is None:
+        return False
+    return any(covers(space, buffer, made, needed) for made in joined_boxes(space, boxes))
+
+
+def shared_threads(top: StmtSRef, scope: str) -> list[StmtSRef]:
+    """The loops at or around `top` whose threads all see memory of `scope`: those of a block of
+    threads share `shared` memory, those of a warp `warp` memory, all of them `global`."""
+    sees = _SEES.get(scope.split(".")[0], ())
+    found = []
+    for at in (top, *top.ancestors()):
+        thread = at.loop.thread_binding if isinstance(at.stmt, For) else None
+        if thread is not None and thread.thread_tag.startswith(sees):
+            found.append(at)
+    return found
+
+
+_SEES: dict[str, tuple[str, ...]] = {
+    "global": ("blockIdx", "threadIdx"),
+    "shared": ("threadIdx",),
+    "warp": ("threadIdx.x",),
+}
+
+
+def joined_boxes(space: Space, boxes: list[Box]) -> list[Box]:
+    """The boxes, those joined that differ in one dimension and meet in it."""
+    left = list(boxes)
+    changed = True
+    while changed:
+        changed = False
+        for k, a in enumerate(left):
+            other = next((b for b in left[k + 1 :] if _meet(space, a, b)), None)
+            if other is not None:
+                rest = [b for b in left if b is not a and b is not other]
+                left = [*rest, unite(space, a, other)]
+                changed = True
+                break
+    return left
+
+
+def _meet(space: Space, a: Box, b: Box) -> bool:
+    apart = [(p, q) for p, q in zip(a, b, strict=True) if p != q]
+    if not apart:
+        return True
+    if len(apart) > 1:
+        return False
+    ((low, high), (first, last)) = apart[0]
+    if low is None or high is None or first is None or last is None:
+        return False
+    gap = constant(1)
+    return space.nonneg(plus(plus(high, gap), first, -1)) and space.nonneg(
+        plus(plus(last, gap), low, -1)
     )
-    needed = touched(
-        space,
-        consumer,
-        [r for r in consumer.block.reads if r.buffer is buffer],
-        loops_between(consumer, top),
-    )
-    return made is not None and needed is not None and covers(space, buffer, made, needed)
 
 
 def extent_of(space: Space, interval: Interval) -> Poly | None:

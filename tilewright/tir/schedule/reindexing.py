@@ -12,7 +12,8 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, IterVarType, Var, pointer
 from ..index_map import IndexMap
 from ..stmt import Block, BufferRegion, BufferStore, Stmt, stmt_seq
-from .conditions import require_complete_or_reduction
+from .bindings import is_affine, uses_loops_up
+from .conditions import require_complete_or_reduction, require_leaf
 from .copies import after, fresh_name, step_towards
 from .layouts import full_nest
 from .poly import Space, variables_in
@@ -46,6 +47,7 @@ def plan(
     each result of `index_map` (of all the block's axes)."""
     stmt = block.block
     buffer: Buffer = getattr(stmt, f"{side}s")[place].buffer
+    require_leaf(state, block)
     if stmt.init is None and all(
         any(r.buffer is buffer for r in side) for side in (stmt.reads, stmt.writes)
     ):
@@ -71,8 +73,33 @@ def plan(
         return Reindexed(block, buffer, indices, tuple(a.var for a in kept), tuple(shape))
     dtype = "int64" if any(d.dtype == "int64" for d in buffer.shape) else "int32"
     where = [T.cast(i, dtype) for i in index_map.map_indices([a.var for a in stmt.iter_vars])]
+    _require_injective(state, block, indices, where, side)
     sizes = [T.cast(d, dtype) for d in index_map.map_shape(extents)]
     return Reindexed(block, buffer, indices, tuple(where), tuple(sizes))
+
+
+def _require_injective(
+    state: ScheduleState,
+    block: StmtSRef,
+    indices: tuple[PrimExpr, ...],
+    where: list[PrimExpr],
+    side: str,
+) -> None:
+    """Refuses a map that brings two places of the buffer to one of the copy."""
+    used = {v for i in where for v in variables_in(i)}
+    axes = {a.var: a for a in block.block.iter_vars}
+    missing = [v for i in indices for v in variables_in(i) if v in axes and v not in used]
+    if missing:
+        refuse(f"the map leaves out the axis `{missing[0].name}`, which indexes the buffer", block)
+    if side == "write":
+        bad = [v for v in used if v in axes and axes[v].iter_type is not IterVarType.DataPar]
+        if bad:
+            refuse(f"the map takes the reduction axis `{bad[0].name}` for what is written", block)
+    space = Space(sizes_of(state.function_of(block)[1]))
+    bind(space, block)
+    numbers = {space._variable(v) for v in used}
+    if not (is_affine(space, where, numbers) and uses_loops_up(space, where, numbers)):
+        refuse("the map may bring two places to one", block)
 
 
 def _require_inside(
@@ -168,13 +195,14 @@ def _use_copy(what: Reindexed, copy: Buffer, side: str) -> tuple[Block, dict[Blo
     stmt = what.block.block
     region = BufferRegion(copy, point(what.where))
 
-    def regions(old: Sequence[BufferRegion]) -> tuple[BufferRegion, ...]:
-        return tuple(region if r.buffer is what.buffer else r for r in old)
-
     def load(found: BufferLoad) -> PrimExpr | None:
         return BufferLoad(copy, what.where) if found.buffer is what.buffer else None
 
     loads = MapLoads(load)
+
+    def regions(old: Sequence[BufferRegion]) -> tuple[BufferRegion, ...]:
+        return tuple(region if r.buffer is what.buffer else loads.rewrite_children(r) for r in old)
+
     body = loads.run(stmt.body)
     init = loads.run(stmt.init) if stmt.init is not None else None
     if side == "write":

@@ -35,7 +35,11 @@ class _Retype(Rewriter):
     @on(BufferRegion)
     def region(self, region: BufferRegion) -> BufferRegion:
         """The same part of the new buffer."""
-        return BufferRegion(self.new, region.region) if region.buffer is self.old else region
+        made = self.rewrite(region.region)
+        buffer = self.new if region.buffer is self.old else region.buffer
+        if made is region.region and buffer is region.buffer:
+            return region
+        return BufferRegion(buffer, made)
 
     @on(Buffer)
     def buffer(self, buffer: Buffer) -> Buffer:

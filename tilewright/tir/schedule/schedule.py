@@ -55,6 +55,23 @@ class Schedule:
         self._random = random.Random()
         self.seed(seed)
 
+    @staticmethod
+    def _create_non_traced(
+        mod: PrimFunc | IRModule,
+        *,
+        seed: int | None = None,
+        debug_mask: int | str = "none",
+        error_render_level: str = "detail",
+        enable_check: bool = True,
+    ) -> Schedule:
+        """A schedule that keeps no trace."""
+        made = Schedule(
+            mod, seed=seed, debug_mask=debug_mask, error_render_level=error_render_level,
+            enable_check=enable_check,
+        )  # fmt: skip
+        made._trace = None
+        return made
+
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Callable[..., Any]: ...
@@ -116,7 +133,10 @@ class Schedule:
     def get_sref(self, rand_var_or_stmt: BlockRV | LoopRV | Block | For) -> StmtSRef:
         """The handle that a random variable, or a statement of the program, stands for."""
         if isinstance(rand_var_or_stmt, (Block, For)):
-            return self.state.get_sref(rand_var_or_stmt)
+            found = self.state.get_sref(rand_var_or_stmt)
+            if found is None:
+                raise ScheduleError("the statement is not a block or loop of the scheduled program")
+            return found
         found = self._symbols.get(rand_var_or_stmt)
         if found is None:
             raise ScheduleError(
@@ -172,6 +192,8 @@ class Schedule:
             return None
         if param.role.rv == "value":
             return self._evaluate_all(value)
+        if isinstance(value, tuple):
+            return [self.get_sref(item) for item in value]
         return self._evaluate(value) if param.role.rv == "expr" else self.get_sref(value)
 
     def _evaluate_all(self, value: Any) -> Any:
@@ -214,7 +236,7 @@ class Schedule:
                 given = bound.arguments[param.name]
                 values[param.name] = param.accept(self, given, values)
         except ArgumentError as error:
-            raise ArgumentError(
+            raise type(error)(
                 f"{kind.method}: {error.message}", note=error.note, hint=error.hint
             ) from None
         outputs, result = self._run(kind, values, decision)
@@ -265,7 +287,9 @@ class Schedule:
                 raise self._error(kind, refusal, [*positional, *keyword.values()]) from None
         taken = self.state.snapshot()
         try:
-            return kind.function(self.state, *positional, **keyword)
+            made = kind.function(self.state, *positional, **keyword)
+            self.state.debug_verify()
+            return made
         except Refusal as refusal:
             self.state.restore(taken)
             raise self._error(kind, refusal, [*positional, *keyword.values()]) from None
@@ -274,7 +298,8 @@ class Schedule:
             raise
 
     def _error(self, kind: InstructionKind, refusal: Refusal, used: list[Any]) -> ScheduleError:
-        handle = next((v for v in used if isinstance(v, StmtSRef) and v.stmt is not None), None)
+        given = [*used, *(v for item in used if isinstance(item, list) for v in item)]
+        handle = next((v for v in given if isinstance(v, StmtSRef) and v.stmt is not None), None)
         func = self.state.function_of(handle)[1] if handle is not None else None
         return schedule_error(kind.method, refusal, func, self.error_render_level)
 

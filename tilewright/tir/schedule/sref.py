@@ -44,6 +44,20 @@ class StmtSRef:
             return f"sref of block {self.stmt.name_hint}"
         return f"sref of loop {self.stmt.loop_var.name}" if self.stmt else "sref of nothing"
 
+    def same_as(self, other: object) -> bool:
+        """True for the very same handle."""
+        return self is other
+
+    @staticmethod
+    def root_mark() -> StmtSRef:
+        """In place of a loop: the block stays where it is."""
+        return ROOT_MARK
+
+    @staticmethod
+    def inline_mark() -> StmtSRef:
+        """In place of a loop: the block is computed inline."""
+        return INLINE_MARK
+
     @property
     def is_mark(self) -> bool:
         """True for the two that stand for a place that is no loop."""

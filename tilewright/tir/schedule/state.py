@@ -6,10 +6,10 @@ root, and the handles on that path follow.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from ...ir.expr import GlobalVar, IntImm
 from ...ir.module import IRModule
@@ -21,10 +21,34 @@ from .sref import BODIES, StmtSRef, blocks_and_loops, realizes_under, substateme
 
 
 class ScheduleDebugMask(IntEnum):
-    """What a schedule would check after each primitive; its conditions are always checked."""
+    """What a schedule checks of its own books after each primitive."""
 
     VERIFY_SREF_TREE = 1
     VERIFY_CACHED_FLAGS = 2
+
+
+class CachedFlags(NamedTuple):
+    """What is known of a block.
+
+    `affine_binding`: its axes are bound to independent mixed-radix numbers of its loops.
+    `region_cover`: all that it reads of its producers' results has been written before.
+    `stage_pipeline`: that holds for all blocks directly in it.
+    """
+
+    affine_binding: bool
+    region_cover: bool
+    stage_pipeline: bool
+
+
+def debug_bits(mask: int | str) -> int:
+    """The checks that a `debug_mask` asks for: "all", "none", or bits of `ScheduleDebugMask`."""
+    named = {"all": -1, "none": 0}
+    bits = named.get(mask) if isinstance(mask, str) else mask
+    if bits is None or not -1 <= bits <= sum(ScheduleDebugMask):
+        raise ArgumentError(
+            f'debug_mask must be "all", "none" or bits of ScheduleDebugMask, found {mask!r}'
+        )
+    return sum(ScheduleDebugMask) if bits == -1 else bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +61,14 @@ class Snapshot:
 
 
 class ScheduleState:
-    """A module of loop programs with a handle for each of its blocks and loops."""
+    """A module of loop programs with a handle for each of its blocks and loops.
+
+    `debug_mask`: what `debug_verify` checks. With `enable_check=False`, primitives take bindings to
+    be affine and producers to cover what consumers read.
+    """
+
+    flags: ClassVar[Callable[[ScheduleState, StmtSRef], CachedFlags]]
+    """How the flags of a block are found; see `flags.py`."""
 
     def __init__(
         self,
@@ -52,7 +83,7 @@ class ScheduleState:
             raise ArgumentError(
                 f"a schedule needs an IRModule or a PrimFunc, found {type(mod).__name__}"
             )
-        self.debug_mask = debug_mask
+        self.debug_mask = debug_bits(debug_mask)
         self.enable_check = enable_check
         self.srefs: dict[int, StmtSRef] = {}
         self.roots: dict[str, StmtSRef] = {}
@@ -68,12 +99,9 @@ class ScheduleState:
 
     # ---- looking ----------------------------------------------------------------------------
 
-    def get_sref(self, stmt: Block | For) -> StmtSRef:
-        """The handle on a statement of the program. Raises if it is not in it."""
-        found = self.srefs.get(id(stmt))
-        if found is None:
-            raise ArgumentError("the statement is not a block or loop of the scheduled program")
-        return found
+    def get_sref(self, stmt: Block | For) -> StmtSRef | None:
+        """The handle on a statement of the program; None if it is not in it."""
+        return self.srefs.get(id(stmt))
 
     def function_of(self, sref: StmtSRef) -> tuple[GlobalVar, PrimFunc]:
         """The function that holds `sref`."""
@@ -91,6 +119,10 @@ class ScheduleState:
         made = scope_of(children)
         self._scopes[block] = (block.block, made)
         return made
+
+    def _get_cached_flags(self, block_sref: StmtSRef) -> CachedFlags:
+        """What is known of a block."""
+        return ScheduleState.flags(self, block_sref)
 
     def scope_root(self, sref: StmtSRef) -> StmtSRef:
         """The nearest block around `sref`."""
@@ -250,6 +282,51 @@ class ScheduleState:
         var = self.mod.get_global_var(name)
         self.mod = self.mod.with_functions({**self.mod.functions, var: func})
 
+    # ---- checking ---------------------------------------------------------------------------
+
+    def debug_verify(self) -> None:
+        """Raises `InternalError` if the handles or what is kept of blocks do not fit the program;
+        `debug_mask` says what is looked at."""
+        if self.debug_mask & ScheduleDebugMask.VERIFY_SREF_TREE:
+            self._verify_handles()
+        if self.debug_mask & ScheduleDebugMask.VERIFY_CACHED_FLAGS:
+            self._verify_flags()
+
+    def _verify_handles(self) -> None:
+        """Every block and loop has the handle that is at its place, and nothing else has one."""
+        met: set[int] = set()
+        for name, root in self.roots.items():
+            body = self.mod[self.mod.get_global_var(name)].body
+            self._verify_below(body, None, met)
+            if self.srefs.get(id(body.block)) is not root:
+                raise InternalError(f"the root handle of `{name}` is not at its body")
+        if met != set(self.srefs):
+            raise InternalError("there are handles on statements that are not in the program")
+
+    def _verify_below(self, stmt: Stmt, parent: StmtSRef | None, met: set[int]) -> None:
+        for part in blocks_and_loops(stmt):
+            inner = part.block if isinstance(part, BlockRealize) else part
+            sref = self.srefs.get(id(inner))
+            if sref is None or sref.stmt is not inner or sref.node is not part:
+                raise InternalError("a block or loop has no handle")
+            if sref.parent is not parent:
+                raise InternalError(f"{sref!r} has another parent than in the program")
+            met.add(id(inner))
+            self._verify_below(inner.body, sref, met)
+
+    def _verify_flags(self) -> None:
+        """What is kept of each block is what a new look at the program gives."""
+        again = ScheduleState(self.mod, enable_check=self.enable_check)
+        for name, root in self.roots.items():
+            pairs = zip(self.walk(root), again.walk(again.roots[name]), strict=True)
+            for ours, theirs in pairs:
+                if not ours.is_block:
+                    continue
+                if self._get_cached_flags(ours) != again._get_cached_flags(theirs):
+                    raise InternalError(f"what is kept of {ours!r} is out of date")
+
+    # ---- copying ----------------------------------------------------------------------------
+
     def snapshot(self) -> Snapshot:
         """What `restore` needs to bring this state back."""
         rows = [(s, s.stmt, s.parent, s.realize) for s in self.srefs.values()]
@@ -320,4 +397,7 @@ def require_function(mod: IRModule, name: str | None, working: str | None) -> st
     return name
 
 
-__all__ = ["ScheduleState", "Snapshot", "require_function", "substatements", "swap"]
+__all__ = [
+    "CachedFlags", "ScheduleDebugMask", "ScheduleState", "Snapshot", "require_function",
+    "substatements", "swap",
+]  # fmt: skip

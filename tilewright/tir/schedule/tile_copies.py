@@ -18,9 +18,10 @@ from ..stmt import (
     stmt_seq,
 )
 from .copies import box_under, fresh_name, redirect
-from .poly import constant, plus, variables_in
+from .poly import Space, constant, plus, variables_in
 from .refusal import refuse
-from .rewrite import replace_buffer, replace_statements, substitute, with_scope
+from .regions import space_at
+from .rewrite import accesses, replace_buffer, replace_statements, substitute, with_scope
 from .sref import StmtSRef
 from .state import ScheduleState
 
@@ -47,7 +48,7 @@ def tile_copy(
     ranges = _ranges(state, loop, block, buffer, side)
     name = fresh_name(state, block, cache.name)
     pair = (buffer, cache) if side == "read" else (cache, buffer)
-    copied = _with_axes(state, loop, _copy(name, *pair, ranges))
+    copied = _with_axes(space_at(state, loop, inside=True), loop, _copy(name, *pair, ranges))
     if side == "read":
         made, reuse = redirect(block.block, buffer, cache)
     else:
@@ -76,18 +77,20 @@ def _ranges(
             out.append(Range(IntImm(size.dtype, 0), size))
             continue
         extent = plus(plus(high, low, -1), constant(1))
-        out.append(Range(space.expr(low, size.dtype), space.expr(extent, size.dtype)))
+        made = Range(space.expr(low, size.dtype), space.expr(extent, size.dtype))
+        depends = accesses(made).loads  # on data: all of the dimension is copied
+        out.append(Range(IntImm(size.dtype, 0), size) if depends else made)
     return out
 
 
-def _with_axes(state: ScheduleState, loop: StmtSRef, copied: BlockRealize) -> BlockRealize:
-    """The block with an axis for each loop around it that it uses."""
+def _with_axes(space: Space, loop: StmtSRef, copied: BlockRealize) -> BlockRealize:
+    """The block with an axis for each loop around it that it uses, over all that it takes on."""
     used = set(variables_in(copied.block.reads))
     path = [loop, *loop.ancestors()]
     loops = [at.loop for at in reversed(path) if not at.is_block and at.loop.loop_var in used]
     axes = [
         IterVar(
-            Range(l.min, l.extent),
+            _domain(space, loop, l),
             l.loop_var.copy_with_name(f"v{l.loop_var.name}"),
             IterVarType.DataPar,
         )
@@ -102,6 +105,16 @@ def _with_axes(state: ScheduleState, loop: StmtSRef, copied: BlockRealize) -> Bl
         body=substitute(block.body, env),
     )
     return BlockRealize(tuple(l.loop_var for l in loops), copied.predicate, made)
+
+
+def _domain(space: Space, at: StmtSRef, loop: For) -> Range:
+    """What the variable of a loop takes on in all runs of it."""
+    dtype = loop.loop_var.dtype
+    low, high = space.relax(space.poly(loop.loop_var))
+    if low is None or high is None:
+        refuse(f"the range of the loop `{loop.loop_var.name}` is not known", at)
+    extent = plus(plus(high, low, -1), constant(1))
+    return Range(space.expr(low, dtype), space.expr(extent, dtype))
 
 
 def _copy(name: str, source: Buffer, target: Buffer, ranges: list[Range]) -> BlockRealize:

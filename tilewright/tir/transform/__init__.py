@@ -1,45 +1,59 @@
 """The passes of TensorIR, one a file: each a factory of a `Pass`, with its work as `apply`."""
 
+from typing import TYPE_CHECKING
+
+from ...support import public as _public
+from .assumptions import ReduceBranchingThroughOvercompute, UseAssumeToReduceBranches
 from .base import prim_func_pass
+from .bind_target import BindTarget
 from .common_subexpr import CommonSubexprElimTIR
 from .compact_buffer import CompactBufferAllocation
 from .compute_legalize import BF16ComputeLegalize, FP8ComputeLegalize, FP16ComputeLegalize
 from .convert_blocks_to_opaque import ConvertBlocksToOpaque
 from .convert_for_loops_to_serial import ConvertForLoopsToSerial
 from .convert_ssa import ConvertSSA
+from .device_regions import AnnotateDeviceRegions, DecorateDeviceScope
 from .flatten_buffer import FlattenBuffer
 from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, HoistIfThenElse
+from .inject_double_buffer import InjectDoubleBuffer
+from .inject_software_pipeline import InjectSoftwarePipeline
+from .inject_virtual_thread import InjectVirtualThread
+from .inline_private_functions import InlinePrivateFunctions
+from .instrument_bounds import InstrumentBoundCheckers
+from .instrument_profile import InstrumentProfileIntrinsics
 from .loop_partition import LoopPartition
+from .lower_device_kernel_launch import LowerDeviceKernelLaunch
 from .lower_init_block import LowerInitBlock
+from .lower_intrin import LowerIntrin
 from .lower_match_buffer import LowerMatchBuffer
 from .lower_opaque_block import LowerOpaqueBlock
+from .lower_tvm_builtin import LowerTVMBuiltin
 from .make_packed_api import MakePackedAPI
 from .make_unpacked_api import MakeUnpackedAPI
 from .narrow_data_type import ForceNarrowIndexToInt32, NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .remove_no_op import RemoveNoOp
+from .remove_store_undef import RemoveStoreUndef
 from .rewrite_unsafe_select import RewriteUnsafeSelect
+from .share_indices import ShareIndices
 from .simplify import Simplify
 from .small import (
     AnnotateEntryFunc,
     Apply,
-    BindTarget,
     Filter,
     RemoveAssume,
     RemoveWeightLayoutRewriteBlock,
 )  # fmt: skip
+from .split_host_device import SplitHostDevice
+from .storage_legalize import BF16StorageLegalize, FP8StorageLegalize
 from .storage_rewrite import StorageRewrite
+from .thread_sync import ThreadSync
+from .unify_thread_binding import UnifyThreadBinding
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
 
-__all__ = [
-    "RewriteUnsafeSelect",
-    "AnnotateEntryFunc", "Apply", "BF16ComputeLegalize", "BindTarget", "CommonSubexprElimTIR",
-    "CompactBufferAllocation", "ConvertBlocksToOpaque", "ConvertForLoopsToSerial", "ConvertSSA",
-    "FP16ComputeLegalize", "FP8ComputeLegalize", "Filter", "FlattenBuffer",
-    "ForceNarrowIndexToInt32", "HoistExpression", "HoistIfThenElse", "HoistedConditionals",
-    "HoistedLetBindings", "LoopPartition", "LowerInitBlock", "LowerMatchBuffer", "LowerOpaqueBlock",
-    "MakePackedAPI", "MakeUnpackedAPI", "NarrowDataType", "PlanAndUpdateBufferAllocationLocation",
-    "RemoveAssume", "RemoveNoOp", "RemoveWeightLayoutRewriteBlock", "Simplify", "StorageRewrite",
-    "UnrollLoop", "VectorizeLoop", "prim_func_pass",
-]  # fmt: skip
+if not TYPE_CHECKING:  # passes that stand on schedules
+    __getattr__, __dir__ = _public.lazy_attributes(__name__)
+
+_PASSES = [name for name in globals() if name[0].isupper() and not name.isupper()]
+__all__ = [*_PASSES, "prim_func_pass"]

@@ -5,21 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...ir.transform import Pass, PassContext, make_function_pass
+from ...ir.module import IRModule
+from ...ir.transform import ModulePass, Pass, PassContext, PassInfo, make_function_pass
 from ..function import PrimFunc
 
 prim_func_pass = make_function_pass(PrimFunc)
 """Makes a pass over PrimFuncs of a function `(func, mod, ctx) -> func`, or of a class."""
 
 
+Transform = Callable[[PrimFunc, Any, PassContext], PrimFunc]
+
+
 def factory(function: Callable[[PrimFunc], PrimFunc]) -> Callable[[], Pass]:
     """The pass, as a factory in TVM's way, whose work on one function is `function`."""
+    return _factory(function, lambda func, mod, ctx: function(func))
 
-    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
-        return function(func)
 
+def context_factory(function: Callable[[PrimFunc, PassContext], PrimFunc]) -> Callable[[], Pass]:
+    """The same for a function that heeds the options of the context."""
+    return _factory(function, lambda func, mod, ctx: function(func, ctx))
+
+
+def _factory(function: Callable[..., PrimFunc], transform: Transform) -> Callable[[], Pass]:
     name = f"tir.{function.__name__}"
     made: Pass = prim_func_pass(transform, opt_level=0, name=name)
+
+    def make() -> Pass:
+        return made
+
+    make.__name__ = make.__qualname__ = function.__name__
+    make.__doc__ = function.__doc__
+    make.apply = function  # type: ignore[attr-defined]
+    return make
+
+
+def module_factory(function: Callable[[IRModule, PassContext], IRModule]) -> Callable[[], Pass]:
+    """The pass, as a factory, whose work on a whole module is `function`."""
+    made = ModulePass(function, PassInfo(0, f"tir.{function.__name__}"))
 
     def make() -> Pass:
         return made

@@ -1,23 +1,23 @@
-"""Conditions moved out of the loops that they do not depend on."""
+"""Conditions and names moved out of the loops that they do not depend on."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import IntFlag
+from typing import Any
 
-from ...ir.functor import Rewriter, on
-from ...ir.transform import CONFIG, Pass, PassContext, register_config
-from ..arith.canonical import reads_memory
-from ..arith.int_set import mentions
+from ...ir.expr import IntImm, PrimExpr
+from ...ir.functor import Rewriter, Visitor, on
+from ...ir.node import Node
+from ...ir.transform import Pass, PassContext
+from ..analysis.effects import is_movable
+from ..expr import And, Call, IterVar, Let, Or, Select, Var
 from ..function import PrimFunc
-from ..stmt import For, ForKind, IfThenElse, LetStmt, Stmt
-from ..stmt_functor import renew_defs
-from .base import factory, prim_func_pass
-
-_MOVABLE = (ForKind.SERIAL, ForKind.UNROLLED, ForKind.VECTORIZED)
-
-for _name in ("tir.HoistIfThenElse", "tir.HoistExpression"):
-    if _name not in CONFIG:
-        register_config(_name, None, "what may be moved out of loops")
+from ..stmt import AttrStmt, For, IfThenElse, LetStmt, SeqStmt, Stmt
+from ..stmt_functor import post_order_visit, renew_defs
+from .base import prim_func_pass
+from .config import HoistExpressionConfig, HoistIfThenElseConfig, group_of
+from .simplify import Simplifying
 
 
 class HoistedConditionals(IntFlag):
@@ -41,52 +41,255 @@ class HoistedLetBindings(IntFlag):
     All = 7
 
 
-class _Hoist(Rewriter):
-    def __init__(self, conditions: bool, names: bool) -> None:
-        self.conditions, self.names = conditions, names
+@dataclass(eq=False)
+class _Level:
+    """A loop around the place being looked at, and what is to stand before it."""
+
+    node: Stmt
+    var: Var
+    is_block_index: bool
+    in_sequence: bool = False
+    conditions: list[_Condition] = field(default_factory=list)
+    names: list[tuple[Var, PrimExpr]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Condition:
+    value: PrimExpr
+    has_else: bool
+
+
+@dataclass(eq=False)
+class _Named:
+    """A name bound within `depth` loops, which may move to before `level`."""
+
+    value: PrimExpr
+    depth: int
+    level: _Level | None
+
+
+class _Collect(Visitor):
+    """Finds, for each loop, what can be computed before it."""
+
+    def __init__(self, conditionals: int, names: int) -> None:
+        self.conditionals = HoistedConditionals(conditionals)
+        self.names = HoistedLetBindings(names)
+        self.levels: list[_Level] = []
+        self.by_node: dict[int, _Level] = {}
+        self.named: dict[Var, _Named] = {}
+        self.moved: set[Var] = set()
+
+    # ---- loops ------------------------------------------------------------------------------
 
     @on(For)
-    def loop(self, loop: For) -> Stmt:
-        """for i: if c: f   ->   if c: for i: f, where c does not depend on i"""
-        new: For = self.rewrite_children(loop)
-        body = new.body
-        if new.kind not in _MOVABLE:
-            return new
-        if self.names and isinstance(body, LetStmt) and self._is_free(body.value, new):
-            return body.replace(body=self._again(new.replace(body=body.body)))
-        if not self.conditions or not isinstance(body, IfThenElse):
-            return new
-        if not self._is_free(body.condition, new):
-            return new
-        then_case = self._again(new.replace(body=body.then_case))
-        else_case = None
-        if body.else_case is not None:
-            else_case = self._again(renew_defs(new.replace(body=body.else_case)))
-        return IfThenElse(body.condition, then_case, else_case)
+    def loop(self, loop: For) -> None:
+        """A loop may be passed by what does not depend on its variable."""
+        self.visit((loop.min, loop.extent))
+        tag = loop.thread_binding.thread_tag if loop.thread_binding is not None else ""
+        self._within(_Level(loop, loop.loop_var, tag.startswith("blockIdx")), loop.body)
 
-    def _again(self, loop: For) -> Stmt:
-        """Another condition may lie below the one taken away."""
-        if isinstance(loop.body, (IfThenElse, LetStmt)):
-            made: Stmt = self.loop(loop)
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> None:
+        """The threads of a launch count as a loop."""
+        if node.attr_key != "thread_extent" or not isinstance(node.node, IterVar):
+            self.visit((node.value, node.body))
+            return
+        self.visit(node.value)
+        axis = node.node
+        is_block = axis.thread_tag.startswith("blockIdx")
+        self._within(_Level(node, axis.var, is_block), node.body)
+
+    def _within(self, level: _Level, body: Stmt) -> None:
+        self.by_node[id(level.node)] = level
+        self.levels.append(level)
+        self.visit(body)
+        self.levels.pop()
+
+    @on(SeqStmt)
+    def sequence(self, node: SeqStmt) -> None:
+        """One of several statements leaves the others behind: nothing moves past its loop."""
+        if not self.levels:
+            self.visit(node.seq)
+            return
+        level = self.levels[-1]
+        before, level.in_sequence = level.in_sequence, True
+        self.visit(node.seq)
+        level.in_sequence = before
+
+    def _destination(self, value: PrimExpr) -> _Level | None:
+        """The outermost loop before which `value` can be computed."""
+        if not is_movable(value):
+            return None
+        uses = self._uses(value)
+        fixed = max((self.named[v].depth for v in uses if self._is_fixed(v)), default=0)
+        found = None
+        for depth in range(len(self.levels) - 1, fixed - 1, -1):
+            level = self.levels[depth]
+            blocked = level.is_block_index and not (
+                self.conditionals & HoistedConditionals.UsingBlockVar
+            )
+            if level.in_sequence or level.var in uses or blocked:
+                break
+            found = level
+        return found
+
+    def _is_fixed(self, var: Var) -> bool:
+        """True for a name that stays where it is bound."""
+        named = self.named.get(var)
+        if named is None or var in self.moved:
+            return False
+        return named.level is None or not self.names & HoistedLetBindings.RequiredByConditional
+
+    def _uses(self, value: PrimExpr) -> set[Var]:
+        """The variables behind `value`, through names that can move with it."""
+        found: set[Var] = set()
+        pending = _variables(value)
+        while pending:
+            var = pending.pop()
+            if var not in found:
+                found.add(var)
+                if var in self.named:
+                    pending += _variables(self.named[var].value)
+        return found
+
+    # ---- names ------------------------------------------------------------------------------
+
+    @on(LetStmt, Let)
+    def let(self, let: Any) -> None:
+        """A name moves if asked for, or for the sake of a condition that needs it."""
+        flag = (
+            HoistedLetBindings.LetStmt if isinstance(let, LetStmt) else HoistedLetBindings.LetExpr
+        )
+        self.visit(let.value)
+        level = self._destination(let.value)
+        self.named[let.var] = _Named(let.value, len(self.levels), level)
+        if level is not None and self.names & flag:
+            self._bring_names(let.value, level)
+            self._move(let.var, level)
+        self.visit(let.body)
+
+    def _bring_names(self, value: PrimExpr, to: _Level) -> None:
+        """Moves the names that `value` needs to before the loop `to`."""
+        for var in _variables(value):
+            named = self.named.get(var)
+            if named is None or var in self.moved or named.depth <= self.levels.index(to):
+                continue
+            self._bring_names(named.value, to)
+            self._move(var, to)
+
+    def _move(self, var: Var, to: _Level) -> None:
+        to.names.append((var, self.named[var].value))
+        self.moved.add(var)
+
+    # ---- conditions -------------------------------------------------------------------------
+
+    @on(IfThenElse)
+    def branch(self, branch: IfThenElse) -> None:
+        """if c: f"""
+        self._try(branch.condition, HoistedConditionals.IfElseStmt, branch.else_case is not None)
+        self.visit_children(branch)
+
+    @on(Select)
+    def select(self, select: Select) -> None:
+        """Select(c, a, b)"""
+        self._try(select.condition, HoistedConditionals.IfElseExpr, True)
+        self.visit_children(select)
+
+    @on(Call)
+    def call(self, call: Call) -> None:
+        """if_then_else(c, a, b)"""
+        if getattr(call.op, "name", "") == "tir.if_then_else":
+            self._try(call.args[0], HoistedConditionals.IfElseExpr, True)
+        self.visit_children(call)
+
+    @on(And, Or)
+    def joined(self, expr: Any) -> None:
+        """Each part of a condition."""
+        self._try(expr.a, HoistedConditionals.BooleanExpression, True)
+        self._try(expr.b, HoistedConditionals.BooleanExpression, True)
+        self.visit_children(expr)
+
+    def _try(self, condition: Any, source: HoistedConditionals, has_else: bool) -> None:
+        if not self.conditionals & source or condition.dtype != "bool":
+            return
+        if isinstance(condition, IntImm):
+            return
+        level = self._destination(condition)
+        if level is not None:
+            self._bring_names(condition, level)
+            level.conditions.append(_Condition(condition, has_else))
+
+
+class _Insert(Rewriter):
+    """Puts what was found before its loop; `Simplify` then decides what is inside."""
+
+    def __init__(self, found: _Collect) -> None:
+        self.found = found
+
+    @on(For, AttrStmt)
+    def loop(self, loop: Any) -> Stmt:
+        """for i: if c: f   ->   if c: for i: if c: f"""
+        made: Stmt = self.rewrite_children(loop)
+        level = self.found.by_node.get(id(loop))
+        if level is None:
             return made
-        return loop
+        for condition in reversed(level.conditions):
+            other = renew_defs(made) if condition.has_else else None
+            made = IfThenElse(condition.value, made, other)
+        for var, value in reversed(level.names):
+            made = LetStmt(var, value, made)
+        return made
 
-    def _is_free(self, value: object, loop: For) -> bool:
-        return not mentions(value, {loop.loop_var}) and not reads_memory(value)  # type: ignore[arg-type]
+    @on(LetStmt, Let)
+    def let(self, let: Any) -> Node:
+        """A name that has moved is not bound again."""
+        if let.var in self.found.moved:
+            body: Node = self.rewrite(let.body)
+            return body
+        return self.rewrite_children(let)  # type: ignore[no-any-return]
 
 
-@factory
-def HoistIfThenElse(func: PrimFunc) -> PrimFunc:
-    """for i: if c: f(i)   ->   if c: for i: f(i)"""
-    return func.replace(body=_Hoist(True, False).run(func.body))
+def _variables(expr: PrimExpr) -> list[Var]:
+    found: dict[Var, None] = {}
+    post_order_visit(expr, lambda n: found.update({n: None}) if isinstance(n, Var) else None)
+    return list(found)
 
 
-def HoistExpression(variant: str | None = None) -> Pass:
-    """for i: let x = e; if c: f(i)   ->   let x = e; if c: for i: f(i)"""
-    del variant
+def hoisted(func: PrimFunc, conditionals: int, names: int) -> PrimFunc:
+    """`func` with the chosen conditions and names before the loops that they do not depend on."""
+    finder = _Collect(conditionals, names)
+    finder.walk(func.body)
+    body = _Insert(finder).run(func.body)
+    return func if body is func.body else func.replace(body=Simplifying().run(body))
 
-    def transform(func: PrimFunc, mod: object, ctx: PassContext) -> PrimFunc:
-        return func.replace(body=_Hoist(True, True).run(func.body))
+
+def HoistIfThenElse(variant: str | None = None) -> Pass:
+    """for i: if c: f(i)   ->   if c: for i: f(i)
+
+    The variant `basic` heeds no options. Config `tir.HoistIfThenElse`:
+    `support_block_scope_hoisting` lets conditions pass the index of a thread block.
+    """
+
+    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        flags = HoistedConditionals.IfElseStmt
+        options = group_of(ctx, HoistIfThenElseConfig)
+        if variant is None and options.support_block_scope_hoisting:
+            flags |= HoistedConditionals.UsingBlockVar
+        return hoisted(func, flags, HoistedLetBindings.Never)
+
+    made: Pass = prim_func_pass(transform, opt_level=0, name="tir.HoistIfThenElse")
+    return made
+
+
+def HoistExpression() -> Pass:
+    """for i: let x = e; if c: f(i)   ->   let x = e; if c: for i: f(i)
+
+    Config `tir.HoistExpression`: flags of `HoistedConditionals` and `HoistedLetBindings`.
+    """
+
+    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        options = group_of(ctx, HoistExpressionConfig)
+        return hoisted(func, options.hoisted_conditionals, options.hoisted_let_bindings)
 
     made: Pass = prim_func_pass(transform, opt_level=0, name="tir.HoistExpression")
     return made

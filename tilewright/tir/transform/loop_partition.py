@@ -8,6 +8,7 @@ from typing import Any
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, Visitor, on
 from ...ir.node import Node
+from ...ir.transform import PassContext
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
@@ -17,9 +18,10 @@ from ..arith.simplifier import FALSE, TRUE
 from ..arith.terms import Sum
 from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Var
 from ..function import PrimFunc
-from ..stmt import Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
+from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
 from ..stmt_functor import post_order_visit, renew_defs
-from .base import factory
+from .base import context_factory
+from .config import LoopPartitionConfig, group_of, is_given
 from .scoped import ScopedRewriter
 from .simplify import NOTHING
 
@@ -178,17 +180,36 @@ _PEEL_LIMIT = 16
 class _Partition(ScopedRewriter):
     """Cuts outer loops first; their parts are cut again where inner conditions are left."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: LoopPartitionConfig, cuts_constant: bool) -> None:
         super().__init__()
+        self.options, self.cuts_constant = options, cuts_constant
+        self.hinted: set[Var] = set()
         self.depth = 0
+
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> Any:
+        """A hint asks for the loop below to be cut, whatever its length."""
+        if node.attr_key != PARTITION_HINT:
+            return super().attribute(node)
+        if isinstance(node.body, For) and O.const_value(node.value):
+            self.hinted.add(node.body.loop_var)
+        return self.rewrite(node.body)
 
     @on(For)
     def loop(self, loop: For) -> Any:
         """for i in n: if c(i): f   ->   for i in [0, m): f; for i in [m, n): if c(i): f"""
-        if loop.kind in _KINDS and self.depth < _LIMIT:
+        annotations = dict(loop.annotations)
+        hinted = bool(O.const_value(annotations.pop(PARTITION_HINT, None)))
+        hinted = hinted or loop.loop_var in self.hinted
+        loop = loop.replace(annotations=annotations) if PARTITION_HINT in loop.annotations else loop
+        asked = hinted or self.cuts_constant or not isinstance(loop.extent, IntImm)
+        made = None
+        if asked and loop.kind in _KINDS and self.depth < _LIMIT:
             made = self._cut(loop)
-            if made is not None:
-                return made
+        if made is not None:
+            return made
+        if hinted and self.options.unroll_loop_with_partition_hint_no_interval:
+            loop = loop.replace(kind=ForKind.UNROLLED)
         return super().loop(loop)
 
     def _cut(self, loop: For) -> Stmt | None:
@@ -246,7 +267,8 @@ class _Partition(ScopedRewriter):
         if isinstance(extent, IntImm) and extent.value <= 0:
             return None
         copy: For = renew_defs(loop.replace(min=low.expr(), extent=extent, body=body))
-        if isinstance(extent, IntImm) and extent.value == 1 and not loop.annotations:
+        single = isinstance(extent, IntImm) and extent.value == 1
+        if single and not loop.annotations and not self.options.no_unroll_loop_with_extent_one:
             self.analyzer.bind(copy.loop_var, copy.min)
             inner: Stmt = _Substituted(copy.loop_var, copy.min).run(copy.body)
             made: Stmt = self.rewrite(inner)
@@ -311,9 +333,18 @@ def _has_blocks(stmt: Stmt) -> bool:
     return bool(found)
 
 
-@factory
-def LoopPartition(func: PrimFunc) -> PrimFunc:
-    """for i in range(n): if i < m: f(i)   ->   for i in range(m): f(i)"""
+PARTITION_HINT = "pragma_loop_partition_hint"
+
+
+@context_factory
+def LoopPartition(func: PrimFunc, ctx: PassContext) -> PrimFunc:
+    """for i in range(n): if i < m: f(i)   ->   for i in range(m): f(i)
+
+    Config `tir.LoopPartition`; loops of constant length are cut, too, unless the config says
+    something else. The annotation `pragma_loop_partition_hint` asks for a loop to be cut.
+    """
     if _has_blocks(func.body):
         return func
-    return func.replace(body=_Partition().run(func.body))
+    options = group_of(ctx, LoopPartitionConfig)
+    cuts_constant = options.partition_const_loop or not is_given(ctx, LoopPartitionConfig)
+    return func.replace(body=_Partition(options, cuts_constant).run(func.body))

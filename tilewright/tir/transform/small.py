@@ -39,19 +39,6 @@ def Filter(fcond: Callable[[PrimFunc], bool]) -> Pass:
     return ModulePass(transform, PassInfo(0, "tir.Filter"))
 
 
-def BindTarget(target: Any) -> Pass:
-    """A pass that gives every PrimFunc the attribute `target`, unless it has one."""
-
-    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
-        if "target" in func.attrs:
-            return func
-        bound: PrimFunc = func.with_attr("target", target)
-        return bound
-
-    made: Pass = prim_func_pass(transform, opt_level=0, name="tir.BindTarget")
-    return made
-
-
 def AnnotateEntryFunc() -> Pass:
     """A pass that marks the only PrimFunc of a module, or the one called `main`, as its entry."""
 

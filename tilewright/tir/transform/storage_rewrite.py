@@ -7,13 +7,15 @@ from typing import Any
 
 from ...ir.expr import IntImm
 from ...ir.functor import Rewriter, Visitor, on
+from ...ir.transform import PassContext
 from ...ir.type import PointerType
 from ...support.dtypes import dtype_of
 from ..expr import Var
 from ..function import PrimFunc
 from ..stmt import Allocate, DeclBuffer, SeqStmt, Stmt
 from ..stmt_functor import substitute
-from .base import factory
+from .base import context_factory
+from .config import DISABLE_STORAGE_REWRITE
 
 
 @dataclass(eq=False)
@@ -116,7 +118,12 @@ def _close(chain: list[Any], body: Stmt) -> Stmt:
     return body
 
 
-@factory
-def StorageRewrite(func: PrimFunc) -> PrimFunc:
-    """allocate A; allocate B; use A; use B   ->   allocate A; use A; use A in place of B"""
+@context_factory
+def StorageRewrite(func: PrimFunc, ctx: PassContext) -> PrimFunc:
+    """allocate A; allocate B; use A; use B   ->   allocate A; use A; use A in place of B
+
+    The option `tir.disable_storage_rewrite` turns it off.
+    """
+    if ctx.config.get(DISABLE_STORAGE_REWRITE):
+        return func
     return func.replace(body=_Share().run(func.body))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import Rewriter, on
 from ...ir.node import children
+from ...ir.transform import PassContext
 from ...support.errors import CompileError
 from .. import op as O
 from ..arith.rules import MAKERS
 from ..buffer import Buffer
-from ..expr import EQ, Add, Mul, Select, Sub, Var
+from ..expr import EQ, Add, BufferLoad, Mul, Select, Sub, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, BufferStore, Evaluate, For, ForKind, Stmt, stmt_seq
-from ..stmt_functor import renew_defs
-from .base import factory
+from ..stmt_functor import post_order_visit, renew_defs
+from .base import context_factory
+from .config import UnrollLoopConfig, group_of
 
 LIMIT = 4096
 
@@ -23,9 +25,11 @@ LIMIT = 4096
 class _Unroll(Rewriter):
     """Copies bodies with the loops' variables replaced on the way down: once a copy."""
 
-    def __init__(self) -> None:
-        self.max_step = 0
-        self.explicit = True
+    def __init__(self, options: UnrollLoopConfig) -> None:
+        self.max_step = options.auto_max_step
+        self.explicit = options.explicit_unroll
+        self.options = options
+        self.local: frozenset[Var] = frozenset()
         self.values: dict[Var, PrimExpr] = {}
         self.tokens: dict[Var, object] = {}
         self.uses: dict[int, tuple[Var, ...]] = {}
@@ -106,6 +110,10 @@ class _Unroll(Rewriter):
         if not isinstance(extent, IntImm) or not (asked or self._is_small(loop, extent.value)):
             kind = ForKind.SERIAL if asked else loop.kind
             return loop.replace(min=low, extent=extent, kind=kind, body=self.rewrite(loop.body))
+        if not self.explicit:
+            return loop.replace(
+                min=low, extent=extent, kind=ForKind.UNROLLED, body=self.rewrite(loop.body)
+            )
         if extent.value > LIMIT:
             raise CompileError(
                 f"loop `{loop.loop_var.name}` of {extent.value} iterations is to be unrolled",
@@ -127,19 +135,59 @@ class _Unroll(Rewriter):
         return stmt_seq(*copies)
 
     def _is_small(self, loop: For, count: int) -> bool:
-        if not self.max_step or not self.explicit or loop.kind != ForKind.SERIAL:
+        if loop.kind != ForKind.SERIAL or loop.annotations:
             return False
-        return not loop.annotations and count * _steps(loop.body) <= self.max_step
+        if loop.loop_var in self.local:
+            return True
+        if not self.max_step and count > self.options.auto_max_extent:
+            return False
+        return self._is_allowed(count, self._size(loop.body))
+
+    def _is_allowed(self, count: int, inner: _Size) -> bool:
+        if inner.has_loop or inner.depth > self.options.auto_max_depth:
+            return False
+        return count * inner.steps <= self.max_step or count <= self.options.auto_max_extent
+
+    def _size(self, stmt: Any) -> _Size:
+        """What is left of `stmt` once the loops inside that are to be unrolled are."""
+        if isinstance(stmt, (BufferStore, Evaluate)):
+            return _Size(1, 0, False)
+        parts = [self._size(child) for child in children(stmt) if isinstance(child, Stmt)]
+        inner = _Size(
+            sum(part.steps for part in parts),
+            max((part.depth for part in parts), default=0),
+            any(part.has_loop for part in parts),
+        )
+        return self._size_of_loop(stmt, inner) if isinstance(stmt, For) else inner
+
+    def _size_of_loop(self, loop: For, inner: _Size) -> _Size:
+        count = loop.extent.value if isinstance(loop.extent, IntImm) else None
+        is_plain = loop.kind == ForKind.SERIAL and not loop.annotations
+        if count is not None and (
+            loop.kind == ForKind.UNROLLED or (is_plain and self._is_allowed(count, inner))
+        ):
+            return _Size(count * inner.steps, inner.depth + 1, inner.has_loop)
+        return _Size(inner.steps, inner.depth, True)
 
 
-def _steps(stmt: Any) -> int:
-    """Statements once everything inside is unrolled; loops of unknown length count a lot."""
-    if isinstance(stmt, For):
-        count = stmt.extent.value if isinstance(stmt.extent, IntImm) else LIMIT
-        return count * _steps(stmt.body)
-    if isinstance(stmt, (BufferStore, Evaluate)):
-        return 1
-    return sum(_steps(child) for child in children(stmt) if isinstance(child, Stmt))
+class _Size(NamedTuple):
+    """Statements, unrolled loops one in another, and whether a loop is left."""
+
+    steps: int
+    depth: int
+    has_loop: bool
+
+
+def _local_indices(func: PrimFunc) -> frozenset[Var]:
+    """The variables in indices of memory private to a thread."""
+    found: set[Var] = set()
+
+    def look(node: Any) -> None:
+        if isinstance(node, (BufferLoad, BufferStore)) and node.buffer.scope() == "local":
+            post_order_visit(node.indices, lambda n: found.add(n) if isinstance(n, Var) else None)
+
+    post_order_visit(func.body, look)
+    return frozenset(found)
 
 
 def _defines(stmt: Any) -> bool:
@@ -151,7 +199,14 @@ def _defines(stmt: Any) -> bool:
     return any(_defines(child) for child in children(stmt) if isinstance(child, Stmt))
 
 
-@factory
-def UnrollLoop(func: PrimFunc) -> PrimFunc:
-    """for i in unroll(2): A[i] = 0   ->   A[0] = 0; A[1] = 0"""
-    return func.replace(body=_Unroll().run(func.body))
+@context_factory
+def UnrollLoop(func: PrimFunc, ctx: PassContext) -> PrimFunc:
+    """for i in unroll(2): A[i] = 0   ->   A[0] = 0; A[1] = 0
+
+    Config `tir.UnrollLoop` and the pragmas `auto_unroll_max_step` and `unroll_explicit` say which
+    serial loops are unrolled, too. A loop to be unrolled of unknown length becomes serial.
+    """
+    unroll = _Unroll(group_of(ctx, UnrollLoopConfig))
+    if unroll.options.unroll_local_access:
+        unroll.local = _local_indices(func)
+    return func.replace(body=unroll.run(func.body))

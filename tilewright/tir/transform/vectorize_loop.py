@@ -8,6 +8,7 @@ from ...ir.expr import FloatImm, IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, on
 from ...ir.node import Node
 from ...ir.op import Op
+from ...ir.transform import Pass, PassContext
 from ...support.dtypes import dtype_of
 from .. import op as O
 from ..arith import Analyzer
@@ -57,7 +58,8 @@ from ..stmt import (
     stmt_seq,
 )  # fmt: skip
 from ..stmt_functor import post_order_visit, substitute
-from .base import factory
+from .base import prim_func_pass
+from .config import DISABLE_VECTORIZE
 
 VECTOR_REDUCE = "vector_reduce"
 """The annotation of a serial loop that adds up into one element and may do so as a vector."""
@@ -495,7 +497,24 @@ class _Vectorize(Rewriter):
         return made
 
 
-@factory
-def VectorizeLoop(func: PrimFunc) -> PrimFunc:
-    """for i in vectorized(4): A[i] = B[i]   ->   A[ramp(0, 1, 4)] = B[ramp(0, 1, 4)]"""
-    return func.replace(body=_Vectorize().run(func.body))
+def VectorizeLoop(enable_vectorize: bool = True) -> Pass:
+    """for i in vectorized(4): A[i] = B[i]   ->   A[ramp(0, 1, 4)] = B[ramp(0, 1, 4)]
+
+    Without `enable_vectorize`, or with the option `tir.disable_vectorize`, the loops become serial.
+    """
+
+    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        if not enable_vectorize or ctx.config.get(DISABLE_VECTORIZE):
+            return func.replace(body=_Serialize().run(func.body))
+        return func.replace(body=_Vectorize().run(func.body))
+
+    made: Pass = prim_func_pass(transform, opt_level=0, name="tir.VectorizeLoop")
+    return made
+
+
+class _Serialize(Rewriter):
+    @on(For)
+    def loop(self, loop: For) -> Stmt:
+        """for i in vectorized(4)   ->   for i in range(4)"""
+        new: For = self.rewrite_children(loop)
+        return new.replace(kind=ForKind.SERIAL) if new.kind == ForKind.VECTORIZED else new

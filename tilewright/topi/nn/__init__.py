@@ -11,6 +11,7 @@ from .loss import *
 from .norm import *
 from .packed import *
 from .pad import *
+from .pool_grad import *
 from .pooling import *
 from .softmax import *
 from .spatial import *

@@ -43,6 +43,16 @@ class _Rows:
 
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """`exp(x) / sum(exp(x))` along `axis`, computed from `x` less its largest element."""
+    return _softmax(x, axis, op.div)
+
+
+def fast_softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """`softmax` with one division a row, by whose result its elements are multiplied: one more
+    rounding, so half a unit in the last place less exact."""
+    return _softmax(x, axis, lambda a, b: op.multiply(a, op.div(op.const(1, b.dtype), b)))
+
+
+def _softmax(x: Tensor, axis: int, divide: Callable[[PrimExpr, PrimExpr], PrimExpr]) -> Tensor:
     rows = _Rows(x, axis)
     high = rows.largest()
 
@@ -55,16 +65,11 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     total = rows.reduce(te.sum, lambda *i: exponentials(*i), "T_softmax_expsum")
     return compute(
         x.shape,
-        lambda *i: op.cast(op.div(exponentials(*i), total(*rows.row(i))), x.dtype),
+        lambda *i: op.cast(divide(exponentials(*i), total(*rows.row(i))), x.dtype),
         "T_softmax_norm",
         "softmax_output",
         axis=rows.place,
     )
-
-
-def fast_softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """`softmax`: our `exp` is fast already."""
-    return softmax(x, axis)
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:

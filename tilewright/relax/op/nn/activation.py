@@ -56,6 +56,13 @@ silu = unary_op(
     "nn.silu", lambda x: x / (1 + np.exp(-x)), "`x * sigmoid(x)`.",
     lower=lambda x: topi.multiply(x, topi.sigmoid(x)),
 )  # fmt: skip
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+selu = unary_op(
+    "nn.selu",
+    lambda x: _SELU_SCALE * np.where(x > 0, x, _SELU_ALPHA * np.expm1(np.minimum(x, 0))),
+    "`1.0507 * x` where positive, else `1.0507 * 1.6733 * (exp(x) - 1)` (Klambauer et al., 2017).",
+    lower=lambda x: topi.nn.selu(x),
+)  # fmt: skip
 
 
 @op(
@@ -128,7 +135,7 @@ def _infer_softmax(data: Any, axis: int) -> Any:
 @op(
     "nn.softmax",
     infer=_infer_softmax,
-    lower=lambda data, axis: topi.nn.softmax(data, axis),
+    lower=lambda data, axis: topi.nn.fast_softmax(data, axis),
     reference=_softmax,
     samples=lambda: [sample(array((2, 3, 4)), -1), sample(array((2, 3, 4)), 1)],
 )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def _accept(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
-    """`lambda i, j: ((low, high), j)` as a map to low, high, low, high..."""
+    """`lambda i, j: ((low, high), j)` as a map to low, high, low, high...; a flat list of the two
+    ends of every dimension, as traces write it, is taken as such."""
     if isinstance(value, IndexMap):
         return value
     if not isinstance(value, Callable):  # type: ignore[arg-type]
@@ -28,13 +29,23 @@ def _accept(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
     dtype = axes[0].var.dtype if axes else "int32"
 
     def flat(*indices: Any) -> list[Any]:
+        parts = list(value(*indices))
+        if len(parts) == 2 * _rank(schedule, given):
+            return parts
         out = []
-        for part in value(*indices):
+        for part in parts:
             low, high = part if isinstance(part, (tuple, list)) else (part, part + 1)
             out += [low, high]
         return out
 
     return IndexMap.from_func(flat, len(axes), index_dtype=dtype)
+
+
+def _rank(schedule: Schedule, given: dict[str, Any]) -> int:
+    """How many dimensions the buffer has; 0 if the arguments before name none."""
+    regions = getattr(schedule.get(given["block"]), f"{given['buf_type']}s", ())
+    place = given["buffer_index"]
+    return int(regions[place].buffer.ndim) if 0 <= place < len(regions) else 0
 
 
 Ranges = Annotated[IndexMap, Role("a function of the block's axes", False, _accept)]

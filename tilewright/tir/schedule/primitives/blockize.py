@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from ....ir.expr import IntImm, PrimExpr, Range
-from ... import op as T
+from ....ir.expr import IntImm, PrimExpr
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
-from ...stmt import BlockRealize, BufferRegion, For, Stmt
+from ...stmt import BlockRealize, For, Stmt
+from ..blockizing import Axes, axes_of, regions_over, require_own_ranges, values_of
 from ..dividing import Division, divide, divide_predicate
-from ..instruction import Block, Loop, primitive
-from ..poly import Space, constant, plus, value_of, variables_in
+from ..grouping import group_blocks
+from ..instruction import Block, LoopOrBlocks, primitive
+from ..poly import Space, variables_in
 from ..refusal import refuse
 from ..regions import bind, space_at
 from ..rewrite import replace_statements, substitute
@@ -18,68 +19,39 @@ from ..state import ScheduleState
 
 
 @primitive
-def blockize(state: ScheduleState, target: Loop, preserve_unit_iters: bool = True) -> Block:
-    """Makes a block of a loop and all that is in it.
+def blockize(state: ScheduleState, target: LoopOrBlocks, preserve_unit_iters: bool = True) -> Block:
+    """Makes a block of a loop and all that is in it, or of several blocks and what lies between.
 
     for i0: for i1: with block("B"): v = i0 * 16 + i1; ...
       ->   for i0: with block("B_o"): v_o = i0
                        for i1: with block("B"): v_i = i1; ... (v is v_o * 16 + v_i)
 
     One block is under the loop, and each of its bindings divides into outer and inner loops.
+
+    for m: for i: block("B"); for i: block("C")
+      ->   for m: with block("outer_B_C_"): v_o = m             # blockize([B, C])
+                      for i: block("B"); for i: block("C")
+
+    `preserve_unit_iters=False` drops inner axes of one value.
     """
+    if isinstance(target, list):
+        return group_blocks(state, target, preserve_unit_iters)
     blocks = state.child_blocks(target)
     if len(blocks) != 1:
         refuse(f"{len(blocks)} blocks are under the loop, not one", target)
     block = blocks[0]
     inner_loops = [target, *(l for l in state.loops_of(block) if l.is_under(target))]
+    require_own_ranges(target, inner_loops)
     space = space_at(state, block)
     divisions = divide(space, block, [l.loop.loop_var for l in inner_loops])
-    outer_axes = _axes(space, block.block, divisions, "_o", preserve_unit_iters)
-    inner_axes = _axes(space, block.block, divisions, "_i", preserve_unit_iters)
-    env = _values(space, block.block, divisions, outer_axes, inner_axes)
+    outer_axes = axes_of(space, block.block, divisions, "_o", preserve_unit_iters)
+    inner_axes = axes_of(space, block.block, divisions, "_i", preserve_unit_iters)
+    env = values_of(space, block.block, divisions, outer_axes, inner_axes)
     outer, changed = _outer_realize(
         space, block, target, inner_loops, divisions, outer_axes, inner_axes, env
     )
     state.replace(target, outer, {block.block: changed})
     return state.srefs[id(outer.block)]
-
-
-Axes = list["IterVar | None"]
-
-
-def _axes(
-    space: Space, block: BlockNode, divisions: list[Division], suffix: str, keep_units: bool
-) -> Axes:
-    """An axis a division, over its outer or inner part; None where that has one value only and
-    need not be kept."""
-    made: Axes = []
-    for axis, d in zip(block.iter_vars, divisions, strict=True):
-        extent = d.outer_extent if suffix == "_o" else d.extent
-        part = d.outer if suffix == "_o" else d.inner
-        dtype = axis.var.dtype
-        if value_of(extent) == 1 and (not keep_units or not part):
-            made.append(None)
-            continue
-        var = axis.var.copy_with_suffix(suffix)
-        dom = Range(IntImm(dtype, 0), space.expr(extent, dtype))
-        made.append(IterVar(dom, var, axis.iter_type, axis.thread_tag))
-    return made
-
-
-def _values(
-    space: Space, block: BlockNode, divisions: list[Division], outer: Axes, inner: Axes
-) -> dict[Var, PrimExpr]:
-    """What each old axis is in terms of the new ones."""
-    env: dict[Var, PrimExpr] = {}
-    for axis, d, o, i in zip(block.iter_vars, divisions, outer, inner, strict=True):
-        dtype = axis.var.dtype
-        value: PrimExpr = IntImm(dtype, 0)
-        if o is not None:
-            value = T.multiply(o.var, space.expr(d.extent, dtype))
-        if i is not None:
-            value = T.add(value, i.var)
-        env[axis.var] = value
-    return env
 
 
 def _outer_realize(
@@ -107,20 +79,22 @@ def _outer_realize(
     outside, inside = divide_predicate(space, block, divisions, loop_vars, stand_in)
     reads = tuple(substitute(r, env) for r in stmt.reads)
     writes = tuple(substitute(w, env) for w in stmt.writes)
-    updated = writes if stmt.init is not None else ()
+    reduces_outside = any(a.iter_type is IterVarType.CommReduce for a, _ in kept_outer)
+    leaves_init = stmt.init is not None and reduces_outside
+    updated = writes if leaves_init else ()
     inner_block = stmt.replace(
         iter_vars=tuple(a for a, _ in kept_inner),
         reads=(*updated, *reads),
         writes=writes,
         body=substitute(stmt.body, env),
-        init=None,
+        init=None if leaves_init or stmt.init is None else substitute(stmt.init, env),
         match_buffers=tuple(substitute(m, env) for m in stmt.match_buffers),
     )
     body = replace_statements(
         target.loop, {id(realize): BlockRealize(values_inner, inside, inner_block)}
     )
     init = None
-    if stmt.init is not None:
+    if leaves_init:
         init = _init(stmt, loops, kept_inner, values_inner, inside, env)
     for l in loops:
         bind(space, l)
@@ -129,8 +103,8 @@ def _outer_realize(
             space.bind(a.var, a.dom.min, a.dom.extent)
     made = BlockNode(
         tuple(a for a, _ in kept_outer),
-        _regions(space, reads, to_loops, loop_vars),
-        _regions(space, writes, to_loops, loop_vars),
+        regions_over(space, reads, to_loops, loop_vars),
+        regions_over(space, writes, to_loops, loop_vars),
         f"{stmt.name_hint}_o",
         body,  # type: ignore[arg-type]
         init,
@@ -176,28 +150,3 @@ def _init(
         body = For(fresh[l.loop_var], l.min, l.extent, l.kind, body,  # type: ignore[arg-type]
                    l.thread_binding, l.annotations)  # fmt: skip
     return body
-
-
-def _regions(
-    space: Space,
-    regions: tuple[BufferRegion, ...],
-    to_loops: dict[Var, PrimExpr],
-    loop_vars: list[Var],
-) -> tuple[BufferRegion, ...]:
-    """The regions over all inner iterations."""
-    numbers = {space._variable(v) for v in loop_vars}
-    out = []
-    for region in regions:
-        ranges = []
-        for r, size in zip(region.region, region.buffer.shape, strict=True):
-            low = space.poly(substitute(r.min, to_loops))
-            high = plus(plus(low, space.poly(substitute(r.extent, to_loops))), constant(-1))
-            first = space.relax(low, numbers.__contains__)[0]
-            last = space.relax(high, numbers.__contains__)[1]
-            if first is None or last is None:
-                ranges.append(Range(IntImm(size.dtype, 0), size))
-                continue
-            extent = plus(plus(last, first, -1), constant(1))
-            ranges.append(Range(space.expr(first, size.dtype), space.expr(extent, size.dtype)))
-        out.append(BufferRegion(region.buffer, tuple(ranges)))
-    return tuple(out)

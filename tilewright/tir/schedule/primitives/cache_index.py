@@ -9,6 +9,7 @@ from ...buffer import Buffer
 from ...expr import BinaryOpExpr, BufferLoad, IterVar, IterVarType, Var, pointer
 from ...stmt import Block as BlockNode
 from ...stmt import BufferRegion, BufferStore, Stmt, stmt_seq
+from ..conditions import require_leaf
 from ..copies import fresh_name, step_towards
 from ..inlining import with_regions
 from ..instruction import Block, primitive
@@ -30,6 +31,7 @@ def cache_index(
     `cse_thresh`: only indices that occur more than so many times. Returns the new blocks.
     """
     root = state.scope_root(block)
+    require_leaf(state, block)
     stmt = block.block
     axes = {a.var: a for a in stmt.iter_vars}
     found: list[PrimExpr] = []

@@ -9,6 +9,7 @@ from ..copies import after, box_under, copy_block, fresh_name, step_towards
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..rewrite import replace_buffer, replace_statements, with_scope
+from ..sref import StmtSRef
 from ..state import ScheduleState
 
 
@@ -27,6 +28,7 @@ def cache_inplace(
     buffer: Buffer = stmt.reads[read_buffer_index].buffer
     if realize is None or all(w.buffer is not buffer for w in stmt.writes):
         refuse(f"the block does not write `{buffer.name}`, which it reads", block)
+    _require_alone(state, root, block, buffer)
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
     space, box = box_under(state, root, buffer, [block], "reads")
     name = fresh_name(state, block, cache.name)
@@ -42,3 +44,13 @@ def cache_inplace(
     changed = root.block.replace(body=body, alloc_buffers=(*root.block.alloc_buffers, cache))
     state.replace(root, changed, {**reuse, root.block: changed})
     return [state.srefs[id(first)], state.srefs[id(last)]]
+
+
+def _require_alone(state: ScheduleState, root: StmtSRef, block: StmtSRef, buffer: Buffer) -> None:
+    """Refuses if another block in the same loops uses the buffer: it would miss the changes."""
+    for other in state.child_blocks(root):
+        regions = (*other.block.reads, *other.block.writes)
+        if other is block or all(r.buffer.data is not buffer.data for r in regions):
+            continue
+        if step_towards(root, other) is step_towards(root, block):
+            refuse(f"`{buffer.name}` is used by another block in the same loops", other, block)

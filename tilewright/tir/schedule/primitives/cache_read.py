@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...stmt import Block as BlockNode
 from ...stmt import Stmt, stmt_seq
 from ..buffer_args import ReadBuffer
-from ..copies import after, box_under, copy_block, fresh_name, redirect, step_towards
+from ..copies import after, box_under, copy_block, fresh_name, redirect, require_apart, step_towards
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..rewrite import replace_statements, with_scope
@@ -40,6 +40,8 @@ def cache_read(
     if not readers:
         refuse(f"no other block than its writer reads `{buffer.name}`", block)
     top = state.common_ancestor([*writers, *readers]) if writers else root
+    if writers:
+        require_apart(top, writers[0], readers, buffer)
     space, box = box_under(state, top, buffer, readers, "reads")
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
     nest, copied = copy_block(space, fresh_name(state, block, cache.name), buffer, cache, box)

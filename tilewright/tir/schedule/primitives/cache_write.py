@@ -5,7 +5,15 @@ from __future__ import annotations
 from ...stmt import Block as BlockNode
 from ...stmt import Stmt
 from ..buffer_args import WriteBuffer
-from ..copies import after, box_under, copy_block, fresh_name, redirect, step_towards
+from ..copies import (
+    after,
+    box_under,
+    copy_block,
+    fresh_name,
+    redirect,
+    require_apart,
+    step_towards,
+)
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..rewrite import replace_buffer, replace_statements, with_scope
@@ -40,6 +48,7 @@ def cache_write(
             refuse(f"the block named as consumer does not read `{buffer.name}`", reader)
     others = [c for c in scope.consumers(block) if c is not block]
     top = state.common_ancestor([block, *others]) if others else root
+    require_apart(top, block, [o for o in others if o not in readers], buffer)
     space, box = box_under(state, top, buffer, [block], "writes")
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
     nest, copied = copy_block(space, fresh_name(state, block, cache.name), cache, buffer, box)

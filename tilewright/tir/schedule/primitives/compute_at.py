@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..conditions import require_not_output, require_stage_pipeline
+from ..conditions import require_covered, require_not_output, require_stage_pipeline
 from ..instruction import Block, Loop, primitive
 from ..moving import (
     move,
@@ -59,3 +59,4 @@ def compute_at(
         bind(space, at)
     nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)
+    require_covered(state, [block, *consumers], root)

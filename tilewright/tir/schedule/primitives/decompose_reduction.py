@@ -7,10 +7,12 @@ from ... import op as T
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferRegion, For, ForKind, Stmt, stmt_seq
+from ..bindings import uses_loops_up
 from ..conditions import require_reduction
 from ..instruction import Block, Loop, primitive
 from ..poly import variables_in
 from ..refusal import refuse
+from ..regions import space_at
 from ..rewrite import conjuncts, replace_statements, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
@@ -30,6 +32,7 @@ def decompose_reduction(state: ScheduleState, block: Block, loop: Loop) -> Block
         refuse("the loop is not around the block in its scope", loop, block)
     require_reduction(state, block, root)
     _check_outer(block, loop)
+    _require_used_up(state, block, loop)
     nest, init_block = _init_nest(block, loop)
     update = _update_block(block.block)
     realize = _realize(block).replace(block=update)
@@ -62,6 +65,14 @@ def _check_outer(block: StmtSRef, loop: StmtSRef) -> None:
             continue
         if any(v in outer for v in variables_in(value)):
             refuse(f"a loop outside of it runs the reduction axis `{axis.var.name}`", loop, block)
+
+
+def _require_used_up(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> None:
+    """Refuses if the loops from `loop` inwards repeat the reduction: it would start once only."""
+    space = space_at(state, block)
+    inside = {space._variable(at.loop.loop_var) for at in _loops_within(block, loop)}
+    if not uses_loops_up(space, list(_realize(block).iter_values), inside):
+        refuse("the loops from this one inwards run the reduction more than once", loop, block)
 
 
 def _init_nest(block: StmtSRef, loop: StmtSRef) -> tuple[Stmt, BlockNode]:

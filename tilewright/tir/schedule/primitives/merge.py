@@ -21,11 +21,14 @@ def merge(state: ScheduleState, *loops: Loop) -> Loop:
     for i, j in grid(n, m): A            ->   for i in range(n):
     for i, j in grid(n, m): B                     for j_m in range(m): A; B      # merge(j, j)
 
-    Each loop is a single chain below the block or loop that holds them all; no nest reads
-    what another one writes.
+    Each loop is a single chain below the block or loop that holds them all; no nest needs what
+    another one does, or what lies between them.
     """
     if len(loops) < 2:
         refuse("fewer than two loops are given", *loops)
+    if len(set(loops)) != len(loops):
+        twice = next(l for l in loops if loops.count(l) > 1)
+        refuse("the loop is named twice", twice)
     top = state.common_ancestor(loops)
     chains = [_chain(loop, top) for loop in loops]
     _check(state, chains)
@@ -81,12 +84,21 @@ def _check(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
             same = space.poly(a.loop.extent) == space.poly(b.loop.extent)
             if not same or space.poly(a.loop.min) != space.poly(b.loop.min):
                 refuse("the loops run over different ranges", a, b)
-    scope = state.get_block_scope(state.scope_root(first[0]))
-    for chain in chains[1:]:
-        for block in state.child_blocks(chain[-1]):
-            for earlier in chains:
-                if earlier is chain:
-                    break
-                makers = [p for p in scope.producers(block) if p.is_under(earlier[-1])]
-                if makers:
-                    refuse("a nest reads what another one to be merged writes", block, *makers)
+    _check_order(state, chains)
+
+
+def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
+    """Refuses if a later nest, moved to the first one's place, would pass what must precede it."""
+    scope = state.get_block_scope(state.scope_root(chains[0][0]))
+    place = {block: k for k, block in enumerate(scope.children)}
+    nests = [state.child_blocks(chain[-1]) for chain in chains]
+    start = min((place[b] for nest in nests for b in nest), default=0)
+    for nest in nests:
+        for block in nest:
+            for dependency in scope.get_deps_by_dst(block):
+                src = dependency.src
+                if place[src] < start or src in nest:
+                    continue
+                if any(src in other for other in nests):
+                    refuse("a nest needs what another one to be merged does", block, src)
+                refuse("a nest needs what a block between the nests does", block, src)

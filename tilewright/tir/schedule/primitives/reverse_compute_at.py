@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...expr import IterVarType
-from ..conditions import require_once, require_stage_pipeline
+from ..conditions import require_covered, require_once, require_stage_pipeline
 from ..instruction import Block, Loop, primitive
 from ..moving import (
     move,
@@ -64,6 +64,7 @@ def reverse_compute_at(
     nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)
     require_once(state, block)
+    require_covered(state, [block], root)
 
 
 def _require_before(

@@ -10,7 +10,7 @@ from ...buffer import Buffer
 from ...expr import BufferLoad, IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferRegion, BufferStore, For, ForKind, Stmt, stmt_seq
-from ..conditions import require_reduction, require_stage_pipeline
+from ..conditions import mixed_loops, require_reduction, require_stage_pipeline
 from ..copies import fresh_name
 from ..factoring import Factored, combine, reduction_of
 from ..instruction import Block, Loop, primitive
@@ -99,6 +99,10 @@ def _check_loops(block: StmtSRef, loop: StmtSRef, chain: list[StmtSRef]) -> None
     if block.realize is None or loop not in chain:
         refuse("other blocks are in the loops around the block", loop, block)
     inside = {l.loop.loop_var for l in chain}
+    mixed = mixed_loops(block)
+    for at in chain:
+        if at.loop.loop_var in mixed:
+            refuse("the loop runs data-parallel and reduction axes at once", at, block)
     pairs = list(zip(block.block.iter_vars, block.realize.iter_values, strict=True))
     for axis, value in pairs:
         used = variables_in(value)

@@ -1,0 +1,1 @@
+"""Kernel families against NumPy and torch: `python -m bench.kernels`."""

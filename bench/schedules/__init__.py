@@ -1,0 +1,1 @@
+"""Random schedules: do primitives keep what programs compute? `python -m bench.schedules`."""

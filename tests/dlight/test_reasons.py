@@ -1,0 +1,54 @@
+"""What the rules say of their decisions."""
+
+from __future__ import annotations
+
+from tilewright import te, topi
+from tilewright.dlight.base import REASON, note, with_reason
+from tilewright.script import tir as T
+from tilewright.tir.schedule import Schedule
+
+from .kernels import AVX512, schedule
+
+
+def reason(*tensors: te.Tensor) -> str:
+    """The reason that the default rules give for a function of tensors."""
+    return str(schedule(te.create_prim_func(tensors), AVX512).attrs[REASON])
+
+
+def test_a_product_says_its_tile() -> None:
+    a, b = te.placeholder((256, 256), name="a"), te.placeholder((256, 256), name="b")
+    text = reason(a, b, topi.matmul(a, b))
+    assert text.startswith("Contractions: ")
+    assert " rows by " in text and "float32x16" in text and "parallel over" in text
+
+
+def test_small_work_stays_on_one_thread() -> None:
+    a = te.placeholder((4, 32), name="a")
+    assert reason(a, topi.exp(a)) == "Fallback: elementwise float32x16, one thread (small)"
+
+
+def test_rows_say_what_they_compute_together() -> None:
+    a = te.placeholder((64, 128), name="a")
+    text = reason(a, topi.nn.softmax(a, axis=1))
+    assert text == "Rows: rows with 2 sums and 2 other steps, float32x16, one thread (small)"
+
+
+def test_columns_say_how_many_accumulate() -> None:
+    a = te.placeholder((32, 64), name="a")
+    assert reason(a, topi.sum(a, axis=0)).startswith("Fallback: reduction by 4 float32x16")
+
+
+def test_notes_move_from_blocks_to_the_function() -> None:
+    @T.prim_func
+    def double(a: T.Buffer((8,), "float32"), b: T.Buffer((8,), "float32")):
+        for i in range(8):
+            with T.block("double"):
+                vi = T.axis.spatial(8, i)
+                b[vi] = a[vi] * T.float32(2)
+
+    sch = Schedule(double)
+    note(sch, sch.get_block("double"), "as it is")
+    made = with_reason(sch.func, "Mine")
+    assert made.attrs[REASON] == "Mine: as it is"
+    assert REASON not in made.without_attr(REASON).script()
+    assert with_reason(double, "Mine").attrs[REASON] == "Mine"

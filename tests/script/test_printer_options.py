@@ -1,0 +1,149 @@
+"""What the options of `script()` change."""
+
+import pytest
+
+from tilewright import tir
+from tilewright.ffi.access_path import AccessPath
+from tilewright.ir import IRModule, assert_structural_equal
+from tilewright.script import from_source
+from tilewright.script import tir as T
+from tilewright.script.highlight import _format, cprint
+from tilewright.script.printer import PrinterConfig
+from tilewright.support.errors import ArgumentError
+
+ROOT = AccessPath.root()
+
+
+@T.prim_func
+def plain(a: T.int32, b: T.int32):
+    T.evaluate(a + b)
+    T.evaluate(b)
+    T.evaluate(a)
+
+
+@T.prim_func
+def scale(A: T.Buffer((16, 16), "float32")):
+    B = T.alloc_buffer((16, 16))
+    for i, j in T.grid(16, 16):
+        with T.block("scale"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            B[vi, vj] = A[vi, vj] * T.float32(2)
+    x: T.int32 = 1
+    T.evaluate(x + 1)
+
+
+HEAD = "@T.prim_func\ndef plain(a: T.int32, b: T.int32):\n"
+
+
+def test_an_object_is_underlined_wherever_it_is_used() -> None:
+    assert plain.script(obj_to_underline=[plain.params[1]]) == (
+        HEAD + "    T.evaluate(a + b)\n                   ^\n"
+        "    T.evaluate(b)\n               ^\n    T.evaluate(a)"
+    )
+
+
+def test_a_path_names_one_place() -> None:
+    seq = ROOT.attr("body").attr("seq")
+    text = plain.script(path_to_underline=[seq.array_item(2).attr("value"), seq.array_item(1)])
+    assert text == (
+        HEAD + "    T.evaluate(a + b)\n    T.evaluate(b)\n    ^^^^^^^^^^^^^\n"
+        "    T.evaluate(a)\n               ^"
+    )
+
+
+def test_a_path_may_name_what_programs_share() -> None:
+    one = tir.Evaluate(tir.IntImm("int32", 1))
+    func = tir.PrimFunc((), tir.SeqStmt((one, one)), attrs={"global_symbol": "main"})
+    path = ROOT.attr("body").attr("seq").array_item(1)
+    assert func.script(path_to_underline=[path]).endswith("(1)\n    T.evaluate(1)\n    " + "^" * 13)
+
+
+def test_whole_functions_of_a_module_are_underlined() -> None:
+    mod = IRModule({"plain": plain.with_attr("global_symbol", "plain")})
+    for key in ("plain", mod.get_global_var("plain")):
+        text = mod.script(path_to_underline=[ROOT.attr("functions").map_item(key)])
+        assert "    @T.prim_func\n    ^^^^^^^^^^^^\n    def plain(" in text
+        assert "class Module:\n    @" in text
+
+
+def test_remarks_stand_after_a_line_or_above_several() -> None:
+    seq = ROOT.attr("body").attr("seq")
+    text = plain.script(path_to_annotate={seq.array_item(1): "one", ROOT: "whole"})
+    assert text == (
+        "# whole\n" + HEAD + "    T.evaluate(a + b)\n    T.evaluate(b)  # one\n    T.evaluate(a)"
+    )
+    first = plain.body.seq[0]
+    text = plain.script(obj_to_annotate={first: "stmt", plain.params[0]: "a"})
+    assert "    T.evaluate(a + b)  # a  # stmt\n" in text
+
+
+def test_only_lines_around_the_underlined_are_shown() -> None:
+    text = plain.script(
+        obj_to_underline=[plain.body.seq[2]], num_context_lines=0, print_line_numbers=True
+    )
+    assert text == "(... 4 lines skipped ...)\n5     T.evaluate(a)\n      ^^^^^^^^^^^^^"
+
+
+def test_marked_loops_and_scopes_stand_on_their_own() -> None:
+    outer = scale.body.block.body.seq[0]
+    text = scale.script(obj_to_annotate={outer.body: "inner"})
+    assert "for i in range(16):\n        # inner\n        for j in range(16):\n" in text
+    let = scale.body.block.body.seq[1]
+    text = scale.script(obj_to_annotate={let: "bound"})
+    assert "    # bound\n    with T.LetStmt(1, T.int32) as x:\n        T.evaluate(x + 1)" in text
+
+
+def test_without_sugar_every_node_is_written() -> None:
+    text = scale.script(syntax_sugar=False)
+    for part in (
+        'with T.block("root"):', "for i in range(16):", "vi = T.axis.spatial(16, i)",
+        "A = T.match_buffer(A_handle, (16, 16))", "with T.LetStmt(1, T.int32) as x:",
+    ):  # fmt: skip
+        assert part in text
+    assert "T.grid" not in text and "remap" not in text
+    assert_structural_equal(from_source(text), scale)
+
+
+def test_free_names_are_declared_above() -> None:
+    loop = scale.body.block.body.seq[0]
+    assert loop.script(verbose_expr=True).startswith(
+        'A = T.Buffer((16, 16), "float32")\nB = T.Buffer((16, 16), "float32")\nfor i, j in T.grid('
+    )
+    x, y = tir.Var("x", "int64"), tir.SizeVar("y", "int64")
+    assert (x + y).script(verbose_expr=True) == (
+        "x = T.int64()\ny = T.int64(is_size_var=True)\nx + y"
+    )
+    assert (x + y).script() == "x + y"
+
+
+def test_types_that_are_left_out() -> None:
+    assert "B = T.alloc_buffer((16, 16))\n" in scale.script()
+    assert 'B = T.alloc_buffer((16, 16), "float32")' in scale.script(buffer_dtype="void")
+    assert "* T.float32(2.0)" in scale.script()
+    assert "* 2.0" in scale.script(float_dtype="float32")
+    assert "T.int32(1)" in scale.script(int_dtype="int64")
+
+
+def test_prefixes_names_and_addresses() -> None:
+    mod = IRModule({"scale": scale})
+    text = mod.script(name="Mine", ir_prefix="II", tir_prefix="TT", indent_spaces=2)
+    assert "@II.ir_module\nclass Mine:\n  @TT.prim_func\n  def scale(A: TT.Buffer(" in text
+    assert f"def plain(a_{hex(id(plain.params[0]))}: T.int32," in plain.script(
+        show_object_address=True
+    )
+
+
+def test_a_config_has_its_options_by_name() -> None:
+    config = PrinterConfig(name="f", num_context_lines=2)
+    assert (config.name, config.num_context_lines, config.syntax_sugar) == ("f", 2, True)
+
+
+def test_cprint_writes_nodes_and_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    cprint(plain)
+    cprint("x = 1", style="light")
+    plain.show(style="dark", black_format=False, syntax_sugar=False)
+    written = capsys.readouterr().out
+    assert written.startswith(HEAD) and "x = 1\n" in written
+    assert _format("x=1", None) == "x=1"
+    with pytest.raises(ArgumentError, match="script knows the formatter black, found 'other'"):
+        _format("x", "other")

@@ -1,0 +1,135 @@
+"""Maps of iterations beyond the plain ones: starts, padding, overlaps, and their inverses."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from tilewright import arith, ir, te, tir
+from tilewright.tir.stmt_functor import substitute
+
+x, y, z = (te.var(name) for name in "xyz")
+n = te.size_var("n")
+FIVE = {n: tir.const(5)}
+
+
+def value(expr: Any, env: Any) -> Any:
+    made = arith.simplify(substitute(expr, {**env, **FIVE}))
+    assert isinstance(made, tir.IntImm), made
+    return made.value
+
+
+def points(domain: dict[tir.Var, ir.Range]) -> Any:
+    spans = [range(value(r.min, {}), value(r.min + r.extent, {})) for r in domain.values()]
+    for point in itertools.product(*spans):
+        yield dict(zip(domain, map(tir.const, point), strict=True))
+
+
+ROUND_TRIPS: list[tuple[list[Any], dict[Any, Any]]] = [
+    ([(x * 16 + y) // 4, (x * 16 + y) % 4], {x: (0, 2), y: (0, 16)}),
+    ([(x * 10 + y) // 15, (x * 10 + y) % 15], {x: (0, 3), y: (0, 10)}),
+    ([x * 10 + y], {x: (2, 5), y: (3, 13)}),
+    ([(x - 2) // 3, (x - 2) % 3, y], {x: (2, 11), y: (-4, 1)}),
+    ([x * n + y], {x: (0, 3), y: (0, n)}),
+    ([(x * n + y) // 4, (x * n + y) % 4], {x: (0, 8), y: (0, n)}),
+    ([x // n, x % n], {x: (0, n * 3)}),
+    ([z, y * n + x], {x: (0, n), y: (0, 3), z: (n, n + 4)}),
+    ([10 - x, y + 7], {x: (0, 8), y: (1, 2)}),
+]
+
+
+@pytest.mark.parametrize(("indices", "ends"), ROUND_TRIPS, ids=lambda e: "")
+def test_inverse_of_a_detected_map(indices: list[Any], ends: Any) -> None:
+    domain = {var: ir.Range(*pair) for var, pair in ends.items()}
+    made = arith.detect_iter_map(indices, domain, True, "bijective")
+    assert made.indices, made.errors
+    outputs = [te.var(f"o{k}") for k in range(len(indices))]
+    inverse = arith.inverse_affine_iter_map(made.indices, outputs)
+    for env in points(domain):
+        at = {o: tir.const(value(i, env)) for o, i in zip(outputs, indices, strict=True)}
+        for var, back in inverse.items():
+            assert value(back, at) == env[var].value
+        for index, made_index in zip(indices, made.indices, strict=True):
+            plain = arith.normalize_iter_map_to_expr(made_index)
+            assert value(plain, env) == value(index, env)
+
+
+PADDED: list[tuple[list[Any], tuple[int, Any], str, list[Any]]] = [
+    ([x // 3], (1, 10), "surjective", [4]),
+    ([(x + 3) // 4], (0, 13), "surjective", [4]),
+    ([(x + 3) % 4], (0, 4), "surjective", [4]),
+    ([x % 3], (0, 10), "surjective", [3]),
+    ([(x + 1) // 4, (x + 1) % 4], (0, 10), "no_check", [3, 4]),
+    ([x // 8, x // 4 % 2, x % 4], (0, 10), "no_check", [2, 2, 4]),
+]
+
+
+@pytest.mark.parametrize(("indices", "ends", "level", "extents"), PADDED, ids=lambda e: "")
+def test_divisions_that_leave_a_rest_are_padded(
+    indices: list[Any], ends: Any, level: str, extents: list[int]
+) -> None:
+    domain = {x: ir.Range(*ends)}
+    made = arith.detect_iter_map(indices, domain, True, level)
+    assert [index.args[0].extent.value for index in made.indices] == extents
+    wide = {x: ir.Range(ends[0] - 4, ends[1] + 8)}
+    for env in points(wide):
+        inside = ends[0] <= env[x].value < ends[1]
+        if inside:
+            assert not value(made.padding_predicate, env)
+            for index, found in zip(indices, made.indices, strict=True):
+                assert value(arith.normalize_iter_map_to_expr(found), env) == value(index, env)
+
+
+def test_padding_of_symbolic_extents() -> None:
+    made = arith.detect_iter_map([x // 4, x % 4], {x: ir.Range(0, n)}, True, "no_check")
+    assert str(made.indices[0].args[0].extent) == "(n + 3) // 4"
+    assert str(made.padding_predicate) == "n % 4 != 0 and (x // 4 == n // 4 and x % 4 >= n % 4)"
+
+
+REFUSED: list[tuple[list[Any], dict[Any, Any], str]] = [
+    ([x // 4, x % 4], {x: (0, 10)}, "surjective"),
+    ([(x + 3) % 4], {x: (0, 2)}, "surjective"),
+    ([x // 3], {x: (0, 10)}, "bijective"),
+    ([x - y], {x: (0, 4), y: (0, 4)}, "surjective"),
+    ([x * 2 + y], {x: (0, 4), y: (0, 16)}, "bijective"),
+    ([x * 32 + y], {x: (0, 4), y: (0, 16)}, "surjective"),
+]
+
+
+@pytest.mark.parametrize(("indices", "ends", "level"), REFUSED, ids=lambda e: "")
+def test_maps_that_miss_or_repeat_points_are_refused(
+    indices: list[Any], ends: Any, level: str
+) -> None:
+    domain = {var: ir.Range(*pair) for var, pair in ends.items()}
+    made = arith.detect_iter_map(indices, domain, True, level)
+    assert not made.indices and made.errors
+
+
+def test_overlapping_sums_are_surjective() -> None:
+    made = arith.detect_iter_map([x * 2 + y], {x: ir.Range(0, 4), y: ir.Range(0, 16)})
+    assert made.indices[0].args[0].extent.value == 22
+    bounded = arith.detect_iter_map([x + y], {x: ir.Range(0, 10), y: ir.Range(0, 2)}, x + y < 5)
+    assert bounded.indices[0].args[0].extent.value == 5
+
+
+def test_iterators_of_extent_one_stay_on_request() -> None:
+    domain = {x: ir.Range(0, 1), y: ir.Range(0, 4)}
+    short = arith.detect_iter_map([x * 4 + y], domain)
+    assert len(short.indices[0].args) == 1
+    made = arith.detect_iter_map([x, y], domain, simplify_trivial_iterators=False)
+    assert [index.args[0].extent.value for index in made.indices] == [1, 4]
+
+
+def test_subspaces_of_iterators_that_start_late() -> None:
+    domain = {x: ir.Range(1, 5), y: ir.Range(0, 4), z: ir.Range(3, 9)}
+    pairs = arith.subspace_divide([x * 4 + y, z], domain, [y, z])
+    extents = [[mark.extent.value for mark in pair] for pair in pairs[:2]]
+    assert extents == [[4, 4], [1, 6]]
+    assert str(arith.normalize_iter_map_to_expr(pairs[0][0].source)) == "x - 1"
+
+
+def test_symbolic_subspaces() -> None:
+    pairs = arith.subspace_divide([x * n + y], {x: ir.Range(0, 4), y: ir.Range(0, n)}, [y])
+    assert pairs[0][0].extent.value == 4 and pairs[0][1].extent is n

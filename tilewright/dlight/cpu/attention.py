@@ -1,0 +1,205 @@
+"""Attention: a product, what is done to its rows, and a product with the result, in one pass.
+
+parallel batch, head, block of queries:
+    scores[queries, keys] = q k, in register tiles, with what is added to them
+    for each row: its maximum; exp; the sum; the quotients
+    out[queries, width] = scores v, in register tiles
+
+The scores of a block of queries stay in the caches; no others exist. All keys are in one block:
+for so many that a few rows overflow the second cache, the third holds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ...support.errors import ScheduleError
+from ...target.machine import MachineModel
+from ...target.target import Target
+from ...tir.function import PrimFunc
+from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ..analysis import BlockInfo, IterInfo, variables
+from ..base import ScheduleRule, note
+from .contraction import Roles, plain_roles, plan, tile_loops
+from .fallback import is_scheduled
+from .packing import operand_to_pack, pack, place_packing
+from .rows import factor, is_row_reduction, schedule_inner
+from .stages import block_infos, inline_injective, iter_values, parallelize
+from .tiling import bytes_of, vector_lanes
+
+MAX_QUERIES = 64
+"""Queries of a block: with so many, keys and values are read seldom enough."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The blocks of an attention: the products and what lies between them."""
+
+    first: BlockInfo
+    between: list[BlockInfo]
+    second: BlockInfo
+
+
+class Attention(ScheduleRule):
+    """Functions of two products with row-wise operations between them."""
+
+    def apply(self, func: PrimFunc, target: Target, tunable: bool) -> Schedule | None:
+        """The function with a block of queries at a time; None if it is not of that kind."""
+        machine = MachineModel.of(target)
+        try:
+            sch = Schedule(func, error_render_level="fast")
+            inline_injective(sch)
+            parts = parts_of(block_infos(sch))
+            return None if parts is None else schedule_attention(sch, parts, machine)
+        except ScheduleError:
+            return None
+
+
+def parts_of(infos: list[BlockInfo]) -> Parts | None:
+    """The parts of an attention, if these blocks are one."""
+    products = [k for k, i in enumerate(infos) if plain_roles(i) or operand_to_pack(i, None)]
+    if len(products) != 2 or products[0] != 0 or len(infos) > products[1] + 2:
+        return None
+    between = infos[1 : products[1]]
+    rest = [*between, *infos[products[1] + 1 :]]
+    if not all(i.is_plain() and (i.is_injective() or is_row_reduction(i)) for i in rest):
+        return None
+    return Parts(infos[0], between, infos[products[1]])
+
+
+def queries_of_block(machine: MachineModel, dtype: str, keys: int | None, rows: int) -> int:
+    """How many queries are a block: whole tiles of `rows` whose scores fill a part of the second
+    cache."""
+    limit = MAX_QUERIES if keys is None else machine.l2.size // 4 // max(1, bytes_of(dtype, keys))
+    return max(1, min(limit, MAX_QUERIES) // rows) * rows
+
+
+def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Schedule:
+    """Computes everything in the loop over blocks of queries of the second product."""
+    roles = plain_roles(parts.second)
+    if roles is None or not roles.rows or parts.second.output is None:
+        raise ScheduleError("the second product has no rows")
+    dtype = parts.second.output.buffer.dtype
+    partials = {i.name: factor(sch, i, machine) for i in parts.between if i.is_reduction()}
+    keys = _packed_keys(sch, parts.first, machine)
+    first = BlockInfo(sch, parts.first.block_rv)
+    tile = plan(machine, roles, dtype)
+    query = roles.rows[-1]
+    size = queries_of_block(machine, dtype, roles.reduction[-1].extent, tile.rows[-1])
+    outer, within = _split(sch, query, size)
+    heads = [i.loop_rv for i in (*roles.batch, *roles.rows[:-1]) if i.loop_rv is not None]
+    others = [i.loop_rv for i in (*roles.outer_columns, roles.column, *roles.reduction)]
+    sch.reorder(*heads, outer, within, *[l for l in others if l is not None])
+    depth = len(heads) + 1
+    order: list[BlockRV] = [parts.first.block_rv]
+    for info in parts.between:
+        order += [rv for rv in (partials.get(info.name), info.block_rv) if rv is not None]
+    for rv in reversed(order):
+        sch.compute_at(rv, outer, preserve_unit_loops=False)
+    inner = replace(query, dom=sch.get(within).extent, loop_rv=within)
+    own = replace(roles, rows=[inner], batch=[])
+    starts = [
+        (parts.second.block_rv, _tile(sch, parts.second, own, machine, depth)),
+        (first.block_rv, _tile(sch, first, None, machine, depth)),
+        *_rows(sch, order[1:], list(partials.values()), machine, depth),
+    ]
+    threads = parallelize(sch, [*heads, outer], machine)
+    note(sch, parts.second.block_rv, f"{size} queries at a time, {threads}")
+    if keys is not None:
+        lanes = vector_lanes(machine, dtype, first.spatial[-1].extent)
+        around = sch.get_loops(keys)[:-2]
+        place_packing(sch, keys, [], lanes)
+        parallelize(sch, around, machine)
+    for rv, start in starts:
+        sch.decompose_reduction(rv, start)
+    return sch
+
+
+def _packed_keys(sch: Schedule, first: BlockInfo, machine: MachineModel) -> BlockRV | None:
+    """Copies the keys, once, into the order in which blocks of queries read them, where theirs is
+    not as good; the block that copies."""
+    found = operand_to_pack(first, plain_roles(first))
+    return None if found is None else pack(sch, first, found, machine, pad_value=None)
+
+
+def _split(sch: Schedule, query: IterInfo, size: int) -> tuple[LoopRV, LoopRV]:
+    if query.loop_rv is None:
+        raise ScheduleError("the queries are not one loop")
+    outer, within = sch.split(query.loop_rv, [None, size])
+    return outer, within
+
+
+def inner_roles(sch: Schedule, info: BlockInfo, depth: int) -> Roles:
+    """The axes of the first product by what they do, each with its loop within a block."""
+    roles = plain_roles(info)
+    if roles is None:
+        raise ScheduleError("the first product is none")
+    loops = {sch.get(loop).loop_var: loop for loop in sch.get_loops(info.block_rv)[depth:]}
+    bound = zip(sch.get(info.block_rv).iter_vars, iter_values(sch, info.block_rv), strict=True)
+    by_axis = {
+        axis.var: [loops[v] for v in variables(value) if v in loops] for axis, value in bound
+    }
+
+    def inside(axes: list[IterInfo]) -> list[IterInfo]:
+        made = []
+        for i in axes:
+            own = by_axis[i.var]
+            if len(own) > 1:
+                raise ScheduleError("an axis runs in more than one loop")
+            made += [replace(i, dom=sch.get(l).extent, loop_rv=l) for l in own]
+        return made
+
+    column = inside([roles.column])
+    if len(column) != 1:
+        raise ScheduleError("there is one key")
+    return Roles(
+        roles.left, roles.right, column[0], inside(roles.outer_columns), inside(roles.rows),
+        inside(roles.batch), inside(roles.reduction),
+    )  # fmt: skip
+
+
+def _tile(
+    sch: Schedule, info: BlockInfo, roles: Roles | None, machine: MachineModel, depth: int
+) -> LoopRV:
+    """Tiles a product within a block of queries; the first loop of its reduction."""
+    if info.output is None:
+        raise ScheduleError("a product has one store")
+    found = roles or inner_roles(sch, info, depth)
+    tile = plan(machine, found, info.output.buffer.dtype)
+    return tile_loops(sch, info, found, tile, depth).reduction
+
+
+def _rows(
+    sch: Schedule,
+    order: list[BlockRV],
+    partials: list[BlockRV | None],
+    machine: MachineModel,
+    depth: int,
+) -> list[tuple[BlockRV, LoopRV]]:
+    """Vectors along each row; the reductions, each with its first loop within a row."""
+    starts = []
+    for rv in order:
+        if is_scheduled(sch, BlockInfo(sch, rv)):
+            continue  # it runs in the tiles of the first product
+        _row_outside(sch, rv, depth)
+        if sch.get(rv).init is not None:
+            starts.append((rv, depth + 1))
+        schedule_inner(sch, rv, depth + 1, machine, rv in partials)
+        if rv not in partials:
+            sch.set_scope(rv, 0, "global")  # many rows: too much for a stack
+    return [(rv, sch.get_loops(rv)[place]) for rv, place in starts]
+
+
+def _row_outside(sch: Schedule, rv: BlockRV, depth: int) -> None:
+    """Brings the loop over the queries of a block outside of those along a row."""
+    loops = sch.get_loops(rv)
+    block_of_queries = sch.get(loops[depth - 1]).loop_var
+    inner = {sch.get(loop).loop_var: loop for loop in loops[depth:]}
+    bindings = [variables(value) for value in iter_values(sch, rv)]
+    used = next((b for b in bindings if block_of_queries in b), [])
+    row = [inner[v] for v in used if v in inner]
+    rest = [loop for loop in loops[depth:] if loop not in row]
+    if len(row) != 1:
+        raise ScheduleError("the queries of a block are not one loop")
+    if rest:
+        sch.reorder(*row, *rest)

@@ -1,0 +1,88 @@
+"""Transposes and what else reads along one axis and writes along another: by square tiles.
+
+parallel ..: for tile of u, tile of v:
+    near[v, u] = a[.., v, u]           # whole vectors along u
+    out[.., u, v] = f(near[v, u])      # whole vectors along v
+
+Every line of memory is read and written once, also where its neighbours along the other axis
+compete for the same places in the caches.
+"""
+
+from __future__ import annotations
+
+from ...ir.expr import IntImm
+from ...support.errors import ScheduleError
+from ...target.machine import MachineModel
+from ...tir.schedule import LoopRV, Schedule
+from ..analysis import Access, BlockInfo, IterInfo, condition_variables, same_indices
+from ..base import note
+from .stages import TOO_LITTLE, parallelize, vectorize_loop
+from .tiling import worth_parallel
+
+Turn = tuple[int, IterInfo, IterInfo]
+
+
+def turned_input(info: BlockInfo, lanes: int) -> Turn | None:
+    """(which read, the axis along which it lies, the axis along which the result lies) of the one
+    input that has to be turned; None if there is none or several."""
+    if info.output is None or condition_variables(info.block.body):
+        return None
+    written = [i for i in info.spatial if info.output.is_unit(i.var) and i.extent != 1]
+    if len(written) != 1 or not _is_long(written[0], lanes):
+        return None
+    (column,) = written
+    found: list[Turn] = []
+    seen: list[Access] = []
+    for access in info.inputs:
+        if any(a.buffer is access.buffer and same_indices(a.indices, access.indices) for a in seen):
+            continue
+        seen.append(access)
+        turn = _turn(info, access, column, lanes)
+        if turn is not None:
+            found.append(turn)
+        elif column.var in access.variables and not access.is_unit(column.var):
+            return None
+    return found[0] if len(found) == 1 else None
+
+
+def _turn(info: BlockInfo, access: Access, column: IterInfo, lanes: int) -> Turn | None:
+    far = access.stride(column.var)
+    if not isinstance(far, IntImm) or far.value < lanes or access.period(column.var):
+        return None
+    reads = [k for k, r in enumerate(info.block.reads) if r.buffer is access.buffer]
+    along = [
+        i for i in info.spatial
+        if i is not column and access.is_unit(i.var) and access.period(i.var) is None
+    ]  # fmt: skip
+    if len(reads) != 1 or len(along) != 1 or not _is_long(along[0], lanes):
+        return None
+    return reads[0], along[0], column
+
+
+def _is_long(axis: IterInfo, lanes: int) -> bool:
+    return axis.loop_rv is not None and (axis.extent is None or axis.extent >= lanes)
+
+
+def schedule_turning(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+    """Tiles a block that turns an input; another block raises `ScheduleError`."""
+    if info.output is None:
+        raise ScheduleError("the block has no output")
+    dtype = info.output.buffer.dtype
+    lanes = machine.lanes(dtype)
+    place, along, column = turned_input(info, lanes) or (0, None, None)
+    if along is None or column is None or along.loop_rv is None or column.loop_rv is None:
+        raise ScheduleError("no input has to be turned")
+    others = [i.loop_rv for i in info.iters if i not in (along, column) and i.loop_rv is not None]
+    rows, row = sch.split(along.loop_rv, [None, lanes])
+    columns, vector = sch.split(column.loop_rv, [None, lanes])
+    around: list[LoopRV] = [*others, columns, rows]
+    sch.reorder(*around, row, vector)
+    near = sch.cache_read(info.block_rv, place, "local")
+    sch.compute_at(near, rows)
+    loops = sch.get_loops(near)[len(around) :]
+    vectorize_loop(sch, loops[-1], lanes)
+    sch.vectorize(vector)
+    threads = TOO_LITTLE
+    if worth_parallel(machine, dtype, info.work()):
+        threads = parallelize(sch, around, machine)
+    note(sch, info.block_rv, f"turned by {lanes}x{lanes} {dtype}, {threads}")

@@ -1,0 +1,3 @@
+"""What Relax adds to the infrastructure of passes."""
+
+from . import instrument

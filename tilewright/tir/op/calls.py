@@ -1,0 +1,89 @@
+"""Calls of functions by name, addresses, and what hangs on buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...ir.expr import PrimExpr, as_scalar
+from ...ir.op import Op
+from ...support.dtypes import dtype_of
+from .. import expr as E
+from ..expr import Call, CallEffectKind, Ramp, StringImm
+from .arithmetic import add
+from .constant import const
+from .declare import as_argument, intrinsic
+
+__all__ = [
+    "SIMPLIFY", "address_of", "call_extern", "call_intrin", "call_pure_extern", "ramp", "ret",
+    "simplified", "tvm_access_ptr_of",
+]  # fmt: skip
+
+intrinsic("call_extern", CallEffectKind.UpdateState)
+intrinsic("call_pure_extern")
+intrinsic("address_of")
+intrinsic("ret", CallEffectKind.ControlJump)
+
+
+def call_intrin(dtype: str, func_name: str | Op, *args: object, span: Any = None) -> PrimExpr:
+    """A call of the intrinsic `func_name`."""
+    return Call(dtype, func_name, tuple(args), span=span)  # type: ignore[arg-type]
+
+
+def call_extern(dtype: str, func_name: str, *args: object, span: Any = None) -> PrimExpr:
+    """A call of a C function by its symbol; buffers go as the address of their first element."""
+    parts = tuple(as_argument(arg) for arg in args)
+    return Call(dtype, "tir.call_extern", (StringImm(func_name), *parts), span=span)  # type: ignore[arg-type]
+
+
+def call_pure_extern(dtype: str, func_name: str, *args: object, span: Any = None) -> PrimExpr:
+    """A call of a C function without side effects by its symbol."""
+    parts = tuple(as_argument(arg) for arg in args)
+    return Call(dtype, "tir.call_pure_extern", (StringImm(func_name), *parts), span=span)  # type: ignore[arg-type]
+
+
+def address_of(obj: object, span: Any = None) -> PrimExpr:
+    """The address of an element (or of the first one of a buffer)."""
+    shape = getattr(obj, "shape", None)
+    if shape is not None:
+        obj = E.BufferLoad(obj, tuple(const(0, d.dtype) for d in shape))  # type: ignore[arg-type]
+    return Call("handle", "tir.address_of", (obj,), span=span)  # type: ignore[arg-type]
+
+
+def ret(value: object, span: Any = None) -> PrimExpr:
+    """Leaves the function with `value`."""
+    made = as_scalar(value)
+    return Call(made.dtype, "tir.ret", (made,), span=span)
+
+
+_ACCESS = {"r": 1, "w": 2}
+
+
+def tvm_access_ptr_of(
+    buffer: Any, mask: int | str, kind: str, lanes: int, offset: object, extent: object
+) -> PrimExpr:
+    """The call behind `Buffer.access_ptr`."""
+    del kind
+    if isinstance(mask, str):
+        mask = sum(_ACCESS[letter] for letter in mask)
+    flat = buffer.get_flattened_buffer()
+    size = flat.shape[0] if extent is None else as_scalar(extent)
+    start = add(buffer.elem_offset, as_scalar(offset))
+    element = dtype_of(buffer.dtype).with_lanes(lanes)
+    marker = Call(element, "tir.type_annotation", ())
+    return Call("handle", "tir.tvm_access_ptr", (marker, buffer.data, start, size, as_scalar(mask)))
+
+
+def simplified(value: PrimExpr) -> PrimExpr:
+    """`value` simplified if the analyzer is loaded, else as it is (constants are folded)."""
+    return SIMPLIFY[0](value) if SIMPLIFY else value
+
+
+SIMPLIFY: list[Callable[[PrimExpr], PrimExpr]] = []
+"""The analyzer's simplifier, put here by `arith`, which stands above this module."""
+
+
+def ramp(base: object, stride: object, lanes: int) -> PrimExpr:
+    """The vector `base, base + stride, ...`; `base` itself for one lane."""
+    first = as_scalar(base)
+    return first if lanes == 1 else Ramp(first, stride, lanes)  # type: ignore[arg-type]

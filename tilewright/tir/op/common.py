@@ -1,0 +1,76 @@
+"""The common type of two operands."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...ir.expr import PrimExpr, as_scalar
+from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError
+from .. import expr as E
+from ..expr import Broadcast
+from .constant import const
+from .conversion import cast
+
+__all__ = [
+    "Scalar", "common",
+]  # fmt: skip
+
+Scalar = int | float
+
+
+def common(a: object, b: object, which: str) -> tuple[PrimExpr, PrimExpr]:
+    """Both operands in one type: constants follow the other side, narrow types the wide one."""
+    a = getattr(a, "asobject", lambda: a)() if not isinstance(a, PrimExpr) else a
+    b = getattr(b, "asobject", lambda: b)() if not isinstance(b, PrimExpr) else b
+    if isinstance(a, E.IterVar):
+        a = a.var
+    if isinstance(b, E.IterVar):
+        b = b.var
+    if not isinstance(a, PrimExpr):
+        a = _like(a, b.dtype) if isinstance(b, PrimExpr) else as_scalar(a)
+    if not isinstance(b, PrimExpr):
+        b = _like(b, a.dtype)
+    if a.dtype == b.dtype:
+        return a, b
+    ia, ib = dtype_of(a.dtype), dtype_of(b.dtype)
+    if ia.lanes != ib.lanes:
+        if ia.lanes == 1:
+            return common(Broadcast(a, ib.lanes), b, which)
+        if ib.lanes == 1:
+            return common(a, Broadcast(b, ia.lanes), which)
+        raise ArgumentError(f"{which} of {a.dtype} and {b.dtype}: the lanes differ")
+    if ia.is_handle or ib.is_handle:
+        raise ArgumentError(f"{which} of {a.dtype} and {b.dtype}: an address is no number")
+    wide = _wider(ia.element, ib.element)
+    dtype = dtype_of(wide).with_lanes(ia.lanes)
+    return cast(a, dtype), cast(b, dtype)
+
+
+def _like(value: object, dtype: str) -> PrimExpr:
+    """A Python number as a constant that meets an operand of `dtype`."""
+    info = dtype_of(dtype)
+    if isinstance(value, (float, np.floating)) and info.is_integral:
+        return const(value, info.with_lanes(info.lanes) if info.is_float else "float32")
+    if isinstance(value, (bool, np.bool_)) and not info.is_bool:
+        value = int(value)
+    if not isinstance(value, (int, float, np.number, np.bool_)):
+        raise ArgumentError(f"expected a scalar expression, found {type(value).__name__}")
+    if info.is_bool and not isinstance(value, (bool, np.bool_)):
+        return as_scalar(value)
+    return const(value, dtype)
+
+
+def _wider(a: str, b: str) -> str:
+    """The type both convert to: floats over integers, the wider of a kind, signed over unsigned
+    of the same width, `bool` to anything."""
+    ia, ib = dtype_of(a), dtype_of(b)
+    if ia.is_float != ib.is_float:
+        return a if ia.is_float else b
+    if ia.is_bool or ib.is_bool:
+        return b if ia.is_bool else a
+    if ia.bits != ib.bits:
+        return a if ia.bits > ib.bits else b
+    if ia.is_float:
+        raise ArgumentError(f"no common type of {a} and {b}", hint="convert one with astype")
+    return a if ia.is_int else b

@@ -1,0 +1,66 @@
+"""Constants of any type, and what they hold."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...ir.expr import FloatImm, IntImm, PrimExpr, as_scalar
+from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError
+from ..expr import Broadcast
+
+__all__ = [
+    "const", "const_value", "infinity", "is_const_int", "max_value", "min_value", "wrap",
+]  # fmt: skip
+
+
+def const(value: Any, dtype: str | None = None) -> PrimExpr:
+    """A constant of `dtype` (default: `bool`, `int32` or `float32` by the value's kind);
+    with lanes, the same in each."""
+    if dtype is None:
+        return as_scalar(value)
+    info = dtype_of(dtype)
+    if info.lanes > 1:
+        return Broadcast(const(value, info.element), info.lanes)
+    if info.is_float:
+        return FloatImm(dtype, float(value))
+    if info.is_integral:
+        return IntImm(dtype, wrap(int(value), dtype))
+    raise ArgumentError(f"a constant of dtype {dtype} cannot be made from {value!r}")
+
+
+def wrap(value: int, dtype: str) -> int:
+    """`value` as an integer of `dtype` holds it: modulo a power of two; a `bool` as 0 or 1."""
+    info = dtype_of(dtype)
+    if info.is_bool:
+        return int(value != 0)
+    value &= (1 << info.bits) - 1
+    return value - (1 << info.bits) if info.is_int and value >> (info.bits - 1) else value
+
+
+def is_const_int(value: object, expected: int | None = None) -> bool:
+    """True if `value` is an integer constant (equal to `expected`)."""
+    return isinstance(value, IntImm) and (expected is None or value.value == expected)
+
+
+def const_value(value: object) -> int | float | None:
+    """The number that a constant (or a broadcast one) holds; None if it is not constant."""
+    if isinstance(value, Broadcast):
+        value = value.value
+    return value.value if isinstance(value, (IntImm, FloatImm)) else None
+
+
+def max_value(dtype: str) -> PrimExpr:
+    """The largest finite value of `dtype`."""
+    return const(dtype_of(dtype).max_value, dtype)
+
+
+def min_value(dtype: str) -> PrimExpr:
+    """The smallest finite value of `dtype`."""
+    return const(dtype_of(dtype).min_value, dtype)
+
+
+def infinity(dtype: str) -> PrimExpr:
+    """Plus infinity of a floating `dtype`."""
+    return const(math.inf, dtype)

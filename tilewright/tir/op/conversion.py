@@ -1,0 +1,63 @@
+"""Conversions between types."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import Any
+
+import numpy as np
+
+from ...ir.expr import OPERATORS, FloatImm, IntImm, PrimExpr, PrimExprLike, as_scalar
+from ...support.dtypes import dtype_of
+from ..expr import Broadcast, Call, Cast
+from .constant import wrap
+from .declare import intrinsic
+
+__all__ = [
+    "cast", "reinterpret",
+]  # fmt: skip
+
+intrinsic("reinterpret")
+
+
+def cast(value: object, dtype: str, span: Any = None) -> PrimExpr:
+    """`value` converted to `dtype` (a scalar dtype keeps the lanes); constants fold."""
+    value = as_scalar(value)
+    lanes = dtype_of(value.dtype).lanes
+    info = dtype_of(dtype)
+    if info.lanes == 1 and lanes > 1:
+        info = dtype_of(info.with_lanes(lanes))
+    dtype = info.name
+    if value.dtype == dtype:
+        return value
+    if isinstance(value, Broadcast):
+        return Broadcast(cast(value.value, info.element), value.lanes)
+    folded = _cast_const(value, dtype)
+    return folded if folded is not None else Cast(dtype, value, span=span)
+
+
+def _cast_const(value: PrimExpr, dtype: str) -> PrimExpr | None:
+    info = dtype_of(dtype)
+    if isinstance(value, IntImm):
+        if info.is_float:
+            return FloatImm(dtype, float(info.numpy.type(value.value)))
+        if info.is_integral:
+            return IntImm(dtype, wrap(value.value, dtype))
+    if isinstance(value, FloatImm) and info.is_float:
+        with np.errstate(all="ignore"):
+            return FloatImm(dtype, float(info.numpy.type(value.value)))
+    if isinstance(value, FloatImm) and info.is_bool:
+        return IntImm("bool", int(value.value != 0))
+    if isinstance(value, FloatImm) and info.is_integral and math.isfinite(value.value):
+        clipped = builtins.min(builtins.max(int(value.value), info.min_value), info.max_value)
+        return IntImm(dtype, int(clipped))
+    return None
+
+
+def reinterpret(dtype: str, value: PrimExprLike) -> PrimExpr:
+    """The bits of `value` read as `dtype`, which is as wide."""
+    return Call(dtype, "tir.reinterpret", (as_scalar(value),))
+
+
+OPERATORS["cast"] = cast

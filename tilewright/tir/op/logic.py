@@ -1,0 +1,96 @@
+"""Conditions, and choices between two values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...ir.expr import PrimExpr, as_scalar
+from ...support.dtypes import dtype_of
+from .. import expr as E
+from ..expr import Broadcast, Call, Select
+from .arithmetic import not_equal
+from .common import common
+from .constant import const, const_value
+from .declare import intrinsic
+
+__all__ = [
+    "all", "any", "if_then_else", "likely", "logical_and", "logical_not", "logical_or", "select",
+]  # fmt: skip
+
+intrinsic("likely")
+intrinsic("if_then_else")
+
+
+def truth(value: object) -> PrimExpr:
+    made = as_scalar(value)
+    return made if dtype_of(made.dtype).is_bool else not_equal(made, const(0, made.dtype))
+
+
+def logical_and(a: object, b: object, span: Any = None) -> PrimExpr:
+    """Both conditions; a constant side folds."""
+    x, y = common(truth(a), truth(b), "logical_and")
+    for one, other in ((x, y), (y, x)):
+        value = const_value(one)
+        if value is not None:
+            return other if value else one
+    return E.And(x, y, span=span)
+
+
+def logical_or(a: object, b: object, span: Any = None) -> PrimExpr:
+    """Either condition; a constant side folds."""
+    x, y = common(truth(a), truth(b), "logical_or")
+    for one, other in ((x, y), (y, x)):
+        value = const_value(one)
+        if value is not None:
+            return one if value else other
+    return E.Or(x, y, span=span)
+
+
+def logical_not(a: object, span: Any = None) -> PrimExpr:
+    """The opposite condition; a constant folds."""
+    x = truth(a)
+    value = const_value(x)
+    return const(int(not value), x.dtype) if value is not None else E.Not(x, span=span)
+
+
+def all(*conditions: object, span: Any = None) -> PrimExpr:
+    """Every one of the conditions."""
+    result: PrimExpr = const(1, "bool")
+    for condition in conditions:
+        result = logical_and(result, condition, span)
+    return result
+
+
+def any(*conditions: object, span: Any = None) -> PrimExpr:
+    """At least one of the conditions."""
+    result: PrimExpr = const(0, "bool")
+    for condition in conditions:
+        result = logical_or(result, condition, span)
+    return result
+
+
+def select(condition: object, yes: object, no: object, span: Any = None) -> PrimExpr:
+    """`yes` where `condition` holds, else `no`; both are computed."""
+    a, b = common(yes, no, "select")
+    test = truth(condition)
+    value = const_value(test)
+    if value is not None:
+        return a if value else b
+    if dtype_of(test.dtype).lanes == 1 and (lanes := dtype_of(a.dtype).lanes) > 1:
+        test = Broadcast(test, lanes)
+    return Select(test, a, b, span=span)
+
+
+def if_then_else(cond: object, t: object, f: object, span: Any = None) -> PrimExpr:
+    """`t` if `cond` else `f`; only the one taken is computed."""
+    a, b = common(t, f, "if_then_else")
+    test = truth(cond)
+    value = const_value(test)
+    if value is not None:
+        return a if value else b
+    return Call(a.dtype, "tir.if_then_else", (test, a, b), span=span)
+
+
+def likely(cond: PrimExpr, span: Any = None) -> PrimExpr:
+    """`cond`, which is nearly always true."""
+    return cond if const_value(cond) is not None else Call(cond.dtype, "tir.likely", (cond,))

@@ -1,0 +1,261 @@
+"""Barriers where threads of a block read what others wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...ir.expr import IntImm, PrimExpr, Range
+from ...ir.functor import Rewriter, Visitor, on
+from ...ir.structural import structural_equal
+from ...ir.transform import Pass, PassContext
+from ...ir.type import PointerType
+from ...support.errors import CompileError
+from .. import op as O
+from ..arith.canonical import reads_memory
+from ..arith.int_set import mentions
+from ..arith.iter_map import detect_iter_map
+from ..expr import BufferLoad, Call, IterVar, StringImm, Var
+from ..function import PrimFunc
+from ..stmt import (
+    Allocate,
+    AllocateConst,
+    AttrStmt,
+    BufferStore,
+    DeclBuffer,
+    Evaluate,
+    For,
+    IfThenElse,
+    LetStmt,
+    SeqStmt,
+    Stmt,
+    While,
+)
+from .base import prim_func_pass
+
+
+@dataclass(eq=False)
+class _Access:
+    """A use of shared memory; `indices` is None for one by address."""
+
+    memory: Var
+    indices: tuple[PrimExpr, ...] | None
+    writes: bool
+
+
+@dataclass(eq=False)
+class _Part:
+    """A statement with barriers: the accesses before the first one, those after the last one."""
+
+    stmt: Stmt
+    first: list[_Access]
+    last: list[_Access]
+    has_barrier: bool = False
+
+
+def scope_of(var: Any) -> str:
+    """The memory that an address points to."""
+    kind = getattr(var, "type_annotation", None)
+    return kind.storage_scope if isinstance(kind, PointerType) else ""
+
+
+class _Accesses(Visitor):
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        self.found: list[_Access] = []
+
+    def _add(self, memory: Var, indices: tuple[PrimExpr, ...] | None, writes: bool) -> None:
+        if scope_of(memory) == self.scope:
+            self.found.append(_Access(memory, indices, writes))
+
+    @on(BufferLoad)
+    def load(self, load: BufferLoad) -> None:
+        """A read."""
+        self._add(load.buffer.data, load.indices, False)
+        self.visit(load.indices)
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> None:
+        """A write, after the reads of its value."""
+        self.visit((store.value, store.indices))
+        self._add(store.buffer.data, store.indices, True)
+
+    @on(Var)
+    def address(self, var: Var) -> None:
+        """An address handed out may be read and written through."""
+        self._add(var, None, True)
+
+    @on(Call)
+    def call(self, call: Call) -> None:
+        """What is handed out with a mask is read or written accordingly."""
+        if getattr(call.op, "name", "") == "tir.tvm_access_ptr":
+            mask = getattr(call.args[4], "value", 3)
+            self._add(call.args[1], None, bool(mask & 2))  # type: ignore[arg-type]
+            self.visit((call.args[2], call.args[3]))
+        else:
+            self.visit(call.args)
+
+
+@dataclass(eq=False)
+class _Plan:
+    """Places barriers in the body of a launch."""
+
+    scope: str
+    threads: dict[Var, Range] = field(default_factory=dict)
+    loops: dict[Var, Range] = field(default_factory=dict)
+    active: list[Var] = field(default_factory=list)
+    names: set[Var] = field(default_factory=set)
+
+    def barrier(self) -> Stmt:
+        """tvm_storage_sync(scope)"""
+        return Evaluate(Call("int32", "tir.tvm_storage_sync", (StringImm(self.scope),)))
+
+    def of(self, stmt: Stmt) -> _Part:
+        """`stmt` with the barriers that it needs inside."""
+        made: _Part = _PLANS.get(type(stmt), _Plan._leaf)(self, stmt)
+        return made
+
+    def _leaf(self, stmt: Stmt) -> _Part:
+        finder = _Accesses(self.scope)
+        finder.walk(stmt)
+        return _Part(stmt, finder.found, finder.found)
+
+    def _wrapped(self, stmt: Any) -> _Part:
+        axis = stmt.node if isinstance(stmt, AttrStmt) else None
+        if isinstance(axis, IterVar) and axis.thread_tag.startswith("threadIdx"):
+            self.threads[axis.var] = Range(IntImm(axis.var.dtype, 0), stmt.value)
+        own = self._leaf(Evaluate(stmt.value)).first if isinstance(stmt, LetStmt) else []
+        if isinstance(stmt, LetStmt):
+            self.names.add(stmt.var)
+        part = self.of(stmt.body)
+        last = part.last if part.has_barrier else own + part.last
+        return _Part(stmt.replace(body=part.stmt), own + part.first, last, part.has_barrier)
+
+    def _sequence(self, stmt: Any) -> _Part:
+        out: list[Stmt] = []
+        first: list[_Access] = []
+        pending: list[_Access] = []
+        has_barrier = False
+        for each in stmt.seq:
+            part = self.of(each)
+            if self._conflict(pending, part.first):
+                out.append(self.barrier())
+                pending, has_barrier = [], True
+            if not has_barrier:
+                first = first + part.first
+            pending = part.last if part.has_barrier else pending + part.last
+            has_barrier = has_barrier or part.has_barrier
+            out.append(part.stmt)
+        changed = any(a is not b for a, b in zip(out, stmt.seq, strict=False)) or len(out) > len(
+            stmt.seq
+        )
+        made = SeqStmt(tuple(out)) if changed else stmt
+        return _Part(made, first, pending, has_barrier)
+
+    def _loop(self, stmt: Any) -> _Part:
+        if self._varies((stmt.min, stmt.extent) if isinstance(stmt, For) else stmt.condition):
+            return self._divergent(stmt)
+        if isinstance(stmt, For):
+            self.loops[stmt.loop_var] = Range(stmt.min, stmt.extent)
+            self.active.append(stmt.loop_var)
+        part = self.of(stmt.body)
+        if isinstance(stmt, For):
+            self.active.pop()
+        body, first = part.stmt, part.first
+        has_barrier = part.has_barrier
+        if self._conflict(part.last, part.first):
+            body = SeqStmt((self.barrier(), *_flat(body)))
+            first, has_barrier = [], True
+        return _Part(stmt.replace(body=body), first, part.last, has_barrier)
+
+    def _branch(self, stmt: Any) -> _Part:
+        if self._varies(stmt.condition):
+            return self._divergent(stmt)
+        yes = self.of(stmt.then_case)
+        no = _Part(stmt.then_case, [], []) if stmt.else_case is None else self.of(stmt.else_case)
+        condition = self._leaf(Evaluate(stmt.condition)).first
+        other = None if stmt.else_case is None else no.stmt
+        last = yes.last + no.last
+        if not (yes.has_barrier and no.has_barrier):
+            last = last + condition
+        return _Part(
+            stmt.replace(then_case=yes.stmt, else_case=other), condition + yes.first + no.first,
+            last, False if stmt.else_case is None else yes.has_barrier and no.has_barrier,
+        )  # fmt: skip
+
+    def _divergent(self, stmt: Stmt) -> _Part:
+        """Threads differ in whether they come here: no barrier can stand inside."""
+        inner = _Plan(self.scope, self.threads, self.loops, self.active, self.names)
+        inner._in_divergence(stmt)
+        return self._leaf(stmt)
+
+    def _in_divergence(self, stmt: Any) -> None:
+        bodies = [getattr(stmt, n, None) for n in ("body", "then_case", "else_case")]
+        for body in bodies:
+            if body is not None and self.of(body).has_barrier:
+                raise CompileError(
+                    "threads that take different ways need a barrier in one of them", stmt.span,
+                    hint="move what is shared out of the condition on the thread",
+                )  # fmt: skip
+
+    def _varies(self, value: Any) -> bool:
+        return mentions(value, self.threads)
+
+    def _conflict(self, before: list[_Access], after: list[_Access]) -> bool:
+        return any(
+            a.memory is b.memory and (a.writes or b.writes) and not self._is_own(a, b)
+            for a in before
+            for b in after
+        )
+
+    def _is_own(self, a: _Access, b: _Access) -> bool:
+        """True if each thread touches places of its own: no two threads the same, whichever
+        iterations of the loops inside they are in."""
+        if a.indices is None or b.indices is None or len(a.indices) != len(b.indices):
+            return False
+        if not all(map(structural_equal, a.indices, b.indices)):
+            return False
+        if mentions(a.indices, self.names) or any(map(reads_memory, a.indices)):
+            return False
+        wide = {v: r for v, r in self.threads.items() if not O.is_const_int(r.extent, 1)}
+        if not all(mentions(a.indices, {v}) for v in wide):
+            return False
+        inner = {v: r for v, r in self.loops.items() if v not in self.active}
+        wide.update({v: r for v, r in inner.items() if mentions(a.indices, {v})})
+        return bool(detect_iter_map(a.indices, wide, check_level="bijective").indices)
+
+
+def _flat(stmt: Stmt) -> tuple[Stmt, ...]:
+    return stmt.seq if isinstance(stmt, SeqStmt) else (stmt,)
+
+
+_PLANS: dict[type[Any], Any] = {
+    SeqStmt: _Plan._sequence, For: _Plan._loop, While: _Plan._loop, IfThenElse: _Plan._branch,
+    **dict.fromkeys((AttrStmt, Allocate, AllocateConst, DeclBuffer, LetStmt), _Plan._wrapped),
+}  # fmt: skip
+
+
+class _Launches(Rewriter):
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> Stmt:
+        """The outermost launch: what is inside is planned as a whole."""
+        if node.attr_key != "thread_extent":
+            return self.rewrite_children(node)
+        return _Plan(self.scope).of(node).stmt
+
+
+def ThreadSync(storage_scope: str) -> Pass:
+    """S[tx] = f; g(S[tx + 1])   ->   S[tx] = f; tvm_storage_sync(scope); g(S[tx + 1])
+
+    A barrier stands between two accesses of memory in `storage_scope` of which one writes, unless
+    each thread touches a place of its own.
+    """
+
+    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        return func.replace(body=_Launches(storage_scope).run(func.body))
+
+    made: Pass = prim_func_pass(transform, opt_level=0, name="tir.ThreadSync")
+    return made
