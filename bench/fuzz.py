@@ -48,7 +48,7 @@ def llvm_addresses(functions: Mapping[str, PrimFunc]) -> Addresses:
 
 def c_addresses(functions: Mapping[str, PrimFunc]) -> Addresses:
     """The functions compiled from C."""
-    return CSourceModule(emit_source(functions), options=QUICK).symbol_address
+    return CSourceModule(emit_source(functions), options=QUICK, cached=False).symbol_address
 
 
 RUNNERS: dict[str, Callable[[Mapping[str, PrimFunc]], Addresses]] = {

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tilewright.cli.kernels import of_reports
+
 from ..peers import OURS, Array
 from .cases import Case
 
@@ -15,6 +17,7 @@ Run = Callable[[], Any]
 Prepared = tuple[Run, Callable[[], Array], float]
 """What to time; its last result; the share of the time that counts (see `prepare_tilewright`)."""
 
+PROFILES = 9
 BORDERS = ("layout_transform", "pad_layout_transform")
 LINEAR = ("matmul",)
 
@@ -56,13 +59,10 @@ def prepare_tilewright(case: Case, arrays: list[Array]) -> Prepared:
 
 def _share(vm: Any, values: list[Any]) -> float:
     """How much of the time is not spent at the borders."""
-    total = counted = 0.0
-    for _ in range(5):
-        for call in vm.profile("main", *values).calls:
-            total += call["Duration (us)"]
-            if not str(call["Name"]).startswith(BORDERS):
-                counted += call["Duration (us)"]
-    return counted / total if total else 1.0
+    reports = [vm.profile("main", *values) for _ in range(PROFILES)]
+    rows = of_reports(reports, {}, threads=1, machine=None).rows
+    inside = sum(row.us for row in rows if not row.kernel.startswith(BORDERS))
+    return inside / sum(row.us for row in rows) if rows else 1.0
 
 
 def prepare_numpy(case: Case, arrays: list[Array]) -> Prepared | None:

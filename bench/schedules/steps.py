@@ -324,6 +324,15 @@ def tensorize_tiled(d: Draw) -> None:
     d.call("tensorize", loop, name)
 
 
+def roll(d: Draw) -> None:
+    """A rolling buffer between a producer and a consumer that is tiled for it."""
+    block = d.block()
+    consumer = d.pick(d.sch.get_consumers(block))
+    outer, _ = d.call("split", d.pick(d.sch.get_loops(consumer)), [None, d.rng.randint(1, 4)])
+    d.call("compute_at", block, outer)
+    d.call("rolling_buffer", block, 0)
+
+
 Step = tuple[str, Callable[[Draw], None]]
 
 
@@ -338,5 +347,6 @@ STEPS: tuple[Step, ...] = (
     ("sample_categorical", annotate_sampled),
     ("tensorize", tensorize_tiled),
     ("tensorize", tensorize_tiled),
+    ("rolling_buffer", roll),
 )
 """Every primitive that changes the program, those that make room for others more often."""

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from tilewright.cli.main import main
+from tilewright.script import from_source
+from tilewright.tir import transform
 
 KERNEL = """
 from tilewright.script import tir as TIR
@@ -49,3 +52,38 @@ def test_a_mistake_in_the_file_is_shown(tmp_path: Path) -> None:
     assert code == 1
     assert "`B` is not defined" in out
     assert "kernel.py:10:20" in out
+
+
+ARGUMENTS = {"BindTarget": "llvm", "NarrowDataType": "32", "ThreadSync": "shared"}
+FUNCTIONS = ("Apply", "Filter")  # they take Python functions
+ALONE = [name for name in transform.__all__ if name[0].isupper() and "Hoisted" not in name]
+FLAT = """
+@T.prim_func
+def main(a: T.handle("float32"), n: T.int32):
+    A = T.decl_buffer((64,), "float32", data=a)
+    for i in range(8):
+        if i < n:
+            A[i * 8 % 64] = A[i] + T.float32(1)
+"""
+
+
+@pytest.mark.parametrize("name", [n for n in ALONE if n not in FUNCTIONS])
+def test_every_pass_runs_alone(name: str) -> None:
+    given = ARGUMENTS.get(name)
+    called = f"tir.{name}({given})" if given else f"tir.{name}"
+    code, out = run("-", "-p", called, text=FLAT)
+    assert code == 0, out
+    assert from_source(out) is not None
+
+
+def test_options_of_passes() -> None:
+    args = ("-p", "UnrollLoop", "-c", "tir.UnrollLoop.auto_max_step=16")
+    code, out = run("-", *args, text=FLAT)
+    assert code == 0 and "for i" not in out
+    code, out = run("-", "-p", "UnrollLoop", "-c", "tir.UnrollLoop.steps=1", text=FLAT)
+    assert code == 1 and "has no field 'steps'" in out
+
+
+def test_arguments_of_passes_are_checked() -> None:
+    code, out = run("-", "-p", "NarrowDataType", text=FLAT)
+    assert code == 1 and "pass NarrowDataType: missing a required argument" in out

@@ -21,6 +21,7 @@ HOST = Target("llvm")
 AVX512 = Target("llvm -mcpu=icelake-server -num-cores=4")
 SPLITTING = Target("llvm -mcpu=znver4 -num-cores=2")
 """Vectors of 256 bits multiply at twice the rate of 512."""
+NEON = Target("llvm -mtriple=aarch64-linux-gnu -mcpu=neoverse-n1 -num-cores=4")
 AVX2 = Target("llvm -mcpu=haswell -num-cores=4")
 
 

@@ -5,7 +5,7 @@ import pytest
 from tilewright import te, topi
 from tilewright.tir.stmt import Block, BlockRealize, For, ForKind, SeqStmt
 
-from .kernels import AVX2, AVX512, HOST, SPLITTING, Kernel, schedule
+from .kernels import AVX2, AVX512, HOST, NEON, SPLITTING, Kernel, schedule
 
 WORDS = {ForKind.SERIAL: "for", ForKind.PARALLEL: "parallel", ForKind.VECTORIZED: "vector",
          ForKind.UNROLLED: "unroll"}  # fmt: skip
@@ -203,6 +203,23 @@ def test_loops(name, lanes):
     assert made(FUNCTIONS[name](lanes), target) == NESTS[name, lanes].strip("\n")
 
 
+def turned():
+    x = tensor(1, 96, 64)
+    return [x, topi.transpose(x, (0, 2, 1))]
+
+
+def attention():
+    q, k = tensor(1, 8, 128, 32), tensor(1, 8, 32, 128, name="k")
+    v = tensor(1, 8, 128, 32, name="v")
+    return [q, k, v, topi.nn.matmul(topi.nn.softmax(topi.nn.matmul(q, k)), v)]
+
+
+def wide_image():
+    x, w = tensor(1, 64, 128, 128, 16), tensor(16, 64, 1, 1, 16, 16, name="w")
+    layout = "NCHW16c"
+    return [x, w, topi.nn.group_conv2d_NCHWc(x, w, 1, 0, 1, 1, layout, layout)]
+
+
 def test_the_accumulators_of_a_convolution_stay_in_registers():
     kernel = Kernel(schedule(te.create_prim_func(blocked(16)), HOST))
     inner = max(kernel.asm.split("\n.LBB"), key=lambda part: part.count("vfmadd"))
@@ -231,6 +248,67 @@ for 1, parallel 16:
     unroll 7, vector 16, DepthwiseConv2d_init where
     unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update where
     unroll 7, vector 16, DepthwiseConv2d_local where
+"""),
+    "square tiles are turned": (turned, AVX512, """
+for 1, for 6, for 4:
+  for 16, vector 16, x_local
+  for 16, vector 16, T_transpose
+"""),
+    "scores stay near, 16 lanes": (attention, AVX512, """
+for 1, parallel 16:
+  for 4, for 8:
+    unroll 8, unroll 2, vector 16, T_matmul_init
+    for 4, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_update
+    unroll 8, unroll 2, vector 16, T_matmul_1_local
+  for 64:
+    unroll 4, vector 16, T_softmax_maxelem_rf_init
+    for 2, unroll 4, vector 16, T_softmax_maxelem_rf_update
+  for 64:
+    T_softmax_maxelem_init
+    for 64, T_softmax_maxelem_update
+  for 64, for 8, vector 16, T_softmax_exp
+  for 64:
+    unroll 4, vector 16, T_softmax_expsum_rf_init
+    for 2, unroll 4, vector 16, T_softmax_expsum_rf_update
+  for 64:
+    T_softmax_expsum_init
+    for 64, T_softmax_expsum_update
+  for 64, for 8, vector 16, T_softmax_norm
+  for 1, for 8:
+    unroll 8, unroll 2, vector 16, T_matmul_1_init
+    for 16, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_1_update
+    unroll 8, unroll 2, vector 16, T_matmul_local
+"""),
+    "scores stay near, 4 lanes": (attention, NEON, """
+for 1, parallel 16:
+  for 16, for 8:
+    unroll 8, unroll 2, vector 4, T_matmul_init
+    for 4, unroll 8, unroll 8, unroll 2, vector 4, T_matmul_update
+    unroll 8, unroll 2, vector 4, T_matmul_1_local
+  for 64:
+    unroll 4, vector 4, T_softmax_maxelem_rf_init
+    for 8, unroll 4, vector 4, T_softmax_maxelem_rf_update
+  for 64:
+    T_softmax_maxelem_init
+    for 16, T_softmax_maxelem_update
+  for 64, for 32, vector 4, T_softmax_exp
+  for 64:
+    unroll 4, vector 4, T_softmax_expsum_rf_init
+    for 8, unroll 4, vector 4, T_softmax_expsum_rf_update
+  for 64:
+    T_softmax_expsum_init
+    for 16, T_softmax_expsum_update
+  for 64, for 32, vector 4, T_softmax_norm
+  for 4, for 8:
+    unroll 8, unroll 2, vector 4, T_matmul_1_init
+    for 16, unroll 8, unroll 8, unroll 2, vector 4, T_matmul_1_update
+    unroll 8, unroll 2, vector 4, T_matmul_local
+"""),
+    "a large image is read once": (wide_image, SPLITTING, """
+for 1, parallel 128, for 8, for 16:
+  unroll 1, unroll 8, unroll 2, vector 16, conv_init
+  for 64, for 1, for 1, for 2, unroll 8, unroll 1, unroll 8, unroll 2, vector 16, conv_update
+  unroll 2, unroll 8, vector 16, conv_local
 """),
     "whole lines are read": (from_blocks, AVX512, """
 for 1, for 8, for 49, for 16, vector 16, out

@@ -91,6 +91,12 @@ CASES = {
     "cast": lambda: unary(lambda x: topi.cast(x, "int32"), 4, 30),
     "compare": lambda: binary(topi.greater, (4, 30), (4, 30)),
     "transpose": lambda: unary(lambda x: topi.transpose(x, (0, 2, 1)), 2, 33, 20),
+    "transpose of tiles": lambda: unary(lambda x: topi.transpose(x, (0, 2, 1)), 2, 48, 64),
+    "transpose with rests": lambda: unary(lambda x: topi.transpose(x, (1, 0)), 37, 83),
+    "transpose of int8": lambda: unary(lambda x: topi.transpose(x, (1, 0)), 70, 130, dtype="int8"),
+    "transpose into a sum": lambda: binary(
+        lambda x, y: topi.tanh(topi.add(topi.transpose(x, (1, 0)), y)), (40, 50), (50, 40)
+    ),
     "transpose 4d": lambda: unary(lambda x: topi.transpose(x, (0, 2, 3, 1)), 2, 16, 5, 7),
     "reshape": lambda: unary(lambda x: topi.reshape(x, (6, 20)), 2, 3, 20),
     "concat": lambda: binary(lambda x, y: topi.concatenate([x, y], 1), (3, 17), (3, 18)),

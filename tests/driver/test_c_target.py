@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,6 +19,7 @@ from tilewright.script import tir as T
 from tilewright.support import c_compiler
 from tilewright.support.c_compiler import CompilerError, find_c_compiler
 from tilewright.support.errors import ArgumentError
+from tilewright.support.knobs import CACHE
 
 from .models import convolution_model, image, reference
 
@@ -118,6 +120,7 @@ def test_a_model_runs_step_by_step() -> None:
     found = relax.VirtualMachine(made, tw.cpu())["main"](image()).numpy()
     expected = reference(model, image())[0]
     assert float(np.abs(found - expected).max() / np.abs(expected).max()) < 1e-5
+    assert made.mod.imports[0].inspect_source() == made.inspect_source()
     with pytest.raises(ArgumentError, match="graph functions are not exported"):
         made.export_library("model.so")
 
@@ -129,6 +132,19 @@ def test_source_that_somebody_wrote_becomes_a_module() -> None:
     assert module.inspect_source() == code
     address = module.symbol_address("plus_one")
     assert ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(address or 0)(41) == 42
+
+
+@needs_compiler
+def test_what_was_compiled_before_is_not_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"int answer(void) {{ return {os.getpid()}; }}\n"
+    with CACHE.set(str(tmp_path)):
+        first = _ffi_api.CSourceModuleCreate(code, "c", ["answer"]).symbol_address("answer")
+        monkeypatch.setattr(c_compiler.CCompiler, "run", None)
+        again = _ffi_api.CSourceModuleCreate(code, "c", ["answer"]).symbol_address("answer")
+    for address in (first, again):
+        assert ctypes.CFUNCTYPE(ctypes.c_int)(address or 0)() == os.getpid()
 
 
 @needs_compiler

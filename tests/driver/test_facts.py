@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import tilewright as tw
-from tilewright.driver.facts import KERNELS, KernelFacts, kernel_facts
+from tilewright.driver.facts import KERNELS, KernelFacts, facts_of, kernel_facts
+from tilewright.ir.module import IRModule
 from tilewright.runtime import serialize
 from tilewright.runtime.executable import Executable
 from tilewright.script.parser import from_source
@@ -48,6 +49,17 @@ def test_facts_of_another_version_are_left_out() -> None:
 
 def test_constant_work_needs_no_sizes() -> None:
     assert KernelFacts(12, 48, "float32", "").at([]) == (12, 48)
+
+
+def test_work_that_depends_on_values_is_not_known() -> None:
+    program = from_source("""
+@T.prim_func
+def some(n: T.Buffer((1,), "int64"), a: T.Buffer((8,), "float32")):
+    for i in range(n[0]):
+        a[i] = a[i] + T.float32(1)
+""")
+    (facts,) = facts_of(IRModule.from_expr(program), IRModule.from_expr(program)).values()
+    assert facts["flops"] is None
 
 
 def test_the_kernel_still_computes() -> None:

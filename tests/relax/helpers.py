@@ -30,7 +30,9 @@ def random(*shape: int, seed: int = 0) -> "np.ndarray[Any, Any]":
 def names(mod: IRModule) -> list[str]:
     """What `main` calls, in order."""
     return [
-        relax.expr.name_of(b.value.args[0] if b.value.op.name == "relax.call_tir" else b.value.op)
+        relax.expr.name_of(
+            b.value.args[0] if relax.expr.name_of(b.value.op) == "relax.call_tir" else b.value.op
+        )
         for b in mod["main"].body.bindings()
         if isinstance(b.value, relax.Call)
     ]

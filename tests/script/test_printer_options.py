@@ -2,9 +2,10 @@
 
 import pytest
 
-from tilewright import tir
+from tilewright import relax, tir
 from tilewright.ffi.access_path import AccessPath
 from tilewright.ir import IRModule, assert_structural_equal
+from tilewright.ir.type import OpaqueType
 from tilewright.script import from_source
 from tilewright.script import tir as T
 from tilewright.script.highlight import _format, cprint
@@ -147,3 +148,17 @@ def test_cprint_writes_nodes_and_texts(capsys: pytest.CaptureFixture[str]) -> No
     assert _format("x=1", None) == "x=1"
     with pytest.raises(ArgumentError, match="script knows the formatter black, found 'other'"):
         _format("x", "other")
+
+
+def test_nodes_that_script_has_no_words_for_show_their_fields() -> None:
+    assert str(OpaqueType("Thing")) == 'OpaqueType(name="Thing")'
+    c = relax.Var("c", relax.TensorStructInfo((), "bool"))
+    text = str(relax.If(c, relax.const(1), relax.const(2)))
+    assert text == 'If(cond=c, true_branch=R.const(1, "int32"), false_branch=R.const(2, "int32"))'
+
+
+def test_a_matched_region_prints_as_it_stands_in_a_block() -> None:
+    a = tir.decl_buffer((8, 8), "float32", "A")
+    view = tir.MatchBufferRegion(tir.decl_buffer((2, 2), "float32", "B"), a[0:2, 4:6])
+    assert str(view) == "B = T.match_buffer(A[0:2, 4:6], (2, 2))"
+    assert view.script(verbose_expr=True).startswith('A = T.Buffer((8, 8), "float32")\nB = ')

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from tilewright import tir
 from tilewright.support.errors import ArgumentError, CompileError, RuntimeFailure
 from tilewright.tir import interpreter
+from tilewright.tir.interpreter.values import convert
 
 A = tir.decl_buffer((4,), name="A")
 i = tir.Var("i", "int32")
@@ -98,3 +100,34 @@ def test_extern_functions_are_given() -> None:
     assert interpreter.run(func, externs={"twice": lambda x: x * 2}) == 8
     with pytest.raises(CompileError, match="twice"):
         interpreter.run(func)
+
+
+def value_of(expr: tir.PrimExpr) -> Any:
+    return interpreter.Interpreter().eval(expr)
+
+
+def test_a_shift_by_the_width_or_more_gives_nothing_or_the_sign() -> None:
+    minus, by = tir.const(-5, "int8"), tir.Cast("int8", tir.const(100, "int32"))
+    assert value_of(tir.Call("int8", "tir.shift_left", (minus, by))) == 0
+    assert value_of(tir.Call("int8", "tir.shift_right", (minus, by))) == -1
+    vector = tir.Broadcast(by, 2)
+    made = value_of(tir.Call("int8x2", "tir.shift_right", (tir.Broadcast(minus, 2), vector)))
+    assert made.tolist() == [-1, -1]
+
+
+def test_bits_of_vectors_are_counted_lane_by_lane() -> None:
+    vector = tir.Ramp(tir.const(6, "int32"), tir.const(1, "int32"), 3)
+    assert value_of(tir.Call("int32x3", "tir.popcount", (vector,))).tolist() == [2, 3, 1]
+    assert value_of(tir.Call("int32x3", "tir.clz", (vector,))).tolist() == [29, 29, 28]
+
+
+def test_a_wide_number_is_rounded_once_to_a_narrow_one() -> None:
+    above_a_tie = 1 + 2.0**-8 + 2.0**-40
+    for value in (above_a_tie, np.array([above_a_tie])):
+        assert float(np.ravel(convert(value, "float64", "bfloat16"))[0]) == 1 + 2.0**-7
+    assert float(convert(2**64 - 1, "uint64", "bfloat16")) == 2.0**64
+
+
+def test_a_narrow_float_saturates_as_an_integer() -> None:
+    huge = np.asarray(1e30, "float32").astype(ml_dtypes.bfloat16)[()]
+    assert convert(huge, "bfloat16", "int8") == 127

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import click
 
 from ..ir.expr import BaseFunc
 from ..ir.module import IRModule
-from ..ir.transform import Pass
+from ..ir.transform import CONFIG, Pass, PassContext
 from ..script.parser import from_source
 from ..support.errors import ArgumentError
 from ..target import Target
@@ -21,15 +23,19 @@ PACKAGES = ("relax.transform", "tir.transform", "ir.transform", "dlight")
 """Where passes are looked up, in order; `tir.Simplify` says which is meant."""
 
 
-def find_pass(name: str) -> Any:
-    """The pass called `name`, made with its defaults. Raises `ArgumentError` with near names."""
+def find_pass(text: str) -> Any:
+    """The pass called `text`, made with its defaults, or with arguments: `NarrowDataType(32)`.
+
+    Raises `ArgumentError` with near names.
+    """
+    name, args = _called(text)
     package, _, short = name.rpartition(".")
     wanted = [p for p in PACKAGES if not package or p.split(".")[0] == package.split(".")[0]]
     for path in wanted:
         module = importlib.import_module(f"..{path}", __package__)
         made = getattr(module, short, None)
         if made is not None and short[:1].isupper():
-            return made if isinstance(made, Pass) else made()
+            return made if isinstance(made, Pass) else _made(name, made, args)
     known = sorted(pass_names())
     import difflib
 
@@ -38,6 +44,60 @@ def find_pass(name: str) -> Any:
         f"there is no pass {name!r}",
         hint=f"did you mean {', '.join(close)}?" if close else "see `tilewright opt --list`",
     )
+
+
+def _called(text: str) -> tuple[str, list[Any]]:
+    """`ThreadSync(shared)` as the name and its arguments: numbers, or text."""
+    name, opened, rest = text.partition("(")
+    if not opened:
+        return text, []
+    if not rest.endswith(")"):
+        raise ArgumentError(f"{text!r} lacks a closing parenthesis")
+    return name, [_value(part.strip()) for part in rest[:-1].split(",") if part.strip()]
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _made(name: str, make: Any, args: list[Any]) -> Any:
+    try:
+        inspect.signature(make).bind(*args)
+    except TypeError as error:
+        raise ArgumentError(
+            f"pass {name}: {error}", hint=f"its arguments are {name}{inspect.signature(make)}"
+        ) from None
+    return make(*args)
+
+
+def _split(passes: str) -> list[str]:
+    """The passes of a list; commas within parentheses belong to arguments."""
+    parts, depth = [""], 0
+    for letter in passes:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _config(options: Sequence[str]) -> dict[str, Any]:
+    """`tir.UnrollLoop.auto_max_step=16` and `tir.disable_cse_tir=1` as the context takes them."""
+    made: dict[str, Any] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise ArgumentError(f"option {option!r} has no value", hint="name=value")
+        group, _, field = key.rpartition(".")
+        if key in CONFIG or group not in CONFIG:
+            made[key] = _value(value)
+        else:
+            made.setdefault(group, {})[field] = _value(value)
+    return made
 
 
 def pass_names() -> Iterator[str]:
@@ -51,12 +111,30 @@ def pass_names() -> Iterator[str]:
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False
 )
-@click.option("--passes", "-p", default="", metavar="PASS,PASS", help="The passes, in order.")
+@click.option(
+    "--passes",
+    "-p",
+    default="",
+    metavar="PASS,PASS",
+    help="The passes, in order, with arguments where they need some: NarrowDataType(32).",
+)
+@click.option(
+    "--config",
+    "-c",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the passes, such as tir.UnrollLoop.auto_max_step=16.",
+)
 @click.option("--target", "-t", default="llvm", show_default=True, help="The target in force.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="Write here.")
 @click.option("--list", "listing", is_flag=True, help="List the names of passes.")
 def opt_command(
-    file: str | None, passes: str, target: str, output: str | None, listing: bool
+    file: str | None,
+    passes: str,
+    config: tuple[str, ...],
+    target: str,
+    output: str | None,
+    listing: bool,
 ) -> None:
     """Run passes over the module or function in FILE (`-`: standard input), and print it.
 
@@ -68,7 +146,8 @@ def opt_command(
     if file is None:
         raise click.UsageError("Missing argument 'FILE'.")
     text = sys.stdin.read() if file == "-" else Path(file).read_text()
-    result = transformed(from_source(text, name=None if file == "-" else file), passes, target)
+    program = from_source(text, name=None if file == "-" else file)
+    result = transformed(program, passes, target, config)
     shown = result.script(show_meta=True) + "\n"
     if output is None:
         click.echo(shown, nl=False)
@@ -76,12 +155,12 @@ def opt_command(
         Path(output).write_text(shown)
 
 
-def transformed(program: Any, passes: str, target: str) -> IRModule:
+def transformed(program: Any, passes: str, target: str, config: Sequence[str] = ()) -> IRModule:
     """A module, or a function as a module, after the passes of a comma-separated list."""
     mod = IRModule.from_expr(program) if isinstance(program, BaseFunc) else program
-    names = [name.strip() for name in passes.split(",") if name.strip()]
-    with Target(target):
-        for step in [find_pass(name) for name in names]:
+    steps = [find_pass(name) for name in _split(passes)]
+    with Target(target), PassContext(config=_config(config)):
+        for step in steps:
             mod = step(mod)
     result: IRModule = mod
     return result

@@ -16,14 +16,15 @@ from ..ir.module import IRModule
 from ..runtime.executable import Executable
 from ..tir.analysis import undefined_vars, work_of
 from ..tir.arith import simplify
+from ..tir.expr import Var
 from ..tir.function import PrimFunc
 from ..tir.stmt_functor import substitute
 
 KERNELS = "kernels"
 """The attribute of an executable: facts by the kernel's name."""
 
-Amount = int | str
-"""A number; or, as JSON, an expression over the kernel's scalar parameters."""
+Amount = int | str | None
+"""A number; or, as JSON, an expression over the kernel's scalar parameters; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,18 @@ def kernel_facts(executable: Executable) -> dict[str, KernelFacts]:
 def _facts(func: PrimFunc, schedule: str) -> KernelFacts:
     work = work_of(func)
     scalars = tuple(p.name for p in func.params if p not in func.buffer_map)
-    return KernelFacts(_saved(work.flops), _saved(work.bytes), work.dtype, schedule, scalars)
+    flops, size = (_saved(amount, set(func.params)) for amount in (work.flops, work.bytes))
+    return KernelFacts(flops, size, work.dtype, schedule, scalars)
 
 
-def _saved(amount: int | PrimExpr) -> Amount:
-    return amount if isinstance(amount, int) else save_json(amount)
+def _saved(amount: int | PrimExpr, params: set[Var]) -> Amount:
+    if isinstance(amount, int):
+        return amount
+    return save_json(amount) if params.issuperset(undefined_vars(amount)) else None
 
 
 def _value(amount: Amount, env: Mapping[str, int]) -> int | None:
-    if isinstance(amount, int):
+    if not isinstance(amount, str):
         return amount
     expr: PrimExpr = load_json(amount)
     known = {

@@ -38,7 +38,11 @@ class SourceExecutable(CompiledExecutable):
 
     def jit(self) -> Module:
         """A runtime module in this process."""
-        return ExecutableModule(self.executable) if self._plain.functions else self.source
+        if not self._plain.functions:
+            return self.source
+        made = ExecutableModule(self.executable)
+        made.import_module(self.source)
+        return made
 
     def inspect_source(self, fmt: str = "") -> str:
         """The C source."""

@@ -75,6 +75,7 @@ def _as_source(
     with stage("Write C"):
         flat = lowered(made, target, tir_pipeline)
         code = _code(flat)
+        executable.attrs[KERNELS] = facts_of(kernels, flat)
         executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code))
         return SourceExecutable(executable, source_module(code), flat)
 

@@ -13,7 +13,7 @@ from .array_text import encode_array
 from .expr import FloatImm, GlobalVar, IntImm, Range
 from .global_info import DummyGlobalInfo, VDevice
 from .module import IRModule
-from .node import PRINTERS
+from .node import PRINTERS, Node
 from .op import Op
 
 PRINTERS.update(script=script, show=show)
@@ -171,3 +171,11 @@ def metadata_text(p: Printer) -> str:
 
 
 METADATA.append(metadata_text)
+
+
+@prints(Node)
+def other(p: Printer, value: Node) -> Text:
+    """A node that script has no words for: its class and fields."""
+    fields = [f.name for f in type(value).fields if not f.is_ignored]
+    parts = [f"{name}={p(getattr(value, name))}" for name in fields]
+    return Text.of(f"{type(value).__name__}({', '.join(parts)})")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..script.ir_builder.base import IRBuilder
 from ..script.parser import CLASSES, Decorator, Parser, definition, parses
 from .array_text import decode_array
 from .expr import OPERATORS, GlobalVar, as_scalar
@@ -48,8 +49,8 @@ def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModul
     variables = {f.name: GlobalVar(f.name) for f, _ in kernels}
     for f, _ in kernels:
         made.functions[variables[f.name]] = None  # type: ignore[assignment]
-    seen = visible_global_infos(made.global_infos)
-    with parser.using("module"), parser.scope() as names, seen:
+    seen, built = visible_global_infos(made.global_infos), IRBuilder(module=made)
+    with parser.using("module"), parser.scope() as names, seen, built:
         parser.facts["module"] = made
         names["cls"] = names[node.name] = _Functions(variables)
         for item in node.body:

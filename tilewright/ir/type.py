@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from ..support.dtypes import dtype_of
 from .node import Node, node
+from .structural import structural_equal, structural_hash
 
 
 @node("ir.Type")
 class Type(Node):
-    """The base of all types."""
+    """The base of all types; two are equal if they say the same."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Type) and structural_equal(self, other))
+
+    def __hash__(self) -> int:
+        return structural_hash(self)
 
 
 @node("ir.PrimType")

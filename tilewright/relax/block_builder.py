@@ -96,6 +96,15 @@ class BlockBuilder:
             if gvar.struct_info_ is None:
                 name_function(gvar, func)
 
+    @classmethod
+    def writing(cls, mod: IRModule | None) -> BlockBuilder:
+        """A builder that adds its kernels to `mod` itself, not to a copy."""
+        made = cls()
+        if mod is not None:
+            made._module = mod
+            made._global_names = {gvar.name_hint: gvar for gvar in mod.functions}
+        return made
+
     @staticmethod
     def current() -> BlockBuilder | None:
         """The builder of the innermost `function` being written in this thread."""
@@ -386,7 +395,7 @@ class BlockBuilder:
         if self._kernels is None:
             self._kernels = {}
             for gvar, old in self._module.functions.items():
-                if not isinstance(old, Function):
+                if isinstance(old, BaseFunc) and not isinstance(old, Function):
                     self._kernels.setdefault(structural_hash(old, True), []).append(gvar)
         for gvar in self._kernels.get(structural_hash(func, True), ()):
             if gvar in self._module.functions and structural_equal(

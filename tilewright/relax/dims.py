@@ -15,6 +15,7 @@ from ..tir import expr as tir
 from ..tir import op as tir_op
 from ..tir.arith import Analyzer
 from ..tir.expr import Var as TirVar
+from ..tir.index_map import IndexMap
 
 Dims = tuple[PrimExpr, ...]
 
@@ -99,6 +100,15 @@ class _Vars(Visitor):
     @on(TirVar)
     def var(self, var: TirVar) -> None:
         self.found.setdefault(var)
+
+    @on(IndexMap)
+    def index_map(self, index_map: IndexMap) -> None:
+        """Its own indices are bound in it."""
+        inner = _Vars()
+        inner.walk(tuple(index_map.final_indices))
+        for var in inner.found:
+            if var not in index_map.initial_indices:
+                self.found.setdefault(var)
 
 
 def symbolic_vars(value: Any) -> list[TirVar]:

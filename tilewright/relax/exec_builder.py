@@ -177,9 +177,10 @@ class ExecBuilder:
             self._constants.append(tensor(const) if isinstance(const, np.ndarray) else const)
             return Const(len(self._constants) - 1)
         if isinstance(const, (list, tuple, ShapeExpr)) or hasattr(const, "__iter__"):
-            dims = const.values if isinstance(const, ShapeExpr) else const
+            given: Any = const.values if isinstance(const, ShapeExpr) else const
+            dims = tuple(int(getattr(d, "value", d)) for d in given)
             register = self._fresh()
-            self._writing().before.append(MakeShape(register, tuple(int(str(d)) for d in dims)))
+            self._writing().before.append(MakeShape(register, dims))
             return register
         raise ArgumentError(f"a {type(const).__name__} is no constant of an executable")
 

@@ -198,6 +198,8 @@ def as_described(value: Any, info: StructInfo) -> Any:
         return tuple(as_described(v, i) for v, i in zip(value, info.items, strict=True))
     if isinstance(info, TensorStructInfo):
         array = np.asarray(value)
+        if not array.flags.c_contiguous:
+            array = np.ascontiguousarray(array)  # kernels take compact arrays
         return array.astype(dtype_of(info.dtype).numpy, copy=False) if info.dtype else array
     return value
 

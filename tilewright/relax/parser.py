@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.expr import GlobalVar, PrimExpr, as_scalar
+from ..ir.module import IRModule
 from ..ir.script import DECLARERS, _Functions
+from ..script.ir_builder.base import IRBuilder
 from ..script.parser import FUNCTIONS, Form, Parser, assign, definition, parses
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
@@ -53,6 +55,8 @@ class FunctionFact(Form):
         """Notes the fact."""
         if self.key == "attrs":
             parser.facts["attrs"].update(self.value)
+        elif self.key == "ret":
+            parser.facts["told"] = self.value
         elif self.key == "result":
             _return(parser, self.value)
 
@@ -309,15 +313,16 @@ def function(
         attrs: dict[str, Any] = {}
         if not is_inner and not options.get("private", False):
             attrs["global_symbol"] = node.name
-        parser.facts.update(builder=BlockBuilder(), attrs=attrs)
         params, told = _signature(parser, node)
         ret: Any = told
-        bb = builder(parser)
+        bb = BlockBuilder.writing(_module())
+        parser.facts.update(builder=bb, attrs=attrs)
         bb.begin_scope(params)
-        for stmt in node.body:
-            if "result" in parser.facts:
-                parser.fail(stmt, "nothing follows the `return` of a function")
-            parser.statement(stmt)
+        with IRBuilder(builder=bb, module=_module()):
+            for stmt in node.body:
+                if "result" in parser.facts:
+                    parser.fail(stmt, "nothing follows the `return` of a function")
+                parser.statement(stmt)
         if "result" not in parser.facts:
             parser.fail(
                 node, f"function `{node.name}` returns nothing", hint="end it with `return value`"
@@ -325,8 +330,18 @@ def function(
         with parser.at(node):
             body = bb._finish(parser.facts["result"])
             return Function(
-                tuple(params), body, ret, options.get("pure", True), attrs, span=parser.span(node)
+                tuple(params),
+                body,
+                parser.facts.get("told", ret),
+                options.get("pure", True),
+                attrs,
+                span=parser.span(node),
             )
+
+
+def _module() -> IRModule | None:
+    """The module that is being written, to which kernels are added."""
+    return IRBuilder.current().facts.get("module") if IRBuilder.is_in_scope() else None
 
 
 def _signature(parser: Parser, node: ast.FunctionDef) -> tuple[list[Var], StructInfo | None]:

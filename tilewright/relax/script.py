@@ -8,6 +8,7 @@ from typing import Any
 
 from ..ir.expr import PrimExpr
 from ..ir.op import Op
+from ..script.ir_builder.base import IRBuilder
 from ..script.parser import FUNCTIONS, Decorator, MacroDecorator
 from ..support.dtypes import dtype_name
 from ..support.errors import ArgumentError
@@ -17,10 +18,11 @@ from .expr import Attrs, DataTypeImm, ExternFunc, PrimValue, StringImm, as_expr
 from .expr import Call as CallNode
 from .expr import Tuple as TupleNode
 from .expr import const as const
+from .frames import Else, If, Then, arg, func_name, lookup_binding, lookup_vdevice
 from .parser import DataflowForm, FunctionFact, MatchCastForm, OutputForm
 from .script_infos import Callable_ as Callable
 from .script_infos import DTensor, Object, Prim, Shape, Tensor, Tuple, as_info
-from .script_ops import operator
+from .script_ops import operator, operator_names
 
 function = Decorator("relax", FUNCTIONS)
 macro = MacroDecorator()
@@ -55,6 +57,37 @@ def func_ret_value(value: Any) -> FunctionFact:
 def emit(value: Any) -> Expr:
     """`value`."""
     return as_expr(value)
+
+
+def emit_te(func: Any, *args: Any, **kwargs: Any) -> Expr:
+    """The call of the kernel that `func`, a function of `te` tensors, describes.
+
+    The kernel becomes a function of the module around.
+    """
+    facts = IRBuilder.current().facts
+    if facts.get("module") is None:
+        raise ArgumentError(
+            "R.emit_te adds a kernel to a module, and there is none",
+            hint="write the function in a class with @I.ir_module",
+        )
+    call: Expr = facts["builder"].call_te(func, *args, **kwargs)
+    return call
+
+
+def emit_with_sinfo(op: Any, args: Any, sinfo_args: Any = None) -> CallNode:
+    """A call of an operator by name with its struct info."""
+    given = args if isinstance(args, (list, builtins.tuple)) else getattr(args, "items", (args,))
+    return call_op(op, given, None, sinfo_args)
+
+
+def emit_match_cast(value: Any, struct_info: Any) -> MatchCastForm:
+    """`value`, checked to be as `struct_info` says."""
+    return match_cast(value, struct_info)
+
+
+def func_ret_struct_info(ret_sinfo: Any) -> FunctionFact:
+    """What the function returns."""
+    return FunctionFact("ret", as_info(ret_sinfo))
 
 
 def shape(values: Sequence[Any]) -> ShapeExpr:
@@ -111,3 +144,7 @@ def __getattr__(name: Any) -> Any:
     if found is None:
         raise AttributeError(f"script has no `R.{name}`")
     return found
+
+
+def __dir__() -> list[Any]:
+    return sorted({*globals(), *operator_names()})

@@ -56,6 +56,11 @@ class _Operators:
         return found
 
 
+def operator_names() -> list[str]:
+    """The names of the operators and of their namespaces."""
+    return sorted({name.removeprefix("relax.").partition(".")[0] for name in DECLARATIONS})
+
+
 def operator(name: str) -> Any:
     """What `R.name` builds: the constructor of an operator, a namespace of them, or None."""
     if name in _DESCRIBED:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tilewright.ffi import core, tvm_ffi
 from tilewright.support.c_compiler import need_c_compiler
+from tilewright.support.disk_cache import DiskCache, content_key
 from tilewright.support.errors import ArgumentError
 
 from .library import LibraryModule
@@ -17,6 +18,7 @@ from .module import PACKED_PREFIX, Module
 
 SHARED = ("-shared", "-fPIC", "-std=c11", "-O2")
 """How a source becomes a library."""
+LIBRARIES = DiskCache("c")
 
 Compile = Callable[..., Any]
 
@@ -24,7 +26,8 @@ Compile = Callable[..., Any]
 class CSourceModule(Module):
     """Functions as C source. The first call of one compiles them with this machine's C compiler.
 
-    `options` are the compiler's; `symbols` gives the C name of each function for the executors,
+    What was compiled before comes from the cache on disk, unless `cached` is false. `options` are
+    the compiler's; `symbols` gives the C name of each function for the executors,
     where they differ.
     """
 
@@ -36,12 +39,14 @@ class CSourceModule(Module):
         functions: Iterable[str] = (),
         symbols: Mapping[str, str] | None = None,
         options: Sequence[str] = SHARED,
+        cached: bool = True,
     ) -> None:
         super().__init__()
         self.source = source
         self._functions = list(functions)
         self._symbols = symbols
         self.options = tuple(options)
+        self.cached = cached
 
     @property
     def format(self) -> str:
@@ -60,7 +65,15 @@ class CSourceModule(Module):
         """The compiled source, loaded. Raises `CompilerError` without a compiler."""
         with tempfile.TemporaryDirectory(prefix="tilewright-c-") as folder:
             path = Path(folder) / "module.so"
-            self._build(path, [])
+            compiler = need_c_compiler()
+            key = content_key(self.source, *self.options, "", *compiler.command)
+            known = LIBRARIES.get(key) if self.cached else None
+            if known is not None:
+                path.write_bytes(known)
+            else:
+                self._build(path, [])
+                if self.cached:
+                    LIBRARIES.put(key, path.read_bytes())
             return LibraryModule(path)  # stays loaded though its file goes
 
     def find(self, name: str) -> core.Function | None:

@@ -26,10 +26,43 @@ _VECTOR = re.compile(r"(.*?)(?:x(\d+)|xvscalex(\d+))$")
 _SUBBYTE = {"float6_e2m3fn": 6, "float6_e3m2fn": 6, "float4_e2m1fn": 4}
 
 
+class ScalableLanes(int):
+    """The lanes of a scalable vector, `float32xvscalex4`: this many times what the machine has.
+
+    As a number the multiple; more than any fixed count, and equal to no fixed count.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ScalableLanes) and int(self) == int(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(("vscale", int(self)))
+
+    def __gt__(self, other: int) -> bool:
+        return int(self) > int(other) if isinstance(other, ScalableLanes) else True
+
+    def __lt__(self, other: int) -> bool:
+        return isinstance(other, ScalableLanes) and int(self) < int(other)
+
+    def __ge__(self, other: int) -> bool:
+        return not self < other
+
+    def __le__(self, other: int) -> bool:
+        return not self > other
+
+    def __mul__(self, other: int) -> ScalableLanes:
+        return ScalableLanes(int(self) * int(other))
+
+    __rmul__ = __mul__
+
+
 @dataclass(frozen=True, slots=False)
 class DType:
     """A data type taken apart: `code` (`int`, `uint`, `float`, `bool`, `handle`, `bfloat`,
-    `float8_e4m3fn`...), `bits` of one lane, `lanes`."""
+    `float8_e4m3fn`...), `bits` of one lane, `lanes` (`ScalableLanes` of a scalable vector)."""
 
     name: str
     code: str
@@ -44,7 +77,13 @@ class DType:
     @cached_property
     def element(self) -> str:
         """The name of the type of one lane."""
-        return self.name.rsplit("x", 1)[0] if self.lanes > 1 else self.name
+        vector = _VECTOR.match(self.name) if self.lanes > 1 else None
+        return vector.group(1) if vector else self.name
+
+    @property
+    def is_scalable(self) -> bool:
+        """A vector of as many lanes as the machine has, times `lanes`."""
+        return isinstance(self.lanes, ScalableLanes)
 
     @property
     def is_float(self) -> bool:
@@ -78,6 +117,8 @@ class DType:
 
     def with_lanes(self, lanes: int) -> str:
         """The name of the type with the same lanes' type and `lanes` lanes."""
+        if isinstance(lanes, ScalableLanes):
+            return f"{self.element}xvscalex{int(lanes)}"
         return self.element if lanes == 1 else f"{self.element}x{lanes}"
 
     @cached_property
@@ -112,7 +153,9 @@ class DType:
 def dtype_of(name: str) -> DType:
     """`name` taken apart. Raises `ArgumentError` if it is not a data type."""
     vector = None if name in _ML_DTYPES else _VECTOR.match(name)
-    lanes = int(vector.group(2) or vector.group(3)) if vector else 1
+    lanes = int(vector.group(2) or 1) if vector else 1
+    if vector is not None and vector.group(3):
+        lanes = ScalableLanes(vector.group(3))
     base = vector.group(1) if vector else name
     if base in _ML_DTYPES:
         code = "bfloat" if base == "bfloat16" else base

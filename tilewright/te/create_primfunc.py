@@ -211,10 +211,11 @@ class _Builder:
             operation = _filled(operation)
         if operation.reduce_axis:
             return [self.nest(operation, outputs, operation.body)]
-        return [
+        nests = [
             self.nest(operation, [buffer], (value,))
             for buffer, value in zip(outputs, operation.body, strict=True)
         ]
+        return nests if len(nests) == 1 else [_fused(nests)]
 
     def nest(
         self,
@@ -245,7 +246,9 @@ class _Builder:
             tuple(iter_vars),
             self.lowering.regions(),
             writes,
-            self.block_names.fresh(operation.name),
+            self.block_names.fresh(
+                operation.name if len(outputs) == operation.num_outputs else outputs[0].name
+            ),
             update,
             init,
             annotations=_annotations(operation),
@@ -367,6 +370,27 @@ class _Builder:
             annotations=_annotations(operation),
         )
         return BlockRealize((), op.const(1, "bool"), block)
+
+
+def _fused(nests: list[Stmt]) -> Stmt:
+    """Nests of the same loops as one: their blocks stand one after the other in its body."""
+    loops: list[For] = []
+    inner: Stmt = nests[0]
+    while isinstance(inner, For):
+        loops.append(inner)
+        inner = inner.body
+    blocks = [inner]
+    for nest in nests[1:]:
+        env: dict[int, PrimExpr] = {}
+        for loop in loops:
+            assert isinstance(nest, For)
+            env[id(nest.loop_var)] = loop.loop_var
+            nest = nest.body
+        blocks.append(_Substitute({}, env).run(nest))
+    body: Stmt = SeqStmt(tuple(blocks))
+    for loop in reversed(loops):
+        body = loop.replace(body=body)
+    return body
 
 
 def _store(buffer: Buffer, value: PrimExpr, indices: tuple[PrimExpr, ...]) -> Stmt:

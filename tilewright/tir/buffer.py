@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, definition, ignored, node
@@ -33,6 +33,9 @@ class Buffer(Node):
     offset_factor: int = 1
     buffer_type: str = ""
     axis_separators: tuple[int, ...] = ()
+
+    READ: ClassVar[int] = 1
+    WRITE: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         index = next((d.dtype for d in self.shape if isinstance(d, PrimExpr)), "int32")

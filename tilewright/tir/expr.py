@@ -11,7 +11,7 @@ from ..ir.expr import BaseExpr, FloatImm, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, binders, definition, ignored, node
 from ..ir.op import Op, register_op
 from ..ir.type import PointerType, PrimType, Type
-from ..support.dtypes import dtype_of
+from ..support.dtypes import ScalableLanes, dtype_of
 from ..support.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class CmpExpr(PrimExpr):
 
     def __post_init__(self) -> None:
         lanes = dtype_of(_operands(type(self).__name__, self)).lanes
-        self.dtype = "bool" if lanes == 1 else f"boolx{lanes}"
+        self.dtype = dtype_of("bool").with_lanes(lanes)
 
 
 @node("tir.EQ")
@@ -322,37 +322,74 @@ class ProducerLoad(PrimExpr):
         self.dtype = self.producer.dtype
 
 
+def _counted(lanes: Any) -> tuple[Any, int]:
+    """Lanes as a node holds them, and as a data type does: `vscale() * 4` and `xvscalex4`.
+
+    Raises `ArgumentError` for an expression that is no constant and no multiple of `vscale()`.
+    """
+    if isinstance(lanes, ScalableLanes):
+        return _scalable(lanes), lanes
+    if not isinstance(lanes, PrimExpr) or isinstance(lanes, IntImm):
+        return int(lanes), int(lanes)
+    multiple = multiple_of_vscale(lanes)
+    if multiple is None:
+        raise ArgumentError(
+            f"a vector of {lanes} lanes", hint="a constant, or a constant times vscale()"
+        )
+    return _scalable(multiple), ScalableLanes(multiple)
+
+
+def _scalable(multiple: int) -> PrimExpr:
+    vscale = Call("int32", "tir.vscale", ())
+    return vscale if int(multiple) == 1 else Mul(vscale, IntImm("int32", int(multiple)))
+
+
+def multiple_of_vscale(lanes: PrimExpr) -> int | None:
+    """`n` if `lanes` is `vscale() * n`, else None."""
+    if isinstance(lanes, Call) and getattr(lanes.op, "name", "") == "tir.vscale":
+        return 1
+    if isinstance(lanes, Mul):
+        for one, other in ((lanes.a, lanes.b), (lanes.b, lanes.a)):
+            inner = multiple_of_vscale(one)
+            if isinstance(other, IntImm) and inner is not None:
+                return inner * other.value
+    return None
+
+
 @node("tir.Ramp")
 class Ramp(PrimExpr):
-    """The vector `base, base + stride, ...` of `lanes` elements."""
+    """The vector `base, base + stride, ...` of `lanes` elements: a number, or a multiple of
+    `vscale()` for a scalable vector."""
 
     base: PrimExpr
     stride: PrimExpr
-    lanes: int
+    lanes: Any
 
     def __post_init__(self) -> None:
         base = as_scalar(self.base)
         stride = as_scalar(self.stride, base.dtype)
         if base.dtype != stride.dtype:
             raise ArgumentError(f"Ramp of {base.dtype} with a stride of {stride.dtype}", self.span)
-        self.base, self.stride, self.lanes = base, stride, int(self.lanes)  # type: ignore[misc]
-        if self.lanes < 1:
+        self.lanes, lanes = _counted(self.lanes)  # type: ignore[misc]
+        self.base, self.stride = base, stride  # type: ignore[misc]
+        if lanes < 1:
             raise ArgumentError(f"Ramp needs at least one lane, found {self.lanes}", self.span)
         info = dtype_of(base.dtype)
-        self.dtype = info.with_lanes(info.lanes * self.lanes)
+        self.dtype = info.with_lanes(info.lanes * lanes)
 
 
 @node("tir.Broadcast")
 class Broadcast(PrimExpr):
-    """`value` in each of `lanes` lanes."""
+    """`value` in each of `lanes` lanes: a number, or a multiple of `vscale()`."""
 
     value: PrimExpr
-    lanes: int
+    lanes: Any
 
     def __post_init__(self) -> None:
-        self.value, self.lanes = as_scalar(self.value), int(self.lanes)  # type: ignore[misc]
+        self.lanes, lanes = _counted(self.lanes)  # type: ignore[misc]
+        self.value = as_scalar(self.value)  # type: ignore[misc]
         info = dtype_of(self.value.dtype)
-        self.dtype = info.with_lanes(info.lanes * self.lanes)
+        self.dtype = info.with_lanes(info.lanes * lanes)
 
 
 @node("tir.Shuffle")
@@ -518,3 +555,13 @@ def pointer(dtype: str, scope: str = "global") -> PointerType:
 
 for _name in ("if_then_else", "reinterpret", "likely", "ret"):
     register_op(f"tir.{_name}")
+
+
+def EqualOp(a: PrimExpr, b: PrimExpr, span: Any = None) -> EQ:
+    """The comparison `a == b`, whose truth as a Python condition is identity."""
+    return EQ(a, b, span=span)
+
+
+def NotEqualOp(a: PrimExpr, b: PrimExpr, span: Any = None) -> NE:
+    """The comparison `a != b`, whose truth as a Python condition is difference."""
+    return NE(a, b, span=span)

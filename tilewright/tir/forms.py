@@ -33,6 +33,12 @@ def body_of(parser: Parser, nodes: Sequence[ast.stmt]) -> S.Stmt:
         return body.finish()
 
 
+def writing() -> Writer:
+    """What the innermost builder writes with; a new one where there is no function."""
+    made: Writer = IRBuilder.current().facts.setdefault("writer", Writer())
+    return made
+
+
 class TirForm(Form):
     """A form of loop programs: each acts on a `Writer`, for the parser and for the builder."""
 
@@ -141,9 +147,12 @@ class DataTypeName(Form):
 
 @dataclass
 class MetaVar:
-    """A Python value that an assignment binds as it is."""
+    """A Python value that an assignment binds as it is; its items are such values too."""
 
     value: Any
+
+    def __iter__(self) -> Iterator[MetaVar]:
+        return iter([MetaVar(item) for item in self.value])
 
 
 @dataclass
@@ -293,10 +302,6 @@ class DeclForm(BufferForm):
             yield made
 
 
-def _plain(w: Writer, form: BufferForm, name: str) -> Buffer:
-    return form.make(name)
-
-
 def _allocated(w: Writer, form: BufferForm, name: str) -> Buffer:
     made = form.make(name)
     w.block(form.title(), or_function=True).alloc_buffers.append(made)
@@ -336,9 +341,15 @@ def _matched(w: Writer, form: BufferForm, name: str) -> Buffer:
 
 
 DECLARE: dict[str, Callable[..., Buffer]] = {
-    "Buffer": _plain, "alloc_buffer": _allocated, "sblock_alloc_buffer": _allocated,
+    "alloc_buffer": _allocated, "sblock_alloc_buffer": _allocated,
     "decl_buffer": _declared, "match_buffer": _matched,
 }  # fmt: skip
+
+
+def renamed(b: Buffer, name: str) -> Buffer:
+    """A buffer like `b`, called `name`, with memory of its own unless that has a name."""
+    data = b.data if b.data.name else b.data.copy_with_name(name)
+    return b.replace(name=name, data=data)
 
 
 def region_of(value: Any) -> S.BufferRegion:
@@ -589,8 +600,10 @@ def _name_var(name: str, var: Var) -> None:
 
 
 def _name_buffer(name: str, buffer: Buffer) -> None:
+    """Names a buffer, and its memory with it where that is its own."""
+    if buffer.data.name == buffer.name:
+        _name_var(name, buffer.data)
     buffer.name = name  # type: ignore[misc]
-    _name_var(name, buffer.data)
 
 
 NAMERS.update({

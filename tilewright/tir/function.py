@@ -43,6 +43,10 @@ class PrimFunc(BaseFunc):
         if self.ret_type is None:
             self.ret_type = void_type()
 
+    @property
+    def __name__(self) -> str:
+        return str(self.attrs.get("global_symbol", "main"))
+
     def with_body(self, body: Stmt) -> PrimFunc:
         """The same function with another body."""
         return self.replace(body=body)

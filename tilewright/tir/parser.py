@@ -18,17 +18,17 @@ from . import stmt as S
 from .buffer import Buffer
 from .expr import Var
 from .forms import (
-    BufferForm,
     DataTypeName,
     LoopForm,
     MetaVar,
     as_range,
     body_of,
     loop_domain,
+    renamed,
     writer,
 )
 from .function import PrimFunc
-from .script_rules import ramp_of
+from .script_rules import in_order, ramp_of
 from .writer import Writer
 
 # ---- expressions ----------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def _index(owner: Any, index: Any) -> Any:
 
 def _indices(owner: Buffer, index: Any) -> tuple[Any, ...]:
     """Indices between brackets, one a dimension, each an integer, a slice or a range."""
-    items = index if isinstance(index, tuple) else (index,)
+    items = tuple(index) if isinstance(index, (tuple, list)) else (index,)
     if len(items) != owner.ndim:
         raise ArgumentError(
             f"buffer `{owner.name}` has {owner.ndim} dimensions, indexed with {len(items)}"
@@ -95,7 +95,7 @@ LOGIC.update({
     "is_node": lambda value: isinstance(value, (PrimExpr, RelaxExpr)),
     "and": tir_op.logical_and, "or": tir_op.logical_or, "not": tir_op.logical_not,
     **{name: _compared(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
-    "select": tir_op.if_then_else, "index": _index,
+    "select": tir_op.if_then_else, "index": _index, "arguments": in_order,
 })  # fmt: skip
 
 # ---- statements -----------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def expression(parser: Parser, node: ast.Expr) -> None:
         writer(parser).emit(value)
     elif isinstance(value, (PrimExpr, int, float)) and not isinstance(node.value, ast.Constant):
         writer(parser).emit(S.Evaluate(as_scalar(value)))
-    elif value is not None and not isinstance(value, str):
+    elif value is not None and not isinstance(value, (str, Buffer)):
         parser.fail(node, f"a {type(value).__name__} cannot stand alone")
 
 
@@ -121,6 +121,8 @@ def bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
     if isinstance(value, Form) and not isinstance(value, DataTypeName):
         with parser.at(target):
             parser.bind(name, value.assign(parser, name, target))
+    elif isinstance(value, Buffer) and not value.name:
+        parser.bind(name, IRBuilder.name(name, value))
     elif isinstance(value, MetaVar):
         parser.bind(name, value.value)
     elif isinstance(value, Var) and not value.name:
@@ -365,10 +367,9 @@ class _Function:
                 hint=f'write `{arg.arg}: T.Buffer(shape, "float32")` or `{arg.arg}: T.handle`',
             )  # fmt: skip
         kind = parser.value(arg.annotation)
-        if isinstance(kind, BufferForm):
-            with parser.at(arg.annotation):
-                made = self.writer.buffer_parameter(arg.arg, kind.make(arg.arg))
-            parser.bind(arg.arg, made)
+        if isinstance(kind, Buffer):
+            own = renamed(kind, arg.arg)
+            parser.bind(arg.arg, self.writer.buffer_parameter(arg.arg, own))
             return
         var = parameter(parser, arg.arg, kind, arg.annotation)
         parser.bind(arg.arg, self.writer.parameter(var))

@@ -85,7 +85,8 @@ def _defined(n: Node) -> list[int]:
 _DEFINES: dict[type, tuple[str, ...]] = {
     S.For: ("loop_var",), S.LetStmt: ("var",), S.Allocate: ("buffer_var",), E.Let: ("var",),
     S.AllocateConst: ("buffer_var",), S.DeclBuffer: ("buffer",), E.Reduce: ("axis",),
-    S.Block: ("iter_vars", "alloc_buffers", "match_buffers"), E.CommReducer: ("lhs", "rhs"),
+    S.MatchBufferRegion: ("buffer",), S.Block: ("iter_vars", "alloc_buffers", "match_buffers"),
+    E.CommReducer: ("lhs", "rhs"),
 }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from .printer import (
 )
 from .printer_free import undeclared, unknown_dims
 
-statements(S.Stmt, PrimFunc)
+statements(S.Stmt, S.MatchBufferRegion, PrimFunc)
 
 
 @prints(S.SeqStmt)
@@ -312,10 +312,7 @@ def _axis(p: Printer, axis: E.IterVar, value: Any) -> str:
 
 def _block_inside(p: Printer, b: S.Block) -> None:
     for m in b.match_buffers:
-        source = p(m.source)
-        name = declare_buffer(p, m.buffer)
-        args = buffer_arguments(p, m.buffer, with_data=False)
-        p.line(f"{name} = {t(p, 'match_buffer')}({source}, {args})")
+        p.statement(m)
     p.line(f"{t(p, 'reads')}({p.list(b.reads)})")
     p.line(f"{t(p, 'writes')}({p.list(b.writes)})")
     if b.annotations:
@@ -325,6 +322,15 @@ def _block_inside(p: Printer, b: S.Block) -> None:
         with p.indent(f"with {t(p, 'init')}():"), p.scope():
             _body(p, b.init)
     _body(p, b.body)
+
+
+@prints(S.MatchBufferRegion)
+def match_region(p: Printer, m: S.MatchBufferRegion) -> None:
+    """`A = T.match_buffer(B[region], shape)`."""
+    source = p(m.source)
+    name = declare_buffer(p, m.buffer)
+    args = buffer_arguments(p, m.buffer, with_data=False)
+    p.line(f"{name} = {t(p, 'match_buffer')}({source}, {args})")
 
 
 def _allocs(p: Printer, buffers: tuple[Buffer, ...]) -> None:

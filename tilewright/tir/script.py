@@ -29,6 +29,7 @@ from .expr import (
     Broadcast,
     BufferLoad,
     Call,
+    CallEffectKind,
     Cast,
     CommReducer,
     Div,
@@ -42,7 +43,9 @@ from .expr import (
     Mul,
     Not,
     Or,
+    ProducerLoad,
     Ramp,
+    Reduce,
     Select,
     Shuffle,
     SizeVar,
@@ -71,6 +74,7 @@ from .forms import (
     allocation,
     loop_domain,
     region_of,
+    writing,
 )
 from .index_map import IndexMap
 from .op import abs as fabs
@@ -124,11 +128,11 @@ def Buffer(
     shape: Any, dtype: Any = "float32", data: Any = None, strides: Any = None,
     elem_offset: Any = None, scope: str = "global", align: int = 0, offset_factor: int = 0,
     buffer_type: str = "", axis_separators: Sequence[int] = (),
-) -> BufferForm:  # fmt: skip
+) -> BufferNode:  # fmt: skip
     """A parameter that is an array; in a body, a view of the memory `data`."""
     options = _options(data, strides, elem_offset, scope, align, offset_factor, buffer_type,
                        axis_separators)  # fmt: skip
-    return _buffer("Buffer", shape, dtype, options)
+    return _buffer("Buffer", shape, dtype, options).make("")
 
 
 def _options(
@@ -141,6 +145,18 @@ def _options(
         "align": align, "offset_factor": offset_factor, "buffer_type": kind,
         "axis_separators": tuple(axis_separators or ()),
     }  # fmt: skip
+
+
+buffer = buffer_decl = Buffer
+
+
+def var(dtype: Any, name: str = "") -> Var:
+    """A variable."""
+    return Var(name, _dtype(dtype))
+
+
+boolean = DataTypeName("bool")
+void = DataTypeName("void")
 
 
 def match_buffer(
@@ -160,11 +176,12 @@ def alloc_buffer(
     shape: Any, dtype: Any = "float32", data: Any = None, strides: Any = None,
     elem_offset: Any = None, scope: str = "global", align: int = 0, offset_factor: int = 0,
     buffer_type: str = "", axis_separators: Sequence[int] = (),
-) -> BufferForm:  # fmt: skip
-    """A buffer that lives within the block."""
+) -> BufferNode:  # fmt: skip
+    """A buffer that lives within the block; it gets its name where it is assigned."""
     options = _options(data, strides, elem_offset, scope, align, offset_factor, buffer_type,
                        axis_separators)  # fmt: skip
-    return _buffer("alloc_buffer", shape, dtype, options)
+    made: BufferNode = _buffer("alloc_buffer", shape, dtype, options).declare(writing(), "")
+    return made
 
 
 def decl_buffer(

@@ -11,19 +11,13 @@ import functools
 from types import SimpleNamespace
 from typing import Any
 
+from ..ir.ir_builder import finish_function
 from ..script.ir_builder.base import FRAGMENTS, IRBuilder
 from . import script
 from . import stmt as S
-from .forms import BufferForm, DataTypeName, TirForm
-from .function import PrimFunc
+from .forms import DataTypeName, TirForm, writing
+from .script_rules import in_order
 from .writer import Writer
-
-
-def writer() -> Writer:
-    """What the innermost builder writes with; a new one where there is no function."""
-    facts = IRBuilder.current().facts
-    made: Writer = facts.setdefault("writer", Writer())
-    return made
 
 
 def _fragment(builder: IRBuilder) -> Any:
@@ -52,16 +46,7 @@ class PrimFuncFrame:
         if self._outer is not None:
             builder.facts["writer"] = self._outer
         if kind is None:
-            finish(builder, self.writer.name, self.writer.function())
-
-
-def finish(builder: IRBuilder, name: str, func: PrimFunc) -> None:
-    """Adds the function to the module being built, or makes it the builder's result."""
-    define = builder.facts.get("define")
-    if define is None:
-        builder.done(func)
-    else:
-        define(name, func)
+            finish_function(builder, self.writer.name, self.writer.function())
 
 
 def prim_func(is_private: bool = False) -> PrimFuncFrame:
@@ -71,12 +56,10 @@ def prim_func(is_private: bool = False) -> PrimFuncFrame:
 
 def perform(made: Any) -> Any:
     """Does at once what script does where a value stands."""
-    if isinstance(made, BufferForm) and made.how == "Buffer":
-        return made.make("")
     if isinstance(made, TirForm):
-        return made.perform(writer())
+        return made.perform(writing())
     if isinstance(made, S.Stmt):
-        return writer().emit(made)
+        return writing().emit(made)
     return made
 
 
@@ -88,6 +71,7 @@ def _performed(value: Any) -> Any:
 
     @functools.wraps(value)
     def call(*args: Any, **named: Any) -> Any:
+        args, named = in_order(value, list(args), named)
         return perform(value(*args, **named))
 
     return call

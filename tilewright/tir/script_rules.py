@@ -62,6 +62,24 @@ def _is_default(name: str, dtype: str) -> bool:
     return "dtype" in parameters and parameters["dtype"].default == dtype
 
 
+def in_order(function: Any, args: list[Any], named: dict[str, Any]) -> Any:
+    """The arguments of a call, `dtype=...` of an intrinsic in its place, left out if it has none.
+
+    `T.call_extern("f", x, dtype="int32")` is `T.call_extern("int32", "f", x)`.
+    """
+    if "dtype" not in named or not str(getattr(function, "__module__", "")).startswith(_OPS):
+        return args, named
+    rest = {k: v for k, v in named.items() if k != "dtype"}
+    names = list(inspect.signature(function).parameters)
+    if "dtype" in names:
+        at = names.index("dtype")
+        args = [*args[:at], named["dtype"], *args[at:]]
+    return args, rest
+
+
+_OPS = tir_op.__name__
+
+
 def _argument(value: Any) -> Any:
     return E.StringImm(value) if isinstance(value, str) else value
 
@@ -122,7 +140,9 @@ def ramp_of(item: slice) -> PrimExpr:
 
 def is_plain_ramp(index: PrimExpr) -> bool:
     """Whether a ramp may be written as a slice and read as the same."""
-    if not (isinstance(index, E.Ramp) and isinstance(index.stride, IntImm) and index.lanes > 1):
+    if not (isinstance(index, E.Ramp) and isinstance(index.stride, IntImm)):
+        return False
+    if not isinstance(index.lanes, int) or index.lanes <= 1:
         return False
     if index.stride.value <= 0 or dtype_of(index.base.dtype).lanes != 1:
         return False

@@ -1,6 +1,6 @@
 """The operator inventory: tensor expressions of the operators that models use."""
 
-from . import image, nn, tag, testing, utils, vision
+from . import gpu, hexagon, image, nn, random, sparse, tag, testing, utils, vision
 from .argwhere import *
 from .broadcast import *
 from .indexing import *
@@ -13,4 +13,15 @@ from .scatter import *
 from .signal import *
 from .slicing import *
 from .sort import *
+from .sparse_reshape import *
 from .transform import *
+from .utils import (
+    InvalidShapeError,
+    const_vector,
+    equal_const_int,
+    get_const_float,
+    get_const_int,
+    get_const_tuple,
+    make_idx,
+    within_index,
+)  # fmt: skip

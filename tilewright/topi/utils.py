@@ -233,3 +233,6 @@ def is_wide_float(dtype: str) -> bool:
     """True for types in which sums may be accumulated: float32 and float64."""
     info = dtype_of(dtype)
     return info.is_float and info.bits >= 32
+
+
+from .helpers import *  # noqa: E402

@@ -35,6 +35,7 @@ class Compiled:
     def __init__(self, functions: Mapping[str, PrimFunc]) -> None:
         self.functions = functions
         self.module = source_module(functions)
+        self.module.cached = False
         self.module.options = tuple("-O0" if o == "-O2" else o for o in self.module.options)
         self.source = self.module.source
 

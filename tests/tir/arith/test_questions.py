@@ -275,7 +275,7 @@ def test_touched_boxes_of_symbolic_loops() -> None:
     store = tir.BufferStore(A, B_[i - 1, j + 1] + A[i - 1, j - 1], (i, j))
     body = tir.For(i, 0, 100, 0, tir.For(j, 0, m, 0, store))
     touched = arith._ffi_api.DomainTouched
-    asked = ((A, True, False), (A, False, True), (A, True, True), (B_, True, True))
+    asked = [(A, True, False), (A, False, True), (A, True, True), (B_, True, True)]
     boxes = [
         [(str(r.min), str(r.extent)) for r in touched(body, buffer, reads, writes)]
         for buffer, reads, writes in asked

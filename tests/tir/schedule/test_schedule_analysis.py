@@ -5,8 +5,10 @@ import pytest
 from tests.tir.schedule.evaluate import assert_same_result
 from tests.tir.schedule.programs import elementwise, matmul
 from tilewright import te
-from tilewright.tir import Schedule, TensorIntrin
+from tilewright.ir import assert_structural_equal
+from tilewright.tir import IndexMap, PrimFunc, Schedule, TensorIntrin
 from tilewright.tir.schedule import analysis
+from tilewright.tir.schedule.analysis import get_auto_tensorize_mapping_info
 from tilewright.tir.schedule.testing import (
     assert_structural_equal_ignore_global_symbol,
     verify_trace_roundtrip,
@@ -76,3 +78,57 @@ def test_round_trip_of_a_trace():
 def matmul_like():
     """The same blocks over another shape."""
     return elementwise(20, 6)
+
+
+def product() -> PrimFunc:
+    return TensorIntrin.get("wmma_sync_16x16x16_f16f16f32").desc
+
+
+def mapping(a: te.Tensor, b: te.Tensor, c: te.Tensor) -> IndexMap | None:
+    sch = Schedule(te.create_prim_func([a, b, c]))
+    info = get_auto_tensorize_mapping_info(sch, sch.get_block("C"), product())
+    return None if info is None else info.mappings[0]
+
+
+def test_a_convolution_is_a_product_of_joined_axes() -> None:
+    x = te.placeholder((2, 18, 18, 64), "float16", "X")
+    w = te.placeholder((3, 3, 64, 64), "float16", "W")
+    y, z, k = (te.reduce_axis((0, n), m) for n, m in ((3, "y"), (3, "z"), (64, "k")))
+    c = te.compute(
+        (2, 16, 16, 64),
+        lambda n, h, v, o: te.sum(
+            x[n, h + y, v + z, k].astype("float32") * w[y, z, k, o].astype("float32"),
+            axis=[y, z, k],
+        ),
+        name="C",
+    )
+    wanted = IndexMap.from_func(
+        lambda n, h, v, o, y, z, k: (n * 256 + h * 16 + v, o, y * 192 + z * 64 + k),
+        index_dtype="int32",
+    )
+    assert_structural_equal(mapping(x, w, c), wanted)
+
+
+def test_axes_of_all_operands_stay_in_front() -> None:
+    a = te.placeholder((4, 32, 16), "float16", "A")
+    b = te.placeholder((4, 16, 32), "float16", "B")
+    k = te.reduce_axis((0, 16), "k")
+    c = te.compute(
+        (32, 4, 32),
+        lambda i, n, j: te.sum(a[n, i, k].astype("float32") * b[n, k, j].astype("float32"), axis=k),
+        name="C",
+    )
+    wanted = IndexMap.from_func(lambda i, n, j, k: (n, i, j, k), index_dtype="int32")
+    assert_structural_equal(mapping(a, b, c), wanted)
+
+
+def test_another_operation_has_no_mapping() -> None:
+    a = te.placeholder((32, 16), "float16", "A")
+    b = te.placeholder((16, 32), "float16", "B")
+    k = te.reduce_axis((0, 16), "k")
+    c = te.compute(
+        (32, 32),
+        lambda i, j: te.sum(a[i, k].astype("float32") + b[k, j].astype("float32"), axis=k),
+        name="C",
+    )
+    assert mapping(a, b, c) is None

@@ -13,6 +13,7 @@ from tilewright.support.dtypes import DType, dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.tir.expr import BufferLoad, Call, StringImm
 from tilewright.tir.function import PrimFunc
+from tilewright.tir.transform.make_packed_api import CODES
 
 from .conversions import convert, from_memory, to_memory
 from .emitter import INTRINSICS, FunctionEmitter, Value, has_effect
@@ -23,12 +24,6 @@ from .names import function_name, is_identifier, standard_names
 from .types import is_narrow, memory_type, value_type
 
 INT, BOOL, FLOAT, POINTER, TENSOR, STRING = 1, 2, 3, 4, 7, 8
-DTYPE_CODES = {
-    "int": 0, "uint": 1, "float": 2, "handle": 3, "bfloat": 4, "bool": 6, "float8_e3m4": 7,
-    "float8_e4m3": 8, "float8_e4m3b11fnuz": 9, "float8_e4m3fn": 10, "float8_e4m3fnuz": 11,
-    "float8_e5m2": 12, "float8_e5m2fnuz": 13, "float8_e8m0fnu": 14, "float6_e2m3fn": 15,
-    "float6_e3m2fn": 16, "float4_e2m1fn": 17,
-}  # fmt: skip
 # The fields of tvm_struct_get and tvm_struct_set: in a tensor...
 TENSOR_FIELDS = {
     1: "data", 2: "shape", 3: "strides", 4: "ndim", 5: "code", 6: "bits", 7: "lanes",
@@ -262,7 +257,7 @@ def _make_array(e: FunctionEmitter, node: Call) -> Value:
     info = dtype_of(sample.dtype)  # type: ignore[attr-defined]
     steps = "NULL" if isinstance(strides, IntImm) else f"(int64_t *){e.expr(strides).text}"  # type: ignore[arg-type]
     where = convert(e, e.expr(offset), "int64").text  # type: ignore[arg-type]
-    kind = f"{DTYPE_CODES[info.code]}, {info.bits}, {info.lanes}"
+    kind = f"{CODES[info.code]}, {info.bits}, {info.lanes}"
     memory, sizes = e.expr(data).text, e.expr(shape).text  # type: ignore[arg-type]
     name = e.names.new("tensor")
     e.line(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -13,15 +12,13 @@ from tilewright.support.errors import CompileError
 from tilewright.tir import stmt as S
 from tilewright.tir.expr import StringImm, Var
 
-from ..llvm.failing import stack_size
+from ..llvm.failing import error_of, stack_size
 from .emitter import STATEMENTS, FunctionEmitter, Value
 from .expressions import quoted
 from .memory import pointer_type
 from .types import float_literal, int_literal, memory_type, value_type
 
 Handler = Callable[..., "S.Stmt | None"]
-DEFAULT_KIND = "RuntimeError"
-_KIND = re.compile(r"([A-Z]\w*(?:Error|Exception)): ?")
 _PER_LINE = 12
 
 
@@ -148,16 +145,13 @@ def _balanced(text: str) -> bool:
 def _assert(e: FunctionEmitter, node: S.AssertStmt) -> S.Stmt:
     condition = e.expr(node.condition).text
     if condition != "true":
-        text = node.message.value if isinstance(node.message, StringImm) else "assertion failed"
-        e.fail_if(f"!{condition}", raising(e, text))
+        e.fail_if(f"!{condition}", raising(e, node.message))
     return node.body
 
 
-def raising(e: FunctionEmitter, text: str) -> str:
+def raising(e: FunctionEmitter, message: PrimExpr) -> str:
     """The statement that raises through tvm-ffi. `ValueError: ` in front names the error's kind."""
-    match = _KIND.match(text)
-    kind = match.group(1) if match else DEFAULT_KIND
-    rest = text[match.end() :] if match else text
+    kind, rest = error_of(message)
     e.context.helper("raise", "void")
     return f"TVMFFIErrorSetRaisedFromCStr({quoted(kind)}, {quoted(rest)});"
 
@@ -195,7 +189,7 @@ def _workspace(e: FunctionEmitter, node: S.Allocate) -> Value:
         size += f" * {e.index(extent).text}"
     pointer = _pointer(e, node.buffer_var, f"tw_allocate({size})")
     text = f"MemoryError: `{e.name}` cannot allocate its workspace `{node.buffer_var.name}`"
-    e.fail_if(f"{pointer.text} == NULL", raising(e, text))
+    e.fail_if(f"{pointer.text} == NULL", raising(e, StringImm(text)))
     e.cleanups.append(f"tw_free((void *){pointer.text});")
     return pointer
 

@@ -20,7 +20,7 @@ from .division import integer_division, is_never_negative
 from .emitter import EXPRESSIONS, INTRINSICS, FunctionEmitter, lanes
 from .narrow import round_narrow
 from .remainder import remainder
-from .types import is_narrow, value_type
+from .types import fixed_lanes, is_narrow, value_type
 
 Handler = Callable[..., Value]
 
@@ -287,27 +287,29 @@ def picked(e: FunctionEmitter, node: PrimExpr, picks: Sequence[int], first: int)
 
 @on(E.Broadcast)
 def _broadcast(e: FunctionEmitter, node: E.Broadcast) -> Value:
+    count = fixed_lanes(node.dtype)
     inner = lanes(node.value)
     if inner == 1:
         with e.masked_by(None):
-            return e.b.splat(e.expr(node.value), node.lanes)
-    value = picked(e, node.value, list(range(inner)) * node.lanes, 0)
-    return e.b.shuffle(value, None, list(range(inner)) * node.lanes)
+            return e.b.splat(e.expr(node.value), count)
+    picks = list(range(inner)) * (count // inner)
+    return e.b.shuffle(picked(e, node.value, picks, 0), None, picks)
 
 
 @on(E.Ramp)
 def _ramp(e: FunctionEmitter, node: E.Ramp) -> Value:
     if lanes(node.base) != 1:
         raise CompileError("a ramp of vectors should have been lowered", node.span)
+    count = fixed_lanes(node.dtype)
     base, stride = e.expr(node.base), e.expr(node.stride)
-    steps = ", ".join(f"{base.type} {n}" for n in range(node.lanes))
-    type = vector(base.type, node.lanes)
+    steps = ", ".join(f"{base.type} {n}" for n in range(count))
+    type = vector(base.type, count)
     offsets = Value(type, f"<{steps}>")
     if int_of(stride) != 1:
-        offsets = e.b.binary("mul" + e.wrap_flags, e.b.splat(stride, node.lanes), offsets)
+        offsets = e.b.binary("mul" + e.wrap_flags, e.b.splat(stride, count), offsets)
     if int_of(base) == 0:
         return offsets
-    return e.b.binary("add" + e.wrap_flags, e.b.splat(base, node.lanes), offsets)
+    return e.b.binary("add" + e.wrap_flags, e.b.splat(base, count), offsets)
 
 
 @on(E.Shuffle)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
-from tilewright.ir.expr import GlobalVar, IntImm
+from tilewright.ir.expr import GlobalVar, IntImm, PrimExpr
 from tilewright.ir.node import Node, children
 from tilewright.ir.type import PointerType
 from tilewright.support.dtypes import dtype_of
@@ -22,7 +23,16 @@ FAILING = frozenset(
 )
 
 
+DEFAULT_KIND = "RuntimeError"
+_KIND = re.compile(r"([A-Z]\w*(?:Error|Exception)): ?")
 STACK_LIMIT, LOCAL_LIMIT = 4096, 65536  # bytes of one allocation
+
+
+def error_of(message: PrimExpr) -> tuple[str, str]:
+    """The kind and the text of an assertion's error: `ValueError: ` in front names the kind."""
+    text = message.value if isinstance(message, StringImm) else "assertion failed"
+    match = _KIND.match(text)
+    return (match.group(1), text[match.end() :]) if match else (DEFAULT_KIND, text)
 
 
 def failing_functions(functions: Mapping[str, PrimFunc]) -> frozenset[str]:

@@ -13,7 +13,7 @@ from .builder import Value, constant, lanes_of, mangled, vector
 from .emitter import STATEMENTS, FunctionEmitter
 from .expressions import on
 from .narrow import from_memory, to_memory
-from .types import alignment, is_narrow, memory_type
+from .types import alignment, fixed_lanes, is_narrow, memory_type
 
 
 def _flat_index(buffer: Buffer, indices: tuple[PrimExpr, ...]) -> PrimExpr:
@@ -64,7 +64,7 @@ def _load(e: FunctionEmitter, node: BufferLoad) -> Value:
     buffer, index = node.buffer, _flat_index(node.buffer, node.indices)
     pointer = e.lookup(buffer.data)
     mask = e.expr(node.predicate) if node.predicate is not None else None
-    count = dtype_of(index.dtype).lanes
+    count = fixed_lanes(index.dtype)
     if mask is None and e.mask is not None and count == lanes_of(e.mask.type):
         mask = e.mask
     if count == 1:
@@ -196,7 +196,7 @@ def _store(e: FunctionEmitter, node: Stmt) -> None:
     mask = e.expr(node.predicate) if node.predicate is not None else None
     pointer = e.lookup(buffer.data)
     element, align = memory_type(buffer.dtype), alignment(buffer.dtype)
-    count = dtype_of(index.dtype).lanes
+    count = fixed_lanes(index.dtype)
     if count == 1:
         e.b.store(value, place(e, pointer, index, element), align)
     elif isinstance(index, Ramp) and isinstance(index.stride, IntImm) and index.stride.value == 1:

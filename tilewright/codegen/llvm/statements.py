@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +16,7 @@ from tilewright.tir.expr import Call, StringImm
 from .builder import Value, escaped, int_of, size_of
 from .division import is_never_negative
 from .emitter import STATEMENTS, FunctionEmitter
-from .failing import stack_size
+from .failing import error_of, stack_size
 from .loops import as_int64, no_unroll, run_loop
 from .parallel import launch
 from .types import alignment, memory_type
@@ -25,8 +24,6 @@ from .types import alignment, memory_type
 BREAK, CONTINUE = Op.get("tir.break_loop"), Op.get("tir.continue_loop")
 Handler = Callable[..., "S.Stmt | None"]
 VECTOR_ALIGNMENT = 64
-DEFAULT_KIND = "RuntimeError"
-_KIND = re.compile(r"([A-Z]\w*(?:Error|Exception)): ?")
 
 
 def on(*classes: type) -> Callable[[Handler], Handler]:
@@ -151,10 +148,7 @@ def _assert(e: FunctionEmitter, node: S.AssertStmt) -> S.Stmt:
 
 def raise_error(e: FunctionEmitter, message: PrimExpr) -> None:
     """Raises through tvm-ffi. A message that begins with `ValueError: ` names its kind."""
-    text = message.value if isinstance(message, StringImm) else "assertion failed"
-    match = _KIND.match(text)
-    kind = match.group(1) if match else DEFAULT_KIND
-    rest = text[match.end() :] if match else text
+    kind, rest = error_of(message)
     module = e.context.module
     e.b.call("TVMFFIErrorSetRaisedFromCStr", "void", [module.string(kind), module.string(rest)])
 

@@ -67,11 +67,14 @@ def parts_of(infos: list[BlockInfo]) -> Parts | None:
     return Parts(infos[0], between, infos[products[1]])
 
 
-def queries_of_block(machine: MachineModel, dtype: str, keys: int | None, rows: int) -> int:
+def queries_of_block(
+    machine: MachineModel, dtype: str, queries: int | None, keys: int | None, rows: int
+) -> int:
     """How many queries are a block: whole tiles of `rows` whose scores fill a part of the second
-    cache."""
+    cache, at most all there are."""
     limit = MAX_QUERIES if keys is None else machine.l2.size // 4 // max(1, bytes_of(dtype, keys))
-    return max(1, min(limit, MAX_QUERIES) // rows) * rows
+    size = max(1, min(limit, MAX_QUERIES) // rows) * rows
+    return size if queries is None else min(size, queries)
 
 
 def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Schedule:
@@ -83,9 +86,11 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Sc
     partials = {i.name: factor(sch, i, machine) for i in parts.between if i.is_reduction()}
     keys = _packed_keys(sch, parts.first, machine)
     first = BlockInfo(sch, parts.first.block_rv)
+    place = _place(first)
     tile = plan(machine, roles, dtype)
     query = roles.rows[-1]
-    size = queries_of_block(machine, dtype, roles.reduction[-1].extent, tile.rows[-1])
+    keys_known = roles.reduction[-1].extent
+    size = queries_of_block(machine, dtype, query.extent, keys_known, tile.rows[-1])
     outer, within = _split(sch, query, size)
     heads = [i.loop_rv for i in (*roles.batch, *roles.rows[:-1]) if i.loop_rv is not None]
     others = [i.loop_rv for i in (*roles.outer_columns, roles.column, *roles.reduction)]
@@ -101,15 +106,15 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Sc
     starts = [
         (parts.second.block_rv, _tile(sch, parts.second, own, machine, depth)),
         (first.block_rv, _tile(sch, first, None, machine, depth)),
-        *_rows(sch, order[1:], list(partials.values()), machine, depth),
+        *_rows(sch, order[1:], list(partials.values()), machine, depth, place),
     ]
-    threads = parallelize(sch, [*heads, outer], machine)
+    ragged = [outer] if query.extent is None or query.extent % size else []
+    threads = parallelize(sch, [*heads, outer], machine, ragged=ragged)
     note(sch, parts.second.block_rv, f"{size} queries at a time, {threads}")
     if keys is not None:
         lanes = vector_lanes(machine, dtype, first.spatial[-1].extent)
-        around = sch.get_loops(keys)[:-2]
         place_packing(sch, keys, [], lanes)
-        parallelize(sch, around, machine)
+        parallelize(sch, sch.get_loops(keys)[:-1], machine)
     for rv, start in starts:
         sch.decompose_reduction(rv, start)
     return sch
@@ -169,37 +174,52 @@ def _tile(
     return tile_loops(sch, info, found, tile, depth).reduction
 
 
+def _place(first: BlockInfo) -> int:
+    """Which index of the scores is the query."""
+    roles = plain_roles(first)
+    if roles is None or not roles.rows or first.output is None:
+        raise ScheduleError("the first product has no rows")
+    wanted = roles.rows[-1].var
+    found = [k for k, index in enumerate(first.output.indices) if index is wanted]
+    if len(found) != 1:
+        raise ScheduleError("the queries are no index of the scores")
+    return found[0]
+
+
 def _rows(
     sch: Schedule,
     order: list[BlockRV],
     partials: list[BlockRV | None],
     machine: MachineModel,
     depth: int,
+    place: int,
 ) -> list[tuple[BlockRV, LoopRV]]:
     """Vectors along each row; the reductions, each with its first loop within a row."""
     starts = []
     for rv in order:
         if is_scheduled(sch, BlockInfo(sch, rv)):
             continue  # it runs in the tiles of the first product
-        _row_outside(sch, rv, depth)
+        outside = depth + _row_outside(sch, rv, depth, place)
         if sch.get(rv).init is not None:
-            starts.append((rv, depth + 1))
-        schedule_inner(sch, rv, depth + 1, machine, rv in partials)
+            starts.append((rv, outside))
+        schedule_inner(sch, rv, outside, machine, rv in partials)
         if rv not in partials:
             sch.set_scope(rv, 0, "global")  # many rows: too much for a stack
-    return [(rv, sch.get_loops(rv)[place]) for rv, place in starts]
+    return [(rv, sch.get_loops(rv)[outside]) for rv, outside in starts]
 
 
-def _row_outside(sch: Schedule, rv: BlockRV, depth: int) -> None:
-    """Brings the loop over the queries of a block outside of those along a row."""
-    loops = sch.get_loops(rv)
-    block_of_queries = sch.get(loops[depth - 1]).loop_var
-    inner = {sch.get(loop).loop_var: loop for loop in loops[depth:]}
-    bindings = [variables(value) for value in iter_values(sch, rv)]
-    used = next((b for b in bindings if block_of_queries in b), [])
-    row = [inner[v] for v in used if v in inner]
-    rest = [loop for loop in loops[depth:] if loop not in row]
-    if len(row) != 1:
+def _row_outside(sch: Schedule, rv: BlockRV, depth: int, place: int) -> int:
+    """Brings the loop over the queries of a block outside of those along a row. Returns how many
+    there are: none for a single query."""
+    block = sch.get(rv)
+    loops = sch.get_loops(rv)[depth:]
+    inner = {sch.get(loop).loop_var: loop for loop in loops}
+    bound = zip(block.iter_vars, iter_values(sch, rv), strict=True)
+    values = [v for axis, v in bound if axis.var is block.body.indices[place]]
+    row = [inner[v] for value in values for v in variables(value) if v in inner]
+    if len(row) > 1:
         raise ScheduleError("the queries of a block are not one loop")
-    if rest:
+    rest = [loop for loop in loops if loop not in row]
+    if row and rest:
         sch.reorder(*row, *rest)
+    return len(row)

@@ -234,8 +234,8 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
         raise ScheduleError("a contraction has one store")
     tile = plan(machine, roles, out.buffer.dtype)
     around_columns = 0 if packed is not None else rows_around_columns(machine, roles, tile)
-    cores = machine.cores if packed is None and not around_columns else 1
-    nest = tile_loops(sch, info, roles, tile, rows_outside=around_columns, cores=cores)
+    sharing = machine if packed is None else None
+    nest = tile_loops(sch, info, roles, tile, rows_outside=around_columns, sharing=sharing)
     around = nest.around
     if packed is not None:
         panels = around[: len(nest.batch) + len(nest.columns)]
@@ -243,31 +243,44 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
         around = panels or around
     threads = TOO_LITTLE
     if worth_parallel(machine, out.buffer.dtype, info.work()):
-        ragged = _ragged(roles, tile, nest.columns, nest.row_tiles)
-        threads = parallelize(sch, around[:-1] or around, machine, ragged=ragged)
+        threads = parallelize(sch, around[:-1] or around, machine, ragged=nest.ragged)
     words = in_words(sch, tile, nest.unrolled, out.buffer.dtype)
     copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
     note(sch, info.block_rv, f"{words}{copied}, {threads}")
     sch.decompose_reduction(info.block_rv, nest.reduction)
 
 
-def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int:
-    """How many row axes run around the panels of columns: all but the last where the left side,
-    too large for the caches, would otherwise come from memory once for each panel.
+L2_COST, L3_COST = 0.2, 0.33
+"""What a byte from the second and third cache costs, against one from memory."""
 
-    A panel then comes again for each of these rows, from the second or third cache.
+
+def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int:
+    """How many row axes run around the panels of columns.
+
+    A left side that is too large for the caches comes from memory once for each panel, unless some
+    of its rows run outside: then the rows within are read again from a cache, and so are all the
+    panels for each row outside.
     """
     rows = [i.extent for i in roles.rows]
     left, right = _bytes_read(roles, roles.left), _bytes_read(roles, roles.right)
-    if left is None or right is None or None in rows or len(rows) < 2:
-        return 0
-    outer = math.prod(e for e in rows[:-1] if e is not None)
-    cached = max(machine.l2.size, machine.l3.size // 4)
-    if left <= cached or right > cached or left // outer > machine.l2.size // 2:
+    near = max(machine.l2.size, machine.l3.size // 4)
+    if left is None or right is None or None in rows or left <= near:
         return 0
     columns = (roles.column, *roles.outer_columns)
-    panels = math.prod(i.extent or 1 for i in columns) // (tile.vectors * tile.lanes)
-    return len(rows) - 1 if panels * left > left + outer * right else 0
+    wide = math.prod(i.extent or 1 for i in columns)
+    panels = -(-wide // (tile.vectors * tile.lanes))
+
+    def cost(size: int) -> float:
+        if size <= machine.l2.size // 2:
+            return L2_COST
+        return L3_COST if size <= near else 1.0
+
+    def traffic(count: int) -> float:
+        outer = math.prod(e for e in rows[:count] if e is not None)
+        again = (panels - 1) * left * cost(left // outer)
+        return again + outer * right * cost(right)
+
+    return min(range(max(1, len(rows))), key=traffic)
 
 
 def _bytes_read(roles: Roles, access: Access) -> int | None:
@@ -283,12 +296,12 @@ def _bytes_read(roles: Roles, access: Access) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class TiledLoops:
-    """The loops of a tiled contraction: those around a tile, the first of its reduction, and the
-    unrolled one."""
+    """The loops of a tiled contraction: those around a tile (`ragged` are those whose last
+    iteration is not full), the first of its reduction, and the unrolled one."""
 
     batch: list[LoopRV]
     columns: list[LoopRV]
-    row_tiles: list[LoopRV]
+    ragged: list[LoopRV]
     around: list[LoopRV]
     reduction: LoopRV
     unrolled: LoopRV
@@ -301,21 +314,25 @@ def tile_loops(
     tile: RegisterTile,
     outside: int = 0,
     rows_outside: int = 0,
-    cores: int = 1,
+    sharing: MachineModel | None = None,
 ) -> TiledLoops:
     """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
 
     `outside`: how many loops there are around those of `roles`. `rows_outside`: how many of the
-    row axes run around the panels of columns; the others run within each panel. `cores`: among how
-    many the rows may be shared where columns cannot be evenly.
+    row axes run around the panels of columns; the others run within each panel. `sharing`: the
+    machine among whose cores rows are to be shared where columns do not divide evenly.
     """
     columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
     ragged = _ragged(roles, tile, columns, row_tiles)
-    share = _row_share(sch, roles, tile, [*batch, *columns], row_tiles, ragged, cores)
-    around = [*batch, *share, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
+    shares: list[LoopRV] = []
+    if sharing is not None and not rows_outside:
+        leading = [*batch, *columns]
+        share = _row_share(sch, roles, tile, leading, row_tiles, ragged, sharing)
+        shares = [] if share is None else [share]
+    around = [*batch, *shares, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
     sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
     if not around:
         around = [sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)]
@@ -325,10 +342,11 @@ def tile_loops(
     sch.vectorize(vector)
     unroll_tile(sch, after, outside + len(around), tile.lanes)
     first = (reduce_loops or [unrolled])[0]
-    return TiledLoops(batch, columns, row_tiles, around, first, unrolled)
+    return TiledLoops(batch, columns, ragged, around, first, unrolled)
 
 
 def in_words(sch: Schedule, tile: RegisterTile, unrolled: LoopRV, dtype: str) -> str:
+    """The tile of a schedule, for people."""
     rows = "x".join(str(n) for n in tile.rows if n > 1) or "1"
     text = f"{rows} rows by {tile.vectors} {dtype}x{tile.lanes}"
     steps = extent_of(sch, unrolled) or 1
@@ -355,24 +373,25 @@ def _row_share(
     leading: list[LoopRV],
     row_tiles: list[LoopRV],
     ragged: list[LoopRV],
-    cores: int,
-) -> list[LoopRV]:
+    machine: MachineModel,
+) -> LoopRV | None:
     """A loop that gives each core its share of the rows, taken off the first loop over tiles of
-    them; none if the `leading` loops, over batch and columns, can be shared as evenly."""
+    them; None if the `leading` loops, over batch and columns, can be shared as evenly."""
     extents = [extent_of(sch, loop) for loop in leading]
     total = math.prod(e or 1 for e in extents)
     wide = roles.column.extent
-    if cores == 1 or None in extents or not row_tiles or wide is None or total >= 16 * cores:
-        return []
+    if machine.cores == 1 or None in extents or not row_tiles or wide is None:
+        return None
     full = max(1.0, wide / (tile.vectors * tile.lanes))
     work = total * full / math.ceil(full)
     rows = extent_of(sch, row_tiles[0])
-    if row_tiles[0] in ragged or rows is None or rows % cores:
-        return []
-    if imbalance(total, cores, work) <= MAX_IMBALANCE:
-        return []
-    share, row_tiles[0] = sch.split(row_tiles[0], [cores, None])
-    return [share]
+    if total >= 16 * machine.cores or rows is None or rows % machine.cores:
+        return None
+    if row_tiles[0] in ragged or imbalance(total, machine.cores, work) <= MAX_IMBALANCE:
+        return None
+    share: LoopRV
+    share, row_tiles[0] = sch.split(row_tiles[0], [machine.cores, None])
+    return share
 
 
 def _loop(i: IterInfo) -> LoopRV:

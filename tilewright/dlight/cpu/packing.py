@@ -33,6 +33,9 @@ CLASH = 1024
 FAR = 4096
 """Rows so many bytes apart each lie on a page of their own."""
 
+MAX_COPIES = 8
+"""How often an operand that has to be turned may be copied: once for each head that shares it."""
+
 Operand = tuple[int, IterInfo]
 
 
@@ -71,7 +74,7 @@ def _clashing(info: BlockInfo, roles: Roles) -> Operand | None:
 
 
 def _turned(info: BlockInfo, found: Contraction, left: Access, right: Access) -> Operand | None:
-    if not _is_matrix(right):
+    if not _is_matrix(right) and not _reads_each_once(info, right, MAX_COPIES):
         return None
     for i in info.spatial:
         if i.extent == 1 or i.var in left.variables or i.var not in right.variables:
@@ -86,13 +89,13 @@ def _is_matrix(access: Access) -> bool:
     return all(isinstance(i, (Var, IntImm)) for i in access.indices)
 
 
-def _reads_each_once(info: BlockInfo, access: Access) -> bool:
-    """Whether a copy in the order of the axes is no larger than what is read."""
+def _reads_each_once(info: BlockInfo, access: Access, times: int = 1) -> bool:
+    """Whether a copy in the order of the axes is at most `times` as large as what is read."""
     extents = [i.extent for i in info.iters if i.var in access.variables]
     sizes = [d.value if isinstance(d, IntImm) else None for d in access.buffer.shape]
     if None in extents or None in sizes:
         return False
-    return math.prod(e or 0 for e in extents) <= math.prod(s or 0 for s in sizes)
+    return math.prod(e or 0 for e in extents) <= times * math.prod(s or 0 for s in sizes)
 
 
 def _rows(info: BlockInfo, right: Access) -> float:

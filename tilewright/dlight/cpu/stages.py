@@ -137,8 +137,8 @@ def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     outer = order[: len(order) - count]
     vector = sch.fuse(*inner) if len(inner) > 1 else inner[0]
     dtype = info.output.buffer.dtype
-    shared = _sharing_axis(info, count)
     lanes = vector_lanes(machine, dtype, extent_of(sch, vector))
+    shared = _sharing_axis(info, count)
     outer += vectorize_loop(sch, vector, lanes)
     if shared is not None and shared.loop_rv in outer:
         outer = _share_lines(sch, outer, shared, machine.l1d.line // bytes_of(dtype, 1))
@@ -180,13 +180,16 @@ def _share_lines(
 
 def contiguous_suffix(info: BlockInfo) -> int:
     """How many of the last axes may be one loop: along them each access is contiguous, or stands
-    still, and no choice between values depends on them."""
+    still, and no choice between values depends on them.
+
+    An axis of unknown length ends them: what is fused with it could not be told apart again.
+    """
     chosen = condition_variables(info.block.body)
     accesses = [a for a in (info.output, *info.inputs) if a is not None]
     count = 1
     while count < len(info.iters):
         outer, inner = info.iters[-count - 1], info.iters[-count]
-        if outer.var in chosen or info.iters[-1].var in chosen:
+        if inner.extent is None or outer.var in chosen or info.iters[-1].var in chosen:
             break
         if not all(goes_on(a, outer.var, inner.var, inner.dom) for a in accesses):
             break

@@ -175,7 +175,7 @@ def _pool_backward(kind: str) -> Any:
     return op(
         f"grad.{kind}_pool2d_backward",
         infer=infer,
-        lower=lambda *args: topi.nn.pool_grad(*arguments(*args)),
+        lower=lambda *args: _lower_pool_grad(*arguments(*args)),
         reference=lambda *args: _pool_grad(*arguments(*args)),
         samples=samples,
     )(declare)
@@ -195,6 +195,16 @@ def _windows(size: int, count: int, kernel: int, stride: int, dilation: int, bef
     for w in range(count):
         start = w * stride - before
         yield [start + k * dilation for k in range(kernel) if 0 <= start + k * dilation < size]
+
+
+def _lower_pool_grad(
+    output_grad: Any, data: Any, kernel: Any, stride: Any, dilation: Any, padding: Any, kind: str,
+    ceil_mode: bool, layout: str, count_include_pad: bool,
+) -> Any:  # fmt: skip
+    return topi.nn.pool_grad(
+        output_grad, data, kernel, stride, padding, kind, ceil_mode, count_include_pad, layout,
+        dilation,
+    )  # fmt: skip
 
 
 def _pool_grad(
@@ -251,7 +261,7 @@ def _take_backward(output_grad: Any, x: Any, indices: Any, axis: int | None) -> 
     moved = np.moveaxis(output_grad, range(place, place + count), range(count))
     target = np.moveaxis(out, place, 0)
     for at in np.ndindex(*np.shape(indices)):
-        target[indices[at]] += moved[at]
+        target[min(max(int(indices[at]), 0), x.shape[place] - 1)] += moved[at]
     return out
 
 

@@ -2,14 +2,18 @@
 
 from ._pass import dataflowblock_pass, function_pass
 from .adjust_matmul_order import AdjustMatmulOrder
+from .allocate_workspace import AllocateWorkspace
+from .alter_op_impl import AlterOpImpl
 from .annotate_tir_op_pattern import AnnotateTIROpPattern, OpPatternKind, analyze_op_pattern
 from .bind_params import BindParams, BindSymbolicVars
 from .blocked_layout import BlockChannels
 from .call_tir_rewrite import CallTIRRewrite
 from .canonicalize_bindings import CanonicalizeBindings
 from .combine_parallel_matmul import CombineParallelMatmul
+from .convert_layout import ConvertLayout
 from .convert_to_dataflow import ConvertToDataflow
 from .dead_code_elimination import DeadCodeElimination
+from .decompose_for_training import DecomposeOpsForTraining
 from .decompose_ops import DecomposeOpsForInference
 from .eliminate_common_subexpr import EliminateCommonSubexpr
 from .expand_matmul_of_sum import ExpandMatmulOfSum
@@ -20,8 +24,10 @@ from .fuse_ops import FuseOps
 from .fuse_ops_by_pattern import FuseOpsByPattern, FusionPattern, PatternCheckContext
 from .fuse_tir import FuseTIR
 from .fuse_transpose_matmul import FuseTransposeMatmul
+from .gradient import Gradient
 from .kill_after_last_use import KillAfterLastUse
 from .lambda_lift import LambdaLift
+from .layout_free_buffers import AttachAttrLayoutFreeBuffers
 from .lazy_params import LazyGetInput, LazySetOutput
 from .lazy_transform_params import LazyTransformParams
 from .legalize_ops import LegalizeOps, register_legalize

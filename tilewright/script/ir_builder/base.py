@@ -92,7 +92,7 @@ class IRBuilder:
             return v
         namer = next((NAMERS[c] for c in type(v).__mro__ if c in NAMERS), None)
         if namer is None:
-            raise ArgumentError(f"a {type(v).__name__} has no name")
+            raise ArgumentError(f"{type(v).__name__} values have no name")
         namer(s, v)
         return v
 

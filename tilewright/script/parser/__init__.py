@@ -7,6 +7,7 @@ from .core import Form, Parser, parses
 from .entry import CLASSES, FUNCTIONS, Decorator, definition, from_source
 from .evaluate import LOGIC, SPECIAL, assign
 from .macro import Macro, MacroCall, MacroDecorator
+from .source import Source
 
 if not TYPE_CHECKING:  # the dialects stand above this package
     __getattr__, __dir__ = _public.lazy_attributes(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...support.errors import DiagnosticError
 from .core import Parser
-from .source import Source, decorated, in_decorated_class, source_of_object, source_of_text
+from .source import Source, decorated, in_decorated_class
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """`(parser, function syntax, decorator, global name or None) -> function`, by dialect."""
@@ -35,7 +35,7 @@ class Decorator:
             return Decorator(self.dialect, self.table, **{**self.options, **options})
         if not isinstance(what, type) and in_decorated_class(what, "ir_module"):
             return what
-        source = source_of_object(what)
+        source = Source(what)
         parser = Parser(source, captured(what, sys._getframe(1)))
         return self.parse(parser, next(decorated(source.tree)))
 
@@ -88,10 +88,10 @@ def from_source(
     """
     del check_well_formed
     if not isinstance(program, str):
-        source = source_of_object(program)
+        source = Source(program)
         extra: dict[str, Any] = captured(program, None)
     else:
-        source, extra = source_of_text(program, name), {}
+        source, extra = Source(program, name), {}
     parser = Parser(source, {**namespaces(), **extra, **(extra_vars or {})})
     return read_text(parser, source)
 

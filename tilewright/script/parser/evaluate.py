@@ -7,6 +7,7 @@ chained comparisons, which Python gives classes no say in, ask the dialect's ent
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
 import operator
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 EVALUATORS: dict[type[ast.expr], Callable[..., Any]] = {}
 LOGIC: dict[str, Callable[..., Any]] = {}
-"""`and`, `or`, `not`, `select` on nodes, and `is_node`; filled by the dialect of scalars."""
+"""`and`, `or`, `not`, `select` on nodes, `is_node`, and `arguments`, which puts the arguments of
+some calls into order; filled by the dialect of scalars."""
 SPECIAL: dict[str, Callable[..., Any]] = {}
 """Calls that see their arguments' syntax, by the callee's `script_special` attribute."""
 
@@ -78,7 +80,16 @@ def attribute(parser: Parser, node: ast.Attribute) -> Any:
     if node.attr.startswith("__"):
         parser.fail(node, f"script cannot read `{node.attr}`")
     with parser.at(node):
-        return getattr(owner, node.attr)
+        try:
+            return getattr(owner, node.attr)
+        except AttributeError as error:
+            parser.fail(node, str(error), hint=_near(owner, node.attr))
+
+
+def _near(owner: Any, name: str) -> str:
+    """The attributes whose names are nearly the one that is missing."""
+    close = difflib.get_close_matches(name, [n for n in dir(owner) if not n.startswith("_")], 3)
+    return f"did you mean {', '.join(close)}?" if close else ""
 
 
 @evaluates(ast.Call)
@@ -96,6 +107,8 @@ def call(parser: Parser, node: ast.Call) -> Any:
         named.update(value if keyword.arg is None else {keyword.arg: value})
     if not callable(function):
         parser.fail(node.func, f"`{ast.unparse(node.func)}` cannot be called")
+    if "arguments" in LOGIC:
+        args, named = LOGIC["arguments"](function, args, named)
     _check_arguments(parser, node, function, args, named)
     with parser.at(node):
         return function(*args, **named)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...support.errors import ArgumentError
 from .core import Form, Parser
 from .entry import captured
-from .source import Source, in_decorated_class, source_of_object
+from .source import Source, in_decorated_class
 
 
 class Macro:
@@ -30,25 +32,39 @@ class Macro:
         """A call, which is parsed when it stands as a statement."""
         return MacroCall(self, args, named)
 
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        """A macro of a class is called with the object first, as a method is."""
+        return self if owner is None else lambda *args, **named: self(owner, *args, **named)
+
     def arguments(self, parser: Parser, call: MacroCall, node: ast.AST) -> dict[str, Any]:
         """The values of the parameters."""
-        parameters = self.node.args
-        names = [a.arg for a in (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs)]
-        given = dict(zip(names, call.args, strict=False))
-        if len(call.args) > len(names):
-            parser.fail(node, f"macro `{self.node.name}` takes {len(names)} arguments")
-        for name, value in call.named.items():
-            if name not in names or name in given:
-                parser.fail(node, f"macro `{self.node.name}` cannot take an argument `{name}`")
-            given[name] = value
-        defaults = parameters.defaults
-        for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=False):
-            if name not in given:
-                given[name] = parser.value(default)
-        missing = [name for name in names if name not in given]
-        if missing:
-            parser.fail(node, f"macro `{self.node.name}` misses `{', '.join(missing)}`")
-        return given
+        signature = inspect.Signature(list(self._parameters(parser)))
+        try:
+            given = signature.bind(*call.args, **call.named)
+        except TypeError as error:
+            parser.fail(
+                node, f"macro `{self.node.name}`: {error}",
+                hint=f"its parameters are ({ast.unparse(self.node.args)})",
+            )  # fmt: skip
+        given.apply_defaults()
+        return dict(given.arguments)
+
+    def _parameters(self, parser: Parser) -> Iterator[inspect.Parameter]:
+        """What Python would make of the parameters."""
+        kinds, args = inspect.Parameter, self.node.args
+        plain = [*args.posonlyargs, *args.args]
+        defaults = [None] * (len(plain) - len(args.defaults)) + list(args.defaults)
+        rows: list[tuple[ast.arg, Any, ast.expr | None]]
+        rows = [(a, kinds.POSITIONAL_OR_KEYWORD, d) for a, d in zip(plain, defaults, strict=True)]
+        if args.vararg is not None:
+            rows.append((args.vararg, kinds.VAR_POSITIONAL, None))
+        pairs = zip(args.kwonlyargs, args.kw_defaults, strict=True)
+        rows += [(a, kinds.KEYWORD_ONLY, d) for a, d in pairs]
+        if args.kwarg is not None:
+            rows.append((args.kwarg, kinds.VAR_KEYWORD, None))
+        for arg, kind, default in rows:
+            value = kinds.empty if default is None else parser.value(default)
+            yield kinds(arg.arg, kind, default=value)
 
 
 class MacroCall(Form):
@@ -84,9 +100,14 @@ class MacroDecorator:
         """The macro made of a Python function; without one, the decorator with the option."""
         if what is None:
             return MacroDecorator(hygienic)
+        if not callable(what):
+            raise ArgumentError(
+                f"a macro is made of a function, found {what!r}",
+                hint="its option is written by name, @T.macro(hygienic=False)",
+            )
         if in_decorated_class(what, "ir_module"):
             return what
-        source = source_of_object(what)
+        source = Source(what)
         node = source.tree.body[0]
         assert isinstance(node, ast.FunctionDef)
         return Macro(node, source, captured(what, sys._getframe(1)), self.hygienic)

@@ -8,7 +8,6 @@ import itertools
 import linecache
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ...support.errors import DiagnosticError
@@ -17,14 +16,59 @@ from ...support.span import Span
 _COUNT = itertools.count()
 
 
-@dataclass(frozen=True)
 class Source:
-    """Parsed Python text and its place: `tree` counts from `first_line` of file `name`."""
+    """Parsed Python text and its place: `tree` counts from `first_line` of file `name`.
 
-    name: str
-    tree: ast.Module
-    first_line: int = 1
-    first_column: int = 0
+    The text is given as it is (`name` is what errors call it), or is that of a Python function or
+    class.
+    """
+
+    def __init__(self, program: Any, name: str | None = None) -> None:
+        self.first_line, self.first_column = 1, 0
+        if isinstance(program, str):
+            self._from_text(program, name)
+        else:
+            self._from_object(program)
+        self.tree = _parse(self.source, self.name, self.first_line, self.first_column)
+
+    def _from_text(self, text: str, name: str | None) -> None:
+        """Without a name the text gets one, under which errors find its lines."""
+        self.name = name or f"<script {next(_COUNT)}>"
+        self.source = self.full_source = text = textwrap.dedent(text)
+        lines = text.splitlines(keepends=True)
+        linecache.cache[self.name] = (len(text), None, lines, self.name)
+
+    def _from_object(self, what: Any) -> None:
+        try:
+            lines, self.first_line = inspect.getsourcelines(what)
+            self.name = inspect.getsourcefile(what) or "<unknown>"
+        except (OSError, TypeError) as error:
+            raise DiagnosticError(
+                f"the source of `{getattr(what, '__name__', what)}` cannot be found: {error}",
+                hint="write script in a file, or pass its text to from_source",
+            ) from None
+        self.source = textwrap.dedent("".join(lines))
+        self.full_source = "".join(linecache.getlines(self.name))
+        self.first_column = len(lines[0]) - len(lines[0].lstrip())
+
+    @property
+    def source_name(self) -> str:
+        """The file, or what errors call the text."""
+        return self.name
+
+    @property
+    def start_line(self) -> int:
+        """The line of the file where the text begins."""
+        return self.first_line
+
+    @property
+    def start_column(self) -> int:
+        """The columns that the text is indented by in its file."""
+        return self.first_column
+
+    def as_ast(self) -> ast.Module:
+        """The syntax of the text."""
+        return self.tree
 
     def span(self, node: ast.AST) -> Span:
         """The place of a piece of syntax."""
@@ -34,30 +78,6 @@ class Source:
         end_column = getattr(node, "end_col_offset", None) or column
         down, right = self.first_line - 1, self.first_column + 1
         return Span(self.name, line + down, end_line + down, column + right, end_column + right)
-
-
-def source_of_text(text: str, name: str | None = None) -> Source:
-    """A text as source. Without a `name` it gets one, under which errors find its lines."""
-    if name is None:
-        name = f"<script {next(_COUNT)}>"
-    text = textwrap.dedent(text)
-    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-    return Source(name, _parse(text, name, 1, 0))
-
-
-def source_of_object(what: Any) -> Source:
-    """The source of a Python function or class."""
-    try:
-        lines, first = inspect.getsourcelines(what)
-        name = inspect.getsourcefile(what) or "<unknown>"
-    except (OSError, TypeError) as error:
-        raise DiagnosticError(
-            f"the source of `{getattr(what, '__name__', what)}` cannot be found: {error}",
-            hint="write script in a file, or pass its text to from_source",
-        ) from None
-    text = textwrap.dedent("".join(lines))
-    margin = len(lines[0]) - len(lines[0].lstrip())
-    return Source(name, _parse(text, name, first, margin), first, margin)
 
 
 def _parse(text: str, name: str, first: int, margin: int) -> ast.Module:

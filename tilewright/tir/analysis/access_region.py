@@ -9,10 +9,11 @@ from ...ir.expr import PrimExpr, Range
 from ...ir.functor import Visitor, on
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES
-from ..arith.int_set import Ends, Evaluator, ends_of, union
+from ..arith.int_set import Ends, Evaluator, ends_of, mentions, union
+from ..arith.terms import Sum
 from ..arith.vectors import affine
 from ..buffer import Buffer
-from ..expr import BufferLoad, Call, Let, Select, Var
+from ..expr import LT, And, BufferLoad, Call, Let, Select, Var
 from ..op import logical_not
 from ..stmt import (
     Block,
@@ -59,16 +60,36 @@ class AccessCollector(Visitor):
         return self._clipped(index, evaluator.of(self.analyzer.sum(index)))
 
     def _clipped(self, index: PrimExpr, ends: Ends) -> Ends:
-        """`ends` tightened by the constant bounds that conditions give the index."""
+        """`ends` tightened by the bounds that conditions give the index."""
         if not self.conditions:
             return ends
         lo, hi = self.analyzer.engine.interval(index)
         least, most = ends
+        limit = self._limit(index)
+        if limit is not None and (most is None or self._is_not_below(most, limit)):
+            most = limit
         if least is not None and not least.terms and lo > least.const:
             least = self.analyzer.engine.terms.const(int(lo), least.dtype)
         if most is not None and not most.terms and hi < most.const:
             most = self.analyzer.engine.terms.const(int(hi), most.dtype)
         return least, most
+
+    def _limit(self, index: PrimExpr) -> Sum | None:
+        """The largest value of an index below which a condition keeps it: `i + 1` for `i < n` gives
+        `n`. Only limits that stay the same in the loops within."""
+        terms, place = self.analyzer.engine.terms, self.analyzer.sum(index)
+        for condition in self.conditions:
+            for part in _conjuncts(condition):
+                if not isinstance(part, LT) or part.a.dtype != index.dtype:
+                    continue
+                ahead = terms.sub(place, self.analyzer.sum(part.a))
+                if ahead.constant is not None and not mentions(part.b, self.domain):
+                    return self.analyzer.sum(part.b).shifted(ahead.constant - 1)
+        return None
+
+    def _is_not_below(self, a: Sum, b: Sum) -> bool:
+        engine = self.analyzer.engine
+        return engine.bounds.is_not_negative(engine.terms.sub(a, b))
 
     def _touch(self, where: dict[Buffer, list[Region]], buffer: Buffer, region: Region) -> None:
         where.setdefault(buffer, []).append(region)
@@ -219,6 +240,12 @@ class AccessCollector(Visitor):
     def _whole(self, extent: PrimExpr) -> tuple[Any, Any]:
         zero = self.analyzer.engine.terms.const(0, extent.dtype)
         return zero, self.analyzer.sum(extent).shifted(-1)
+
+
+def _conjuncts(condition: PrimExpr) -> list[PrimExpr]:
+    if isinstance(condition, And):
+        return [*_conjuncts(condition.a), *_conjuncts(condition.b)]
+    return [condition]
 
 
 def _collect(block: Block, buffer_var_map: Mapping[Var, Buffer]) -> AccessCollector:

@@ -368,7 +368,7 @@ _CALLS: dict[str, Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
     "tir.shift_left": _shift_left,
     "tir.shift_right": _shift_right,
     "tir.bitwise_and": _bitwise_and,
-    "tir.vscale": lambda of, interval: (1, 256),
+    "tir.vscale": lambda of, interval: (1, 16),
 }
 _OPAQUE: dict[type[PrimExpr], Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
     Select: _select,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...ir.expr import PrimExpr
+from ...support.dtypes import ScalableLanes, dtype_of
 from .. import op as O
 from ..expr import Add, Broadcast, CmpExpr, FloorDiv, FloorMod, Mul, Ramp, Sub
 from .rules import MAKERS
@@ -16,10 +17,16 @@ Parts = tuple[PrimExpr, PrimExpr, int]
 def affine(value: PrimExpr) -> Parts | None:
     """Base, stride and lanes of a ramp or broadcast of scalars."""
     if isinstance(value, Ramp):
-        return value.base, value.stride, value.lanes
+        return value.base, value.stride, _lanes(value, value.base)
     if isinstance(value, Broadcast):
-        return value.value, O.const(0, value.value.dtype), value.lanes
+        return value.value, O.const(0, value.value.dtype), _lanes(value, value.value)
     return None
+
+
+def _lanes(vector: PrimExpr, of: PrimExpr) -> int:
+    """How often `of` is in `vector`; a multiple of what the machine has for a scalable one."""
+    lanes, inner = dtype_of(vector.dtype).lanes, dtype_of(of.dtype).lanes
+    return lanes if inner == 1 else lanes // inner
 
 
 def rebuilt(base: PrimExpr, stride: PrimExpr, lanes: int) -> PrimExpr:
@@ -77,6 +84,8 @@ def _divide(simplifier: Any, kind: type[PrimExpr], a: Parts, b: Parts) -> PrimEx
     if stride % divisor == 0:
         step = stride // divisor if kind is FloorDiv else 0
         return rebuilt(make(a[0], b[0]), O.const(step, a[0].dtype), a[2])
+    if isinstance(a[2], ScalableLanes):
+        return None
     inside = simplifier.simplify(a[0] % divisor)
     lo, hi = simplifier.interval(inside)
     last = stride * (a[2] - 1)

@@ -16,6 +16,9 @@ from .machine import CALLS, Interpreter, LoopLeft, Returned, calls, evaluates
 from .memory import Pointer
 from .values import as_scalar_of
 
+VSCALE = 2
+"""How many times its least size a scalable vector is here: a program may not depend on it."""
+
 
 @evaluates(Call)
 def _call(self: Interpreter, expr: Any) -> Any:
@@ -177,6 +180,19 @@ _PROFILE = ("start_profile_intrinsic", "end_profile_intrinsic")
 @calls("prefetch", "assume", *_PROFILE)
 def _nothing(self: Interpreter, expr: Any) -> Any:
     return 0
+
+
+@calls("vscale")
+def _vscale(self: Interpreter, expr: Any) -> Any:
+    return VSCALE
+
+
+@calls("get_active_lane_mask")
+def _active_lanes(self: Interpreter, expr: Any) -> Any:
+    lanes = dtype_of(expr.dtype).lanes
+    count = int(lanes) * (VSCALE if dtype_of(expr.dtype).is_scalable else 1)
+    base, limit = self.eval(expr.args[0]), self.eval(expr.args[1])
+    return np.array([base + lane < limit for lane in range(count)])
 
 
 @calls("break_loop")

@@ -124,22 +124,28 @@ def _not(self: Interpreter, expr: Any) -> Any:
     return ~a if isinstance(a, np.ndarray) else not a
 
 
+def _lanes(self: Interpreter, lanes: Any) -> int:
+    return lanes if isinstance(lanes, int) else int(self.eval(lanes))
+
+
 @evaluates(Ramp)
 def _ramp(self: Interpreter, expr: Any) -> Any:
+    lanes = _lanes(self, expr.lanes)
     base, stride = self.eval(expr.base), self.eval(expr.stride)
     kind = dtype_of(dtype_of(expr.dtype).element).numpy
     if isinstance(base, np.ndarray):
-        steps = np.arange(expr.lanes)[:, None] * stride
+        steps = np.arange(lanes)[:, None] * stride
         return (base[None, :] + steps).reshape(-1).astype(kind)
-    return np.array([base + i * stride for i in range(expr.lanes)]).astype(kind)
+    return np.array([base + i * stride for i in range(lanes)]).astype(kind)
 
 
 @evaluates(Broadcast)
 def _broadcast(self: Interpreter, expr: Any) -> Any:
+    lanes = _lanes(self, expr.lanes)
     value = self.eval(expr.value)
     if isinstance(value, np.ndarray):
-        return np.tile(value, expr.lanes)
-    return np.full(expr.lanes, value, dtype_of(dtype_of(expr.dtype).element).numpy)
+        return np.tile(value, lanes)
+    return np.full(lanes, value, dtype_of(dtype_of(expr.dtype).element).numpy)
 
 
 @evaluates(Shuffle)

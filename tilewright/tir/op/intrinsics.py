@@ -12,6 +12,7 @@ from ...support.dtypes import dtype_of
 from ...target.codegen import llvm_get_intrinsic_name, llvm_lookup_intrinsic_id
 from ..expr import Call, CallEffectKind, StringImm
 from .declare import DTYPE_AT, as_argument, declare, intrinsic
+from .packed import taking_tensors
 
 __all__ = [
     "TVMBackendAllocWorkspace", "TVMBackendFreeWorkspace", "anylist_getitem",
@@ -71,7 +72,6 @@ call_cpacked_lowered = declare(
     "call_cpacked_lowered(dtype, *args)", "dtype", UPDATE, op="tvm_call_cpacked_lowered",
     doc="A packed call of a function of this library whose arguments stand on the stack.",
 )  # fmt: skip
-tvm_call_packed, tvm_call_cpacked = call_packed, call_cpacked
 tvm_call_packed_lowered, tvm_call_cpacked_lowered = call_packed_lowered, call_cpacked_lowered
 tvm_check_return = declare(
     "tvm_check_return(expected, return_unexpected, nested_call)", "int32", UPDATE,
@@ -101,6 +101,11 @@ tvm_stack_make_array = declare(
     "tvm_stack_make_array(data, shape, strides, ndim, arr_dtype, elem_offset)", "handle", UPDATE,
     "A tensor's header on the stack.",
 )  # fmt: skip
+call_packed, call_cpacked = (
+    taking_tensors(call, tvm_stack_make_array, tvm_stack_make_shape)
+    for call in (call_packed, call_cpacked)
+)
+tvm_call_packed, tvm_call_cpacked = call_packed, call_cpacked
 handle_add_byte_offset = declare(
     "handle_add_byte_offset(handle, offset)", "handle", PURE, "An address moved by bytes."
 )

@@ -12,6 +12,8 @@ from ..expr import Var
 from ..function import PrimFunc
 from ..index_map import IndexMap
 from ..stmt import BlockRealize, For, Stmt
+from .auto_tensorize import AutoTensorizeMappingInfo as AutoTensorizeMappingInfo
+from .auto_tensorize import get_auto_tensorize_mapping_info as get_auto_tensorize_mapping_info
 from .bindings import digits_of, is_affine
 from .conditions import output_blocks
 from .poly import Space, value_of

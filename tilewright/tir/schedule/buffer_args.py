@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from ...support.errors import ArgumentError, listing
+from ...support.errors import ArgumentError, ScheduleError, listing
 from ..buffer import Buffer
 from .instruction import Role
 
 if TYPE_CHECKING:
     from .schedule import Schedule
+
+
+class NoSuchBuffer(ScheduleError, ArgumentError):
+    """The block does not access the buffer that is named."""
 
 
 def buffer_index(block: Any, value: Any, side: str) -> int:
@@ -28,7 +32,7 @@ def buffer_index(block: Any, value: Any, side: str) -> int:
     else:
         raise ArgumentError(f"expected a place, a name or a Buffer, found {type(value).__name__}")
     if not found:
-        raise ArgumentError(
+        raise NoSuchBuffer(
             f"block `{block.name_hint}` has no {side[:-1]} buffer {label}",
             note=f"its {side}: {listing(names)}",
         )
@@ -54,7 +58,7 @@ def _accept_either(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any
             if any(b is value or b.name == value for b in buffers):
                 return (side, buffer_index(block, value, f"{side}s"))
         name = value if isinstance(value, str) else value.name
-        raise ArgumentError(f"block `{block.name_hint}` does not access a buffer called {name}")
+        raise NoSuchBuffer(f"block `{block.name_hint}` does not access a buffer called {name}")
     raise ArgumentError('expected ("read", place), ("write", place), a name or a Buffer')
 
 

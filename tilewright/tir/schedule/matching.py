@@ -11,6 +11,7 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, Call, IterVar, Var
 from ..stmt import Block, BlockRealize, BufferStore, For, SeqStmt, Stmt
 from .poly import Poly, Space, plus
+from .rewrite import accesses
 
 
 class Mismatch(Exception):
@@ -51,12 +52,18 @@ class Matcher:
     def _for(self, a: For, b: For) -> None:
         self._expr(a.extent, b.extent)
         self._expr(a.min, b.min)
+        self.space.bind(a.loop_var, a.min, a.extent)
         self._bind(b.loop_var, a.loop_var)
         self._stmt(a.body, b.body)
 
     def _bind(self, theirs: Var, ours: Var) -> None:
         self.variables[theirs] = ours
         self.space.define(theirs, ours)
+
+    def bind_axis(self, axis: IterVar) -> None:
+        """Takes note of the range of one of the program's axes."""
+        if axis.dom is not None:
+            self.space.bind(axis.var, axis.dom.min, axis.dom.extent)
 
     def _seq(self, a: SeqStmt, b: SeqStmt) -> None:
         if len(a.seq) != len(b.seq):
@@ -68,6 +75,7 @@ class Matcher:
         self._expr(a.predicate, b.predicate)
         pairs = self._axes(a, b)
         for ours, theirs in pairs:
+            self.bind_axis(ours)
             self._bind(theirs.var, ours.var)
         self._block(a.block, b.block)
 
@@ -159,7 +167,10 @@ class Matcher:
 
 
 def _is_index(a: PrimExpr, b: PrimExpr) -> bool:
-    return a.dtype == b.dtype and a.dtype in ("int32", "int64") and not isinstance(a, BufferLoad)
+    """True for integers that are computed from variables, not from data."""
+    if a.dtype != b.dtype or a.dtype not in ("int32", "int64"):
+        return False
+    return not accesses(a).loads and not accesses(b).loads
 
 
 def _short(value: object) -> str:

@@ -36,7 +36,7 @@ def require_movable(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> St
 
 def statements(loop: StmtSRef) -> list[Stmt]:
     """The statements of a loop's body."""
-    body = loop.loop.body
+    body = loop.block.body if loop.is_block else loop.loop.body
     return list(body.seq) if isinstance(body, SeqStmt) else [body]
 
 
@@ -164,6 +164,11 @@ def _solve(
         return
     if exact and width > terms[-1][1]:
         refuse("the block reads more than a point: its windows overlap", block)
+    excess = width - terms[-1][1]
+    if excess > 0:  # instances that start before the interval reach into it
+        if len(terms) > 1:
+            return
+        low = plus(low, constant(-excess))
     rest = {m: c for m, c in p.items() if (m, c) not in terms}
     low, high = plus(low, rest, -1), plus(high, rest, -1)
     for k, (m, c) in enumerate(terms):
@@ -277,7 +282,7 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
     for condition in conjuncts(old.predicate):
         if _is_domain(space, condition, old) or _is_whole(space, condition, old):
             continue
-        if not set(variables_in(condition)) <= set(env):
+        if any(v not in env and space.is_bound(v) for v in variables_in(condition)):
             refuse(f"the condition `{condition}` cannot be told from the block's axes", old.block)
         out.append(substitute(condition, env))
     return out

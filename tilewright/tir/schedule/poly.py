@@ -102,6 +102,10 @@ class Space:
 
     # ---- making -----------------------------------------------------------------------------
 
+    def is_bound(self, var: Var) -> bool:
+        """True for the variable of a loop or an axis; False for a size."""
+        return self._variable(var) in self.ranges or id(var) in self.env
+
     def bind(self, var: Var, low: PrimExpr, extent: PrimExpr) -> None:
         """Declares that `var` lies in `[low, low + extent)`."""
         start = self.poly(low)

@@ -13,7 +13,7 @@ from ..expr import Var
 from ..function import PrimFunc
 from ..stmt import Block, For
 from .instruction import METHODS, InstructionKind, Param, instruction_of
-from .refusal import Refusal, schedule_error
+from .refusal import Refusal, describe, schedule_error
 from .rewrite import substitute
 from .rv import BlockRV, LoopRV
 from .sref import StmtSRef
@@ -277,9 +277,29 @@ class Schedule:
         )
         return name
 
+    def _require_one_function(
+        self, kind: InstructionKind, positional: list[Any], keyword: dict[str, Any]
+    ) -> None:
+        """Raises if the blocks and loops given are of different functions."""
+        given = [*positional, *keyword.values()]
+        given += [v for item in given if isinstance(item, list) for v in item]
+        places = [v for v in given if isinstance(v, StmtSRef) and v.stmt is not None]
+        if len(places) < 2 or len(self.state.roots) < 2:
+            return
+        first = self.state.function_of(places[0])[0]
+        for place in places[1:]:
+            other = self.state.function_of(place)[0]
+            if other is not first and place.stmt is not None and places[0].stmt is not None:
+                raise ScheduleError(
+                    f"{kind.method}: {describe(place.stmt)} is in the function "
+                    f"`{other.name_hint}`, {describe(places[0].stmt)} in `{first.name_hint}`",
+                    hint="a primitive works within one function",
+                )
+
     def _guarded(
         self, kind: InstructionKind, positional: list[Any], keyword: dict[str, Any]
     ) -> Any:
+        self._require_one_function(kind, positional, keyword)
         if kind.is_pure:
             try:
                 return kind.function(self.state, *positional, **keyword)

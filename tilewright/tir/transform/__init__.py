@@ -6,6 +6,7 @@ from ...support import public as _public
 from .assumptions import ReduceBranchingThroughOvercompute, UseAssumeToReduceBranches
 from .base import prim_func_pass
 from .bind_target import BindTarget
+from .combine_context_call import CombineContextCall
 from .common_subexpr import CommonSubexprElimTIR
 from .compact_buffer import CompactBufferAllocation
 from .compute_legalize import BF16ComputeLegalize, FP8ComputeLegalize, FP16ComputeLegalize
@@ -13,9 +14,11 @@ from .convert_blocks_to_opaque import ConvertBlocksToOpaque
 from .convert_for_loops_to_serial import ConvertForLoopsToSerial
 from .convert_ssa import ConvertSSA
 from .device_regions import AnnotateDeviceRegions, DecorateDeviceScope
+from .extract_constants import ExtractPrimFuncConstants
 from .flatten_buffer import FlattenBuffer
 from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, HoistIfThenElse
 from .inject_double_buffer import InjectDoubleBuffer
+from .inject_ptx_async_copy import InjectPTXAsyncCopy
 from .inject_software_pipeline import InjectSoftwarePipeline
 from .inject_virtual_thread import InjectVirtualThread
 from .inline_private_functions import InlinePrivateFunctions
@@ -30,10 +33,13 @@ from .lower_opaque_block import LowerOpaqueBlock
 from .lower_tvm_builtin import LowerTVMBuiltin
 from .make_packed_api import MakePackedAPI
 from .make_unpacked_api import MakeUnpackedAPI
+from .merge_shared_memory import MergeSharedMemoryAllocations
 from .narrow_data_type import ForceNarrowIndexToInt32, NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
+from .pointer_value_type import PointerValueTypeRewrite
 from .remove_no_op import RemoveNoOp
 from .remove_store_undef import RemoveStoreUndef
+from .renormalize_split import RenormalizeSplitPattern
 from .rewrite_unsafe_select import RewriteUnsafeSelect
 from .share_indices import ShareIndices
 from .simplify import Simplify
@@ -51,6 +57,7 @@ from .thread_sync import ThreadSync
 from .unify_thread_binding import UnifyThreadBinding
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
+from .vtcm import LowerVtcmAlloc, VerifyVTCMLimit
 
 if not TYPE_CHECKING:  # passes that stand on schedules
     __getattr__, __dir__ = _public.lazy_attributes(__name__)

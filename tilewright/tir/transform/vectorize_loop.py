@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.expr import FloatImm, IntImm, PrimExpr, Range
+from ...ir.expr import FloatImm, IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import Rewriter, on
 from ...ir.node import Node
 from ...ir.op import Op
 from ...ir.transform import Pass, PassContext
-from ...support.dtypes import dtype_of
+from ...support.dtypes import ScalableLanes, dtype_of
+from ...support.errors import CompileError
+from ...target import Target
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import effect_of, reads_memory
@@ -41,6 +43,7 @@ from ..expr import (
     Shuffle,
     StringImm,
     Var,
+    multiple_of_vscale,
 )  # fmt: skip
 from ..function import PrimFunc
 from ..stmt import (
@@ -98,6 +101,7 @@ class _Lanes(Rewriter):
     def __init__(self, var: Var, low: PrimExpr, lanes: int, analyzer: Analyzer) -> None:
         self.var, self.low, self.lanes, self.analyzer = var, low, lanes, analyzer
         self.ramp = Ramp(low, IntImm(var.dtype, 1), lanes)
+        self.count = O.cast(as_scalar(self.ramp.lanes), var.dtype)
         self.vectors: dict[Var, Var] = {}
         self.spread: dict[Var, PrimExpr] = {}
         self.buffers: dict[Buffer, Buffer] = {}
@@ -209,7 +213,7 @@ class _Lanes(Rewriter):
         zero = IntImm(index.dtype, 0) if lanes_of(index) == 1 else None
         if zero is None:
             raise _NoVector("private memory indexed by lane")
-        return Ramp(O.multiply(index, self.lanes), IntImm(index.dtype, 1), self.lanes)
+        return Ramp(O.multiply(index, self.count), IntImm(index.dtype, 1), self.lanes)
 
     @on(Let)
     def let(self, let: Let) -> PrimExpr:
@@ -259,6 +263,8 @@ class _Lanes(Rewriter):
 
     def _masked(self, condition: PrimExpr, what: Any) -> Any:
         """`what` rewritten where only the lanes of `condition` touch memory."""
+        if isinstance(self.lanes, ScalableLanes):
+            condition = _active_lanes(condition)
         if _calls_out(what):
             raise _NoVector("a call with effects under a condition")
         before = self.mask
@@ -345,7 +351,7 @@ class _Lanes(Rewriter):
             raise _NoVector("a load under a condition by lane")
         if not detect_linear_equation(O.subtract(condition.a, condition.b), [self.var]):
             raise _NoVector("a load under a condition by lane")
-        ends = (self.low, O.add(self.low, self.lanes - 1))
+        ends = (self.low, O.subtract(O.add(self.low, self.count), 1))
         return self.analyzer.simplify(
             O.any(*(substitute(condition, {self.var: end}) for end in ends))
         )
@@ -399,7 +405,7 @@ class _Lanes(Rewriter):
         if len(node.extents) != 1 or not isinstance(node.body, DeclBuffer):
             raise _NoVector("an allocation that is not flat")
         buffer = node.body.buffer
-        size = O.multiply(node.extents[0], self.lanes)
+        size = O.multiply(node.extents[0], self.count)
         wide = buffer.replace(shape=(size,))
         self.buffers[buffer] = wide
         body = DeclBuffer(wide, self.rewrite(node.body.body))
@@ -420,6 +426,19 @@ class _Lanes(Rewriter):
         raise _NoVector(f"a {type(stmt).__name__} within a vectorized loop")
 
 
+def _active_lanes(condition: PrimExpr) -> PrimExpr:
+    """ramp(i, 1) < n   ->   get_active_lane_mask(i, n): masks of scalable vectors are no others"""
+    if (
+        isinstance(condition, LT)
+        and isinstance(condition.a, Ramp)
+        and isinstance(condition.b, Broadcast)
+        and O.is_const_int(condition.a.stride, 1)
+    ):
+        args = (condition.a.base, condition.b.value)
+        return Call(condition.dtype, "tir.get_active_lane_mask", args)
+    raise _NoVector("a condition of a scalable vector that is no count of lanes")
+
+
 def conjuncts(condition: PrimExpr) -> list[PrimExpr]:
     """The conditions that `condition` joins; what is `likely` opened."""
     if isinstance(condition, And):
@@ -430,7 +449,11 @@ def conjuncts(condition: PrimExpr) -> list[PrimExpr]:
 
 
 def _is_index(expr: PrimExpr) -> bool:
-    return not _any(expr, lambda n: isinstance(n, (BufferLoad, Call)))
+    def is_opaque(node: Node) -> bool:
+        is_call = isinstance(node, Call) and getattr(node.op, "name", "") != "tir.vscale"
+        return is_call or isinstance(node, BufferLoad)
+
+    return not _any(expr, is_opaque)
 
 
 def _any(root: object, wanted: Any) -> bool:
@@ -467,8 +490,9 @@ def _loads(load: BufferLoad, store: BufferStore) -> bool:
 class _Vectorize(Rewriter):
     """Finds vectorized loops, the innermost first."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: Target | None) -> None:
         self.analyzer = Analyzer()
+        self.target = target
 
     @on(PrimExpr, Buffer)
     def leaf(self, node: Node) -> Node:
@@ -482,12 +506,23 @@ class _Vectorize(Rewriter):
         body: Stmt = self.rewrite(loop.body)
         if loop.kind != ForKind.VECTORIZED and VECTOR_REDUCE not in loop.annotations:
             return loop.replace(body=body)
+        multiple = multiple_of_vscale(loop.extent)
+        if multiple is not None:
+            self._require_scalable(loop)
+            return self._vector(loop, body, ScalableLanes(multiple))
         if not isinstance(loop.extent, IntImm):
             return loop.replace(kind=ForKind.SERIAL, body=body)
         if loop.extent.value == 1:
             made: Stmt = substitute(body, {loop.loop_var: loop.min})
             return made
         return self._vector(loop, body, loop.extent.value)
+
+    def _require_scalable(self, loop: For) -> None:
+        if self.target is None or not self.target.features.has_sve:
+            raise CompileError(
+                f"failed to vectorize the loop of extent {loop.extent} for target {self.target}",
+                loop.span, hint="scalable vectors need a target with SVE, such as -mattr=+sve",
+            )  # fmt: skip
 
     def _vector(self, loop: For, body: Stmt, lanes: int) -> Stmt:
         try:
@@ -500,16 +535,24 @@ class _Vectorize(Rewriter):
 def VectorizeLoop(enable_vectorize: bool = True) -> Pass:
     """for i in vectorized(4): A[i] = B[i]   ->   A[ramp(0, 1, 4)] = B[ramp(0, 1, 4)]
 
-    Without `enable_vectorize`, or with the option `tir.disable_vectorize`, the loops become serial.
+    A loop of `vscale() * 4` becomes a scalable vector where the target has them; its conditions
+    become `get_active_lane_mask`. Without `enable_vectorize`, or with the option
+    `tir.disable_vectorize`, the loops become serial.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
         if not enable_vectorize or ctx.config.get(DISABLE_VECTORIZE):
             return func.replace(body=_Serialize().run(func.body))
-        return func.replace(body=_Vectorize().run(func.body))
+        return func.replace(body=_Vectorize(target_of(func)).run(func.body))
 
     made: Pass = prim_func_pass(transform, opt_level=0, name="tir.VectorizeLoop")
     return made
+
+
+def target_of(func: PrimFunc) -> Target | None:
+    """The target of a function, else the one in force."""
+    given = func.attrs.get("target")
+    return Target.current(allow_none=True) if given is None else Target(given)
 
 
 class _Serialize(Rewriter):

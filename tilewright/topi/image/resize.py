@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, as_scalar
@@ -311,72 +311,40 @@ def resize(
     )  # fmt: skip
 
 
-def resize1d(
-    data: Tensor,
-    roi: Any,
-    size: Sequence[Any],
-    layout: str = "NCW",
-    method: str = "linear",
-    coordinate_transformation_mode: str = "half_pixel",
-    rounding_method: str = "",
-    bicubic_alpha: float = -0.5,
-    bicubic_exclude: int = 0,
-    extrapolation_value: float = 0.0,
-    out_dtype: str | None = None,
-    output_shape: Any = None,
-    scales: Sequence[float] | None = None,
-) -> Tensor:
-    """`data` resized to `size` in its last dimension of `layout`; see `resize2d`."""
-    return _resize(
-        data, roi, output_shape or size, layout, method, coordinate_transformation_mode,
-        rounding_method, bicubic_alpha, bicubic_exclude, extrapolation_value, out_dtype, scales, 1,
-    )  # fmt: skip
+def _resize_over(n: int, default: str, which: str) -> Callable[..., Tensor]:
+    """Resizing over `n` dimensions, of `default` layout."""
 
+    def resized(
+        data: Tensor,
+        roi: Any,
+        size: Sequence[Any],
+        layout: str = default,
+        method: str = "linear",
+        coordinate_transformation_mode: str = "half_pixel",
+        rounding_method: str = "",
+        bicubic_alpha: float = -0.5,
+        bicubic_exclude: int = 0,
+        extrapolation_value: float = 0.0,
+        out_dtype: str | None = None,
+        output_shape: Any = None,
+        scales: Sequence[float] | None = None,
+    ) -> Tensor:
+        return _resize(
+            data, roi, output_shape or size, layout, method, coordinate_transformation_mode,
+            rounding_method, bicubic_alpha, bicubic_exclude, extrapolation_value, out_dtype,
+            scales, n,
+        )  # fmt: skip
 
-def resize2d(
-    data: Tensor,
-    roi: Any,
-    size: Sequence[Any],
-    layout: str = "NCHW",
-    method: str = "linear",
-    coordinate_transformation_mode: str = "half_pixel",
-    rounding_method: str = "",
-    bicubic_alpha: float = -0.5,
-    bicubic_exclude: int = 0,
-    extrapolation_value: float = 0.0,
-    out_dtype: str | None = None,
-    output_shape: Any = None,
-    scales: Sequence[float] | None = None,
-) -> Tensor:
-    """`data` resized to `size` in the dimensions H and W of `layout` (which may be blocked).
+    resized.__name__ = resized.__qualname__ = f"resize{n}d"
+    resized.__doc__ = f"""`data` resized to `size` in {which} of `layout` (which may be blocked).
 
     `method` is nearest_neighbor, linear or cubic. `roi` holds the starts and then the ends of the
     region for `tf_crop_and_resize`. `scales`, if given, are used for coordinates instead of the
     quotients of sizes. Where sizes are integers, coordinates are exact.
     """
-    return _resize(
-        data, roi, output_shape or size, layout, method, coordinate_transformation_mode,
-        rounding_method, bicubic_alpha, bicubic_exclude, extrapolation_value, out_dtype, scales, 2,
-    )  # fmt: skip
+    return resized
 
 
-def resize3d(
-    data: Tensor,
-    roi: Any,
-    size: Sequence[Any],
-    layout: str = "NCDHW",
-    method: str = "linear",
-    coordinate_transformation_mode: str = "half_pixel",
-    rounding_method: str = "",
-    bicubic_alpha: float = -0.5,
-    bicubic_exclude: int = 0,
-    extrapolation_value: float = 0.0,
-    out_dtype: str | None = None,
-    output_shape: Any = None,
-    scales: Sequence[float] | None = None,
-) -> Tensor:
-    """`data` resized to `size` in the dimensions D, H and W of `layout`; see `resize2d`."""
-    return _resize(
-        data, roi, output_shape or size, layout, method, coordinate_transformation_mode,
-        rounding_method, bicubic_alpha, bicubic_exclude, extrapolation_value, out_dtype, scales, 3,
-    )  # fmt: skip
+resize1d = _resize_over(1, "NCW", "the dimension W")
+resize2d = _resize_over(2, "NCHW", "the dimensions H and W")
+resize3d = _resize_over(3, "NCDHW", "the dimensions D, H and W")

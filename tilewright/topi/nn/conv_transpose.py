@@ -9,6 +9,7 @@ from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
+from .. import tag
 from ..linalg import check_same
 from ..math import cast
 from ..reduction import accumulator
@@ -26,7 +27,9 @@ from ..utils import (
 from .utils import LETTERS, get_pad_tuple_generic, no_negative, numbers, positive
 
 __all__ = [
-    "conv1d_transpose_ncw", "conv2d_transpose_nchw", "conv3d_transpose_ncdhw", "conv_transpose",
+    "conv1d_transpose_ncw", "conv2d_transpose_nchw", "conv2d_transpose_nchw_preprocess",
+    "conv3d_transpose_ncdhw", "conv3d_transpose_ncdhw_preprocess", "conv_transpose",
+    "declaration_conv2d_transpose_impl", "declaration_conv3d_transpose_impl",
     "group_conv1d_transpose_ncw", "group_conv2d_transpose_nchw", "group_conv3d_transpose_ncdhw",
 ]  # fmt: skip
 
@@ -195,3 +198,47 @@ group_conv2d_transpose_nchw = _grouped(
 group_conv3d_transpose_ncdhw = _grouped(
     "group_conv3d_transpose_ncdhw", "`conv_transpose` over three dimensions, in groups."
 )
+
+
+def _preprocessed(
+    data: Tensor, kernel: Tensor, strides: Any, padding: Any, out_dtype: Any, output_padding: Any
+) -> tuple[Tensor, Tensor]:
+    """The spread input and the turned filter whose plain convolution is the transposed one."""
+    del out_dtype
+    count = data.ndim - 2
+    places = list(range(2, data.ndim))
+    steps, extra = numbers(strides, count, "strides"), numbers(output_padding, count, "padding")
+    taps = [get_const_int(d) for d in kernel.shape[2:]]
+    before, after = get_pad_tuple_generic(padding, taps)
+    spans = [t - 1 for t in taps]
+    outs = [
+        no_negative(offset(op.multiply(offset(n, -1), s), span + 1 - b - a + e))
+        for n, s, span, b, a, e in zip(
+            data.shape[2:], steps, spans, before, after, extra, strict=True
+        )
+    ]
+    spread = _spread(data, places, steps, spans, before, outs)
+
+    def turned(o: PrimExpr, i: PrimExpr, *tap: PrimExpr) -> PrimExpr:
+        return kernel(i, o, *[span - t for span, t in zip(spans, tap, strict=True)])
+
+    shape = [kernel.shape[1], kernel.shape[0], *kernel.shape[2:]]
+    return spread, compute(shape, turned, "kernel_transform", tag.INJECTIVE)
+
+
+def conv2d_transpose_nchw_preprocess(
+    data: Tensor, kernel: Tensor, strides: Any, padding: Any, out_dtype: Any, output_padding: Any
+) -> tuple[Tensor, Tensor]:
+    """What `conv2d_nchw` of stride 1 turns into the transposed convolution: input and OIHW."""
+    return _preprocessed(data, kernel, strides, padding, out_dtype, output_padding)
+
+
+def conv3d_transpose_ncdhw_preprocess(
+    data: Tensor, kernel: Tensor, strides: Any, padding: Any, out_dtype: Any, output_padding: Any
+) -> tuple[Tensor, Tensor]:
+    """What `conv3d_ncdhw` of stride 1 turns into the transposed convolution: input and OIDHW."""
+    return _preprocessed(data, kernel, strides, padding, out_dtype, output_padding)
+
+
+declaration_conv2d_transpose_impl = conv2d_transpose_nchw
+declaration_conv3d_transpose_impl = conv3d_transpose_ncdhw

@@ -13,6 +13,7 @@ from ...tir import op
 from .. import tag
 from ..math import cast
 from ..reduction import accumulator
+from ..transform import transpose
 from ..utils import (
     as_dim,
     as_dims,
@@ -27,7 +28,7 @@ from ..utils import (
 from .conv import conv_extent
 from .utils import get_pad_tuple_generic, numbers, positive
 
-__all__ = ["col2im", "deformable_conv2d_nchw"]
+__all__ = ["col2im", "deformable_conv2d_nchw", "deformable_conv2d_nhwc"]
 
 _F = "float32"
 
@@ -115,6 +116,26 @@ def deformable_conv2d_nchw(
 
     made = compute(shape, element, "deformable_conv2d", "deformable_conv2d_nchw")
     return made if kept == result else cast(made, result)
+
+
+def deformable_conv2d_nhwc(
+    data: Tensor,
+    offset: Tensor,
+    kernel: Tensor,
+    strides: Any,
+    padding: Any,
+    dilation: Any,
+    deformable_groups: int,
+    groups: int,
+    out_dtype: str | None = None,
+) -> Tensor:
+    """`deformable_conv2d_nchw` of NHWC with HWIO and offsets whose channels come last."""
+    made = deformable_conv2d_nchw(
+        transpose(data, (0, 3, 1, 2)), transpose(offset, (0, 3, 1, 2)),
+        transpose(kernel, (3, 2, 0, 1)), strides, padding, dilation, deformable_groups, groups,
+        out_dtype,
+    )  # fmt: skip
+    return transpose(made, (0, 2, 3, 1))
 
 
 def col2im(

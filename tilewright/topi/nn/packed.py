@@ -6,11 +6,12 @@ from ... import te
 from ...ir.expr import IntImm, PrimExpr
 from ...te.tensor import Tensor
 from ...tir import op
+from ...tir.op import simplified
 from ..math import cast
 from ..reduction import accumulator
 from ..utils import index_dtype, reduce_over
 
-__all__ = ["packed_matmul"]
+__all__ = ["dense_pack", "packed_matmul"]
 
 
 def packed_matmul(
@@ -34,3 +35,27 @@ def packed_matmul(
 
     made = te.compute(shape, element, "T_packed_matmul", "matmul")
     return made if kept == result else cast(made, result)  # type: ignore[no-any-return]
+
+
+def dense_pack(
+    data: Tensor, weight: Tensor, bias: Tensor | None = None, out_dtype: str | None = None
+) -> Tensor:
+    """`data @ w.T + bias`, `w` in panels of its rows: (n / width, k, width)."""
+    columns = simplified(op.multiply(weight.shape[0], weight.shape[2]))
+    dtype = index_dtype(data, weight)
+    result = out_dtype or data.dtype
+    width, kept = weight.shape[2], accumulator(result)
+    k = reduce_over(data.shape[1], "k", dtype)
+
+    def element(i: PrimExpr, j: PrimExpr) -> PrimExpr:
+        right = weight(op.floordiv(j, width), k, op.floormod(j, width))
+        made: PrimExpr = te.sum(op.multiply(op.cast(data(i, k), kept), op.cast(right, kept)), k)
+        return made
+
+    made: Tensor = te.compute((data.shape[0], columns), element, "T_dense_pack", "dense_pack")
+    if bias is not None:
+        total = made
+        made = te.compute(
+            made.shape, lambda i, j: total(i, j) + op.cast(bias(j), kept), "T_bias", "broadcast"
+        )
+    return made if kept == result else cast(made, result)

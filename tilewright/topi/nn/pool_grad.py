@@ -1,8 +1,7 @@
-"""Gradients of pooling: loop programs that walk the windows."""
+"""The gradient of pooling over two dimensions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ... import te
@@ -10,89 +9,74 @@ from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
-from ...tir.buffer import Buffer
-from ...tir.stmt import Stmt
-from ..loops import Cell, cells, load, nest, seq, store, when
-from ..utils import offset
-from .pooling import _Window
+from ..reduction import accumulator
+from ..utils import as_list, compute, index_dtype, offset, reduce_over
+from .pooling import max_pool_with_indices, window_sizes
+from .utils import numbers, spatial_places
 
 __all__ = ["pool_grad"]
 
 
 def pool_grad(
-    grad: Tensor,
+    grads: Tensor,
     data: Tensor,
     kernel: Any,
     stride: Any,
-    dilation: Any,
     padding: Any,
     pool_type: str,
     ceil_mode: bool = False,
-    layout: str = "NCHW",
     count_include_pad: bool = True,
+    layout: str = "NCHW",
+    dilation: Any = 1,
 ) -> Tensor:
-    """The gradient of `pool2d` with respect to `data`, given that of its result: it goes to the
-    first largest element of each window (`max`), or in equal parts to all (`avg`)."""
+    """What `grads`, of the outputs of `pool2d`, are of its input: each goes to the largest element
+    of its window (the first of equals), or in equal parts to all of it.
+
+    `padding` is top, left, bottom, right.
+    """
     if pool_type not in ("max", "avg"):
         raise ArgumentError(f"pool_type is max or avg, found {pool_type!r}")
-    window = _Window(data, kernel, stride, dilation, padding, layout, 2)
-    taps = [op.const(k, window.dtype) for k in window.kernel]
+    places = spatial_places(layout, 2)
+    taps, steps = numbers(kernel, 2, "kernel"), numbers(stride, 2, "stride")
+    gaps = numbers(dilation, 2, "dilation")
+    before = [int(p) for p in as_list(padding, 4, "padding")][:2]
+    dtype, kept = index_dtype(data, grads), accumulator(data.dtype)
+    windows = [
+        reduce_over((k - 1) * d // s + 1, f"w{n}", dtype)
+        for n, (k, s, d) in enumerate(zip(taps, steps, gaps, strict=True))
+    ]
+    sizes = [data.shape[p] for p in places]
+    if pool_type == "max":
+        _, chosen = max_pool_with_indices(data, taps, steps, gaps, padding, ceil_mode, layout)
+    else:
+        count = window_sizes(
+            data, taps, steps, gaps, padding, layout, count_include_pad, ceil_mode, kept
+        )
 
-    def source(i: Sequence[PrimExpr], tap: Sequence[PrimExpr]) -> list[PrimExpr]:
-        own = list(i)
-        for k, place in enumerate(window.places):
-            reach = op.multiply(op.cast(tap[k], i[place].dtype), window.dilation[k])
-            start = offset(op.multiply(i[place], window.stride[k]), -window.before[k])
-            own[place] = op.add(start, reach)
-        return own
+    def element(*i: PrimExpr) -> PrimExpr:
+        out = list(i)
+        inside: PrimExpr = op.const(1, "bool")
+        for k, place in enumerate(places):
+            at = offset(i[place], before[k])
+            window = op.subtract(op.floordiv(at, steps[k]), windows[k].var)
+            reach = op.subtract(at, op.multiply(window, steps[k]))
+            hits = op.less(reach, taps[k] * gaps[k])
+            if gaps[k] > 1:
+                hits = op.logical_and(hits, op.equal(op.floormod(reach, gaps[k]), 0))
+            there = op.all(op.greater_equal(window, 0), op.less(window, grads.shape[place]))
+            inside = op.all(inside, there, hits)
+            out[place] = window
+        zero = op.const(0, kept)
+        value = op.cast(grads(*out), kept)
+        if pool_type == "max":
+            own = op.add(op.multiply(i[places[0]], sizes[1]), i[places[1]])
+            inside = op.all(inside, op.equal(chosen(*out), own))
+        else:
+            value = op.div(value, count(out))
+        made: PrimExpr = te.sum(op.if_then_else(inside, value, zero), windows)
+        return made
 
-    def inside(at: Sequence[PrimExpr]) -> PrimExpr:
-        return op.all(*[
-            op.logical_and(op.greater_equal(at[p], 0), op.less(at[p], window.extents[k]))
-            for k, p in enumerate(window.places)
-        ])  # fmt: skip
-
-    def largest(given: Buffer, values: Buffer, out: Buffer, i: Sequence[PrimExpr]) -> Stmt:
-        def search(best: Cell, row: Cell, column: Cell) -> Stmt:
-            def tap(a: PrimExpr, b: PrimExpr) -> Stmt:
-                at = source(i, (a, b))
-                better = op.logical_or(
-                    op.less(row.get(), 0), op.greater(load(values, at), best.get())
-                )
-                found = seq(best.set(load(values, at)), row.set(a), column.set(b))
-                return when(inside(at), when(better, found))
-
-            to = source(i, (row.get(), column.get()))
-            add = store(out, to, load(out, to) + load(given, i))
-            return seq(row.set(-1), nest(taps, tap, "t"), when(op.greater_equal(row.get(), 0), add))
-
-        return cells([data.dtype, window.dtype, window.dtype], search, "best")
-
-    def shared(given: Buffer, out: Buffer, i: Sequence[PrimExpr]) -> Stmt:
-        count = window.count(i, count_include_pad, ceil_mode)
-        number = op.const(count, data.dtype) if isinstance(count, int) else op.cast(
-            count, data.dtype
-        )  # fmt: skip
-
-        def tap(a: PrimExpr, b: PrimExpr) -> Stmt:
-            to = source(i, (a, b))
-            return when(inside(to), store(out, to, load(out, to) + load(given, i) / number))
-
-        return nest(taps, tap, "t")
-
-    def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
-        given, values, out = ins[0], ins[1], outs[0]
-        clear = nest(data.shape, lambda *i: store(out, i, op.const(0, data.dtype)), "c")
-
-        def visit(*i: PrimExpr) -> Stmt:
-            if pool_type == "max":
-                return largest(given, values, out, i)
-            return shared(given, out, i)
-
-        return seq(clear, nest(grad.shape, visit, "i"))
-
-    made: Tensor = te.extern(
-        [data.shape], [grad, data], program, f"{pool_type}_pool_grad", [data.dtype],
-        tag="pool_grad",
-    )[0]  # fmt: skip
-    return made
+    total = compute(data.shape, element, "pool_grad", "pool_grad")
+    if kept == data.dtype:
+        return total
+    return compute(data.shape, lambda *i: op.cast(total(*i), data.dtype), "T_cast", "elemwise")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ... import te
@@ -29,7 +29,7 @@ from .utils import no_negative, numbers, positive, spatial_places
 
 __all__ = [
     "adaptive_pool", "adaptive_pool1d", "adaptive_pool3d", "global_pool", "max_pool_with_indices",
-    "pool", "pool1d", "pool2d", "pool3d", "pool_extent",
+    "pool", "pool1d", "pool2d", "pool3d", "pool_extent", "window_sizes",
 ]  # fmt: skip
 
 
@@ -220,58 +220,58 @@ def _spatial_count(layout: str) -> int:
     return sum(1 for letter in layout if letter in "DHW")
 
 
-def pool1d(
-    data: Tensor,
-    kernel: Any,
-    stride: Any,
-    dilation: Any,
-    padding: Any,
-    pool_type: str,
-    ceil_mode: bool = False,
-    layout: str = "NCW",
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Pooling over one dimension; `padding` is all before and then all after."""
-    return _pool(
-        data, kernel, stride, dilation, padding, pool_type, ceil_mode, layout, count_include_pad, 1
-    )
+def _pool_over(n: int, default: str, doc: str) -> Callable[..., Tensor]:
+    """Pooling over `n` dimensions, of `default` layout."""
+
+    def pooled(
+        data: Tensor,
+        kernel: Any,
+        stride: Any,
+        dilation: Any,
+        padding: Any,
+        pool_type: str,
+        ceil_mode: bool = False,
+        layout: str = default,
+        count_include_pad: bool = True,
+    ) -> Tensor:
+        return _pool(
+            data, kernel, stride, dilation, padding, pool_type, ceil_mode, layout,
+            count_include_pad, n,
+        )  # fmt: skip
+
+    pooled.__name__ = pooled.__qualname__ = f"pool{n}d"
+    pooled.__doc__ = doc
+    return pooled
 
 
-def pool2d(
-    data: Tensor,
-    kernel: Any,
-    stride: Any,
-    dilation: Any,
-    padding: Any,
-    pool_type: str,
-    ceil_mode: bool = False,
-    layout: str = "NCHW",
-    count_include_pad: bool = True,
-) -> Tensor:
+pool1d = _pool_over(
+    1, "NCW", "Pooling over one dimension; `padding` is all before and then all after."
+)
+pool2d = _pool_over(
+    2,
+    "NCHW",
     """Pooling over two dimensions (`max` or `avg`); `padding` is top, left, bottom, right.
 
     `layout` may be blocked. `count_include_pad`: the mean counts the padding.
-    """
-    return _pool(
-        data, kernel, stride, dilation, padding, pool_type, ceil_mode, layout, count_include_pad, 2
-    )
+    """,
+)
+pool3d = _pool_over(
+    3, "NCDHW", "Pooling over three dimensions; `padding` is all before and then all after."
+)
 
 
-def pool3d(
-    data: Tensor,
-    kernel: Any,
-    stride: Any,
-    dilation: Any,
-    padding: Any,
-    pool_type: str,
-    ceil_mode: bool = False,
-    layout: str = "NCDHW",
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Pooling over three dimensions; `padding` is all before and then all after."""
-    return _pool(
-        data, kernel, stride, dilation, padding, pool_type, ceil_mode, layout, count_include_pad, 3
-    )
+def window_sizes(
+    data: Tensor, kernel: Any, stride: Any, dilation: Any, padding: Any, layout: str,
+    count_include_pad: bool, ceil_mode: bool, dtype: str,
+) -> Callable[[Sequence[PrimExpr]], PrimExpr]:  # fmt: skip
+    """How many elements the window at an output's indices is averaged over, as `dtype`."""
+    window = _Window(data, kernel, stride, dilation, padding, layout, _spatial_count(layout))
+
+    def count(i: Sequence[PrimExpr]) -> PrimExpr:
+        found = window.count(i, count_include_pad, ceil_mode)
+        return op.const(found, dtype) if isinstance(found, int) else op.cast(found, dtype)
+
+    return count
 
 
 def _first_largest(a: Any, b: Any) -> tuple[PrimExpr, PrimExpr]:
@@ -411,16 +411,17 @@ def adaptive_pool(data: Tensor, output_size: Any, pool_type: str, layout: str = 
     return _adaptive(data, output_size, pool_type, layout, _spatial_count(layout))
 
 
-def adaptive_pool1d(data: Tensor, output_size: Any, pool_type: str, layout: str = "NCW") -> Tensor:
-    """`adaptive_pool` over one dimension."""
-    return _adaptive(data, output_size, pool_type, layout, 1)
+def _adaptive_over(n: int, default: str) -> Callable[..., Tensor]:
+    def pooled(data: Tensor, output_size: Any, pool_type: str, layout: str = default) -> Tensor:
+        return _adaptive(data, output_size, pool_type, layout, n)
+
+    pooled.__name__ = pooled.__qualname__ = f"adaptive_pool{n}d"
+    pooled.__doc__ = f"`adaptive_pool` over {n} dimension{'s' if n > 1 else ''}."
+    return pooled
 
 
-def adaptive_pool3d(
-    data: Tensor, output_size: Any, pool_type: str, layout: str = "NCDHW"
-) -> Tensor:
-    """`adaptive_pool` over three dimensions."""
-    return _adaptive(data, output_size, pool_type, layout, 3)
+adaptive_pool1d = _adaptive_over(1, "NCW")
+adaptive_pool3d = _adaptive_over(3, "NCDHW")
 
 
 def global_pool(data: Tensor, pool_type: str, layout: str = "NCHW") -> Tensor:

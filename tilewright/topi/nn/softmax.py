@@ -13,7 +13,7 @@ from .. import tag
 from ..reduction import accumulator
 from ..utils import compute, index_dtype, normalize_axis, reduce_over
 
-__all__ = ["fast_softmax", "log_softmax", "softmax"]
+__all__ = ["fast_softmax", "log_softmax", "softmax", "softmax_common"]
 
 
 class _Rows:
@@ -70,6 +70,11 @@ def _softmax(x: Tensor, axis: int, divide: Callable[[PrimExpr, PrimExpr], PrimEx
         "softmax_output",
         axis=rows.place,
     )
+
+
+def softmax_common(x: Tensor, axis: int, use_fast_exp: bool) -> Tensor:
+    """`softmax`, or `fast_softmax` with `use_fast_exp`."""
+    return fast_softmax(x, axis) if use_fast_exp else softmax(x, axis)
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:

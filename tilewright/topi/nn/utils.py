@@ -7,7 +7,7 @@ from typing import Any
 
 from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError
-from ..utils import as_list, const_or_none, get_const_int
+from ..utils import as_list, const_or_none, get_const_int, simplify
 
 LETTERS = {1: "W", 2: "HW", 3: "DHW"}
 
@@ -51,6 +51,19 @@ def get_pad_tuple3d(padding: Any, kernel: Sequence[Any]) -> tuple[int, int, int,
     """Padding in front, on top, left, and behind, below, right of a window over three."""
     before, after = get_pad_tuple_generic(padding, kernel)
     return before[0], before[1], before[2], after[0], after[1], after[2]
+
+
+def get_padded_shape(
+    data: Any, pad_before: Sequence[Any], pad_after: Any = None
+) -> tuple[Any, ...]:
+    """The shape of `data` (a tensor or a shape) with padding around it."""
+    shape = data.shape if hasattr(data, "shape") else tuple(data)
+    behind = pad_before if pad_after is None else pad_after
+    if not len(shape) == len(pad_before) == len(behind):
+        raise ArgumentError(
+            f"padding of {len(pad_before)} and {len(behind)} dimensions for {len(shape)}"
+        )
+    return tuple(simplify(d + b + a) for d, b, a in zip(shape, pad_before, behind, strict=True))
 
 
 def numbers(value: Any, count: int, what: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 __all__ = [
-    "batch_norm_python", "group_norm_python", "layer_norm_python", "log_softmax_python",
-    "lrn_python", "rms_norm_python", "softmax_python",
+    "batch_norm", "batch_norm_python", "group_norm_python", "instance_norm_python",
+    "layer_norm_python", "log_softmax_python", "lrn_python", "rms_norm_python", "softmax_python",
 ]  # fmt: skip
 
 
@@ -54,15 +55,68 @@ def batch_norm_python(
     return made
 
 
+def batch_norm(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    moving_mean: Array,
+    moving_var: Array,
+    axis: int,
+    epsilon: float,
+    center: bool,
+    scale: bool,
+    training: bool,
+    momentum: float,
+) -> list[Array]:
+    """Every channel normalized, by its own statistics in `training`, and the moving statistics."""
+    mean, var = moving_mean, moving_var
+    if training:
+        others = tuple(k for k in range(x.ndim) if k != axis % x.ndim)
+        mean, var = x.mean(others), x.var(others)
+        moving_mean = (1 - momentum) * moving_mean + momentum * mean
+        moving_var = (1 - momentum) * moving_var + momentum * var
+    factor = gamma if scale else np.ones_like(gamma)
+    shift = beta if center else np.zeros_like(beta)
+    made = batch_norm_python(x, factor, shift, mean, var, axis % x.ndim, epsilon)
+    return [made, moving_mean, moving_var]
+
+
 def group_norm_python(
-    data: Array, gamma: Array, beta: Array, num_groups: int, epsilon: float = 1e-5
+    data: Array,
+    gamma: Array,
+    beta: Array,
+    num_groups: int,
+    channel_axis: int = 1,
+    axes: Sequence[int] | None = None,
+    epsilon: float = 1e-5,
 ) -> Array:
-    """Groups of channels of (N, C, ...) normalized each."""
-    wide = data.astype("float64").reshape(data.shape[0], num_groups, -1)
-    value = (wide - wide.mean(2, keepdims=True)) / np.sqrt(wide.var(2, keepdims=True) + epsilon)
-    shape = [1, -1] + [1] * (data.ndim - 2)
+    """Groups of channels normalized each over themselves and `axes` (None: all but the batch)."""
+    axis = channel_axis % data.ndim
+    size = data.shape[axis]
+    others = list(axes) if axes is not None else [k for k in range(1, data.ndim) if k != axis]
+    grouped = [*data.shape[:axis], num_groups, size // num_groups, *data.shape[axis + 1 :]]
+    wide = data.astype("float64").reshape(grouped)
+    over = tuple({axis + 1, *(k + (k > axis) for k in others)})
+    value = (wide - wide.mean(over, keepdims=True)) / np.sqrt(
+        wide.var(over, keepdims=True) + epsilon
+    )
+    shape = [size if k == axis else 1 for k in range(data.ndim)]
     value = value.reshape(data.shape) * gamma.reshape(shape) + beta.reshape(shape)
     made: Array = value.astype(data.dtype)
+    return made
+
+
+def instance_norm_python(
+    data: Array, gamma: Array, beta: Array, axis: Sequence[int], epsilon: float = 1e-5
+) -> Array:
+    """Every channel of every image, at 1, normalized over `axis`."""
+    axes = tuple(axis)
+    wide = data.astype("float64")
+    value = (wide - wide.mean(axes, keepdims=True)) / np.sqrt(
+        wide.var(axes, keepdims=True) + epsilon
+    )
+    shape = [1, data.shape[1]] + [1] * (data.ndim - 2)
+    made: Array = (value * gamma.reshape(shape) + beta.reshape(shape)).astype(data.dtype)
     return made
 
 

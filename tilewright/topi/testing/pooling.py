@@ -10,7 +10,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-__all__ = ["adaptive_pool_python", "poolnd_python"]
+__all__ = ["adaptive_pool", "adaptive_pool_python", "pool_grad_nchw", "poolnd_python"]
 
 
 def poolnd_python(
@@ -73,3 +73,48 @@ def adaptive_pool_python(np_data: Array, out_size: Sequence[int], pool_type: str
         part = np_data[inner]
         out[target] = reduce(part, axis=tuple(range(2, part.ndim)))
     return out
+
+
+def adaptive_pool(np_data: Array, out_size: Any, pool_type: str, layout: str) -> Array:
+    """`adaptive_pool_python` of `layout`, where C comes second or last."""
+    count = np_data.ndim - 2
+    sizes = (out_size,) * count if isinstance(out_size, int) else tuple(out_size)
+    if layout.endswith("C"):
+        return np.moveaxis(
+            adaptive_pool_python(np.moveaxis(np_data, -1, 1), sizes, pool_type), 1, -1
+        )
+    return adaptive_pool_python(np_data, sizes, pool_type)
+
+
+def pool_grad_nchw(
+    a_np: Array,
+    out_grad_np: Array,
+    pool_size: Sequence[int],
+    strides: Sequence[int],
+    padding: Sequence[int],
+    pool_type: str,
+    ceil_mode: bool,
+    count_include_pad: bool = True,
+) -> Array:
+    """The gradient of pooling NCHW: to the largest element of a window (the first of equals), or
+    to all of it alike."""
+    del ceil_mode
+    top, left, bottom, right = padding
+    height, width = a_np.shape[2:]
+    out = np.zeros(a_np.shape, "float64")
+    for n, c, i, j in np.ndindex(*out_grad_np.shape):
+        y, x = i * strides[0] - top, j * strides[1] - left
+        rows = range(max(y, 0), min(y + pool_size[0], height))
+        columns = range(max(x, 0), min(x + pool_size[1], width))
+        grad = float(out_grad_np[n, c, i, j])
+        if pool_type == "max":
+            points = list(itertools.product(rows, columns))
+            best = max(points, key=lambda p: a_np[n, c, p[0], p[1]])
+            out[n, c, best[0], best[1]] += grad
+            continue
+        bordered = (min(y + pool_size[0], height + bottom) - y) * (
+            min(x + pool_size[1], width + right) - x
+        )
+        count = bordered if count_include_pad else len(rows) * len(columns)
+        out[n, c, rows.start : rows.stop, columns.start : columns.stop] += grad / max(count, 1)
+    return out.astype(a_np.dtype)

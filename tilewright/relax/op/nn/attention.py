@@ -90,3 +90,24 @@ def attention(
     heads of the query divided among those of the key. `scale` is 1 / sqrt(width) by default.
     `causal_mask`: `TopLeft` or `BottomRight` hides later columns; `window_size` earlier ones.
     """
+
+
+@op(
+    "nn.attention_bias",
+    infer=_infer_attention,
+    lower=lambda query, key, value, bias, scale, causal_mask, window_size: topi.nn.attention(
+        query, key, value, bias, scale, causal_mask, window_size
+    ),
+    reference=_attention,
+    samples=lambda: [s for s in _samples() if len(s.args) > 3],
+)
+def attention_bias(
+    query: Expr,
+    key: Expr,
+    value: Expr,
+    bias: Expr,
+    scale: float | None = None,
+    causal_mask: str | None = None,
+    window_size: int | None = None,
+) -> Expr:
+    """`attention` with a bias, which is not optional."""

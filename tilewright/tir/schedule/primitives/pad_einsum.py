@@ -96,8 +96,8 @@ def _sizes(block: StmtSRef, padding: Sequence[int]) -> dict[Var, PrimExpr]:
 
 def _require_sum_of_products(block: StmtSRef) -> None:
     reduction = reduction_of(block)
-    value = reduction.value
-    if reduction.operation is not E.Add or not _is_product(value):
+    (value, *rest) = reduction.values
+    if rest or reduction.operation is not E.Add or not _is_product(value):
         refuse("zeros count in the reduction: it is no sum of products of its operands", block)
 
 

@@ -12,12 +12,19 @@ from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferRegion, BufferStore, For, ForKind, Stmt, stmt_seq
 from ..conditions import mixed_loops, require_reduction, require_stage_pipeline
 from ..copies import fresh_name
-from ..factoring import Factored, combine, reduction_of
+from ..factoring import Factored, reduction_of, store_all
 from ..instruction import Block, Loop, primitive
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
-from ..rewrite import conjuncts, replace_statements, simplify_condition, substitute, with_scope
+from ..rewrite import (
+    conjuncts,
+    point,
+    replace_statements,
+    simplify_condition,
+    substitute,
+    with_scope,
+)
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -51,7 +58,7 @@ def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
     table: dict[int, Stmt | None] = {id(chain[0].stmt): stmt_seq(inner, nest)}
     made = root.block.replace(
         body=replace_statements(root.block.body, table),
-        alloc_buffers=(*root.block.alloc_buffers, plan.target),
+        alloc_buffers=(*root.block.alloc_buffers, *plan.targets),
     )
     state.replace(root, made, {root.block: made, block.block: final.block})
     return state.srefs[id(partial.block)]
@@ -63,7 +70,7 @@ class _Plan:
     loop: StmtSRef
     place: int
     reduction: Factored
-    target: Buffer
+    targets: tuple[Buffer, ...]
 
     @property
     def realize(self) -> BlockRealize:
@@ -119,15 +126,19 @@ def _check_loops(block: StmtSRef, loop: StmtSRef, chain: list[StmtSRef]) -> None
 
 def _plan(state: ScheduleState, block: StmtSRef, loop: StmtSRef, factor_axis: int) -> _Plan:
     reduction = reduction_of(block)
-    old = reduction.buffer
-    count = old.ndim + 1
+    count = min(b.ndim for b in reduction.buffers) + 1
     if not -count <= factor_axis < count:
         refuse(f"the new axis {factor_axis} is not one of {count} places", block)
     place = factor_axis % count
-    shape = (*old.shape[:place], T.cast(loop.loop.extent, _index_type(old, loop)),
-             *old.shape[place:])  # fmt: skip
-    target = with_scope(old, old.scope(), f"{old.name}_rf").replace(shape=shape)
-    return _Plan(block, loop, place, reduction, target)
+    targets = tuple(_widened(b, place, loop) for b in reduction.buffers)
+    return _Plan(block, loop, place, reduction, targets)
+
+
+def _widened(old: Buffer, place: int, loop: StmtSRef) -> Buffer:
+    """The buffer of partial results: one more dimension, over the loop."""
+    extent = T.cast(loop.loop.extent, _index_type(old, loop))
+    shape = (*old.shape[:place], extent, *old.shape[place:])
+    return with_scope(old, old.scope(), f"{old.name}_rf").replace(shape=shape)
 
 
 def _index_type(buffer: Buffer, loop: StmtSRef) -> str:
@@ -157,23 +168,40 @@ def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
         inner: dict[Var, PrimExpr] = {v: a.var for v, a in extra.items()}
         inner[loop.loop_var] = factor.var
         env[axis.var] = substitute(value, inner)
-    store = plan.reduction.store
-    indices = plan.at(store.indices, factor.var)
-    old = BufferLoad(plan.target, indices)
-    body = BufferStore(plan.target, combine(plan.reduction, old, plan.reduction.value), indices)
-    init = BufferStore(plan.target, plan.reduction.identity, indices)
-    ranges = [(*w.region[: plan.place], Range(factor.var, IntImm(factor.var.dtype, 1)),
-               *w.region[plan.place :]) for w in stmt.writes]  # fmt: skip
+    reduction = plan.reduction
+    indices = [plan.at(s.indices, factor.var) for s in reduction.stores]
+    old = [BufferLoad(b, i) for b, i in zip(plan.targets, indices, strict=True)]
+    body = store_all(plan.targets, indices, reduction.combine(old, reduction.values))
+    init = _init(plan.targets, indices, reduction)
+    by_buffer = dict(zip(reduction.buffers, plan.targets, strict=True))
+    writes = tuple(
+        BufferRegion(
+            by_buffer[w.buffer],
+            (*w.region[: plan.place], Range(factor.var, IntImm(factor.var.dtype, 1)),
+             *w.region[plan.place :]),
+        )
+        for w in stmt.writes
+    )  # fmt: skip
     made = BlockNode(
         tuple(axes),
         tuple(substitute(r, env) for r in stmt.reads),
-        tuple(BufferRegion(plan.target, r) for r in ranges),
+        writes,
         fresh_name(state, plan.block, f"{stmt.name_hint}_rf"),
         substitute(body, env),
         substitute(init, env),
         annotations=stmt.annotations,
     )
     return BlockRealize(tuple(values), plan.realize.predicate, made)
+
+
+def _init(
+    buffers: tuple[Buffer, ...], indices: list[tuple[PrimExpr, ...]], reduction: Factored
+) -> Stmt:
+    """The stores of the values to start from."""
+    return stmt_seq([
+        BufferStore(b, v, i)
+        for b, v, i in zip(buffers, reduction.identities, indices, strict=True)
+    ])  # fmt: skip
 
 
 def _final_block(plan: _Plan) -> BlockRealize:
@@ -190,17 +218,19 @@ def _final_block(plan: _Plan) -> BlockRealize:
         env[axis.var] = copied.var
         axes.append(copied)
         values.append(value)
-    buffer = plan.reduction.buffer
-    indices = tuple(substitute(i, env) for i in plan.reduction.store.indices)
-    partial = BufferLoad(plan.target, plan.at(indices, factor.var))
-    body = combine(plan.reduction, BufferLoad(buffer, indices), partial)
+    reduction = plan.reduction
+    indices = [tuple(substitute(i, env) for i in s.indices) for s in reduction.stores]
+    kept = [BufferLoad(b, i) for b, i in zip(reduction.buffers, indices, strict=True)]
+    partial = [BufferLoad(b, plan.at(i, factor.var))
+               for b, i in zip(plan.targets, indices, strict=True)]  # fmt: skip
+    body = store_all(reduction.buffers, indices, reduction.combine(kept, partial))
     made = BlockNode(
         tuple(axes),
-        (BufferRegion(plan.target, tuple(Range(i, T.const(1, i.dtype)) for i in partial.indices)),),
+        tuple(BufferRegion(p.buffer, point(p.indices)) for p in partial),
         tuple(substitute(w, env) for w in stmt.writes),
         stmt.name_hint,
-        BufferStore(buffer, body, indices),
-        BufferStore(buffer, plan.reduction.identity, indices),
+        body,
+        _init(reduction.buffers, indices, reduction),
         annotations=stmt.annotations,
     )
     return BlockRealize(tuple(values), plan.realize.predicate, made)

@@ -35,6 +35,8 @@ def tensorize(
     if not block.is_block:
         block = blockize(state, block_or_loop, preserve_unit_iters)
     matcher = Matcher()
+    for axis in block.block.iter_vars:
+        matcher.bind_axis(axis)
     desc = _root(intrin.desc.body)
     try:
         matcher.match(block.block.body, desc.body)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
-from ...support.errors import DiagnosticError, TVMError
-from ...support.span import Span
-from .evaluate import EVALUATORS
-from .source import Source
+from ....support.errors import DiagnosticError, TVMError
+from ....support.span import Span
+from ..evaluate import EVALUATORS
+from ..source import Source
 
 F = TypeVar("F", bound=Callable[..., Any])
 

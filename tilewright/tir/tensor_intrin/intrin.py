@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from typing import ClassVar
 
-from ..ir.node import Node, node
-from ..support.errors import ArgumentError, listing
-from .function import PrimFunc
-from .stmt import BlockRealize
+from ...ir.node import Node, node
+from ...support.errors import ArgumentError, listing
+from ..function import PrimFunc
+from ..stmt import BlockRealize
 
 
 @node("tir.TensorIntrin")
@@ -18,6 +20,8 @@ class TensorIntrin(Node):
     impl: PrimFunc
 
     registry: ClassVar[dict[str, TensorIntrin]] = {}
+    declared: ClassVar[dict[str, Callable[[], tuple[PrimFunc, PrimFunc]]]] = {}
+    """What makes the functions of each intrinsic that nobody has asked for yet."""
 
     def __post_init__(self) -> None:
         ours, theirs = self.desc.buffers(), self.impl.buffers()
@@ -35,7 +39,7 @@ class TensorIntrin(Node):
     @staticmethod
     def register(name: str, desc: PrimFunc, impl: PrimFunc, override: bool = False) -> TensorIntrin:
         """Makes the intrinsic known as `name`, for `Schedule.tensorize`."""
-        if name in TensorIntrin.registry and not override:
+        if TensorIntrin._known(name) and not override:
             raise ArgumentError(
                 f"a tensor intrinsic {name!r} is registered already", hint="pass override=True"
             )
@@ -46,10 +50,34 @@ class TensorIntrin(Node):
     @staticmethod
     def get(name: str, allow_missing: bool = False) -> TensorIntrin | None:
         """The intrinsic registered as `name`; None for an unknown one with `allow_missing`."""
+        if TensorIntrin._known(name) and name not in TensorIntrin.registry:
+            TensorIntrin.registry[name] = TensorIntrin(*TensorIntrin.declared[name]())
         found = TensorIntrin.registry.get(name)
         if found is None and not allow_missing:
             raise ArgumentError(
                 f"no tensor intrinsic is called {name!r}",
-                note=f"there are {listing(sorted(TensorIntrin.registry))}",
+                note=f"there are {listing(TensorIntrin.names())}",
             )
         return found
+
+    @staticmethod
+    def names() -> list[str]:
+        """All intrinsics, sorted."""
+        _load()
+        return sorted({*TensorIntrin.registry, *TensorIntrin.declared})
+
+    @staticmethod
+    def _known(name: str) -> bool:
+        if name not in TensorIntrin.registry and name not in TensorIntrin.declared:
+            _load()
+        return name in TensorIntrin.registry or name in TensorIntrin.declared
+
+
+FAMILIES = ("dot_product_common", "x86", "arm_cpu", "hexagon", "cuda", "metal")
+"""The modules beside this one that declare intrinsics, one a kind of hardware."""
+
+
+def _load() -> None:
+    """Declares the intrinsics of all families."""
+    for family in FAMILIES:
+        import_module(f"{__package__}.{family}")

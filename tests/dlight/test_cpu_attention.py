@@ -1,0 +1,81 @@
+"""Attention as one kernel: the same values, and the loops of a block of queries."""
+
+import pytest
+
+from tilewright import te, tir, topi
+
+from .kernels import AVX2, AVX512, HOST, check_same, schedule
+
+N = tir.Var("n", "int64")
+
+
+def tensor(*shape, name):
+    return te.placeholder(shape, "float32", name)
+
+
+def plain(batch, heads, queries, keys, size):
+    """Spelled as exporters do: heads before sequences, keys turned, a mask, rows without keys."""
+    q = tensor(batch, heads, queries, size, name="q")
+    k = tensor(batch, heads, size, keys, name="k")
+    v = tensor(batch, heads, keys, size, name="v")
+    mask = tensor(batch, 1, queries, keys, name="mask")
+    weights = topi.nn.softmax(topi.add(topi.nn.matmul(q, k), mask))
+    kept = topi.where(topi.isnan(weights), te.const(0.0, "float32"), weights)
+    return [q, k, v, mask, topi.transpose(topi.nn.matmul(kept, v), (0, 2, 1, 3))]
+
+
+def attention(batch, heads, queries, keys, size, shared=1, **options):
+    """The operator: sequences before heads."""
+    q = tensor(batch, queries, heads, size, name="q")
+    k = tensor(batch, keys, heads // shared, size, name="k")
+    v = tensor(batch, keys, heads // shared, size, name="v")
+    return [q, k, v, topi.nn.attention(q, k, v, **options)]
+
+
+CASES = {
+    "one tile": lambda: plain(1, 2, 16, 32, 16),
+    "odd sizes": lambda: plain(2, 3, 37, 53, 20),
+    "more keys than a vector, fewer queries than a block": lambda: plain(1, 1, 5, 130, 64),
+    "padded panels of keys": lambda: plain(1, 2, 70, 300, 33),
+    "one query": lambda: plain(1, 4, 1, 77, 32),
+    "causal": lambda: attention(1, 2, 40, 40, 32, causal_mask="TopLeft"),
+    "causal, seen from the end": lambda: attention(1, 2, 24, 40, 32, causal_mask="BottomRight"),
+    "a window": lambda: attention(1, 2, 64, 64, 16, causal_mask="TopLeft", window_size=9),
+    "shared heads": lambda: attention(2, 6, 33, 65, 32, shared=3),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_values(case):
+    made = check_same(CASES[case]())
+    assert made.attrs["tir.schedule_reason"].startswith("Attention")
+
+
+@pytest.mark.parametrize("n", [1, 7, 64, 65, 130])
+def test_values_of_any_length(n):
+    check_same(plain(1, 2, N, N, 16), n=n)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "target", "words"),
+    [
+        (lambda: plain(1, 12, 128, 128, 64), AVX512, "64 queries at a time, parallel over 24"),
+        (lambda: plain(1, 12, 128, 128, 64), AVX2, "64 queries at a time, parallel over 24"),
+        (lambda: plain(1, 8, 1500, 1500, 64), AVX512, "54 queries at a time, parallel over 8"),
+        (lambda: plain(1, 12, N, N, 64), AVX512, "64 queries at a time, parallel over 12"),
+    ],
+)
+def test_a_block_of_queries_at_a_time(tensors, target, words):
+    func = schedule(te.create_prim_func(tensors()), target)
+    assert func.attrs["tir.schedule_reason"].startswith(f"Attention: {words}")
+
+
+def test_one_key_has_no_rows_of_scores():
+    check_same(plain(1, 2, 9, 1, 16))
+
+
+def test_what_is_no_attention_is_left_to_other_rules():
+    a, b = tensor(8, 16, name="a"), tensor(16, 16, name="b")
+    once = topi.nn.matmul(a, b)
+    func = schedule(te.create_prim_func([a, b, topi.nn.softmax(once)]), HOST)
+    assert not func.attrs["tir.schedule_reason"].startswith("Attention")

@@ -1,0 +1,116 @@
+"""Shared memory merged, constants and contexts kept once, split indices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilewright import tir
+from tilewright.ir import IRModule
+from tilewright.tir import Allocate, interpreter
+from tilewright.tir import transform as T
+
+from .cases import applied, check, func_of, nodes, same_result
+
+MERGED = """
+@T.prim_func
+def main(A: T.Buffer((64,), "float32"), B: T.Buffer((64,), "float32")):
+    tx = T.launch_thread("threadIdx.x", 8)
+    S_data = T.allocate([16], "float32", "SCOPE")
+    S = T.decl_buffer((16,), data=S_data, scope="SCOPE")
+    R_data = T.allocate([32], "float16", "SCOPE")
+    R = T.decl_buffer((32,), "float16", data=R_data, scope="SCOPE")
+    U_data = T.allocate([8], "float32", "SCOPE")
+    U = T.decl_buffer((8,), data=U_data, scope="SCOPE")
+    S[tx] = A[tx]
+    R[tx] = T.Cast("float16", S[tx])
+    B[tx] = T.Cast("float32", R[tx]) + T.float32(1)
+    U[tx] = A[tx + 8]
+    B[tx + 8] = U[tx] * T.float32(2)
+"""
+
+
+def test_memory_is_one_allocation_and_used_again() -> None:
+    text = MERGED.replace("SCOPE", "shared.dyn")
+    made = same_result(T.MergeSharedMemoryAllocations(), text, (64,), (64,))
+    (allocate,) = nodes(made, Allocate)
+    assert allocate.buffer_var.name == "buf_dyn_shmem" and allocate.dtype == "uint8"
+    assert allocate.extents[0].value == 128
+
+
+def test_memory_used_around_a_loop_lives_through_it() -> None:
+    text = MERGED.replace("SCOPE", "shared.dyn").replace(
+        "    S[tx] = A[tx]\n", "    for i in range(2):\n        S[tx] = A[tx]\n"
+        "        U[tx] = S[tx]\n        S[tx] = U[tx] + T.float32(1)\n"
+    )  # fmt: skip
+    made = same_result(T.MergeSharedMemoryAllocations(), text, (64,), (64,))
+    (allocate,) = nodes(made, Allocate)
+    assert allocate.extents[0].value >= 64 + 32
+
+
+def test_static_memory_is_merged_on_request() -> None:
+    text = MERGED.replace("SCOPE", "shared")
+    check(T.MergeSharedMemoryAllocations(), text, text)
+    made = same_result(T.MergeSharedMemoryAllocations(), text, (64,), (64,), merge_static_smem=True)
+    assert len(nodes(made, Allocate)) == 1
+
+
+def test_memory_of_unknown_size_lies_behind() -> None:
+    text = MERGED.replace("SCOPE", "shared.dyn").replace(
+        'B: T.Buffer((64,), "float32"))', 'B: T.Buffer((64,), "float32"), n: T.int32)'
+    )
+    text = text.replace("T.allocate([8]", "T.allocate([n]").replace(
+        "decl_buffer((8,)", "decl_buffer((n,)"
+    )
+    made = applied(T.MergeSharedMemoryAllocations(), text)
+    a, b = np.arange(64, dtype="float32"), np.zeros(64, "float32")
+    interpreter.run(made, a, b, 8)
+    np.testing.assert_array_equal(b[8:16], a[8:16] * 2)
+
+
+def test_equal_constants_stand_once_in_the_module() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((2,), "int32")):
+    c_data = T.allocate_const([5, 6], "int32", [2])
+    c = T.decl_buffer((2,), "int32", data=c_data)
+    A[0] = c[1]
+"""
+    mod = IRModule({"main": func_of(text), "other": func_of(text)})
+    made = T.ExtractPrimFuncConstants()(mod)
+    assert [list(data) for data in made.attrs["constants"]] == [[5, 6]]
+    for name in ("main", "other"):
+        (node,) = nodes(made[name], tir.AllocateConst)
+        assert node.annotations["irmod_storage_idx"] == 0
+
+
+def test_equal_contexts_are_asked_for_once() -> None:
+    n = tir.Var("n", "int32")
+
+    def use(name: str) -> tir.Stmt:
+        context = tir.Call("int32", "tir.tvm_thread_context", (n * 2,))
+        return tir.Evaluate(tir.call_extern("int32", name, context))
+
+    func = tir.PrimFunc((n,), tir.SeqStmt((use("f"), use("g"))))
+    let = T.CombineContextCall()(IRModule({"main": func}))["main"].body
+    assert isinstance(let, tir.LetStmt)
+    assert all(stmt.value.args[1] is let.var for stmt in let.body)
+
+
+SPLIT = """
+@T.prim_func
+def main(A: T.Buffer((256,), "int32")):
+    for i, j in T.grid(64, 4):
+        A[i * 4 + j] = EXPR
+"""
+
+
+def test_split_indices_are_told_apart() -> None:
+    for before, after in (
+        ("(i * 4 + j) // 16", "i // 4"),
+        ("(i * 4 + j) % 16", "i % 4 * 4 + j"),
+        ("(i * 4) // 16", "i // 4"),
+        ("(i * 4 + j) // 3", "(i * 4 + j) // 3"),
+    ):
+        check(
+            T.RenormalizeSplitPattern(), SPLIT.replace("EXPR", before), SPLIT.replace("EXPR", after)
+        )

@@ -1,0 +1,3 @@
+"""What training programs need beside the pass `Gradient`."""
+
+from . import utils

@@ -1,0 +1,3 @@
+"""The classes of syntax that the parser sees: those of Python's `ast`, under TVM's path."""
+
+from ast import *

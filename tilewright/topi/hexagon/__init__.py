@@ -1,0 +1,3 @@
+"""What scripts for the Hexagon DSP use of the operators."""
+
+from . import utils

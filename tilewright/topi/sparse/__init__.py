@@ -1,0 +1,3 @@
+"""Products with matrices in compressed rows."""
+
+from .csr import csrmm, csrmv, dense
