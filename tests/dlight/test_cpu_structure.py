@@ -320,3 +320,12 @@ for 1, for 8, for 49, for 16, vector 16, out
 def test_special_loops(name):
     tensors, target, expected = SPECIAL[name]
     assert made(tensors(), target) == expected.strip("\n")
+
+
+def test_what_tables_pick_from_is_not_picked_again_for_each_reader():
+    x, i, j = tensor(64, 16), tensor(32, dtype="int64", name="i"), tensor(32, dtype="int64")
+    picked = te.compute((64, 32), lambda r, c: x[r, i[c]] + x[r, j[c]], "picked")
+    mixed = te.compute((128, 32), lambda r, c: picked[r // 2, c] + picked[r // 3, c], "mixed")
+    assert [line.split()[-1] for line in made([x, i, j, mixed], AVX512).splitlines()] == [
+        "picked", "mixed",
+    ]  # fmt: skip
