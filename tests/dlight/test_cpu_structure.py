@@ -230,10 +230,10 @@ def test_the_accumulators_of_a_convolution_stay_in_registers():
 
 SPECIAL = {
     "rows and columns are one axis": (lambda: grouped(14), AVX512, """
-for 1, parallel 4, for 13, for 4:
-  unroll 17, unroll 1, vector 16, conv2d_init where
-  for 1, for 1, for 17, unroll 4, unroll 17, unroll 1, vector 16, conv2d_update where
-  unroll 17, vector 16, T_relu where
+for 1, parallel 4, for 7, for 17:
+  unroll 4, unroll 2, vector 16, conv2d_init where
+  for 1, for 1, for 17, unroll 4, unroll 4, unroll 2, vector 16, conv2d_update where
+  unroll 4, unroll 2, vector 16, T_relu where
 """),
     "half vectors fill better": (lambda: grouped(7), SPLITTING, """
 for 1, parallel 2, for 2, for 34:

@@ -10,6 +10,7 @@ from ..ir.module import IRModule
 from ..ir.transform import Pass
 from ..relax.transform.bind_params import BindParams
 from ..support.errors import ArgumentError
+from ..support.garbage import rare_collections
 from ..target import Target
 from ..tir.function import PrimFunc
 from . import cache
@@ -52,7 +53,8 @@ def compile(
         return found
     from .whole import compile_whole  # the whole compiler: not loaded for what the cache holds
 
-    made = compile_whole(whole, chosen, relax_pipeline, tir_pipeline)
+    with rare_collections():
+        made = compile_whole(whole, chosen, relax_pipeline, tir_pipeline)
     if key is not None:
         cache.store(key, made)
     return made

@@ -11,8 +11,11 @@ from ...stmt import BlockRealize, For, ForKind, Stmt, stmt_seq
 from ...stmt_functor import renew_defs
 from ..instruction import Expr, Loop, primitive
 from ..loop_checks import require_plain
+from ..poly import Space
 from ..refusal import refuse
+from ..regions import space_at
 from ..rewrite import map_realizes, substitute
+from ..sref import StmtSRef
 from ..state import ScheduleState
 
 
@@ -32,7 +35,7 @@ def loop_partition(
     """
     require_plain(loop)
     old = loop.loop
-    ends = _ends(old, factors)
+    ends = _ends(space_at(state, loop), loop, factors)
     parts: list[Stmt] = []
     loops: list[For] = []
     start = old.min
@@ -57,10 +60,11 @@ def _renaming(k: int) -> Callable[[BlockRealize], BlockRealize]:
     return rename
 
 
-def _ends(loop: For, factors: list[int | PrimExpr | None]) -> list[PrimExpr]:
-    """Where each part ends."""
+def _ends(space: Space, at_loop: StmtSRef, factors: list[int | PrimExpr | None]) -> list[PrimExpr]:
+    """Where each part ends. Refuses lengths that may add up to more than the loop's."""
+    loop = at_loop.loop
     if sum(f is None for f in factors) > 1 or not factors:
-        refuse("exactly one of the lengths may be None", loop)
+        refuse("exactly one of the lengths may be None", at_loop)
     dtype = loop.loop_var.dtype
     end = T.add(loop.min, loop.extent)
     known: PrimExpr = IntImm(dtype, 0)
@@ -68,8 +72,8 @@ def _ends(loop: For, factors: list[int | PrimExpr | None]) -> list[PrimExpr]:
         if f is not None:
             known = T.add(known, f)
     rest = T.simplified(T.subtract(loop.extent, known))
-    if isinstance(rest, IntImm) and rest.value < 0:
-        refuse(f"the lengths add up to more than the extent {loop.extent}", loop)
+    if not space.nonneg(space.poly(rest)):
+        refuse(f"the lengths may add up to more than the extent {loop.extent}", at_loop)
     out: list[PrimExpr] = []
     at: PrimExpr = loop.min
     for f in factors:

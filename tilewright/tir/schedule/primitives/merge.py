@@ -88,17 +88,26 @@ def _check(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
 
 
 def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
-    """Refuses if a later nest, moved to the first one's place, would pass what must precede it."""
+    """Refuses if a nest, moved behind the body of the first one, would pass what must precede or
+    follow it."""
     scope = state.get_block_scope(state.scope_root(chains[0][0]))
-    place = {block: k for k, block in enumerate(scope.children)}
     nests = [state.child_blocks(chain[-1]) for chain in chains]
-    start = min((place[b] for nest in nests for b in nest), default=0)
-    for nest in nests:
-        for block in nest:
-            for dependency in scope.get_deps_by_dst(block):
-                src = dependency.src
-                if place[src] < start or src in nest:
-                    continue
-                if any(src in other for other in nests):
-                    refuse("a nest needs what another one to be merged does", block, src)
+    moved = {block for nest in nests[1:] for block in nest}
+    order: list[StmtSRef] = []
+    for block in scope.children:
+        if block not in moved:
+            order.append(block)
+        if nests[0] and block is nests[0][-1]:
+            order += [b for nest in nests[1:] for b in nest]
+    place = {block: k for k, block in enumerate(order)}
+    nest_of = {block: k for k, nest in enumerate(nests) for block in nest}
+    for block in scope.children:
+        for dependency in scope.get_deps_by_dst(block):
+            src = dependency.src
+            here, there = nest_of.get(block), nest_of.get(src)
+            if here is not None and here == there:
+                continue
+            if here is not None and there is not None:
+                refuse("a nest needs what another one to be merged does", block, src)
+            if place[src] > place[block]:
                 refuse("a nest needs what a block between the nests does", block, src)

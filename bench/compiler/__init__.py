@@ -1,0 +1,1 @@
+"""How fast the compiler's own parts are: `python -m bench.compiler`."""

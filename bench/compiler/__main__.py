@@ -1,0 +1,83 @@
+"""The compiler's own speed against its budgets; exits with 1 if one is missed.
+
+python -m bench.compiler --json compiler.json
+python -m bench.compiler --groups arithmetic,script --markdown
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tilewright.cli.common import progress
+from tilewright.support.progress import stage
+
+from ..models import machine
+from . import measures  # noqa: F401  # fills `GROUPS`
+from .measuring import GROUPS, Effort, Figure
+
+COLUMNS = ("group", "figure", "of", "value", "budget", "verdict")
+
+
+def cells(figure: Figure) -> tuple[str, ...]:
+    """A row of the table."""
+    unit = f" {figure.unit}" if figure.unit else ""
+    return (
+        figure.group, figure.name, str(figure.count), f"{figure.value:.3g}{unit}",
+        f"{figure.budget:g}{unit}", figure.verdict,
+    )  # fmt: skip
+
+
+def markdown(figures: Sequence[Figure]) -> str:
+    """The table as the documentation shows it."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, figures)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def show(figures: Sequence[Figure]) -> None:
+    """The table on the terminal."""
+    table = Table(*COLUMNS)
+    for figure in figures:
+        table.add_row(*cells(figure), style=None if figure.kept else "red")
+    Console().print(table)
+
+
+@click.command(epilog="Budgets marked * are the design's; the others hold what was reached.")
+@click.option("--groups", default=",".join(GROUPS), show_default=True, help="What to measure.")
+@click.option("--repeat", default=7, show_default=True, help="The shortest of so many runs counts.")
+@click.option("--kernels", default=32, show_default=True, help="The n of `growth`.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table for a document.")
+@click.option("--json", "output", type=click.Path(), help="Also write the figures to this file.")
+def main(groups: str, repeat: int, kernels: int, as_markdown: bool, output: str | None) -> None:
+    """How fast nodes, arithmetic, script, schedules and lowering are."""
+    chosen = groups.split(",")
+    unknown = [name for name in chosen if name not in GROUPS]
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    effort, figures = Effort(repeat, kernels), list[Figure]()
+    with progress(), stage("Measure", len(chosen)) as step:
+        for name in chosen:
+            step(name)
+            figures += GROUPS[name](effort)
+    if as_markdown:
+        click.echo(markdown(figures))
+    else:
+        show(figures)
+    if output:
+        about = {**machine(), "llvmlite": version("llvmlite"), "load": os.getloadavg()}
+        rows = [{**asdict(f), "kept": f.kept} for f in figures]
+        Path(output).write_text(json.dumps({"machine": about, "figures": rows}, indent=1) + "\n")
+    sys.exit(not all(figure.kept for figure in figures))
+
+
+if __name__ == "__main__":
+    main()
