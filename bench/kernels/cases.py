@@ -225,6 +225,23 @@ def pooling() -> Iterator[Case]:
     )  # fmt: skip
 
 
+def resize() -> Iterator[Case]:
+    """Images made larger, by weights of neighbours and by copies."""
+    for channels, size, target, mode in (
+        (256, 16, 128, "bilinear"), (256, 64, 128, "bilinear"), (256, 64, 128, "nearest"),
+    ):  # fmt: skip
+        ours = "linear" if mode == "bilinear" else "nearest_neighbor"
+        start = "half_pixel" if mode == "bilinear" else "asymmetric"
+        yield Case(
+            "resize", f"{mode} {channels}@{size}-{target}", ((1, channels, size, size),), (),
+            lambda op, x, n=target, m=ours, c=start: op.image.resize2d(
+                x, (n, n), method=m, coordinate_transformation_mode=c, rounding_method="floor"
+            ),
+            lambda torch, x, n=target, m=mode: torch.nn.functional.interpolate(x, (n, n), mode=m),
+            None, images=True,
+        )  # fmt: skip
+
+
 # ---- rows and elements ----------------------------------------------------------------------
 
 
@@ -329,6 +346,7 @@ FAMILIES: dict[str, Callable[[], Iterator[Case]]] = {
     **{family: lambda f=family: convolutions(f) for family in CONVOLUTIONS},  # type: ignore[misc]
     "transposed": transposed,
     "pooling": pooling,
+    "resize": resize,
     "softmax": softmax,
     "layer_norm": layer_norm,
     "gather": gather,

@@ -320,3 +320,28 @@ for 1, for 8, for 49, for 16, vector 16, out
 def test_special_loops(name):
     tensors, target, expected = SPECIAL[name]
     assert made(tensors(), target) == expected.strip("\n")
+
+
+def test_what_tables_pick_from_is_not_picked_again_for_each_reader():
+    x, i, j = tensor(64, 16), tensor(32, dtype="int64", name="i"), tensor(32, dtype="int64")
+    picked = te.compute((64, 32), lambda r, c: x[r, i[c]] + x[r, j[c]], "picked")
+    mixed = te.compute((128, 32), lambda r, c: picked[r // 2, c] + picked[r // 3, c], "mixed")
+    assert [line.split()[-1] for line in made([x, i, j, mixed], AVX512).splitlines()] == [
+        "picked", "mixed",
+    ]  # fmt: skip
+
+
+def test_images_between_two_steps_stay_in_the_caches():
+    x = tensor(1, 32, 64, 64)
+    lines = made([x, topi.image.resize2d(x, None, (128, 128))], AVX512).splitlines()
+    assert lines == [
+        "parallel 32:",
+        "  for 64, for 8, vector 16, resize_axis",
+        "  for 128, for 8, vector 16, resize",
+    ]
+
+
+def test_what_is_small_between_two_steps_is_computed_before():
+    x = tensor(1, 8, 4, 4)
+    lines = made([x, topi.image.resize2d(x, None, (16, 16))], AVX512).splitlines()
+    assert [line.split()[-1] for line in lines] == ["resize_axis", "resize"]

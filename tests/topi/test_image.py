@@ -8,7 +8,7 @@ from onnx.reference.ops.op_resize import (
 )
 
 from tests.topi.evaluator import check, evaluate, given
-from tilewright import topi
+from tilewright import te, topi
 from tilewright.support.errors import ArgumentError
 
 rng = np.random.default_rng(9)
@@ -185,3 +185,11 @@ def test_crop_and_resize():
     np.testing.assert_allclose(found[0], X[0], rtol=1e-5)
     assert (found[1, :, :, 2:] == 9).all()
     np.testing.assert_allclose(found[1, :, 0, 0], (X[0, :, 1, 1] + X[0, :, 1, 2]) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "last"), [((8, 9), 2), ((2, 9), 3), ((3, 3), 3)])
+def test_smaller_first_and_single_elements_before_rows(size, last):
+    x = te.placeholder((1, 2, 4, 5), "float32")
+    made = topi.image.resize2d(x, None, size)
+    (between,) = made.op.input_tensors
+    assert [k for k in (2, 3) if int(between.shape[k]) == int(x.shape[k])] == [last]

@@ -12,6 +12,7 @@ from ...tir.schedule import Schedule
 from ...tir.stmt import ForKind
 from ..analysis import BlockInfo
 from ..base import ScheduleRule
+from .images import schedule_images
 from .reduction import schedule_reduction
 from .stages import block_infos, inline_injective, schedule_injective
 from .turning import schedule_turning
@@ -32,7 +33,7 @@ class Fallback(ScheduleRule):
         except ScheduleError:
             return None
         inline_injective(sch)
-        return schedule_rest(sch, machine)
+        return schedule_rest(schedule_images(sch, machine), machine)
 
 
 def schedule_rest(sch: Schedule, machine: MachineModel) -> Schedule:

@@ -19,6 +19,7 @@ from ..analysis import (
     condition_variables,
     root_block,
     same_indices,
+    variables,
 )
 from ..base import note
 from .tiling import bytes_of, divisor_up_to, vector_lanes, worth_parallel
@@ -64,11 +65,25 @@ def attempt(step: object, *args: object, **options: object) -> bool:
 
 def is_cheap(info: BlockInfo) -> bool:
     """True for a block worth computing again for each reader: it moves or does arithmetic on a
-    few values, without calls of functions."""
-    if info.store is None or _size(info) > MAX_REPEATED:
+    few values, without calls of functions or values picked from several places by a table."""
+    if info.store is None or _size(info) > MAX_REPEATED or _gathers(info) > 1:
         return False
     calls = [c for c in collect(info.store.value, Call) if _is_costly(c)]
     return not calls or not collect(info.store.value, BufferLoad)
+
+
+def _gathers(info: BlockInfo) -> int:
+    """At how many places it reads what a table says, along the axis that vectors go along."""
+    if not info.iters:
+        return 0
+    last = info.iters[-1].var
+    found: list[Access] = []
+    for access in info.inputs:
+        tables = [load for index in access.indices for load in collect(index, BufferLoad)]
+        moving = any(v is last for table in tables for v in variables(table))
+        if moving and not any(same_indices(access.indices, f.indices) for f in found):
+            found.append(access)
+    return len(found)
 
 
 def _is_costly(call: object) -> bool:

@@ -259,10 +259,16 @@ def _resize(
     for place, axis in zip(places, axes, strict=True):
         shape[place] = axis.out
     result = out_dtype or data.dtype
+    source, left = data, list(zip(places, axes, strict=True))
+    if options["method"] != "nearest":
+        left = _in_order(data, left)
+        for place, axis in left[:-1]:
+            source = _along(source, place, axis)
+        left = left[-1:]
+    blended = [p for p, _ in left]
 
     def element(*i: PrimExpr) -> PrimExpr:
-        taps = [axis.taps(i[place]) for place, axis in zip(places, axes, strict=True)]
-        value = _blend(data, list(i), places, taps, 0)
+        value = _blend(source, list(i), blended, [axis.taps(i[p]) for p, axis in left], 0)
         for place, axis in zip(places, axes, strict=True):
             beyond = axis.outside(i[place])
             if beyond is not None:
@@ -270,6 +276,31 @@ def _resize(
         return op.cast(value, result)
 
     return compute(shape, element, "resize", tag.INJECTIVE)
+
+
+def _in_order(data: Tensor, axes: list[tuple[int, _Axis]]) -> list[tuple[int, _Axis]]:
+    """First what makes the image smaller; along its last dimension, where elements lie side by
+    side and are picked one by one, before the others make it larger."""
+
+    def growth(item: tuple[int, _Axis]) -> tuple[float, bool]:
+        place, axis = item
+        size, out = const_or_none(axis.size), const_or_none(axis.out)
+        last = place == data.ndim - 1
+        rate = out / max(size, 1) if size is not None and out is not None else 1.0
+        return (1.0 if last else rate, not last)
+
+    return sorted(axes, key=growth)
+
+
+def _along(data: Tensor, place: int, axis: _Axis) -> Tensor:
+    """`data` resized along one dimension."""
+    shape: list[Any] = list(data.shape)
+    shape[place] = axis.out
+
+    def element(*i: PrimExpr) -> PrimExpr:
+        return op.cast(_blend(data, list(i), [place], [axis.taps(i[place])], 0), _F)
+
+    return compute(shape, element, "resize_axis", tag.INJECTIVE)
 
 
 def _blend(

@@ -127,7 +127,7 @@ def resized(
     rank, dtype = info.ndim, info.dtype
     wide = dtype if dtype in ("float32", "float64") else "float32"
     outside: Expr | None = None
-    for axis, spec in axes.items():
+    for axis, spec in _in_order(axes, rank):
         if spec.size == spec.target and spec.scale == 1.0 and (spec.start, spec.end) == (0.0, 1.0):
             continue
         index, weight, beyond = taps(spec, options)
@@ -139,6 +139,19 @@ def resized(
             outside = here if outside is None else n.emit(R.logical_or(outside, here))
     x = x if x.struct_info.dtype == dtype else n.emit(_back(n, x, dtype))
     return x if outside is None else R.where(outside, n.const(fill, dtype), x)
+
+
+def _in_order(axes: dict[int, Axis], rank: int) -> list[tuple[int, Axis]]:
+    """First what makes the image smaller; along its last axis, where single elements are picked
+    instead of rows, before the other axes make it larger."""
+
+    def growth(item: tuple[int, Axis]) -> tuple[float, bool]:
+        axis, spec = item
+        last = axis == rank - 1
+        rate = spec.target / max(spec.size, 1)
+        return (1.0 if last else rate, not last)
+
+    return sorted(axes.items(), key=growth)
 
 
 def _back(n: NodeContext, x: Expr, dtype: str) -> Expr:

@@ -1,0 +1,94 @@
+"""Two elementwise steps, image by image: what lies between them stays in the caches.
+
+for c, y, x: near[c, y, x] = f(a, ..)                  written to memory as a whole, and read again
+for c, y, x: out[c, y, x] = g(near[c, .., x], ..)
+->  parallel c:
+        for y, x: near[y, x] = f(a, ..)
+        for y, x: out[c, y, x] = g(near[.., x], ..)
+"""
+
+from __future__ import annotations
+
+import math
+
+from ...support.errors import ScheduleError
+from ...target.machine import MachineModel
+from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ..analysis import BlockInfo
+from ..base import note
+from .stages import TOO_LITTLE, block_infos, extent_of, parallelize, vectorize_loop
+from .tiling import bytes_of, vector_lanes, worth_parallel
+
+
+def schedule_images(sch: Schedule, machine: MachineModel) -> Schedule:
+    """Schedules each elementwise block with the one elementwise block that reads it, image by
+    image; other blocks stay as they are."""
+    for info in block_infos(sch):
+        reader = _reader(sch, info)
+        if reader is None:
+            continue
+        shared = _shared_axes(info, reader, machine)
+        if shared == 0:
+            continue
+        trial = sch.copy()
+        try:
+            _together(trial, info.block_rv, reader.block_rv, shared, machine)
+        except ScheduleError:
+            continue
+        sch = trial
+    return sch
+
+
+def _reader(sch: Schedule, info: BlockInfo) -> BlockInfo | None:
+    """The one block that reads the result, if both are elementwise and the loops are their own."""
+    consumers = sch.get_consumers(info.block_rv)
+    if len(consumers) != 1 or sch.get_producers(info.block_rv):
+        return None
+    reader = BlockInfo(sch, consumers[0])
+    pair = (info, reader)
+    plain = all(i.is_injective() and i.is_plain() and i.output is not None for i in pair)
+    return reader if plain and not sch.get_consumers(reader.block_rv) else None
+
+
+def _shared_axes(info: BlockInfo, reader: BlockInfo, machine: MachineModel) -> int:
+    """How many leading axes number images, as many as leave an image that fits into half of the
+    second cache; 0 if the whole result fits into the first, or no image does."""
+    assert info.output is not None and reader.output is not None
+    sizes = [i.extent for i in info.iters]
+    dtype = info.output.buffer.dtype
+    known = [s for s in sizes if s is not None]
+    if len(known) < len(sizes) or bytes_of(dtype, math.prod(known)) <= machine.l1d.size:
+        return 0
+    count = 0
+    for k, i in enumerate(reader.iters[: len(known) - 1]):
+        reads = [a for a in reader.inputs if a.buffer is info.output.buffer]
+        own = k < len(info.iters) and info.output.indices[k] is info.iters[k].var
+        if not own or any(a.indices[k] is not i.var for a in reads) or i.extent != known[k]:
+            break
+        count = k + 1
+        rest = bytes_of(dtype, math.prod(known[count:]))
+        if math.prod(known[:count]) >= machine.cores and rest <= machine.l1d.size:
+            break
+    fits = bytes_of(dtype, math.prod(known[count:])) <= machine.l2.size // 2
+    return count if fits and math.prod(known[:count]) > 1 else 0
+
+
+def _together(
+    sch: Schedule, first: BlockRV, reader: BlockRV, shared: int, machine: MachineModel
+) -> None:
+    info = BlockInfo(sch, reader)
+    assert info.output is not None
+    loops: list[LoopRV] = [i.loop_rv for i in info.iters if i.loop_rv is not None]
+    if len(loops) != len(info.iters):
+        raise ScheduleError("the reader's axes are not loops")
+    sch.reorder(*loops)
+    around = sch.fuse(*loops[:shared]) if shared > 1 else loops[0]
+    sch.compute_at(first, around)
+    for block in (first, reader):
+        last = sch.get_loops(block)[-1]
+        dtype = sch.get(block).writes[0].buffer.dtype
+        vectorize_loop(sch, last, vector_lanes(machine, dtype, extent_of(sch, last)))
+    threads = TOO_LITTLE
+    if worth_parallel(machine, info.output.buffer.dtype, info.work()):
+        threads = parallelize(sch, [around], machine)
+    note(sch, reader, f"images, {threads}")
