@@ -94,6 +94,13 @@ class Machine:
             self.eval(e.false_value, mask),
         )
 
+    def eval_Ramp(self, e, mask):
+        return self.eval(e.base, mask) + self.eval(e.stride, mask) * np.arange(e.lanes)
+
+    def eval_Shuffle(self, e, mask):
+        lanes = np.concatenate([self.eval(v, mask) for v in e.vectors])
+        return lanes[[int(i.value) for i in e.indices]]
+
     def eval_Let(self, e, mask):
         self.env[id(e.var)] = self.eval(e.value, mask)
         return self.eval(e.body, mask)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.topi.evaluator import check, evaluate, given
-from tilewright import topi
+from tilewright import te, topi
 from tilewright.support.errors import ArgumentError
 from tilewright.topi import testing as ref
 
@@ -104,6 +104,10 @@ POOLS = [
     ((3, 3), (2, 2), (1, 1), (1, 1, 1, 1), False), ((2, 3), (1, 2), (1, 1), (0, 1, 1, 0), False),
     ((3, 3), (2, 2), (1, 1), (0, 0, 0, 0), True), ((3, 2), (2, 3), (1, 1), (1, 1, 1, 1), True),
     ((2, 2), (1, 1), (2, 2), (1, 0, 0, 1), False), ((2, 2), (2, 2), (2, 1), (1, 1, 1, 1), True),
+    ((50, 41), (3, 2), (1, 1), (30, 20, 25, 22), False),  # larger than the image
+    ((50, 41), (3, 2), (1, 1), (30, 20, 25, 22), True),
+    ((9, 30), (2, 1), (5, 2), (22, 29, 20, 31), False),
+    ((2, 2), (9, 1), (9, 9), (7, 5, 3, 5), True),
 ]  # fmt: skip
 
 
@@ -132,6 +136,13 @@ def test_largest_elements_and_their_places(kernel, stride, dilation, padding, ce
     safe = np.where(inside, places.reshape(2, 6, -1), 0)
     found = np.take_along_axis(flat, safe, 2)
     np.testing.assert_array_equal(found[inside], expected.reshape(2, 6, -1)[inside])
+
+
+def test_a_window_is_cut_to_its_image():
+    x = te.placeholder((1, 1, 7, 7))
+    made = topi.nn.pool2d(x, (1280, 640), (1, 1), (1, 1), (640, 320, 640, 320), "avg")
+    (total,) = made.op.input_tensors
+    assert [int(axis.dom.extent) for axis in total.op.reduce_axis] == [7 + 7, 7 + 7]
 
 
 def test_pool_of_any_rank():

@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 
+import tilewright as tw
 from tests.topi.evaluator import check, evaluate, given
-from tilewright import topi
+from tilewright import te, topi
 from tilewright.support.errors import ArgumentError
 
 rng = np.random.default_rng(8)
@@ -84,3 +87,46 @@ def test_argwhere():
     rows = np.argwhere(c)
     check(lambda t: topi.nonzero_count(t), lambda v: np.asarray(len(rows)), c)
     check(lambda t: topi.argwhere((len(rows), 2), t, "int64"), lambda v: rows, c)
+
+
+def stable_order(values, ascending):
+    """Places in order by Python's own sort; NaN is the largest."""
+    keys = [(math.isnan(v), 0 if math.isnan(v) else v) for v in values.tolist()]
+    if not ascending:
+        keys = [(-nan, -v) for nan, v in keys]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__))
+
+
+@pytest.mark.parametrize("size", [5, 8, 15, 17, 40, 100, 129])
+@pytest.mark.parametrize("ascending", [True, False])
+def test_rows_that_do_not_fill_vectors(size, ascending):
+    v = rng.integers(-9, 9, size).astype("float32")
+    check(lambda t: topi.argsort(t, axis=0, is_ascend=ascending, dtype="int64"),
+          lambda v: stable_order(v, ascending), v)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint32", "int32", "int64", "float16",
+                                   "float32", "float64"])  # fmt: skip
+@pytest.mark.parametrize("ascending", [True, False])
+def test_extremes_of_each_type(dtype, ascending):
+    if dtype.startswith("float"):
+        tiny, large = np.finfo(dtype).tiny, np.finfo(dtype).max
+        v = np.array([0.0, np.nan, -0.0, tiny, -np.inf, -large, 0.0, -tiny, np.inf, large, np.nan,
+                      -0.0, 1.0, -1.0], dtype)  # fmt: skip
+    else:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        v = np.array([high, low, 1, 0, low, high, high - 1, low + 1, 2, 0, 1], dtype)
+    check(lambda t: topi.argsort(t, axis=0, is_ascend=ascending, dtype="int64"),
+          lambda v: stable_order(v, ascending), v, shapes=("static",))  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["llvm", "c"])
+def test_a_compiled_sort_keeps_order(kind):
+    rows = rng.integers(-50, 50, (3, 333)).astype("float32")
+    x = given(rows)
+    made = topi.argsort(x, axis=1, is_ascend=False, dtype="int32")
+    func = te.create_prim_func([x, made]).with_attr("global_symbol", "ordering")
+    places = tw.runtime.empty((3, 333), "int32")
+    tw.build(func, target=kind)["ordering"](tw.runtime.tensor(rows), places)
+    expected = [stable_order(row, False) for row in rows]
+    np.testing.assert_array_equal(places.numpy(), expected)

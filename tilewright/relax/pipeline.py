@@ -9,6 +9,9 @@ from ..ir.transform import Pass, Sequential
 from ..support.errors import ArgumentError, listing
 from . import transform as T
 
+FEW_CHANNELS = 8
+"""Fewer channels would leave most of each block empty."""
+
 
 def zero_pipeline() -> Pass:
     """Operators become kernels, which are fused; nothing else."""
@@ -41,7 +44,9 @@ def graph_passes() -> list[Pass]:
         T.SinkReshapes(),
         T.CanonicalizeBindings(),
         T.DeadCodeElimination(),
+        T.TransposedConvPhases(below=FEW_CHANNELS),
         T.BlockChannels(),
+        T.TransposedConvPhases(),
         T.PackWeights(),
         T.DeadCodeElimination(),
     ]

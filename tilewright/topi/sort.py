@@ -1,8 +1,9 @@
-"""Sorting: stable merge sorts as loop programs, and what is built on order."""
+"""Sorting: stable sorts as loop programs, and what is built on order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .. import te
@@ -14,11 +15,13 @@ from ..tir import op
 from ..tir.buffer import Buffer
 from ..tir.stmt import Stmt
 from .loops import Cell, cells, let, load, loop, nest, repeat_while, scratch, seq, store, when
+from .sort_network import KEY, Key, has_key, network_sort, padded_count, place_of
 from .utils import as_dim, const_or_none, normalize_axis
 
 __all__ = ["argsort", "searchsorted", "sort", "topk", "unique"]
 
 Before = Callable[[PrimExpr, PrimExpr], PrimExpr]
+Place = Callable[[PrimExpr], PrimExpr]
 
 
 def order(dtype: str, ascending: bool) -> Before:
@@ -104,43 +107,77 @@ def _rows(
     data: Buffer,
     axis: int,
     ascending: bool,
-    emit: Callable[[list[PrimExpr], Buffer], Stmt],
+    emit: Callable[[list[PrimExpr], Place], Stmt],
     valid: Callable[[Sequence[PrimExpr]], PrimExpr] | None = None,
 ) -> Stmt:
-    """`emit(outer indices, order)` for each row of `data` along `axis`, its elements ordered."""
+    """`emit(outer indices, order)` for each row of `data` along `axis`, its elements ordered.
+
+    `valid` tells how many elements of a row are ordered; the others stay where they are.
+    """
     extent = data.shape[axis]
     others = [d for k, d in enumerate(data.shape) if k != axis]
-    before = order(data.dtype, ascending)
 
-    def row(places: Buffer, spare: Buffer, outer: list[PrimExpr]) -> Stmt:
+    def row(outer: list[PrimExpr], work: Ordering) -> Stmt:
         def key(index: PrimExpr) -> PrimExpr:
             return load(data, [*outer[:axis], index, *outer[axis:]])
 
         if valid is None:
-            return seq(merge_sort(extent, key, places, spare, before), emit(outer, places))
+            return seq(work.sort(extent, key), emit(outer, work.place))
 
         def limited(count: PrimExpr) -> Stmt:
-            rest = loop(
-                op.subtract(extent, count),
-                lambda k: store(places, [op.add(k, count)], op.add(k, count)),
-                "k",
-            )
-            sorted_part = merge_sort(count, key, places, spare, before)
-            return seq(sorted_part, rest, emit(outer, places))
+            def place(k: PrimExpr) -> PrimExpr:
+                return op.if_then_else(op.less(k, count), work.place(k), k)
+
+            return seq(work.sort(count, key), emit(outer, place))
 
         return let(valid(outer), limited, "count")
 
+    return _ordering(
+        data.dtype, extent, ascending,
+        lambda work: nest(others, lambda *o: row(list(o), work), "i"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """A way to sort a row: `sort(count, key)`, after which `place(k)` is where the `k`-th element
+    in order comes from."""
+
+    sort: Callable[[PrimExpr, Key], Stmt]
+    place: Place
+
+
+def _ordering(
+    dtype: str, extent: PrimExpr, ascending: bool, body: Callable[[Ordering], Stmt]
+) -> Stmt:
+    """`body` of a way to sort rows of `extent` elements: by vectors where key and place fit into
+    one number, else by merging."""
+    if has_key(dtype):
+        return scratch(
+            [padded_count(extent)],
+            KEY,
+            lambda keys: body(
+                Ordering(
+                    lambda count, key: network_sort(count, key, keys, ascending),
+                    lambda k: place_of(keys, k, extent.dtype),
+                )
+            ),
+            "keys",
+        )
+    before = order(dtype, ascending)
+
+    def merging(places: Buffer, spare: Buffer) -> Stmt:
+        return body(
+            Ordering(
+                lambda count, key: merge_sort(count, key, places, spare, before),
+                lambda k: load(places, [k]),
+            )
+        )
+
     return scratch(
-        [extent],
-        extent.dtype,
-        lambda places: scratch(
-            [extent],
-            extent.dtype,
-            lambda spare: nest(others, lambda *o: row(places, spare, list(o)), "i"),
-            "spare",
-        ),
-        "places",
-    )
+        [extent], extent.dtype,
+        lambda p: scratch([extent], extent.dtype, lambda s: merging(p, s), "spare"), "places",
+    )  # fmt: skip
 
 
 def _is_ascending(value: Any) -> bool:
@@ -152,9 +189,9 @@ def sort(data: Tensor, axis: int = -1, is_ascend: Any = 1) -> Tensor:
     place = normalize_axis(axis, data.ndim)
 
     def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
-        def emit(outer: list[PrimExpr], places: Buffer) -> Stmt:
+        def emit(outer: list[PrimExpr], place_at: Place) -> Stmt:
             def step(k: PrimExpr) -> Stmt:
-                source = [*outer[:place], load(places, [k]), *outer[place:]]
+                source = [*outer[:place], place_at(k), *outer[place:]]
                 return store(outs[0], [*outer[:place], k, *outer[place:]], load(ins[0], source))
 
             return loop(data.shape[place], step, "k")
@@ -180,10 +217,10 @@ def argsort(
     inputs = [data] if valid_count is None else [data, valid_count]
 
     def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
-        def emit(outer: list[PrimExpr], places: Buffer) -> Stmt:
+        def emit(outer: list[PrimExpr], place_at: Place) -> Stmt:
             return loop(
                 data.shape[place],
-                lambda k: store(outs[0], [*outer[:place], k, *outer[place:]], load(places, [k])),
+                lambda k: store(outs[0], [*outer[:place], k, *outer[place:]], place_at(k)),
                 "k",
             )
 
@@ -225,10 +262,10 @@ def topk(
     def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
         targets = dict(zip(names, outs, strict=True))
 
-        def emit(outer: list[PrimExpr], places: Buffer) -> Stmt:
+        def emit(outer: list[PrimExpr], place_at: Place) -> Stmt:
             def step(j: PrimExpr) -> Stmt:
                 to = [*outer[:place], j, *outer[place:]]
-                source = load(places, [j])
+                source = place_at(j)
                 stores = []
                 if "values" in targets:
                     value = load(ins[0], [*outer[:place], source, *outer[place:]])

@@ -223,3 +223,8 @@ def test_indices_do_not_overflow() -> None:
     assert same(simplify((DATA[i * 4 // 4] + 0) % 8), DATA[i] % 8)
     wide = tir.decl_buffer((8,), "int64", name="W")
     assert same(simplify((wide[i] * 4 + 1) // 4), wide[i])
+
+
+def test_a_shift_to_the_sign_is_no_division():
+    shifted = tir.shift_right(VARS["i"], tir.const(31, "int32"))
+    assert same(simplify(shifted), shifted)

@@ -20,11 +20,12 @@ from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo, IterInfo, variables
 from ..base import ScheduleRule, note
-from .contraction import Roles, plain_roles, plan, tile_loops
 from .fallback import is_scheduled
 from .packing import operand_to_pack, pack, place_packing
+from .roles import Roles, plain_roles, plan
 from .rows import factor, is_row_reduction, schedule_inner
 from .stages import block_infos, inline_injective, iter_values, parallelize
+from .tiles import tile_loops
 from .tiling import bytes_of, vector_lanes
 
 MAX_QUERIES = 64

@@ -8,18 +8,15 @@ for panel:
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir.expr import IntImm, PrimExpr, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
+from .roles import Roles
 from .stages import iter_values, vectorize_loop
 from .tiling import bytes_of, vector_lanes
-
-if TYPE_CHECKING:
-    from .contraction import Roles
 
 MIN_ROWS = 8
 """Rows below which it is faster to multiply along the reduction than to turn an operand round."""

@@ -59,4 +59,5 @@ from .static_plan_block_memory import StaticPlanBlockMemory
 from .to_mixed_precision import ToMixedPrecision
 from .to_non_dataflow import RemovePurityChecking, ToNonDataflow
 from .topological_sort import TopologicalSort
+from .transposed_phases import TransposedConvPhases
 from .virtual_devices import RealizeVDevice, UpdateVDevice

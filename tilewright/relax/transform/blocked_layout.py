@@ -30,6 +30,7 @@ from ..expr_functor import PyExprMutator
 from ..struct_info import TensorStructInfo
 from ._pass import module_level
 from .layout_demand import LayoutDemand
+from .transposed_phases import Phases, moved
 from .winograd_choice import Window, best_tile
 
 Rule = Callable[["Blocker", Call], "Blocked | None"]
@@ -253,10 +254,34 @@ def _out_block(b: Blocker, out: int, lanes: int) -> int:
     return half if WASTE * (-(-out // half) * half) <= -(-out // lanes) * lanes else lanes
 
 
-def _dense_conv(b: Blocker, call: Call, channels: int, out: int, lanes: int) -> Blocked | None:
+def _conv2d_transpose(b: Blocker, call: Call) -> Blocked | None:
+    """The phases as one convolution in blocks, which are then interleaved whole."""
+    weight, channels, phases = call.args[1], _channels(call.args[0]), Phases.of(call)
+    if phases is None or not isinstance(weight, Constant) or phases.groups > 1 or not channels:
+        return None
+    lanes = b.lanes(weight.dtype)
+    block = _out_block(b, phases.outputs, lanes)
+    padded = -(-phases.outputs // block) * block
+    turned = moved(weight, phases.weight_moves(padded), b.builder_.emit)
+    conv = b.builder_.normalize(phases.convolution(call.args[0], turned))
+    assert isinstance(conv, Call)
+    made = _dense_conv(b, conv, channels, phases.count * padded, lanes, block)
+    dims = _dims(conv)
+    if made is None or dims is None:
+        return None
+    with b.builder_.at(call.span):
+        held = b.builder_.emit(made.value)
+        moves = phases.interleaving(dims[0], (1, padded // block), (block,))
+        return Blocked(moved(held, moves, b.builder_.emit), phases.outputs, block)
+
+
+def _dense_conv(
+    b: Blocker, call: Call, channels: int, out: int, lanes: int, block: int | None = None
+) -> Blocked | None:
     weight = call.args[1]
     assert isinstance(weight, Constant)
-    tile = _winograd_tile(b, call, channels, out)
+    wins = block in (None, lanes)
+    tile = _winograd_tile(b, call, channels, out) if wins else None
     inner = lanes if tile is not None else _in_block(b, call.args[0], channels, lanes)
     data = b.as_blocked(call.args[0], inner)
     if data is None:
@@ -266,7 +291,7 @@ def _dense_conv(b: Blocker, call: Call, channels: int, out: int, lanes: int) -> 
         made = R.nn.conv2d_winograd(data.value, turned, call.attrs.padding)
         return Blocked(made, out, lanes)
     if int(call.attrs.groups) == 1:
-        lanes = _out_block(b, out, lanes)
+        lanes = block or _out_block(b, out, lanes)
     packed = const(pack_weight(weight.array, inner, lanes))
     return Blocked(
         _conv(call, data.value, packed, f"NCHW{inner}c", f"OIHW{inner}i{lanes}o", lanes), out, lanes
@@ -410,6 +435,7 @@ def _concat(b: Blocker, call: Call) -> Blocked | None:
 
 RULES: dict[str, Rule] = {
     "relax.nn.conv2d": _conv2d,
+    "relax.nn.conv2d_transpose": _conv2d_transpose,
     "relax.concat": _concat,
     "relax.mean": _spatial_mean,
     "relax.max": _spatial_mean,

@@ -33,6 +33,15 @@ from .terms import Atom, Binary, Key, Sum, Terms
 INDEX_TYPES = ("int32", "int64")
 
 
+def _power_shifted(expr: Any) -> int | None:
+    """What a shift by a constant multiplies or divides by; None if the type does not hold it."""
+    by = expr.args[1]
+    if not isinstance(by, IntImm) or not 0 <= by.value < dtype_of(expr.dtype).bits:
+        return None
+    factor = 1 << by.value
+    return factor if factor <= dtype_of(expr.dtype).max_value else None
+
+
 class Canonical:
     """Turns index expressions into sums; `Simplifier` adds all other expressions."""
 
@@ -195,10 +204,11 @@ class Canonical:
         name = getattr(expr.op, "name", "")
         if name == "tir.likely":
             return self.sum(expr.args[0])
-        if name == "tir.shift_left" and isinstance(expr.args[1], IntImm):
-            return self.sum(expr.args[0]).scaled(1 << expr.args[1].value)
-        if name == "tir.shift_right" and isinstance(expr.args[1], IntImm):
-            return self.divider.floordiv(self.sum(expr.args[0]), 1 << expr.args[1].value)
+        factor = _power_shifted(expr) if name in ("tir.shift_left", "tir.shift_right") else None
+        if factor is not None and name == "tir.shift_left":
+            return self.sum(expr.args[0]).scaled(factor)
+        if factor is not None:
+            return self.divider.floordiv(self.sum(expr.args[0]), factor)
         return self._opaque(expr)
 
     def _opaque(self, expr: PrimExpr) -> Sum:

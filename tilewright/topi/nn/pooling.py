@@ -79,6 +79,25 @@ class _Window:
             reduce_over(k, name, self.dtype) for k, name in zip(self.kernel, names, strict=False)
         ]
 
+    def without_padding(self, shape: Sequence[Any], ceil_mode: bool) -> tuple[list[int], list[int]]:
+        """Leaves out the taps at the ends that meet padding for every element of `shape`: a window
+        larger than its image becomes one of about the image's size. Returns the padding that is
+        left before and after each dimension."""
+        front, back = list(self.before), self.reach(shape) if ceil_mode else list(self.after)
+        for k, place in enumerate(self.places):
+            size, count = const_or_none(self.extents[k]), const_or_none(shape[place])
+            if not size or not count:
+                continue
+            step, moved = self.dilation[k], (count - 1) * self.stride[k]
+            first = max(0, (self.before[k] - moved) // step)
+            last = min(self.kernel[k] - 1, (size - 1 + self.before[k]) // step)
+            if first > last or last - first + 1 == self.kernel[k]:
+                continue
+            self.axes[k] = reduce_over(last - first + 1, f"rv{k}", self.dtype)
+            front[k] -= first * step
+            back[k] = max(0, moved + (last - first) * step + 1 - size - front[k])
+        return front, back
+
     def shape(self, data: Tensor, ceil_mode: bool) -> list[Any]:
         out: list[Any] = list(data.shape)
         for k, place in enumerate(self.places):
@@ -155,10 +174,10 @@ def _pool(
         raise ArgumentError(f"pool_type is max or avg, found {pool_type!r}")
     window = _Window(data, kernel, stride, dilation, padding, layout, n)
     shape = window.shape(data, ceil_mode)
-    behind = window.reach(shape) if ceil_mode else window.after
+    front, behind = window.without_padding(shape, ceil_mode)
     if pool_type == "max":
         lowest = te.max.identity(data.dtype)
-        source = padded(data, window.places, window.before, behind, lowest)
+        source = padded(data, window.places, front, behind, lowest)
         return compute(
             shape,
             lambda *i: te.max(source(*window.source(i)), window.axes),
@@ -166,7 +185,7 @@ def _pool(
             "pool_max",
             kernel=window.kernel, strides=window.stride, dilation=window.dilation,
         )  # fmt: skip
-    source = padded(data, window.places, window.before, behind, 0)
+    source = padded(data, window.places, front, behind, 0)
     kept = accumulator(data.dtype)
     total = compute(
         shape,

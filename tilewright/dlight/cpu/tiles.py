@@ -1,0 +1,160 @@
+"""The loops of a tiled sum of products, whatever the tile."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ...support.errors import ScheduleError
+from ...target.machine import MachineModel
+from ...tir.schedule import LoopRV, Schedule
+from ..analysis import BlockInfo, IterInfo
+from .roles import Roles
+from .stages import extent_of, unroll_tile, writeback
+from .tiling import MAX_IMBALANCE, RegisterTile, imbalance, reduction_unroll
+
+
+@dataclass(frozen=True, eq=False)
+class TiledLoops:
+    """The loops of a tiled contraction: those around a tile (`ragged` are those whose last
+    iteration is not full), the first of its reduction, and the unrolled one."""
+
+    batch: list[LoopRV]
+    columns: list[LoopRV]
+    ragged: list[LoopRV]
+    around: list[LoopRV]
+    reduction: LoopRV
+    unrolled: LoopRV
+
+
+def tile_loops(
+    sch: Schedule,
+    info: BlockInfo,
+    roles: Roles,
+    tile: RegisterTile,
+    outside: int = 0,
+    rows_outside: int = 0,
+    sharing: MachineModel | None = None,
+) -> TiledLoops:
+    """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
+
+    `outside`: how many loops there are around those of `roles`. `rows_outside`: how many of the
+    row axes run around the panels of columns; the others run within each panel. `sharing`: the
+    machine among whose cores rows are to be shared where columns do not divide evenly.
+    """
+    columns, vectors, vector = _split_columns(sch, roles, tile)
+    row_tiles, row_inner = _split_rows(sch, roles, tile)
+    reduce_loops, unrolled = _split_reduction(sch, roles, tile)
+    batch = [_loop(i) for i in roles.batch]
+    ragged = _ragged(roles, tile, columns, row_tiles)
+    shares: list[LoopRV] = []
+    if sharing is not None and not rows_outside:
+        leading = [*batch, *columns]
+        share = _row_share(sch, roles, tile, leading, row_tiles, ragged, sharing)
+        shares = [] if share is None else [share]
+    around = [*batch, *shares, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
+    sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
+    if not around:
+        around = [sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)]
+    after = writeback(sch, info, around[-1])
+    for loop in (unrolled, *row_inner, *vectors):
+        sch.unroll(loop)
+    sch.vectorize(vector)
+    unroll_tile(sch, after, outside + len(around), tile.lanes)
+    first = (reduce_loops or [unrolled])[0]
+    return TiledLoops(batch, columns, ragged, around, first, unrolled)
+
+
+def in_words(sch: Schedule, tile: RegisterTile, unrolled: LoopRV, dtype: str) -> str:
+    """The tile of a schedule, for people."""
+    rows = "x".join(str(n) for n in tile.rows if n > 1) or "1"
+    text = f"{rows} rows by {tile.vectors} {dtype}x{tile.lanes}"
+    steps = extent_of(sch, unrolled) or 1
+    return f"{text}, sum by {steps}" if steps > 1 else text
+
+
+def _ragged(
+    roles: Roles, tile: RegisterTile, columns: list[LoopRV], row_tiles: list[LoopRV]
+) -> list[LoopRV]:
+    """The loops over tiles of which the last is not full."""
+    found = []
+    wide = roles.column.extent
+    if columns and (wide is None or (wide > tile.lanes and wide % (tile.vectors * tile.lanes))):
+        found.append(columns[-1])
+    first = len(roles.rows) - len(tile.rows)
+    sizes = zip(row_tiles[first:], roles.rows[first:], tile.rows, strict=True)
+    return found + [l for l, i, n in sizes if i.extent is None or i.extent % n]
+
+
+def _row_share(
+    sch: Schedule,
+    roles: Roles,
+    tile: RegisterTile,
+    leading: list[LoopRV],
+    row_tiles: list[LoopRV],
+    ragged: list[LoopRV],
+    machine: MachineModel,
+) -> LoopRV | None:
+    """A loop that gives each core its share of the rows, taken off the first loop over tiles of
+    them; None if the `leading` loops, over batch and columns, can be shared as evenly."""
+    extents = [extent_of(sch, loop) for loop in leading]
+    total = math.prod(e or 1 for e in extents)
+    wide = roles.column.extent
+    if machine.cores == 1 or None in extents or not row_tiles or wide is None:
+        return None
+    full = max(1.0, wide / (tile.vectors * tile.lanes))
+    work = total * full / math.ceil(full)
+    rows = extent_of(sch, row_tiles[0])
+    if total >= 16 * machine.cores or rows is None or rows % machine.cores:
+        return None
+    if row_tiles[0] in ragged or imbalance(total, machine.cores, work) <= MAX_IMBALANCE:
+        return None
+    share: LoopRV
+    share, row_tiles[0] = sch.split(row_tiles[0], [machine.cores, None])
+    return share
+
+
+def _loop(i: IterInfo) -> LoopRV:
+    if i.loop_rv is None:
+        raise ScheduleError(f"the axis {i} is not one loop")
+    return i.loop_rv
+
+
+def _split_columns(
+    sch: Schedule, roles: Roles, tile: RegisterTile
+) -> tuple[list[LoopRV], list[LoopRV], LoopRV]:
+    """(loops over column tiles, vectors of a tile, lanes of a vector)."""
+    column = _loop(roles.column)
+    outer = [_loop(i) for i in roles.outer_columns]
+    extent = extent_of(sch, column)
+    if extent is None or extent > tile.lanes:
+        around, vectors, lanes = sch.split(column, [None, tile.vectors, tile.lanes])
+        return [*outer, around], [vectors], lanes
+    if not outer:
+        return [], [], column
+    around, vectors = sch.split(outer[-1], [None, tile.vectors])
+    return [*outer[:-1], around], [vectors], column
+
+
+def _split_rows(
+    sch: Schedule, roles: Roles, tile: RegisterTile
+) -> tuple[list[LoopRV], list[LoopRV]]:
+    """(loops over row tiles, rows of a tile)."""
+    loops = [_loop(i) for i in roles.rows]
+    untiled = loops[: len(loops) - len(tile.rows)]
+    outer, inner = list(untiled), []
+    for loop, size in zip(loops[len(untiled) :], tile.rows, strict=True):
+        around, within = sch.split(loop, [None, size])
+        outer.append(around)
+        inner.append(within)
+    return outer, inner
+
+
+def _split_reduction(
+    sch: Schedule, roles: Roles, tile: RegisterTile
+) -> tuple[list[LoopRV], LoopRV]:
+    """(loops of the reduction, its unrolled innermost steps)."""
+    loops = [_loop(i) for i in roles.reduction]
+    factor = reduction_unroll(tile, extent_of(sch, loops[-1]))
+    around, steps = sch.split(loops[-1], [None, factor])
+    return [*loops[:-1], around], steps
