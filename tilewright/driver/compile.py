@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,12 +51,18 @@ def compile(
     kept = chosen.kind.name == "llvm"  # source is written as fast as it is read
     key = cache.key_of(whole, chosen, pipelines) if kept else None
     found = None if key is None else cache.load(key)
-    if found is not None:
-        return found
-    from .whole import compile_whole  # the whole compiler: not loaded for what the cache holds
 
-    with rare_collections():
-        made = compile_whole(whole, chosen, relax_pipeline, tir_pipeline)
+    def make() -> CompiledExecutable:
+        from .whole import compile_whole  # the whole compiler: not loaded for what the cache holds
+
+        with rare_collections():
+            return compile_whole(whole, chosen, relax_pipeline, tir_pipeline)
+
+    if found is not None:
+        if all(isinstance(func, PrimFunc) for _, func in whole.items()):  # small, without weights
+            found.remake = functools.partial(contextvars.copy_context().run, make)
+        return found
+    made = make()
     if key is not None:
         cache.store(key, made)
     return made

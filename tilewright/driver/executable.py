@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..codegen.llvm.compile import Machine
+from ..codegen.llvm.inspect import source_text
 from ..codegen.llvm.link import export_library
 from ..codegen.llvm.native_module import load_executable
 from ..ir.module import IRModule
 from ..runtime.executable import Executable
 from ..runtime.library import ExecutableModule
 from ..runtime.module import Module
+from ..support.errors import ArgumentError
+from ..target import Target
+from ..tir.function import PrimFunc
+
+
+def code_of(lowered: IRModule) -> dict[str, PrimFunc]:
+    """The loop programs of a module by name."""
+    return {v.name_hint: f for v, f in lowered.items() if isinstance(f, PrimFunc)}
 
 
 class CompiledExecutable:
@@ -21,7 +30,7 @@ class CompiledExecutable:
     `ex["kernel"](...)` its kernels; `export_library(path)` writes it as one file.
 
     `objects` is the kernels' object code; `lowered` the module from which it was generated, None
-    if the object code came from the cache.
+    if the object code came from the cache; `remake` then compiles loop programs anew.
     """
 
     def __init__(
@@ -30,11 +39,14 @@ class CompiledExecutable:
         objects: Sequence[bytes],
         machine: Machine,
         lowered: IRModule | None = None,
+        target: Target | None = None,
     ) -> None:
         self._plain = executable
         self.objects = list(objects)
         self.machine = machine
         self.lowered = lowered
+        self.target = target
+        self.remake: Callable[[], CompiledExecutable] | None = None
 
     @property
     def plain(self) -> Executable:
@@ -56,7 +68,23 @@ class CompiledExecutable:
 
     def jit(self) -> Module:
         """A runtime module in this process."""
-        return ExecutableModule(self.executable)
+        return ExecutableModule(self.executable, self.inspect_source)
+
+    def inspect_source(self, fmt: str = "") -> str:
+        """The kernels' code after optimisation: LLVM IR (`ll`, the default) or assembly (`asm`).
+
+        Raises `ArgumentError` for other formats, and for a graph program from the cache, which
+        keeps no loops to generate from.
+        """
+        if self.lowered is None and self.remake is not None:
+            made = self.remake()
+            self.lowered, self.target = made.lowered, made.target
+        if self.lowered is None or self.target is None:
+            raise ArgumentError(
+                "the executable came from the cache, without the loops it was made from",
+                hint="compile it with TILEWRIGHT_CACHE=off",
+            )
+        return source_text(code_of(self.lowered), self.target, self.machine, fmt)
 
     def __getitem__(self, name: str) -> Any:
         return self.jit()[name]

@@ -17,7 +17,7 @@ from ..runtime.vm.kernels import SCALAR_TYPES
 from ..support.progress import stage
 from ..target import Target
 from ..tir.function import PrimFunc
-from .executable import CompiledExecutable
+from .executable import CompiledExecutable, code_of
 from .facts import KERNELS, facts_of
 from .kernels import TirPipeline, built, lowered, machine_of, scheduled
 from .source import SourceExecutable, source_module
@@ -59,12 +59,8 @@ def build_module(
         return _as_source(executable, kernels, target, tir_pipeline)
     flat, objects = built(kernels, target, tir_pipeline)
     executable.attrs[KERNELS] = facts_of(kernels, flat)
-    executable.attrs[FAILING_KERNELS] = sorted(failing_functions(_code(flat)))
-    return CompiledExecutable(executable, objects, machine_of(target), flat)
-
-
-def _code(flat: IRModule) -> dict[str, PrimFunc]:
-    return {v.name_hint: f for v, f in flat.items() if isinstance(f, PrimFunc)}
+    executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code_of(flat)))
+    return CompiledExecutable(executable, objects, machine_of(target), flat, target)
 
 
 def _as_source(
@@ -74,7 +70,7 @@ def _as_source(
     made = scheduled(kernels, target) if executable.functions else kernels
     with stage("Write C"):
         flat = lowered(made, target, tir_pipeline)
-        code = _code(flat)
+        code = code_of(flat)
         executable.attrs[KERNELS] = facts_of(kernels, flat)
         executable.attrs[FAILING_KERNELS] = sorted(failing_functions(code))
         return SourceExecutable(executable, source_module(code), flat)

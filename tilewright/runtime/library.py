@@ -29,9 +29,10 @@ class ExecutableModule(Module):
 
     kind = "executable"
 
-    def __init__(self, executable: Executable) -> None:
+    def __init__(self, executable: Executable, source: Callable[[str], str] | None = None) -> None:
         super().__init__()
         self.executable = executable
+        self._source = source
         self._adapted: list[tuple[object, Module]] = []
 
     def _parts(self) -> list[Module]:
@@ -58,6 +59,10 @@ class ExecutableModule(Module):
             if address is not None:
                 return address
         return super().symbol_address(name)
+
+    def inspect_source(self, fmt: str = "") -> str:
+        """The kernels' code as text; empty where only object code is left."""
+        return self._source(fmt) if self._source is not None else ""
 
     def stats(self) -> str:
         """The executable's summary."""
