@@ -187,7 +187,8 @@ class Declaration:
         """The reference's value of a call on NumPy values."""
         if self.reference is None:
             raise CompileError(f"{self.name} has no reference", call.span)
-        return self.apply(self.reference, call, args)
+        with np.errstate(all="ignore"):  # infinities and NaN are values like others
+            return self.apply(self.reference, call, args)
 
 
 @cache
