@@ -152,3 +152,13 @@ def test_an_axis_that_must_be_known() -> None:
         [value("y", [2])],
     )  # fmt: skip
     failure(helper.make_model(graph), "axis", "must be known when the model is compiled")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [([2, 2], "[2, 2]"), ([4, -1], "negative"), ([1, 1, 1], "2 outputs")],
+)
+def test_sizes_of_parts(sizes: list[int], words: str) -> None:
+    given = numpy_helper.from_array(np.array(sizes, "int64"), "s")
+    made = model([node("Split", ["x", "s"], ["y", "z"])], {"x": [3, 3]}, ["y", "z"], [given])
+    failure(made, words, "the_Split")

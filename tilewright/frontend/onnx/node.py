@@ -10,6 +10,7 @@ import onnx
 
 from ... import relax
 from ...ir.expr import IntImm, PrimExpr
+from ...relax.dims import as_dims, is_different, is_equal
 from ...support.dtypes import dtype_name
 from ...support.errors import ImportModelError
 from ...support.span import Span, model_span
@@ -251,6 +252,16 @@ class NodeContext:
         """Stops the program if the one element of a vector of int64 is not 0."""
         shape = self.emit(relax.op.tensor_to_shape(tensor))
         self.bb.match_cast(shape, relax.ShapeStructInfo((IntImm("int64", 0),)))
+
+    def must_equal(self, have: Any, wanted: Any, what: str) -> None:
+        """Raises `ImportModelError` if two dimensions are proved to differ; the program stops if
+        they differ when it runs."""
+        left, right = as_dims((have, wanted))
+        if is_different(left, right):
+            raise self.error(f"{what}: {right} wanted, found {left}")
+        if not is_equal(left, right):
+            with self.bb.at(self.span):
+                self.bb.match_cast(relax.ShapeExpr((left,)), relax.ShapeStructInfo((right,)))
 
     def vector(self, index: int) -> relax.Expr:
         """An integer input as a vector of int64."""

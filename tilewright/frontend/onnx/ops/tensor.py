@@ -57,7 +57,7 @@ def split(n: NodeContext) -> Result:
         part = -(-total // count) if isinstance(total, int) else tir_op.ceildiv(total, count)
         sizes = [part] * (count - 1)
     else:
-        sizes = list(sizes)[:-1] if len(sizes) > 0 else []
+        sizes = _part_sizes(n, list(sizes), total, axis)[:-1]
     if not sizes:
         return [n[0]]
     ends: list[Any] = []
@@ -73,6 +73,16 @@ def split(n: NodeContext) -> Result:
         return R.split(n[0], ends, axis)
     starts, stops = [0, *ends], [*ends, total]
     return [R.strided_slice(n[0], [axis], [a], [b]) for a, b in zip(starts, stops, strict=True)]
+
+
+def _part_sizes(n: NodeContext, sizes: list[Any], total: Any, axis: int) -> list[Any]:
+    """The sizes of a split, which add up to the dimension."""
+    if any(isinstance(s, int) and s < 0 for s in sizes):
+        raise n.error(f"the sizes of the parts {sizes} must not be negative")
+    if len(sizes) != n.num_outputs:
+        raise n.error(f"{len(sizes)} sizes of parts {sizes} for {n.num_outputs} outputs")
+    n.must_equal(total, sum(sizes), f"the parts {sizes} do not make up axis {axis}")
+    return sizes
 
 
 @onnx_op("Slice")
