@@ -74,6 +74,13 @@ def test_squeeze_of_an_axis_that_must_be_one() -> None:
         rep.run([x])
 
 
+def test_the_first_none() -> None:
+    rep = with_constant("TopK", 2, k=[0])
+    values, indices = rep.run([np.ones((4, 3), "float32")])
+    assert values.shape == indices.shape == (4, 0)
+    assert (values.dtype, indices.dtype) == ("float32", "int64")
+
+
 def test_slice() -> None:
     rep = prepared("Slice", {"x": ("float32", ["n", 5]), "b": ("int64", [2]), "e": ("int64", [2])})
     x = np.arange(20, dtype="float32").reshape(4, 5)
