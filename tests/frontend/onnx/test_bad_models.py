@@ -152,3 +152,28 @@ def test_an_axis_that_must_be_known() -> None:
         [value("y", [2])],
     )  # fmt: skip
     failure(helper.make_model(graph), "axis", "must be known when the model is compiled")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [([2, 2], "[2, 2]"), ([4, -1], "negative"), ([1, 1, 1], "2 outputs")],
+)
+def test_sizes_of_parts(sizes: list[int], words: str) -> None:
+    given = numpy_helper.from_array(np.array(sizes, "int64"), "s")
+    made = model([node("Split", ["x", "s"], ["y", "z"])], {"x": [3, 3]}, ["y", "z"], [given])
+    failure(made, words, "the_Split")
+
+
+@pytest.mark.parametrize("index", [3, -4])
+@pytest.mark.parametrize("op", ["Gather", "GatherElements", "ScatterElements"])
+def test_constant_indices_out_of_range(op: str, index: int) -> None:
+    given = numpy_helper.from_array(np.array([[0, index]], "int64"), "i")
+    inputs = ["x", "i", "u"] if op == "ScatterElements" else ["x", "i"]
+    made = model([node(op, inputs, ["y"])], {"x": [3, 3], "u": [1, 2]}, ["y"], [given])
+    failure(made, f"index {index} ", "axis 0 of size 3", f"the_{op}")
+
+
+def test_a_negative_k() -> None:
+    given = numpy_helper.from_array(np.array([-1], "int64"), "k")
+    made = model([node("TopK", ["x", "k"], ["y", "i"])], {"x": [3, 5]}, ["y", "i"], [given])
+    failure(made, "k must not be negative, found -1", "the_TopK")

@@ -38,8 +38,48 @@ def test_reshape() -> None:
     x = np.arange(12, dtype="float32").reshape(2, 6)
     for shape, wanted in ((ints(3, 2, 2), (3, 2, 2)), (ints(0, -1, 3), (2, 2, 3))):
         np.testing.assert_array_equal(rep.run([x, shape])[0], x.reshape(wanted))
-    with pytest.raises(TVMError):
+    message = r"(?s)elements_of_the_new_shape.*out0.*\(Reshape\).*should be 12, found 5"
+    with pytest.raises(TVMError, match=message):
         rep.run([x, ints(5, 1, 1)])
+
+
+def with_constant(op: str, outputs: int, **constant: list[int]) -> BackendRep:
+    """An operator named `node` on `x` of shape (n, 3) and a constant vector."""
+    (name, values), names = next(iter(constant.items())), [f"out{i}" for i in range(outputs)]
+    graph = helper.make_graph(
+        [helper.make_node(op, ["x", name], names, name="node")], "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_empty_tensor_value_info(out) for out in names],
+        [onnx.numpy_helper.from_array(ints(*values), name)],
+    )  # fmt: skip
+    return Backend.prepare(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))
+
+
+def test_split_into_parts_that_must_make_up_the_axis() -> None:
+    rep = with_constant("Split", 2, split=[2, 2])
+    x = np.arange(12, dtype="float32").reshape(4, 3)
+    for ours, theirs in zip(rep.run([x]), (x[:2], x[2:]), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for rows in (0, 3):
+        with pytest.raises(TVMError, match=rf"(?s)'node' \(Split\).*be 4, found {rows}"):
+            rep.run([x[:rows]])
+    with pytest.raises(TVMError, match=r"'node' \(Split\)"):
+        rep.run([np.ones((6, 3), "float32")])
+
+
+def test_squeeze_of_an_axis_that_must_be_one() -> None:
+    rep = with_constant("Squeeze", 1, axes=[0])
+    x = np.arange(9, dtype="float32").reshape(3, 3)
+    np.testing.assert_array_equal(rep.run([x[:1]])[0], x[0])
+    with pytest.raises(TVMError, match=r"(?s)'node' \(Squeeze\).*be 1, found 3"):
+        rep.run([x])
+
+
+def test_the_first_none() -> None:
+    rep = with_constant("TopK", 2, k=[0])
+    values, indices = rep.run([np.ones((4, 3), "float32")])
+    assert values.shape == indices.shape == (4, 0)
+    assert (values.dtype, indices.dtype) == ("float32", "int64")
 
 
 def test_slice() -> None:

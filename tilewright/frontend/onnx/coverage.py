@@ -28,6 +28,12 @@ is ONNX's own interface to run them. This file is written by
 - `If`, `Loop` and `Scan` are followed while importing: the condition and the number of rounds must
   be known then. Some inputs (`axes`, `k`, `pads`...) must be known too. `Backend` compiles such a
   model for the values that it is given, once for each set of them.
+- Constant indices of Gather, GatherElements and ScatterElements outside of a known size are
+  refused. Indices that are computed when the program runs are not: those outside are clamped, or
+  skipped where a scattering operator would write.
+- Dimensions with different symbolic names are taken as equal where an operator joins them, which
+  the program checks when it runs; so a dimension that is 1 only then does not broadcast. Where it
+  shall, give it as 1 (`shape_dict`).
 - `NonZero`, `Unique`, `Compress` and `NonMaxSuppression`, strings and random numbers are computed
   by packed functions of the Python runtime.
 - int4, uint4, int2 and uint2 are kept in whole bytes, float4 and float6 as float8_e4m3fn.

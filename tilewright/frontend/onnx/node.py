@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 
 from ... import relax
-from ...ir.expr import IntImm, PrimExpr
+from ...ir.expr import PrimExpr
+from ...relax.dims import as_dims, is_different, is_equal
 from ...support.dtypes import dtype_name
 from ...support.errors import ImportModelError
 from ...support.span import Span, model_span
@@ -244,13 +245,26 @@ class NodeContext:
             name = f"{self.op_type.lower()}_{len(self.importer.dims)}"
             self.importer.dims[f"{self.proto.output[0]}/{name}"] = SizeVar(name, "int64")
             made.append(self.importer.dims[f"{self.proto.output[0]}/{name}"])
-        self.bb.match_cast(shape, relax.ShapeStructInfo(tuple(made)))
+        with self.bb.at(self.span):
+            self.bb.match_cast(shape, relax.ShapeStructInfo(tuple(made)))
         return made
 
-    def must_be_zero(self, tensor: relax.Expr) -> None:
-        """Stops the program if the one element of a vector of int64 is not 0."""
+    def must_hold(self, tensor: relax.Expr, wanted: Any, name: str) -> None:
+        """Stops the program if the one element of a vector of int64 is not `wanted`; the error
+        calls it `name`."""
         shape = self.emit(relax.op.tensor_to_shape(tensor))
-        self.bb.match_cast(shape, relax.ShapeStructInfo((IntImm("int64", 0),)))
+        with self.bb.at(self.span):
+            self.bb.match_cast(shape, relax.ShapeStructInfo(as_dims((wanted,))), name)
+
+    def must_equal(self, have: Any, wanted: Any, what: str) -> None:
+        """Raises `ImportModelError` if two dimensions are proved to differ; the program stops if
+        they differ when it runs."""
+        left, right = as_dims((have, wanted))
+        if is_different(left, right):
+            raise self.error(f"{what}: {right} wanted, found {left}")
+        if not is_equal(left, right):
+            with self.bb.at(self.span):
+                self.bb.match_cast(relax.ShapeExpr((left,)), relax.ShapeStructInfo((right,)))
 
     def vector(self, index: int) -> relax.Expr:
         """An integer input as a vector of int64."""

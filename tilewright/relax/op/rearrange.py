@@ -105,6 +105,7 @@ def _infer_squeeze(x: Any, axis: Any) -> TensorStructInfo:
     for i in gone:
         if is_different(info.dims[i], ONE):
             raise CompileError(f"axis {i} has extent {info.dims[i]}, only 1 can be dropped")
+        _infer.require_equal(info.dims[i], ONE, f"the extent of axis {i}")
     return _infer.like(info, [d for i, d in enumerate(info.dims) if i not in gone])
 
 
@@ -196,7 +197,11 @@ def _infer_split(x: Any, indices_or_sections: Any, axis: int) -> TupleStructInfo
     )
     if info.dims is None:
         return TupleStructInfo((_infer.like(info, None, info.ndim),) * count)
-    bounds = split_bounds(info.dims[axis], indices_or_sections)
+    size = info.dims[axis]
+    bounds = split_bounds(size, indices_or_sections)
+    if not isinstance(indices_or_sections, int) and not isinstance(size, IntImm) and bounds[1:-1]:
+        reach = simplify(tir_op.max(size, as_dim(max(bounds[1:-1]))))
+        _infer.require_equal(size, reach, f"the indices must lie within axis {axis}")
     parts = []
     for begin, end in itertools.pairwise(bounds):
         extent = simplify(tir_op.max(as_dim(end) - as_dim(begin), as_dim(0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -100,8 +101,8 @@ def _runtime_reshape(n: NodeContext) -> Result:
     least = n.emit(R.maximum(known, n.const(1, "int64")))
     rest = n.emit(R.floor_divide(total, least))
     made = n.emit(R.where(free, rest, wanted))
-    left = n.emit(R.subtract(total, n.emit(R.prod(made, keepdims=True))))
-    n.must_be_zero(left)
+    elements = n.emit(R.prod(made, keepdims=True))
+    n.must_hold(elements, math.prod(dims), "elements_of_the_new_shape")
     return R.reshape(n[0], n.sizes(made, count))
 
 

@@ -57,7 +57,7 @@ def split(n: NodeContext) -> Result:
         part = -(-total // count) if isinstance(total, int) else tir_op.ceildiv(total, count)
         sizes = [part] * (count - 1)
     else:
-        sizes = list(sizes)[:-1] if len(sizes) > 0 else []
+        sizes = _part_sizes(n, list(sizes), total, axis)[:-1]
     if not sizes:
         return [n[0]]
     ends: list[Any] = []
@@ -73,6 +73,16 @@ def split(n: NodeContext) -> Result:
         return R.split(n[0], ends, axis)
     starts, stops = [0, *ends], [*ends, total]
     return [R.strided_slice(n[0], [axis], [a], [b]) for a, b in zip(starts, stops, strict=True)]
+
+
+def _part_sizes(n: NodeContext, sizes: list[Any], total: Any, axis: int) -> list[Any]:
+    """The sizes of a split, which add up to the dimension."""
+    if any(isinstance(s, int) and s < 0 for s in sizes):
+        raise n.error(f"the sizes of the parts {sizes} must not be negative")
+    if len(sizes) != n.num_outputs:
+        raise n.error(f"{len(sizes)} sizes of parts {sizes} for {n.num_outputs} outputs")
+    n.must_equal(total, sum(sizes), f"the parts {sizes} do not make up axis {axis}")
+    return sizes
 
 
 @onnx_op("Slice")
@@ -167,9 +177,10 @@ def gather(n: NodeContext) -> Result:
     """Slices along an axis, picked by indices (negative ones count from the end)."""
     axis = n.axis(default=0)
     data, indices = n.known(0), n.constant(1)
+    size = n.shape(0)[axis]
+    _check_indices(n, axis, size)
     if data is not None and indices is not None and n.importer.is_small(data):
         return settle(np.asarray(data.take(indices, axis=axis)))
-    size = n.shape(0)[axis]
     if indices is not None:
         if isinstance(size, int):
             fixed = np.where(indices < 0, indices + size, indices)
@@ -177,6 +188,16 @@ def gather(n: NodeContext) -> Result:
         if (indices >= 0).all():
             return R.take(n[0], n.const(indices, "int64"), axis)
     return R.take(n[0], _non_negative(n, 1, size), axis)
+
+
+def _check_indices(n: NodeContext, axis: int, size: Any) -> None:
+    """Raises `ImportModelError` if constant indices are beyond a known dimension."""
+    indices = n.constant(1)
+    if indices is None or not isinstance(size, int):
+        return
+    outside = indices[(indices < -size) | (indices >= size)]
+    if outside.size:
+        raise n.error(f"index {outside.flat[0]} is out of range for axis {axis} of size {size}")
 
 
 def _non_negative(n: NodeContext, index: int, size: Any) -> Expr:
@@ -195,7 +216,9 @@ def _non_negative(n: NodeContext, index: int, size: Any) -> Expr:
 def gather_elements(n: NodeContext) -> Result:
     """Elements along an axis, picked by indices of the result's shape."""
     axis = n.axis(default=0)
-    return R.gather_elements(n[0], _non_negative(n, 1, n.shape(0)[axis]), axis)
+    size = n.shape(0)[axis]
+    _check_indices(n, axis, size)
+    return R.gather_elements(n[0], _non_negative(n, 1, size), axis)
 
 
 @onnx_op("GatherND")
@@ -212,7 +235,9 @@ def scatter_elements(n: NodeContext) -> Result:
     """Elements along an axis replaced (or combined) at indices."""
     axis = n.axis(default=0)
     reduction = _REDUCTIONS[n.attr("reduction", "none")]
-    indices = _non_negative(n, 1, n.shape(0)[axis])
+    size = n.shape(0)[axis]
+    _check_indices(n, axis, size)
+    indices = _non_negative(n, 1, size)
     return R.scatter_elements(n[0], indices, n[2], axis, reduction)
 
 
@@ -347,5 +372,11 @@ def eye_like(n: NodeContext) -> Result:
 def top_k(n: NodeContext) -> Result:
     """The k largest or smallest along an axis, and where they are."""
     count = n.attr("k") if n.has_attr("k") else n.require_constant(1, "k").reshape(-1)[0]
+    count, axis = int(count), n.axis(default=-1)
+    if count < 0:
+        raise n.error(f"k must not be negative, found {count}")
+    if count == 0:
+        dims = [0 if i == axis else d for i, d in enumerate(n.shape(0))]
+        return [R.zeros(dims, n.dtype(0)), R.zeros(dims, "int64")]
     largest = bool(n.attr("largest", 1))
-    return R.topk(n[0], int(count), n.axis(default=-1), "both", largest, "int64")
+    return R.topk(n[0], count, axis, "both", largest, "int64")
