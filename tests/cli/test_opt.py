@@ -45,6 +45,15 @@ def test_an_unknown_pass_is_named_with_near_ones() -> None:
     assert "did you mean Simplify" in out
 
 
+def test_only_passes_are_listed_and_taken() -> None:
+    names = set(run("--list")[1].split())
+    assert {"Simplify", "FuseOps", "DeadCodeElimination"} <= names
+    assert not names & {"Any", "ArgumentError", "BaseFunc", "Callable", "IRModule", "Pass"}
+    code, out = run("-", "-p", "ArgumentError", text=KERNEL)
+    assert code == 1
+    assert "there is no pass 'ArgumentError'" in out
+
+
 def test_a_mistake_in_the_file_is_shown(tmp_path: Path) -> None:
     file = tmp_path / "kernel.py"
     file.write_text(KERNEL.replace("A[i] +", "B[i] +"))

@@ -34,7 +34,7 @@ def find_pass(text: str) -> Any:
     for path in wanted:
         module = importlib.import_module(f"..{path}", __package__)
         made = getattr(module, short, None)
-        if made is not None and short[:1].isupper():
+        if short[:1].isupper() and is_pass(made):
             return made if isinstance(made, Pass) else _made(name, made, args)
     known = sorted(pass_names())
     import difflib
@@ -104,7 +104,14 @@ def pass_names() -> Iterator[str]:
     """The names of all passes."""
     for path in PACKAGES[:-1]:
         module = importlib.import_module(f"..{path}", __package__)
-        yield from (n for n in dir(module) if n[:1].isupper() and callable(getattr(module, n)))
+        yield from (n for n in dir(module) if n[:1].isupper() and is_pass(getattr(module, n)))
+
+
+def is_pass(made: Any) -> bool:
+    """Whether it is a pass, or makes one: a function, or a class derived from the kinds of pass."""
+    if isinstance(made, type):
+        return issubclass(made, Pass) and made.__module__ != Pass.__module__
+    return isinstance(made, Pass) or inspect.isfunction(made)
 
 
 @click.command("opt")
