@@ -121,7 +121,6 @@ def is_pass(made: Any) -> bool:
 @click.option(
     "--passes",
     "-p",
-    default="",
     metavar="PASS,PASS",
     help="The passes, in order, with arguments where they need some: NarrowDataType(32).",
 )
@@ -137,7 +136,7 @@ def is_pass(made: Any) -> bool:
 @click.option("--list", "listing", is_flag=True, help="List the names of passes.")
 def opt_command(
     file: str | None,
-    passes: str,
+    passes: str | None,
     config: tuple[str, ...],
     target: str,
     output: str | None,
@@ -150,11 +149,13 @@ def opt_command(
     if listing:
         click.echo("\n".join(sorted(set(pass_names()))))
         return
+    if passes is not None and not _split(passes):
+        raise ArgumentError("the list of passes is empty", hint="see `tilewright opt --list`")
     if file is None:
         raise click.UsageError("Missing argument 'FILE'.")
     text = sys.stdin.read() if file == "-" else Path(file).read_text()
     program = from_source(text, name=None if file == "-" else file)
-    result = transformed(program, passes, target, config)
+    result = transformed(program, passes or "", target, config)
     shown = result.script(show_meta=True) + "\n"
     if output is None:
         click.echo(shown, nl=False)
