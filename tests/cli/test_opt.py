@@ -34,7 +34,7 @@ def test_passes_run_in_order(tmp_path: Path) -> None:
     assert code == 0, out
     assert "if" not in out
     assert "for i in range(8):\n            A[i] = A[i] + T.float32(1.0)" in out
-    again, same = run("-", "-p", "", text=out)
+    again, same = run("-", text=out)
     assert (again, same) == (0, out)
 
 
@@ -43,6 +43,18 @@ def test_an_unknown_pass_is_named_with_near_ones() -> None:
     assert code == 1
     assert "there is no pass 'Simplfy'" in out
     assert "did you mean Simplify" in out
+
+
+def test_only_passes_are_listed_and_taken() -> None:
+    names = set(run("--list")[1].split())
+    assert {"Simplify", "FuseOps", "DeadCodeElimination"} <= names
+    assert not names & {"Any", "ArgumentError", "BaseFunc", "Callable", "IRModule", "Pass"}
+    code, out = run("-", "-p", "ArgumentError", text=KERNEL)
+    assert code == 1
+    assert "there is no pass 'ArgumentError'" in out
+    code, out = run("-", "-p", "", text=KERNEL)
+    assert code == 1
+    assert "the list of passes is empty" in out
 
 
 def test_a_mistake_in_the_file_is_shown(tmp_path: Path) -> None:

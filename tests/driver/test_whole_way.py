@@ -149,6 +149,18 @@ def test_one_loop_program_compiles_and_runs() -> None:
         assert gap(out.numpy(), a @ b) < 1e-5
 
 
+@pytest.mark.parametrize("compiled", [tw.compile, tw.build])
+def test_one_loop_program_is_the_entry_whatever_its_name(compiled: Any) -> None:
+    func = matmul().with_attr("global_symbol", "product")
+    a, b = np.ones((64, 64), np.float32), np.ones((64, 48), np.float32)
+    out = tw.nd.array(np.zeros((64, 48), "float32"))
+    made = compiled(func, target="llvm")
+    made(tw.nd.array(a), tw.nd.array(b), out)
+    assert gap(out.numpy(), a @ b) < 1e-5
+    with pytest.raises(ArgumentError, match="no function 'main'; it has product"):
+        made["main"]
+
+
 def test_a_kernel_checks_its_arguments() -> None:
     kernel = tw.compile(matmul(), "llvm")["main"]
     a, b = tw.nd.array(np.zeros((64, 64), "float32")), tw.nd.array(np.zeros((64, 48), "float32"))

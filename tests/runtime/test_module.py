@@ -48,6 +48,13 @@ def test_lookup_in_the_module_and_its_imports() -> None:
     assert not outer.implements_function("two", query_imports=True)
 
 
+def test_the_only_function_is_the_entry() -> None:
+    assert FunctionModule({"double": lambda x: 2 * x})(3) == 6
+    two = FunctionModule({"double": lambda x: 2 * x, "half": lambda x: x / 2})
+    with pytest.raises(ArgumentError, match="no function 'main'; it has double, half"):
+        two(3)
+
+
 def test_a_module_passes_through_functions_as_itself() -> None:
     module = FunctionModule({"main": lambda: 1})
     assert ffi.convert(lambda m: m)(module) is module

@@ -76,3 +76,11 @@ def test_a_text_without_its_metadata() -> None:
     text = RELAX + '    return metadata["relax.expr.Constant"][0]'
     with pytest.raises(DiagnosticError, match="show_meta=True"):
         from_source(text)
+
+
+def test_long_sums_are_read_and_endless_ones_are_refused() -> None:
+    text = HEAD + "    A[0, 0] = " + " + ".join(["A[0, 0]"] * 3000)
+    assert from_source(text).script().count("A[0, 0]") == 3001
+    with pytest.raises(DiagnosticError, match="nested too deeply") as caught:
+        from_source(HEAD + "    A[0, 0] = " + "+".join(["1"] * 200_000), name="model.py")
+    assert caught.value.span is not None and caught.value.span.source_name == "model.py"

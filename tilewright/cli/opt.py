@@ -34,7 +34,7 @@ def find_pass(text: str) -> Any:
     for path in wanted:
         module = importlib.import_module(f"..{path}", __package__)
         made = getattr(module, short, None)
-        if made is not None and short[:1].isupper():
+        if short[:1].isupper() and is_pass(made):
             return made if isinstance(made, Pass) else _made(name, made, args)
     known = sorted(pass_names())
     import difflib
@@ -104,7 +104,14 @@ def pass_names() -> Iterator[str]:
     """The names of all passes."""
     for path in PACKAGES[:-1]:
         module = importlib.import_module(f"..{path}", __package__)
-        yield from (n for n in dir(module) if n[:1].isupper() and callable(getattr(module, n)))
+        yield from (n for n in dir(module) if n[:1].isupper() and is_pass(getattr(module, n)))
+
+
+def is_pass(made: Any) -> bool:
+    """Whether it is a pass, or makes one: a function, or a class derived from the kinds of pass."""
+    if isinstance(made, type):
+        return issubclass(made, Pass) and made.__module__ != Pass.__module__
+    return isinstance(made, Pass) or inspect.isfunction(made)
 
 
 @click.command("opt")
@@ -114,7 +121,6 @@ def pass_names() -> Iterator[str]:
 @click.option(
     "--passes",
     "-p",
-    default="",
     metavar="PASS,PASS",
     help="The passes, in order, with arguments where they need some: NarrowDataType(32).",
 )
@@ -130,7 +136,7 @@ def pass_names() -> Iterator[str]:
 @click.option("--list", "listing", is_flag=True, help="List the names of passes.")
 def opt_command(
     file: str | None,
-    passes: str,
+    passes: str | None,
     config: tuple[str, ...],
     target: str,
     output: str | None,
@@ -143,11 +149,13 @@ def opt_command(
     if listing:
         click.echo("\n".join(sorted(set(pass_names()))))
         return
+    if passes is not None and not _split(passes):
+        raise ArgumentError("the list of passes is empty", hint="see `tilewright opt --list`")
     if file is None:
         raise click.UsageError("Missing argument 'FILE'.")
     text = sys.stdin.read() if file == "-" else Path(file).read_text()
     program = from_source(text, name=None if file == "-" else file)
-    result = transformed(program, passes, target, config)
+    result = transformed(program, passes or "", target, config)
     shown = result.script(show_meta=True) + "\n"
     if output is None:
         click.echo(shown, nl=False)

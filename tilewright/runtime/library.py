@@ -6,7 +6,7 @@ import ctypes
 import importlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tilewright.ffi import core, tvm_ffi
@@ -22,6 +22,12 @@ from .module import FFIModule, Module, as_module, function_of
 # lists as JSON, and the constant of an index (or their number for -1).
 TABLE_FUNCTION = "tilewright_executable"
 CONSTANT_FUNCTION = "tilewright_constant"
+OWN_PREFIX = "tilewright_"
+
+
+def _names(modules: Iterable[Module]) -> Iterator[str]:
+    for module in modules:
+        yield from module.function_names()
 
 
 class ExecutableModule(Module):
@@ -51,7 +57,10 @@ class ExecutableModule(Module):
         return None
 
     def function_names(self) -> list[str]:
-        return list(self.executable.functions)
+        """The executable's functions; of loop programs alone, the kernels."""
+        if self.executable.functions:
+            return list(self.executable.functions)
+        return [n for n in dict.fromkeys(_names(self._parts())) if not n.startswith(OWN_PREFIX)]
 
     def symbol_address(self, name: str) -> int | None:
         for part in self._parts():

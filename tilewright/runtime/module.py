@@ -17,12 +17,13 @@ from .benchmark import BenchmarkResult, Evaluator
 from .device import Device
 
 PACKED_PREFIX = "__tvm_ffi_"
+MAIN = "main"
+"""The function that a call of a module runs."""
 
 
 class Module:
     """A table of functions, with other modules imported into it."""
 
-    entry_name = "main"
     kind = "python"
 
     def __init__(self) -> None:
@@ -47,6 +48,18 @@ class Module:
         return None
 
     # What all modules offer.
+
+    @property
+    def entry_name(self) -> str:
+        """The name of what a call of the module runs: `main`, else its only function."""
+        if self.implements_function(MAIN, query_imports=True):
+            return MAIN
+        names = self._known_names()
+        return names[0] if len(names) == 1 else MAIN
+
+    def _known_names(self) -> list[str]:
+        """The names of the functions here and in the imported modules, each once."""
+        return list(dict.fromkeys(n for m in self._reachable() for n in m.function_names()))
 
     @property
     def imports(self) -> list[Module]:
@@ -90,7 +103,7 @@ class Module:
         """The function called `name`. Raises `AttributeError` if there is none, as in TVM."""
         found = self._lookup(name, query_imports)
         if found is None:
-            names = self.function_names()
+            names = self._known_names() if query_imports else self.function_names()
             known = f"; it has {listing(names)}" if names else ""
             raise MissingFunction(f"module has no function {name!r}{known}")
         return found

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 UNBOUNDED = 1_000_000
 BYTES_PER_FRAME = 600
 ROOM = 120 << 20  # Linux keeps at least 128 MB free below the main thread's stack
 OTHER_THREADS = 8_000
+SYNTAX = 8_000
+"""The interpreter's own walks over syntax go three times as deep, within 3 MB of stack."""
+
+
+@contextmanager
+def syntax_recursion() -> Iterator[None]:
+    """Lets `ast.parse` read sums of thousands of terms; deeper ones raise `RecursionError`."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(SYNTAX)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def recursion_depth() -> int:

@@ -167,3 +167,25 @@ def test_each_refusal_says_why(take: Callable, why: str) -> None:
     with pytest.raises(ScheduleError) as error:
         take(sch, loops)
     assert why in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("n", "most", "text"),
+    [
+        (0, 16, "`n` must be at least 1, got 0"),
+        (-2, 16, "`n` must be at least 1, got -2"),
+        (2, 0, "`max_innermost_factor` must be at least 1, got 0"),
+    ],
+)
+def test_a_tile_has_factors_and_each_is_at_least_one(n: int, most: int, text: str) -> None:
+    sch = Schedule(elementwise(4, 4))
+    loop = sch.get_loops("B")[0]
+    assert text in message(lambda s: s.sample_perfect_tile(loop, n, most), sch)
+
+
+def test_an_annotation_is_plain_data() -> None:
+    sch = Schedule(elementwise(4, 4))
+    for value in (object(), [1, {"deep": object()}]):
+        text = message(lambda s, v=value: s.annotate("B", "x", v), sch)
+        assert "the annotation `x` holds a value of type object" in text
+        assert "hint: allowed are" in text

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...support.errors import DiagnosticError
 from ...support.span import Span
+from ...support.stack import syntax_recursion
 
 _COUNT = itertools.count()
 
@@ -82,7 +83,14 @@ class Source:
 
 def _parse(text: str, name: str, first: int, margin: int) -> ast.Module:
     try:
-        return ast.parse(text)
+        with syntax_recursion():
+            return ast.parse(text)
+    except (RecursionError, MemoryError):
+        raise DiagnosticError(
+            "an expression is nested too deeply to be read",
+            Span(name, first, first, margin + 1, margin + 2),
+            hint="write it as several statements",
+        ) from None
     except SyntaxError as error:
         line, column = (error.lineno or 1) + first - 1, (error.offset or 1) + margin
         raise DiagnosticError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
+from ....ir.node import Node
+from ....target import Target
 from ..instruction import BlockOrLoop, Value, primitive
 from ..refusal import refuse
 from ..state import ScheduleState
@@ -20,13 +23,22 @@ def annotate(
     stmt = block_or_loop.stmt
     if stmt is None or not ann_key:
         refuse("the key of an annotation is empty", block_or_loop)
-    state.replace(
-        block_or_loop, stmt.replace(annotations={**stmt.annotations, ann_key: _plain(ann_val)})
-    )
+    value = _plain(ann_key, ann_val, block_or_loop)
+    state.replace(block_or_loop, stmt.replace(annotations={**stmt.annotations, ann_key: value}))
 
 
-def _plain(value: Any) -> Any:
-    """Lists as tuples, so that the IR stays immutable."""
+def _plain(key: str, value: Any, place: BlockOrLoop) -> Any:
+    """Lists as tuples, so that the IR stays immutable; what script cannot show is refused."""
+    if value is None or isinstance(value, (bool, int, float, str, Node, Target)):
+        return value
     if isinstance(value, (list, tuple)):
-        return tuple(_plain(v) for v in value)
-    return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+        return tuple(_plain(key, v, place) for v in value)
+    if isinstance(value, dict):
+        return {_plain(key, k, place): _plain(key, v, place) for k, v in value.items()}
+    if isinstance(value, Real):  # numpy's
+        return int(value) if isinstance(value, Integral) else float(value)
+    refuse(
+        f"the annotation `{key}` holds a value of type {type(value).__name__}", place,
+        hint="allowed are numbers, strings, expressions and other IR, None, and lists and "
+        "dictionaries of them",
+    )  # fmt: skip
