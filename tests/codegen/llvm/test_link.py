@@ -266,3 +266,11 @@ def test_objects_for_other_machines(architecture: str, tmp_path: Path) -> None:
     machine = Machine(f"{architecture}-unknown-linux-gnu", features=features)
     data = compile_executable(model(), [], machine)
     assert "__tvm_ffi_main" in read_symbols(data).defined
+
+
+def test_only_paths_that_load_again_are_written(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"ends in '\.bin'\n  hint: known are \.so"):
+        export_library(tmp_path / "m.bin", model())
+    with pytest.raises(ArgumentError, match="it is a folder"):
+        export_library(tmp_path, model())
+    assert not list(tmp_path.iterdir())

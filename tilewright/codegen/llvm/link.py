@@ -25,7 +25,7 @@ from tilewright.runtime.library import ExecutableModule, register_loader
 from tilewright.support.digest import data_digests
 from tilewright.support.disk_cache import content_key
 from tilewright.support.dtypes import dtype_of
-from tilewright.support.errors import ArgumentError
+from tilewright.support.errors import ArgumentError, listing
 
 from .compile import Machine, compile_module, host_machine
 from .elf import Blob, read_symbols, write_data_object
@@ -37,6 +37,7 @@ from .vm_emitter import dtype_bits, quote
 from .vm_support import support_ir
 
 ARCHIVE_SUFFIXES = (".tw", ".tar")
+LIBRARY_SUFFIXES = (".so", ".dylib", ".dll")
 DIGEST = "digest"
 _CONSTANT = "tilewright_constant_{}"
 _METADATA = "tilewright_metadata"
@@ -56,6 +57,7 @@ def export_library(
     `tvm_ffi.load_module` from Python, C++ or Rust, and with `tilewright.runtime.load_module`.
     """
     path = Path(path)
+    _check_path(path)
     machine = machine or host_machine()
     for i, constant in enumerate(executable.constants):
         check_constant(constant, i)
@@ -65,6 +67,18 @@ def export_library(
     else:
         _write_library(path, executable, [*kernels, functions], machine)
     return path
+
+
+def _check_path(path: Path) -> None:
+    """Refuses what `load_module` could not read again."""
+    if path.is_dir():
+        raise ArgumentError(f"cannot export to {str(path)!r}: it is a folder", hint="name a file")
+    known = (*LIBRARY_SUFFIXES, *ARCHIVE_SUFFIXES)
+    if path.suffix not in known:
+        raise ArgumentError(
+            f"cannot export to {str(path)!r}: no kind of file ends in {path.suffix!r}",
+            hint=f"known are {listing(known)}",
+        )
 
 
 def _write_library(
