@@ -23,6 +23,9 @@ struct HostMemory {
   void AllocData(DLTensor* tensor) {
     size_t bytes = (ffi::GetDataSize(*tensor) + 63) / 64 * 64;
     tensor->data = std::aligned_alloc(64, bytes == 0 ? 64 : bytes);
+    if (tensor->data == nullptr) {
+      TVM_FFI_THROW(MemoryError) << "no memory for an input of " << bytes << " bytes";
+    }
   }
   void FreeData(DLTensor* tensor) { std::free(tensor->data); }
 };
@@ -30,7 +33,16 @@ struct HostMemory {
 std::vector<int64_t> ParseShape(const std::string& text) {
   std::vector<int64_t> shape;
   std::stringstream stream(text);
-  for (std::string part; std::getline(stream, part, 'x');) shape.push_back(std::stoll(part));
+  int64_t left = int64_t{1} << 40;  // elements: more is a mistake, or overflows
+  for (std::string part; std::getline(stream, part, 'x');) {
+    bool digits = !part.empty() && part.find_first_not_of("0123456789") == std::string::npos;
+    if (!digits || part.size() > 12) {
+      TVM_FFI_THROW(ValueError) << "a shape is written like 1x3x224x224, found `" << text << "`";
+    }
+    shape.push_back(std::stoll(part));
+    if (shape.back() > 0) left /= shape.back();
+  }
+  if (left == 0) TVM_FFI_THROW(ValueError) << "the shape `" << text << "` is too large";
   return shape;
 }
 

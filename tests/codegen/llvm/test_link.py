@@ -258,6 +258,13 @@ def test_a_cpp_program_runs_the_library(library: Path, tmp_path: Path) -> None:
     bad = subprocess.run([tmp_path / "run", library, "2x5"], capture_output=True, text=True)
     assert bad.returncode == 1
     assert bad.stderr.startswith("ArgumentError: main: x: expected a float32 tensor of shape (n,")
+    for shape, message in (
+        ("abc", "a shape is written like 1x3x224x224, found `abc`"),
+        ("2x-4", "a shape is written like 1x3x224x224, found `2x-4`"),
+        ("999999999999x7", "the shape `999999999999x7` is too large"),
+    ):
+        wrong = subprocess.run([tmp_path / "run", library, shape], capture_output=True, text=True)
+        assert (wrong.returncode, wrong.stderr) == (1, f"ValueError: {message}\n")
 
 
 @pytest.mark.parametrize("architecture", ["aarch64", "riscv64", "x86_64"])
