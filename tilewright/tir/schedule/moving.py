@@ -11,7 +11,7 @@ from ..buffer import Buffer
 from ..expr import IterVar, Var
 from ..stmt import Block, BlockRealize, BufferRegion, For, ForKind, SeqStmt, Stmt, stmt_seq
 from .instances import kept_conditions
-from .poly import Interval, Poly, Space, constant, plus, times, value_of, variables_in
+from .poly import Interval, Poly, Space, constant, plus, times, value_of
 from .refusal import refuse
 from .regions import Box, extreme, loops_between, space_at, touched, unite
 from .rewrite import replace_statements
