@@ -25,6 +25,7 @@ from .inline_private_functions import InlinePrivateFunctions
 from .instrument_bounds import InstrumentBoundCheckers
 from .instrument_profile import InstrumentProfileIntrinsics
 from .loop_partition import LoopPartition
+from .lower_cross_thread_reduction import LowerCrossThreadReduction
 from .lower_device_kernel_launch import LowerDeviceKernelLaunch
 from .lower_init_block import LowerInitBlock
 from .lower_intrin import LowerIntrin
