@@ -127,7 +127,7 @@ class _Plan:
                 axes.append(axis.replace(var=env[axis.var]))
                 values.append(value)
         stores = [
-            BufferStore(s.buffer, value, substitute(s.indices, env))
+            BufferStore(s.buffer, value, tuple(substitute(i, env) for i in s.indices))
             for s, value in zip(reduction.stores, _loads(self.crossing), strict=True)
         ]
         conditions = self._spatial_conditions()
