@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from ...ir.expr import PrimExpr
 from ...support.dtypes import dtype_of
-from ..expr import Let, Shuffle, Var
+from ..expr import Let, Shuffle, Var, as_indices
 
 Combine = Callable[[PrimExpr, PrimExpr], PrimExpr]
 
@@ -52,7 +52,7 @@ def _halves(combine: Combine, vectors: Sequence[PrimExpr], width: int) -> PrimEx
     count = len(vectors) * dtype_of(vectors[0].dtype).lanes
     low = [n for n in range(count) if n % width < width // 2]
     high = [n + width // 2 for n in low]
-    return combine(Shuffle(tuple(vectors), low), Shuffle(tuple(vectors), high))
+    return combine(*(Shuffle(tuple(vectors), as_indices(half)) for half in (low, high)))
 
 
 __all__ = ["can_reduce", "reduce_rows"]
