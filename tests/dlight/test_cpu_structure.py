@@ -203,6 +203,11 @@ def test_loops(name, lanes):
     assert made(FUNCTIONS[name](lanes), target) == NESTS[name, lanes].strip("\n")
 
 
+def place_of_largest():
+    x = te.placeholder((100, 64), "float32", "x")
+    return [x, topi.place_of(topi.max, x, 0, True)]
+
+
 def turned():
     x = tensor(1, 96, 64)
     return [x, topi.transpose(x, (0, 2, 1))]
@@ -248,6 +253,16 @@ for 1, parallel 16:
     unroll 7, vector 16, DepthwiseConv2d_init where
     unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update where
     unroll 7, vector 16, DepthwiseConv2d_local where
+"""),
+    "one reduction after the other by columns": (place_of_largest, AVX512, """
+for 1, for 1:
+  unroll 4, vector 16, x_red_init
+  for 100, unroll 4, vector 16, x_red_update
+  unroll 4, vector 16, x_red_local
+for 1, for 1:
+  unroll 4, vector 16, x_place_init
+  for 100, unroll 4, vector 16, x_place_update
+  unroll 4, vector 16, x_place_local
 """),
     "square tiles are turned": (turned, AVX512, """
 for 1, for 6, for 4:

@@ -44,18 +44,17 @@ MAX_TAPS = 128
 """Multiply-adds in the body of a window whose taps are all unrolled."""
 
 
-def schedule_reduction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
-    """Schedules one reduction by the axis that is contiguous in memory."""
+def schedule_reduction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> LoopRV | None:
+    """Schedules one reduction by the axis that is contiguous in memory. Returns the loop at which
+    it is to be decomposed: when all blocks are scheduled, since a block can move only as long as
+    every reduction around is whole."""
     if not info.is_plain() or not info.reduction:
-        return
-    if info.output is None or info.block.init is None:
-        _parallel_rows(sch, info, machine)
-        return
-    column = kept_vector(info)
+        return None
+    column = kept_vector(info) if info.output is not None and info.block.init is not None else None
     if column is not None:
-        _by_columns(sch, info, column, machine)
-    else:
-        _parallel_rows(sch, info, machine)
+        return _by_columns(sch, info, column, machine)
+    _parallel_rows(sch, info, machine)
+    return None
 
 
 def kept_vector(info: BlockInfo) -> IterInfo | None:
@@ -88,7 +87,7 @@ def _loops(axes: list[IterInfo]) -> list[LoopRV]:
     return [i.loop_rv for i in axes if i.loop_rv is not None]
 
 
-def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: MachineModel) -> None:
+def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: MachineModel) -> LoopRV:
     assert info.output is not None and column.loop_rv is not None
     dtype = info.output.buffer.dtype
     lanes = vector_lanes(machine, dtype, column.extent)
@@ -128,7 +127,7 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     border_text = f", borders by {chunk[1]} rows" if chunk is not None else ""
     words = f"reduction by {width} {dtype}x{lanes}{border_text}, {threads}"
     note(sch, info.block_rv, words)
-    sch.decompose_reduction(info.block_rv, reduce_loops[0])
+    return reduce_loops[0]
 
 
 def _columns(
