@@ -17,7 +17,7 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )
-from .copies import box_under, fresh_name, redirect
+from .copies import box_under, fresh_name, redirect, require_written
 from .poly import Space, constant, plus, variables_in
 from .refusal import refuse
 from .regions import space_at
@@ -44,6 +44,8 @@ def tile_copy(
     users = [c for c in state.child_blocks(loop) if c is not block and _uses(c, buffer)]
     if users:
         refuse(f"another block under the loop uses `{buffer.name}` as well", users[0], block)
+    if side == "write":
+        require_written(state, root, loop, block, buffer)
     cache = with_scope(buffer, scope, f"{buffer.name}_{scope}")
     ranges = _ranges(state, loop, block, buffer, side)
     name = fresh_name(state, block, cache.name)
