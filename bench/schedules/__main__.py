@@ -102,6 +102,11 @@ def main(
         f"{len(outcomes)} sequences over {len(names)} programs in "
         f"{time.monotonic() - start:.0f} s: {len(failures)} failed"
     )
+    slowest = max(outcomes, key=lambda o: o.seconds)
+    console.print(
+        f"{sum(o.seconds for o in outcomes):.0f} s of the processor, the longest "
+        f"{slowest.seconds:.1f} s: {slowest.program}, seed {slowest.seed}"
+    )
     for what, number in Counter(f.what for f in failures).most_common():
         console.print(f"  {number:5} {escape(what)}")
     if output:
