@@ -2,8 +2,8 @@
 
 `python -m bench.schedules -n 10000 --seed 0` takes random steps on each program in turn. After
 every step the program must be well formed and the schedule's own books right; at the end its native
-result must be that of the unscheduled program, and its trace, also as JSON, as Python text and
-simplified, must give the same text. Refusals (`ScheduleError`) are part of the game; any other
+result must be that of the unscheduled program, and its trace, also as Python text and simplified
+as JSON, must give the same text. Refusals (`ScheduleError`) are part of the game; any other
 exception is a failure. Exits with 1 on any, each shown with its seed and the shortest trace;
 `-n 1 --seed SEED` repeats one (with the same `--programs`).
 """
