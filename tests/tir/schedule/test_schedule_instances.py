@@ -59,7 +59,7 @@ def test_a_part_of_a_partitioned_loop_keeps_to_its_part():
     sch = Schedule(func)
     rows, _, steps = sch.get_loops("C")
     sch.loop_partition(rows, [2, None])
-    part = sch.get_block("C_partition_0")
+    part = sch.get_block("C_i0")
     with pytest.raises(ScheduleError, match="leave out some of the block's instances"):
         sch.transform_block_layout(part, lambda i, j, k: [k, j, i])
     assert_same_result(func, sch.func)
