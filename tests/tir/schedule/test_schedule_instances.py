@@ -184,3 +184,15 @@ def test_pad_einsum_refuses_an_axis_that_only_repeats():
     sch.transform_block_layout("C", lambda i, j, k: [i, j, k // 4, k % 4])
     with pytest.raises(ScheduleError, match="the axis `v2` indexes no operand"):
         sch.pad_einsum("C", [1, 1, 2, 1])
+
+
+def test_write_at_does_not_copy_what_another_iteration_has_written():
+    func = elementwise(4, 6)
+    sch = Schedule(func)
+    rows, columns = sch.get_loops("B")
+    tiles, inside = sch.split(columns, [3, None])
+    sch.reorder(inside, tiles)
+    with pytest.raises(ScheduleError, match="a copy would overwrite what is there"):
+        sch.write_at(inside, "B", 0, "global")
+    sch.write_at(rows, "B", 0, "global")
+    assert_same_result(func, sch.func)

@@ -154,9 +154,10 @@ def require_written(
     state: ScheduleState, root: StmtSRef, top: StmtSRef, writer: StmtSRef, buffer: Buffer
 ) -> None:
     """Refuses if a copy of the box that `writer` writes under `top` would copy more than it has
-    written over what `buffer` holds. A buffer that lives in the scope holds nothing there."""
-    own = any(b is buffer for b in root.block.alloc_buffers)
-    if not own and not fills_what_it_writes(state, writer, buffer, top):
+    written over what `buffer` holds. At first, a buffer that lives in the scope holds nothing;
+    where the copy is made several times, it holds what has been copied before."""
+    is_new = top is root and any(b is buffer for b in root.block.alloc_buffers)
+    if not is_new and not fills_what_it_writes(state, writer, buffer, top):
         refuse(
             f"the block may leave holes in what it writes of `{buffer.name}`: a copy would "
             "overwrite what is there",

@@ -132,7 +132,9 @@ def _init(
         made_values.append(value)
     needed = {v for value in made_values for v in variables_in(value)}
     kept = [l.loop for l in loops if l.loop.loop_var in needed]
-    fresh: dict[Var, PrimExpr] = {l.loop_var: l.loop_var.copy_with_suffix("_init") for l in kept}
+    fresh: dict[Var, PrimExpr] = {
+        l.loop_var: l.loop_var.copy_with_name(l.loop_var.name) for l in kept
+    }
     first: dict[Var, PrimExpr] = {
         l.loop.loop_var: l.loop.min for l in loops if l.loop.loop_var not in needed
     }
