@@ -180,7 +180,8 @@ def _require_whole(state: ScheduleState, root: StmtSRef, what: Reindexed, side: 
 
 def _copy_nest(name: str, what: Reindexed, copy: Buffer, side: str) -> tuple[Stmt, Block]:
     axes = what.axes()
-    fresh = [IterVar(a.dom, a.var.copy_with_name(a.var.name), IterVarType.DataPar) for a in axes]
+    fresh = [IterVar(a.dom, a.var.copy_with_name(f"v{k}"), IterVarType.DataPar)
+             for k, a in enumerate(axes)]  # fmt: skip
     env: dict[Var, PrimExpr] = {a.var: b.var for a, b in zip(axes, fresh, strict=True)}
     old = tuple(substitute(i, env) for i in what.indices)
     new = tuple(substitute(i, env) for i in what.where)

@@ -169,6 +169,7 @@ def _copy(
         (BufferRegion(source, point(indices)),),
         (BufferRegion(target, point(indices)),),
         axes,
+        prefix="i",
     )
 
 
