@@ -196,3 +196,48 @@ def test_write_at_does_not_copy_what_another_iteration_has_written():
         sch.write_at(inside, "B", 0, "global")
     sch.write_at(rows, "B", 0, "global")
     assert_same_result(func, sch.func)
+
+
+def test_a_declaration_is_not_taken_for_what_is_written():
+    func = elementwise(4, 6)
+    sch = Schedule(func)
+    sch.annotate_buffer_access("B", 0, "write", lambda i, j: [(0, 4), (0, 6)])
+    sch.annotate_buffer_access("D", 0, "write", lambda i, j: [(0, 4), (0, 6)])
+    with pytest.raises(ScheduleError, match="a copy would overwrite what is there"):
+        sch.write_at(sch.get_loops("D")[0], "D", 0, "local")
+    with pytest.raises(ScheduleError, match="read more than its producers write"):
+        sch.reverse_compute_at("C", sch.get_loops("B")[1])
+    assert_same_result(func, sch.func)
+
+
+FUSED = """
+@T.prim_func
+def main(a: T.handle, c: T.handle):
+    n = T.int64()
+    m = T.int64()
+    A = T.match_buffer(a, (n, m), "float32")
+    C = T.match_buffer(c, (n, m), "float32")
+    B = T.alloc_buffer((n, m), "float32")
+    for i, j in T.grid(n, m):
+        with T.block("B"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            B[vi, vj] = A[vi, vj] * T.float32(2)
+    for i, j in T.grid(n, m):
+        with T.block("C"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            C[vi, vj] = B[vi, vj] + T.float32(1)
+"""
+WHOLE_STEPS = {
+    **{name: STEPS[name] for name in ("reverse_compute_inline", "reindex")},
+    "transform_block_layout": STEPS["transform_block_layout"],
+    "cache_write": lambda sch: sch.cache_write("C", 0, "local"),
+}
+
+
+@pytest.mark.parametrize("step", WHOLE_STEPS)
+def test_loops_of_unknown_extent_that_are_fused_and_split_run_every_instance(step):
+    func = from_source(FUSED)
+    sch = Schedule(func)
+    sch.split(sch.fuse(*sch.get_loops("C")), [None, 16])
+    WHOLE_STEPS[step](sch)
+    assert_same_result(func, sch.func, n=5, m=7)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from .. import op as T
 from ..buffer import Buffer
 from ..expr import GE, LT, IterVar, Var
 from ..stmt import BlockRealize, BufferRegion
-from .bindings import Source, digits_of
+from .bindings import Digit, Source, digits_of, is_affine
 from .exact import fills_box
 from .poly import Poly, Space, constant, plus, times, value_of, variables_in
 from .refusal import refuse
-from .regions import covers, joined_boxes, loops_between, space_at, touched
+from .regions import (
+    Box,
+    bind,
+    covers,
+    full_box,
+    joined_boxes,
+    loops_between,
+    sizes_of,
+    space_at,
+    surely_written,
+    touched,
+)
 from .rewrite import conjuncts, substitute
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -100,8 +111,8 @@ def _keeps_to_domains(space: Space, realize: BlockRealize) -> bool:
 def fills_what_it_writes(
     state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRef
 ) -> bool:
-    """True if the block writes all of the box around what it writes of `buffer` in one run of the
-    body of `top`, as far as the box is within the buffer."""
+    """True if the block writes all of the box around what it is declared to write of `buffer` in
+    one run of the body of `top`, as far as the box is within the buffer."""
     realize = block.realize
     if realize is None:
         return False
@@ -109,18 +120,41 @@ def fills_what_it_writes(
     if not _keeps_to_domains(space, realize):
         return False
     loops = loops_between(block, top)
+    parts = surely_written(block.block, buffer)
+    if _fills_domains(space, realize, loops) and _fill_buffer(state, block, parts):
+        return True
     free = {space._variable(at.loop.loop_var) for at in loops}
-    parts = [w for w in block.block.writes if w.buffer is buffer]
     guarded = [a for a, v in zip(block.block.iter_vars, realize.iter_values, strict=True)
                if not _is_within(space, a, v)]  # fmt: skip
     if not all(_ends_with_axes(space, part, guarded) for part in parts):
         return False
-    needed = touched(space, block, parts, loops)
+    declared = [w for w in block.block.writes if w.buffer is buffer]
+    needed = touched(space, block, declared, loops)
     boxes = [touched(space, block, [part], loops) for part in parts
              if fills_box(space, part.region, free)
              and _runs_through(space, part.region, buffer.shape, free)]  # fmt: skip
     joined = joined_boxes(space, [b for b in boxes if b is not None])
     return needed is not None and any(covers(space, buffer, b, needed) for b in joined)
+
+
+def _fill_buffer(state: ScheduleState, block: StmtSRef, parts: Sequence[BufferRegion]) -> bool:
+    """True if one of the regions, over the domains of the block's axes, is the whole buffer."""
+    space = Space(sizes_of(state.function_of(block)[1]))
+    bind(space, block)
+    numbers = {space._variable(a.var) for a in block.block.iter_vars}
+    for part in parts:
+        if not fills_box(space, part.region, numbers):
+            continue
+        if not _runs_through(space, part.region, part.buffer.shape, numbers):
+            continue
+        box: Box = []
+        for r in part.region:
+            low = space.poly(r.min)
+            high = plus(plus(low, space.poly(r.extent)), constant(-1))
+            box.append((space.relax(low)[0], space.relax(high)[1]))
+        if covers(space, part.buffer, box, full_box(space, part.buffer.shape)):
+            return True
+    return False
 
 
 def _runs_through(
@@ -177,14 +211,67 @@ def _ends_with_axes(space: Space, region: BufferRegion, axes: Sequence[IterVar])
 def _fills_domains(space: Space, realize: BlockRealize, loops: Sequence[StmtSRef]) -> bool:
     """True if the bindings take all values that the axes may have."""
     numbers = {space._variable(at.loop.loop_var) for at in loops}
-    region = [Range(v, IntImm(v.dtype, 1)) for v in realize.iter_values]
-    limits = [a.dom.extent if a.dom is not None else None for a in realize.block.iter_vars]
-    if not (fills_box(space, region, numbers) and _runs_through(space, region, limits, numbers)):
+    rows = list(zip(realize.block.iter_vars, realize.iter_values, strict=True))
+    digits = {a.var: _digit(space, a, v, numbers) for a, v in rows}
+    alone = [(a, v) for a, v in rows if digits[a.var] is not None]
+    others = [(a, v) for a, v in rows if digits[a.var] is None]
+    inside = [_loops_in(space, [v for _, v in part], numbers) for part in (alone, others)]
+    if inside[0] & inside[1]:
+        alone, others = [], rows
+    return _fill_as_digits(space, alone, digits, numbers) and _fill_as_box(space, others, numbers)
+
+
+Rows = Sequence[tuple[IterVar, PrimExpr]]
+
+
+def _digit(space: Space, axis: IterVar, value: PrimExpr, loops: set[int]) -> Digit | None:
+    """The digit of the loops that a binding is, if it is one and nothing else."""
+    if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
+        return None
+    p = space.joined(space.poly(value))
+    found = digits_of(space, p, loops)
+    is_sole = len(p) == 1 and found is not None and len(found) == 1
+    return found[0] if is_sole and found and value_of(found[0].scale) == 1 else None
+
+
+def _loops_in(space: Space, values: Sequence[PrimExpr], loops: set[int]) -> set[int]:
+    return {n for v in values for n in space.variables(space.joined(space.poly(v)))} & loops
+
+
+def _fill_as_digits(
+    space: Space, rows: Rows, digits: Mapping[Var, Digit | None], loops: set[int]
+) -> bool:
+    """True if the axes, each a digit of a number, are together all numbers that they can write:
+    the number that has the last value of each of them is reached."""
+    if not is_affine(space, [v for _, v in rows], loops):
         return False
-    for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
+    last: dict[Source, Poly] = {}
+    for axis, _ in rows:
+        digit = digits[axis.var]
+        if digit is None or axis.dom is None:
+            return False
+        size = space.poly(axis.dom.extent)
+        if digit.is_cut and not space.nonneg(plus(digit.extent, size, -1)):
+            return False
+        most = times(digit.lower, plus(size, constant(-1)))
+        last[digit.source] = plus(last.get(digit.source, {}), most)
+    highs = {source: space.relax(dict(source), loops.__contains__)[1] for source in last}
+    return all(
+        high is not None and space.nonneg(plus(high, last[source], -1))
+        for source, high in highs.items()
+    )
+
+
+def _fill_as_box(space: Space, rows: Rows, loops: set[int]) -> bool:
+    """True if the bindings leave no hole in a box around the domains."""
+    region = [Range(v, IntImm(v.dtype, 1)) for _, v in rows]
+    limits = [a.dom.extent if a.dom is not None else None for a, _ in rows]
+    if not (fills_box(space, region, loops) and _runs_through(space, region, limits, loops)):
+        return False
+    for axis, value in rows:
         if axis.dom is None:
             return False
-        low, high = space.relax(space.joined(space.poly(value)), numbers.__contains__)
+        low, high = space.relax(space.joined(space.poly(value)), loops.__contains__)
         start = space.poly(axis.dom.min)
         end = plus(plus(start, space.poly(axis.dom.extent)), constant(-1))
         if low is None or high is None:
