@@ -323,7 +323,7 @@ def test_read_at_and_write_at():
     sch = Schedule(func)
     outer, _ = sch.split(sch.get_loops("C")[0], [None, 3])
     copy = sch.read_at(outer, "C", 0, "shared")
-    assert sch.get(copy).annotations == {"auto_copy": 1}
+    assert sch.get(copy).annotations == {"auto_copy": True}
     sch.write_at(outer, "C", 0, "local")
     assert_same_result(func, sch.func)
 

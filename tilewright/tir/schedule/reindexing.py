@@ -133,14 +133,23 @@ def _common_indices(block: StmtSRef, buffer: Buffer) -> tuple[PrimExpr, ...]:
     return places[0]
 
 
-def apply(state: ScheduleState, what: Reindexed, side: str, scope: str, name: str) -> StmtSRef:
-    """Makes the copy, and lets the block use it. Returns the block that copies."""
+def apply(
+    state: ScheduleState,
+    what: Reindexed,
+    side: str,
+    scope: str,
+    name: str,
+    block_name: str | None = None,
+) -> StmtSRef:
+    """Makes the copy, and lets the block use it. Returns the block that copies, `block_name` or
+    called as the copy is."""
     block, buffer = what.block, what.buffer
     root = state.scope_root(block)
     _require_whole(state, root, what, side)
     data = Var(name, pointer(buffer.dtype, scope))  # type: ignore[arg-type]
     copy = Buffer(data, buffer.dtype, what.shape, name=name)
-    nest, copied = _copy_nest(state, what, copy, side)
+    made_name = fresh_name(state, block, block_name or name)
+    nest, copied = _copy_nest(made_name, what, copy, side)
     changed, reuse = _use_copy(what, copy, side)
     if block.realize is None:
         raise TypeError("a block without realization")
@@ -169,11 +178,10 @@ def _require_whole(state: ScheduleState, root: StmtSRef, what: Reindexed, side: 
             refuse(f"`{what.buffer.name}` is written and read in the same loop", other, what.block)
 
 
-def _copy_nest(
-    state: ScheduleState, what: Reindexed, copy: Buffer, side: str
-) -> tuple[Stmt, Block]:
+def _copy_nest(name: str, what: Reindexed, copy: Buffer, side: str) -> tuple[Stmt, Block]:
     axes = what.axes()
-    fresh = [IterVar(a.dom, a.var.copy_with_name(a.var.name), IterVarType.DataPar) for a in axes]
+    fresh = [IterVar(a.dom, a.var.copy_with_name(f"v{k}"), IterVarType.DataPar)
+             for k, a in enumerate(axes)]  # fmt: skip
     env: dict[Var, PrimExpr] = {a.var: b.var for a, b in zip(axes, fresh, strict=True)}
     old = tuple(substitute(i, env) for i in what.indices)
     new = tuple(substitute(i, env) for i in what.where)
@@ -183,7 +191,7 @@ def _copy_nest(
         source, s_at, target, t_at = copy, new, what.buffer, old
     shape = [a.dom.extent for a in fresh if a.dom is not None]
     return full_nest(
-        fresh_name(state, what.block, copy.name),
+        name,
         shape,
         BufferStore(target, BufferLoad(source, s_at), t_at),
         (BufferRegion(source, point(s_at)),),

@@ -77,10 +77,9 @@ def annotate_buffer_access(
     )
     regions[buffer_index] = BufferRegion(buffer, ranges)
     key = f"explicit_{buf_type}_region"
-    known = tuple(stmt.annotations.get(key, ()))
-    marks = (*known, IntImm("int32", buffer_index)) if buffer_index not in [
-        int(k) for k in known
-    ] else known  # fmt: skip
+    marks = list(stmt.annotations.get(key, ()))
+    if buffer_index not in [int(k) for k in marks]:
+        marks.append(IntImm("int32", buffer_index))
     state.replace(
         block,
         stmt.replace(

@@ -12,6 +12,7 @@ from ..copies import (
     fresh_name,
     redirect,
     require_apart,
+    require_written,
     step_towards,
 )
 from ..instruction import Block, primitive
@@ -49,6 +50,7 @@ def cache_write(
     others = [c for c in scope.consumers(block) if c is not block]
     top = state.common_ancestor([block, *others]) if others else root
     require_apart(top, block, [o for o in others if o not in readers], buffer)
+    require_written(state, root, top, block, buffer)
     space, box = box_under(state, top, buffer, [block], "writes")
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
     nest, copied = copy_block(space, fresh_name(state, block, cache.name), cache, buffer, box)

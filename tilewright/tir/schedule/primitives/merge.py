@@ -9,7 +9,7 @@ from ..instruction import Loop, primitive
 from ..loop_checks import require_plain
 from ..poly import Space
 from ..refusal import refuse
-from ..rewrite import SubstituteInLoops, replace_statements
+from ..rewrite import SubstituteInLoops, replace_statements, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -18,7 +18,7 @@ from ..state import ScheduleState
 def merge(state: ScheduleState, *loops: Loop) -> Loop:
     """Makes one loop of several nests with the same extents, their bodies one after another.
 
-    for i, j in grid(n, m): A            ->   for i in range(n):
+    for i, j in grid(n, m): A            ->   for i_m in range(n):
     for i, j in grid(n, m): B                     for j_m in range(m): A; B      # merge(j, j)
 
     Each loop is a single chain below the block or loop that holds them all; no nest needs what
@@ -33,18 +33,21 @@ def merge(state: ScheduleState, *loops: Loop) -> Loop:
     chains = [_chain(loop, top) for loop in loops]
     _check(state, chains)
     first = chains[0]
-    bodies: list[Stmt] = [first[-1].loop.body]
+    merged = [at.loop.loop_var.copy_with_suffix("_m") for at in first]
+    bodies: list[Stmt] = []
     reuse = {}
-    for chain in chains[1:]:
+    for chain in chains:
         env: dict[Var, PrimExpr] = {
-            l.loop.loop_var: f.loop.loop_var for l, f in zip(chain, first, strict=True)
+            l.loop.loop_var: var for l, var in zip(chain, merged, strict=True)
         }
         rewriter = SubstituteInLoops(env, Space())
         bodies.append(rewriter.run(chain[-1].loop.body))
         reuse.update(rewriter.blocks)
     body: Stmt = stmt_seq(bodies)
-    for at in reversed(first):
-        body = at.loop.replace(body=body)
+    to_merged = {at.loop.loop_var: var for at, var in zip(first, merged, strict=True)}
+    for at, var in zip(reversed(first), reversed(merged), strict=True):
+        low, extent = substitute(at.loop.min, to_merged), substitute(at.loop.extent, to_merged)
+        body = at.loop.replace(loop_var=var, min=low, extent=extent, body=body)
     table: dict[int, Stmt | None] = {id(chain[0].stmt): None for chain in chains[1:]}
     table[id(first[0].stmt)] = body
     holder = top.stmt
@@ -53,9 +56,9 @@ def merge(state: ScheduleState, *loops: Loop) -> Loop:
     made = holder.replace(body=replace_statements(holder.body, table))
     if top.is_block:
         reuse[top.block] = made  # type: ignore[assignment]
-    inner = first[-1]
     state.replace(top, made, reuse)
-    return inner
+    return next(at for at in state.walk(top)
+                if not at.is_block and at.loop.loop_var is merged[-1])  # fmt: skip
 
 
 def _chain(loop: StmtSRef, top: StmtSRef) -> list[StmtSRef]:
