@@ -32,6 +32,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.UnrollLoop(),
         T.ShareIndices(),
         T.ConvertSSA(),
+        T.DisableAssert(),
         T.MakePackedAPI() if packed else T.MakeUnpackedAPI(),
     ]
 

@@ -51,9 +51,12 @@ from .simplify import Simplify
 from .small import (
     AnnotateEntryFunc,
     Apply,
+    DisableAssert,
     Filter,
     RemoveAssume,
     RemoveWeightLayoutRewriteBlock,
+    SkipAssert,
+    VerifyMemory,
 )  # fmt: skip
 from .split_host_device import SplitHostDevice
 from .storage_legalize import BF16StorageLegalize, FP8StorageLegalize
