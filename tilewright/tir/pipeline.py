@@ -25,7 +25,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.RewriteUnsafeSelect(),
         T.FlattenBuffer(),
         T.Simplify(),
-        T.LoopPartition(),
+        T.LoopPartition(cuts_constant=True),
         T.Simplify(),
         T.VectorizeLoop(),
         T.StorageRewrite(),
