@@ -27,7 +27,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.Simplify(),
         T.LoopPartition(cuts_constant=True),
         T.Simplify(),
-        T.VectorizeLoop(),
+        T.VectorizeLoop(masks=True),
         T.StorageRewrite(),
         T.UnrollLoop(),
         T.ShareIndices(),

@@ -75,7 +75,8 @@ def test_vector_of_a_strided_access() -> None:
 
 
 def test_vector_under_a_condition_is_masked() -> None:
-    made = applied(T.VectorizeLoop(), loop(i, 4, tir.IfThenElse(i < n, store(i, B[i])), 2))
+    choice = loop(i, 4, tir.IfThenElse(i < n, store(i, B[i])), 2)
+    made = applied(T.VectorizeLoop(masks=True), choice)
     ramp = tir.Ramp(0, 1, 4)
     mask = tir.LT(ramp, tir.Broadcast(n, 4))
     same(made, tir.BufferStore(A, tir.BufferLoad(B, (ramp,), mask), (ramp,), mask))

@@ -127,7 +127,7 @@ DISABLE_VECTORIZE = register_config(
 )  # fmt: skip
 BUFFER_LEVEL_PREDICATION = register_config(
     "tir.enable_buffer_level_predication", bool,
-    "conditions by lane become predicates of loads and stores (the default)",
+    "conditions by lane become predicates (in the default pipeline unless False)",
 )  # fmt: skip
 DISABLE_STORAGE_REWRITE = register_config(
     "tir.disable_storage_rewrite", bool, "allocations share no memory"
