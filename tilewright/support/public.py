@@ -46,6 +46,8 @@ MODULES = {
     "script.tir": "tir.script",
     "tir.block_dependence_info": "tir.schedule.block_dependence_info",
     "tir.block_scope": "tir.schedule.scope",
+    "tir.transform.function_pass": "tir.transform.base",
+    "tir.transform.transform": "tir.transform",
     "transform": "ir.transform",
 }
 """Public module -> the module it is, both below `tilewright`."""

@@ -158,12 +158,16 @@ class DeclBuffer(Stmt):
 
 @node("tir.SeqStmt")
 class SeqStmt(Stmt):
-    """Statements one after another."""
+    """Statements one after another; sequences among them are opened."""
 
     seq: tuple[Stmt, ...]
 
     def __post_init__(self) -> None:
-        self.seq = tuple(self.seq)  # type: ignore[misc]
+        parts = tuple(self.seq)
+        if any(type(part) is SeqStmt for part in parts):
+            opened = (part.seq if isinstance(part, SeqStmt) else (part,) for part in parts)
+            parts = tuple(part for inner in opened for part in inner)
+        self.seq = parts  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Stmt:
         return self.seq[index]
