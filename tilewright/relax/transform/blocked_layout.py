@@ -285,7 +285,8 @@ def _dense_conv(
     window = _window(call, channels, out) if block in (None, lanes) else None
     tile = None
     if window is not None and b.machine is not None:
-        tile = best_tile(b.machine, window.each, weight.dtype, window.moved)
+        phases, images = window.phases, window.images
+        tile = best_tile(b.machine, window.whole, weight.dtype, images, window.moved)
     inner = lanes if tile is not None else _in_block(b, call.args[0], channels, lanes)
     data = b.as_blocked(call.args[0], inner)
     if data is None:
@@ -293,7 +294,7 @@ def _dense_conv(
     if tile is not None and window is not None:
         turned = const(R.nn.pack_winograd(weight.array, tile, inner, lanes))
         return Blocked(
-            _winograd(b, call, data, turned, window.phases, (-(-out // lanes), lanes)), out, lanes
+            _winograd(b, call, data, turned, phases, (-(-out // lanes), lanes)), out, lanes
         )
     if int(call.attrs.groups) == 1:
         lanes = block or _out_block(b, out, lanes)
@@ -305,13 +306,13 @@ def _dense_conv(
 
 @dataclass(frozen=True, slots=True)
 class _Windows:
-    """A convolution that Winograd's algorithm can make: of what images, with what moves around.
+    """A convolution that Winograd's algorithm can make: for a dilated one its phases, the images
+    that these are, and how many numbers they move."""
 
-    `moved`: how many numbers these move."""
-
-    each: Window
-    phases: DilatedPhases | None
-    moved: int
+    whole: Window
+    phases: DilatedPhases | None = None
+    images: Window | None = None
+    moved: int = 0
 
 
 def _window(call: Call, channels: int, out: int) -> _Windows | None:
@@ -327,15 +328,16 @@ def _window(call: Call, channels: int, out: int) -> _Windows | None:
     if len(known) < 4:
         return None
     images = dims[0].value if isinstance(dims[0], IntImm) else 1
+    whole = Window(images, channels, out, *known[2:])
     if _all_ones(attrs.dilation):
-        return _Windows(Window(images, channels, out, *known[2:]), None, 0)
+        return _Windows(whole)
     before, after = pads(attrs.padding, 2)
     rows = zip(known[:2], listed(attrs.dilation, 2), before, after, strict=True)
     h, w = (DilatedAxis(n, int(d), 3, int(b), int(a)) for n, d, b, a in rows)
     phases = DilatedPhases(h, w)
     many = images * phases.count
     moved = 2 * many * (channels * h.length * w.length + out * h.rows * w.rows)
-    return _Windows(Window(many, channels, out, h.rows, w.rows), phases, moved)
+    return _Windows(whole, phases, Window(many, channels, out, h.rows, w.rows), moved)
 
 
 def _winograd(
