@@ -201,12 +201,14 @@ def _rows_in_place(others: list[IterInfo], machine: MachineModel) -> tuple[LoopR
     """The axis of rows, and how many run in a loop of their own, whose first and last ones see the
     border: all, or as many as give each core its share."""
     rows = [i for i in others if i.extent is not None and i.extent > 1]
-    if len(rows) < 2 or rows[-2].loop_rv is None:
+    if len(rows) < 2:
         return None
-    row, extent = rows[-2], rows[-2].extent or 1
+    row, loop, extent = rows[-2], rows[-2].loop_rv, rows[-2].extent or 1
+    if loop is None:
+        return None
     outside = math.prod(i.extent or 1 for i in others[: others.index(row)])
     most = extent if outside >= 2 * machine.cores else extent * outside // (2 * machine.cores)
-    return row.loop_rv, _even(extent, max(1, most), outside, machine.cores)
+    return loop, _even(extent, max(1, most), outside, machine.cores)
 
 
 def _chunk(
