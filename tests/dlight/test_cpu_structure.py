@@ -64,6 +64,11 @@ def depthwise(lanes):
     return [x, w, topi.nn.depthwise_conv2d_NCHWc(x, w, 1, 1, 1, layout, layout)]
 
 
+def wide_depthwise():
+    x, w = tensor(1, 4, 28, 28, 16), tensor(4, 1, 7, 7, 1, 16, name="w")
+    return [x, w, topi.nn.depthwise_conv2d_NCHWc(x, w, 1, 3, 1, "NCHW16c", "NCHW16c")]
+
+
 def grouped(size):
     """A convolution of 1 x 1 in groups of 68 channels, in the plain layout."""
     x, w = tensor(1, 272, size, size), tensor(272, 68, 1, 1, name="w")
@@ -147,20 +152,16 @@ parallel 48:
     unroll 4, unroll 2, vector 8, T_matmul_local
 """,
     ("depthwise", 16): """
-for 1, for 4, for 2:
-  for 9, for 16, vector 16, pad_temp
-  for 7, for 2:
-    unroll 7, vector 16, DepthwiseConv2d_init
-    unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update
-    unroll 7, vector 16, DepthwiseConv2d_local
+for 1, for 4, for 2, for 7, for 2:
+  unroll 7, vector 16, DepthwiseConv2d_init
+  unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update
+  unroll 7, vector 16, DepthwiseConv2d_local
 """,
     ("depthwise", 8): """
-for 1, for 4, for 2:
-  for 9, for 16, vector 8, pad_temp
-  for 7, for 2:
-    unroll 7, vector 8, DepthwiseConv2d_init
-    unroll 3, unroll 3, unroll 7, vector 8, DepthwiseConv2d_update
-    unroll 7, vector 8, DepthwiseConv2d_local
+for 1, for 4, for 2, for 7, for 2:
+  unroll 7, vector 8, DepthwiseConv2d_init
+  unroll 3, unroll 3, unroll 7, vector 8, DepthwiseConv2d_update
+  unroll 7, vector 8, DepthwiseConv2d_local
 """,
     ("softmax", 16): """
 parallel 1536:
@@ -263,6 +264,12 @@ for 1, for 1:
   unroll 4, vector 16, x_place_init
   for 100, unroll 4, vector 16, x_place_update
   unroll 4, vector 16, x_place_local
+"""),
+    "a wide window by rows of taps": (wide_depthwise, AVX512, """
+for 1, parallel 8, for 14, for 4:
+  unroll 7, vector 16, DepthwiseConv2d_init
+  for 7, unroll 7, unroll 7, vector 16, DepthwiseConv2d_update
+  unroll 7, vector 16, DepthwiseConv2d_local
 """),
     "square tiles are turned": (turned, AVX512, """
 for 1, for 6, for 4:
