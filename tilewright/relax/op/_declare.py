@@ -16,6 +16,7 @@ A missing optional argument is None. A meaning that has a parameter named `call`
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -179,9 +180,8 @@ class Declaration:
         except TVMError as error:
             if error.message.startswith("relax."):
                 raise
-            raise CompileError(
-                f"{self.name}: {error.message}", call.span, note=error.note, hint=error.hint
-            ) from error
+            message = _INT64.sub(r"\1", f"{self.name}: {error.message}")
+            raise CompileError(message, call.span, note=error.note, hint=error.hint) from error
 
     def evaluate(self, call: Call, args: Sequence[Any]) -> Any:
         """The reference's value of a call on NumPy values."""
@@ -189,6 +189,10 @@ class Declaration:
             raise CompileError(f"{self.name} has no reference", call.span)
         with np.errstate(all="ignore"):  # infinities and NaN are values like others
             return self.apply(self.reference, call, args)
+
+
+_INT64 = re.compile(r"T\.int64\((-?\d+)\)")
+"""Dimensions are plain numbers in messages."""
 
 
 @cache
