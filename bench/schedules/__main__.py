@@ -28,7 +28,6 @@ from .corpus import CORPUS
 from .trial import Failure, Outcome
 from .workers import Job, run_all
 
-
 LINE_EVERY = 200
 
 
