@@ -28,6 +28,8 @@ from .corpus import CORPUS
 from .trial import Failure, Outcome
 from .workers import Job, run_all
 
+LINE_EVERY = 200
+
 
 def jobs_of(count: int, seed: int, steps: int, programs: Iterable[str]) -> list[Job]:
     """`count` sequences, the programs taking turns; a seed always has the same program."""
@@ -36,7 +38,7 @@ def jobs_of(count: int, seed: int, steps: int, programs: Iterable[str]) -> list[
 
 
 def gather(jobs: list[Job], workers: int, console: Console) -> list[Outcome]:
-    """Runs all jobs with a bar."""
+    """Runs all jobs with a bar, or a line now and then where there is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(),
                TimeRemainingColumn())  # fmt: skip
     outcomes: list[Outcome] = []
@@ -49,6 +51,8 @@ def gather(jobs: list[Job], workers: int, console: Console) -> list[Outcome]:
                 failed += 1
                 show_failure(outcome.failure, console)
             bars.update(task, advance=1, description=f"sequences ({failed} failed)")
+            if not console.is_terminal and len(outcomes) % LINE_EVERY == 0:
+                console.print(f"{len(outcomes)} sequences, {failed} failed")
     return outcomes
 
 

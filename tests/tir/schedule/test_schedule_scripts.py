@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.tir.schedule.evaluate import assert_same_result
 from tilewright.ir import assert_structural_equal
 from tilewright.script.parser import from_source
 from tilewright.tir import Schedule
@@ -29,6 +30,17 @@ def main(A: T.Buffer((4, 6), "float32"), B: T.Buffer((4, 6), "float32"),
         with T.block("C"):
             vi, vj = T.axis.remap("SS", [i, j])
             C[vi, vj] = A[vi, vj] * T.float32(2)
+"""
+
+PADDED = """
+@T.prim_func
+def main(X: T.Buffer((4, 5), "float32"), P: T.Buffer((6, 8), "float32")):
+    for i, j in T.grid(6, 8):
+        with T.block("P"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            P[vi, vj] = T.if_then_else(
+                1 <= vi and vi < 5 and 2 <= vj and vj < 7, X[vi - 1, vj - 2], T.float32(0)
+            )
 """
 
 CASES = {
@@ -115,6 +127,41 @@ def main(A: T.Buffer((8, 9), "float32"), B: T.Buffer((9,), "float32"),
             C[vi] = C[vi] + A_reindex[vi, vk] * B[vk]
 """,
     ),
+    "decompose_padding": (
+        PADDED,
+        lambda sch: sch.decompose_padding("P", sch.get_loops("P")[0]),
+        """
+@T.prim_func
+def main(X: T.Buffer((4, 5), "float32"), P: T.Buffer((6, 8), "float32")):
+    for i, j in T.grid(6, 8):
+        with T.block("P_pad_const"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            P[vi, vj] = T.float32(0)
+    for i, j in T.grid(4, 5):
+        with T.block("P"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            P[vi + 1, vj + 2] = X[vi, vj]
+""",
+    ),
+    "decompose_padding at an inner loop": (
+        PADDED,
+        lambda sch: sch.decompose_padding("P", sch.get_loops("P")[1]),
+        """
+@T.prim_func
+def main(X: T.Buffer((4, 5), "float32"), P: T.Buffer((6, 8), "float32")):
+    for i in range(6):
+        for j in range(8):
+            with T.block("P_pad_const"):
+                vi, vj = T.axis.remap("SS", [i, j])
+                P[vi, vj] = T.float32(0)
+        for j in range(5):
+            with T.block("P"):
+                vi = T.axis.spatial(4, i - 1)
+                vj = T.axis.spatial(5, j)
+                T.where(1 <= i and i < 5)
+                P[vi + 1, vj + 2] = X[vi, vj]
+""",
+    ),
     "merge": (
         PAIR,
         lambda sch: sch.merge(sch.get_loops("B")[0], sch.get_loops("C")[0]),
@@ -165,6 +212,7 @@ def test_a_primitive_makes_this_program(name):
     before, step, after = CASES[name]
     sch = Schedule(from_source(before), debug_mask="all")
     step(sch)
+    assert_same_result(from_source(before), sch.func)
     wanted = from_source(after)
     assert_structural_equal(sch.func, wanted)
     names = [sch.get(b).name_hint for b in sch.get_child_blocks("root")]
