@@ -106,18 +106,20 @@ FUNCTIONS = {
 
 NESTS = {
     ("convolution", 16): """
-for 1, for 4, for 58, for 58, vector 16, pad_temp
-parallel 112, for 4:
-  unroll 1, unroll 14, unroll 2, vector 16, conv_init
-  for 4, for 3, for 3, for 4, unroll 4, unroll 1, unroll 14, unroll 2, vector 16, conv_update
-  unroll 2, unroll 14, vector 16, T_relu
+parallel 4:
+  for 4, for 16, for 58, vector 16, pad_temp
+  for 2, for 1, for 14, for 4:
+    unroll 1, unroll 14, unroll 2, vector 16, conv_init
+    for 4, for 3, for 3, for 4, unroll 4, unroll 1, unroll 14, unroll 2, vector 16, conv_update
+    unroll 2, unroll 14, vector 16, T_relu
 """,
     ("convolution", 8): """
-for 1, parallel 464, for 58, vector 8, pad_temp
-parallel 224, for 14:
-  unroll 1, unroll 4, unroll 2, vector 8, conv_init
-  for 8, for 3, for 3, for 1, unroll 8, unroll 1, unroll 4, unroll 2, vector 8, conv_update
-  unroll 2, unroll 4, vector 8, T_relu
+parallel 4:
+  for 8, for 16, for 58, vector 8, pad_temp
+  for 4, for 1, for 14, for 14:
+    unroll 1, unroll 4, unroll 2, vector 8, conv_init
+    for 8, for 3, for 3, for 1, unroll 8, unroll 1, unroll 4, unroll 2, vector 8, conv_update
+    unroll 2, unroll 4, vector 8, T_relu
 """,
     ("matrix product", 16): """
 parallel 24:

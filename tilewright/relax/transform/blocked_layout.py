@@ -240,12 +240,12 @@ def _conv2d(b: Blocker, call: Call) -> Blocked | None:
 
 
 def _in_block(b: Blocker, data: Expr, channels: int, lanes: int) -> int:
-    """The block of input channels: the one that they have, else whole vectors, unless there are
-    fewer channels than that."""
+    """The block of input channels: the one that they have, else as of output channels, unless there
+    are fewer than that."""
     held = b.held(data)
     if held is not None:
         return held.block
-    return 1 if channels < lanes // 2 else lanes
+    return 1 if channels < lanes // 2 else _out_block(b, channels, lanes)
 
 
 def _out_block(b: Blocker, out: int, lanes: int) -> int:
