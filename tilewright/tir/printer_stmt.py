@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr
@@ -277,15 +278,18 @@ _LETTER = {E.IterVarType.DataPar: "S", E.IterVarType.CommReduce: "R"}
 
 
 def _axes(p: Printer, s: S.BlockRealize, values: list[Any]) -> None:
-    axes = s.block.iter_vars
-    sugar = p.config.syntax_sugar and len(axes) > 1
-    if sugar and all(_remaps(p, a, v) for a, v in zip(axes, s.iter_values, strict=True)):
-        names = ", ".join([p(a.var) for a in axes])
-        kinds = "".join(_LETTER[a.iter_type] for a in axes)
-        p.line(f'{names} = {t(p, "axis")}.remap("{kinds}", [{", ".join(values)}])')
-        return
-    for axis, value in zip(axes, values, strict=True):
-        p.line(f"{p(axis.var)} = {_axis(p, axis, value)}")
+    """The axes in order; neighbours that are whole loops share one `T.axis.remap`."""
+    rows = list(zip(s.block.iter_vars, s.iter_values, values, strict=True))
+    for is_remap, run in groupby(rows, lambda row: _remaps(p, row[0], row[1])):
+        group = list(run)
+        if p.config.syntax_sugar and is_remap and len(group) > 1:
+            names = ", ".join([p(axis.var) for axis, _, _ in group])
+            kinds = "".join(_LETTER[axis.iter_type] for axis, _, _ in group)
+            shown = ", ".join(value for _, _, value in group)
+            p.line(f'{names} = {t(p, "axis")}.remap("{kinds}", [{shown}])')
+            continue
+        for axis, _, value in group:
+            p.line(f"{p(axis.var)} = {_axis(p, axis, value)}")
 
 
 def _remaps(p: Printer, axis: E.IterVar, value: PrimExpr) -> bool:
@@ -311,13 +315,13 @@ def _axis(p: Printer, axis: E.IterVar, value: Any) -> str:
 
 
 def _block_inside(p: Printer, b: S.Block) -> None:
-    for m in b.match_buffers:
-        p.statement(m)
     p.line(f"{t(p, 'reads')}({p.list(b.reads)})")
     p.line(f"{t(p, 'writes')}({p.list(b.writes)})")
     if b.annotations:
         p.line(f"{t(p, 'block_attr')}({p(b.annotations)})")
     _allocs(p, b.alloc_buffers)
+    for m in b.match_buffers:
+        p.statement(m)
     if b.init is not None:
         with p.indent(f"with {t(p, 'init')}():"), p.scope():
             _body(p, b.init)

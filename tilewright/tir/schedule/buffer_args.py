@@ -48,7 +48,8 @@ def _role(side: str) -> Role:
     return Role(f"one of the buffers it {side}", False, accept)
 
 
-def _accept_either(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+def accept_buffer(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    """The buffer that `value` says of the block in `given`, as ("read" or "write", place)."""
     block = schedule.get(given["block"])
     if isinstance(value, (tuple, list)) and len(value) == 2 and value[0] in ("read", "write"):
         return (value[0], buffer_index(block, value[1], f"{value[0]}s"))
@@ -69,6 +70,6 @@ WriteBuffer: TypeAlias = Annotated[int, _role("writes")]
 """A buffer that the argument `block` writes: given by place, name or itself, kept as a place."""
 
 SomeBuffer: TypeAlias = Annotated[
-    "tuple[str, int]", Role("one of its buffers", False, _accept_either)
+    "tuple[str, int]", Role("one of its buffers", False, accept_buffer)
 ]
 """A buffer that the argument `block` accesses, kept as ("read" or "write", place)."""

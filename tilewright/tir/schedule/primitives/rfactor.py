@@ -36,8 +36,9 @@ def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
     for k0, k1: C[i] += A[i, k0, k1]   ->   for k1, k0: C_rf[i, k1] += A[i, k0, k1]
                                             for k1: C[i] += C_rf[i, k1]          # rfactor(k1, 1)
 
-    The loop belongs to the reduction only. `factor_axis` is the place of the new dimension.
-    Returns the block of the partial results; the old block is the final one.
+    The loop belongs to the reduction only; where it is all of it, the partial results are stored
+    without a reduction. `factor_axis` is the place of the new dimension. Returns the block of the
+    partial results; the old block is the final one.
     """
     root = state.scope_root(loop)
     blocks = state.child_blocks(loop)
@@ -170,9 +171,12 @@ def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
         env[axis.var] = substitute(value, inner)
     reduction = plan.reduction
     indices = [plan.at(s.indices, factor.var) for s in reduction.stores]
+    reduces = any(axis.iter_type is IterVarType.CommReduce for axis in axes)
     old = [BufferLoad(b, i) for b, i in zip(plan.targets, indices, strict=True)]
-    body = store_all(plan.targets, indices, reduction.combine(old, reduction.values))
-    init = _init(plan.targets, indices, reduction)
+    body, init = _stores(plan.targets, indices, reduction.values), None
+    if reduces:
+        body = store_all(plan.targets, indices, reduction.combine(old, reduction.values))
+        init = substitute(_stores(plan.targets, indices, reduction.identities), env)
     by_buffer = dict(zip(reduction.buffers, plan.targets, strict=True))
     writes = tuple(
         BufferRegion(
@@ -188,20 +192,21 @@ def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
         writes,
         fresh_name(state, plan.block, f"{stmt.name_hint}_rf"),
         substitute(body, env),
-        substitute(init, env),
+        init,
         annotations=stmt.annotations,
     )
     return BlockRealize(tuple(values), plan.realize.predicate, made)
 
 
-def _init(
-    buffers: tuple[Buffer, ...], indices: list[tuple[PrimExpr, ...]], reduction: Factored
+def _stores(
+    buffers: tuple[Buffer, ...],
+    indices: list[tuple[PrimExpr, ...]],
+    values: tuple[PrimExpr, ...],
 ) -> Stmt:
-    """The stores of the values to start from."""
-    return stmt_seq([
-        BufferStore(b, v, i)
-        for b, v, i in zip(buffers, reduction.identities, indices, strict=True)
-    ])  # fmt: skip
+    """The stores of values that do not depend on each other."""
+    return stmt_seq(
+        [BufferStore(b, v, i) for b, v, i in zip(buffers, values, indices, strict=True)]
+    )
 
 
 def _final_block(plan: _Plan) -> BlockRealize:
@@ -230,7 +235,7 @@ def _final_block(plan: _Plan) -> BlockRealize:
         tuple(substitute(w, env) for w in stmt.writes),
         stmt.name_hint,
         body,
-        _init(reduction.buffers, indices, reduction),
+        _stores(reduction.buffers, indices, reduction.identities),
         annotations=stmt.annotations,
     )
     return BlockRealize(tuple(values), plan.realize.predicate, made)
