@@ -63,6 +63,27 @@ def accept_buffer(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
     raise ArgumentError('expected ("read", place), ("write", place), a name or a Buffer')
 
 
+_SIDES = ("read", "write")
+
+
+def _accept_side(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    if value not in _SIDES:
+        raise ArgumentError(f'expected "read" or "write", found {value!r}')
+    return value
+
+
+BufferSide: TypeAlias = Annotated[
+    str,
+    Role(
+        '"read" or "write"',
+        False,
+        _accept_side,
+        parts=lambda value: (_SIDES.index(value),),
+        whole=lambda parts: _SIDES[parts[0]],
+    ),
+]
+"""Whether the buffers are those that the block reads or writes."""
+
 ReadBuffer: TypeAlias = Annotated[int, _role("reads")]
 """A buffer that the argument `block` reads: given by place, name or itself, kept as a place."""
 
@@ -70,6 +91,14 @@ WriteBuffer: TypeAlias = Annotated[int, _role("writes")]
 """A buffer that the argument `block` writes: given by place, name or itself, kept as a place."""
 
 SomeBuffer: TypeAlias = Annotated[
-    "tuple[str, int]", Role("one of its buffers", False, accept_buffer)
+    "tuple[str, int]",
+    Role(
+        "one of its buffers",
+        False,
+        accept_buffer,
+        width=2,
+        parts=lambda value: (value[1], _SIDES.index(value[0])),
+        whole=lambda parts: (_SIDES[parts[1]], parts[0]),
+    ),
 ]
 """A buffer that the argument `block` accesses, kept as ("read" or "write", place)."""

@@ -10,7 +10,7 @@ from ..state import ScheduleState
 from ..storage_scopes import StorageScope
 
 
-@primitive
+@primitive(inputs=("index_map",))
 def reindex_cache_write(
     state: ScheduleState,
     block: Block,

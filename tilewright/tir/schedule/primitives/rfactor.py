@@ -29,7 +29,7 @@ from ..sref import StmtSRef
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(name="RFactor")
 def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
     """Reduces each iteration of a reduction loop apart, and then the results of all of them.
 

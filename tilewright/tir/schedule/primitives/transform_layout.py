@@ -24,7 +24,7 @@ from ..sref import StmtSRef
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(inputs=("index_map",))
 def transform_layout(
     state: ScheduleState,
     block: Block,
