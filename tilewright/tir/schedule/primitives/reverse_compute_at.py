@@ -35,7 +35,8 @@ def reverse_compute_at(
     for i: C[i] = g(B[i])                         B[i] = f(A[i]); C[i] = g(B[i])
 
     Its producers must be under the loop (or before it), their reductions complete in one run of
-    the loop's body. A block without producers runs whole in each iteration. `index`: the place in the body; -1 the last possible one, -2 the first.
+    the loop's body. A block without producers runs whole in each iteration. `index`: the place in
+    the body; -1 the last possible one, -2 the first.
     """
     if loop.is_mark:
         if loop is INLINE_MARK:
