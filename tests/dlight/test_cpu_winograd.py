@@ -29,7 +29,7 @@ def convolution(n, channels, out, height, width, tile=4, padding=1, lanes=16, re
 def is_fused(func):
     """Whether the tiles of the output stay in registers until the last block has read them."""
     lines = str(func).splitlines()
-    kept = [line for line in lines if "winograd_output" in line and "T.alloc_buffer" in line]
+    kept = [line for line in lines if "winograd_output" in line and "alloc_buffer" in line]
     return 'scope="local"' in kept[0]
 
 

@@ -29,10 +29,10 @@ CASES = [
         '  hint: did you mean greater, evaluate?',
     ),
     (
-        HEAD + '    A[0, 0] = n',
-        'a value of int32 is stored to `A` where float32 is expected\n'
+        HEAD + '    A[0, 0] = A[0, 0:2]',
+        'a value of float32x2 is stored to `A` where float32 is expected\n'
         '  --> model.py:3:5\n'
-        '   3 |     A[0, 0] = n\n'
+        '   3 |     A[0, 0] = A[0, 0:2]\n'
         '     |     ^^^^^^^',
     ),
     (
@@ -44,7 +44,7 @@ CASES = [
     ),
     (
         HEAD + '    A[0, 0] = A[0:2, 0]',
-        'expected a scalar expression or a number, found BufferRegion\n'
+        'a region of `A` is a vector in its last dimension only\n'
         '  --> model.py:3:5\n'
         '   3 |     A[0, 0] = A[0:2, 0]\n'
         '     |     ^^^^^^^',

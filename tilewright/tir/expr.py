@@ -498,6 +498,10 @@ class IterVar(Node):
         self.dom, self.var = dom, var  # type: ignore[misc]
         self.iter_type = IterVarType(self.iter_type)  # type: ignore[misc]
 
+    def as_expr(self) -> PrimExpr:
+        """The variable, where an expression is expected."""
+        return self.var
+
 
 def _delegated(name: str) -> Any:
     method = getattr(PrimExpr, name)

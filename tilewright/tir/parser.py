@@ -28,7 +28,7 @@ from .forms import (
     writer,
 )
 from .function import PrimFunc
-from .script_rules import in_order, ramp_of
+from .script_rules import in_order, ramp_of, stored_value
 from .writer import Writer
 
 # ---- expressions ----------------------------------------------------------------------------
@@ -170,11 +170,7 @@ def _store(parser: Parser, target: ast.Subscript, value: Any) -> None:
             raise ArgumentError(f"`{ast.unparse(target.value)}` is no buffer to store to")
         items = _indices(buffer, index)
         indices = vector_indices(items)
-        lanes = E.dtype_of(E.access_dtype(buffer, E.as_indices(indices))).lanes
-        if lanes > 1 and isinstance(value, (int, float)):
-            value = tir_op.const(value, E.access_dtype(buffer, E.as_indices(indices)))
-        elif lanes > 1 and isinstance(value, PrimExpr) and E.dtype_of(value.dtype).lanes == 1:
-            value = E.Broadcast(value, lanes)
+        value = stored_value(value, E.access_dtype(buffer, E.as_indices(indices)))
         writer(parser).emit(S.BufferStore(buffer, value, indices))
 
 

@@ -315,13 +315,13 @@ def _axis(p: Printer, axis: E.IterVar, value: Any) -> str:
 
 
 def _block_inside(p: Printer, b: S.Block) -> None:
-    for m in b.match_buffers:
-        p.statement(m)
     p.line(f"{t(p, 'reads')}({p.list(b.reads)})")
     p.line(f"{t(p, 'writes')}({p.list(b.writes)})")
     if b.annotations:
         p.line(f"{t(p, 'block_attr')}({p(b.annotations)})")
     _allocs(p, b.alloc_buffers)
+    for m in b.match_buffers:
+        p.statement(m)
     if b.init is not None:
         with p.indent(f"with {t(p, 'init')}():"), p.scope():
             _body(p, b.init)

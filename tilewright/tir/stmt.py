@@ -11,7 +11,7 @@ from ..ir.node import Node, binders, definition, node
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from .buffer import Buffer
-from .expr import IterVar, Var, access_dtype, as_indices
+from .expr import BufferLoad, IterVar, Ramp, Var, access_dtype, as_indices
 
 
 @node("tir.Stmt")
@@ -204,6 +204,22 @@ class BufferRegion(Node):
 
     def __post_init__(self) -> None:
         self.region = tuple(self.region)  # type: ignore[misc]
+
+    def as_expr(self) -> PrimExpr:
+        """The elements as a vector, where an expression is expected. Raises `ArgumentError` if
+        they are not neighbours in the last dimension, or their number is not known."""
+        for r in self.region[:-1]:
+            if not (isinstance(r.extent, IntImm) and r.extent.value == 1):
+                raise ArgumentError(
+                    f"a region of `{self.buffer.name}` is a vector in its last dimension only"
+                )
+        return BufferLoad(self.buffer, tuple(_lanes(r) for r in self.region))
+
+
+def _lanes(r: Range) -> PrimExpr:
+    if not isinstance(r.extent, IntImm):
+        raise ArgumentError(f"a vector needs a constant number of lanes, found {r.extent}")
+    return r.min if r.extent.value == 1 else Ramp(r.min, IntImm(r.min.dtype, 1), r.extent.value)
 
 
 @node("tir.MatchBufferRegion")

@@ -207,7 +207,6 @@ def test_blockize_of_blocks_of_one_value() -> None:
 
 def test_blockize_takes_the_init_outside() -> None:
     inside, outside = (Schedule(matmul(4, 4, 4)) for _ in range(2))
-    i, _, k = inside.get_loops("C")
     inside.blockize(inside.get_loops("C")[2])
     i, j, k = outside.get_loops("C")
     k0, k1 = outside.split(k, [2, 2])

@@ -37,12 +37,12 @@ def axes_of(
 def values_of(
     space: Space, block: Block, divisions: list[Division], outer: Axes, inner: Axes
 ) -> dict[Var, PrimExpr]:
-    """What each old axis is in terms of the new ones; axes of one value are 0."""
+    """What each old axis is in terms of the new ones."""
     env: dict[Var, PrimExpr] = {}
     for axis, d, o, i in zip(block.iter_vars, divisions, outer, inner, strict=True):
         dtype = axis.var.dtype
         value: PrimExpr = IntImm(dtype, 0)
-        if o is not None and value_of(d.outer_extent) != 1:
+        if o is not None and (value_of(d.outer_extent) != 1 or i is None):
             value = T.multiply(o.var, space.expr(d.extent, dtype))
         if i is not None and value_of(d.extent) != 1:
             value = T.add(value, i.var)

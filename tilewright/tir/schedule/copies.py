@@ -135,6 +135,14 @@ def after(top: Stmt, target: Stmt, new: Stmt) -> Stmt:
     return stmt_seq([*parts[: at + 1], new, *parts[at + 1 :]])
 
 
+def before(top: Stmt, targets: Sequence[Stmt], new: Stmt) -> Stmt:
+    """The body `top` with `new` before the first statement in it that holds one of `targets`."""
+    parts = list(getattr(top, "seq", (top,)))
+    held = [any(holds(part, target) for target in targets) for part in parts]
+    at = held.index(True) if True in held else 0
+    return stmt_seq([*parts[:at], new, *parts[at:]])
+
+
 def require_apart(
     top: StmtSRef, writer: StmtSRef, readers: Sequence[StmtSRef], buffer: Buffer
 ) -> None:

@@ -34,6 +34,8 @@ class Reindexed:
     indices: tuple[PrimExpr, ...]
     where: tuple[PrimExpr, ...]
     shape: tuple[PrimExpr, ...]
+    is_plain: bool
+    """Whether the copy has one dimension for each axis, as `reindex` makes it without a map."""
 
     def axes(self) -> list[IterVar]:
         """The block's axes that the indices depend on."""
@@ -72,12 +74,12 @@ def plan(
         used = {v for i in indices for v in variables_in(i)}
         kept = [a for a in stmt.iter_vars if a.var in used]
         shape = [a.dom.extent for a in kept if a.dom is not None]
-        return Reindexed(block, buffer, indices, tuple(a.var for a in kept), tuple(shape))
+        return Reindexed(block, buffer, indices, tuple(a.var for a in kept), tuple(shape), True)
     dtype = "int64" if any(d.dtype == "int64" for d in buffer.shape) else "int32"
     where = [T.cast(i, dtype) for i in index_map.map_indices([a.var for a in stmt.iter_vars])]
     _require_injective(state, block, indices, where, side)
     sizes = [T.cast(d, dtype) for d in index_map.map_shape(extents)]
-    return Reindexed(block, buffer, indices, tuple(where), tuple(sizes))
+    return Reindexed(block, buffer, indices, tuple(where), tuple(sizes), False)
 
 
 def _require_injective(
@@ -180,8 +182,9 @@ def _require_whole(state: ScheduleState, root: StmtSRef, what: Reindexed, side: 
 
 def _copy_nest(name: str, what: Reindexed, copy: Buffer, side: str) -> tuple[Stmt, Block]:
     axes = what.axes()
-    fresh = [IterVar(a.dom, a.var.copy_with_name(f"v{k}"), IterVarType.DataPar)
-             for k, a in enumerate(axes)]  # fmt: skip
+    names = [f"v{k}" if what.is_plain else a.var.name for k, a in enumerate(axes)]
+    fresh = [IterVar(a.dom, a.var.copy_with_name(name), IterVarType.DataPar)
+             for a, name in zip(axes, names, strict=True)]  # fmt: skip
     env: dict[Var, PrimExpr] = {a.var: b.var for a, b in zip(axes, fresh, strict=True)}
     old = tuple(substitute(i, env) for i in what.indices)
     new = tuple(substitute(i, env) for i in what.where)

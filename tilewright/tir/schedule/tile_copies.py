@@ -94,10 +94,10 @@ def _with_axes(space: Space, loop: StmtSRef, copied: BlockRealize) -> BlockReali
     axes = [
         IterVar(
             _domain(space, loop, l),
-            l.loop_var.copy_with_name(f"v{l.loop_var.name}"),
+            l.loop_var.copy_with_name(f"v{k}"),
             IterVarType.DataPar,
         )
-        for l in loops
+        for k, l in enumerate(loops)
     ]
     env: dict[Var, PrimExpr] = {l.loop_var: a.var for l, a in zip(loops, axes, strict=True)}
     block = copied.block

@@ -10,6 +10,7 @@ from ....support.errors import ArgumentError
 from ... import op as T
 from ...index_map import IndexMap
 from ...stmt import BufferRegion
+from ..buffer_args import BufferSide
 from ..instruction import Block, Role, primitive
 from ..refusal import refuse
 from ..state import ScheduleState
@@ -51,9 +52,13 @@ def _rank(schedule: Schedule, given: dict[str, Any]) -> int:
 Ranges = Annotated[IndexMap, Role("a function of the block's axes", False, _accept)]
 
 
-@primitive
+@primitive(inputs=("buffer_index", "buf_type", "gen_new_ranges"))
 def annotate_buffer_access(
-    state: ScheduleState, block: Block, buffer_index: int, buf_type: str, gen_new_ranges: Ranges
+    state: ScheduleState,
+    block: Block,
+    buffer_index: int,
+    buf_type: BufferSide,
+    gen_new_ranges: Ranges,
 ) -> None:
     """Declares what a block reads or writes of one buffer, in place of what was found out.
 
@@ -61,8 +66,6 @@ def annotate_buffer_access(
 
     Passes that compute the regions anew keep the declared one.
     """
-    if buf_type not in ("read", "write"):
-        refuse(f'the kind of access is "read" or "write", not {buf_type!r}', block)
     stmt = block.block
     regions = list(getattr(stmt, f"{buf_type}s"))
     if not 0 <= buffer_index < len(regions):

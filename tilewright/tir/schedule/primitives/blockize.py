@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ....ir.expr import IntImm, PrimExpr
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
@@ -10,7 +12,7 @@ from ..blockizing import Axes, axes_of, regions_over, require_own_ranges, values
 from ..dividing import Division, divide, divide_predicate
 from ..grouping import group_blocks
 from ..instruction import Block, LoopOrBlocks, primitive
-from ..poly import Space, variables_in
+from ..poly import Space, value_of, variables_in
 from ..refusal import refuse
 from ..regions import bind, space_at
 from ..rewrite import replace_statements, substitute
@@ -33,7 +35,8 @@ def blockize(state: ScheduleState, target: LoopOrBlocks, preserve_unit_iters: bo
       ->   for m: with block("outer_B_C_"): v_o = m             # blockize([B, C])
                       for i: block("B"); for i: block("C")
 
-    `preserve_unit_iters=False` drops inner axes of one value.
+    `preserve_unit_iters=False` drops inner axes of one value, and takes loops of extent 1 out of
+    the bindings of the outer ones.
     """
     if isinstance(target, list):
         return group_blocks(state, target, preserve_unit_iters)
@@ -48,6 +51,9 @@ def blockize(state: ScheduleState, target: LoopOrBlocks, preserve_unit_iters: bo
     outer_axes = axes_of(space, block.block, divisions, "_o", preserve_unit_iters)
     inner_axes = axes_of(space, block.block, divisions, "_i", preserve_unit_iters)
     env = values_of(space, block.block, divisions, outer_axes, inner_axes)
+    if not preserve_unit_iters:
+        divisions = [d if value_of(d.outer_extent) != 1 else replace(d, outer={})
+                     for d in divisions]  # fmt: skip
     outer, changed = _outer_realize(
         space, block, target, inner_loops, divisions, outer_axes, inner_axes, env
     )

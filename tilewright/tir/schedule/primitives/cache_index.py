@@ -18,11 +18,12 @@ from ..poly import variables_in
 from ..refusal import refuse
 from ..rewrite import Folding, accesses, point, replace_statements, substitute
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
 @primitive
 def cache_index(
-    state: ScheduleState, block: Block, storage_scope: str, cse_thresh: int = 0
+    state: ScheduleState, block: Block, storage_scope: StorageScope, cse_thresh: int = 0
 ) -> list[Block]:
     """Computes the indices at which a block loads beforehand, in buffers of their own.
 

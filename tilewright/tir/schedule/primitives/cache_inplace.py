@@ -13,11 +13,12 @@ from ..regions import unite
 from ..rewrite import replace_buffer, replace_statements, with_scope
 from ..sref import StmtSRef
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
 @primitive
 def cache_inplace(
-    state: ScheduleState, block: Block, read_buffer_index: ReadBuffer, storage_scope: str
+    state: ScheduleState, block: Block, read_buffer_index: ReadBuffer, storage_scope: StorageScope
 ) -> list[Block]:
     """Lets a block that changes a buffer in place do so in memory of `storage_scope`.
 

@@ -19,6 +19,7 @@ from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..rewrite import replace_buffer, replace_statements, with_scope
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
 @primitive
@@ -26,7 +27,7 @@ def cache_write(
     state: ScheduleState,
     block: Block,
     write_buffer_index: WriteBuffer,
-    storage_scope: str,
+    storage_scope: StorageScope,
     consumer_blocks: list[Block] | None = None,
 ) -> Block:
     """Computes a block's result in memory of `storage_scope`, and copies it to the buffer then.

@@ -19,7 +19,7 @@ from ..sref import StmtSRef
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(spread="factors")
 def loop_partition(
     state: ScheduleState,
     loop: Loop,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from ....ir.expr import PrimExpr
 from ...expr import Var
 from ...stmt import Stmt, stmt_seq
+from ..conditions import require_covered, require_finished
 from ..instruction import Loop, primitive
 from ..loop_checks import require_plain
 from ..poly import Space
 from ..refusal import refuse
 from ..rewrite import SubstituteInLoops, replace_statements, substitute
+from ..scope import DepKind
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -21,8 +23,8 @@ def merge(state: ScheduleState, *loops: Loop) -> Loop:
     for i, j in grid(n, m): A            ->   for i_m in range(n):
     for i, j in grid(n, m): B                     for j_m in range(m): A; B      # merge(j, j)
 
-    Each loop is a single chain below the block or loop that holds them all; no nest needs what
-    another one does, or what lies between them.
+    Each loop is a single chain below the block or loop that holds them all; a nest needs of those
+    before it only what they write in the same iteration, and nothing of what lies between.
     """
     if len(loops) < 2:
         refuse("fewer than two loops are given", *loops)
@@ -31,7 +33,7 @@ def merge(state: ScheduleState, *loops: Loop) -> Loop:
         refuse("the loop is named twice", twice)
     top = state.common_ancestor(loops)
     chains = [_chain(loop, top) for loop in loops]
-    _check(state, chains)
+    consumers = _check(state, chains)
     first = chains[0]
     merged = [at.loop.loop_var.copy_with_suffix("_m") for at in first]
     bodies: list[Stmt] = []
@@ -57,8 +59,9 @@ def merge(state: ScheduleState, *loops: Loop) -> Loop:
     if top.is_block:
         reuse[top.block] = made  # type: ignore[assignment]
     state.replace(top, made, reuse)
-    return next(at for at in state.walk(top)
-                if not at.is_block and at.loop.loop_var is merged[-1])  # fmt: skip
+    inner = next(at for at in state.walk(top) if not at.is_block and at.loop.loop_var is merged[-1])
+    require_covered(state, consumers, state.scope_root(inner))
+    return inner
 
 
 def _chain(loop: StmtSRef, top: StmtSRef) -> list[StmtSRef]:
@@ -75,7 +78,8 @@ def _chain(loop: StmtSRef, top: StmtSRef) -> list[StmtSRef]:
     return chain[::-1]
 
 
-def _check(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
+def _check(state: ScheduleState, chains: list[list[StmtSRef]]) -> list[StmtSRef]:
+    """Refuses loops that cannot be merged. Returns the blocks that read what other nests write."""
     first = chains[0]
     space = Space()
     for chain in chains:
@@ -87,12 +91,12 @@ def _check(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
             same = space.poly(a.loop.extent) == space.poly(b.loop.extent)
             if not same or space.poly(a.loop.min) != space.poly(b.loop.min):
                 refuse("the loops run over different ranges", a, b)
-    _check_order(state, chains)
+    return _check_order(state, chains)
 
 
-def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
+def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> list[StmtSRef]:
     """Refuses if a nest, moved behind the body of the first one, would pass what must precede or
-    follow it."""
+    follow it. Returns the blocks that read what other nests write."""
     scope = state.get_block_scope(state.scope_root(chains[0][0]))
     nests = [state.child_blocks(chain[-1]) for chain in chains]
     moved = {block for nest in nests[1:] for block in nest}
@@ -104,6 +108,7 @@ def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
             order += [b for nest in nests[1:] for b in nest]
     place = {block: k for k, block in enumerate(order)}
     nest_of = {block: k for k, nest in enumerate(nests) for block in nest}
+    consumers = []
     for block in scope.children:
         for dependency in scope.get_deps_by_dst(block):
             src = dependency.src
@@ -111,6 +116,10 @@ def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
             if here is not None and here == there:
                 continue
             if here is not None and there is not None:
-                refuse("a nest needs what another one to be merged does", block, src)
+                if dependency.kind is not DepKind.RAW or there > here:
+                    refuse("a nest needs what another one to be merged does", block, src)
+                require_finished(src, chains[there][-1])
+                consumers.append(block)
             if place[src] > place[block]:
                 refuse("a nest needs what a block between the nests does", block, src)
+    return consumers

@@ -8,7 +8,7 @@ from ..reindexing import apply, plan
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(name="ReIndex")
 def reindex(state: ScheduleState, block: Block, buffer: SomeBuffer) -> Block:
     """Lets a block access a buffer through a copy that has one dimension for each of its axes.
 

@@ -8,11 +8,12 @@ from ..refusal import refuse
 from ..rewrite import replace_buffer, with_scope
 from ..sref import StmtSRef
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
 @primitive
 def set_scope(
-    state: ScheduleState, block: Block, buffer_index: WriteBuffer, storage_scope: str
+    state: ScheduleState, block: Block, buffer_index: WriteBuffer, storage_scope: StorageScope
 ) -> None:
     """Moves a buffer that the block writes to memory of `storage_scope`.
 
