@@ -207,12 +207,23 @@ def _barrier() -> Stmt:
 
 
 class _Lower(Rewriter):
-    def __init__(self, target: Target) -> None:
-        self.target = target
+    def __init__(self, func: PrimFunc) -> None:
+        self.func = func
         self.threads: dict[str, tuple[Var, PrimExpr]] = {}
         self.reducer: CommReducer | None = None
         self.moved: dict[Var, BufferLoad] = {}
         self.allocated: set[Var] = set()
+
+    @property
+    def target(self) -> Target:
+        """What the reductions of the function are lowered for."""
+        given = self.func.attrs.get("target")
+        if given is None:
+            raise CompileError(
+                "LowerThreadAllreduce needs the target of the function",
+                self.func.span, hint="apply BindTarget before",
+            )  # fmt: skip
+        return Target(given)
 
     @on(Allocate)
     def allocate(self, node: Allocate) -> Stmt:
@@ -365,12 +376,6 @@ def LowerThreadAllreduce(func: PrimFunc) -> PrimFunc:
     else. The result is read where it comes to lie. Raises `CompileError` without a target, for
     extents known only when run, and for results that are no elements of allocated memory.
     """
-    given = func.attrs.get("target")
-    if given is None:
-        raise CompileError(
-            "LowerThreadAllreduce needs the target of the function",
-            func.span, hint="apply BindTarget before",
-        )  # fmt: skip
-    lowering = _Lower(Target(given))
+    lowering = _Lower(func)
     body = lowering.run(func.body)
     return func.replace(body=_Move(lowering.moved).run(body) if lowering.moved else body)

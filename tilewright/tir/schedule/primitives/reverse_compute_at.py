@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...expr import IterVarType
 from ..conditions import require_covered, require_once, require_stage_pipeline
+from ..instances import require_every_instance
 from ..instruction import Block, Loop, primitive
 from ..moving import (
     move,
@@ -53,6 +54,7 @@ def reverse_compute_at(
     for producer in inside:
         _require_finished(producer, loop)
     place = place_among(loop, inside, scope.consumers(block), index)
+    require_every_instance(state, block, conditions=True)
     space = region_space(state, loop)
     stmt = block.block
     buffers = [r.buffer for r in stmt.reads

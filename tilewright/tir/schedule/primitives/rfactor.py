@@ -37,7 +37,8 @@ def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
     for k0, k1: C[i] += A[i, k0, k1]   ->   for k1, k0: C_rf[i, k1] += A[i, k0, k1]
                                             for k1: C[i] += C_rf[i, k1]          # rfactor(k1, 1)
 
-    The loop belongs to the reduction only. `factor_axis` is the place of the new dimension.
+    The loop belongs to the reduction only. `factor_axis` is the place of the new dimension. A
+    block of partial results that are of one step each has no `init`.
     Returns the block of the partial results; the old block is the final one.
     """
     root = state.scope_root(loop)
@@ -171,9 +172,12 @@ def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
         env[axis.var] = substitute(value, inner)
     reduction = plan.reduction
     indices = [plan.at(s.indices, factor.var) for s in reduction.stores]
-    old = [BufferLoad(b, i) for b, i in zip(plan.targets, indices, strict=True)]
-    body = store_all(plan.targets, indices, reduction.combine(old, reduction.values))
-    init = _init(plan.targets, indices, reduction)
+    stored, init = reduction.values, None
+    if any(a.iter_type is IterVarType.CommReduce for a in axes):
+        old = [BufferLoad(b, i) for b, i in zip(plan.targets, indices, strict=True)]
+        stored = reduction.combine(old, reduction.values)
+        init = substitute(_init(plan.targets, indices, reduction), env)
+    body = store_all(plan.targets, indices, stored)
     by_buffer = dict(zip(reduction.buffers, plan.targets, strict=True))
     writes = tuple(
         BufferRegion(
@@ -189,7 +193,7 @@ def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
         writes,
         fresh_name(state, plan.block, f"{stmt.name_hint}_rf"),
         substitute(body, env),
-        substitute(init, env),
+        init,
         annotations=stmt.annotations,
     )
     return BlockRealize(tuple(values), plan.realize.predicate, made)
