@@ -63,7 +63,7 @@ from ..stmt import (
 from ..stmt_functor import post_order_visit, substitute
 from .base import prim_func_pass
 from .config import BUFFER_LEVEL_PREDICATION, DISABLE_VECTORIZE
-from .lane_masks import conjuncts
+from .lane_masks import active_lanes, conjuncts, counts_lanes
 from .row_reductions import can_reduce, reduce_rows
 
 VECTOR_REDUCE = "vector_reduce"
