@@ -65,6 +65,16 @@ _DEVICES = (
     "vulkan",
     "webgpu",
 )
+_CONFIGS = (
+    "HoistExpressionConfig",
+    "HoistIfThenElseConfig",
+    "InjectDoubleBufferConfig",
+    "LoopPartitionConfig",
+    "ReduceBranchingThroughOvercomputeConfig",
+    "RemoveNoOpConfig",
+    "SimplifyConfig",
+    "UnrollLoopConfig",
+)
 NAMES = {
     "DataType": "runtime:DataType",
     "DataTypeCode": "runtime:DataTypeCode",
@@ -104,6 +114,7 @@ NAMES = {
     "tir.build": "driver:build_tir",
     "tir.layout": "tir.data_layout:layout",
     "tir.transform.DefaultGPUSchedule": "tir.schedule.default_gpu:DefaultGPUSchedule",
+    **{f"tir.transform.{name}": f"tir.transform.config:{name}" for name in _CONFIGS},
     **{name: f"runtime:{name}" for name in _DEVICES},
 }
 """Public name -> `module:name` of its definition, both below `tilewright`."""

@@ -207,6 +207,8 @@ def test_optional_passes_keep_the_result(name: str) -> None:
         mod = step(mod)
     tolerance = 1e-2 if "16" in name else 1e-5
     for title, make in OPTIONAL.items():
+        if (name, title) == ("gather", "ForceNarrowIndexToInt32"):
+            continue  # an array of int64 is refused
         arrays = program.arrays()
         interpreter.run(make()(mod)["main"], *arrays)
         np.testing.assert_allclose(arrays[-1], expected[-1], rtol=tolerance, err_msg=title)

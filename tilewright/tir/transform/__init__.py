@@ -16,10 +16,12 @@ from .convert_ssa import ConvertSSA
 from .device_regions import AnnotateDeviceRegions, DecorateDeviceScope
 from .extract_constants import ExtractPrimFuncConstants
 from .flatten_buffer import FlattenBuffer
+from .force_narrow import ForceNarrowIndexToInt32
 from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, HoistIfThenElse
 from .inject_double_buffer import InjectDoubleBuffer
 from .inject_ptx_async_copy import InjectPTXAsyncCopy
 from .inject_ptx_ldg32 import InjectPTXLDG32
+from .inject_rolling_buffer import InjectRollingBuffer
 from .inject_software_pipeline import InjectSoftwarePipeline
 from .inject_virtual_thread import InjectVirtualThread
 from .inline_private_functions import InlinePrivateFunctions
@@ -42,7 +44,7 @@ from .make_packed_api import MakePackedAPI
 from .make_unpacked_api import MakeUnpackedAPI
 from .manifest_local_stage import ManifestSharedMemoryLocalStage
 from .merge_shared_memory import MergeSharedMemoryAllocations
-from .narrow_data_type import ForceNarrowIndexToInt32, NarrowDataType
+from .narrow_data_type import NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .pointer_value_type import PointerValueTypeRewrite
 from .remove_no_op import RemoveNoOp

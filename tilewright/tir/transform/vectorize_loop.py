@@ -63,6 +63,7 @@ from ..stmt import (
 from ..stmt_functor import post_order_visit, substitute
 from .base import prim_func_pass
 from .config import BUFFER_LEVEL_PREDICATION, DISABLE_VECTORIZE
+from .lane_masks import active_lanes, conjuncts, counts_lanes
 from .row_reductions import can_reduce, reduce_rows
 
 VECTOR_REDUCE = "vector_reduce"
@@ -292,8 +293,11 @@ class _Lanes(Rewriter):
 
     def _masked(self, condition: PrimExpr, what: Any) -> Any:
         """`what` rewritten where only the lanes of `condition` touch memory."""
-        if isinstance(self.lanes, ScalableLanes) or (self.masks == ACTIVE and _is_count(condition)):
-            condition = _active_lanes(condition)
+        if counts_lanes(condition):
+            if self.masks == ACTIVE or isinstance(self.lanes, ScalableLanes):
+                condition = active_lanes(condition)
+        elif isinstance(self.lanes, ScalableLanes):
+            raise _NoVector("a condition of a scalable vector that is no count of lanes")
         if _calls_out(what):
             raise _NoVector("a call with effects under a condition")
         before = self.mask
@@ -463,33 +467,6 @@ class _Lanes(Rewriter):
         if isinstance(stmt, Evaluate) and isinstance(stmt.value, IntImm):
             return stmt
         raise _NoVector(f"a {type(stmt).__name__} within a vectorized loop")
-
-
-def _is_count(condition: Any) -> bool:
-    """True for `ramp(i, 1) < n`."""
-    return (
-        isinstance(condition, LT)
-        and isinstance(condition.a, Ramp)
-        and isinstance(condition.b, Broadcast)
-        and O.is_const_int(condition.a.stride, 1)
-    )
-
-
-def _active_lanes(condition: Any) -> PrimExpr:
-    """ramp(i, 1) < n   ->   get_active_lane_mask(i, n): masks of scalable vectors are no others"""
-    if _is_count(condition):
-        args = (condition.a.base, condition.b.value)
-        return Call(condition.dtype, "tir.get_active_lane_mask", args)
-    raise _NoVector("a condition of a scalable vector that is no count of lanes")
-
-
-def conjuncts(condition: PrimExpr) -> list[PrimExpr]:
-    """The conditions that `condition` joins; what is `likely` opened."""
-    if isinstance(condition, And):
-        return [*conjuncts(condition.a), *conjuncts(condition.b)]
-    if isinstance(condition, Call) and getattr(condition.op, "name", "") == "tir.likely":
-        return conjuncts(condition.args[0])  # type: ignore[arg-type]
-    return [condition]
 
 
 def _is_index(expr: PrimExpr) -> bool:
