@@ -4,7 +4,8 @@
 every step the program must be well formed and the schedule's own books right; at the end its native
 result must be that of the unscheduled program, and its trace, also as JSON, as Python text and
 simplified, must give the same text. Refusals (`ScheduleError`) are part of the game; any other
-exception is a failure. Exits with 1 on any, each shown with its seed and the shortest trace.
+exception is a failure. Exits with 1 on any, each shown with its seed and the shortest trace;
+`-n 1 --seed SEED` repeats one (with the same `--programs`).
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from .workers import Job, run_all
 
 
 def jobs_of(count: int, seed: int, steps: int, programs: Iterable[str]) -> list[Job]:
-    """`count` sequences, the programs taking turns."""
+    """`count` sequences, the programs taking turns; a seed always has the same program."""
     names = list(programs)
-    return [(names[k % len(names)], seed + k, steps) for k in range(count)]
+    return [(names[k % len(names)], k, steps) for k in range(seed, seed + count)]
 
 
 def gather(jobs: list[Job], workers: int, console: Console) -> list[Outcome]:

@@ -26,6 +26,8 @@ from .corpus import CORPUS, Array, Program
 from .steps import STEPS, Broken, Draw, Unsuitable
 
 SECONDS = 120
+QUICK = "llvm -opt-level 0"
+"""Programs this small run for less time than their optimisation takes."""
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ def native(func: PrimFunc, inputs: list[Array]) -> list[Array]:
     plain = _Plain().run(func).with_attr("tir.is_scheduled", True)
     arrays = [a.copy() for a in inputs]
     with CACHE.set("off"):
-        build_tir(plain, target="llvm")["main"](*arrays)
+        build_tir(plain, target=QUICK)["main"](*arrays)
     return arrays
 
 
@@ -90,9 +92,9 @@ class Bench:
         self.inputs = program.inputs(self.func)
         self.wanted = native(Schedule(self.func).func, self.inputs)
 
-    def schedule(self, seed: int) -> Schedule:
-        """A new schedule that checks itself after every step."""
-        return Schedule(self.func, seed=seed, debug_mask="all", error_render_level="fast")
+    def schedule(self, seed: int, debug_mask: str = "all") -> Schedule:
+        """A new schedule that checks itself after every step (`debug_mask="none"`: does not)."""
+        return Schedule(self.func, seed=seed, debug_mask=debug_mask, error_render_level="fast")
 
     def check(self, sch: Schedule) -> None:
         """Raises `Broken` unless the result is the same and the trace gives the same text."""
@@ -105,19 +107,16 @@ class Bench:
     def _replay(self, sch: Schedule) -> None:
         assert sch.trace is not None
         text = sch.mod.script()
-        again = self.schedule(0)
+        again, decoded, written, short = (self.schedule(0, "none") for _ in range(4))
         sch.trace.apply_to_schedule(again, remove_postproc=False)
         if again.mod.script() != text or str(again.trace) != str(sch.trace):
             raise Broken("the trace gives another text")
-        decoded = self.schedule(0)
         Trace.apply_json_to_schedule(sch.trace.as_json(), decoded)
         if decoded.mod.script() != text:
             raise Broken("the trace as JSON gives another text")
-        written = self.schedule(0)
         exec("\n".join(sch.trace.as_python()), {"sch": written, **_names()})
         if written.mod.script() != text:
             raise Broken("the trace as Python gives another text")
-        short = self.schedule(0)
         sch.trace.simplified(remove_postproc=False).apply_to_schedule(short, remove_postproc=False)
         if short.mod.script() != text:
             raise Broken("the simplified trace gives another text")

@@ -273,8 +273,8 @@ def test_prefetch_and_llvm_intrinsics() -> None:
 
 
 def test_an_unknown_intrinsic_is_an_error() -> None:
-    with pytest.raises(CompileError, match=r"tir\.vscale"):
-        emit_module({"kernel": PrimFunc([], Evaluate(Call("int32", "tir.vscale", ())))})
+    with pytest.raises(CompileError, match=r"tir\.mma_fill"):
+        emit_module({"kernel": PrimFunc([], Evaluate(Call("int32", "tir.mma_fill", ())))})
 
 
 def test_functions_are_grouped_by_their_calls() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright.dlight.cpu.tiling import (
+    RegisterTile,
     divisor_up_to,
     fits,
     imbalance,
@@ -92,8 +93,16 @@ def test_a_divisor_divides(extent, limit):
 def test_the_unrolled_body_stays_small():
     large = register_tile(WIDE, 16, (56,), 2, whole=True)
     assert reduction_unroll(large, 512) * large.count <= 128
-    assert reduction_unroll(large, 9) == 3
+    assert reduction_unroll(large, 9) == 4
+    assert reduction_unroll(large, 6) == 2
     assert reduction_unroll(large, None) == 1
+
+
+@given(st.integers(1, 16), st.integers(1, 4), st.integers(0, 3000))
+def test_sums_are_unrolled_whole_or_by_powers_of_two(rows, vectors, extent):
+    steps = reduction_unroll(RegisterTile((rows,), vectors, 16), extent)
+    assert 1 <= steps <= 8
+    assert steps == extent or steps & (steps - 1) == 0
 
 
 @pytest.mark.parametrize(

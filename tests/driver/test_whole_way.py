@@ -15,9 +15,11 @@ import pytest
 
 import tilewright as tw
 from tilewright import relax, te, tir
+from tilewright.driver.kernels import machine_of
 from tilewright.frontend.onnx import from_onnx
 from tilewright.support.errors import ArgumentError, ImportModelError
 from tilewright.support.knobs import CACHE
+from tilewright.target import Target
 
 from .models import convolution_model, image, reference, scaled_softplus
 
@@ -147,6 +149,18 @@ def test_one_loop_program_compiles_and_runs() -> None:
         out = tw.nd.array(np.zeros((64, 48), "float32"))
         tw.compile(func, "llvm")["main"](tw.nd.array(a), tw.nd.array(b), out)
         assert gap(out.numpy(), a @ b) < 1e-5
+
+
+def test_the_optimisation_level_of_the_target_is_llvms() -> None:
+    levels = {f"llvm -opt-level {k}": k for k in range(4)} | {"llvm": 3, "llvm -opt-level -1": 0}
+    for name, level in levels.items():
+        made = machine_of(Target(name))
+        assert (made.passes, made.codegen) == (min(level, 1), level)
+    ones = np.ones((64, 64), np.float32)
+    out = tw.nd.array(np.zeros((64, 48), "float32"))
+    compiled = tw.compile(matmul(), "llvm -opt-level 0")
+    compiled["main"](tw.nd.array(ones), tw.nd.array(ones[:, :48].copy()), out)
+    assert (out.numpy() == 64).all()
 
 
 @pytest.mark.parametrize("compiled", [tw.compile, tw.build])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..codegen.llvm.compile import Compilation, Machine, host_machine
@@ -25,9 +26,14 @@ AT_A_TIME = 4
 
 
 def machine_of(target: Target) -> Machine:
-    """What LLVM is to generate code for. Raises `ArgumentError` if it knows no such processor."""
+    """What LLVM is to generate code for, with the optimisation of `-opt-level` (0 to 3; the
+    default is 3). Raises `ArgumentError` if it knows no such processor."""
     model = MachineModel.of(target)
     made = Machine(model.triple or host_machine().triple, model.cpu, model.llvm_features)
+    level = target.attrs.get("opt-level")
+    if isinstance(level, int):
+        most = max(0, min(level, made.codegen))
+        made = replace(made, passes=min(most, made.passes), codegen=most)
     check_processor(made.triple, made.cpu, made.features)
     return made
 

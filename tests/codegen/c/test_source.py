@@ -104,3 +104,15 @@ def test_memory_seen_as_another_type_keeps_its_bits() -> None:
     a, b = np.array([1, -2, 0.5, np.inf], "float32"), np.zeros(4, "int32")
     Compiled({"bits": pipeline.lower(bits, packed=False)["bits"]}).call("bits", a, b)
     np.testing.assert_array_equal(b, a.view("int32"))
+
+
+@needs_compiler
+def test_a_vector_of_as_many_lanes_as_there_are_is_a_loop() -> None:
+    @T.prim_func
+    def fill(A: T.Buffer((8,), "int32")) -> None:
+        for i in range(T.ceildiv(8, 4 * T.vscale())):
+            A[T.Ramp(i * 4 * T.vscale(), 1, T.vscale() * 4)] = T.Ramp(i, 2, T.vscale() * 4)
+
+    a = np.zeros(8, "int32")
+    Compiled({"fill": pipeline.lower(fill, packed=False)["fill"]}).call("fill", a)
+    assert a.tolist() == [0, 2, 4, 6, 1, 3, 5, 7]

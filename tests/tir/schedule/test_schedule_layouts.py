@@ -388,3 +388,12 @@ def test_a_reduction_is_not_moved_to_where_it_would_run_twice():
     with pytest.raises(ScheduleError, match="more than once"):
         sch.reverse_compute_at("C", sch.get_loops(copy)[2])
     assert_same_result(func, sch.func)
+
+
+def test_rfactor_of_the_whole_reduction_leaves_no_init():
+    func = matmul(4, 5, 3)
+    sch = Schedule(func)
+    partial = sch.get(sch.rfactor(sch.get_loops("C")[2], 0))
+    assert partial.init is None
+    assert "C_rf[vk, v_i, v_j] = A[v_i, vk] * B[vk, v_j]" in sch.func.script()
+    assert_same_result(func, sch.func)

@@ -216,3 +216,27 @@ def test_target_filter_and_entry() -> None:
     assert "tir.is_entry_func" not in T.AnnotateEntryFunc()(mod)["other"].attrs
     assert len(T.Filter(lambda f: False)(mod)) == 0
     assert T.Apply(lambda f: f.with_attr("x", 1))(mod)["main"].attrs["x"] == 1
+
+
+@pytest.mark.parametrize("rows", [2, 4])
+@pytest.mark.parametrize("name", ["add", "max"])
+def test_rows_of_vectors_are_reduced_together(rows: int, name: str) -> None:
+    """Without one reduction a lane: `A[i] = sum of B[4 * i + lanes]`."""
+    row = tir.BufferLoad(B, (tir.Ramp(i * 4, 1, 4),))
+    each = tir.Call("float32", f"tir.vector_reduce_{name}", (row,))
+    made = applied(T.VectorizeLoop(), loop(i, rows, store(i, each), 2))
+    assert isinstance(made, tir.BufferStore) and made.value.dtype == f"float32x{rows}"
+    assert "vector_reduce" not in str(made)
+    b = np.arange(64, dtype="float32") % 11
+    a = np.zeros(64, "float32")
+    interpreter.run(tir.PrimFunc((A, B, n), made), a, b, 0)
+    want = b.reshape(16, 4)[:rows]
+    np.testing.assert_array_equal(a[:rows], want.sum(1) if name == "add" else want.max(1))
+
+
+def test_vectors_that_cannot_be_reduced_together_are_reduced_one_by_one() -> None:
+    row = tir.BufferLoad(B, (tir.Ramp(i * 4, 1, 4),))
+    each = tir.Call("float32", "tir.vector_reduce_add", (row,))
+    for rows in (3, 8):
+        made = applied(T.VectorizeLoop(), loop(i, rows, store(i, each), 2))
+        assert isinstance(made, tir.For) and made.kind == tir.ForKind.SERIAL

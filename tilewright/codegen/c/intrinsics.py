@@ -226,6 +226,12 @@ def _lane_mask(e: FunctionEmitter, node: Call) -> Value:
     return Value(f"{name}({begin.text}, {end.text}, {LANE})", node.dtype)
 
 
+@on("vscale")
+def _vscale(e: FunctionEmitter, node: Call) -> Value:
+    """One: the vectors of C are loops, of the least length that a scalable vector has."""
+    return Value("1", node.dtype)
+
+
 # ---- control and hints -------------------------------------------------------------------------
 
 

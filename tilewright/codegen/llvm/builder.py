@@ -1,7 +1,7 @@
 """LLVM IR as text: typed SSA values, blocks, loops, intrinsics; explicit vectors.
 
 Text is several times faster to make than `llvmlite.ir` objects and reads like the manual. Types are
-their own spelling (`float`, `<16 x float>`, `ptr`).
+their own spelling (`float`, `<16 x float>`, `<vscale x 4 x float>`, `ptr`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 import numpy as np
+
+from tilewright.support.dtypes import ScalableLanes
+from tilewright.support.errors import CompileError
 
 FAST = "reassoc nsz contract "
 CONTRACT = "contract "
@@ -37,27 +40,44 @@ class Value:
 @cache
 def vector(element: str, lanes: int) -> str:
     """The type of `lanes` lanes of `element`; one lane is the scalar itself."""
+    if isinstance(lanes, ScalableLanes):
+        return f"<vscale x {int(lanes)} x {element}>"
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
 
 @cache
 def element_of(type: str) -> str:
     """The scalar type of a scalar or vector type."""
-    return type.partition(" x ")[2].rstrip(">") if type[0] == "<" else type
+    return type.rpartition(" x ")[2].rstrip(">") if type[0] == "<" else type
 
 
 @cache
 def lanes_of(type: str) -> int:
     """The number of lanes of a scalar (one) or vector type."""
-    return int(type[1:].partition(" x ")[0]) if type[0] == "<" else 1
+    if type[0] != "<":
+        return 1
+    count = int(type.rsplit(" x ", 2)[-2].lstrip("<"))
+    return ScalableLanes(count) if type.startswith("<vscale") else count
+
+
+def lane_numbers(lanes: int) -> range:
+    """`range(lanes)`. Raises `CompileError` for a scalable vector, whose lanes nobody can count."""
+    if isinstance(lanes, ScalableLanes):
+        raise CompileError(
+            f"an operation takes the {int(lanes)} * vscale() lanes of a vector one by one",
+            hint="vectorize the loop around it by a constant number of lanes",
+        )
+    return range(lanes)
 
 
 @cache
 def mangled(type: str) -> str:
-    """The type as it appears in the name of an overloaded intrinsic: `v16f32`."""
-    element = element_of(type)
+    """The type as it appears in the name of an overloaded intrinsic: `v16f32`, `nxv4f32`."""
+    element, lanes = element_of(type), lanes_of(type)
     name = _MANGLED.get(element, element)
-    return f"v{lanes_of(type)}{name}" if type[0] == "<" else name
+    if isinstance(lanes, ScalableLanes):
+        return f"nxv{int(lanes)}{name}"
+    return f"v{lanes}{name}" if type[0] == "<" else name
 
 
 @cache
@@ -363,7 +383,7 @@ class FunctionBuilder:
         if a.ref[0] not in "%@":
             return Value(type, f"splat ({a})")
         one = self.pure(type, f"insertelement {type} poison, {a}, i64 0")
-        zeros = f"<{lanes} x i32> zeroinitializer"
+        zeros = f"{vector('i32', lanes)} zeroinitializer"
         return self.pure(type, f"shufflevector {one}, {type} poison, {zeros}")
 
     def extract(self, a: Value, lane: int | Value) -> Value:

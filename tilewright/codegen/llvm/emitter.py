@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tilewright.ir.expr import PrimExpr
 from tilewright.ir.type import PointerType, PrimType
-from tilewright.support.dtypes import dtype_of
+from tilewright.support.dtypes import ScalableLanes, dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.support.span import Span
 from tilewright.target.machine import MachineModel, model_of
@@ -33,17 +33,20 @@ INTRINSICS: dict[str, IntrinsicHandler] = {}
 
 @dataclass(frozen=True)
 class Features:
-    """What the machine has that changes the text. `vector_bits` is the widest register."""
+    """What the machine has that changes the text. `vector_bits` is the widest register;
+    `scalable`: there are vectors of `vscale()` times 128 bits."""
 
     has_fma: bool = True
     has_scalef: bool = False
     vector_bits: int = 512
+    scalable: bool = False
 
     @staticmethod
     def of(target: Target | None) -> Features:
         """Of the processor that `target` is for; of this machine's without one."""
         model = MachineModel.of(target) if target is not None else model_of({})
-        return Features(model.has_fma, model.has("avx512f"), model.vector_bits)
+        has = model.has
+        return Features(model.has_fma, has("avx512f"), model.vector_bits, has("sve"))
 
 
 @dataclass
@@ -80,6 +83,17 @@ class FunctionEmitter:
         self._pure: dict[int, Value] = {}
         self._impure: dict[int, Value] = {}
         self._made: list[int] = []
+
+    def lanes(self, dtype: str, span: Span | None = None) -> int:
+        """The lanes of `dtype`. Raises `CompileError` if the machine has no such vectors."""
+        count = dtype_of(dtype).lanes
+        if isinstance(count, ScalableLanes) and not self.context.features.scalable:
+            raise CompileError(
+                f"the target has no scalable vectors, found {dtype}",
+                span,
+                hint="vectorize by a constant number of lanes, or for a target with -mattr=+sve",
+            )
+        return count
 
     # -- variables
 

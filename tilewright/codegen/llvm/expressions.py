@@ -9,18 +9,29 @@ from itertools import accumulate
 from tilewright.ir.expr import FloatImm, GlobalVar, IntImm, PrimExpr
 from tilewright.ir.node import children
 from tilewright.ir.op import Op
-from tilewright.support.dtypes import dtype_of
+from tilewright.support.dtypes import ScalableLanes, dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.tir import expr as E
 from tilewright.tir.expr import BinaryOpExpr, Call, CallEffectKind, CmpExpr
 
-from .builder import CONTRACT, Value, constant, int_of, lanes_of, vector, wrapped
+from .builder import (
+    CONTRACT,
+    Value,
+    constant,
+    constants,
+    int_of,
+    lane_numbers,
+    lanes_of,
+    mangled,
+    vector,
+    wrapped,
+)
 from .conversions import convert
 from .division import integer_division, is_never_negative
 from .emitter import EXPRESSIONS, INTRINSICS, FunctionEmitter, lanes
 from .narrow import round_narrow
 from .remainder import remainder
-from .types import fixed_lanes, is_narrow, value_type
+from .types import is_narrow, value_type
 
 Handler = Callable[..., Value]
 
@@ -287,11 +298,12 @@ def picked(e: FunctionEmitter, node: PrimExpr, picks: Sequence[int], first: int)
 
 @on(E.Broadcast)
 def _broadcast(e: FunctionEmitter, node: E.Broadcast) -> Value:
-    count = fixed_lanes(node.dtype)
+    count = e.lanes(node.dtype, node.span)
     inner = lanes(node.value)
     if inner == 1:
         with e.masked_by(None):
             return e.b.splat(e.expr(node.value), count)
+    lane_numbers(count)
     picks = list(range(inner)) * (count // inner)
     return e.b.shuffle(picked(e, node.value, picks, 0), None, picks)
 
@@ -300,16 +312,22 @@ def _broadcast(e: FunctionEmitter, node: E.Broadcast) -> Value:
 def _ramp(e: FunctionEmitter, node: E.Ramp) -> Value:
     if lanes(node.base) != 1:
         raise CompileError("a ramp of vectors should have been lowered", node.span)
-    count = fixed_lanes(node.dtype)
+    count = e.lanes(node.dtype, node.span)
     base, stride = e.expr(node.base), e.expr(node.stride)
-    steps = ", ".join(f"{base.type} {n}" for n in range(count))
-    type = vector(base.type, count)
-    offsets = Value(type, f"<{steps}>")
+    offsets = _steps(e, base.type, count)
     if int_of(stride) != 1:
         offsets = e.b.binary("mul" + e.wrap_flags, e.b.splat(stride, count), offsets)
     if int_of(base) == 0:
         return offsets
     return e.b.binary("add" + e.wrap_flags, e.b.splat(base, count), offsets)
+
+
+def _steps(e: FunctionEmitter, element: str, count: int) -> Value:
+    """0, 1, 2, ... in lanes of type `element`."""
+    type = vector(element, count)
+    if isinstance(count, ScalableLanes):
+        return e.b.intrinsic(f"llvm.stepvector.{mangled(type)}", type, [])
+    return constants(element, range(count))
 
 
 @on(E.Shuffle)
@@ -319,7 +337,7 @@ def _shuffle(e: FunctionEmitter, node: E.Shuffle) -> Value:
         if not isinstance(index, IntImm):
             raise CompileError("a shuffle picks lanes by constants", node.span)
         wanted.append(index.value)
-    counts = [lanes(v) for v in node.vectors]
+    counts = [len(lane_numbers(lanes(v))) for v in node.vectors]
     starts = accumulate(counts, initial=0)
     vectors = [picked(e, v, wanted, first) for v, first in zip(node.vectors, starts, strict=False)]
     if len(vectors) == 1 and counts[0] > 1:

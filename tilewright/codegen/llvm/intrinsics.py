@@ -19,6 +19,7 @@ from .builder import (
     constant,
     element_of,
     int_of,
+    lane_numbers,
     lanes_of,
     mangled,
     vector,
@@ -315,7 +316,7 @@ def _vector_reduce(e: FunctionEmitter, node: Call) -> Value:
 @on("vectorlow", "vectorhigh")
 def _half(e: FunctionEmitter, node: Call) -> Value:
     whole = node.args[-1]
-    count = dtype_of(node.dtype).lanes
+    count = len(lane_numbers(dtype_of(node.dtype).lanes))
     chosen = range(count, 2 * count) if node.op.name.endswith("high") else range(count)
     x = picked(e, whole, chosen, 0)  # type: ignore[arg-type]
     return e.b.shuffle(x, None, chosen)
@@ -323,7 +324,7 @@ def _half(e: FunctionEmitter, node: Call) -> Value:
 
 @on("vectorcombine")
 def _combine(e: FunctionEmitter, node: Call) -> Value:
-    count = dtype_of(node.dtype).lanes
+    count = len(lane_numbers(dtype_of(node.dtype).lanes))
     a, b = (
         picked(e, part, range(count), first)  # type: ignore[arg-type]
         for part, first in zip(node.args[-2:], (0, count // 2), strict=True)
@@ -383,9 +384,16 @@ def _undef(e: FunctionEmitter, node: Call) -> Value:
 def _lane_mask(e: FunctionEmitter, node: Call) -> Value:
     """`(begin, end)`: the lanes `begin + lane` below `end`."""
     begin, end = arguments(e, node)
-    type = value_type(node.dtype)
+    type = vector("i1", e.lanes(node.dtype, node.span))
     name = f"llvm.get.active.lane.mask.{mangled(type)}.{mangled(begin.type)}"
     return e.b.intrinsic(name, type, [begin, end])
+
+
+@on("vscale")
+def _vscale(e: FunctionEmitter, node: Call) -> Value:
+    """How many times 128 bits a vector register holds."""
+    e.lanes("int32xvscalex4", node.span)
+    return e.b.intrinsic("llvm.vscale.i32", "i32", [])
 
 
 @on("thread_return")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tilewright.ir.expr import IntImm, PrimExpr
-from tilewright.support.dtypes import dtype_of
+from tilewright.support.dtypes import ScalableLanes, dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.tir.buffer import Buffer
 from tilewright.tir.expr import Add, Broadcast, BufferLoad, Ramp, Sub
@@ -13,7 +13,7 @@ from .builder import Value, constant, lanes_of, mangled, vector
 from .emitter import STATEMENTS, FunctionEmitter
 from .expressions import on
 from .narrow import from_memory, to_memory
-from .types import alignment, fixed_lanes, is_narrow, memory_type
+from .types import alignment, is_narrow, memory_type
 
 
 def _flat_index(buffer: Buffer, indices: tuple[PrimExpr, ...]) -> PrimExpr:
@@ -64,7 +64,7 @@ def _load(e: FunctionEmitter, node: BufferLoad) -> Value:
     buffer, index = node.buffer, _flat_index(node.buffer, node.indices)
     pointer = e.lookup(buffer.data)
     mask = e.expr(node.predicate) if node.predicate is not None else None
-    count = fixed_lanes(index.dtype)
+    count = e.lanes(index.dtype, node.span)
     if mask is None and e.mask is not None and count == lanes_of(e.mask.type):
         mask = e.mask
     if count == 1:
@@ -96,17 +96,20 @@ def _load_vector(
             address = place(e, pointer, index.base, element)
             whole = _is_whole(buffer, index)
             return _masked_load(e, type, address, align, None if whole else mask)
-        if stride is not None and (mask is None or stride == 2):
+        fixed = not isinstance(count, ScalableLanes)
+        if fixed and stride is not None and (mask is None or stride == 2):
             first = place(e, pointer, index.base, element)
             if mask is not None:
                 return _load_every_second(e, element, align, first, count, mask)
             return _load_strided(e, element, align, first, stride, count)
     addresses = _addresses(e, element, pointer, index, count)
+    if mask is None and isinstance(count, ScalableLanes):
+        mask = constant(vector("i1", count), True)
     if mask is None:
         return b.gather_lanes(
             [b.load(element, b.extract(addresses, n), align) for n in range(count)]
         )
-    name = f"llvm.masked.gather.{mangled(type)}.v{count}p0"
+    name = f"llvm.masked.gather.{mangled(type)}.{mangled(addresses.type)}"
     address_text = f"align {align} {addresses.ref}"
     e.context.module.declare(name, type, [addresses.type, mask.type, type])
     return b.emit(
@@ -196,7 +199,7 @@ def _store(e: FunctionEmitter, node: Stmt) -> None:
     mask = e.expr(node.predicate) if node.predicate is not None else None
     pointer = e.lookup(buffer.data)
     element, align = memory_type(buffer.dtype), alignment(buffer.dtype)
-    count = fixed_lanes(index.dtype)
+    count = e.lanes(index.dtype, node.span)
     if count == 1:
         e.b.store(value, place(e, pointer, index, element), align)
     elif isinstance(index, Ramp) and isinstance(index.stride, IntImm) and index.stride.value == 1:
@@ -224,11 +227,14 @@ def _masked_store(
 def _scatter(
     e: FunctionEmitter, value: Value, addresses: Value, align: int, mask: Value | None
 ) -> None:
+    count = lanes_of(value.type)
+    if mask is None and isinstance(count, ScalableLanes):
+        mask = constant(vector("i1", count), True)
     if mask is None:
-        for n in range(lanes_of(value.type)):
+        for n in range(count):
             e.b.store(e.b.extract(value, n), e.b.extract(addresses, n), align)
         return
-    name = f"llvm.masked.scatter.{mangled(value.type)}.v{lanes_of(value.type)}p0"
+    name = f"llvm.masked.scatter.{mangled(value.type)}.{mangled(addresses.type)}"
     e.context.module.declare(name, "void", [value.type, addresses.type, mask.type])
     where = f"{addresses.type} align {align} {addresses.ref}"
     e.b.do(f"call void @{name}({value}, {where}, {mask})")

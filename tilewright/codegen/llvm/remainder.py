@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from string import Template
 
-from .builder import Value, element_of, lanes_of, vector
+from .builder import Value, element_of, lane_numbers, lanes_of, vector
 from .emitter import FunctionEmitter, function_attributes
 
 SYMBOL = "math.fmod.f64"
@@ -98,7 +98,7 @@ def remainder(e: FunctionEmitter, a: Value, b: Value) -> Value:
     x, y = (e.b.cast("fpext", v, wide) for v in (a, b))
     if count == 1:
         return e.b.cast("fptrunc", _one(e, x, y), element)
-    items = [_one(e, e.b.extract(x, n), e.b.extract(y, n)) for n in range(count)]
+    items = [_one(e, e.b.extract(x, n), e.b.extract(y, n)) for n in lane_numbers(count)]
     return e.b.cast("fptrunc", e.b.gather_lanes(items), a.type)
 
 

@@ -24,21 +24,9 @@ def is_narrow(dtype: str) -> bool:
 
 
 @cache
-def fixed_lanes(dtype: str) -> int:
-    """The lanes of `dtype`. Raises `CompileError` for a scalable vector."""
-    info = dtype_of(dtype)
-    if info.is_scalable:
-        raise CompileError(
-            f"the LLVM back end generates no scalable vectors, found {dtype}",
-            hint="vectorize by a constant number of lanes",
-        )
-    return info.lanes
-
-
-@cache
 def value_type(dtype: str) -> str:
     """The LLVM type of a value of `dtype`: `float32x16` is `<16 x float>`."""
-    return vector(_element(dtype), fixed_lanes(dtype))
+    return vector(_element(dtype), dtype_of(dtype).lanes)
 
 
 def _element(dtype: str) -> str:
@@ -64,9 +52,9 @@ def memory_type(dtype: str) -> str:
     """The LLVM type of a value of `dtype` in memory: bytes for `bool`, bits for bfloat16."""
     info = dtype_of(dtype)
     if info.is_bool:
-        return vector("i8", fixed_lanes(dtype))
+        return vector("i8", info.lanes)
     if is_narrow(dtype):
-        return vector("i16" if info.bits == 16 else "i8", fixed_lanes(dtype))
+        return vector("i16" if info.bits == 16 else "i8", info.lanes)
     return value_type(dtype)
 
 

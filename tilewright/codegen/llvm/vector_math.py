@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..math.ops import F32, F64, Scalar, scale_by_halves
-from .builder import FunctionBuilder, Value, constant, element_of, lanes_of, mangled, vector
+from .builder import (
+    FunctionBuilder,
+    Value,
+    constant,
+    element_of,
+    lane_numbers,
+    lanes_of,
+    mangled,
+    vector,
+)
 
 _FORMATS = {"float": F32, "double": F64}
 _INTEGERS = {"float": "i32", "double": "i64"}
@@ -199,7 +208,9 @@ class LlvmMath:
             return Num(b, b.load(self.element, b.offset(base, index.value, self.element), 4))
         where = Value(vector("ptr", self.lanes), b.fresh())
         b.do(f"{where.ref} = getelementptr inbounds {self.element}, {base}, {index.value}")
-        loaded = [b.load(self.element, b.extract(where, lane), 4) for lane in range(self.lanes)]
+        loaded = [
+            b.load(self.element, b.extract(where, lane), 4) for lane in lane_numbers(self.lanes)
+        ]
         return Num(b, b.gather_lanes(loaded))
 
     def rarely(

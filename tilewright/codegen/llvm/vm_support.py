@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .narrow_support import narrow_ir
 from .threadpool import threadpool_ir
+from .vm_blocks import blocks_ir
 from .vm_builtins import builtins_ir
 from .vm_calls import arenas_ir, calls_ir
 from .vm_checks import RAW_TENSOR, TENSOR, checks_ir
@@ -63,4 +64,4 @@ define internal ptr @tw.first(ptr %tensor) alwaysinline {{
 }}
 """
 
-_PARTS = (names_ir, checks_ir, values_ir, calls_ir, arenas_ir, builtins_ir, errors_ir)
+_PARTS = (names_ir, checks_ir, blocks_ir, values_ir, calls_ir, arenas_ir, builtins_ir, errors_ir)

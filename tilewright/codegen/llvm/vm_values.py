@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .vm_blocks import LARGE
 from .vm_checks import ARRAY, LIST, RAW_TENSOR, TENSOR
 from .vm_text import BUFFER, Text
 
@@ -161,7 +162,7 @@ fail:
 }}
 
 ; One block of memory: DLManagedTensor, shape, strides, then the data at a multiple of 64. Its
-; deleter is `free`, so that the tensor may outlive the code that made it.
+; deleter is `free`, or for large ones `tw.block_give`: the tensor may outlive the model's code.
 define i32 @tilewright_new_tensor(ptr %out, i32 %ndim, ptr %dims, i32 %dtype, ptr %data.out) {{
 entry:
   %buffer = alloca [{BUFFER} x i8]
@@ -183,8 +184,20 @@ allocate:
   %head = and i64 %unrounded, -64
   %data.bytes = add i64 %bytes, 63
   %size = add i64 %head, %data.bytes
+  %large = icmp uge i64 %bytes, {LARGE}
+  br i1 %large, label %kept, label %small
+kept:
+  %kept.block = call ptr @tw.block_take(i64 %size)
+  br label %allocated
+small:
+  store ptr null, ptr %fresh
   %status = call i32 @posix_memalign(ptr %fresh, i64 64, i64 %size)
-  %none = icmp ne i32 %status, 0
+  %small.block = load ptr, ptr %fresh
+  br label %allocated
+allocated:
+  %block = phi ptr [ %kept.block, %kept ], [ %small.block, %small ]
+  %deleter = select i1 %large, ptr @tw.block_give, ptr @free
+  %none = icmp eq ptr %block, null
   br i1 %none, label %out.of.memory, label %fill
 {
         text.fail(
@@ -195,7 +208,6 @@ allocate:
         )
     }
 fill:
-  %block = load ptr, ptr %fresh
   %data = getelementptr i8, ptr %block, i64 %head
   %shape = getelementptr i8, ptr %block, i64 64
   %strides = getelementptr i8, ptr %shape, i64 %dims.bytes
@@ -213,17 +225,15 @@ fill:
   store ptr %strides, ptr %strides.ptr
   %offset.ptr = getelementptr %tw.dltensor, ptr %block, i32 0, i32 7
   store i64 0, ptr %offset.ptr
-  %context.ptr = getelementptr i8, ptr %block, i64 48
-  store ptr null, ptr %context.ptr
   %deleter.ptr = getelementptr i8, ptr %block, i64 56
-  store ptr @free, ptr %deleter.ptr
+  store ptr %deleter, ptr %deleter.ptr
   call void @llvm.memcpy.p0.p0.i64(ptr %shape, ptr %dims, i64 %dims.bytes, i1 false)
   call void @tw.fill_strides(ptr %dims, ptr %strides, i32 %ndim)
   %wrapped = call i32 @TVMFFITensorFromDLPack(ptr %block, i32 0, i32 0, ptr %handle)
   %refused = icmp ne i32 %wrapped, 0
   br i1 %refused, label %give.up, label %good
 give.up:
-  call void @free(ptr %block)
+  call void %deleter(ptr %block)
   ret i32 -1
 good:
   %object = load ptr, ptr %handle

@@ -24,6 +24,7 @@ from .packing import operand_to_pack, pack, place_packing
 from .pixels import merge_pixels
 from .roles import plain_roles, plan, rows_around_columns
 from .stages import TOO_LITTLE, block_infos, inline_injective, parallelize
+from .thin import schedule_thin, thin_product
 from .tiles import in_words, tile_loops
 from .tiling import worth_parallel
 
@@ -39,7 +40,7 @@ class Contractions(ScheduleRule):
         """The function with all its contractions tiled; None if there is none that can be."""
         machine = MachineModel.of(target)
         sch = Schedule(func, error_render_level="fast")
-        if not any(plain_roles(info) or operand_to_pack(info, None) for info in block_infos(sch)):
+        if not any(_is_ours(info, machine) for info in block_infos(sch)):
             return None
         inline_injective(sch)
         sch = merge_pixels(sch, machine)
@@ -48,8 +49,16 @@ class Contractions(ScheduleRule):
         return schedule_rest(sch, machine)
 
 
+def _is_ours(info: BlockInfo, machine: MachineModel) -> bool:
+    found = plain_roles(info) or operand_to_pack(info, None) or thin_product(info, machine)
+    return found is not None
+
+
 def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
     """Tiles one contraction for registers; leaves any other block."""
+    if thin_product(info, machine) is not None:
+        schedule_thin(sch, info, machine)
+        return
     roles = plain_roles(info)
     found = operand_to_pack(info, roles)
     packed = pack(sch, info, found, machine) if found is not None else None

@@ -2,6 +2,8 @@
 
     y = matmul(x, W)    W: (k, n)
 ->  y = packed_matmul(x, W')    W': (n / width, k, width)
+
+A few columns are panels of one each: products with them go along the sum.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from ._pass import module_level
 
 VECTORS = 2
 """Vectors of a panel: two of them and up to fourteen rows fill the registers of any machine."""
+
+FEW = 4
+"""Columns that so often fit into a vector are too few to be one."""
 
 
 class _Packer(PyExprMutator):
@@ -46,7 +51,8 @@ class _Packer(PyExprMutator):
         return made.replace(span=call.span)
 
     def _panels(self, weight: Constant) -> Constant:
-        width = VECTORS * self.lanes(weight.dtype)
+        lanes = self.lanes(weight.dtype)
+        width = 1 if FEW * weight.array.shape[1] <= lanes else VECTORS * lanes
         key = (id(weight.array), width)
         if key not in self.packed:
             self.packed[key] = const(pack_columns(weight.array, width))

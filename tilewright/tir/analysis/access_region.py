@@ -109,14 +109,24 @@ class AccessCollector(Visitor):
 
     @on(Call)
     def call(self, call: Call) -> None:
-        """Conditional expressions narrow what their branches read."""
+        """Conditions narrow what branches read; a reduction over threads writes its results."""
         name = getattr(call.op, "name", "")
         if name == "tir.if_then_else":
             self.visit(call.args[0])
             self._under(call.args[0], call.args[1])
             self._under(logical_not(call.args[0]), call.args[2])
+        elif name == "tir.tvm_thread_allreduce":
+            self._exchanged(call.args)
         else:
             self.visit_children(call)
+
+    def _exchanged(self, args: tuple[Any, ...]) -> None:
+        count = args[0].value
+        results = args[2 + count : 2 + 2 * count]
+        self.visit((*args[1 : 2 + count], *args[2 + 2 * count :]))
+        for result in results:
+            self._touch(self.writes, result.buffer, self._region(result.indices))
+            self.visit(result.indices)
 
     @on(Select)
     def select(self, select: Select) -> None:

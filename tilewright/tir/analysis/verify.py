@@ -7,7 +7,6 @@ from typing import Any
 
 from ...ir.functor import Visitor, on, post_order_visit
 from ...ir.module import IRModule
-from ...ir.node import Node
 from ...support.errors import CompileError
 from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
@@ -31,25 +30,38 @@ from .undefined_vars import undefined_vars
 Problems = Iterator[str]
 
 
-def _defined_before_use(func: PrimFunc) -> Problems:
-    for var in undefined_vars(func):
+class _Function:
+    """A function with its nodes by type, found in one walk."""
+
+    def __init__(self, func: PrimFunc) -> None:
+        self.func = func
+        self.nodes: dict[type[Any], list[Any]] = {}
+        post_order_visit(func, lambda n: self.nodes.setdefault(type(n), []).append(n))
+
+    def all(self, *kinds: type[Any]) -> list[Any]:
+        """The nodes of these types; those of one type in order."""
+        return [node for kind in kinds for node in self.nodes.get(kind, ())]
+
+
+def _defined_before_use(function: _Function) -> Problems:
+    for var in undefined_vars(function.func):
         yield f"variable `{var.name}` is used and not defined"
 
 
-def _defined_once(func: PrimFunc) -> Problems:
-    for var in _redefined(func):
+def _defined_once(function: _Function) -> Problems:
+    for var in _redefined(function.func):
         yield f"variable `{var.name}` is defined more than once"
 
 
-def _buffers_declared(func: PrimFunc) -> Problems:
-    finder = _Declared(func)
-    finder.walk(func.body)
+def _buffers_declared(function: _Function) -> Problems:
+    finder = _Declared(function.func)
+    finder.walk(function.func.body)
     for buffer in finder.missing:
         yield f"buffer `{buffer.name}` is used outside the scope that declares it"
 
 
-def _block_values_match(func: PrimFunc) -> Problems:
-    for realize in _all(func, BlockRealize):
+def _block_values_match(function: _Function) -> Problems:
+    for realize in function.all(BlockRealize):
         for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
             if axis.var.dtype != value.dtype:
                 yield (
@@ -58,27 +70,26 @@ def _block_values_match(func: PrimFunc) -> Problems:
                 )
 
 
-def _blocks_see_axes_only(func: PrimFunc) -> Problems:
-    loops: set[Var] = {loop.loop_var for loop in _all(func, For)}
-    for block in _all(func, Block):
+def _blocks_see_axes_only(function: _Function) -> Problems:
+    loops: set[Var] = {loop.loop_var for loop in function.all(For)}
+    for block in function.all(Block):
         if not block.iter_vars:
             continue
-        inner = {loop.loop_var for loop in _all(block, For)}
         for var in undefined_vars(block):
-            if var in loops and var not in inner:
+            if var in loops:
                 yield f"block `{block.name_hint}` uses the loop variable `{var.name}` of outside"
 
 
-def _loops_have_index_variables(func: PrimFunc) -> Problems:
-    for loop in _all(func, For):
+def _loops_have_index_variables(function: _Function) -> Problems:
+    for loop in function.all(For):
         if loop.loop_var.dtype not in (*INDEX_TYPES, "int8", "int16", "uint32", "uint64"):
             yield f"loop variable `{loop.loop_var.name}` is of {loop.loop_var.dtype}"
         if (loop.kind == ForKind.THREAD_BINDING) != (loop.thread_binding is not None):
             yield f"loop `{loop.loop_var.name}` names a thread if and only if it is bound to one"
 
 
-def _indices_match_rank(func: PrimFunc) -> Problems:
-    for access in (*_all(func, BufferLoad), *_all(func, BufferStore)):
+def _indices_match_rank(function: _Function) -> Problems:
+    for access in function.all(BufferLoad, BufferStore):
         if len(access.indices) != access.buffer.ndim:
             yield (
                 f"buffer `{access.buffer.name}` has {access.buffer.ndim} dimensions, indexed "
@@ -86,13 +97,13 @@ def _indices_match_rank(func: PrimFunc) -> Problems:
             )
 
 
-def _conditions_are_boolean(func: PrimFunc) -> Problems:
-    for node in (*_all(func, IfThenElse), *_all(func, While)):
+def _conditions_are_boolean(function: _Function) -> Problems:
+    for node in function.all(IfThenElse, While):
         if node.condition.dtype != "bool":
             yield f"a condition is of {node.condition.dtype}: {node.condition}"
 
 
-PROMISES: tuple[tuple[str, Callable[[PrimFunc], Problems]], ...] = (
+PROMISES: tuple[tuple[str, Callable[[_Function], Problems]], ...] = (
     ("a variable is defined before it is used", _defined_before_use),
     ("a variable is defined once", _defined_once),
     ("a buffer is used within the scope that declares it", _buffers_declared),
@@ -102,7 +113,12 @@ PROMISES: tuple[tuple[str, Callable[[PrimFunc], Problems]], ...] = (
     ("an access has one index a dimension", _indices_match_rank),
     ("a condition is one boolean", _conditions_are_boolean),
 )
-"""What `verify_well_formed` checks."""
+"""What `verify_well_formed` checks.
+
+Not that only reductions have an `init`: that of a block of data-parallel axes runs each time.
+TVM (0.27) takes such blocks too: its well-formedness check, its schedules (`decompose_reduction`
+included) and `LowerInitBlock`. Its `rfactor` leaves none where no reduction axis is left.
+"""
 
 
 class _Declared(Visitor):
@@ -152,12 +168,6 @@ class _Declared(Visitor):
             self.missing[buffer] = None
 
 
-def _all(root: Node, kind: type[Any]) -> list[Any]:
-    found: list[Any] = []
-    post_order_visit(root, lambda n: found.append(n) if isinstance(n, kind) else None)
-    return found
-
-
 _DEFINES: dict[type[Any], str] = {
     For: "loop_var", LetStmt: "var", Let: "var", Allocate: "buffer_var",
     AllocateConst: "buffer_var",
@@ -193,7 +203,8 @@ def verify_well_formed(func_or_mod: PrimFunc | IRModule, assert_mode: bool = Tru
         [func_or_mod] if isinstance(func_or_mod, PrimFunc)
         else [f for f in func_or_mod.functions.values() if isinstance(f, PrimFunc)]
     )  # fmt: skip
-    problems = [text for func in funcs for _, check in PROMISES for text in check(func)]
+    known = [_Function(func) for func in funcs]
+    problems = [text for function in known for _, check in PROMISES for text in check(function)]
     if problems and assert_mode:
         raise CompileError("the program is not well formed: " + "; ".join(problems))
     return not problems

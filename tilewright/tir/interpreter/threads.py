@@ -67,10 +67,12 @@ class Group:
 
 
 class Thread:
-    """One thread: its coordinates by tag, its place among those of its block."""
+    """One thread: its coordinates by tag, its place among those of its block, and the tags of
+    the variables that hold its coordinates."""
 
     def __init__(self, group: Group, rank: int, coordinates: Coordinates) -> None:
         self.group, self.rank, self.coordinates = group, rank, coordinates
+        self.tags: dict[Var, str] = {}
 
 
 def run_axis(self: Interpreter, tag: str, var: Var, extent: int, body: Stmt) -> None:
@@ -79,6 +81,7 @@ def run_axis(self: Interpreter, tag: str, var: Var, extent: int, body: Stmt) -> 
     if active is not None and tag in active.coordinates:
         if active.coordinates[tag] < extent:
             self.env[var] = active.coordinates[tag]
+            active.tags[var] = tag
             self.run(body)
     elif var in self.axes:
         self.run(body)
@@ -149,6 +152,7 @@ def _work(machine: Interpreter, var: Var, tag: str, body: Stmt) -> None:
     assert thread is not None
     try:
         machine.env[var] = thread.coordinates[tag]
+        thread.tags[var] = tag
         machine.run(body)
         thread.group.leave()
     except threading.BrokenBarrierError:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...ir.expr import PrimExpr
+from ...ir.structural import structural_equal
 from .. import op as T
 from ..expr import IterVar, Var
 from .poly import ONE, Poly, Space, constant, plus, times, value_of
@@ -43,8 +44,8 @@ def _divide(space: Space, axis: IterVar, p: Poly, numbers: set[int], block: Stmt
         (inner if used & numbers else outer)[m] = c
         if used & numbers and not used - numbers <= _fixed(space, used):
             refuse(f"the binding of `{axis.var.name}` mixes outer and inner loops", block)
-    if axis.dom is None:
-        refuse(f"the axis `{axis.var.name}` has no domain", block)
+    if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
+        refuse(f"the axis `{axis.var.name}` has no domain that starts at 0", block)
     size = space.poly(axis.dom.extent)
     if not inner:
         return Division(outer, {}, constant(1), size)
@@ -78,7 +79,8 @@ def divide_predicate(
     stand_in: Sequence[PrimExpr],
 ) -> tuple[PrimExpr, PrimExpr]:
     """The conditions on outer loops alone, and the others; in the latter, a binding in full is
-    written as its `stand_in`, which names no outer loop."""
+    written as its `stand_in`, which names no outer loop and holds where the outer part is in the
+    domain of its axis: where the loops go beyond it, the former say so."""
     numbers = {space._variable(v) for v in inner_loops}
     outer: list[PrimExpr] = []
     inner: list[PrimExpr] = []
@@ -93,7 +95,23 @@ def divide_predicate(
             inner.append(part)
         else:
             inner.append(_restated(space, part, whole, stand_in, block))
+    outer += _outer_domains(space, block, divisions, outer)
     return T.all(*outer), T.all(*inner)
+
+
+def _outer_domains(
+    space: Space, block: StmtSRef, divisions: Sequence[Division], known: Sequence[PrimExpr]
+) -> list[PrimExpr]:
+    """The conditions under which the outer parts are in their domains, without the provable ones
+    and those that are `known`."""
+    out: list[PrimExpr] = []
+    for axis, d in zip(block.block.iter_vars, divisions, strict=True):
+        value, extent = (space.expr(p, axis.var.dtype) for p in (d.outer, d.outer_extent))
+        if not space.nonneg(d.outer):
+            out.append(T.greater_equal(value, T.const(0, value.dtype)))
+        if not space.nonneg(plus(plus(d.outer_extent, d.outer, -1), constant(-1))):
+            out.append(T.less(value, extent))
+    return [c for c in out if not any(structural_equal(c, k) for k in known)]
 
 
 def _used(space: Space, part: PrimExpr) -> set[int]:

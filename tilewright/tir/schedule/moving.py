@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from ...ir.expr import IntImm, PrimExpr
 from .. import op as T
 from ..buffer import Buffer
-from ..expr import LT, IterVar, Var
+from ..expr import IterVar, Var
 from ..stmt import Block, BlockRealize, BufferRegion, For, ForKind, SeqStmt, Stmt, stmt_seq
-from .bindings import digits_of
-from .poly import Interval, Poly, Space, constant, plus, times, value_of, variables_in
+from .instances import kept_conditions
+from .poly import Interval, Poly, Space, constant, plus, times, value_of
 from .refusal import refuse
 from .regions import Box, extreme, loops_between, shared_threads, space_at, touched, unite
-from .rewrite import conjuncts, replace_statements, substitute
+from .rewrite import replace_statements
 from .sref import StmtSRef, holds, realizes_under
 from .state import ScheduleState
 
@@ -273,57 +273,6 @@ def nest_of(
     for var, size in reversed(loops):
         body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body, None, annotations)
     return body
-
-
-def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr]) -> list[PrimExpr]:
-    """The conditions of `old` in terms of the new values of the axes. Those which say no more
-    than an axis's domain go. Refuses if one depends on what is no axis."""
-    env: dict[Var, PrimExpr] = {
-        binding: value
-        for binding, value in zip(old.iter_values, values, strict=True)
-        if isinstance(binding, Var)
-    }
-    out: list[PrimExpr] = []
-    for condition in conjuncts(old.predicate):
-        if _is_domain(space, condition, old) or _is_whole(space, condition, old):
-            continue
-        if any(v not in env and space.is_bound(v) for v in variables_in(condition)):
-            refuse(f"the condition `{condition}` cannot be told from the block's axes", old.block)
-        out.append(substitute(condition, env))
-    return out
-
-
-def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
-    """True for `value < extent` of an axis and its binding."""
-    if not isinstance(condition, LT):
-        return False
-    for axis, value in zip(old.block.iter_vars, old.iter_values, strict=True):
-        if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
-            continue
-        same_value = space.poly(condition.a) == space.poly(value)
-        if same_value and space.poly(condition.b) == space.poly(axis.dom.extent):
-            return True
-    return False
-
-
-def _is_whole(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
-    """True for `fused < n` where axes are the digits of `fused` and have `n` values together."""
-    if not isinstance(condition, LT):
-        return False
-    fused = space.joined(space.poly(condition.a))
-    loops = set(space.variables(fused))
-    total = constant(1)
-    for axis, value in zip(old.block.iter_vars, old.iter_values, strict=True):
-        p = space.joined(space.poly(value))
-        if not loops & space.variables(p):
-            continue
-        digits = digits_of(space, p, loops)
-        if axis.dom is None or not digits:
-            return False
-        if any(d.source != frozenset(fused.items()) for d in digits):
-            return False
-        total = times(total, space.poly(axis.dom.extent))
-    return total == space.poly(condition.b)
 
 
 def _span(space: Space, axis: IterVar, interval: Interval | None) -> tuple[Poly, Poly, bool]:

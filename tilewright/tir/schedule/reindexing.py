@@ -15,6 +15,7 @@ from ..stmt import Block, BufferRegion, BufferStore, Stmt, stmt_seq
 from .bindings import is_affine, uses_loops_up
 from .conditions import require_complete_or_reduction, require_leaf
 from .copies import after, fresh_name, step_towards
+from .instances import require_every_instance
 from .layouts import full_nest
 from .poly import Space, variables_in
 from .refusal import refuse
@@ -68,6 +69,7 @@ def plan(
                if v in axes and axes[v].iter_type is not IterVarType.DataPar]  # fmt: skip
         if bad:
             refuse(f"the reduction axis `{bad[0].name}` indexes what is written", block)
+        require_every_instance(state, block)
     if index_map is None:
         used = {v for i in indices for v in variables_in(i)}
         kept = [a for a in stmt.iter_vars if a.var in used]

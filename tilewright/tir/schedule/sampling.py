@@ -76,9 +76,9 @@ def _factors(pick: int, extent: int, n: int) -> list[int]:
 def decided_tile(decision: Sequence[Any], n: int, loop: StmtSRef) -> list[int]:
     """A decision for a tile as numbers; the outermost is what the others leave of the extent."""
     factors = [as_int(f) for f in decision]
-    if len(factors) != n or any(f <= 0 for f in factors):
-        refuse(f"the decision {factors} is not {n} positive factors", loop)
     extent = constant_extent(loop)
+    if len(factors) != n or any(f <= 0 for f in factors[extent is not None :]):
+        refuse(f"the decision {factors} is not {n} positive factors", loop)
     if extent is not None:
         inner = 1
         for f in factors[1:]:

@@ -24,15 +24,19 @@ from .inject_virtual_thread import InjectVirtualThread
 from .inline_private_functions import InlinePrivateFunctions
 from .instrument_bounds import InstrumentBoundCheckers
 from .instrument_profile import InstrumentProfileIntrinsics
+from .lift_thread_binding import LiftThreadBinding
 from .loop_partition import LoopPartition
+from .lower_cross_thread_reduction import LowerCrossThreadReduction
 from .lower_device_kernel_launch import LowerDeviceKernelLaunch
 from .lower_init_block import LowerInitBlock
 from .lower_intrin import LowerIntrin
 from .lower_match_buffer import LowerMatchBuffer
 from .lower_opaque_block import LowerOpaqueBlock
+from .lower_thread_allreduce import LowerThreadAllreduce
 from .lower_tvm_builtin import LowerTVMBuiltin
 from .make_packed_api import MakePackedAPI
 from .make_unpacked_api import MakeUnpackedAPI
+from .manifest_local_stage import ManifestSharedMemoryLocalStage
 from .merge_shared_memory import MergeSharedMemoryAllocations
 from .narrow_data_type import ForceNarrowIndexToInt32, NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation

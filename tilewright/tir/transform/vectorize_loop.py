@@ -63,6 +63,7 @@ from ..stmt import (
 from ..stmt_functor import post_order_visit, substitute
 from .base import prim_func_pass
 from .config import DISABLE_VECTORIZE
+from .row_reductions import can_reduce, reduce_rows
 
 VECTOR_REDUCE = "vector_reduce"
 """The annotation of a serial loop that adds up into one element and may do so as a vector."""
@@ -93,6 +94,7 @@ _REDUCES: dict[type[PrimExpr], str] = {
     Max: "tir.vector_reduce_max",
     Min: "tir.vector_reduce_min",
 }
+_COMBINES = {name: cls for cls, name in _REDUCES.items()}
 
 
 class _Lanes(Rewriter):
@@ -239,6 +241,8 @@ class _Lanes(Rewriter):
         if name == "tir.likely":
             value: PrimExpr = self.rewrite(call.args[0])
             return value
+        if name in _COMBINES:
+            return self._row_reductions(_COMBINES[name], call.args[0])
         args = tuple(self.rewrite(a) for a in call.args)
         wide = max(lanes_of(a) for a in args)
         if wide == 1:
@@ -248,6 +252,24 @@ class _Lanes(Rewriter):
             raise _NoVector(f"{name} has no vector form")
         dtype = dtype_of(call.dtype).with_lanes(wide)
         return Call(dtype, call.op, tuple(widen(a, wide) for a in args))
+
+    def _row_reductions(self, combine: type[PrimExpr], row: Any) -> PrimExpr:
+        """The reduction of a vector in each lane: the vectors are reduced together."""
+        if isinstance(self.lanes, ScalableLanes) or not can_reduce(self.lanes, lanes_of(row)):
+            raise _NoVector("a number of vectors that cannot be reduced together")
+        if any(_reads_variable(row, v) for v in self.vectors) or self.buffers:
+            raise _NoVector("vectors that vary by more than the loop's variable")
+        rows = [substitute(row, {self.var: O.add(self.low, n)}) for n in range(self.lanes)]
+        if self.mask is not None and not all(self._is_safe(each) for each in rows):
+            raise _NoVector("vectors are loaded under a condition by lane")
+        return reduce_rows(MAKERS[combine], rows)
+
+    def _is_safe(self, vector: PrimExpr) -> bool:
+        """True if nothing that it reads needs a mask."""
+        return not _any(
+            vector,
+            lambda n: isinstance(n, BufferLoad) and not self._is_private(n.buffer, n.indices),
+        )
 
     def _conditional(self, call: Call) -> PrimExpr:
         condition = self.rewrite(call.args[0])
@@ -472,6 +494,10 @@ def _depends(expr: object, lanes: _Lanes) -> bool:
             else isinstance(n, BufferLoad) and n.buffer in lanes.buffers
         ),
     )
+
+
+def _reads_variable(expr: object, var: Var) -> bool:
+    return _any(expr, lambda n: n is var)
 
 
 def _calls_out(what: object) -> bool:

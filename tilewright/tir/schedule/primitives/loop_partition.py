@@ -61,7 +61,8 @@ def _renaming(k: int) -> Callable[[BlockRealize], BlockRealize]:
 
 
 def _ends(space: Space, at_loop: StmtSRef, factors: list[int | PrimExpr | None]) -> list[PrimExpr]:
-    """Where each part ends. Refuses lengths that may add up to more than the loop's."""
+    """Where each part ends. Refuses lengths that may add up to more than the loop's, and a part
+    of no iteration."""
     loop = at_loop.loop
     if sum(f is None for f in factors) > 1 or not factors:
         refuse("exactly one of the lengths may be None", at_loop)
@@ -74,6 +75,8 @@ def _ends(space: Space, at_loop: StmtSRef, factors: list[int | PrimExpr | None])
     rest = T.simplified(T.subtract(loop.extent, known))
     if not space.nonneg(space.poly(rest)):
         refuse(f"the lengths may add up to more than the extent {loop.extent}", at_loop)
+    if len(factors) > 1 and None in factors and T.is_const_int(rest, 0):
+        refuse(f"the lengths leave nothing of the extent {loop.extent} for None", at_loop)
     out: list[PrimExpr] = []
     at: PrimExpr = loop.min
     for f in factors:

@@ -14,6 +14,7 @@ from ...stmt import BlockRealize, BufferRegion, BufferStore, Stmt, stmt_seq
 from ..conditions import require_complete_or_reduction
 from ..copies import after, fresh_name
 from ..factoring import reduction_of
+from ..instances import require_every_instance
 from ..instruction import Block, primitive
 from ..layouts import axes_over, full_nest, sole_nest
 from ..refusal import refuse
@@ -46,6 +47,7 @@ def pad_einsum(state: ScheduleState, block: Block, padding: list[int]) -> None:
     top = sole_nest(block)
     if top.parent is not root:
         refuse("the loops of the block are not outermost in its scope", block)
+    require_every_instance(state, block)
     sizes = _sizes(block, padding)
     before: list[Stmt] = []
     copies: dict[Buffer, Buffer] = {}

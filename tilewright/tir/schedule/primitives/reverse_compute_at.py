@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..conditions import require_covered, require_finished, require_once, require_stage_pipeline
+from ..instances import require_every_instance
 from ..instruction import Block, Loop, primitive
 from ..moving import (
     move,
@@ -58,6 +59,7 @@ def reverse_compute_at(
     if not producers:
         _require_repeatable(scope, block, loop, order)
     place = place_among(loop, inside, scope.consumers(block), index)
+    require_every_instance(state, block, conditions=True)
     space = region_space(state, loop)
     stmt = block.block
     buffers = [r.buffer for r in stmt.reads

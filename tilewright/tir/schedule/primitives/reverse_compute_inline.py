@@ -20,6 +20,7 @@ from ..inlining import (
     with_regions,
     without_buffer,
 )
+from ..instances import require_every_instance
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..regions import space_at
@@ -56,6 +57,7 @@ def reverse_compute_inline(state: ScheduleState, block: Block) -> None:
     axes = axes_at(block.block, load.indices, f"`{buffer.name}` is loaded")
     require_loads_only(root, buffer)
     _require_inside(state, block, load)
+    require_every_instance(state, block)
     rewriter = _Forward(buffer, store, axes)
     body = rewriter.run(producer.block.body)
     made = with_regions(producer.block.replace(body=body))

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from ....ir.expr import IntImm, PrimExpr, Range
 from ... import op as T
+from ...analysis.reduction import Factored, store_all
 from ...buffer import Buffer
 from ...expr import BufferLoad, IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferRegion, BufferStore, For, ForKind, Stmt, stmt_seq
 from ..conditions import mixed_loops, require_reduction, require_stage_pipeline
 from ..copies import fresh_name
-from ..factoring import Factored, reduction_of, store_all
+from ..factoring import reduction_of
 from ..instruction import Block, Loop, primitive
 from ..poly import variables_in
 from ..refusal import refuse

@@ -9,10 +9,10 @@ from ...expr import IterVar, IterVarType, Var
 from ...index_map import IndexMap
 from ...stmt import BlockRealize, For, ForKind, Stmt
 from ..conditions import require_affine
+from ..instances import kept_conditions, require_every_instance
 from ..instruction import Block, primitive
 from ..layout_args import BlockMap, index_type
 from ..layouts import sole_nest
-from ..moving import kept_conditions
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
@@ -29,10 +29,11 @@ def transform_block_layout(state: ScheduleState, block: Block, index_map: BlockM
                                                              # lambda i, j: [i * m + j]
 
     The map must have an inverse; axes of the reduction and others do not mix. The loops around
-    the block hold nothing else.
+    the block hold nothing else and run all of its instances (but for its condition).
     """
     stmt = block.block
     require_affine(state, block)
+    require_every_instance(state, block, conditions=True)
     top = sole_nest(block)
     extents = []
     for axis in stmt.iter_vars:

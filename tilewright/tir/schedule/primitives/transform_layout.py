@@ -13,6 +13,7 @@ from ...stmt import BufferStore, Evaluate, IfThenElse, Stmt, full_region, stmt_s
 from ..buffer_args import SomeBuffer
 from ..copies import after, fresh_name, step_towards
 from ..inlining import with_regions
+from ..instances import require_every_instance
 from ..instruction import Block, primitive
 from ..layout_args import BufferMap, PadValue
 from ..layouts import ChangeLayout, axes_over, full_nest, sole_nest
@@ -173,6 +174,7 @@ def _widen(
     if len(stmt.iter_vars) != len(back.final_indices):
         return False
     try:
+        require_every_instance(state, writer)
         top = sole_nest(writer)
     except Refusal:
         return False

@@ -1,0 +1,124 @@
+"""Blocks that run a part of their instances only, and loops that run more than there are."""
+
+import pytest
+
+from tests.tir.schedule.evaluate import assert_same_result
+from tests.tir.schedule.programs import elementwise, matmul
+from tilewright.script.parser import from_source
+from tilewright.tir import Schedule, ScheduleError
+
+CHAIN = """
+@T.prim_func
+def main(A: T.Buffer((8, 4), "float32"), C: T.Buffer((8, 4), "float32")):
+    B = T.alloc_buffer((8, 4), "float32")
+    for i, j in T.grid(8, 4):
+        with T.block("B"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            B[vi, vj] = A[vi, vj] * T.float32(2)
+    for i, j in T.grid({rows}, 4):
+        with T.block("C"):
+            vi = T.axis.spatial(8, i)
+            vj = T.axis.spatial(4, j)
+            T.where({condition})
+            C[vi, vj] = B[vi, vj] + T.float32(1)
+"""
+WHOLE, SHORT, GUARDED = (
+    CHAIN.format(rows=rows, condition=condition)
+    for rows, condition in ((8, "i < 8"), (6, "i < 8"), (8, "i < 6"))
+)
+STEPS = {
+    "reverse_compute_inline": lambda sch: sch.reverse_compute_inline("C"),
+    "reindex": lambda sch: sch.reindex("C", ("write", 0)),
+    "reverse_compute_at": lambda sch: sch.reverse_compute_at("C", sch.get_loops("B")[0]),
+    "transform_block_layout": lambda sch: sch.transform_block_layout("C", lambda i, j: [j, i]),
+}
+KEEP_CONDITIONS = ("reverse_compute_at", "transform_block_layout")
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("source", [WHOLE, SHORT, GUARDED], ids=["whole", "short", "guarded"])
+def test_instances_that_do_not_run_stay_out(step, source):
+    func = from_source(source)
+    sch = Schedule(func)
+    if source is WHOLE or (source is GUARDED and step in KEEP_CONDITIONS):
+        STEPS[step](sch)
+        assert_same_result(func, sch.func)
+        return
+    with pytest.raises(ScheduleError, match=r"some of (its|the block.s) instances"):
+        STEPS[step](sch)
+
+
+def test_pad_einsum_refuses_a_block_that_runs_in_part():
+    sch = Schedule(from_source(SHORT.replace("T.where(i < 8)", "")))
+    with pytest.raises(ScheduleError, match="leave out some of the block's instances"):
+        sch.pad_einsum("C", [3, 1])
+
+
+def test_a_part_of_a_partitioned_loop_keeps_to_its_part():
+    func = matmul(16, 1, 12)
+    sch = Schedule(func)
+    rows, _, steps = sch.get_loops("C")
+    sch.loop_partition(rows, [2, None])
+    part = sch.get_block("C_partition_0")
+    with pytest.raises(ScheduleError, match="leave out some of the block's instances"):
+        sch.transform_block_layout(part, lambda i, j, k: [k, j, i])
+    assert_same_result(func, sch.func)
+    del steps
+
+
+@pytest.mark.parametrize("keep_units", [True, False])
+def test_blockize_keeps_a_condition_on_loops_outside(keep_units):
+    func = elementwise(6, 8)
+    sch = Schedule(func)
+    _, outer, inner = sch.split(sch.get_loops("B")[1], [None, 8, 8], preserve_unit_iters=False)
+    made = sch.blockize(inner, preserve_unit_iters=keep_units)
+    condition = sch.get_sref(made).realize.predicate
+    assert str(condition) == f"{sch.get(outer).loop_var.name} < 1"
+    assert_same_result(func, sch.func)
+
+
+def test_blockize_with_loops_beyond_the_last_tile():
+    func = elementwise(6, 20)
+    sch = Schedule(func)
+    sch.split(sch.get_loops("B")[1], [6, 4])
+    made = sch.blockize(sch.get_loops("B")[2])
+    assert str(sch.get_sref(made).realize.predicate) == "j_0 < 5"
+    assert_same_result(func, sch.func)
+
+
+def test_blockize_refuses_axes_that_do_not_start_at_zero():
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((8,), "float32"), B: T.Buffer((8,), "float32")):
+    for i, j in T.grid(3, 2):
+        with T.block("B"):
+            v = T.axis.spatial((2, 8), i * 2 + j + 2)
+            B[v] = A[v]
+""")
+    sch = Schedule(func)
+    with pytest.raises(ScheduleError, match="no domain that starts at 0"):
+        sch.blockize(sch.get_loops("B")[1])
+
+
+def test_loop_partition_makes_no_empty_part():
+    sch = Schedule(elementwise(2, 6))
+    with pytest.raises(ScheduleError, match="leave nothing of the extent 2 for None"):
+        sch.loop_partition(sch.get_loops("B")[0], [2, None])
+
+
+@pytest.mark.parametrize("sample", ["sample_perfect_tile", "sample_partitioned_tile"])
+def test_the_tile_of_an_empty_loop_is_drawn_again_in_a_replay(sample):
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((8,), "float32")):
+    for i in range(0):
+        with T.block("A"):
+            v = T.axis.spatial(8, i)
+            A[v] = T.float32(1)
+""")
+    sch = Schedule(func, seed=0)
+    factors = getattr(sch, sample)(sch.get_loops("A")[0], 3, 2)
+    again = Schedule(func)
+    sch.trace.apply_to_schedule(again, remove_postproc=False)
+    assert int(sch.get(factors[0])) == 0
+    assert str(again.trace) == str(sch.trace)
