@@ -400,7 +400,7 @@ class Shuffle(PrimExpr):
     indices: tuple[PrimExpr, ...]
 
     def __post_init__(self) -> None:
-        self.vectors = tuple(self.vectors)  # type: ignore[misc]
+        self.vectors = as_indices(self.vectors)  # type: ignore[misc]
         self.indices = as_indices(self.indices)  # type: ignore[misc]
         info = dtype_of(self.vectors[0].dtype)
         self.dtype = info.with_lanes(len(self.indices))

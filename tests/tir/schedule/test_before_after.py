@@ -314,3 +314,47 @@ def test_unknown_memory_is_refused(scope: str) -> None:
     with pytest.raises(ScheduleError, match="there is no memory called"):
         sch.cache_read("C", 0, scope)
     sch.set_scope("B", 0, "shared.dyn")
+
+
+COOPERATIVE = """
+@T.prim_func
+def main(A: T.Buffer((8, 4), "float32"), C: T.Buffer((8, 4), "float32")):
+    A_shared = T.alloc_buffer((8, 4), scope="shared")
+    for i_0 in T.thread_binding(2, thread="blockIdx.x"):
+        for i_1 in T.thread_binding(4, thread="threadIdx.x"):
+            for ax0_ax1_fused_0 in range(4):
+                for ax0_ax1_fused_1 in T.thread_binding(4, thread="threadIdx.x"):
+                    with T.block("A_shared"):
+                        v0 = T.axis.spatial(8, i_0 * 4 + ax0_ax1_fused_0)
+                        v1 = T.axis.spatial(4, ax0_ax1_fused_1)
+                        A_shared[v0, v1] = A[v0, v1]
+            for j in range(4):
+                with T.block("C"):
+                    vi = T.axis.spatial(8, i_0 * 4 + i_1)
+                    vj = T.axis.spatial(4, j)
+                    C[vi, vj] = A_shared[vi, vj] + T.float32(1)
+"""
+
+
+@pytest.mark.parametrize("scope", ["shared", "local"])
+def test_compute_at_into_shared_memory_serves_all_threads(scope: str) -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((8, 4), "float32"), C: T.Buffer((8, 4), "float32")):
+    for i, j in T.grid(8, 4):
+        with T.block("C"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            C[vi, vj] = A[vi, vj] + T.float32(1)
+""")
+    sch = Schedule(func)
+    copy = sch.cache_read("C", 0, scope)
+    i0, i1 = sch.split(sch.get_loops("C")[0], [None, 4])
+    sch.bind(i0, "blockIdx.x")
+    sch.bind(i1, "threadIdx.x")
+    sch.compute_at(copy, i1)
+    if scope == "local":
+        assert len(sch.get_loops(copy)) == 3
+        return
+    _, lane = sch.split(sch.fuse(*sch.get_loops(copy)[2:]), [None, 4])
+    sch.bind(lane, "threadIdx.x")
+    assert_structural_equal(sch.func, from_source(COOPERATIVE))

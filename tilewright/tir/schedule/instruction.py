@@ -258,7 +258,7 @@ class Instruction:
     def __str__(self) -> str:
         from .trace_text import statement
 
-        return statement(self, None, {})
+        return statement(self, None, None)
 
 
 def instruction_of(

@@ -13,7 +13,7 @@ from ..stmt import Block, BlockRealize, BufferRegion, For, ForKind, SeqStmt, Stm
 from .instances import kept_conditions
 from .poly import Interval, Poly, Space, constant, plus, times, value_of
 from .refusal import refuse
-from .regions import Box, extreme, loops_between, space_at, touched, unite
+from .regions import Box, extreme, loops_between, shared_threads, space_at, touched, unite
 from .rewrite import replace_statements
 from .sref import StmtSRef, holds, realizes_under
 from .state import ScheduleState
@@ -83,16 +83,21 @@ def move(
 
 
 def required_boxes(
-    space: Space, top: StmtSRef, blocks: Sequence[StmtSRef], side: str, wanted: Sequence[Buffer]
-) -> dict[Buffer, Box]:
-    """For each wanted buffer, the box that `blocks` touch in one run of the body of `top`."""
+    space: Space, top: StmtSRef, blocks: Sequence[StmtSRef], side: str, wanted: Sequence[Buffer],
+    *, for_threads: bool = False,
+) -> dict[Buffer, Box]:  # fmt: skip
+    """For each wanted buffer, the box that `blocks` touch in one run of the body of `top`;
+    `for_threads`: in the runs of all threads that share the buffer, if it is not global."""
     boxes: dict[Buffer, Box] = {}
     for block in blocks:
         for buffer in wanted:
             parts = [r for r in getattr(block.block, side) if r.buffer is buffer]
             if not parts:
                 continue
-            box = touched(space, block, parts, loops_between(block, top))
+            relaxed = loops_between(block, top)
+            if for_threads and not buffer.scope().startswith("global"):
+                relaxed = [*shared_threads(top, buffer.scope()), *relaxed]
+            box = touched(space, block, parts, relaxed)
             if box is not None:
                 boxes[buffer] = unite(space, boxes[buffer], box) if buffer in boxes else box
     return boxes

@@ -187,8 +187,8 @@ def shared_threads(top: StmtSRef, scope: str) -> list[StmtSRef]:
 
 
 _SEES: dict[str, tuple[str, ...]] = {
-    "global": ("blockIdx", "threadIdx"),
-    "shared": ("threadIdx",),
+    "global": ("blockIdx", "threadIdx", "vthread"),
+    "shared": ("threadIdx", "vthread"),
     "warp": ("threadIdx.x",),
 }
 

@@ -24,8 +24,10 @@ def name_outputs(outputs: Iterable[Any], names: dict[int, str]) -> list[str]:
     return made
 
 
-def statement(inst: Instruction, decision: Any, names: dict[int, str]) -> str:
-    """The call of the method that does what the instruction says."""
+def statement(inst: Instruction, decision: Any, known: dict[int, str] | None) -> str:
+    """The call of the method that does what the instruction says. `known` names the random
+    variables and takes those of the results; without it all are `_`."""
+    names = {} if known is None else known
     parts = []
     values = inst.values()
     for p in inst.kind.params:
@@ -38,7 +40,7 @@ def statement(inst: Instruction, decision: Any, names: dict[int, str]) -> str:
     if decision is not None:
         parts.append(f"decision={_text(decision, names)}")
     call = f"sch.{inst.kind.method}({', '.join(parts)})"
-    outputs = name_outputs(inst.outputs, names)
+    outputs = ["_" for _ in inst.outputs] if known is None else name_outputs(inst.outputs, names)
     if not outputs:
         return call
     comma = "," if inst.kind.result == "list" and len(outputs) == 1 else ""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ....ir.expr import IntImm, PrimExpr
+from ... import op as T
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, For, Stmt
@@ -12,7 +11,7 @@ from ..blockizing import Axes, axes_of, regions_over, require_own_ranges, values
 from ..dividing import Division, divide, divide_predicate
 from ..grouping import group_blocks
 from ..instruction import Block, LoopOrBlocks, primitive
-from ..poly import Space, value_of, variables_in
+from ..poly import Space, variables_in
 from ..refusal import refuse
 from ..regions import bind, space_at
 from ..rewrite import replace_statements, substitute
@@ -51,12 +50,16 @@ def blockize(state: ScheduleState, target: LoopOrBlocks, preserve_unit_iters: bo
     outer_axes = axes_of(space, block.block, divisions, "_o", preserve_unit_iters)
     inner_axes = axes_of(space, block.block, divisions, "_i", preserve_unit_iters)
     env = values_of(space, block.block, divisions, outer_axes, inner_axes)
-    if not preserve_unit_iters:
-        divisions = [d if value_of(d.outer_extent) != 1 else replace(d, outer={})
-                     for d in divisions]  # fmt: skip
     outer, changed = _outer_realize(
         space, block, target, inner_loops, divisions, outer_axes, inner_axes, env
     )
+    if not preserve_unit_iters:
+        units: dict[Var, PrimExpr] = {
+            l.loop.loop_var: l.loop.min
+            for l in state.loops_of(block)
+            if T.is_const_int(l.loop.extent, 1)
+        }
+        outer = outer.replace(iter_values=tuple(substitute(v, units) for v in outer.iter_values))
     state.replace(target, outer, {block.block: changed})
     return state.srefs[id(outer.block)]
 

@@ -40,14 +40,12 @@ def split(
     dtype = old.loop_var.dtype
     loop_vars = [old.loop_var.copy_with_suffix(f"_{k}") for k in range(len(extents))]
     value: PrimExpr = IntImm(dtype, 0)
-    bound: PrimExpr = IntImm(dtype, 0)
     for var, extent in zip(loop_vars, extents, strict=True):
         space.bind(var, IntImm(dtype, 0), extent)
-        value = value * extent + var
         is_dropped = T.is_const_int(extent, 1) and not preserve_unit_iters
-        bound = bound * extent + (IntImm(dtype, 0) if is_dropped else var)
+        value = value * extent + (IntImm(dtype, 0) if is_dropped else var)
     rewriter = SubstituteInLoops(
-        {old.loop_var: bound},
+        {old.loop_var: value},
         space,
         exact={old.loop_var: value},
         around=None if preserve_unit_iters else loop,
