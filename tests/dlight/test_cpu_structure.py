@@ -297,11 +297,10 @@ for 1, parallel 16:
   for 64:
     T_softmax_expsum_init
     for 64, T_softmax_expsum_update
-  for 64, for 8, vector 16, T_softmax_norm
   for 1, for 8:
     unroll 8, unroll 2, vector 16, T_matmul_1_init
     for 16, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_1_update
-    unroll 8, unroll 2, vector 16, T_matmul_local
+    unroll 8, unroll 2, vector 16, T_matmul_divided
 """),
     "scores stay near, 4 lanes": (attention, NEON, """
 for 1, parallel 16:
@@ -322,11 +321,10 @@ for 1, parallel 16:
   for 64:
     T_softmax_expsum_init
     for 16, T_softmax_expsum_update
-  for 64, for 32, vector 4, T_softmax_norm
   for 4, for 8:
     unroll 8, unroll 2, vector 4, T_matmul_1_init
     for 16, unroll 8, unroll 8, unroll 2, vector 4, T_matmul_1_update
-    unroll 8, unroll 2, vector 4, T_matmul_local
+    unroll 8, unroll 2, vector 4, T_matmul_divided
 """),
     "a large image is read once": (wide_image, SPLITTING, """
 for 1, parallel 128, for 8, for 16:
