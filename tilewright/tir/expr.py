@@ -496,11 +496,11 @@ class IterVar(Node):
         if isinstance(var, str):
             var = Var(var, dom.extent.dtype if dom is not None else "int32")
         self.dom, self.var = dom, var  # type: ignore[misc]
+        self.iter_type = IterVarType(self.iter_type)  # type: ignore[misc]
 
     def as_expr(self) -> PrimExpr:
         """The variable, where an expression is expected."""
         return self.var
-        self.iter_type = IterVarType(self.iter_type)  # type: ignore[misc]
 
 
 def _delegated(name: str) -> Any:

@@ -209,7 +209,7 @@ class BufferRegion(Node):
                 raise ArgumentError(
                     f"a region of `{self.buffer.name}` is a vector in its last dimension only"
                 )
-        return BufferLoad(self.buffer, [_lanes(r) for r in self.region])
+        return BufferLoad(self.buffer, tuple(_lanes(r) for r in self.region))
 
 
 def _lanes(r: Range) -> PrimExpr:
