@@ -266,11 +266,9 @@ class BufferForm(TirForm):
         shape = self.shape if isinstance(self.shape, (tuple, list)) else (self.shape,)
         for dim in shape:
             as_scalar(dim)
-        o["strides"] = o["strides"] and [
-            Var(s, "int32") if isinstance(s, str) else s for s in o["strides"]
-        ]
+        named = [Var(s, "int32") if isinstance(s, str) else s for s in o.pop("strides") or ()]
         return decl_buffer(
-            shape, self.dtype, name, scope=scope, data_alignment=align or -1,
+            shape, self.dtype, name, scope=scope, data_alignment=align or -1, strides=named,
             **{k: v for k, v in o.items() if v is not None},
         )  # fmt: skip
 

@@ -256,9 +256,7 @@ class Instruction:
         return out
 
     def __str__(self) -> str:
-        from .trace_text import statement
-
-        return statement(self, None, None)
+        return STATEMENT[0](self) if STATEMENT else self.kind.name
 
 
 def instruction_of(
@@ -277,6 +275,9 @@ def instruction_of(
             (inputs if kind.is_traced_input(p) else attrs).extend(parts)
     return Instruction(kind, inputs + spread, attrs, outputs)
 
+
+STATEMENT: list[Callable[[Instruction], str]] = []
+"""How an instruction reads as Python, put here by `trace_text`, which stands above this module."""
 
 METHODS: dict[str, InstructionKind] = {}
 """Every primitive by the name of its method on `Schedule`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr
 from ..expr import StringImm, Var
-from .instruction import Instruction
+from .instruction import STATEMENT, Instruction
 from .rv import BlockRV, LoopRV
 
 _PREFIX: tuple[tuple[type, str], ...] = ((BlockRV, "b"), (LoopRV, "l"), (PrimExpr, "v"))
@@ -67,3 +67,6 @@ def _text(value: Any, names: dict[int, str]) -> str:
         return repr(value.value)
     as_python = getattr(value, "as_python", None)
     return str(as_python()) if as_python is not None else repr(value)
+
+
+STATEMENT.append(lambda inst: statement(inst, None, None))
