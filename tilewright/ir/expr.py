@@ -240,7 +240,12 @@ def as_scalar(value: object, dtype: str | None = None) -> PrimExpr:
         return IntImm(dtype or ("int32" if narrow else "int64"), int(value))
     if isinstance(value, (float, np.floating)):
         return FloatImm(dtype or "float32", float(value))
-    raise ArgumentError(f"expected a scalar expression or a number, found {type(value).__name__}")
+    raise ArgumentError(
+        f"expected a scalar expression or a number, found {type(value).__name__}",
+        hint="index it, as in `A[i]`"
+        if hasattr(value, "shape")
+        else "write a number, or an expression of variables and elements of buffers",
+    )
 
 
 class _Described(BaseExpr):

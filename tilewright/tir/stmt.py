@@ -112,6 +112,7 @@ class BufferStore(Stmt):
                 f"a value of {self.value.dtype} is stored to `{self.buffer.name}` "
                 f"where {expected} is expected",
                 self.span,
+                hint=f'convert it, as in T.Cast("{expected}", value)',
             )
 
 

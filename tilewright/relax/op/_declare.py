@@ -28,6 +28,7 @@ from ...ir.op import Op, register_op
 from ...support.dtypes import dtype_name
 from ...support.errors import ArgumentError, CompileError, TVMError
 from ..base import HOOKS, Expr, ShapeExpr, StructInfo
+from ..dims import sizes_shown
 from ..expr import Attrs, Call, Constant, PrimValue, StringImm, Tuple, as_expr, const
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -180,8 +181,9 @@ class Declaration:
             if error.message.startswith("relax."):
                 raise
             raise CompileError(
-                f"{self.name}: {error.message}", call.span, note=error.note, hint=error.hint
-            ) from error
+                f"{self.name}: {sizes_shown(error.message)}",
+                call.span, note=error.note, hint=error.hint,
+            ) from error  # fmt: skip
 
     def evaluate(self, call: Call, args: Sequence[Any]) -> Any:
         """The reference's value of a call on NumPy values."""
