@@ -17,6 +17,7 @@ from tilewright.ir.json import fingerprint
 from tilewright.ir.module import IRModule
 from tilewright.ir.op import register_op_attr
 from tilewright.ir.transform import PassContext
+from tilewright.script import from_source
 from tilewright.support.knobs import CACHE, Knob
 from tilewright.target import Target
 
@@ -47,6 +48,23 @@ def model(weight: np.ndarray | None = None, axis: int = -1, name: str = "x") -> 
 
 def key(mod: IRModule, target: str = "llvm") -> str | None:
     return cache.key_of(mod, Target(target), OPTIONS)
+
+
+TEXT = """
+@I.ir_module
+class M:
+    @R.function
+    def main(x: R.Tensor((3, 4), "float32")) -> R.Tensor((3, 4), "float32"):
+        y = R.exp(x)
+        return y
+"""
+
+
+def test_the_same_text_has_the_same_key() -> None:
+    first, again = key(from_source(TEXT)), key(from_source(TEXT))
+    assert first is not None
+    assert again == first
+    assert key(from_source(TEXT.replace("exp", "log"))) != first
 
 
 def run(executable: tw.driver.CompiledExecutable) -> np.ndarray:

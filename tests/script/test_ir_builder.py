@@ -314,7 +314,8 @@ def overwritten() -> None:
 MISTAKES = [
     (outside, "there is no IRBuilder\n  hint: write `with IRBuilder() as ib:`"),
     (no_then, "`T.If` has no `T.Then`\n  hint: write `with T.Then():` inside of it"),
-    (lone_else, "`T.Else` stands outside of `T.If`"),
+    (lone_else, "`T.Else` stands outside of `T.If`\n"
+     "  hint: write it inside of `with T.If(condition):`"),
     (two_functions, "an IRBuilder builds one module or function, this one is the second\n"
      "  hint: several functions stand in `with I.ir_module():`"),
     (no_result, "function `f` returns nothing\n  hint: call R.func_ret_value at its end"),

@@ -245,7 +245,12 @@ def as_scalar(value: object, dtype: str | None = None) -> PrimExpr:
     if as_expr is not None:
         made: PrimExpr = as_expr()
         return made
-    raise ArgumentError(f"expected a scalar expression or a number, found {type(value).__name__}")
+    raise ArgumentError(
+        f"expected a scalar expression or a number, found {type(value).__name__}",
+        hint="index it, as in `A[i]`"
+        if hasattr(value, "shape")
+        else "write a number, or an expression of variables and elements of buffers",
+    )
 
 
 class _Described(BaseExpr):

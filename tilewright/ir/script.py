@@ -31,9 +31,11 @@ class _Functions:
     def __getattr__(self, name: str) -> GlobalVar:
         found = self._variables.get(name)
         if found is None:
-            known = ", ".join(self._variables)
-            raise AttributeError(f"the module has no function `{name}`; it has {known}")
+            raise AttributeError(f"the module has no function `{name}`")
         return found
+
+    def __dir__(self) -> list[str]:
+        return list(self._variables)
 
 
 def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModule:
@@ -43,7 +45,7 @@ def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModul
     made = IRModule()
     functions: list[tuple[ast.FunctionDef, Any]] = []
     for item in node.body:
-        if isinstance(item, ast.FunctionDef) and item.decorator_list:
+        if isinstance(item, ast.FunctionDef):
             functions.append((item, decorator_of(parser, item)))
     kernels = [(f, d) for f, d in functions if isinstance(d, Decorator)]
     variables = {f.name: GlobalVar(f.name) for f, _ in kernels}
@@ -89,7 +91,9 @@ def _statement(parser: Parser, node: ast.Expr) -> None:
 def _constant(parser: Parser, node: ast.Assign) -> None:
     for target in node.targets:
         if not isinstance(target, ast.Name):
-            parser.fail(target, "only names can be assigned to in a module")
+            parser.fail(
+                target, "only names can be assigned to in a module", hint="write `name = value`"
+            )
         parser.bind(target.id, parser.value(node.value))
 
 

@@ -53,7 +53,10 @@ def _item(expr: TupleGetItem) -> StructInfo:
     if isinstance(info, ObjectStructInfo):
         return info
     if not isinstance(info, TupleStructInfo):
-        raise CompileError(f"only tuples have items, found `{info}`", expr.span)
+        raise CompileError(
+            f"only tuples have items, found `{info}`", expr.span,
+            hint="parts of tensors are R.strided_slice(x, ...) and R.take(x, ...)",
+        )  # fmt: skip
     if not 0 <= expr.index < len(info.items):
         raise CompileError(f"item {expr.index} of a tuple of {len(info.items)}", expr.span)
     return info.items[expr.index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,11 @@ from ..tir.expr import Var as TirVar
 from ..tir.index_map import IndexMap
 
 Dims = tuple[PrimExpr, ...]
+
+
+def sizes_shown(message: str) -> str:
+    """A message about dimensions in which constants stand without their type."""
+    return re.sub(r"T\.int64\((-?\d+)\)", r"\1", message)
 
 
 def as_dim(value: Any) -> PrimExpr:

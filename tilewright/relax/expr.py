@@ -12,7 +12,7 @@ from ..ir.expr import OPERATORS, BaseFunc, FloatImm, GlobalVar, IntImm, PrimExpr
 from ..ir.node import Node, binders, definition, ignored, node
 from ..ir.op import Op
 from ..support.dtypes import dtype_name, dtype_of
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from ..support.span import Span
 from ..tir.expr import Call as TirCall
 from .base import HOOKS, Expr, ExprWithOp, ShapeExpr, StructInfo
@@ -190,6 +190,7 @@ class Call(ExprWithOp):
                 raise ArgumentError(
                     f"argument {index} of a call of `{name_of(self.op)}` is a {type(arg).__name__}",
                     self.span,
+                    hint="kernels are `cls.name`, constants R.const(value), texts R.str(text)",
                 )
         if type(self.attrs) is not Attrs:
             self.attrs = Attrs(self.attrs or {})  # type: ignore[misc]
@@ -433,7 +434,10 @@ def _item(value: Any, index: int) -> TupleGetItem:
     if isinstance(index, IntImm):
         index = index.value
     if not isinstance(index, int):
-        raise TypeError(f"an item of a tuple is chosen by an integer, found {type(index).__name__}")
+        raise ArgumentTypeError(
+            f"an item of a tuple is chosen by an integer, found {type(index).__name__}",
+            hint="parts of tensors are R.strided_slice(x, ...) and R.take(x, ...)",
+        )
     fields = getattr(value.struct_info_, "items", None)
     if isinstance(fields, tuple) and not -len(fields) <= index < len(fields):
         raise IndexError(f"item {index} of a tuple of {len(fields)}")

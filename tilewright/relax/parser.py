@@ -12,6 +12,8 @@ from ..ir.module import IRModule
 from ..ir.script import DECLARERS, _Functions
 from ..script.ir_builder.base import IRBuilder
 from ..script.parser import FUNCTIONS, Form, Parser, assign, definition, parses
+from ..script.parser.advice import article
+from ..script.parser.core import no_scope, positional
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from ..tir import parser as _scalars
@@ -70,7 +72,10 @@ class OutputForm(Form):
     def stand(self, parser: Parser, node: ast.AST) -> None:
         """Nothing more."""
         if not builder(parser).current_block_is_dataflow():
-            parser.fail(node, "R.output stands outside of R.dataflow()")
+            parser.fail(
+                node, "R.output stands outside of R.dataflow()",
+                hint="write it at the end of `with R.dataflow():`",
+            )  # fmt: skip
 
 
 @dataclass
@@ -90,6 +95,11 @@ class DataflowForm(Form):
             parser.facts["outputs"] = set()
         bb._end_block()
         bb._scope().is_dataflow = False
+        hints = parser.facts.setdefault("hints", {})
+        hints.update({
+            name: f"it is local to the dataflow block; end that with `R.output({name})`"
+            for name in names
+        })  # fmt: skip
         for name in outputs:
             if name not in names:
                 parser.fail(node, f"R.output names `{name}`, which the block does not define")
@@ -136,7 +146,9 @@ def dimension(parser: Parser, text: str) -> PrimExpr:
     try:
         tree = ast.parse(text, mode="eval").body
     except SyntaxError:
-        raise ArgumentError(f"{text!r} is no dimension") from None
+        raise ArgumentError(
+            f"{text!r} is no dimension", hint='write an expression such as "n" or "2 * n + 1"'
+        ) from None
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not _is_dimension(parser, node.id):
             inner = any(isinstance(n, ast.Attribute) and n.value is node for n in ast.walk(tree))
@@ -180,7 +192,9 @@ def emit(parser: Parser, name: str, value: Any, node: ast.AST, told: Any = None)
         found = normal.struct_info
         reason = "" if told is None else conflict(told, found)
         if reason:
-            parser.fail(node, f"`{name}`: {reason}")
+            parser.fail(
+                node, f"`{name}`: {reason}", hint=f"write `{name}: {found}`, or leave it out"
+            )
         told = found if told is None else told
     var = _variable(parser, name, told)
     bb.emit_normalized(VarBinding(var, normal, span=parser.span(node)))
@@ -201,7 +215,7 @@ def assignment(parser: Parser, node: ast.Assign) -> None:
 def annotated(parser: Parser, node: ast.AnnAssign) -> None:
     """`x: info = value`."""
     if not isinstance(node.target, ast.Name) or node.value is None:
-        parser.fail(node, "an annotated name needs a value")
+        parser.fail(node, "an annotated name needs a value", hint="write `name: info = value`")
     value = parser.value(node.value)
     kind = parser.value(node.annotation)
     with parser.at(node.annotation):
@@ -218,7 +232,7 @@ def expression(parser: Parser, node: ast.Expr) -> None:
     elif isinstance(value, Expr):
         emit(parser, "_", value, node)
     elif value is not None and not isinstance(value, str):
-        parser.fail(node, f"a {type(value).__name__} cannot stand alone")
+        parser.fail(node, f"{article(value)} cannot stand alone", hint="give it a name")
 
 
 @parses("relax", ast.With)
@@ -226,7 +240,7 @@ def with_(parser: Parser, node: ast.With) -> None:
     """`with R.dataflow():`."""
     form = parser.value(node.items[0].context_expr)
     if not isinstance(form, Form):
-        parser.fail(node.items[0], f"a {type(form).__name__} opens no scope")
+        no_scope(parser, node.items[0], form)
     form.inside(parser, node, node.items[0])
 
 
@@ -262,10 +276,16 @@ def if_(parser: Parser, node: ast.If) -> None:
         parser.statements(node.body if condition else node.orelse)
         return
     if not node.orelse:
-        parser.fail(node, "an `if` of R needs an `else`: both bind the same name")
+        parser.fail(
+            node, "an `if` of R needs an `else`: both bind the same name",
+            hint="end both branches with an assignment to one name",
+        )  # fmt: skip
     names = {t for branch in (node.body, node.orelse) for t in _targets(branch[-1])}
     if len(names) != 1:
-        parser.fail(node, f"both branches end by binding one name, found {sorted(names)}")
+        parser.fail(
+            node, f"both branches end by binding one name, found {sorted(names)}",
+            hint="end both branches with an assignment to one name",
+        )  # fmt: skip
     (name,) = names
     bb = builder(parser)
     test = normalizer.leaf(bb, as_expr(condition))
@@ -321,7 +341,10 @@ def function(
         with IRBuilder(builder=bb, module=_module()):
             for stmt in node.body:
                 if "result" in parser.facts:
-                    parser.fail(stmt, "nothing follows the `return` of a function")
+                    parser.fail(
+                        stmt, "nothing follows the `return` of a function",
+                        hint="move the `return` to the end",
+                    )  # fmt: skip
                 parser.statement(stmt)
         if "result" not in parser.facts:
             parser.fail(
@@ -329,6 +352,7 @@ def function(
             )
         with parser.at(node):
             body = bb._finish(parser.facts["result"])
+            _check_result(parser, node, parser.facts.get("told", ret), body.struct_info)
             return Function(
                 tuple(params),
                 body,
@@ -337,6 +361,16 @@ def function(
                 attrs,
                 span=parser.span(node),
             )
+
+
+def _check_result(parser: Parser, node: ast.FunctionDef, told: Any, found: StructInfo) -> None:
+    """The annotation of a result must agree with what the body gives."""
+    reason = "" if told is None else conflict(told, found)
+    if reason:
+        parser.fail(
+            node.returns or node, f"the result of `{node.name}`: {reason}",
+            hint=f"write `-> {found}`, or leave the annotation out",
+        )  # fmt: skip
 
 
 def _module() -> IRModule | None:
@@ -350,7 +384,14 @@ def _signature(parser: Parser, node: ast.FunctionDef) -> tuple[list[Var], Struct
         _declare_dimension(parser, stmt)
     params = []
     see = lambda text: dimension(parser, text)  # noqa: E731
-    for arg in (*node.args.posonlyargs, *node.args.args):
+    names = [arg.arg for arg in node.args.args]
+    hints = parser.facts.setdefault("hints", {})
+    for dim in ast.walk(node.args):
+        if isinstance(dim, ast.Name) and dim.id not in names:
+            hints.setdefault(
+                dim.id, f'write the string "{dim.id}", or begin with `{dim.id} = T.int64()`'
+            )
+    for arg in positional(parser, node):
         if arg.annotation is None:
             parser.fail(
                 arg, f"parameter `{arg.arg}` has no annotation",

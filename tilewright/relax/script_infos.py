@@ -43,7 +43,11 @@ def as_info(value: Any, see: See | None = None) -> StructInfo:
         return TupleStructInfo(())
     if getattr(value, "is_struct_info", False):
         return as_info(value(), see)
-    raise ArgumentError(f"expected struct info such as R.Tensor, found {value!r}")
+    kind = type(value).__name__
+    raise ArgumentError(
+        f"expected struct info such as R.Tensor, found {repr(value) or f'a {kind}'}",
+        hint='write R.Tensor((2, "n"), "float32"), R.Shape, R.Prim("int64"), R.Tuple or R.Object',
+    )
 
 
 def _info(function: Any) -> Any:

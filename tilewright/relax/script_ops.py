@@ -55,6 +55,10 @@ class _Operators:
             raise AttributeError(f"script has no `R.{self._prefix}.{name}`")
         return found
 
+    def __dir__(self) -> list[str]:
+        start = f"relax.{self._prefix}."
+        return [name[len(start) :] for name in DECLARATIONS if name.startswith(start)]
+
 
 def operator_names() -> list[str]:
     """The names of the operators and of their namespaces."""

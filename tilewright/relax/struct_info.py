@@ -104,7 +104,9 @@ class TensorStructInfo(StructInfo):
                 )
             rank = len(shape) if isinstance(shape, ShapeExpr) else _rank_of(shape)
             if self.ndim not in (-1, rank) and rank != -1:
-                raise ArgumentError(f"a shape of {rank} dimensions with ndim={self.ndim}")
+                raise ArgumentError(
+                    f"a shape of {rank} dimensions with ndim={self.ndim}", hint="leave ndim out"
+                )
             if rank != -1:
                 self.ndim = rank  # type: ignore[misc]
         self.shape, self.dtype = shape, _dtype(self.dtype)  # type: ignore[misc]

@@ -34,6 +34,8 @@ class Buffer(Node):
     buffer_type: str = ""
     axis_separators: tuple[int, ...] = ()
 
+    __iter__: ClassVar[None] = None
+    """Python would try the indices 0, 1, 2... without end."""
     READ: ClassVar[int] = 1
     WRITE: ClassVar[int] = 2
 
@@ -208,6 +210,13 @@ def decl_buffer(
 ) -> Buffer:
     """A new buffer of `shape` (integers or expressions); its memory is a new variable `name`."""
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    for axis, dim in enumerate(dims):
+        size = dim.value if isinstance(dim, IntImm) else dim
+        if isinstance(size, float) or (isinstance(size, int) and size < 0):
+            raise ArgumentError(
+                f"axis {axis} of {f'buffer `{name}`' if name else 'a buffer'} has {size} elements",
+                hint="write an integer of 0 or more; sizes known at run time are variables",
+            )
     memory = data if data is not None else Var(name, pointer(dtype, scope or "global"))  # type: ignore[arg-type]
     offset = None if elem_offset is None else as_scalar(elem_offset)
     return Buffer(

@@ -48,7 +48,10 @@ class TirForm(Form):
 
     def act(self, w: Writer) -> Any:
         """Does what the form means alone on a line."""
-        raise ArgumentError(f"`{self.title()}` cannot stand alone")
+        raise ArgumentError(
+            f"`{self.title()}` cannot stand alone",
+            hint=f"write `with {self.title()}(...):`" if self.is_scope else "give it a name",
+        )
 
     def open(self, w: Writer, name: str = "") -> AbstractContextManager[Any]:
         """The scope of `with form as name:`, which gives the value of the name."""
@@ -91,6 +94,8 @@ class Opened:
 
 class ScopedForm(TirForm):
     """A form that only opens a scope."""
+
+    is_scope = True
 
     def perform(self, w: Writer) -> Any:
         """The scope, to be entered."""
@@ -204,6 +209,11 @@ def loop_domain(start: Any, stop: Any) -> tuple[PrimExpr, PrimExpr]:
     """Minimum and extent of `range(start, stop)`, or of `range(start)`."""
     if isinstance(start, Range):
         return start.min, start.extent
+    if any(isinstance(end, float) for end in (start, stop)):
+        raise ArgumentError(
+            f"a loop counts integers, found {start if stop is None else (start, stop)}",
+            hint="give integers, as in `range(8)`",
+        )
     if stop is None:
         extent = as_scalar(start)
         return IntImm(extent.dtype, 0), extent
@@ -264,6 +274,11 @@ class BufferForm(TirForm):
         o = dict(self.options)
         scope, align = o.pop("scope", ""), o.pop("align", 0)
         shape = self.shape if isinstance(self.shape, (tuple, list)) else (self.shape,)
+        if any(isinstance(dim, str) for dim in shape):
+            raise ArgumentError(
+                f"the shape of a buffer is a tuple of integers, found {self.shape!r}",
+                hint=f'write {self.title()}((8, 8), "float32")',
+            )
         for dim in shape:
             as_scalar(dim)
         named = [Var(s, "int32") if isinstance(s, str) else s for s in o.pop("strides") or ()]
@@ -331,7 +346,10 @@ def _matched(w: Writer, form: BufferForm, name: str) -> Buffer:
     if isinstance(source, Var):
         return w.match(source, form.make(name or source.name))
     if not isinstance(source, (S.BufferRegion, E.BufferLoad, Buffer)):
-        raise ArgumentError("match_buffer needs a parameter or a region of a buffer")
+        raise ArgumentError(
+            "match_buffer needs a parameter or a region of a buffer",
+            hint="give it a parameter of type T.handle, or a region such as A[0:4, 0:4]",
+        )
     matched = region_of(source)
     if form.shape is None:
         form.shape, form.dtype = [r.extent for r in matched.region], matched.buffer.dtype
@@ -403,7 +421,9 @@ class AxisForm(TirForm):
         """Adds the axis to the block."""
         block = w.block("T.axis")
         if name and any(v.var.name == name for v in block.iter_vars):
-            raise ArgumentError(f"block `{block.name}` has two axes `{name}`")
+            raise ArgumentError(
+                f"block `{block.name}` has two axes `{name}`", hint="rename one of them"
+            )
         dom = as_range(self.dom)
         var = Var(name, dom.extent.dtype)
         block.iter_vars.append(IterVar(dom, var, self.kind))
@@ -430,14 +450,21 @@ class RemapForm(TirForm):
         """One axis a letter."""
         if len(self.kinds) != len(self.values):
             raise ArgumentError(
-                f"remap has {len(self.kinds)} letters for {len(self.values)} loop variables"
+                f"remap has {len(self.kinds)} letters for {len(self.values)} loop variables",
+                hint='write one letter a loop, as in T.axis.remap("SR", [i, k])',
             )
         made = []
         for letter, value in zip(self.kinds, self.values, strict=True):
             if letter not in _LETTERS:
-                raise ArgumentError(f"remap knows S and R, found {letter!r}")
+                raise ArgumentError(
+                    f"remap knows S and R, found {letter!r}",
+                    hint="S is spatial, R reduces; other axes are T.axis.scan and T.axis.opaque",
+                )
             if id(value) not in w.loops:
-                raise ArgumentError(f"remap needs variables of loops, found `{value}`")
+                raise ArgumentError(
+                    f"remap needs variables of loops, found `{value}`",
+                    hint="bind other values as in T.axis.spatial(extent, value)",
+                )
             made.append(AxisForm(w.loops[id(value)], value, _LETTERS[letter]))
         return made
 
@@ -445,7 +472,9 @@ class RemapForm(TirForm):
         """The only axis."""
         axes = self.axes(w)
         if len(axes) != 1:
-            raise ArgumentError(f"{len(axes)} axes are assigned to one name")
+            raise ArgumentError(
+                f"{len(axes)} axes are assigned to one name", hint="write one name an axis"
+            )
         return axes[0].declare(w, name)
 
     def act(self, w: Writer) -> Any:
@@ -486,7 +515,9 @@ class InitForm(ScopedForm):
         """The initial value of a reduction."""
         block = w.block("T.init")
         if block.init is not None:
-            raise ArgumentError(f"block `{block.name}` has two T.init")
+            raise ArgumentError(
+                f"block `{block.name}` has two T.init", hint="write all of it in one"
+            )
         with w.inner() as body:
             yield
             block.init = body.finish()
@@ -576,10 +607,13 @@ class BranchForm(ScopedForm):
     def open(self, w: Writer, name: str = "") -> Iterator[None]:
         """The statements of the branch."""
         if not w.branches:
-            raise ArgumentError(f"`{self.name}` stands outside of `T.If`")
+            raise ArgumentError(
+                f"`{self.name}` stands outside of `T.If`",
+                hint="write it inside of `with T.If(condition):`",
+            )
         branches = w.branches[-1]
         if self.name in branches:
-            raise ArgumentError(f"`T.If` has two `{self.name}`")
+            raise ArgumentError(f"`T.If` has two `{self.name}`", hint="write all of it in one")
         with w.inner() as body:
             yield
             branches[self.name] = body.finish()

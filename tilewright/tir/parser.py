@@ -10,6 +10,8 @@ from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
 from ..ir.type import PointerType, PrimType, Type
 from ..script.ir_builder import IRBuilder
 from ..script.parser import FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
+from ..script.parser.advice import article
+from ..script.parser.core import no_scope, positional
 from ..script.parser.evaluate import _BINARY
 from ..support.errors import ArgumentError
 from . import expr as E
@@ -32,6 +34,11 @@ from .script_rules import in_order, ramp_of, stored_value
 from .writer import Writer
 
 # ---- expressions ----------------------------------------------------------------------------
+
+
+def plain(value: Any) -> str:
+    """A size as messages show it: constants without their type."""
+    return str(value.value) if isinstance(value, IntImm) else str(value)
 
 
 def _index(owner: Any, index: Any) -> Any:
@@ -62,15 +69,20 @@ def _indices(owner: Buffer, index: Any) -> tuple[Any, ...]:
     items = tuple(index) if isinstance(index, (tuple, list)) else (index,)
     if len(items) != owner.ndim:
         raise ArgumentError(
-            f"buffer `{owner.name}` has {owner.ndim} dimensions, indexed with {len(items)}"
+            f"buffer `{owner.name}` has {owner.ndim} dimensions, indexed with {len(items)}",
+            hint=f"its shape is ({', '.join(map(plain, owner.shape))})",
         )
     for item in items:
         if not isinstance(item, (slice, Range, PrimExpr, E.IterVar, int)):
             raise ArgumentError(
-                f"an index of buffer `{owner.name}` is a {type(item).__name__}, not an integer"
+                f"an index of buffer `{owner.name}` is {article(item)}, not an integer",
+                hint="index with integers, loop variables and slices",
             )
         if isinstance(item, PrimExpr) and not E.dtype_of(item.dtype).is_integral:
-            raise ArgumentError(f"an index of buffer `{owner.name}` has the type {item.dtype}")
+            raise ArgumentError(
+                f"an index of buffer `{owner.name}` has the type {item.dtype}",
+                hint='convert it, as in T.Cast("int32", index)',
+            )
     return items
 
 
@@ -112,7 +124,7 @@ def expression(parser: Parser, node: ast.Expr) -> None:
     elif isinstance(value, (PrimExpr, int, float)) and not isinstance(node.value, ast.Constant):
         writer(parser).emit(S.Evaluate(as_scalar(value)))
     elif value is not None and not isinstance(value, (str, Buffer)):
-        parser.fail(node, f"a {type(value).__name__} cannot stand alone")
+        parser.fail(node, f"{article(value)} cannot stand alone", hint="give it a name")
 
 
 def bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
@@ -129,6 +141,7 @@ def bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
         value.name = name  # type: ignore[misc]
         parser.bind(name, value)
     elif isinstance(value, (PrimExpr, int, float)):
+        _no_loop(parser, target)
         _let(parser, name, value, None)
     elif isinstance(value, E.IterVar) and not value.var.name:
         value.var.name = name  # type: ignore[misc]
@@ -137,13 +150,26 @@ def bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
         parser.bind(name, value)
 
 
+def _no_loop(parser: Parser, target: ast.Name) -> None:
+    """Raises where a loop's variable would be assigned."""
+    name = target.id
+    if parser.is_bound(name) and id(parser.lookup(name)) in writer(parser).loops:
+        parser.fail(
+            target, f"`{name}` is the variable of a loop and cannot be assigned",
+            hint="bind a new name",
+        )  # fmt: skip
+
+
 def _let(parser: Parser, name: str, value: Any, var: Var | None) -> None:
     made = as_scalar(value, None if var is None or var.dtype == "handle" else var.dtype)
     if var is None:
         kind = made.type_annotation if isinstance(made, Var) else None
         var = Var(name, made.dtype, type_annotation=kind)  # type: ignore[arg-type]
     elif var.dtype != made.dtype:
-        raise ArgumentError(f"`{name}` is declared {var.dtype}, its value is {made.dtype}")
+        raise ArgumentError(
+            f"`{name}` is declared {var.dtype}, its value is {made.dtype}",
+            hint=f'convert it, as in T.Cast("{var.dtype}", value), or declare it T.{made.dtype}',
+        )
     bound = var
     writer(parser).scope(lambda body: S.LetStmt(bound, made, body))
     parser.bind(name, bound)
@@ -155,7 +181,7 @@ def assignment(parser: Parser, node: ast.Assign) -> None:
     value = parser.value(node.value)
     for target in node.targets:
         if isinstance(target, ast.Subscript):
-            _store(parser, target, value)
+            _store(parser, target, value, node.value)
         else:
             if isinstance(target, (ast.Tuple, ast.List)) and hasattr(value, "axes"):
                 with parser.at(node.value):
@@ -163,14 +189,20 @@ def assignment(parser: Parser, node: ast.Assign) -> None:
             assign(parser, target, value, lambda t, v: bind_value(parser, t, v))
 
 
-def _store(parser: Parser, target: ast.Subscript, value: Any) -> None:
+def _store(parser: Parser, target: ast.Subscript, value: Any, given: ast.AST) -> None:
+    """`target = value`, where `given` is the syntax of the value."""
     buffer, index = parser.value(target.value), parser.value(target.slice)
     with parser.at(target):
         if not isinstance(buffer, Buffer):
-            raise ArgumentError(f"`{ast.unparse(target.value)}` is no buffer to store to")
+            raise ArgumentError(
+                f"`{ast.unparse(target.value)}` is no buffer to store to",
+                hint="store to parameters, and to what T.alloc_buffer or T.match_buffer gives",
+            )
         items = _indices(buffer, index)
         indices = vector_indices(items)
-        value = stored_value(value, E.access_dtype(buffer, E.as_indices(indices)))
+        dtype = E.access_dtype(buffer, E.as_indices(indices))
+    with parser.at(given):
+        value = stored_value(value, dtype)
         writer(parser).emit(S.BufferStore(buffer, value, indices))
 
 
@@ -178,19 +210,22 @@ def _store(parser: Parser, target: ast.Subscript, value: Any) -> None:
 def augmented(parser: Parser, node: ast.AugAssign) -> None:
     """`A[i] += value`."""
     if not isinstance(node.target, ast.Subscript):
-        parser.fail(node, "only elements of buffers can be updated", hint="assign to a new name")
+        parser.fail(
+            node, "only elements of buffers can be updated",
+            hint="assign to a new name, or keep the value in a buffer of one element",
+        )  # fmt: skip
     right = parser.value(node.value)
     load = ast.copy_location(
         ast.Subscript(node.target.value, node.target.slice, ast.Load()), node.target
     )
-    _store(parser, node.target, _BINARY[type(node.op)](parser.value(load), right))
+    _store(parser, node.target, _BINARY[type(node.op)](parser.value(load), right), node)
 
 
 @parses("tir", ast.AnnAssign)
 def annotated(parser: Parser, node: ast.AnnAssign) -> None:
     """`x: T.int32 = value`."""
     if not isinstance(node.target, ast.Name) or node.value is None:
-        parser.fail(node, "an annotated name needs a value")
+        parser.fail(node, "an annotated name needs a value", hint="write `name: type = value`")
     name = node.target.id
     value = parser.value(node.value)
     kind = parser.value(node.annotation)
@@ -203,18 +238,33 @@ def for_(parser: Parser, node: ast.For) -> None:
     loops = parser.value(node.iter)
     if not isinstance(loops, LoopForm):
         parser.fail(
-            node.iter, f"a loop runs over a {type(loops).__name__}",
+            node.iter, f"a loop runs over {article(loops)}",
             hint="use range, T.grid, T.serial, T.parallel, T.vectorized, T.unroll "
             "or T.thread_binding",
         )  # fmt: skip
     count = len(loops.domains)
+    _distinct(parser, node.target)
     names = node.target.elts if isinstance(node.target, (ast.Tuple, ast.List)) else [node.target]
     some = isinstance(node.target, ast.Name) or any(isinstance(n, ast.Starred) for n in names)
     if len(names) != count and not some:
-        parser.fail(node.target, f"{count} loops with {len(names)} variables")
+        parser.fail(
+            node.target, f"{count} loops with {len(names)} variables",
+            hint="T.grid makes one loop an extent; give each a name",
+        )  # fmt: skip
     with parser.at(node.iter), loops.open(writer(parser)) as variables, parser.scope():
         assign(parser, node.target, variables, lambda t, v: _bind_loops(parser, t.id, v))
         parser.statements(node.body)
+
+
+def _distinct(parser: Parser, target: ast.expr) -> None:
+    seen: set[str] = set()
+    for part in ast.walk(target):
+        if isinstance(part, ast.Name):
+            if part.id in seen:
+                parser.fail(
+                    part, f"two loops have the variable `{part.id}`", hint="rename one of them"
+                )
+            seen.add(part.id)
 
 
 def _bind_loops(parser: Parser, name: str, value: Any) -> None:
@@ -271,7 +321,10 @@ def assert_(parser: Parser, node: ast.Assert) -> None:
 def return_(parser: Parser, node: ast.Return) -> None:
     """`return value`."""
     if node.value is None:
-        parser.fail(node, "a loop program returns nothing at its end by itself")
+        parser.fail(
+            node, "a loop program returns nothing at its end by itself",
+            hint="leave the `return` out; `return value` gives a scalar",
+        )  # fmt: skip
     writer(parser).emit(S.Evaluate(tir_op.ret(parser.value(node.value))))
 
 
@@ -281,7 +334,7 @@ def with_(parser: Parser, node: ast.With) -> None:
     first, *rest = node.items
     form = parser.value(first.context_expr)
     if not isinstance(form, Form):
-        parser.fail(first, f"a {type(form).__name__} opens no scope")
+        no_scope(parser, first, form)
     body = node.body
     if rest:
         body = [ast.copy_location(ast.With(rest, node.body), node)]
@@ -307,7 +360,10 @@ def parameter(parser: Parser, name: str, kind: Any, node: ast.AST) -> Var:
     if isinstance(kind, Var) and not kind.name:
         return kind.copy_with_name(name)
     if callable(kind) and not isinstance(kind, Form):
-        made = kind()
+        try:
+            made = kind()
+        except TypeError:  # it wants arguments, as T.Buffer does
+            made = None
         if isinstance(made, Var):
             return made.copy_with_name(name)
     parser.fail(
@@ -341,10 +397,8 @@ class _Function:
         parser, node, w = self.parser, self.node, self.writer
         parser.facts["writer"] = w
         with IRBuilder(writer=w):
-            for arg in (*node.args.posonlyargs, *node.args.args):
+            for arg in positional(parser, node):
                 self._param(arg)
-            if node.args.vararg or node.args.kwonlyargs or node.args.kwarg or node.args.defaults:
-                parser.fail(node, "parameters of a loop program are positional, without defaults")
             if node.returns is not None:
                 with parser.at(node.returns):
                     w.result = return_type(parser.value(node.returns))
@@ -381,7 +435,9 @@ def return_type(value: Any) -> Type | None:
         return value
     made = value() if callable(value) else value
     if not isinstance(made, Var):
-        raise ArgumentError("a loop program returns a data type or nothing")
+        raise ArgumentError(
+            "a loop program returns a data type or nothing", hint="write `-> T.int32`, or nothing"
+        )
     kind = made.type_annotation
     return kind if isinstance(kind, PointerType) else PrimType(made.dtype)
 

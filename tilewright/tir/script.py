@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -215,7 +216,14 @@ def _axis(kind: IterVarType) -> Any:
     return declare
 
 
-axis = SimpleNamespace(
+class _Axes(SimpleNamespace):
+    """What `T.axis` holds."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"script has no `T.axis.{name}`")
+
+
+axis = _Axes(
     spatial=_axis(IterVarType.DataPar), S=_axis(IterVarType.DataPar),
     reduce=_axis(IterVarType.CommReduce), R=_axis(IterVarType.CommReduce),
     scan=_axis(IterVarType.Ordered), opaque=_axis(IterVarType.Opaque),
@@ -227,7 +235,9 @@ def _set(name: str, field: str, value: Any) -> Directive:
     def tell(w: Writer) -> None:
         target = w.block(name)
         if getattr(target, field) is not None:
-            raise ArgumentError(f"block `{target.name}` has two `{name}`")
+            raise ArgumentError(
+                f"block `{target.name}` has two `{name}`", hint="write all of it in one"
+            )
         setattr(target, field, value)
 
     return Directive(name, tell)
@@ -260,7 +270,9 @@ def block_attr(attrs: dict[str, Any]) -> Directive:
         known = w.block("T.block_attr").annotations
         for key, value in attrs.items():
             if key in known and not structural_equal(known[key], value):
-                raise ArgumentError(f"the block has two annotations {key!r}")
+                raise ArgumentError(
+                    f"the block has two annotations {key!r}", hint="leave one of them out"
+                )
             known[key] = value
 
     return Directive("T.block_attr", tell)
@@ -317,14 +329,20 @@ vectorized = _loop(S.ForKind.VECTORIZED)
 unroll = _loop(S.ForKind.UNROLLED)
 
 
+_THREAD = re.compile(r"(threadIdx|blockIdx|vthread|clusterCtaIdx)\.[xyz]|[vc]thread")
+
+
 def thread_binding(
     start: Any, stop: Any = None, thread: str = "", *, annotations: dict[str, Any] | None = None
 ) -> LoopForm:
     """A loop whose iterations are threads of the device, such as `threadIdx.x`."""
     if isinstance(stop, str):
         stop, thread = None, stop
-    if not thread:
-        raise ArgumentError("thread_binding needs a `thread` such as threadIdx.x")
+    if not _THREAD.fullmatch(thread):
+        raise ArgumentError(
+            f"thread_binding needs the name of a thread axis, found {thread!r}",
+            hint='write `thread="threadIdx.x"`, blockIdx.y, vthread...',
+        )
     domains = [loop_domain(start, stop)]
     return LoopForm(domains, S.ForKind.THREAD_BINDING, annotations, thread)
 

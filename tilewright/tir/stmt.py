@@ -108,10 +108,15 @@ class BufferStore(Stmt):
         expected = access_dtype(self.buffer, self.indices)
         self.value = as_scalar(self.value, expected)  # type: ignore[misc]
         if self.value.dtype != expected:
+            lanes = dtype_of(self.value.dtype).lanes
+            same = lanes == dtype_of(expected).lanes
             raise ArgumentError(
                 f"a value of {self.value.dtype} is stored to `{self.buffer.name}` "
                 f"where {expected} is expected",
                 self.span,
+                hint=f'convert it, as in T.Cast("{expected}", value)'
+                if same
+                else f"store as many elements as the value has, as in `A[..., i:i + {lanes}]`",
             )
 
 
@@ -211,7 +216,8 @@ class BufferRegion(Node):
         for r in self.region[:-1]:
             if not (isinstance(r.extent, IntImm) and r.extent.value == 1):
                 raise ArgumentError(
-                    f"a region of `{self.buffer.name}` is a vector in its last dimension only"
+                    f"a region of `{self.buffer.name}` is a vector in its last dimension only",
+                    hint="index the other dimensions, as in `A[i, 0:4]`",
                 )
         return BufferLoad(self.buffer, tuple(_lanes(r) for r in self.region))
 

@@ -16,7 +16,6 @@ A missing optional argument is None. A meaning that has a parameter named `call`
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,6 +28,7 @@ from ...ir.op import Op, register_op
 from ...support.dtypes import dtype_name
 from ...support.errors import ArgumentError, CompileError, TVMError
 from ..base import HOOKS, Expr, ShapeExpr, StructInfo
+from ..dims import sizes_shown
 from ..expr import Attrs, Call, Constant, PrimValue, StringImm, Tuple, as_expr, const
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -180,8 +180,10 @@ class Declaration:
         except TVMError as error:
             if error.message.startswith("relax."):
                 raise
-            message = _INT64.sub(r"\1", f"{self.name}: {error.message}")
-            raise CompileError(message, call.span, note=error.note, hint=error.hint) from error
+            raise CompileError(
+                f"{self.name}: {sizes_shown(error.message)}",
+                call.span, note=error.note, hint=error.hint,
+            ) from error  # fmt: skip
 
     def evaluate(self, call: Call, args: Sequence[Any]) -> Any:
         """The reference's value of a call on NumPy values."""
@@ -189,10 +191,6 @@ class Declaration:
             raise CompileError(f"{self.name} has no reference", call.span)
         with np.errstate(all="ignore"):  # infinities and NaN are values like others
             return self.apply(self.reference, call, args)
-
-
-_INT64 = re.compile(r"T\.int64\((-?\d+)\)")
-"""Dimensions are plain numbers in messages."""
 
 
 @cache

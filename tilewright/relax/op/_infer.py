@@ -18,7 +18,10 @@ from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 def tensor(info: StructInfo | None, what: str = "the argument") -> TensorStructInfo:
     """`info` if it is a tensor's. Raises `CompileError` otherwise."""
     if not isinstance(info, TensorStructInfo):
-        raise CompileError(f"{what} must be a tensor, found `{info}`")
+        raise CompileError(
+            f"{what} must be a tensor, found `{info}`",
+            hint="give a variable of R.Tensor(...), or R.const(value, dtype)",
+        )
     return info
 
 
@@ -79,7 +82,10 @@ def common_dtype(*infos: TensorStructInfo) -> str:
     """The one dtype of all; "" if some are unknown. Raises `CompileError` if they differ."""
     known = {info.dtype for info in infos if info.dtype}
     if len(known) > 1:
-        raise CompileError(f"the dtypes differ: {', '.join(info.dtype for info in infos)}")
+        raise CompileError(
+            f"the dtypes differ: {', '.join(info.dtype for info in infos)}",
+            hint="convert one, as in R.astype(x, dtype), or give R.const(value, dtype)",
+        )
     unknown = any(not info.dtype for info in infos)
     return "" if unknown or not known else known.pop()
 
@@ -105,7 +111,8 @@ def broadcast_dims(a: Dims, b: Dims) -> Dims | None:
             out.append(x)
         elif isinstance(x, IntImm) and isinstance(y, IntImm):
             raise CompileError(
-                f"shapes {list(a)} and {list(b)} do not broadcast: axis {axis} has {x} and {y}"
+                f"shapes {list(a)} and {list(b)} do not broadcast: axis {axis} has {x} and {y}",
+                hint="sizes must be equal or 1; R.expand_dims and R.reshape add axes of 1",
             )
         else:
             return None
@@ -146,7 +153,10 @@ def normalize_axis(axis: int, ndim: int, what: str = "axis") -> int:
     if ndim == -1:
         return axis
     if not -ndim <= axis < ndim:
-        raise CompileError(f"{what} {axis} is out of range for a tensor of {ndim} dimensions")
+        raise CompileError(
+            f"{what} {axis} is out of range for a tensor of {ndim} dimensions",
+            hint=f"write an axis from {-ndim} to {ndim - 1}" if ndim else "a scalar has no axes",
+        )
     return axis % ndim
 
 
@@ -194,7 +204,10 @@ def require_equal(a: PrimExpr, b: PrimExpr, what: str) -> None:
     """Raises `CompileError` if the two dimensions are proved to differ; what is not proved
     either way is for the program to check when it runs (see `unproved`)."""
     if is_different(a, b):
-        raise CompileError(f"{what}: {a} and {b} differ")
+        raise CompileError(
+            f"{what}: {a} and {b} differ",
+            hint="R.permute_dims exchanges axes, R.reshape gives another shape",
+        )
     collected = _UNPROVED.get()
     if collected is not None and not is_equal(a, b):
         collected.append((a, b))

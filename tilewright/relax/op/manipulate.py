@@ -25,7 +25,8 @@ def _infer_reshape(x: Any, shape: Any) -> TensorStructInfo:
         have, want = product(info.dims), product(target.values)
         if is_different(have, want):
             raise CompileError(
-                f"{list(info.dims)} has {have} elements, {list(target.values)} has {want}"
+                f"{list(info.dims)} has {have} elements, {list(target.values)} has {want}",
+                hint="write -1 for the size that follows from the others",
             )
         _infer.require_equal(have, want, "the numbers of elements")
     return _infer.like(info, target.values)

@@ -37,7 +37,10 @@ def _order(ndim: int, axes: Any) -> list[int]:
         return list(range(ndim))[::-1]
     order = [_infer.normalize_axis(a, ndim) for a in axes]
     if sorted(order) != list(range(ndim)):
-        raise CompileError(f"axes {list(axes)} are no permutation of {ndim} dimensions")
+        raise CompileError(
+            f"axes {list(axes)} are no permutation of {ndim} dimensions",
+            hint=f"name each axis from 0 to {ndim - 1} once",
+        )
     return order
 
 

@@ -41,6 +41,14 @@ class Decorator:
 
     def parse(self, parser: Parser, node: ast.AST, *context: Any) -> Any:
         """Parses the syntax that this decorates."""
+        wants_class = self.table is CLASSES
+        if wants_class is not isinstance(node, ast.ClassDef):
+            names = ("a function", "a class")
+            parser.fail(
+                node,
+                f"the decorator is one of {names[wants_class]}, found {names[not wants_class]}",
+                hint="use @I.ir_module for classes, @T.prim_func or @R.function for functions",
+            )
         return self.table[self.dialect](parser, node, self, *context)
 
 
@@ -83,8 +91,8 @@ def from_source(
     """The module or function that a script text, or a Python function or class, describes.
 
     `extra_vars` are further names that it may use; `name` is the file that errors mention. A text
-    with several decorated definitions gives the module, or the last of the functions. Raises
-    `DiagnosticError` that shows the line. Only script is evaluated, never other Python code.
+    defines one module or one function, and any number of macros. Raises `DiagnosticError` that
+    shows the line. Only script is evaluated, never other Python code.
     """
     del check_well_formed
     if not isinstance(program, str):
@@ -104,6 +112,11 @@ def read_text(parser: Parser, source: Source) -> Any:
             made = definition(parser, node)
             parser.bind(node.name, made)
             if not getattr(made, "is_macro", False):
+                if result is not None:
+                    parser.fail(
+                        node, f"the text defines `{node.name}` after another function or module",
+                        hint="put the functions into one class with @I.ir_module",
+                    )  # fmt: skip
                 result = made
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             _import(parser, node)

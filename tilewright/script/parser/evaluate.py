@@ -7,11 +7,14 @@ chained comparisons, which Python gives classes no say in, ask the dialect's ent
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+
+from ...support.errors import listing
+from ...support.span import Span
+from .advice import OPERATOR_HINTS, article, near
 
 if TYPE_CHECKING:
     from .core import Parser
@@ -83,13 +86,10 @@ def attribute(parser: Parser, node: ast.Attribute) -> Any:
         try:
             return getattr(owner, node.attr)
         except AttributeError as error:
-            parser.fail(node, str(error), hint=_near(owner, node.attr))
-
-
-def _near(owner: Any, name: str) -> str:
-    """The attributes whose names are nearly the one that is missing."""
-    close = difflib.get_close_matches(name, [n for n in dir(owner) if not n.startswith("_")], 3)
-    return f"did you mean {', '.join(close)}?" if close else ""
+            known = [n for n in dir(owner) if not n.startswith("_")]
+            parser.fail(
+                node, str(error), hint=near(node.attr, known) or f"it has {listing(known, 5)}"
+            )
 
 
 @evaluates(ast.Call)
@@ -106,7 +106,10 @@ def call(parser: Parser, node: ast.Call) -> Any:
         value = parser.value(keyword.value)
         named.update(value if keyword.arg is None else {keyword.arg: value})
     if not callable(function):
-        parser.fail(node.func, f"`{ast.unparse(node.func)}` cannot be called")
+        parser.fail(
+            node.func, f"`{ast.unparse(node.func)}` cannot be called",
+            hint="functions are names of T, R and I, of the module (`cls.name`) and of Python",
+        )  # fmt: skip
     if "arguments" in LOGIC:
         args, named = LOGIC["arguments"](function, args, named)
     _check_arguments(parser, node, function, args, named)
@@ -122,9 +125,11 @@ def _check_arguments(parser: Parser, node: ast.Call, function: Any, args: Any, n
     except (TypeError, ValueError):
         return
     try:
-        signature.bind(*args, **named)
+        bound = signature.bind(*args, **named)
+        if not isinstance(bound.arguments.get("span"), (Span, type(None))):
+            raise TypeError("too many arguments")
     except TypeError as error:
-        shown = ", ".join(_shown(p) for p in signature.parameters.values())
+        shown = ", ".join(_shown(p) for p in signature.parameters.values() if p.name != "span")
         text = ast.unparse(node.func)
         parser.fail(node, f"`{text}`: {error}", hint=f"its arguments are {text}({shown})")
 
@@ -140,7 +145,7 @@ def _items(parser: Parser, nodes: list[ast.expr]) -> Iterator[Any]:
     for node in nodes:
         if isinstance(node, ast.Starred):
             with parser.at(node):
-                yield from list(parser.value(node.value))
+                yield from sequence(parser, node, parser.value(node.value))
         else:
             yield parser.value(node)
 
@@ -202,7 +207,7 @@ def binary(parser: Parser, node: ast.BinOp) -> Any:
     for step in reversed(chain):
         right = _operand(parser, step.right)
         with parser.at(step):
-            value = _BINARY[type(step.op)](value, right)
+            value = _applied(parser, step, value, right)
     return value
 
 
@@ -214,6 +219,16 @@ def _operand(parser: Parser, node: ast.expr) -> Any:
         return value
     with parser.at(node):
         return as_expr()
+
+
+def _applied(parser: Parser, step: ast.BinOp, left: Any, right: Any) -> Any:
+    try:
+        return _BINARY[type(step.op)](left, right)
+    except TypeError as error:
+        parser.fail(
+            step, str(error),
+            hint=OPERATOR_HINTS.get(type(step.op), "convert one of the two to the other's type"),
+        )  # fmt: skip
 
 
 @evaluates(ast.UnaryOp)
@@ -335,12 +350,23 @@ def _rounds(parser: Parser, generators: list[ast.comprehension]) -> Iterator[Non
         yield
         return
     first, *rest = generators
-    with parser.at(first.iter):
-        items = list(parser.value(first.iter))
+    items = sequence(parser, first.iter, parser.value(first.iter))
     for item in items:
         assign(parser, first.target, item, lambda target, value: parser.bind(target.id, value))
         if all(parser.value(condition) for condition in first.ifs):
             yield from _rounds(parser, rest)
+
+
+def sequence(parser: Parser, node: ast.AST, value: Any) -> list[Any]:
+    """The items of a Python value, which `node` stands for."""
+    with parser.at(node):
+        try:
+            return list(value)
+        except TypeError:
+            parser.fail(
+                node, f"{article(value)} is no sequence of Python values",
+                hint="take a list, a tuple or a range of known length",
+            )  # fmt: skip
 
 
 def assign(parser: Parser, target: ast.expr, value: Any, bind: Callable[..., Any]) -> None:
@@ -349,15 +375,20 @@ def assign(parser: Parser, target: ast.expr, value: Any, bind: Callable[..., Any
         bind(target, value)
         return
     if not isinstance(target, (ast.Tuple, ast.List)):
-        parser.fail(target, "only names can be assigned to here")
+        parser.fail(
+            target, "only names can be assigned to here",
+            hint="write `name = value`; elements of buffers are assigned in loop programs",
+        )  # fmt: skip
     starred = [i for i, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
-    with parser.at(target):
-        values = list(value)
+    values = sequence(parser, target, value)
     if starred:
         first, after = starred[0], len(target.elts) - starred[0] - 1
         last = len(values) - after
         values[first:last] = [values[first:last]]
     if len(values) != len(target.elts):
-        parser.fail(target, f"{len(values)} values are assigned to {len(target.elts)} names")
+        parser.fail(
+            target, f"{len(values)} values are assigned to {len(target.elts)} names",
+            hint="write one name a value; `*name` takes the rest",
+        )  # fmt: skip
     for part, item in zip(target.elts, values, strict=True):
         assign(parser, part.value if isinstance(part, ast.Starred) else part, item, bind)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
-import itertools
 import linecache
 import textwrap
 from collections.abc import Iterator
@@ -13,8 +13,6 @@ from typing import Any
 from ...support.errors import DiagnosticError
 from ...support.span import Span
 from ...support.stack import syntax_recursion
-
-_COUNT = itertools.count()
 
 
 class Source:
@@ -33,9 +31,11 @@ class Source:
         self.tree = _parse(self.source, self.name, self.first_line, self.first_column)
 
     def _from_text(self, text: str, name: str | None) -> None:
-        """Without a name the text gets one, under which errors find its lines."""
-        self.name = name or f"<script {next(_COUNT)}>"
+        """Without a name the text gets one, under which errors find its lines: the same text gets
+        the same name, so that what was compiled of it before is found again."""
         self.source = self.full_source = text = textwrap.dedent(text)
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        self.name = name or f"<script {digest[:8]}>"
         lines = text.splitlines(keepends=True)
         linecache.cache[self.name] = (len(text), None, lines, self.name)
 
@@ -94,8 +94,16 @@ def _parse(text: str, name: str, first: int, margin: int) -> ast.Module:
     except SyntaxError as error:
         line, column = (error.lineno or 1) + first - 1, (error.offset or 1) + margin
         raise DiagnosticError(
-            f"this is not Python: {error.msg}", Span(name, line, line, column, column + 1)
-        ) from None
+            f"this is not Python: {error.msg}", Span(name, line, line, column, column + 1),
+            hint=next((hint for kind, hint in _SYNTAX_HINTS if isinstance(error, kind)), ""),
+        ) from None  # fmt: skip
+
+
+_SYNTAX_HINTS = (
+    (TabError, "indent with spaces only"),
+    (IndentationError, "indent all lines of a body by the same number of spaces"),
+    (SyntaxError, "script has the syntax of Python; see where a bracket or a colon is missing"),
+)
 
 
 def decorated(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.ClassDef]:

@@ -55,7 +55,10 @@ def _like(value: object, dtype: str) -> PrimExpr:
     if isinstance(value, (bool, np.bool_)) and not info.is_bool:
         value = int(value)
     if not isinstance(value, (int, float, np.number, np.bool_)):
-        raise ArgumentError(f"expected a scalar expression, found {type(value).__name__}")
+        raise ArgumentError(
+            f"expected a scalar expression, found {type(value).__name__}",
+            hint="write a number, or an expression of variables and elements of buffers",
+        )
     if info.is_bool and not isinstance(value, (bool, np.bool_)):
         return as_scalar(value)
     return const(value, dtype)

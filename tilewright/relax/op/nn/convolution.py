@@ -57,7 +57,10 @@ def logical(dims: Sequence[PrimExpr], layout: str, letter: str) -> PrimExpr:
 
 def _require_rank(info: TensorStructInfo, layout: str, what: str) -> None:
     if info.ndim not in (-1, len(axes_of(layout))):
-        raise CompileError(f"{what} of layout {layout} has {info.ndim} dimensions")
+        raise CompileError(
+            f"{what} of layout {layout} has {info.ndim} dimensions",
+            hint="give one dimension a letter of the layout, or name another layout",
+        )
 
 
 def _conv_infer(rank: int) -> Any:

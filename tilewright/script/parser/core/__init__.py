@@ -7,13 +7,13 @@ namespace do when they are assigned, stand alone, or open a `with`.
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
-from ....support.errors import DiagnosticError, TVMError
+from ....support.errors import DiagnosticError, TVMError, listing
 from ....support.span import Span
+from ..advice import STATEMENT_HINTS, article, is_python_name, near
 from ..evaluate import EVALUATORS
 from ..source import Source
 
@@ -47,13 +47,19 @@ class Form:
     What a class does not define is an error where it is tried.
     """
 
+    is_scope = False
+    """Whether it belongs into a `with`."""
+
     def assign(self, parser: Parser, name: str, node: ast.AST) -> Any:
         """What `name = form` binds the name to."""
         parser.fail(node, f"`{self.title()}` gives no value that can be assigned")
 
     def stand(self, parser: Parser, node: ast.AST) -> None:
         """What the form does alone on a line."""
-        parser.fail(node, f"`{self.title()}` cannot stand alone")
+        parser.fail(
+            node, f"`{self.title()}` cannot stand alone",
+            hint=f"write `with {self.title()}(...):`" if self.is_scope else "give it a name",
+        )  # fmt: skip
 
     def inside(self, parser: Parser, node: ast.With, item: ast.withitem) -> None:
         """Parses the body of `with form:`."""
@@ -141,7 +147,28 @@ class Parser:
             return self.lookup(node.id)
         except KeyError:
             known = {n for frame in self.scopes[1:] for n in frame if not n.startswith("__")}
-            self.fail(node, f"`{node.id}` is not defined", hint=_hint(node.id, sorted(known)))
+            self.fail(node, f"`{node.id}` is not defined", hint=self._hint(node.id, sorted(known)))
+
+    def _hint(self, name: str, known: Sequence[str]) -> str:
+        """What to write instead of a name that is not defined."""
+        if name in self.facts.get("hints", {}):
+            return str(self.facts["hints"][name])
+        if name == "metadata":
+            return "the text was printed without its metadata; use script(show_meta=True)"
+        if name == "cls":
+            return "`cls` is the module: write the function in a class with @I.ir_module"
+        spaces = [s for s in ("T", "R", "I") if s in known and name in dir(self.lookup(s))]
+        if spaces:
+            return f"did you mean {', '.join(f'{s}.{name}' for s in spaces)}?"
+        if is_python_name(name):
+            return f"of Python's functions script calls only {', '.join(PYTHON)}"
+        return near(name, known) or self._own_names()
+
+    def _own_names(self) -> str:
+        own = [n for frame in self.scopes[2:] for n in frame if n != "range"]
+        if own:
+            return f"the names in scope are {listing(own)}"
+        return "give names from outside to from_source as extra_vars"
 
     # parts
 
@@ -149,7 +176,10 @@ class Parser:
         """The value of an expression."""
         evaluate = EVALUATORS.get(type(node))
         if evaluate is None:
-            self.fail(node, f"script has no {type(node).__name__} expressions")
+            self.fail(
+                node, f"script has no {type(node).__name__} expressions",
+                hint="write it outside of the script, and use the value by its name",
+            )  # fmt: skip
         return evaluate(self, node)
 
     def statements(self, nodes: Sequence[ast.stmt]) -> None:
@@ -165,7 +195,12 @@ class Parser:
                 with self.at(node):
                     handler(self, node)
                 return
-        self.fail(node, f"script has no `{type(node).__name__}` statement here")
+        kind = type(node)
+        hints = STATEMENT_HINTS.get(kind, {})
+        self.fail(
+            node, f"script has no `{kind.__name__}` statement here",
+            hint=hints.get(self.dialect, hints.get("any", "")),
+        )  # fmt: skip
 
     @contextmanager
     def using(self, dialect: str) -> Iterator[None]:
@@ -178,11 +213,34 @@ class Parser:
             self.dialect, self.facts = before, facts
 
 
-def _hint(name: str, known: Sequence[str]) -> str:
-    if name == "metadata":
-        return "the text was printed without its metadata; use script(show_meta=True)"
-    close = difflib.get_close_matches(name, known, 3)
-    return f"did you mean {', '.join(close)}?" if close else ""
+def positional(parser: Parser, node: ast.FunctionDef) -> list[ast.arg]:
+    """The parameters of a function of script, which are positional and have no defaults."""
+    given = node.args
+    others = [given.vararg, *given.kwonlyargs, given.kwarg, *given.defaults]
+    wrong = next((part for part in others if part is not None), None)
+    if wrong is not None:
+        parser.fail(
+            wrong, "parameters of a function of script are positional, without defaults",
+            hint="write one parameter for each argument",
+        )  # fmt: skip
+    params = [*given.posonlyargs, *given.args]
+    names: set[str] = set()
+    for param in params:
+        if param.arg in names:
+            parser.fail(
+                param, f"two parameters are called `{param.arg}`", hint="rename one of them"
+            )
+        names.add(param.arg)
+    return params
+
+
+def no_scope(parser: Parser, node: ast.withitem, value: Any) -> NoReturn:
+    """Raises that `with value:` opens no scope."""
+    text = ast.unparse(node.context_expr)
+    hint = "`with` opens scopes such as T.block(...) or R.dataflow()"
+    if callable(value):
+        hint = f"call it, as in `with {text}(...):`"
+    parser.fail(node, f"{article(value)} opens no scope", hint=hint)
 
 
 @parses("any", ast.Pass)
