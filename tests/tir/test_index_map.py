@@ -85,3 +85,9 @@ def test_wrong_number_of_indices():
         m.map_indices([1])
     with pytest.raises(ArgumentError, match="takes 2 dimensions"):
         m.map_shape([1])
+
+
+def test_a_map_of_nothing_reads_back() -> None:
+    nothing = IndexMap.from_func(lambda: ())
+    assert nothing.as_python() == "lambda : ()"
+    assert eval(nothing.as_python())() == ()

@@ -236,3 +236,64 @@ def test_blockize_of_blocks_of_the_root_block() -> None:
     assert len(sch.get_child_blocks(outer)) == 2
     assert_same_result(func, sch.func)
     verify_trace_roundtrip(sch, func)
+
+
+def test_rolling_refuses_a_condition_that_leaves_out_a_part_of_a_window() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((8,), "float32"), C: T.Buffer((5,), "float32")):
+    B = T.alloc_buffer((8,))
+    for i in range(5):
+        for a in range(4):
+            with T.block("B"):
+                v = T.axis.spatial(8, i + a)
+                T.where(a < 1)
+                B[v] = A[v] * T.float32(2)
+        with T.block("C"):
+            v = T.axis.spatial(5, i)
+            C[v] = B[v]
+""")
+    sch = Schedule(func, debug_mask="none", enable_check=False)
+    with pytest.raises(ScheduleError, match="a < 1 leaves out a part of what an iteration writes"):
+        sch.rolling_buffer(sch.get_block("B"), 0)
+
+
+def test_rolling_refuses_the_loop_of_a_reduction() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((10,), "float32"), C: T.Buffer((8,), "float32")):
+    B = T.alloc_buffer((10,))
+    for k in range(3):
+        for a in range(8):
+            with T.block("B"):
+                v = T.axis.spatial(10, k + a)
+                B[v] = A[v] * T.float32(2)
+        for j in range(8):
+            with T.block("C"):
+                v, r = T.axis.remap("SR", [j, k])
+                with T.init():
+                    C[v] = T.float32(0)
+                C[v] = C[v] + B[v + r]
+""")
+    sch = Schedule(func)
+    with pytest.raises(ScheduleError, match="the loop `k` runs a reduction of the block"):
+        sch.rolling_buffer(sch.get_block("B"), 0)
+    assert_same_result(func, sch.func)
+
+
+def test_a_copy_back_is_not_made_where_the_block_may_not_have_run() -> None:
+    sch = Schedule(
+        from_source("""
+@T.prim_func
+def main(A: T.Buffer((5,), "float32"), D: T.Buffer((5,), "float32")):
+    for i, a in T.grid(5, 2):
+        with T.block("D"):
+            v = T.axis.spatial(5, i)
+            T.where(a < 1)
+            D[v] = A[v] * T.float32(2)
+""")
+    )
+    outer, inner = sch.get_loops("D")
+    with pytest.raises(ScheduleError, match="may leave holes in what it writes"):
+        sch.write_at(inner, "D", 0, "global")
+    sch.write_at(outer, "D", 0, "global")

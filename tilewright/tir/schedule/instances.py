@@ -120,6 +120,8 @@ def fills_what_it_writes(
     if not _keeps_to_domains(space, realize):
         return False
     loops = loops_between(block, top)
+    if _is_skipped(space, realize, loops):
+        return False
     parts = surely_written(block.block, buffer)
     if _fills_domains(space, realize, loops) and _fill_buffer(state, block, parts):
         return True
@@ -135,6 +137,24 @@ def fills_what_it_writes(
              and _runs_through(space, part.region, buffer.shape, free)]  # fmt: skip
     joined = joined_boxes(space, [b for b in boxes if b is not None])
     return needed is not None and any(covers(space, buffer, b, needed) for b in joined)
+
+
+def _is_skipped(space: Space, realize: BlockRealize, inside: Sequence[StmtSRef]) -> bool:
+    """True if a condition on loops of which no axis knows may leave out the block for all of the
+    loops `inside`."""
+    own = {space._variable(at.loop.loop_var) for at in inside}
+    bound = [space.poly(value) for value in realize.iter_values]
+    known = own.union(*(space.variables(p) for p in bound))
+    return any(
+        space._variable(v) not in known and space.is_bound(v) and not _is_single(space, v)
+        for c in conjuncts(realize.predicate)
+        for v in variables_in(c)
+    )
+
+
+def _is_single(space: Space, var: Var) -> bool:
+    low, high = space.relax(space.poly(var))
+    return low is not None and low == high
 
 
 def _fill_buffer(state: ScheduleState, block: StmtSRef, parts: Sequence[BufferRegion]) -> bool:

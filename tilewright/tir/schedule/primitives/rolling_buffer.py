@@ -17,7 +17,7 @@ from ..instruction import Block, primitive
 from ..poly import Space, constant, plus, value_of, variables_in
 from ..refusal import refuse
 from ..regions import loops_between, space_at, touched
-from ..rewrite import Folding, add_predicate
+from ..rewrite import Folding, add_predicate, conjuncts
 from ..scope import DepKind
 from ..sref import StmtSRef
 from ..state import ScheduleState
@@ -47,6 +47,10 @@ def rolling_buffer(state: ScheduleState, block: Block, write_buffer_index: Write
         refuse(f"no loop holds all that writes and reads `{buffer.name}`", block, *consumers)
     windows = _windows(state, block, buffer, top)
     rolled = _rolling(block, top, windows)
+    for window in windows:
+        _require_whole(state, block, top, window)
+    for user in (block, *consumers):
+        _require_no_reduction(user, rolled)
     rewriter = _Roll(buffer, rolled, windows, block.block)
     made = rewriter.run(home.block)
     state.replace(home, made, {**rewriter.blocks, home.block: made})
@@ -128,6 +132,42 @@ def _rolling(block: StmtSRef, top: StmtSRef, windows: list[_Window]) -> _Window:
         if at.loop.loop_var in by_loop and not T.is_const_int(at.loop.min, 0):
             refuse("the loop does not start at 0", at)
     return by_loop[next(at.loop.loop_var for at in reversed(path) if at.loop.loop_var in by_loop)]
+
+
+def _require_whole(state: ScheduleState, block: StmtSRef, top: StmtSRef, window: _Window) -> None:
+    """Refuses conditions that leave out a part of a window: an iteration would count on elements
+    that the last one has not written. Conditions on the element itself do no harm."""
+    if block.realize is None:
+        return
+    space = space_at(state, block)
+    values = dict(zip(block.block.iter_vars, block.realize.iter_values, strict=True))
+    element = space.poly(next(v for a, v in values.items() if a.var is window.axis))
+    inner = {space._variable(at.loop.loop_var) for at in loops_between(block, top)}
+    moving = {v for m in element for a in m for v in space.atoms[a].variables}
+    rolled = (space._variable(window.loop),)
+    for part in conjuncts(block.realize.predicate):
+        if not {space._variable(v) for v in variables_in(part)} & moving & inner:
+            continue
+        a, b = getattr(part, "a", None), getattr(part, "b", None)
+        if isinstance(a, PrimExpr) and isinstance(b, PrimExpr) and element.get(rolled):
+            p = plus(space.poly(a), space.poly(b), -1)
+            times, rest = divmod(p.get(rolled, 0), element[rolled])
+            left = plus(p, element, -times)
+            if (
+                not rest
+                and not {v for m in left for x in m for v in space.atoms[x].variables} & inner
+            ):
+                continue
+        refuse(f"the condition {part} leaves out a part of what an iteration writes", block)
+
+
+def _require_no_reduction(user: StmtSRef, rolled: _Window) -> None:
+    """Refuses a loop that runs a reduction: its axis would become opaque, and be none any more."""
+    if user.realize is None:
+        return
+    for axis, value in zip(user.block.iter_vars, user.realize.iter_values, strict=True):
+        if axis.iter_type is IterVarType.CommReduce and rolled.loop in variables_in(value):
+            refuse(f"the loop `{rolled.loop.name}` runs a reduction of the block", user)
 
 
 class _Roll(Folding):
