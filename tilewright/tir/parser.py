@@ -19,16 +19,8 @@ from . import op as tir_op
 from . import stmt as S
 from .buffer import Buffer
 from .expr import Var
-from .forms import (
-    DataTypeName,
-    LoopForm,
-    MetaVar,
-    as_range,
-    body_of,
-    loop_domain,
-    renamed,
-    writer,
-)
+from .forms import DataTypeName, LoopForm, MetaVar, as_range, body_of, loop_domain, writer
+from .forms_buffer import renamed
 from .function import PrimFunc
 from .script_rules import in_order, ramp_of
 from .writer import Writer
@@ -189,7 +181,7 @@ def assignment(parser: Parser, node: ast.Assign) -> None:
             assign(parser, target, value, lambda t, v: bind_value(parser, t, v))
 
 
-def _store(parser: Parser, target: ast.Subscript, value: Any, given: ast.expr) -> None:
+def _store(parser: Parser, target: ast.Subscript, value: Any, given: ast.AST) -> None:
     """`target = value`, where `given` is the syntax of the value."""
     buffer, index = parser.value(target.value), parser.value(target.slice)
     with parser.at(target):

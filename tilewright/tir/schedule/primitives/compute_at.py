@@ -33,7 +33,8 @@ def compute_at(
     for i: B[i] = f(A[i])                ->   for i:
     for i: C[i] = g(B[i])                         B[i] = f(A[i]); C[i] = g(B[i])
 
-    All consumers must be under the loop, and the block must not be an output of its scope.
+    All consumers must be under the loop, and the block must not be an output of its scope. What
+    threads share (`shared`, `warp`) is computed for all of them.
     `index`: the place in the loop's body; -1 the last possible one, -2 the first.
     """
     if loop.is_mark:
@@ -53,7 +54,8 @@ def compute_at(
     place = place_among(loop, scope.producers(block), consumers, index)
     space = region_space(state, loop)
     stmt = block.block
-    boxes = required_boxes(space, loop, consumers, "reads", [w.buffer for w in stmt.writes])
+    made = [w.buffer for w in stmt.writes]
+    boxes = required_boxes(space, loop, consumers, "reads", made, by_all_threads=True)
     ranges = solve_axes(space, stmt, stmt.writes, boxes)
     for at in state.loops_of(block):
         bind(space, at)
