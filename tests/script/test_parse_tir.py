@@ -171,3 +171,20 @@ def test_texts_with_names_of_their_own() -> None:
     parsed = from_source("from tilewright.script import tir as X\n" + text)
     assert_structural_equal(parsed, matmul)
     assert_structural_equal(from_source(text, {"X": T}), matmul)
+
+
+def test_break_and_continue_leave_and_go_on() -> None:
+    func = from_source(
+        "@T.prim_func\n"
+        'def f(A: T.Buffer((8,), "int32")):\n'
+        "    for i in range(8):\n"
+        "        if i == 2:\n"
+        "            continue\n"
+        "        if i == 5:\n"
+        "            break\n"
+        "        A[i] = i + 1\n"
+    )
+    assert_structural_equal(from_source(func.script()), func)
+    got = nd.array(np.zeros(8, "int32"))
+    compile(func)(got)
+    np.testing.assert_array_equal(got.numpy(), [1, 2, 0, 4, 5, 0, 0, 0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
@@ -19,16 +21,8 @@ from . import op as tir_op
 from . import stmt as S
 from .buffer import Buffer
 from .expr import Var
-from .forms import (
-    DataTypeName,
-    LoopForm,
-    MetaVar,
-    as_range,
-    body_of,
-    loop_domain,
-    renamed,
-    writer,
-)
+from .forms import DataTypeName, LoopForm, MetaVar, as_range, body_of, loop_domain, writer
+from .forms_buffer import renamed
 from .function import PrimFunc
 from .script_rules import in_order, ramp_of, stored_value
 from .writer import Writer
@@ -253,7 +247,30 @@ def for_(parser: Parser, node: ast.For) -> None:
         )  # fmt: skip
     with parser.at(node.iter), loops.open(writer(parser)) as variables, parser.scope():
         assign(parser, node.target, variables, lambda t, v: _bind_loops(parser, t.id, v))
-        parser.statements(node.body)
+        with _looping(parser):
+            parser.statements(node.body)
+
+
+@contextmanager
+def _looping(parser: Parser) -> Iterator[None]:
+    """Inside, `break` and `continue` have a loop."""
+    outer, parser.facts["loop"] = parser.facts.get("loop"), True
+    try:
+        yield
+    finally:
+        parser.facts["loop"] = outer
+
+
+@parses("tir", ast.Break, ast.Continue)
+def jump(parser: Parser, node: ast.Break | ast.Continue) -> None:
+    """`break` and `continue` of the innermost loop."""
+    word = type(node).__name__.lower()
+    if not parser.facts.get("loop"):
+        parser.fail(
+            node, f"`{word}` stands outside of a loop", hint="write it in a `for` or a `while`"
+        )
+    made = tir_op.break_loop() if word == "break" else tir_op.continue_loop()
+    writer(parser).emit(S.Evaluate(made))
 
 
 def _distinct(parser: Parser, target: ast.expr) -> None:
@@ -279,7 +296,9 @@ def _bind_loops(parser: Parser, name: str, value: Any) -> None:
 def while_(parser: Parser, node: ast.While) -> None:
     """`while condition:`."""
     condition = _condition(parser, node.test, "while")
-    writer(parser).emit(S.While(condition, body_of(parser, node.body)))
+    with _looping(parser):
+        body = body_of(parser, node.body)
+    writer(parser).emit(S.While(condition, body))
 
 
 def _condition(parser: Parser, node: ast.expr, what: str) -> PrimExpr:

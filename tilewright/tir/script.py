@@ -55,28 +55,9 @@ from .expr import (
     Var,
     pointer,
 )  # fmt: skip
-from .forms import (
-    ArgForm,
-    AxisForm,
-    BlockForm,
-    BranchForm,
-    BufferForm,
-    DataTypeName,
-    DeclForm,
-    Directive,
-    IfForm,
-    InitForm,
-    LoopForm,
-    MatchForm,
-    MetaVar,
-    RemapForm,
-    ScopeForm,
-    WhileForm,
-    allocation,
-    loop_domain,
-    region_of,
-    writing,
-)
+from .forms import DataTypeName, Directive, LoopForm, MetaVar, ScopeForm, loop_domain, writing
+from .forms_block import AxisForm, BlockForm, BranchForm, IfForm, InitForm, RemapForm, WhileForm
+from .forms_buffer import ArgForm, BufferForm, DeclForm, MatchForm, allocation, region_of
 from .index_map import IndexMap
 from .op import abs as fabs
 from .op import call_intrin as _call_intrin

@@ -35,6 +35,8 @@ _HEAD = """\
 
 #if defined(_WIN32)
 #define TW_EXPORT __declspec(dllexport)
+#elif defined(__ELF__) /* calls in here are never bound to another library's function */
+#define TW_EXPORT __attribute__((visibility("protected")))
 #else
 #define TW_EXPORT
 #endif

@@ -20,7 +20,7 @@ from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import Stmt
 
 from .helpers import define
-from .names import Names
+from .names import Names, function_name
 from .types import value_type
 
 LANE = "lane"
@@ -72,7 +72,7 @@ class FunctionEmitter:
     def __init__(self, context: Context, name: str) -> None:
         self.context = context
         self.name = name
-        self.names = Names()
+        self.names = Names(map(function_name, context.functions))
         self.lines: list[str] = []
         self.depth = 1
         self.variables: dict[Var, Value] = {}

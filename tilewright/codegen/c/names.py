@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 _KEYWORDS = """
@@ -36,6 +37,11 @@ def _reserved() -> frozenset[str]:
     return standard_names() | frozenset(_KEYWORDS.split())
 
 
+def _is_reserved(name: str) -> bool:
+    """Whether C or its headers may mean something by `name`; `int32_t` and its like end in `_t`."""
+    return name in _reserved() or (name.endswith("_t") and not name.startswith("__"))
+
+
 def is_identifier(name: str) -> bool:
     """Whether `name` can stand in C as it is."""
     return _IDENTIFIER.fullmatch(name) is not None
@@ -43,16 +49,16 @@ def is_identifier(name: str) -> bool:
 
 def function_name(name: str) -> str:
     """The C name of the function `name`: itself, unless C has no such identifier or its own."""
-    if is_identifier(name) and name not in _reserved() and not name.startswith("tw_"):
+    if is_identifier(name) and not _is_reserved(name) and not name.startswith("tw_"):
         return name
     return "tw_function_" + re.sub(r"\W", lambda m: f"_{ord(m.group()):x}_", name, flags=re.ASCII)
 
 
 class Names:
-    """Gives the variables of one function identifiers of their own."""
+    """Gives the variables of one function identifiers of their own, other than those `taken`."""
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
 
     def __contains__(self, name: str) -> bool:
         return name in self._taken
@@ -61,7 +67,7 @@ class Names:
         """An identifier like `wanted` that nothing else has."""
         base = re.sub(r"\W", "_", wanted, flags=re.ASCII) or "v"
         base = f"v{base}" if base[0].isdigit() else base
-        if base in _reserved() or base.startswith(("tw_", "__")) or base[:2] == "_U":
+        if _is_reserved(base) or base.startswith(("tw_", "__")) or base[:2] == "_U":
             base = f"v_{base.lstrip('_')}"
         name, count = base, 0
         while name in self._taken:

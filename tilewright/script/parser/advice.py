@@ -11,13 +11,11 @@ from typing import Any
 _IMPORT = "import outside of the script; pass other names as extra_vars"
 _NO_EXCEPTION = "script has no exceptions; use `assert condition, message`"
 _LOOP = "a graph has no loops: unroll it in Python, or write a loop program with @T.prim_func"
-_JUMP = "put what follows into an `if`, or use `while condition:`"
 _BIND = "names are bound by assignment only"
 
 STATEMENT_HINTS: dict[type[ast.AST], dict[str, str]] = {
     ast.Import: {"any": _IMPORT}, ast.ImportFrom: {"any": _IMPORT},
     ast.Try: {"any": _NO_EXCEPTION}, ast.Raise: {"any": _NO_EXCEPTION},
-    ast.Break: {"any": _JUMP}, ast.Continue: {"any": _JUMP},
     ast.Delete: {"any": _BIND}, ast.Global: {"any": _BIND}, ast.Nonlocal: {"any": _BIND},
     ast.ClassDef: {"any": "define classes outside of the script"},
     ast.For: {"relax": _LOOP}, ast.While: {"relax": _LOOP},
