@@ -68,6 +68,17 @@ def test_partition_takes_the_first_iteration_out() -> None:
     assert conditions == []
 
 
+def test_partition_does_not_cut_what_is_left_of_an_unknown_length_again_and_again() -> None:
+    """A strided window with pads: whether a border comes before the end is not known."""
+    guard, border = tir.LT(i * 8 + 7, (n + 1) // 2), tir.And(tir.GE(i * 16, 1), i * 16 + 15 < n)
+    choice = tir.op.if_then_else(border, B[i * 16 + 1], tir.const(0.0))
+    body = tir.SeqStmt((tir.IfThenElse(guard, store(i)), store(i, choice)))
+    made = applied(T.LoopPartition(), loop(i, ((n + 1) // 2 + 7) // 8, body))
+    loops: list[tir.For] = []
+    post_order_visit(made, lambda s: loops.append(s) if isinstance(s, tir.For) else None)
+    assert len(loops) == 4  # the first border, the main part, the rest and what may follow
+
+
 def test_vector_of_a_strided_access() -> None:
     made = applied(T.VectorizeLoop(), loop(i, 4, store(j * 8 + i * 2, B[i]), 2))
     ramp, from_zero = tir.Ramp(j * 8, 2, 4), tir.Ramp(0, 1, 4)

@@ -184,6 +184,7 @@ class _Partition(ScopedRewriter):
         super().__init__()
         self.options, self.cuts_constant = options, cuts_constant
         self.hinted: set[Var] = set()
+        self.spent: dict[Var, frozenset[str]] = {}  # sides where parts of unknown length were cut
         self.depth = 0
 
     @on(AttrStmt)
@@ -221,11 +222,15 @@ class _Partition(ScopedRewriter):
         finder.walk(loop.body)
         if finder.stores > _PEEL_LIMIT:
             finder.found = [c for c in finder.found if c.truth is TRUE]
+        for side in self.spent.get(loop.loop_var, ()):
+            finder.found = [c for c in finder.found if getattr(c, side) is None]
         main_low, main_end, chosen = self._main(finder.found, low, end)
         if not chosen:
             return None
-        main_low = self._clamp(main_low, low, end)
-        main_end = self._clamp(main_end, main_low, end)
+        if main_low.key != low.key:
+            main_low = self._clamp(main_low, low, end)
+        if main_end.key != end.key:
+            main_end = self._clamp(main_end, main_low, end)
         if main_low.key == main_end.key:
             return None
         main_body = _Assume(chosen).run(loop.body)
@@ -233,9 +238,9 @@ class _Partition(ScopedRewriter):
             return self._choose(loop, main_low, main_end, low, end, main_body)
         self.depth += 1
         parts = [
-            self._part(loop, low, main_low, loop.body),
+            self._part(loop, low, main_low, loop.body, "low"),
             self._part(loop, main_low, main_end, main_body),
-            self._part(loop, main_end, end, loop.body),
+            self._part(loop, main_end, end, loop.body, "end"),
         ]
         self.depth -= 1
         return stmt_seq(*[part for part in parts if part is not None])
@@ -261,7 +266,9 @@ class _Partition(ScopedRewriter):
         engine = self.analyzer.engine
         return engine.extremum(Max, engine.extremum(Min, value, end), low)
 
-    def _part(self, loop: For, low: Sum, end: Sum, body: Stmt) -> Stmt | None:
+    def _part(self, loop: For, low: Sum, end: Sum, body: Stmt, side: str = "") -> Stmt | None:
+        """A part of the loop; `side` says of which conditions it is the rest. Where its length is
+        unknown, these would cut it over and over: whether they hold in it cannot be told."""
         size = self.analyzer.engine.terms.sub(end, low)
         extent = size.expr()
         if isinstance(extent, IntImm) and extent.value <= 0:
@@ -273,6 +280,9 @@ class _Partition(ScopedRewriter):
             inner: Stmt = _Substituted(copy.loop_var, copy.min).run(copy.body)
             made: Stmt = self.rewrite(inner)
             return made
+        spent = self.spent.get(loop.loop_var, frozenset())
+        if not isinstance(extent, IntImm):
+            self.spent[copy.loop_var] = spent | {side} if side else spent
         done: Stmt = self.loop(copy)
         return done
 
