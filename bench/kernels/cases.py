@@ -129,7 +129,9 @@ def batched() -> Iterator[Case]:
 
 def attention() -> Iterator[Case]:
     """Scaled dot-product attention: batch, tokens, heads, channels of a head."""
-    for b, s, h, d in ((1, 128, 12, 64), (1, 197, 12, 64), (1, 512, 12, 64), (1, 1500, 6, 64)):
+    for b, s, h, d in (
+        (1, 128, 12, 64), (1, 197, 12, 64), (1, 512, 12, 64), (1, 1500, 6, 64), (1, 8192, 1, 64),
+    ):  # fmt: skip
 
         def theirs(torch: Any, q: Any, k: Any, v: Any) -> Any:
             turned = (t.transpose(1, 2) for t in (q, k, v))
