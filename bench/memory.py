@@ -1,10 +1,12 @@
 """How much memory inference takes: each engine loads a model and runs it in a process of its own.
 
 python -m bench.memory --models resnet50,bert_base --json memory.json
+python -m bench.memory --set issue --engines tilewright,onnxruntime
 
 tilewright loads the library that `export_library` wrote, with no compiler; its peers load the ONNX
 file. A figure is the process's largest resident memory less that of the same process before
-it imports the engine (Python, NumPy and the inputs).
+it imports the engine (Python, NumPy and the inputs). `running` leaves out what loading took for a
+moment: it is the largest while the model runs, after its first run.
 """
 
 from __future__ import annotations
@@ -28,8 +30,10 @@ from rich.table import Table
 from tilewright.cli.common import progress
 from tilewright.support.progress import stage
 
-from .models import machine, make_inputs, resolve
+from .models import chosen_models, machine, make_inputs, resolve
 from .peers import OURS, Inputs, installed, version_of
+from .summary import geometric_mean
+from .zoo import SETS
 
 DEFAULT = "resnet50,mobilenetv2,bert_base,vit_b16,gpt2,t5_small_encoder,mlp"
 RUNS = 10
@@ -83,11 +87,18 @@ run = lambda: request.infer(inputs, share_inputs=True)
 }
 
 REPORT = f"""
+run()
+peak = resident("VmHWM")
+try:
+    open("/proc/self/clear_refs", "w").write("5")  # the high-water mark begins again
+except OSError:
+    pass
 for _ in range({RUNS}):
     run()
+running = resident("VmHWM")
 print(json.dumps({{
-    "imported": imported - before, "peak": resident("VmHWM") - before,
-    "compiler": "llvmlite" in sys.modules,
+    "imported": imported - before, "peak": max(peak, running) - before,
+    "running": running - before, "compiler": "llvmlite" in sys.modules,
 }}))
 """
 
@@ -95,7 +106,8 @@ print(json.dumps({{
 @dataclass(frozen=True, slots=True)
 class Row:
     """One engine on one model, in megabytes (2**20 bytes): the file that it loads, what importing
-    the engine takes, the peak with loading and `RUNS` runs. `ratio`: our peak over this one."""
+    the engine takes, the peak with loading, the peak of `RUNS` runs after the first. `ratio`: our
+    peak over this one."""
 
     model: str
     threads: int
@@ -104,6 +116,7 @@ class Row:
     file_mb: float | None
     import_mb: float | None
     peak_mb: float | None
+    running_mb: float | None
     ratio: float | None
     failure: str
 
@@ -173,10 +186,11 @@ def _row(
     failure: str = "",
 ) -> Row:
     size = file.stat().st_size / MEGABYTE if file else None
-    imported, peak = (
-        (found["imported"] / MEGABYTE, found["peak"] / MEGABYTE) if found else (None, None)
+    imported, peak, running = (
+        found[name] / MEGABYTE if found else None for name in ("imported", "peak", "running")
     )
-    return Row(model, threads, engine, version_of(engine), size, imported, peak, None, failure)
+    version = version_of(engine)
+    return Row(model, threads, engine, version, size, imported, peak, running, None, failure)
 
 
 def with_ratios(rows: Sequence[Row]) -> list[Row]:
@@ -191,28 +205,52 @@ def with_ratios(rows: Sequence[Row]) -> list[Row]:
 def table_of(rows: Sequence[Row]) -> Table:
     """The rows for the terminal."""
     table = Table(title="megabytes above Python, NumPy and the inputs; ratio: our peak over it")
-    for column in ("model", "engine", "file", "import", "peak", "ratio"):
+    for column in ("model", "engine", "file", "import", "peak", "running", "ratio"):
         table.add_column(column, justify="left" if column in ("model", "engine") else "right")
     previous = ""
     for row in rows:
         if previous not in ("", row.model):
             table.add_section()
         previous = row.model
-        figures = [(row.file_mb, 1), (row.import_mb, 1), (row.peak_mb, 1), (row.ratio, 2)]
-        cells = ["-" if value is None else f"{value:.{digits}f}" for value, digits in figures]
-        table.add_row(row.model, row.engine, *cells)
+        sizes = (row.file_mb, row.import_mb, row.peak_mb, row.running_mb)
+        table.add_row(
+            row.model, row.engine, *(_cell(size, 1) for size in sizes), _cell(row.ratio, 2)
+        )
+    table.add_section()
+    for engine, mean in mean_ratios(rows).items():
+        table.add_row("geometric mean", engine, "", "", "", "", _cell(mean, 2))
     return table
 
 
+def mean_ratios(rows: Sequence[Row]) -> dict[str, float]:
+    """The geometric mean of the ratios to each peer, over the models that both can run."""
+    ratios: dict[str, list[float]] = {}
+    for row in rows:
+        if row.ratio is not None and row.engine != OURS:
+            ratios.setdefault(row.engine, []).append(row.ratio)
+    return {engine: geometric_mean(found) for engine, found in ratios.items()}
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
 @click.command()
-@click.option("--models", default=DEFAULT, show_default=True, help="Models of the zoo, or files.")
+@click.option("--models", help=f"Models of the zoo, or files; without: {DEFAULT}.")
+@click.option("--set", "group", type=click.Choice([*SETS, "all"]), help="A list of models.")
 @click.option("--engines", default=",".join(ENGINES), show_default=True, help="Whom to measure.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1))
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1))
 @click.option("--sequence", default=128, show_default=True, type=click.IntRange(1))
 @click.option("--json", "output", type=click.Path(), help="Also write the rows to this file.")
 def main(
-    models: str, engines: str, threads: int, batch: int, sequence: int, output: str | None
+    models: str | None,
+    group: str | None,
+    engines: str,
+    threads: int,
+    batch: int,
+    sequence: int,
+    output: str | None,
 ) -> None:
     """Peak memory of inference, engine by engine. Fails if an engine does."""
     chosen = engines.split(",")
@@ -222,7 +260,7 @@ def main(
     console = Console()
     present = [engine for engine in chosen if installed(engine)]
     sizes = {"batch": batch, "sequence": sequence}
-    names = models.split(",")
+    names = chosen_models(models, group, DEFAULT)
     rows: list[Row] = []
     with progress(), stage("Measure memory", len(names)) as step:
         for name in names:

@@ -195,13 +195,13 @@ def run(
     return rows
 
 
-def chosen_models(models: str | None, group: str | None) -> list[str]:
+def chosen_models(models: str | None, group: str | None, default: str = DEFAULT) -> list[str]:
     """The names of `--models`, those of a set, or the default ones."""
     if models and group:
         raise click.UsageError("give --models or --set, not both")
     if group:
         return [*zoo.SETS["issue"], *zoo.SETS["unseen"]] if group == "all" else [*zoo.SETS[group]]
-    return (models or DEFAULT).split(",")
+    return (models or default).split(",")
 
 
 @click.command()

@@ -119,6 +119,14 @@ FITS: dict[str, tuple[Real, Real, Any, Any, int | None, int | None]] = {
         lambda z: z + mp.mpf(10) ** -6,
         mp.mpf(0), mp.mpf(0.25), None, 13,
     ),
+    "TANH": (  # tanh(x) = x + x z T(z), z = x^2
+        series(
+            lambda z: (mp.tanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
+            lambda z: -mp.mpf(1) / 3 + 2 * z / 15,
+        ),
+        lambda z: z + mp.mpf(10) ** -6,
+        mp.mpf(0), mp.mpf("0.625") ** 2 * 1.001, 4, None,
+    ),
     "ERF": (  # erf(x) = x + x P(z), z = x^2
         series(
             lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,

@@ -2,8 +2,8 @@
 
 `python -m bench.schedules -n 10000 --seed 0` takes random steps on each program in turn. After
 every step the program must be well formed and the schedule's own books right; at the end its native
-result must be that of the unscheduled program, and its trace, also as JSON, as Python text and
-simplified, must give the same text. Refusals (`ScheduleError`) are part of the game; any other
+result must be that of the unscheduled program, and its trace, also as Python text and simplified
+as JSON, must give the same text. Refusals (`ScheduleError`) are part of the game; any other
 exception is a failure. Exits with 1 on any, each shown with its seed and the shortest trace;
 `-n 1 --seed SEED` repeats one (with the same `--programs`).
 """
@@ -28,6 +28,8 @@ from .corpus import CORPUS
 from .trial import Failure, Outcome
 from .workers import Job, run_all
 
+LINE_EVERY = 200
+
 
 def jobs_of(count: int, seed: int, steps: int, programs: Iterable[str]) -> list[Job]:
     """`count` sequences, the programs taking turns; a seed always has the same program."""
@@ -36,7 +38,7 @@ def jobs_of(count: int, seed: int, steps: int, programs: Iterable[str]) -> list[
 
 
 def gather(jobs: list[Job], workers: int, console: Console) -> list[Outcome]:
-    """Runs all jobs with a bar."""
+    """Runs all jobs with a bar, or a line now and then where there is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(),
                TimeRemainingColumn())  # fmt: skip
     outcomes: list[Outcome] = []
@@ -49,6 +51,8 @@ def gather(jobs: list[Job], workers: int, console: Console) -> list[Outcome]:
                 failed += 1
                 show_failure(outcome.failure, console)
             bars.update(task, advance=1, description=f"sequences ({failed} failed)")
+            if not console.is_terminal and len(outcomes) % LINE_EVERY == 0:
+                console.print(f"{len(outcomes)} sequences, {failed} failed")
     return outcomes
 
 
@@ -101,6 +105,11 @@ def main(
     console.print(
         f"{len(outcomes)} sequences over {len(names)} programs in "
         f"{time.monotonic() - start:.0f} s: {len(failures)} failed"
+    )
+    slowest = max(outcomes, key=lambda o: o.seconds)
+    console.print(
+        f"{sum(o.seconds for o in outcomes):.0f} s of the processor, the longest "
+        f"{slowest.seconds:.1f} s: {slowest.program}, seed {slowest.seed}"
     )
     for what, number in Counter(f.what for f in failures).most_common():
         console.print(f"  {number:5} {escape(what)}")

@@ -277,6 +277,38 @@ def diamond() -> Tensors:
     return [x, te.compute((8, 6), lambda i, j: left[i, j] + right[i, j], name="both")]
 
 
+@program(tolerance=1e-5)
+def siblings() -> Tensors:
+    """Two reductions of the same rows, which may share their loops."""
+    x = _in(6, 8)
+    k, m = te.reduce_axis((0, 8), "k"), te.reduce_axis((0, 8), "m")
+    total = te.compute((6,), lambda i: te.sum(x[i, k], axis=k), name="total")
+    most = te.compute((6,), lambda i: te.max(x[i, m], axis=m), name="most")
+    return [x, te.compute((6, 8), lambda i, j: x[i, j] * total[i] - most[i], name="both")]
+
+
+@program()
+def in_place() -> str:
+    """A buffer that is changed where it is."""
+    return """
+@T.prim_func
+def main(X: T.Buffer((6, 8), "float32"), Y: T.Buffer((6, 8), "float32")):
+    B = T.alloc_buffer((6, 8), "float32")
+    for i, j in T.grid(6, 8):
+        with T.block("first"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            B[vi, vj] = X[vi, vj] + T.float32(1)
+    for i, j in T.grid(6, 8):
+        with T.block("again"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            B[vi, vj] = B[vi, vj] * X[vi, 7 - vj]
+    for i, j in T.grid(6, 8):
+        with T.block("last"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            Y[vi, vj] = B[vi, vj] - T.float32(2)
+"""
+
+
 @program()
 def stencil() -> Tensors:
     """Each place from its neighbours, twice."""

@@ -157,8 +157,11 @@ def _some_loops(d: Draw) -> list[LoopRV]:
 
 
 def _of_two_blocks(d: Draw) -> list[LoopRV]:
+    blocks = d.sch.get_child_blocks("root")
+    if len(blocks) < 2:
+        raise Unsuitable
     depth = d.rng.randrange(2)
-    chosen = [d.sch.get_loops(d.block()) for _ in range(2)]
+    chosen = [d.sch.get_loops(block) for block in d.rng.sample(blocks, 2)]
     return [d.pick(loops[depth : depth + 1]) for loops in chosen]
 
 

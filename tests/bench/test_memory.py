@@ -30,13 +30,22 @@ def doubling(tmp_path: Path) -> Path:
 
 
 def _row(engine: str, peak: float | None) -> memory.Row:
-    return memory.Row("m", 1, engine, "1", 1.0, 2.0, peak, None, "" if peak else "no")
+    return memory.Row("m", 1, engine, "1", 1.0, 2.0, peak, peak, None, "" if peak else "no")
 
 
 def test_ratios_are_ours_over_each() -> None:
     rows = memory.with_ratios([_row("tilewright", 50.0), _row("a", 200.0), _row("b", None)])
     assert [row.ratio for row in rows] == [1.0, 0.25, None]
     assert [row.ratio for row in memory.with_ratios([_row("a", 200.0)])] == [None]
+
+
+def test_the_mean_ratio_to_a_peer_is_geometric() -> None:
+    rows = [
+        row
+        for peak in (50.0, 800.0)
+        for row in memory.with_ratios([_row("tilewright", peak), _row("a", 200.0)])
+    ]
+    assert memory.mean_ratios(rows) == {"a": pytest.approx(1.0)}
 
 
 def test_each_engine_is_measured_and_none_loads_a_compiler(doubling: Path, tmp_path: Path) -> None:
@@ -49,6 +58,7 @@ def test_each_engine_is_measured_and_none_loads_a_compiler(doubling: Path, tmp_p
     for row in record["rows"]:
         assert row["failure"] == ""
         assert 0 < row["import_mb"] <= row["peak_mb"] < 500
+        assert 0 < row["running_mb"] <= row["peak_mb"]
 
 
 def test_a_file_that_does_not_load_is_reported(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Random sequences of primitives, a few of them; `python -m bench.schedules` runs thousands."""
 
 import random
-import time
 
 import pytest
 from click.testing import CliRunner
@@ -12,19 +11,12 @@ from bench.schedules.corpus import CORPUS
 from bench.schedules.steps import PRIMITIVES, STEPS, Broken, Draw, Unsuitable
 from tilewright.tir.schedule import Schedule, ScheduleError
 
-SECONDS = 2.5
-
 
 def test_random_sequences_keep_all_promises() -> None:
-    start = time.monotonic()
-    names = list(CORPUS)
-    random.Random(7).shuffle(names)
+    names = random.Random(7).sample(list(CORPUS), 8)
     for seed, name in enumerate(names):
         outcome = trial.run(name, 7000 + seed, steps=8)
         assert outcome.failure is None, outcome.failure
-        if time.monotonic() - start > SECONDS:
-            break
-    assert seed >= 2
 
 
 def test_the_corpus_is_broad() -> None:

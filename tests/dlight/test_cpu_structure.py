@@ -64,6 +64,11 @@ def depthwise(lanes):
     return [x, w, topi.nn.depthwise_conv2d_NCHWc(x, w, 1, 1, 1, layout, layout)]
 
 
+def wide_depthwise():
+    x, w = tensor(1, 4, 28, 28, 16), tensor(4, 1, 7, 7, 1, 16, name="w")
+    return [x, w, topi.nn.depthwise_conv2d_NCHWc(x, w, 1, 3, 1, "NCHW16c", "NCHW16c")]
+
+
 def grouped(size):
     """A convolution of 1 x 1 in groups of 68 channels, in the plain layout."""
     x, w = tensor(1, 272, size, size), tensor(272, 68, 1, 1, name="w")
@@ -101,18 +106,20 @@ FUNCTIONS = {
 
 NESTS = {
     ("convolution", 16): """
-for 1, for 4, for 58, for 58, vector 16, pad_temp
-parallel 112, for 4:
-  unroll 1, unroll 14, unroll 2, vector 16, conv_init
-  for 4, for 3, for 3, for 4, unroll 4, unroll 1, unroll 14, unroll 2, vector 16, conv_update
-  unroll 2, unroll 14, vector 16, T_relu
+parallel 4:
+  for 4, for 16, for 58, vector 16, pad_temp
+  for 2, for 1, for 14, for 4:
+    unroll 1, unroll 14, unroll 2, vector 16, conv_init
+    for 4, for 3, for 3, for 4, unroll 4, unroll 1, unroll 14, unroll 2, vector 16, conv_update
+    unroll 2, unroll 14, vector 16, T_relu
 """,
     ("convolution", 8): """
-for 1, parallel 464, for 58, vector 8, pad_temp
-parallel 224, for 14:
-  unroll 1, unroll 4, unroll 2, vector 8, conv_init
-  for 8, for 3, for 3, for 1, unroll 8, unroll 1, unroll 4, unroll 2, vector 8, conv_update
-  unroll 2, unroll 4, vector 8, T_relu
+parallel 4:
+  for 8, for 16, for 58, vector 8, pad_temp
+  for 4, for 1, for 14, for 14:
+    unroll 1, unroll 4, unroll 2, vector 8, conv_init
+    for 8, for 3, for 3, for 1, unroll 8, unroll 1, unroll 4, unroll 2, vector 8, conv_update
+    unroll 2, unroll 4, vector 8, T_relu
 """,
     ("matrix product", 16): """
 parallel 24:
@@ -147,20 +154,16 @@ parallel 48:
     unroll 4, unroll 2, vector 8, T_matmul_local
 """,
     ("depthwise", 16): """
-for 1, for 4, for 2:
-  for 9, for 16, vector 16, pad_temp
-  for 7, for 2:
-    unroll 7, vector 16, DepthwiseConv2d_init
-    unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update
-    unroll 7, vector 16, DepthwiseConv2d_local
+for 1, for 4, for 2, for 7, for 2:
+  unroll 7, vector 16, DepthwiseConv2d_init
+  unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update
+  unroll 7, vector 16, DepthwiseConv2d_local
 """,
     ("depthwise", 8): """
-for 1, for 4, for 2:
-  for 9, for 16, vector 8, pad_temp
-  for 7, for 2:
-    unroll 7, vector 8, DepthwiseConv2d_init
-    unroll 3, unroll 3, unroll 7, vector 8, DepthwiseConv2d_update
-    unroll 7, vector 8, DepthwiseConv2d_local
+for 1, for 4, for 2, for 7, for 2:
+  unroll 7, vector 8, DepthwiseConv2d_init
+  unroll 3, unroll 3, unroll 7, vector 8, DepthwiseConv2d_update
+  unroll 7, vector 8, DepthwiseConv2d_local
 """,
     ("softmax", 16): """
 parallel 1536:
@@ -201,6 +204,11 @@ parallel 64, for 392, vector 8, T_relu
 def test_loops(name, lanes):
     target = AVX512 if lanes == 16 else AVX2
     assert made(FUNCTIONS[name](lanes), target) == NESTS[name, lanes].strip("\n")
+
+
+def place_of_largest():
+    x = te.placeholder((100, 64), "float32", "x")
+    return [x, topi.place_of(topi.max, x, 0, True)]
 
 
 def turned():
@@ -249,6 +257,22 @@ for 1, parallel 16:
     unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update where
     unroll 7, vector 16, DepthwiseConv2d_local where
 """),
+    "one reduction after the other by columns": (place_of_largest, AVX512, """
+for 1, for 1:
+  unroll 4, vector 16, x_red_init
+  for 100, unroll 4, vector 16, x_red_update
+  unroll 4, vector 16, x_red_local
+for 1, for 1:
+  unroll 4, vector 16, x_place_init
+  for 100, unroll 4, vector 16, x_place_update
+  unroll 4, vector 16, x_place_local
+"""),
+    "a wide window by rows of taps": (wide_depthwise, AVX512, """
+for 1, parallel 8, for 14, for 4:
+  unroll 7, vector 16, DepthwiseConv2d_init
+  for 7, unroll 7, unroll 7, vector 16, DepthwiseConv2d_update
+  unroll 7, vector 16, DepthwiseConv2d_local
+"""),
     "square tiles are turned": (turned, AVX512, """
 for 1, for 6, for 4:
   for 16, vector 16, x_local
@@ -273,11 +297,10 @@ for 1, parallel 16:
   for 64:
     T_softmax_expsum_init
     for 64, T_softmax_expsum_update
-  for 64, for 8, vector 16, T_softmax_norm
   for 1, for 8:
     unroll 8, unroll 2, vector 16, T_matmul_1_init
     for 16, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_1_update
-    unroll 8, unroll 2, vector 16, T_matmul_local
+    unroll 8, unroll 2, vector 16, T_matmul_divided
 """),
     "scores stay near, 4 lanes": (attention, NEON, """
 for 1, parallel 16:
@@ -298,11 +321,10 @@ for 1, parallel 16:
   for 64:
     T_softmax_expsum_init
     for 16, T_softmax_expsum_update
-  for 64, for 32, vector 4, T_softmax_norm
   for 4, for 8:
     unroll 8, unroll 2, vector 4, T_matmul_1_init
     for 16, unroll 8, unroll 8, unroll 2, vector 4, T_matmul_1_update
-    unroll 8, unroll 2, vector 4, T_matmul_local
+    unroll 8, unroll 2, vector 4, T_matmul_divided
 """),
     "a large image is read once": (wide_image, SPLITTING, """
 for 1, parallel 128, for 8, for 16:

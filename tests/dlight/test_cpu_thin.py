@@ -39,7 +39,7 @@ for 8:
   for 2, for 1:
     unroll 8, unroll 3, vector 16, T_matmul_rf_init
     for 12, unroll 4, unroll 8, unroll 3, vector 16, T_matmul_rf_update
-    unroll 8, unroll 3, vector 16, T_matmul_rf_local
+    unroll 8, unroll 3, vector 16, T_matmul_rf_local_local
   for 3, vector 16, T_matmul_init
   for 3, vector 16, for 16, T_matmul_update
   for 3, vector 16, T_matmul_local
@@ -50,7 +50,7 @@ for 16:
   for 2, for 1:
     unroll 4, unroll 3, vector 8, T_matmul_rf_init
     for 12, unroll 8, unroll 4, unroll 3, vector 8, T_matmul_rf_update
-    unroll 4, unroll 3, vector 8, T_matmul_rf_local
+    unroll 4, unroll 3, vector 8, T_matmul_rf_local_local
   for 3, vector 8, T_matmul_init
   for 3, vector 8, for 8, T_matmul_update
   for 3, vector 8, T_matmul_local
@@ -60,7 +60,7 @@ for 32:
   for 1, for 2:
     unroll 2, unroll 8, vector 16, T_matmul_rf_init
     for 3, unroll 8, unroll 2, unroll 8, vector 16, T_matmul_rf_update
-    unroll 2, unroll 8, vector 16, T_matmul_rf_local
+    unroll 2, unroll 8, vector 16, T_matmul_rf_local_local
   for 2, vector 16, T_matmul_init
   for 2, vector 16, for 16, T_matmul_update
   for 2, vector 16, T_matmul_local
@@ -70,7 +70,7 @@ for 128:
   for 1, for 1:
     unroll 2, unroll 4, vector 4, T_matmul_rf_init
     for 12, unroll 8, unroll 2, unroll 4, vector 4, T_matmul_rf_update
-    unroll 2, unroll 4, vector 4, T_matmul_rf_local
+    unroll 2, unroll 4, vector 4, T_matmul_rf_local_local
   for 2, vector 4, T_matmul_init
   for 2, vector 4, for 4, T_matmul_update
   for 2, vector 4, T_matmul_local

@@ -1,6 +1,8 @@
 """Whatever the default rules make of a function computes what the function computes."""
 
 import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
 from tilewright import te, tir, topi
 
@@ -123,6 +125,9 @@ CASES = {
     "prod": lambda: unary(lambda x: topi.prod(x, 0), 4, 50),
     "argmax last": lambda: unary(lambda x: topi.argmax(x, 1), 8, 50),
     "argmin first": lambda: unary(lambda x: topi.argmin(x, 0), 8, 50),
+    "place last": lambda: unary(lambda x: topi.place_of(topi.max, x, 1, False), 8, 50),
+    "place first": lambda: unary(lambda x: topi.place_of(topi.min, x, 0, True), 30, 70),
+    "place middle": lambda: unary(lambda x: topi.place_of(topi.max, x, 1, False), 2, 33, 20),
     "cumsum": lambda: unary(lambda x: topi.cumsum(x, 1), 8, 50),
     "softmax": lambda: unary(topi.nn.softmax, 5, 77),
     "softmax axis": lambda: unary(lambda x: topi.nn.softmax(x, 1), 2, 9, 20),
@@ -215,3 +220,22 @@ SYMBOLIC = {
 @pytest.mark.parametrize("n", [0, 1, 7, 33])
 def test_same_values_with_symbolic_shapes(name, n):
     check_same(SYMBOLIC[name](tir.Var("n", "int64")), n=n)
+
+
+SIDES = st.integers(1, 20)
+
+
+@settings(max_examples=3)
+@given(SIDES, SIDES, st.sampled_from([1, 2, 3, 5, 7]), st.integers(1, 3), st.integers(0, 3))
+@example(14, 17, 3, 2, 1)
+@example(9, 20, 7, 1, 3)
+@example(1, 1, 3, 1, 1)
+def test_windows_of_channels_by_themselves(height, width, taps, stride, padding):
+    assume(min(height, width) + 2 * padding >= taps)
+    check_same(depthwise((1, 2, height, width, 16), (2, 1, taps, taps, 1, 16), stride, padding))
+    x = tensor(1, 2, height, width, 16)
+    pads = (min(padding, taps // 2),) * 4
+    assume(min(height, width) + 2 * pads[0] >= taps)
+    for kind in ("max", "avg"):
+        window = ((taps, taps), (stride, stride), (1, 1), pads, kind, False, "NCHW16c")
+        check_same([x, topi.nn.pool2d(x, *window)])

@@ -29,7 +29,7 @@ def convolution(n, channels, out, height, width, tile=4, padding=1, lanes=16, re
 def is_fused(func):
     """Whether the tiles of the output stay in registers until the last block has read them."""
     lines = str(func).splitlines()
-    kept = [line for line in lines if "winograd_output = " in line]
+    kept = [line for line in lines if "winograd_output" in line and "alloc_buffer" in line]
     return 'scope="local"' in kept[0]
 
 
@@ -41,6 +41,7 @@ def is_fused(func):
         {"n": 1, "channels": 1, "out": 1, "height": 1, "width": 1},
         {"n": 3, "channels": 1, "out": 4, "height": 8, "width": 5, "tile": 2},
         {"n": 1, "channels": 2, "out": 2, "height": 40, "width": 36},
+        {"n": 6, "channels": 32, "out": 32, "height": 4, "width": 7},
     ],
     ids=str,
 )
@@ -79,7 +80,16 @@ def test_plans_keep_blocks_in_cache_until_the_weights_are_too_large():
     machine = replace(MACHINE, l2=replace(MACHINE.l2, size=2 << 20))
     assert plan(64, 56, machine)[0] < 14
     assert plan(128, 28, machine) == (7, False)
-    assert plan(512, 28, machine) == (7, True)
+    assert plan(512, 28, machine) == (7, False)
+    assert plan(2048, 28, machine) == (7, True)
+
+
+def test_small_images_share_the_weights_that_they_read():
+    sizes = Sizes(16, 32, 6, 1, 1, 16, 512, "float32")
+    found = plan_of(MACHINE, sizes)
+    assert (found.images, found.rows, found.blocks) == (16, 1, 1)
+    assert plan_of(MACHINE, replace(sizes, batch=None)).images == 1
+    assert plan_of(MACHINE, Sizes(8, 4, 6, 14, 14, 16, 64, "float32")).images == 1
 
 
 def test_few_blocks_run_in_parallel_inside():

@@ -16,7 +16,7 @@ def programs() -> dict[str, tir.PrimFunc]:
     sch = tir.Schedule(matmul(SIZE), debug_mask="all")
     found = {}
     for step in steps(sch, 8):  # the schedule goes on between two of them
-        found[step] = sch.mod["matmul"]
+        found[step] = sch.mod["main"]
     return found
 
 

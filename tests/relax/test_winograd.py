@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
 from tilewright import relax
 from tilewright.relax import interpreter
-from tilewright.relax.transform import BlockChannels
+from tilewright.relax.transform import BlockChannels, blocked_layout
 from tilewright.relax.transform.winograd_choice import Window, best_tile
 from tilewright.target import MachineModel, Target
 from tilewright.tir.expr import Var
@@ -55,7 +57,8 @@ WINOGRAD, DIRECT = "relax.nn.conv2d_winograd", "relax.nn.conv2d"
         ((1, 40, 13, 14), {"padding": 1}, WINOGRAD),
         ((2, 64, 12, 9), {"padding": [0, 1, 2, 0]}, WINOGRAD),
         ((1, 64, 12, 12), {"strides": 2}, DIRECT),
-        ((1, 64, 12, 12), {"dilation": 2}, DIRECT),
+        ((1, 64, 24, 24), {"dilation": 2, "padding": 2}, WINOGRAD),
+        ((1, 64, 7, 7), {"dilation": 6, "padding": 6}, DIRECT),
         ((1, 64, 12, 12), {"taps": 5}, DIRECT),
     ],
 )
@@ -64,6 +67,48 @@ def test_convolutions(shape, attrs, chosen):
     assert chosen in names(made)
     x = random(*shape, seed=2)
     want, got = interpreter.run(mod, x), interpreter.run(made, x)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+def check_dilated(shape, out=32, **attrs):
+    """The dilated convolution in phases, whether that is faster or not, computes the same."""
+    x, weight = tensor_var("x", shape), relax.const(random(out, shape[1], 3, 3, seed=1))
+    mod = module([x], lambda bb: relax.op.nn.conv2d(x, weight, **attrs))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocked_layout, "best_tile", lambda *arguments: 2)
+        with AVX512:
+            made = BlockChannels()(mod)
+    assert WINOGRAD in names(made) and DIRECT not in names(made)
+    data = random(*shape, seed=2)
+    want, got = interpreter.run(mod, data), interpreter.run(made, data)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * max(1, np.abs(want).max()))
+
+
+@settings(max_examples=30)
+@given(
+    st.tuples(st.integers(1, 3), st.integers(1, 4)),
+    st.tuples(st.integers(1, 13), st.integers(1, 13)),
+    st.tuples(*[st.integers(0, 4)] * 4),
+    st.integers(1, 2),
+)
+@example((2, 2), (12, 12), (2, 2, 2, 2), 1)
+@example((3, 2), (11, 7), (1, 3, 4, 0), 2)
+def test_dilated_convolutions_in_phases(dilation, size, padding, batch):
+    assume(dilation != (1, 1))
+    out = [n + padding[k] + padding[k + 2] - 2 * dilation[k] for k, n in enumerate(size)]
+    assume(min(out) >= 1)
+    check_dilated((batch, 16, *size), padding=list(padding), dilation=list(dilation))
+
+
+def test_dilated_convolutions_of_any_batch():
+    x = tensor_var("x", (Var("n", "int64"), 64, 28, 28))
+    weight = relax.const(random(64, 64, 3, 3, seed=1))
+    mod = module([x], lambda bb: relax.op.nn.conv2d(x, weight, dilation=2, padding=2))
+    with AVX512:
+        made = BlockChannels()(mod)
+    assert WINOGRAD in names(made)
+    data = random(3, 64, 28, 28, seed=2)
+    want, got = interpreter.run(mod, data), interpreter.run(made, data)
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 

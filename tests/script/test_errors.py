@@ -13,7 +13,7 @@ CASES = [
     (HEAD + "    A[0, 0] = T.float33(1)", "no `T.float33`", 3, 15),
     (HEAD + "    A[0] = T.float32(1)", "2 dimensions, indexed with 1", 3, 5),
     (HEAD + "    A[0, 0] = A[n]", "2 dimensions, indexed with 1", 3, 15),
-    (HEAD + "    A[0, 0] = n", "int32", 3, 15),
+    (HEAD + "    A[0, 0] = A[0, 0:2]", "float32x2", 3, 15),
     (HEAD + "    A[0, T.float32(1)] = T.float32(1)", "float32", 3, 5),
     (HEAD + "    if n:\n        A[0, 0] = T.float32(1)", "needs a boolean condition", 3, 8),
     (HEAD + "    for i in T.serial():\n        pass", "missing a required argument", 3, 14),

@@ -93,6 +93,7 @@ def test_attributes() -> None:
         ("llvm -numcores 2", "did you mean num-cores?"),
         ("nvidia/nvidia-a1000", "unknown target tag.*did you mean nvidia/nvidia-a100"),
         ("llvm -num-cores=two", "must be int, found 'two'"),
+        ("llvm -num-cores -3", "must be at least 0, found -3"),
         ("llvm -fast-math=maybe", "must be bool, found 'maybe'"),
         ("llvm -mcpu", "-mcpu of target kind 'llvm' needs a value"),
         ("llvm -mcpu=a -mcpu=b", "given twice"),

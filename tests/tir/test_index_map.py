@@ -14,7 +14,7 @@ def test_mapping_of_indices_and_shapes():
     assert [int(d) for d in m.map_shape([1, 8, 5, 6])] == [1, 2, 5, 6, 4]
     x = [int(i) for i in m.map_indices([0, 6, 3, 2])]
     assert x == [0, 1, 3, 2, 2]
-    assert m.as_python() == "lambda n, c, h, w: [n, c // 4, h, w, c % 4]"
+    assert m.as_python() == "lambda n, c, h, w: (n, c // 4, h, w, c % 4,)"
 
 
 def test_inverse():

@@ -35,7 +35,7 @@ def test_logic(name, axis):
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_extremes(name, axis, keepdims):
-    a = rng.integers(0, 3, (3, 4, 5)).astype("int32")
+    a = rng.integers(0, 3, (3, 4, 5)).astype("int64")
     check(lambda t: getattr(topi, name)(t, axis, keepdims),
           lambda v: np.asarray(getattr(np, name)(v, axis, keepdims=keepdims)), a)  # fmt: skip
     last = 0 if axis is None else a.shape[axis] - 1
@@ -78,3 +78,24 @@ def test_logsumexp(axis, keepdims):
     )
     big = np.array([1000.0, 1000.0], "float32")
     check(lambda t: topi.logsumexp(t, 0), lambda v: np.float32(1000 + np.log(2)), big)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, None, (0, 2)])
+@pytest.mark.parametrize("name", ["max", "min"])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_place_of_an_extreme(name, axis, keepdims):
+    a = np.random.default_rng(3).integers(-4, 4, (5, 33, 6)).astype("float32")
+    a[2, 7, 3] = a[0, 1, 5] = np.nan
+
+    def expected(v):
+        over = axis if isinstance(axis, tuple) else (tuple(range(3)) if axis is None else (axis,))
+        last = np.moveaxis(v, over, range(-len(over), 0))
+        flat = last.reshape(*last.shape[: 3 - len(over)], -1)
+        found = getattr(np, f"arg{name}")(flat, -1).astype("int64")
+        return np.expand_dims(found, over) if keepdims else np.asarray(found)
+
+    check(
+        lambda t: topi.cast(topi.place_of(getattr(topi, name), t, axis, keepdims), "int64"),
+        expected,
+        a,
+    )

@@ -96,16 +96,19 @@ def knobs_command(as_json: bool) -> None:
 def targets_command(as_json: bool) -> None:
     """List the kinds of target, and what this machine is.
 
+    Code is generated for the first list of kinds; of the others there are the names and options.
     `-mcpu=` and `-mattr=` of a target string take the names shown here; code runs on every
     processor that has what the target names.
     """
+    from ..driver.compile import CPU_KINDS
     from ..target import Target
     from ..target.machine import MachineModel
 
     target = Target("native")
     model = MachineModel.of(target)
     facts = {
-        "kinds": list(Target.list_kinds()),
+        "kinds": sorted(CPU_KINDS),
+        "names only": sorted(set(Target.list_kinds()) - set(CPU_KINDS)),
         "this machine": str(target),
         "processor": model.cpu,
         "cores": model.cores,

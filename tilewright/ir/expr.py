@@ -227,7 +227,8 @@ def _widen(value: PrimExpr, dtype: str) -> PrimExpr:
 def as_scalar(value: object, dtype: str | None = None) -> PrimExpr:
     """`value` as an expression: Python ints become `int32` (`int64` if large), floats `float32`.
 
-    `dtype`, if given, is the type of the constant made. Raises `ArgumentError` for other kinds.
+    `dtype`, if given, is the type of the constant made. What stands for an expression says so by
+    its method `as_expr`. Raises `ArgumentError` for other kinds.
     """
     if isinstance(value, PrimExpr):
         return value
@@ -240,6 +241,10 @@ def as_scalar(value: object, dtype: str | None = None) -> PrimExpr:
         return IntImm(dtype or ("int32" if narrow else "int64"), int(value))
     if isinstance(value, (float, np.floating)):
         return FloatImm(dtype or "float32", float(value))
+    as_expr = getattr(value, "as_expr", None)
+    if as_expr is not None:
+        made: PrimExpr = as_expr()
+        return made
     raise ArgumentError(
         f"expected a scalar expression or a number, found {type(value).__name__}",
         hint="index it, as in `A[i]`"

@@ -159,7 +159,8 @@ def load_module(path: str | Path, fmt: str = "") -> Module:
     name = str(path)
     suffix = fmt or Path(name).suffix.lstrip(".")
     if not Path(name).is_file():
-        raise ArgumentError(f"cannot load module {name!r}: there is no such file")
+        why = "it is a directory" if Path(name).is_dir() else "there is no such file"
+        raise ArgumentError(f"cannot load module {name!r}: {why}")
     if suffix in LOADERS and suffix not in _LOADERS:
         importlib.import_module(f"{ROOT}.{LOADERS[suffix]}")
     loader = _LOADERS.get(suffix)

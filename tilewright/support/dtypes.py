@@ -167,6 +167,8 @@ def dtype_of(name: str) -> DType:
             f"unknown dtype {name!r}", hint="expected a name such as float32, int8x4 or bool"
         )
     code = plain.group(1)
+    if base == "uint1":
+        return dtype_of(name.replace("uint1", "bool", 1))
     default = {"bool": 8, "handle": 64, "void": 0}.get(code, 32)
     bits = int(plain.group(2) or default)
     if code == "float" and bits not in (16, 32, 64):

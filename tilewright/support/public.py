@@ -46,6 +46,8 @@ MODULES = {
     "script.tir": "tir.script",
     "tir.block_dependence_info": "tir.schedule.block_dependence_info",
     "tir.block_scope": "tir.schedule.scope",
+    "tir.transform.function_pass": "tir.transform.base",
+    "tir.transform.transform": "tir.transform",
     "transform": "ir.transform",
 }
 """Public module -> the module it is, both below `tilewright`."""
@@ -62,6 +64,16 @@ _DEVICES = (
     "vpi",
     "vulkan",
     "webgpu",
+)
+_CONFIGS = (
+    "HoistExpressionConfig",
+    "HoistIfThenElseConfig",
+    "InjectDoubleBufferConfig",
+    "LoopPartitionConfig",
+    "ReduceBranchingThroughOvercomputeConfig",
+    "RemoveNoOpConfig",
+    "SimplifyConfig",
+    "UnrollLoopConfig",
 )
 NAMES = {
     "DataType": "runtime:DataType",
@@ -102,6 +114,7 @@ NAMES = {
     "tir.build": "driver:build_tir",
     "tir.layout": "tir.data_layout:layout",
     "tir.transform.DefaultGPUSchedule": "tir.schedule.default_gpu:DefaultGPUSchedule",
+    **{f"tir.transform.{name}": f"tir.transform.config:{name}" for name in _CONFIGS},
     **{name: f"runtime:{name}" for name in _DEVICES},
 }
 """Public name -> `module:name` of its definition, both below `tilewright`."""

@@ -91,6 +91,10 @@ def convert(kind: TargetKind, name: str, value: object) -> Value:
         raise ArgumentError(
             f"option -{name} of target kind {kind.name!r} must be {expected}, found {value!r}"
         )
+    if isinstance(result, int) and result < 0 and name != "opt-level":
+        raise ArgumentError(
+            f"option -{name} of target kind {kind.name!r} must be at least 0, found {result}"
+        )
     return result
 
 

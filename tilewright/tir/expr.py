@@ -400,7 +400,7 @@ class Shuffle(PrimExpr):
     indices: tuple[PrimExpr, ...]
 
     def __post_init__(self) -> None:
-        self.vectors = tuple(self.vectors)  # type: ignore[misc]
+        self.vectors = as_indices(self.vectors)  # type: ignore[misc]
         self.indices = as_indices(self.indices)  # type: ignore[misc]
         info = dtype_of(self.vectors[0].dtype)
         self.dtype = info.with_lanes(len(self.indices))
@@ -497,6 +497,10 @@ class IterVar(Node):
             var = Var(var, dom.extent.dtype if dom is not None else "int32")
         self.dom, self.var = dom, var  # type: ignore[misc]
         self.iter_type = IterVarType(self.iter_type)  # type: ignore[misc]
+
+    def as_expr(self) -> PrimExpr:
+        """The variable, where an expression is expected."""
+        return self.var
 
 
 def _delegated(name: str) -> Any:

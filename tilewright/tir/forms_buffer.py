@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..ir.expr import IntImm, Range
+from ..ir.expr import IntImm, Range, as_scalar
 from ..script.ir_builder import IRBuilder
 from ..support.errors import ArgumentError
 from . import expr as E
@@ -41,8 +41,11 @@ class BufferForm(TirForm):
                 f"the shape of a buffer is a tuple of integers, found {self.shape!r}",
                 hint=f'write {self.title()}((8, 8), "float32")',
             )
+        for dim in shape:
+            as_scalar(dim)
+        named = [Var(s, "int32") if isinstance(s, str) else s for s in o.pop("strides") or ()]
         return decl_buffer(
-            shape, self.dtype, name, scope=scope, data_alignment=align or -1,
+            shape, self.dtype, name, scope=scope, data_alignment=align or -1, strides=named,
             **{k: v for k, v in o.items() if v is not None},
         )  # fmt: skip
 

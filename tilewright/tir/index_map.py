@@ -219,7 +219,7 @@ class IndexMap(Node):
         """The map as a Python lambda."""
         names = ", ".join(v.name for v in self.initial_indices)
         body = ", ".join(_plain_text(i) for i in self.final_indices)
-        return f"lambda {names}: [{body}]"
+        return f"lambda {names}: ({body},)"
 
     def __repr__(self) -> str:
         return f"index_map({self.as_python()})"

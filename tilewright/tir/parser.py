@@ -24,7 +24,7 @@ from .expr import Var
 from .forms import DataTypeName, LoopForm, MetaVar, as_range, body_of, loop_domain, writer
 from .forms_buffer import renamed
 from .function import PrimFunc
-from .script_rules import in_order, ramp_of
+from .script_rules import in_order, ramp_of, stored_value
 from .writer import Writer
 
 # ---- expressions ----------------------------------------------------------------------------
@@ -194,12 +194,9 @@ def _store(parser: Parser, target: ast.Subscript, value: Any, given: ast.AST) ->
             )
         items = _indices(buffer, index)
         indices = vector_indices(items)
-        lanes = E.dtype_of(E.access_dtype(buffer, E.as_indices(indices))).lanes
-        if lanes > 1 and isinstance(value, (int, float)):
-            value = tir_op.const(value, E.access_dtype(buffer, E.as_indices(indices)))
-        elif lanes > 1 and isinstance(value, PrimExpr) and E.dtype_of(value.dtype).lanes == 1:
-            value = E.Broadcast(value, lanes)
+        dtype = E.access_dtype(buffer, E.as_indices(indices))
     with parser.at(given):
+        value = stored_value(value, dtype)
         writer(parser).emit(S.BufferStore(buffer, value, indices))
 
 

@@ -25,13 +25,14 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.RewriteUnsafeSelect(),
         T.FlattenBuffer(),
         T.Simplify(),
-        T.LoopPartition(),
+        T.LoopPartition(cuts_constant=True),
         T.Simplify(),
-        T.VectorizeLoop(),
+        T.VectorizeLoop(masks=True),
         T.StorageRewrite(),
         T.UnrollLoop(),
         T.ShareIndices(),
         T.ConvertSSA(),
+        T.DisableAssert(),
         T.MakePackedAPI() if packed else T.MakeUnpackedAPI(),
     ]
 

@@ -255,7 +255,7 @@ def reducer(p: Printer, r: E.CommReducer) -> Text:
     """`T.comm_reducer(lambda x, y: result, [identity])`."""
     with p.scope():
         args = p.list((*r.lhs, *r.rhs))
-        body = p(r.result[0]) if len(r.result) == 1 else p(r.result)
+        body = p(r.result[0]) if len(r.result) == 1 else p.tuple(r.result)
         return Text.of(
             f"{t(p, 'comm_reducer')}(lambda {args}: {body}, [{p.list(r.identity_element)}])"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -277,15 +278,18 @@ _LETTER = {E.IterVarType.DataPar: "S", E.IterVarType.CommReduce: "R"}
 
 
 def _axes(p: Printer, s: S.BlockRealize, values: list[Any]) -> None:
-    axes = s.block.iter_vars
-    sugar = p.config.syntax_sugar and len(axes) > 1
-    if sugar and all(_remaps(p, a, v) for a, v in zip(axes, s.iter_values, strict=True)):
-        names = ", ".join([p(a.var) for a in axes])
-        kinds = "".join(_LETTER[a.iter_type] for a in axes)
-        p.line(f'{names} = {t(p, "axis")}.remap("{kinds}", [{", ".join(values)}])')
-        return
-    for axis, value in zip(axes, values, strict=True):
-        p.line(f"{p(axis.var)} = {_axis(p, axis, value)}")
+    """A line an axis; those side by side which are just loops share one."""
+    rows = zip(s.block.iter_vars, s.iter_values, values, strict=True)
+    for remaps, group in itertools.groupby(rows, lambda row: _remaps(p, row[0], row[1])):
+        members = list(group)
+        if remaps and len(members) > 1 and p.config.syntax_sugar:
+            names = ", ".join([p(a.var) for a, _, _ in members])
+            kinds = "".join(_LETTER[a.iter_type] for a, _, _ in members)
+            shown = ", ".join(text for _, _, text in members)
+            p.line(f'{names} = {t(p, "axis")}.remap("{kinds}", [{shown}])')
+            continue
+        for axis, _, text in members:
+            p.line(f"{p(axis.var)} = {_axis(p, axis, text)}")
 
 
 def _remaps(p: Printer, axis: E.IterVar, value: PrimExpr) -> bool:
@@ -311,13 +315,13 @@ def _axis(p: Printer, axis: E.IterVar, value: Any) -> str:
 
 
 def _block_inside(p: Printer, b: S.Block) -> None:
-    for m in b.match_buffers:
-        p.statement(m)
     p.line(f"{t(p, 'reads')}({p.list(b.reads)})")
     p.line(f"{t(p, 'writes')}({p.list(b.writes)})")
     if b.annotations:
         p.line(f"{t(p, 'block_attr')}({p(b.annotations)})")
     _allocs(p, b.alloc_buffers)
+    for m in b.match_buffers:
+        p.statement(m)
     if b.init is not None:
         with p.indent(f"with {t(p, 'init')}():"), p.scope():
             _body(p, b.init)

@@ -72,7 +72,7 @@ from .op.intrinsics import *
 from .op.logic import *
 from .parser import FUNCTIONS as _LOADED
 from .parser import return_type, vector_indices
-from .script_rules import named_call
+from .script_rules import named_call, stored_value
 from .writer import Writer
 
 assert FUNCTIONS is _LOADED
@@ -442,9 +442,11 @@ def Else() -> BranchForm:
 def buffer_store(
     buffer: Any, value: Any, indices: Sequence[Any], predicate: Any = None
 ) -> S.BufferStore:
-    """The statement `buffer[indices] = value`; slices are vectors."""
+    """The statement `buffer[indices] = value`; slices are vectors, the value is cast if need be."""
     items = indices if isinstance(indices, (list, tuple)) else [indices]
-    return S.BufferStore(buffer, value, vector_indices(items), predicate)
+    places = vector_indices(items)
+    made = stored_value(value, E.access_dtype(buffer, E.as_indices(places)))
+    return S.BufferStore(buffer, made, places, predicate)
 
 
 def evaluate(value: Any) -> S.Evaluate:

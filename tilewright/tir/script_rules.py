@@ -151,3 +151,16 @@ def is_plain_ramp(index: PrimExpr) -> bool:
         return lanes_between(index.base, stop, index.stride) == index.lanes
     except ArgumentError:
         return False
+
+
+def stored_value(value: Any, dtype: str) -> PrimExpr:
+    """What a script stores where `dtype` is kept: a scalar fills the lanes of a vector, a number
+    of another type is cast. Vectors of another length stay as they are: storing them is refused."""
+    lanes = dtype_of(dtype).lanes
+    if lanes > 1 and isinstance(value, (int, float)):
+        return tir_op.const(value, dtype)
+    made = as_scalar(value, dtype)
+    if lanes > 1 and dtype_of(made.dtype).lanes == 1:
+        made = E.Broadcast(made, lanes)
+    alike = dtype_of(made.dtype).lanes == lanes and "handle" not in (made.dtype, dtype)
+    return tir_op.cast(made, dtype) if alike and made.dtype != dtype else made

@@ -11,7 +11,7 @@ from ..ir.node import Node, binders, definition, node
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from .buffer import Buffer
-from .expr import IterVar, Var, access_dtype, as_indices
+from .expr import BufferLoad, IterVar, Ramp, Var, access_dtype, as_indices
 
 
 @node("tir.Stmt")
@@ -108,11 +108,15 @@ class BufferStore(Stmt):
         expected = access_dtype(self.buffer, self.indices)
         self.value = as_scalar(self.value, expected)  # type: ignore[misc]
         if self.value.dtype != expected:
+            lanes = dtype_of(self.value.dtype).lanes
+            same = lanes == dtype_of(expected).lanes
             raise ArgumentError(
                 f"a value of {self.value.dtype} is stored to `{self.buffer.name}` "
                 f"where {expected} is expected",
                 self.span,
-                hint=f'convert it, as in T.Cast("{expected}", value)',
+                hint=f'convert it, as in T.Cast("{expected}", value)'
+                if same
+                else f"store as many elements as the value has, as in `A[..., i:i + {lanes}]`",
             )
 
 
@@ -159,12 +163,16 @@ class DeclBuffer(Stmt):
 
 @node("tir.SeqStmt")
 class SeqStmt(Stmt):
-    """Statements one after another."""
+    """Statements one after another; sequences among them are opened."""
 
     seq: tuple[Stmt, ...]
 
     def __post_init__(self) -> None:
-        self.seq = tuple(self.seq)  # type: ignore[misc]
+        parts = tuple(self.seq)
+        if any(type(part) is SeqStmt for part in parts):
+            opened = (part.seq if isinstance(part, SeqStmt) else (part,) for part in parts)
+            parts = tuple(part for inner in opened for part in inner)
+        self.seq = parts  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Stmt:
         return self.seq[index]
@@ -201,6 +209,23 @@ class BufferRegion(Node):
 
     def __post_init__(self) -> None:
         self.region = tuple(self.region)  # type: ignore[misc]
+
+    def as_expr(self) -> PrimExpr:
+        """The elements as a vector, where an expression is expected. Raises `ArgumentError` if
+        they are not neighbours in the last dimension, or their number is not known."""
+        for r in self.region[:-1]:
+            if not (isinstance(r.extent, IntImm) and r.extent.value == 1):
+                raise ArgumentError(
+                    f"a region of `{self.buffer.name}` is a vector in its last dimension only",
+                    hint="index the other dimensions, as in `A[i, 0:4]`",
+                )
+        return BufferLoad(self.buffer, tuple(_lanes(r) for r in self.region))
+
+
+def _lanes(r: Range) -> PrimExpr:
+    if not isinstance(r.extent, IntImm):
+        raise ArgumentError(f"a vector needs a constant number of lanes, found {r.extent}")
+    return r.min if r.extent.value == 1 else Ramp(r.min, IntImm(r.min.dtype, 1), r.extent.value)
 
 
 @node("tir.MatchBufferRegion")

@@ -26,7 +26,7 @@ from .utils import (
 )
 
 __all__ = [
-    "all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "prod", "sum",
+    "all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "place_of", "prod", "sum",
 ]  # fmt: skip
 
 
@@ -71,6 +71,20 @@ class Plan:
             else:
                 out.append(next(own))
         return out
+
+    def kept(self, i: Sequence[PrimExpr]) -> list[PrimExpr]:
+        """The indices into a reduction that kept its axes, for a point of the result."""
+        own = iter(i)
+        zero = IntImm(index_dtype(self.data), 0)
+        return [
+            zero if k in self.reduced and not self.keepdims else next(own)
+            for k in range(self.data.ndim)
+        ]
+
+    def place(self, source: Sequence[PrimExpr]) -> PrimExpr:
+        """The number of an element among those reduced with it, in the order of memory."""
+        shape = [self.data.shape[x] for x in self.axes]
+        return flat_index([source[x] for x in self.axes], shape, index_dtype(self.data))
 
 
 def accumulator(dtype: str) -> str:
@@ -163,22 +177,15 @@ def logsumexp(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
         value = op.cast(high(*i), kept)
         return op.select(op.isfinite(value), value, op.const(0, kept))
 
-    def own(i: Sequence[PrimExpr]) -> list[PrimExpr]:
-        found = iter(i)
-        zero = IntImm(index_dtype(data), 0)
-        return [
-            zero if k in plan.reduced and not keepdims else next(found) for k in range(data.ndim)
-        ]
-
     def term(*i: PrimExpr) -> PrimExpr:
         value = op.cast(data(*plan.source(i)), kept)
-        made: PrimExpr = R.sum(op.exp(op.subtract(value, top(own(i)))), plan.axis_vars)
+        made: PrimExpr = R.sum(op.exp(op.subtract(value, top(plan.kept(i)))), plan.axis_vars)
         return made
 
     total = compute(plan.shape, term, "T_exp_sum", tag.COMM_REDUCE)
     return compute(
         plan.shape,
-        lambda *i: op.cast(op.add(op.log(total(*i)), top(own(i))), data.dtype),
+        lambda *i: op.cast(op.add(op.log(total(*i)), top(plan.kept(i))), data.dtype),
         "T_logsumexp",
         tag.ELEMWISE,
     )
@@ -208,10 +215,8 @@ def _extreme(name: str, better: Callable[..., PrimExpr], worst: Callable[[str], 
 
         def element(*i: PrimExpr) -> Any:
             source = plan.source(i)
-            flat = flat_index(
-                [source[x] for x in plan.axes], [data.shape[x] for x in plan.axes], dtype
-            )
-            return reducers[select_last_index]((flat, data(*source)), plan.axis_vars)
+            pair = (plan.place(source), data(*source))
+            return reducers[select_last_index](pair, plan.axis_vars)
 
         names = [f"ax{k}" for k in range(len(plan.shape))]
         pair = te.compute(
@@ -240,3 +245,28 @@ def _worst(lowest: bool) -> Callable[[str], PrimExpr]:
 
 argmax = _extreme("argmax", op.greater, _worst(True))
 argmin = _extreme("argmin", op.less, _worst(False))
+
+
+def place_of(extreme: Callable[..., Tensor], data: Tensor, axis: Any, keepdims: bool) -> Tensor:
+    """Where over `axis` (several: as one) the first element lies that `extreme`, `max` or `min`,
+    finds; the first NaN if there is one, as in NumPy.
+
+    Two plain reductions, each of which is a vector's work, instead of one of pairs as `argmax`.
+    """
+    plan = Plan(data, axis, keepdims)
+    best = extreme(data, axis, True)
+    count = op.const_value(plan.count)
+    dtype = "int32" if isinstance(count, int) and count < 1 << 31 else "int64"
+
+    def element(*i: PrimExpr) -> PrimExpr:
+        source = plan.source(i)
+        value = data(*source)
+        found = op.equal(value, best(*plan.kept(i)))
+        if is_float(data.dtype):
+            found = op.logical_or(found, op.isnan(value))
+        place = op.select(found, op.cast(plan.place(source), dtype), op.max_value(dtype))
+        made: PrimExpr = R.min(place, plan.axis_vars) if plan.axes else op.const(0, dtype)
+        return made
+
+    kind = tag.COMM_REDUCE_IDX if plan.axes else tag.INJECTIVE
+    return compute(plan.shape, element, f"{data.name}_place", kind)

@@ -177,3 +177,70 @@ def test_a_negative_k() -> None:
     given = numpy_helper.from_array(np.array([-1], "int64"), "k")
     made = model([node("TopK", ["x", "k"], ["y", "i"])], {"x": [3, 5]}, ["y", "i"], [given])
     failure(made, "k must not be negative, found -1", "the_TopK")
+
+
+IMAGE = {"x": [1, 1, 4, 4]}
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "words"),
+    [
+        ("MaxPool", {"kernel_shape": [2, 2], "pads": [-1, 0, 0, 0]}, "'pads' must be at least 0"),
+        ("MaxPool", {"kernel_shape": [2, 2], "strides": [0, 1]}, "'strides' must be at least 1"),
+        ("MaxPool", {"kernel_shape": [0, 2]}, "'kernel_shape' must be at least 1, found [0, 2]"),
+        ("AveragePool", {"kernel_shape": [2, 2], "pads": [0, 2, 0, 0]}, "smaller than the window"),
+        ("ArgMax", {"axis": 7}, "axis 7 is out of range"),
+    ],
+)
+def test_windows(op: str, attributes: dict[str, Any], words: str) -> None:
+    failure(model([node(op, ["x"], ["y"], **attributes)], IMAGE, ["y"]), words, f"the_{op}")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"dilations": [0, 1]}, "'dilations' must be at least 1"),
+        ({"group": 0}, "'group' must be at least 1, found 0"),
+        ({"kernel_shape": [2, 2]}, "kernel_shape is [2, 2], the weight has [3, 3]"),
+    ],
+)
+def test_convolutions(attributes: dict[str, Any], words: str) -> None:
+    weight = numpy_helper.from_array(np.ones((1, 1, 3, 3), "float32"), "w")
+    made = model([node("Conv", ["x", "w"], ["y"], **attributes)], IMAGE, ["y"], [weight])
+    failure(made, words, "the_Conv")
+
+
+@pytest.mark.parametrize(
+    ("op", "constant", "words"),
+    [
+        ("Tile", [1, -1, 1, 1], "repeats must be at least 0, found [1, -1, 1, 1]"),
+        ("Pad", [0, 0, 0, 0, 0, 0, -5, 0], "axis 2 of size 4 cannot lose 0 and -5"),
+        ("GatherND", [[0, 0, 7]], "index 7 is out of range for axis 2 of size 4"),
+        ("Expand", [1, 1, 3, 4], "[1, 1, 4, 4] does not broadcast to [1, 1, 3, 4]"),
+    ],
+)
+def test_constant_arguments(op: str, constant: list[Any], words: str) -> None:
+    given = numpy_helper.from_array(np.array(constant, "int64"), "c")
+    failure(model([node(op, ["x", "c"], ["y"])], IMAGE, ["y"], [given]), words, f"the_{op}")
+
+
+def test_scattered_indices_out_of_range() -> None:
+    given = numpy_helper.from_array(np.array([[0, -2]], "int64"), "i")
+    made = model([node("ScatterND", ["x", "i", "u"], ["y"])],
+                 {"x": [3, 1], "u": [1]}, ["y"], [given])  # fmt: skip
+    failure(made, "index -2 is out of range for axis 1 of size 1", "the_ScatterND")
+
+
+def test_nothing_has_no_largest_element() -> None:
+    made = model([node("ArgMax", ["x"], ["y"], axis=1)], {"x": [2, 0]}, ["y"])
+    failure(made, "axis 1 has no elements", "the_ArgMax")
+
+
+def test_a_shape_dict_that_contradicts_the_model() -> None:
+    weight = numpy_helper.from_array(np.ones((3, 2), "float32"), "w")
+    made = model([node("MatMul", ["x", "w"], ["y"])], {"x": ["n", 3]}, ["y"], [weight])
+    with pytest.raises(ImportModelError) as caught:
+        from_onnx(made, shape_dict={"x": [2, 5]})
+    assert "shape_dict gives input 'x' the shape [2, 5], the model declares ['n', 3]" in str(
+        caught.value
+    )

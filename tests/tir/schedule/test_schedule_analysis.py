@@ -47,7 +47,7 @@ def test_suggest_index_map():
     found = analysis.suggest_index_map(
         func.buffers()[0], realize.iter_values, loops, realize.predicate
     )
-    assert found.as_python() == "lambda i0, i1: [i0 // 4, i1, i0 % 4]"
+    assert found.as_python() == "lambda i0, i1: (i0 // 4, i1, i0 % 4,)"
 
 
 @pytest.mark.parametrize("size", [16, 14])

@@ -59,7 +59,7 @@ def test_a_part_of_a_partitioned_loop_keeps_to_its_part():
     sch = Schedule(func)
     rows, _, steps = sch.get_loops("C")
     sch.loop_partition(rows, [2, None])
-    part = sch.get_block("C_partition_0")
+    part = sch.get_block("C_i0")
     with pytest.raises(ScheduleError, match="leave out some of the block's instances"):
         sch.transform_block_layout(part, lambda i, j, k: [k, j, i])
     assert_same_result(func, sch.func)
@@ -122,3 +122,122 @@ def main(A: T.Buffer((8,), "float32")):
     sch.trace.apply_to_schedule(again, remove_postproc=False)
     assert int(sch.get(factors[0])) == 0
     assert str(again.trace) == str(sch.trace)
+
+
+def _store(store: str, loops: str = "i in range(10)", axis: str = "(10, i)", where: str = "True"):
+    """A program that stores into a parameter, some of which it leaves as it is."""
+    return from_source(f"""
+@T.prim_func
+def main(A: T.Buffer((10,), "float32"), B: T.Buffer((12,), "float32"),
+         C: T.Buffer((3, 4), "float32")):
+    for {loops}:
+        with T.block("B"):
+            v = T.axis.spatial{axis}
+            T.where({where})
+            {store}
+""")
+
+
+TILED = {"loops": "i, j in T.grid(3, 4)", "axis": "(10, i * 4 + j)", "where": "i * 4 + j < 10"}
+HOLES = {
+    "strided": _store("B[v * 2] = A[v]", "i in range(6)", "(6, i)"),
+    "shifted": _store("B[v + 1] = A[v]", **TILED),
+    "guarded": _store("B[v] = A[v]", where="i < 6"),
+    "digits": _store("C[v // 4, v % 4] = A[v]"),
+}
+FULL = {
+    "shifted": _store("B[v + 1] = A[v]"),
+    "digits": _store("C[v // 4, v % 4] = A[v]", "i in range(8)", "(8, i)"),
+    "guarded": _store("B[v] = A[v % 10]", **{**TILED, "axis": "(12, i * 4 + j)", "where": "True"}),
+}
+
+
+@pytest.mark.parametrize("name", HOLES)
+def test_cache_write_does_not_overwrite_what_the_block_leaves(name):
+    sch = Schedule(HOLES[name])
+    with pytest.raises(ScheduleError, match="a copy would overwrite what is there"):
+        sch.cache_write("B", 0, "local")
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_cache_write_of_a_part_that_is_written_whole(name):
+    sch = Schedule(FULL[name])
+    sch.cache_write("B", 0, "local")
+    assert_same_result(FULL[name], sch.func)
+
+
+def test_write_at_does_not_overwrite_what_the_block_leaves():
+    sch = Schedule(HOLES["shifted"])
+    with pytest.raises(ScheduleError, match="a copy would overwrite what is there"):
+        sch.write_at(sch.get_loops("B")[0], "B", 0, "shared")
+
+
+def test_cache_inplace_copies_what_the_block_leaves():
+    func = _store("B[v * 2 + 4] = B[v] + A[v]", "i in range(4)", "(4, i)")
+    sch = Schedule(func)
+    sch.cache_inplace("B", 0, "local")
+    assert_same_result(func, sch.func)
+
+
+def test_pad_einsum_refuses_an_axis_that_only_repeats():
+    sch = Schedule(matmul(6, 5, 4))
+    sch.transform_block_layout("C", lambda i, j, k: [i, j, k // 4, k % 4])
+    with pytest.raises(ScheduleError, match="the axis `v2` indexes no operand"):
+        sch.pad_einsum("C", [1, 1, 2, 1])
+
+
+def test_write_at_does_not_copy_what_another_iteration_has_written():
+    func = elementwise(4, 6)
+    sch = Schedule(func)
+    rows, columns = sch.get_loops("B")
+    tiles, inside = sch.split(columns, [3, None])
+    sch.reorder(inside, tiles)
+    with pytest.raises(ScheduleError, match="a copy would overwrite what is there"):
+        sch.write_at(inside, "B", 0, "global")
+    sch.write_at(rows, "B", 0, "global")
+    assert_same_result(func, sch.func)
+
+
+def test_a_declaration_is_not_taken_for_what_is_written():
+    func = elementwise(4, 6)
+    sch = Schedule(func)
+    sch.annotate_buffer_access("B", 0, "write", lambda i, j: [(0, 4), (0, 6)])
+    sch.annotate_buffer_access("D", 0, "write", lambda i, j: [(0, 4), (0, 6)])
+    with pytest.raises(ScheduleError, match="a copy would overwrite what is there"):
+        sch.write_at(sch.get_loops("D")[0], "D", 0, "local")
+    with pytest.raises(ScheduleError, match="read more than its producers write"):
+        sch.reverse_compute_at("C", sch.get_loops("B")[1])
+    assert_same_result(func, sch.func)
+
+
+FUSED = """
+@T.prim_func
+def main(a: T.handle, c: T.handle):
+    n = T.int64()
+    m = T.int64()
+    A = T.match_buffer(a, (n, m), "float32")
+    C = T.match_buffer(c, (n, m), "float32")
+    B = T.alloc_buffer((n, m), "float32")
+    for i, j in T.grid(n, m):
+        with T.block("B"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            B[vi, vj] = A[vi, vj] * T.float32(2)
+    for i, j in T.grid(n, m):
+        with T.block("C"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            C[vi, vj] = B[vi, vj] + T.float32(1)
+"""
+WHOLE_STEPS = {
+    **{name: STEPS[name] for name in ("reverse_compute_inline", "reindex")},
+    "transform_block_layout": STEPS["transform_block_layout"],
+    "cache_write": lambda sch: sch.cache_write("C", 0, "local"),
+}
+
+
+@pytest.mark.parametrize("step", WHOLE_STEPS)
+def test_loops_of_unknown_extent_that_are_fused_and_split_run_every_instance(step):
+    func = from_source(FUSED)
+    sch = Schedule(func)
+    sch.split(sch.fuse(*sch.get_loops("C")), [None, 16])
+    WHOLE_STEPS[step](sch)
+    assert_same_result(func, sch.func, n=5, m=7)

@@ -121,7 +121,9 @@ def test_tensor_intrin_registry():
 def test_transform_layout_of_an_intermediate():
     func = elementwise(14, 6)
     sch = Schedule(func)
-    sch.transform_layout("B", ("write", 0), lambda i, j: [i // 4, j, i % 4])
+    sch.transform_layout(
+        "B", ("write", 0), lambda i, j: [i // 4, j, i % 4], assume_injective_transform=True
+    )
     buffer = sch.get(sch.get_block("C")).reads[0].buffer
     assert [int(d) for d in buffer.shape] == [4, 6, 4]
     assert_same_result(func, sch.func)
@@ -231,9 +233,34 @@ def test_merge():
     loop = sch.merge(sch.get_loops("B")[1], sch.get_loops("C")[1])
     assert [sch.get(x).name_hint for x in sch.get_child_blocks(loop)] == ["B", "C"]
     assert_same_result(func, sch.func)
-    with pytest.raises(ScheduleError, match="needs what another one"):
-        other = Schedule(elementwise())
-        other.merge(other.get_loops("B")[0], other.get_loops("C")[0])
+
+
+def test_merge_of_nests_that_need_each_other():
+    sch = Schedule(elementwise())
+    loop = sch.merge(sch.get_loops("B")[0], sch.get_loops("C")[0])
+    assert [sch.get(x).name_hint for x in sch.get_child_blocks(loop)] == ["B", "C"]
+    assert_same_result(elementwise(), sch.func)
+    other = Schedule(row_sums())
+    with pytest.raises(ScheduleError, match="not complete within one run"):
+        other.merge(other.get_loops("sums")[1], other.get_loops("scaled")[1])
+    shifted = Schedule(neighbours())
+    with pytest.raises(ScheduleError, match="read more than its producers write"):
+        shifted.merge(shifted.get_loops("B")[0], shifted.get_loops("C")[0])
+
+
+def row_sums():
+    a = te.placeholder((4, 6), name="A")
+    k = te.reduce_axis((0, 6), name="k")
+    sums = te.compute((4,), lambda i: te.sum(a[i, k], axis=k), name="sums")
+    return te.create_prim_func(
+        [a, te.compute((4, 6), lambda i, j: a[i, j] / sums[i], name="scaled")]
+    )
+
+
+def neighbours():
+    a = te.placeholder((6,), name="A")
+    b = te.compute((6,), lambda i: a[i] + 1.0, name="B")
+    return te.create_prim_func([a, te.compute((6,), lambda i: b[5 - i], name="C")])
 
 
 def test_loop_partition():
@@ -323,7 +350,7 @@ def test_read_at_and_write_at():
     sch = Schedule(func)
     outer, _ = sch.split(sch.get_loops("C")[0], [None, 3])
     copy = sch.read_at(outer, "C", 0, "shared")
-    assert sch.get(copy).annotations == {"auto_copy": 1}
+    assert sch.get(copy).annotations == {"auto_copy": True}
     sch.write_at(outer, "C", 0, "local")
     assert_same_result(func, sch.func)
 

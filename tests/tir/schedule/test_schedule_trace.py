@@ -7,7 +7,7 @@ import pytest
 from tests.tir.schedule.programs import conv2d, matmul
 from tilewright.ir import assert_structural_equal
 from tilewright.support.errors import ArgumentError
-from tilewright.tir import Schedule
+from tilewright.tir import IndexMap, Schedule
 from tilewright.tir.schedule import InstructionKind, Trace
 from tilewright.tir.schedule.testing import verify_trace_roundtrip
 
@@ -109,3 +109,67 @@ def test_layouts_and_decisions_survive_text_and_json():
     other = Schedule(func)
     Trace.apply_json_to_schedule(once, other)
     assert_structural_equal(sch.mod, other.mod)
+
+
+def test_the_json_layout_is_that_of_tuning_records():
+    sch = Schedule(matmul(16, 16, 16))
+    block = sch.get_block("C")
+    i, _, _ = sch.get_loops(block)
+    tile = sch.sample_perfect_tile(i, 2, max_innermost_factor=8, decision=[4, 4])
+    sch.split(i, [tile[0], None, 2])
+    sch.annotate(block, "text", "words")
+    sch.annotate(block, "list", [1, "x", tile[1]])
+    sch.cache_read(block, 0, "shared")
+    sch.transform_layout(block, ("read", 1), lambda x, y: (y, x))
+    sch.reorder_block_iter_var(block, [1, 0, 2])
+    sch.fuse(*sch.get_loops(block)[:2])
+    rows, decisions = sch.trace.as_json()
+    names = [row[0] for row in rows]
+    by_name = {row[0]: row[1:] for row in rows}
+    assert names[:4] == ["GetBlock", "GetLoops", "SamplePerfectTile", "Split"]
+    assert rows[0] == ["GetBlock", [], ["C", "main"], ["b0"]]
+    assert rows[2] == ["SamplePerfectTile", ["l1"], [2, 8], ["v4", "v5"]]
+    assert rows[3] == ["Split", ["l1", "v4", "None", 2], [True, False], ["l6", "l7", "l8"]]
+    assert rows[4] == ["Annotate", ["b0", '"words"'], ["text"], []]
+    assert rows[5] == ["Annotate", ["b0", [1, '"x"', "v5"]], ["list"], []]
+    assert by_name["CacheRead"] == [["b0", []], [0, "shared"], ["b9"]]
+    assert by_name["TransformLayout"][0][0] == "b0"
+    assert by_name["TransformLayout"][1] == [1, 0, None, 0]
+    assert by_name["ReorderBlockIterVar"] == [["b0", [1, 0, 2]], [], []]
+    assert by_name["Fuse"][1] == [1]
+    assert decisions == [[2, [4, 4]]]
+
+
+def test_kinds_of_instructions_have_the_names_of_tuning_records():
+    for name, method in (
+        ("RFactor", "rfactor"),
+        ("ReIndex", "reindex"),
+        ("UnsafeSetDType", "unsafe_set_dtype"),
+        ("ComputeAt", "compute_at"),
+    ):
+        assert InstructionKind.get(name).method == method
+
+
+def test_json_with_unknown_variables_is_refused():
+    rows = [["Parallel", ["l7"], [], []]]
+    with pytest.raises(ArgumentError, match="uses 'l7' as an input"):
+        Trace.apply_json_to_schedule([rows, []], Schedule(matmul()))
+
+
+def test_an_instruction_by_itself_has_no_names():
+    sch = Schedule(matmul())
+    sch.split(sch.get_loops("C")[0], [None, 4])
+    assert str(sch.trace.insts[2]) == (
+        "_, _ = sch.split(loop=_, factors=[None, 4], preserve_unit_iters=True, "
+        "disable_predication=False)"
+    )
+
+
+def test_axis_separators_are_an_instruction_of_their_own():
+    sch = Schedule(matmul())
+    sch.transform_layout("C", ("write", 0), lambda i, j: [i, IndexMap.AXIS_SEPARATOR, j])
+    assert [inst.kind.name for inst in sch.trace.insts][-2:] == [
+        "TransformLayout",
+        "SetAxisSeparator",
+    ]
+    assert list(sch.trace.insts[-1].attrs) == [0, 1, (1,)]

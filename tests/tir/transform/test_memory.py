@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tilewright import tir
 from tilewright.ir import IRModule
+from tilewright.support.errors import CompileError
 from tilewright.tir import Allocate, interpreter
 from tilewright.tir import transform as T
 
@@ -114,3 +116,48 @@ def test_split_indices_are_told_apart() -> None:
         check(
             T.RenormalizeSplitPattern(), SPLIT.replace("EXPR", before), SPLIT.replace("EXPR", after)
         )
+
+
+ALIGNED = """
+@T.prim_func
+def main(A: T.Buffer((16, 16), "float32"), C: T.Buffer((16, 16), "float32")):
+    for i, k in T.grid(4, 2):
+        with T.block("around"):
+            T.reads(A[i * 4 : i * 4 + 4, 0:16])
+            T.writes(C[i * 4 : i * 4 + 4, 0:16])
+            D = T.alloc_buffer((SHAPE), STRIDESscope="shared")
+            for x, y in T.grid(4, 8):
+                with T.block("copy"):
+                    T.reads(A[i * 4 + x, k * 8 + y])
+                    T.writes(D[ROW, COLUMN])
+                    T.block_attr({"buffer_dim_align": [[0, 0, 8, 4]]})
+                    D[ROW, COLUMN] = A[i * 4 + x, k * 8 + y]
+            for x, y in T.grid(4, 8):
+                with T.block("use"):
+                    T.reads(D[ROW, COLUMN])
+                    T.writes(C[i * 4 + x, k * 8 + y])
+                    C[i * 4 + x, k * 8 + y] = D[ROW, COLUMN]
+"""
+
+
+def test_rows_of_a_compact_buffer_are_aligned_as_asked() -> None:
+    before = ALIGNED.replace("SHAPE", "16, 16").replace("STRIDES", "")
+    before = before.replace("ROW", "i * 4 + x").replace("COLUMN", "k * 8 + y")
+    after = ALIGNED.replace("SHAPE", "4, 8").replace("STRIDES", "strides=(12, 1), ")
+    after = after.replace("ROW", "i * 4 + x - i * 4").replace("COLUMN", "k * 8 + y - k * 8")
+    check(T.CompactBufferAllocation(), before, after)
+    same_result(T.CompactBufferAllocation(), before, (16, 16), (16, 16))
+    lowering = [T.CompactBufferAllocation(), T.ConvertBlocksToOpaque(), T.LowerOpaqueBlock()]
+    made = same_result(lowering, before, (16, 16), (16, 16))
+    assert "T.allocate([4, 12]" in made.script()
+    flat = same_result([*lowering, T.FlattenBuffer()], before, (16, 16), (16, 16))
+    assert "T.allocate([48]" in flat.script()
+
+
+def test_rolling_buffers_are_made_by_schedules() -> None:
+    check(T.InjectRollingBuffer(), MERGED, MERGED)
+    text = MERGED.replace(
+        "    S[tx] = A", '    T.attr(S_data, "rolling_buffer_scope", 1)\n    S[tx] = A'
+    )
+    with pytest.raises(CompileError, match="is an attribute of realize statements"):
+        applied(T.InjectRollingBuffer(), text)

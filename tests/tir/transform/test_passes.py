@@ -46,7 +46,10 @@ def same(made: tir.Stmt, expected: tir.Stmt) -> None:
 
 
 def test_partition_cuts_at_a_condition() -> None:
-    made = applied(T.LoopPartition(), loop(i, 16, tir.IfThenElse(i < 10, store(i), store(i, 2.0))))
+    made = applied(
+        T.LoopPartition(cuts_constant=True),
+        loop(i, 16, tir.IfThenElse(i < 10, store(i), store(i, 2.0))),
+    )
     k = tir.Var("k", "int32")
     same(made, tir.SeqStmt((
         loop(i, 10, store(i)),
@@ -56,7 +59,7 @@ def test_partition_cuts_at_a_condition() -> None:
 
 def test_partition_takes_the_first_iteration_out() -> None:
     body = tir.SeqStmt((tir.IfThenElse(i.equal(0), store(0)), store(i, 2.0)))
-    made = applied(T.Simplify(), applied(T.LoopPartition(), loop(i, 8, body)))
+    made = applied(T.Simplify(), applied(T.LoopPartition(cuts_constant=True), loop(i, 8, body)))
     assert isinstance(made, tir.SeqStmt) and isinstance(made.seq[-1], tir.For)
     conditions: list[Any] = []
     post_order_visit(
@@ -72,7 +75,8 @@ def test_vector_of_a_strided_access() -> None:
 
 
 def test_vector_under_a_condition_is_masked() -> None:
-    made = applied(T.VectorizeLoop(), loop(i, 4, tir.IfThenElse(i < n, store(i, B[i])), 2))
+    choice = loop(i, 4, tir.IfThenElse(i < n, store(i, B[i])), 2)
+    made = applied(T.VectorizeLoop(masks=True), choice)
     ramp = tir.Ramp(0, 1, 4)
     mask = tir.LT(ramp, tir.Broadcast(n, 4))
     same(made, tir.BufferStore(A, tir.BufferLoad(B, (ramp,), mask), (ramp,), mask))
@@ -203,6 +207,8 @@ def test_optional_passes_keep_the_result(name: str) -> None:
         mod = step(mod)
     tolerance = 1e-2 if "16" in name else 1e-5
     for title, make in OPTIONAL.items():
+        if (name, title) == ("gather", "ForceNarrowIndexToInt32"):
+            continue  # an array of int64 is refused
         arrays = program.arrays()
         interpreter.run(make()(mod)["main"], *arrays)
         np.testing.assert_allclose(arrays[-1], expected[-1], rtol=tolerance, err_msg=title)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tilewright import te
 from tilewright.ir import IRModule
 from tilewright.script import from_source
+from tilewright.support.errors import CompileError
 from tilewright.target import Target
 from tilewright.tir import transform as T
 from tilewright.tir.schedule import Schedule
+
+from .cases import applied, check
 
 TARGET = Target("cuda", host="llvm")
 
@@ -118,3 +123,38 @@ def test_reductions_run_within_a_thread() -> None:
     with Target("cuda"):
         mod = T.DefaultGPUSchedule()(IRModule({"main": te.create_prim_func([a, b])}))
     assert threads(mod) == [("blockIdx.x", 1), ("threadIdx.x", 8), ("", 16)]
+
+
+HOST = """
+@T.prim_func
+def main(A: T.Buffer((4,), "float32"), B: T.Buffer((4,), "float32")):
+    T.func_attr({"target": T.target("cuda")})
+    for i in range(4):
+        A[i] = B[i]
+"""
+
+
+def test_arrays_of_a_device_are_accessed_by_threads() -> None:
+    with pytest.raises(CompileError, match="`A`, `B` is accessed by the host"):
+        applied(T.VerifyMemory(), HOST)
+    bound = 'T.thread_binding(4, thread="threadIdx.x")'
+    launched = HOST.replace("for i in range(4)", 'with T.launch_thread("threadIdx.x", 4) as i')
+    for text in (HOST.replace("range(4)", bound), launched, HOST.replace('"cuda"', '"llvm"')):
+        check(T.VerifyMemory(), text, text)
+
+
+ASSERTED = """
+@T.prim_func
+def main(A: T.Buffer((4,), "float32"), n: T.int32):
+    assert n < 4, "n is large"
+    A[0] = T.float32(1)
+    assert n < 3, "n is large"
+    A[1] = T.float32(1)
+"""
+
+
+def test_assertions_are_left_out() -> None:
+    after = "".join(line for line in ASSERTED.splitlines(True) if "assert" not in line)
+    check(T.SkipAssert(), ASSERTED, after)
+    check(T.DisableAssert(), ASSERTED, after, disable_assert=True)
+    check(T.DisableAssert(), ASSERTED, ASSERTED)

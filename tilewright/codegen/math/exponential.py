@@ -22,6 +22,7 @@ EXP2_RANGE = {"float32": (-151.0, 128.5), "float64": (-1076.0, 1024.5)}
 EXP10_RANGE = {"float32": (-46.0, 39.0), "float64": (-324.5, 309.0)}
 EXPM1_LOW = {"float32": -18.0, "float64": -39.0}
 TANH_HIGH = {"float32": 10.0, "float64": 22.0}
+TANH_SMALL = 0.625  # below, the polynomial TANH
 ERF_HIGH = {"float32": 4.0, "float64": 6.0}
 SQUARING_FROM = {"float32": 88.0, "float64": 709.0}
 
@@ -113,6 +114,19 @@ def tanh(m: Ops[N], x: N) -> N:
     d, d_low = two_sum(t, m.const(2.0))
     y = m.select(a < m.format.min_normal, a, quotient(m, t, d, d_low))
     return m.copysign(y, x)
+
+
+def tanh_float32(m: Ops[N], x: N) -> N:
+    """The hyperbolic tangent: a polynomial for small arguments, `1 - 2 / (exp(2 |x|) + 1)` for
+    others, where rounding errors of the quotient count half or less."""
+    a = m.abs(x)
+    high = TANH_HIGH[m.format.name]
+    b = m.select(a > high, high, a)
+    z = a * a
+    small = m.mad(a * z, polynomial(m, z, "TANH"), a)
+    n, r = reduced(m, b + b)
+    large = 1.0 - 2.0 / (m.scale(expm1_reduced(m, r) + 1.0, n) + 1.0)
+    return m.copysign(m.select(a < TANH_SMALL, small, large), x)
 
 
 def sinh(m: Ops[N], x: N) -> N:

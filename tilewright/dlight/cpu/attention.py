@@ -2,8 +2,8 @@
 
 parallel batch, head, block of queries:
     scores[queries, keys] = q k, in register tiles, with what is added to them
-    for each row: its maximum; exp; the sum; the quotients
-    out[queries, width] = scores v, in register tiles
+    for each row: its maximum; exp; the sum
+    out[queries, width] = scores v, in register tiles, over the sums
 
 The scores of a block of queries stay in the caches; no others exist. All keys are in one block:
 for so many that a few rows overflow the second cache, the third holds them.
@@ -24,7 +24,8 @@ from .fallback import is_scheduled
 from .packing import operand_to_pack, pack, place_packing
 from .roles import Roles, plain_roles, plan
 from .rows import factor, is_row_reduction, schedule_inner
-from .stages import block_infos, inline_injective, iter_values, parallelize
+from .softmax import divided_late, softmax_of
+from .stages import block_infos, inline_injective, iter_values, parallelize, sole_follower
 from .tiles import tile_loops
 from .tiling import bytes_of, vector_lanes
 
@@ -51,6 +52,12 @@ class Attention(ScheduleRule):
             sch = Schedule(func, error_render_level="fast")
             inline_injective(sch)
             parts = parts_of(block_infos(sch))
+            softmax = softmax_of(parts.between, parts.second) if parts is not None else None
+            if parts is not None and softmax is not None:
+                late = divided_late(sch.func, softmax, parts.second)
+                sch = Schedule(late, error_render_level="fast")
+                inline_injective(sch)
+                parts = parts_of(block_infos(sch))
             return None if parts is None else schedule_attention(sch, parts, machine)
         except ScheduleError:
             return None
@@ -97,11 +104,14 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Sc
     others = [i.loop_rv for i in (*roles.outer_columns, roles.column, *roles.reduction)]
     sch.reorder(*heads, outer, within, *[l for l in others if l is not None])
     depth = len(heads) + 1
+    follower = sole_follower(sch, parts.second)
+    if follower is not None:  # it may read what only the loop over blocks holds
+        sch.reverse_compute_at(follower, outer)
     order: list[BlockRV] = [parts.first.block_rv]
     for info in parts.between:
         order += [rv for rv in (partials.get(info.name), info.block_rv) if rv is not None]
     for rv in reversed(order):
-        sch.compute_at(rv, outer, preserve_unit_loops=False)
+        sch.compute_at(rv, outer, preserve_unit_loops=False, index=-2)
     inner = replace(query, dom=sch.get(within).extent, loop_rv=within)
     own = replace(roles, rows=[inner], batch=[])
     starts = [

@@ -16,17 +16,22 @@ from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
 from ...tir.function import PrimFunc
-from ...tir.schedule import Schedule
-from ..analysis import BlockInfo
+from ...tir.schedule import BlockRV, Schedule
+from ..analysis import Access, BlockInfo
 from ..base import ScheduleRule, note
 from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
 from .pixels import merge_pixels
-from .roles import plain_roles, plan, rows_around_columns
-from .stages import TOO_LITTLE, block_infos, inline_injective, parallelize
+from .reduction import borders
+from .roles import Roles, bytes_read, plain_roles, plan, rows_around_columns
+from .stages import TOO_LITTLE, block_infos, inline_injective, parallelize, vectorize_loop
 from .thin import schedule_thin, thin_product
 from .tiles import in_words, tile_loops
 from .tiling import worth_parallel
+
+MOST_READ = 4
+"""How many times larger than the left side the right one may be that each core reads whole, where
+the left one crosses to no other core for that."""
 
 
 class Contractions(ScheduleRule):
@@ -73,16 +78,39 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     tile = plan(machine, roles, out.buffer.dtype)
     around_columns = 0 if packed is not None else rows_around_columns(machine, roles, tile)
     sharing = machine if packed is None else None
-    nest = tile_loops(sch, info, roles, tile, rows_outside=around_columns, sharing=sharing)
+    border = _border_to_share(sch, info, roles) if sharing is not None else None
+    nest = tile_loops(
+        sch, info, roles, tile,
+        rows_outside=around_columns, sharing=sharing, by_rows=border is not None,
+    )  # fmt: skip
     around = nest.around
     if packed is not None:
         panels = around[: len(nest.batch) + len(nest.columns)]
         place_packing(sch, packed, panels, tile.lanes)
         around = panels or around
+    outside = around[:-1] or around
+    if border is not None and nest.share is not None:
+        outside = around[: around.index(nest.share) + 1]
+        sch.compute_at(border, nest.share)
+        vectorize_loop(sch, sch.get_loops(border)[-1], machine.lanes(out.buffer.dtype))
     threads = TOO_LITTLE
     if worth_parallel(machine, out.buffer.dtype, info.work()):
-        threads = parallelize(sch, around[:-1] or around, machine, ragged=nest.ragged)
+        threads = parallelize(sch, outside, machine, ragged=nest.ragged)
     words = in_words(sch, tile, nest.unrolled, out.buffer.dtype)
     copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
     note(sch, info.block_rv, f"{words}{copied}, {threads}")
     sch.decompose_reduction(info.block_rv, nest.reduction)
+
+
+def _border_to_share(sch: Schedule, info: BlockInfo, roles: Roles) -> BlockRV | None:
+    """The left side with a border, unless the right side is far larger: each core makes the part
+    that it reads, which need not cross to it from another one, and reads all of the right."""
+    left, right = (bytes_read(roles, side) for side in (roles.left, roles.right))
+    found = [rv for rv in borders(sch, info) if _writes(sch, rv, roles.left)]
+    if len(found) != 1 or left is None or right is None or right >= MOST_READ * left:
+        return None
+    return found[0]
+
+
+def _writes(sch: Schedule, block: BlockRV, access: Access) -> bool:
+    return any(w.buffer is access.buffer for w in sch.get(block).writes)

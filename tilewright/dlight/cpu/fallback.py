@@ -8,7 +8,7 @@ from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
 from ...tir.function import PrimFunc
-from ...tir.schedule import Schedule
+from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.stmt import ForKind
 from ..analysis import BlockInfo
 from ..base import ScheduleRule
@@ -16,6 +16,9 @@ from .images import schedule_images
 from .reduction import schedule_reduction
 from .stages import block_infos, inline_injective, schedule_injective
 from .turning import schedule_turning
+
+Whole = list[tuple[BlockRV, LoopRV]]
+"""Scheduled reductions, and the loops at which they are to be decomposed."""
 
 Step = Callable[[Schedule, BlockInfo, MachineModel], None]
 
@@ -38,21 +41,31 @@ class Fallback(ScheduleRule):
 
 def schedule_rest(sch: Schedule, machine: MachineModel) -> Schedule:
     """Schedules the blocks of which no loop runs in a special way yet, each by itself."""
+    whole: Whole = []
     for name in [info.name for info in block_infos(sch)]:
         info = next((i for i in block_infos(sch) if i.name == name), None)
         if info is not None and not is_scheduled(sch, info):
-            sch = schedule_alone(sch, info, machine)
+            sch = schedule_alone(sch, info, machine, whole)
+    for block, loop in whole:
+        sch.decompose_reduction(block, loop)
     return sch
 
 
-def schedule_alone(sch: Schedule, info: BlockInfo, machine: MachineModel) -> Schedule:
+def schedule_alone(sch: Schedule, info: BlockInfo, machine: MachineModel, whole: Whole) -> Schedule:
     """Schedules one block; leaves it as it is where a step does not apply."""
-    if info.is_injective() and info.is_plain():
+
+    def reduction(trial: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+        loop = schedule_reduction(trial, info, machine)
+        if loop is not None:
+            whole.append((info.block_rv, loop))
+
+    if not info.is_injective():
+        return attempted(sch, info, machine, reduction)
+    if info.is_plain():
         made = attempted(sch, info, machine, schedule_turning)
         if made is not sch:
             return made
-    step = schedule_injective if info.is_injective() else schedule_reduction
-    return attempted(sch, info, machine, step)
+    return attempted(sch, info, machine, schedule_injective)
 
 
 def attempted(sch: Schedule, info: BlockInfo, machine: MachineModel, step: Step) -> Schedule:

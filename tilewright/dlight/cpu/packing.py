@@ -131,7 +131,9 @@ def pack(
         return [*i[:where], i[where] // width, *i[where + 1 :], i[where] % width]
 
     copy: BlockRV = sch.cache_read(info.block_rv, place, "global")
-    sch.transform_layout(copy, ("write", 0), layout, pad_value=pad_value)
+    sch.transform_layout(
+        copy, ("write", 0), layout, pad_value, assume_injective_transform=pad_value is None
+    )
     return copy
 
 

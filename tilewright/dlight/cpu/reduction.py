@@ -16,8 +16,9 @@ import math
 
 from ...ir.expr import IntImm
 from ...target.machine import MachineModel
+from ...tir.expr import BufferLoad, Call
 from ...tir.schedule import BlockRV, LoopRV, Schedule
-from ..analysis import Access, BlockInfo, IterInfo
+from ..analysis import Access, BlockInfo, IterInfo, collect, condition_variables, variables
 from ..base import note
 from .stages import (
     TOO_LITTLE,
@@ -41,21 +42,20 @@ MAX_STRIDE = 4
 """How far apart the lanes of a vector may be in memory and still be loaded together."""
 
 MAX_TAPS = 128
-"""Multiply-adds in the body of a window whose taps are all unrolled."""
+"""Multiply-adds in the body of a window, of whose taps as many loops are unrolled."""
 
 
-def schedule_reduction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
-    """Schedules one reduction by the axis that is contiguous in memory."""
+def schedule_reduction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> LoopRV | None:
+    """Schedules one reduction by the axis that is contiguous in memory. Returns the loop at which
+    it is to be decomposed: when all blocks are scheduled, since a block can move only as long as
+    every reduction around is whole."""
     if not info.is_plain() or not info.reduction:
-        return
-    if info.output is None or info.block.init is None:
-        _parallel_rows(sch, info, machine)
-        return
-    column = kept_vector(info)
+        return None
+    column = kept_vector(info) if info.output is not None and info.block.init is not None else None
     if column is not None:
-        _by_columns(sch, info, column, machine)
-    else:
-        _parallel_rows(sch, info, machine)
+        return _by_columns(sch, info, column, machine)
+    _parallel_rows(sch, info, machine)
+    return None
 
 
 def kept_vector(info: BlockInfo) -> IterInfo | None:
@@ -88,15 +88,22 @@ def _loops(axes: list[IterInfo]) -> list[LoopRV]:
     return [i.loop_rv for i in axes if i.loop_rv is not None]
 
 
-def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: MachineModel) -> None:
+def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: MachineModel) -> LoopRV:
     assert info.output is not None and column.loop_rv is not None
     dtype = info.output.buffer.dtype
     lanes = vector_lanes(machine, dtype, column.extent)
     others = [i for i in info.spatial if i is not column]
     border = borders(sch, info)
-    chunk = _chunk(info, others, [BlockInfo(sch, rv) for rv in border], machine) if border else None
     outer, tile, vector = _columns(sch, column, others, lanes, machine)
     reduce_loops = _loops(info.reduction)
+    width = math.prod(extent_of(sch, loop) or 1 for loop in tile)
+    unrolled = _unrolled(info, width)
+    chunk = _chunk(info, others, [BlockInfo(sch, rv) for rv in border], machine) if border else None
+    if border and unrolled and all(_is_plain_border(sch, info, rv, column) for rv in border):
+        chunk = _rows_in_place(others, machine)
+        for rv in border:
+            sch.compute_inline(rv)
+        border = []
     if chunk is not None:
         place = outer.index(chunk[0])
         around, rows = sch.split(chunk[0], [None, chunk[1]])
@@ -113,9 +120,7 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
         outer = outer or [sch.add_unit_loop(reduce_loops[0])]
         here, depth = outer[-1], len(outer)
     after = writeback(sch, info, here)
-    taps = math.prod(i.extent or MAX_TAPS for i in info.reduction)
-    width = math.prod(extent_of(sch, loop) or 1 for loop in tile)
-    for loop in (*(reduce_loops if taps * width <= MAX_TAPS else []), *tile):
+    for loop in (*unrolled, *tile):
         attempt(sch.unroll, loop)
     attempt(sch.vectorize, vector)
     unroll_tile(sch, after, depth, lanes)
@@ -125,10 +130,21 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()):
         threads = parallelize(sch, outer, machine)
-    border_text = f", borders by {chunk[1]} rows" if chunk is not None else ""
+    border_text = f", borders by {chunk[1]} rows" if chunk is not None and border else ""
     words = f"reduction by {width} {dtype}x{lanes}{border_text}, {threads}"
     note(sch, info.block_rv, words)
-    sch.decompose_reduction(info.block_rv, reduce_loops[0])
+    return reduce_loops[0]
+
+
+def _unrolled(info: BlockInfo, width: int) -> list[LoopRV]:
+    """The innermost loops of the sum that stand side by side, `width` results each."""
+    count, found = width, []
+    for i in reversed(info.reduction):
+        count *= i.extent or MAX_TAPS
+        if count > MAX_TAPS or i.loop_rv is None:
+            break
+        found.append(i.loop_rv)
+    return found
 
 
 def _columns(
@@ -162,6 +178,36 @@ def borders(sch: Schedule, info: BlockInfo) -> list[BlockRV]:
         if BlockInfo(sch, rv).is_injective() and len(sch.get_consumers(rv)) == 1:
             found.append(rv)
     return found
+
+
+def _is_plain_border(sch: Schedule, info: BlockInfo, border: BlockRV, column: IterInfo) -> bool:
+    """True for an input with a border and nothing else, which is no matter of single lanes: then
+    a window reads the input itself, and loops are cut where the border begins."""
+    block = BlockInfo(sch, border)
+    value = None if block.store is None else block.store.value
+    if not isinstance(value, Call) or getattr(value.op, "name", "") != "tir.if_then_else":
+        return False
+    if not isinstance(value.args[1], BufferLoad) or collect(value.args[2], BufferLoad):
+        return False
+    written = block.block.writes[0].buffer
+    places = {k for a in info.inputs if a.buffer is written for k, i in enumerate(a.indices)
+              if column.var in variables(i)}  # fmt: skip
+    chosen = condition_variables(block.block.body)
+    return all(i.var not in chosen for k, i in enumerate(block.iters) if k in places)
+
+
+def _rows_in_place(others: list[IterInfo], machine: MachineModel) -> tuple[LoopRV, int] | None:
+    """The axis of rows, and how many run in a loop of their own, whose first and last ones see the
+    border: all, or as many as give each core its share."""
+    rows = [i for i in others if i.extent is not None and i.extent > 1]
+    if len(rows) < 2:
+        return None
+    row, loop, extent = rows[-2], rows[-2].loop_rv, rows[-2].extent or 1
+    if loop is None:
+        return None
+    outside = math.prod(i.extent or 1 for i in others[: others.index(row)])
+    most = extent if outside >= 2 * machine.cores else extent * outside // (2 * machine.cores)
+    return loop, _even(extent, max(1, most), outside, machine.cores)
 
 
 def _chunk(

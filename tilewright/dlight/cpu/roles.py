@@ -191,7 +191,7 @@ def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile)
     panels for each row outside.
     """
     rows = [i.extent for i in roles.rows]
-    left, right = _bytes_read(roles, roles.left), _bytes_read(roles, roles.right)
+    left, right = bytes_read(roles, roles.left), bytes_read(roles, roles.right)
     near = max(machine.l2.size, machine.l3.size // 4)
     if left is None or right is None or None in rows or left <= near:
         return 0
@@ -212,7 +212,7 @@ def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile)
     return min(range(max(1, len(rows))), key=traffic)
 
 
-def _bytes_read(roles: Roles, access: Access) -> int | None:
+def bytes_read(roles: Roles, access: Access) -> int | None:
     """The memory that an operand takes, if it is known: at most what its axes reach."""
     axes = (roles.column, *roles.outer_columns, *roles.rows, *roles.batch, *roles.reduction)
     extents = [i.extent for i in axes if i.var in access.variables]

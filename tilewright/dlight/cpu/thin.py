@@ -57,7 +57,7 @@ class Thin:
 def thin_product(info: BlockInfo, machine: MachineModel) -> Thin | None:
     """The axes of such a product; None if it is none, or if vectors of columns are faster."""
     found = info.contraction if info.is_plain() else None
-    if found is None or info.output is None:
+    if found is None or info.output is None or any(i.extent == 0 for i in info.iters):
         return None
     lanes = machine.lanes(info.output.buffer.dtype)
     for left, right in ((found.left, found.right), (found.right, found.left)):

@@ -17,11 +17,13 @@ from .tiling import MAX_IMBALANCE, RegisterTile, imbalance, reduction_unroll
 @dataclass(frozen=True, eq=False)
 class TiledLoops:
     """The loops of a tiled contraction: those around a tile (`ragged` are those whose last
-    iteration is not full), the first of its reduction, and the unrolled one."""
+    iteration is not full, `share` the one over shares of rows), the first of its reduction, and the
+    unrolled one."""
 
     batch: list[LoopRV]
     columns: list[LoopRV]
     ragged: list[LoopRV]
+    share: LoopRV | None
     around: list[LoopRV]
     reduction: LoopRV
     unrolled: LoopRV
@@ -35,23 +37,25 @@ def tile_loops(
     outside: int = 0,
     rows_outside: int = 0,
     sharing: MachineModel | None = None,
+    by_rows: bool = False,
 ) -> TiledLoops:
     """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
 
     `outside`: how many loops there are around those of `roles`. `rows_outside`: how many of the
     row axes run around the panels of columns; the others run within each panel. `sharing`: the
-    machine among whose cores rows are to be shared where columns do not divide evenly.
+    machine among whose cores rows are to be shared where columns do not divide evenly, or in any
+    case (`by_rows`).
     """
     columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
     ragged = _ragged(roles, tile, columns, row_tiles)
-    shares: list[LoopRV] = []
+    share: LoopRV | None = None
     if sharing is not None and not rows_outside:
-        leading = [*batch, *columns]
+        leading = [] if by_rows else [*batch, *columns]
         share = _row_share(sch, roles, tile, leading, row_tiles, ragged, sharing)
-        shares = [] if share is None else [share]
+    shares = [] if share is None else [share]
     around = [*batch, *shares, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
     sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
     if not around:
@@ -62,7 +66,7 @@ def tile_loops(
     sch.vectorize(vector)
     unroll_tile(sch, after, outside + len(around), tile.lanes)
     first = (reduce_loops or [unrolled])[0]
-    return TiledLoops(batch, columns, ragged, around, first, unrolled)
+    return TiledLoops(batch, columns, ragged, share, around, first, unrolled)
 
 
 def in_words(sch: Schedule, tile: RegisterTile, unrolled: LoopRV, dtype: str) -> str:
@@ -96,21 +100,23 @@ def _row_share(
     machine: MachineModel,
 ) -> LoopRV | None:
     """A loop that gives each core its share of the rows, taken off the first loop over tiles of
-    them; None if the `leading` loops, over batch and columns, can be shared as evenly."""
+    them that has some; None if the `leading` loops, over batch and columns, can be shared as
+    evenly."""
     extents = [extent_of(sch, loop) for loop in leading]
     total = math.prod(e or 1 for e in extents)
     wide = roles.column.extent
     if machine.cores == 1 or None in extents or not row_tiles or wide is None:
         return None
     full = max(1.0, wide / (tile.vectors * tile.lanes))
-    work = total * full / math.ceil(full)
-    rows = extent_of(sch, row_tiles[0])
+    work = total * full / math.ceil(full) if leading else total
+    k = next((k for k, loop in enumerate(row_tiles) if extent_of(sch, loop) != 1), 0)
+    rows = extent_of(sch, row_tiles[k])
     if total >= 16 * machine.cores or rows is None or rows % machine.cores:
         return None
-    if row_tiles[0] in ragged or imbalance(total, machine.cores, work) <= MAX_IMBALANCE:
+    if row_tiles[k] in ragged or imbalance(total, machine.cores, work) <= MAX_IMBALANCE:
         return None
     share: LoopRV
-    share, row_tiles[0] = sch.split(row_tiles[0], [machine.cores, None])
+    share, row_tiles[k] = sch.split(row_tiles[k], [machine.cores, None])
     return share
 
 

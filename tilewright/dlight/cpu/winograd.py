@@ -12,7 +12,8 @@ point by point: then V and M leave the cache, but U is read once.
         for point, group of output channels, register tile of tiles: M = V * U
         for group of output channels, tile: out = epilogue(A^T M A)
 
-With fewer blocks than cores, what is inside of a block runs in parallel.
+Small images are taken several at a time. With fewer blocks than cores, what is inside of a block
+runs in parallel.
 """
 
 from __future__ import annotations
@@ -36,8 +37,15 @@ from .tiling import (
     worth_parallel,
 )
 
-STREAM = 8
-"""Bytes in a cycle from beyond the second cache."""
+STREAM, NEAR = 8, 24
+"""Bytes in a cycle from memory, and from a third cache that holds them."""
+
+SHARED = 0.25
+"""The share of the shorter of two times by which work and loads that overlap take longer."""
+
+PASSES = 4
+"""How often all points of a tile cross the second cache's border when they do not fit: V and M are
+written and read, each point in a place of its own."""
 
 PRODUCT = "winograd_product"
 STAGES = (
@@ -118,10 +126,11 @@ class Sizes:
 
 @dataclass(frozen=True)
 class WinogradPlan:
-    """`rows` tile rows in each of `blocks` blocks, the images counted; `by_point`: whether the
+    """`rows` tile rows of `images` images in each of `blocks` blocks; `by_point`: whether the
     product goes through all channels for a point, or through all points for a group of channels."""
 
     tile: int
+    images: int
     rows: int
     blocks: int
     by_point: bool
@@ -141,38 +150,50 @@ def sizes_of(product: BlockInfo) -> Sizes | None:
 
 
 def plan_of(machine: MachineModel, sizes: Sizes) -> WinogradPlan:
-    """The plan of the fewest cycles among those whose blocks are of equal size."""
-    each = [n for n in range(1, sizes.rows + 1) if sizes.rows % n == 0]
-    plans = [_plan(machine, sizes, rows, way) for rows in each for way in (False, True)]
+    """The plan of the fewest cycles among those whose blocks are of equal size: some rows of an
+    image, or some images."""
+    each = [(1, n) for n in _divisors(sizes.rows)]
+    each += [(n, sizes.rows) for n in _divisors(sizes.batch or 1) if n > 1]
+    plans = [_plan(machine, sizes, *block, way) for block in each for way in (False, True)]
     return min(plans, key=lambda plan: plan.cycles)
 
 
-def _plan(machine: MachineModel, sizes: Sizes, rows: int, by_point: bool) -> WinogradPlan:
-    blocks = (sizes.batch or machine.cores) * (sizes.rows // rows)
-    extents = [rows, sizes.columns]
+def _divisors(extent: int) -> list[int]:
+    return [n for n in range(1, extent + 1) if extent % n == 0]
+
+
+def _plan(
+    machine: MachineModel, sizes: Sizes, images: int, rows: int, by_point: bool
+) -> WinogradPlan:
+    blocks = (sizes.batch or machine.cores) // images * (sizes.rows // rows)
+    extents = [images, rows, sizes.columns]
     tile = register_tile(machine, sizes.lanes, extents, sizes.blocks, whole=True)
     steps = tile_cycles(machine, extents, sizes.blocks, tile.rows, tile.vectors)
-    moved = _traffic(machine, sizes, rows, by_point, tile.vectors)
-    cycles = blocks * (steps * sizes.side**2 * sizes.channels + moved / STREAM)
+    work = blocks * steps * sizes.side**2 * sizes.channels
+    tiles = images * rows * sizes.columns
+    weights, spilled = _traffic(machine, sizes, tiles, blocks, by_point, tile.vectors)
+    cycles = max(work, weights) + SHARED * min(work, weights) + spilled
     idle = math.ceil(blocks / machine.cores) * machine.cores / blocks
     each = cycles * (idle if blocks >= machine.cores else 1)
-    return WinogradPlan(sizes.side - 2, rows, blocks, by_point, tile, each)
+    return WinogradPlan(sizes.side - 2, images, rows, blocks, by_point, tile, each)
 
 
-def _traffic(machine: MachineModel, sizes: Sizes, rows: int, by_point: bool, vectors: int) -> float:
-    """The bytes that one block moves from and to what is beyond the second cache."""
-    tiles, out = rows * sizes.columns, sizes.blocks * sizes.lanes
+def _traffic(
+    machine: MachineModel, sizes: Sizes, tiles: int, blocks: int, by_point: bool, vectors: int
+) -> tuple[float, float]:
+    """The cycles in which weights, and what of the blocks of so many tiles does not fit into the
+    second cache, come from beyond it."""
+    out, group = sizes.blocks * sizes.lanes, vectors * sizes.lanes
     weights = sizes.bytes_of(sizes.channels, out)
     data = sizes.bytes_of(tiles, sizes.channels)
-    group = vectors * sizes.lanes
-    room = machine.l2.size * 3 // 4
+    held = data + sizes.bytes_of(tiles, out if by_point else group)
+    again = 1 if held + weights <= machine.l2.size else blocks
+    if held <= machine.l2.size * 3 // 4:
+        return again * weights / STREAM, 0
     if by_point:
-        held = data + sizes.bytes_of(tiles, out)
-        return weights + (0 if held <= room else 2 * held)
-    held = data + sizes.bytes_of(tiles, group)
-    if held + weights <= machine.l2.size:
-        return weights * rows / sizes.rows
-    return weights + (0 if held <= room else data * (out // group + 1))
+        return again * weights / STREAM, blocks * PASSES * held / STREAM
+    rate = NEAR if held <= machine.l3.size // 4 else STREAM
+    return again * weights / STREAM, blocks * data * (out // group + 1) / rate
 
 
 def _scheduled(
@@ -183,7 +204,10 @@ def _scheduled(
     block, row, y = sch.split(height, [None, plan.rows, plan.tile])
     column, x = sch.split(width, [None, plan.tile])
     group, vector = sch.split(channels, [None, plan.registers.vectors])
-    sch.reorder(batch, block, group, row, column, vector, y, x, lanes)
+    images: list[LoopRV] = []
+    if plan.images > 1:
+        batch, *images = sch.split(batch, [None, plan.images])
+    sch.reorder(batch, block, group, *images, row, column, vector, y, x, lanes)
     _write_tiles(sch, stages, vector)
     product = _multiply(sch, stages.product, block if plan.by_point else group, plan)
     transform = _read_tiles(sch, stages, block)
@@ -207,10 +231,11 @@ def _scheduled(
 
 def _in_words(plan: WinogradPlan, dtype: str) -> str:
     tile = plan.registers
-    rows = "x".join(map(str, tile.rows))
+    rows = "x".join(map(str, tile.rows[tile.rows[0] == 1 :]))
     order = "point by point" if plan.by_point else "by groups of channels"
+    images = f" of {plan.images} images" if plan.images > 1 else ""
     return (
-        f"F({plan.tile}x{plan.tile}) by {plan.rows} rows of tiles, {order}, "
+        f"F({plan.tile}x{plan.tile}) by {plan.rows} rows of tiles{images}, {order}, "
         f"{rows} tiles by {tile.vectors} {dtype}x{tile.lanes}"
     )
 
@@ -227,8 +252,8 @@ def _read_tiles(sch: Schedule, stages: Stages, at: LoopRV) -> LoopRV:
     """All tiles of the block, a block of channels after the other. Returns the loop over those."""
     sch.compute_at(stages.input, at, preserve_unit_loops=True)
     info = BlockInfo(sch, stages.input)
-    _, y, x, channel, row, column, lane = info.loops[-7:]
-    sch.reorder(channel, row, column, y, x, lane)
+    image, y, x, channel, row, column, lane = info.loops[-7:]
+    sch.reorder(channel, image, row, column, y, x, lane)
     sch.compute_at(stages.input_rows, column)
     sch.set_scope(stages.input_rows, 0, "local")
     _unroll(sch, stages.input_rows, column)
@@ -236,7 +261,7 @@ def _read_tiles(sch: Schedule, stages: Stages, at: LoopRV) -> LoopRV:
         sch.unroll(loop)
     sch.vectorize(lane)
     if stages.pad is not None:
-        sch.compute_at(stages.pad, channel)
+        sch.compute_at(stages.pad, image)
         vectorize_loop(sch, sch.get_loops(stages.pad)[-1], extent_of(sch, lane) or 1)
     return channel
 
@@ -253,19 +278,17 @@ def _multiply(sch: Schedule, product: BlockRV, at: LoopRV, plan: WinogradPlan) -
     """The products, a register tile after the other."""
     tile = plan.registers
     sch.compute_at(product, at, preserve_unit_loops=True)
-    _, blocks, y, x, row, column, lane, outer, inner = BlockInfo(sch, product).loops[-9:]
+    image, blocks, y, x, row, column, lane, outer, inner = BlockInfo(sch, product).loops[-9:]
     group, vectors = sch.split(blocks, [None, tile.vectors])
-    rows, row_inner = sch.split(row, [None, tile.rows[0]])
-    columns, column_inner = sch.split(column, [None, tile.rows[1]])
+    pairs = zip((image, row, column), tile.rows, strict=True)
+    tiles, within = zip(*(sch.split(loop, [None, n]) for loop, n in pairs), strict=True)
     steps, unrolled = sch.split(inner, [None, reduction_unroll(tile, extent_of(sch, inner))])
-    sch.reorder(
-        y, x, group, rows, columns, outer, steps, unrolled, row_inner, column_inner, vectors, lane
-    )
+    sch.reorder(y, x, group, *tiles, outer, steps, unrolled, *within, vectors, lane)
     points = sch.fuse(y, x)
     kept = sch.cache_write(product, 0, "local")
-    sch.reverse_compute_at(kept, columns)
-    _unroll(sch, kept, columns)
-    for loop in (unrolled, row_inner, column_inner, vectors):
+    sch.reverse_compute_at(kept, tiles[-1])
+    _unroll(sch, kept, tiles[-1])
+    for loop in (unrolled, *within, vectors):
         sch.unroll(loop)
     sch.vectorize(lane)
     return Product(points, outer)

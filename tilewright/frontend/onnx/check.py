@@ -54,7 +54,23 @@ def _check_attributes(context: NodeContext, schema: Any) -> None:
             raise context.error(
                 f"attribute '{attribute.name}' must be of type {declared.type.name}, found {found}"
             )
+        _check_values(context, attribute)
     given = {attribute.name for attribute in context.proto.attribute}
     missing = [name for name, a in known.items() if a.required and name not in given]
     if missing:
         raise context.error(f"{context.op_type} needs the attribute {listing(sorted(missing))}")
+
+
+_LEAST = {"kernel_shape": 1, "strides": 1, "dilations": 1, "group": 1, "pads": 0}
+"""What the numbers of these attributes are at least, whatever the operator; `Pad` may crop."""
+
+
+def _check_values(context: NodeContext, attribute: onnx.AttributeProto) -> None:
+    least = _LEAST.get(attribute.name)
+    if least is None or context.op_type == "Pad":
+        return
+    values = onnx.helper.get_attribute_value(attribute)
+    if any(v < least for v in (values if isinstance(values, list) else [values])):
+        raise context.error(
+            f"attribute '{attribute.name}' must be at least {least}, found {values}"
+        )

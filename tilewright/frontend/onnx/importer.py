@@ -22,7 +22,7 @@ from .narrow import storage
 from .node import ConstantNeeded
 from .values import Absent, Items, element_dtype, tensor_info
 
-OLDEST_OPSET = 7
+OLDEST_OPSET = 1
 
 Model: TypeAlias = onnx.ModelProto | onnx.GraphProto | str | os.PathLike[str] | bytes
 
@@ -97,7 +97,7 @@ def _opsets(model: onnx.ModelProto, opset: int | None) -> dict[str, int]:
         found[""] = opset
     version = found.setdefault("", 1)
     newest = onnx.defs.onnx_opset_version()
-    if not 1 <= version <= newest:
+    if not OLDEST_OPSET <= version <= newest:
         raise ImportModelError(
             f"the model uses opset {version}, known are {OLDEST_OPSET} to {newest}",
             hint="upgrade the package onnx, or export the model with an older opset",
@@ -158,7 +158,7 @@ class _Building:
         attrs: dict[str, Any] = {"num_input": len(inputs)}
         with self.bb.function("main", [*inputs, *kept], attrs=attrs):
             with self.bb.dataflow():
-                self.importer.nodes(self.graph.node)
+                self._nodes(shapes)
                 outputs = [self.importer.expr(o.name) for o in self._declared_outputs()]
                 result = outputs[0] if len(outputs) == 1 else relax.Tuple(tuple(outputs))
                 output = self.bb.emit_output(result)
@@ -168,6 +168,34 @@ class _Building:
             main = mod["main"].with_attr("params", tuple(self.params.values()))
             mod["main"] = main
         return mod
+
+    def _nodes(self, shapes: Mapping[str, Any]) -> None:
+        try:
+            self.importer.nodes(self.graph.node)
+        except ImportModelError as error:
+            other = self._contradictions(shapes)
+            if not other:
+                raise
+            note = "\n        ".join([*([error.note] if error.note else []), *other])
+            raise ImportModelError(
+                error.message, error.span, note=note, hint=error.hint
+            ) from error.__cause__
+
+    def _contradictions(self, shapes: Mapping[str, Any]) -> list[str]:
+        """Where `shape_dict` says something else than the model, in words."""
+        found = []
+        for value in self.graph.input:
+            kind, given = value.type.tensor_type, shapes.get(value.name)
+            if given is None or not kind.HasField("shape"):
+                continue
+            dims = [d.dim_value or d.dim_param or "?" for d in kind.shape.dim]
+            fixed = [(a, b) for a, b in zip(dims, given, strict=False) if isinstance(a, int)]
+            if len(dims) != len(given) or any(a != b for a, b in fixed):
+                found.append(
+                    f"shape_dict gives input '{value.name}' the shape {list(given)}, "
+                    f"the model declares {dims}"
+                )
+        return found
 
     def _declared_outputs(self) -> list[onnx.ValueInfoProto]:
         missing = [o.name for o in self.graph.output if not self.importer.is_bound(o.name)]

@@ -260,6 +260,8 @@ def stack(tensors: Tensors, axis: int = 0) -> Expr:
 def _infer_tile(x: Any, repeats: Any) -> TensorStructInfo:
     info = _infer.tensor(x)
     times = _listed(repeats)
+    if any(isinstance(t, int) and t < 0 for t in times):
+        raise CompileError(f"repeats must be at least 0, found {times}")
     rank = max(info.ndim, len(times))
     if info.dims is None:
         return _infer.like(info, None, rank)

@@ -10,6 +10,7 @@ from ... import topi
 from ...ir.expr import IntImm
 from ...support.dtypes import dtype_of
 from ...support.errors import CompileError
+from ...tir.op import is_const_int
 from ..base import Expr
 from ..struct_info import TensorStructInfo, TupleStructInfo
 from . import _infer
@@ -39,7 +40,7 @@ def where(condition: Expr, x1: Expr, x2: Expr) -> Expr:
     """`x1` where `condition` holds, else `x2`; all three broadcast."""
 
 
-def _arg(name: str, reference: Any, doc: str) -> Any:
+def _arg(name: str, reference: Any, extreme: Any, doc: str) -> Any:
     def declare(x: Expr, axis: int | None = None, keepdims: bool = False) -> Expr:
         raise NotImplementedError
 
@@ -49,11 +50,18 @@ def _arg(name: str, reference: Any, doc: str) -> Any:
             return np.asarray(found).reshape((1,) * x.ndim)
         return np.expand_dims(found, axis) if keepdims else np.asarray(found)
 
+    def infer(x: Any, axis: Any, keepdims: bool) -> TensorStructInfo:
+        dims = _infer.tensor(x).dims or ()
+        for reduced in _infer.normalize_axes(axis, len(dims)) if dims else ():
+            if is_const_int(dims[reduced], 0):
+                raise CompileError(f"axis {reduced} has no elements of which one could be found")
+        return _infer.reduction(x, axis, keepdims, "int64")
+
     declare.__name__, declare.__doc__ = name, doc
     return op(
         name,
-        infer=lambda x, axis, keepdims: _infer.reduction(x, axis, keepdims, "int64"),
-        lower=lambda x, axis, keepdims: topi.cast(getattr(topi, name)(x, axis, keepdims), "int64"),
+        infer=infer,
+        lower=lambda *given: topi.cast(topi.place_of(extreme, *given), "int64"),
         reference=evaluate,
         samples=lambda: [
             sample(array((2, 3, 4)), 1), sample(array((2, 3, 4)), -1, True),
@@ -62,8 +70,18 @@ def _arg(name: str, reference: Any, doc: str) -> Any:
     )(declare)  # fmt: skip
 
 
-argmax = _arg("argmax", np.argmax, "Where along `axis` the largest is, the first of equals.")
-argmin = _arg("argmin", np.argmin, "Where along `axis` the smallest is, the first of equals.")
+argmax = _arg(
+    "argmax",
+    np.argmax,
+    topi.max,
+    "Where along `axis` the largest is, the first of equals or of NaN.",
+)
+argmin = _arg(
+    "argmin",
+    np.argmin,
+    topi.min,
+    "Where along `axis` the smallest is, the first of equals or of NaN.",
+)
 
 
 def _sorted(x: Any, axis: int, descending: bool) -> Any:

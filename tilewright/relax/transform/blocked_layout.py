@@ -27,8 +27,10 @@ from ..base import Expr
 from ..dims import is_equal
 from ..expr import Call, Constant, DataflowBlock, DataflowVar, Tuple, Var, VarBinding, const
 from ..expr_functor import PyExprMutator
+from ..op.nn.convolution import listed, pads
 from ..struct_info import TensorStructInfo
 from ._pass import module_level
+from .dilated_phases import DilatedAxis, DilatedPhases
 from .layout_demand import LayoutDemand
 from .transposed_phases import Phases, moved
 from .winograd_choice import Window, best_tile
@@ -238,12 +240,12 @@ def _conv2d(b: Blocker, call: Call) -> Blocked | None:
 
 
 def _in_block(b: Blocker, data: Expr, channels: int, lanes: int) -> int:
-    """The block of input channels: the one that they have, else whole vectors, unless there are
-    fewer channels than that."""
+    """The block of input channels: the one that they have, else as of output channels, unless there
+    are fewer than that."""
     held = b.held(data)
     if held is not None:
         return held.block
-    return 1 if channels < lanes // 2 else lanes
+    return 1 if channels < lanes // 2 else _out_block(b, channels, lanes)
 
 
 def _out_block(b: Blocker, out: int, lanes: int) -> int:
@@ -280,16 +282,20 @@ def _dense_conv(
 ) -> Blocked | None:
     weight = call.args[1]
     assert isinstance(weight, Constant)
-    wins = block in (None, lanes)
-    tile = _winograd_tile(b, call, channels, out) if wins else None
+    window = _window(call, channels, out) if block in (None, lanes) else None
+    tile = None
+    if window is not None and b.machine is not None:
+        phases, images = window.phases, window.images
+        tile = best_tile(b.machine, window.whole, weight.dtype, images, window.moved)
     inner = lanes if tile is not None else _in_block(b, call.args[0], channels, lanes)
     data = b.as_blocked(call.args[0], inner)
     if data is None:
         return None
-    if tile is not None:
+    if tile is not None and window is not None:
         turned = const(R.nn.pack_winograd(weight.array, tile, inner, lanes))
-        made = R.nn.conv2d_winograd(data.value, turned, call.attrs.padding)
-        return Blocked(made, out, lanes)
+        return Blocked(
+            _winograd(b, call, data, turned, phases, (-(-out // lanes), lanes)), out, lanes
+        )
     if int(call.attrs.groups) == 1:
         lanes = block or _out_block(b, out, lanes)
     packed = const(pack_weight(weight.array, inner, lanes))
@@ -298,21 +304,63 @@ def _dense_conv(
     )
 
 
-def _winograd_tile(b: Blocker, call: Call, channels: int, out: int) -> int | None:
-    """The tiles by which to convolve; None where the direct way is better or the only one."""
-    attrs, weight, dims = call.attrs, call.args[1], _dims(call)
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """A convolution that Winograd's algorithm can make: for a dilated one its phases, the images
+    that these are, and how many numbers they move."""
+
+    whole: Window
+    phases: DilatedPhases | None = None
+    images: Window | None = None
+    moved: int = 0
+
+
+def _window(call: Call, channels: int, out: int) -> _Windows | None:
+    """The convolution by windows of 3 x 3 that `call` is; None if it is another."""
+    attrs, weight, dims, source = call.attrs, call.args[1], _dims(call), _dims(call.args[0])
     assert isinstance(weight, Constant)
-    usual = (_all_ones(attrs.strides), _all_ones(attrs.dilation), int(attrs.groups) == 1)
-    if b.machine is None or not all(usual) or weight.array.shape[2:] != (3, 3) or dims is None:
-        return None
-    batch, _, height, width = dims
-    if not isinstance(height, IntImm) or not isinstance(width, IntImm):
+    plain = _all_ones(attrs.strides) and int(attrs.groups) == 1
+    if not plain or weight.array.shape[2:] != (3, 3) or dims is None or source is None:
         return None
     if attrs.out_dtype not in (None, "", weight.dtype):
         return None
-    images = batch.value if isinstance(batch, IntImm) else 1
-    window = Window(images, channels, out, height.value, width.value)
-    return best_tile(b.machine, window, weight.dtype)
+    known = [d.value for d in (*source[2:], *dims[2:]) if isinstance(d, IntImm)]
+    if len(known) < 4:
+        return None
+    images = dims[0].value if isinstance(dims[0], IntImm) else 1
+    whole = Window(images, channels, out, *known[2:])
+    if _all_ones(attrs.dilation):
+        return _Windows(whole)
+    before, after = pads(attrs.padding, 2)
+    rows = zip(known[:2], listed(attrs.dilation, 2), before, after, strict=True)
+    h, w = (DilatedAxis(n, int(d), 3, int(b), int(a)) for n, d, b, a in rows)
+    phases = DilatedPhases(h, w)
+    many = images * phases.count
+    moved = 2 * many * (channels * h.length * w.length + out * h.rows * w.rows)
+    return _Windows(whole, phases, Window(many, channels, out, h.rows, w.rows), moved)
+
+
+def _winograd(
+    b: Blocker,
+    call: Call,
+    data: Blocked,
+    weight: Expr,
+    phases: DilatedPhases | None,
+    out: tuple[int, int],
+) -> Expr:
+    """The convolution of images in blocks with a transformed weight; `out`: how many blocks of how
+    many channels it gives."""
+    if phases is None:
+        made: Expr = R.nn.conv2d_winograd(data.value, weight, call.attrs.padding)
+        return made
+    dims = _dims(call)
+    assert dims is not None
+    emit, blocks = b.builder_.emit, data.padded // data.block
+    with b.builder_.at(call.span):
+        apart = moved(data.value, phases.apart(dims[0], blocks, data.block), emit)
+        padding = [axis.padding[k] for k in (0, 1) for axis in (phases.height, phases.width)]
+        found = emit(R.nn.conv2d_winograd(apart, weight, padding))
+        return moved(found, phases.together(dims[0], *out), emit)
 
 
 def _all_ones(value: Any) -> bool:

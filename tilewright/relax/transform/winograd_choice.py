@@ -55,16 +55,25 @@ def _cycles(machine: MachineModel, dtype: str, weights: int, times: int) -> floa
     return weights * times / (machine.lanes(dtype) * machine.fma_ports) + read
 
 
-def best_tile(machine: MachineModel, window: Window, dtype: str) -> int | None:
+def best_tile(
+    machine: MachineModel,
+    window: Window,
+    dtype: str,
+    phases: Window | None = None,
+    moved: int = 0,
+) -> int | None:
     """The size of tile with the fewest cycles; None if the direct convolution is as good.
 
-    float32 only: less precise numbers lose too much, and of more precise ones too much is expected.
+    `phases`: the convolution that takes the place of a dilated one; `moved`: how many numbers have
+    to be moved around it. float32 only: less precise numbers lose too much, and of more precise
+    ones too much is expected.
     """
     lanes = machine.lanes(dtype)
     empty = 0 in (window.batch, window.height, window.width)
     if dtype != "float32" or min(window.channels, window.out) < 2 * lanes or empty:
         return None
-    costs = {tile: winograd_cycles(machine, window, dtype, tile) for tile in TILES}
+    costs = {tile: winograd_cycles(machine, phases or window, dtype, tile) for tile in TILES}
     best = min(costs, key=lambda tile: costs[tile])
-    wins = costs[best] < MARGIN * direct_cycles(machine, window, dtype)
+    moves = moved * dtype_of(dtype).bits // 8 / STREAM
+    wins = costs[best] + moves < MARGIN * direct_cycles(machine, window, dtype)
     return best if wins else None

@@ -203,12 +203,22 @@ def binary(parser: Parser, node: ast.BinOp) -> Any:
     while isinstance(left, ast.BinOp):
         chain.append(left)
         left = left.left
-    value = parser.value(left)
+    value = _operand(parser, left)
     for step in reversed(chain):
-        right = parser.value(step.right)
+        right = _operand(parser, step.right)
         with parser.at(step):
             value = _applied(parser, step, value, right)
     return value
+
+
+def _operand(parser: Parser, node: ast.expr) -> Any:
+    """The value; the expression that it stands for, as a region does for a vector."""
+    value = parser.value(node)
+    as_expr = getattr(value, "as_expr", None)
+    if as_expr is None:
+        return value
+    with parser.at(node):
+        return as_expr()
 
 
 def _applied(parser: Parser, step: ast.BinOp, left: Any, right: Any) -> Any:

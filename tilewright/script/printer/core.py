@@ -245,12 +245,10 @@ def _plain(printer: Printer, value: object) -> Text:
         return Text.of(repr(value) if value == value and abs(value) != float("inf")
                        else f'float("{value}")')  # fmt: skip
     if isinstance(value, (tuple, list)):
-        inner = printer.list(value)
-        if isinstance(value, list):
-            return Text.of(f"[{inner}]")
-        return Text.of(f"({inner},)" if len(value) == 1 else f"({inner})")
+        return Text.of(f"[{printer.list(value)}]")
     if isinstance(value, dict):
-        rows = [f"{printer(k)}: {printer(v)}" for k, v in value.items()]
+        keys = sorted(value) if all(isinstance(k, str) for k in value) else value
+        rows = [f"{printer(k)}: {printer(value[k])}" for k in keys]
         return Text.of("{" + ", ".join(rows) + "}")
     return Text.of(f"<{type(value).__name__}>")
 

@@ -15,6 +15,7 @@ from ..function import PrimFunc
 from ..stmt import (
     Allocate,
     AllocateConst,
+    AttrStmt,
     Block,
     BlockRealize,
     BufferStore,
@@ -213,18 +214,23 @@ def verify_well_formed(func_or_mod: PrimFunc | IRModule, assert_mode: bool = Tru
 def verify_memory(func: PrimFunc) -> bool:
     """True if code of the host touches no memory of a device: no array is accessed outside
     thread bindings when the target is a GPU."""
+    return not host_accesses(func)
+
+
+def host_accesses(func: PrimFunc) -> tuple[Buffer, ...]:
+    """The arrays of a device that `func` accesses outside of threads; none for other targets."""
     target = func.attrs.get("target")
     kind = str(getattr(getattr(target, "kind", None), "name", getattr(target, "kind", "")))
     if kind not in ("cuda", "opencl", "vulkan", "metal", "rocm", "webgpu"):
-        return True
+        return ()
     finder = _OutsideThreads()
     finder.walk(func.body)
-    return not finder.found
+    return tuple(finder.found)
 
 
 class _OutsideThreads(Visitor):
     def __init__(self) -> None:
-        self.found = False
+        self.found: dict[Buffer, None] = {}
 
     @on(For)
     def loop(self, loop: For) -> None:
@@ -232,7 +238,14 @@ class _OutsideThreads(Visitor):
         if loop.kind != ForKind.THREAD_BINDING:
             self.visit(loop.body)
 
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> None:
+        """So it is within the extent of a thread."""
+        if node.attr_key not in ("thread_extent", "device_scope"):
+            self.visit(node.body)
+
     @on(BufferLoad, BufferStore)
     def access(self, access: Any) -> None:
         """An access on the host."""
-        self.found = True
+        self.found[access.buffer] = None
+        self.visit_children(access)

@@ -12,7 +12,7 @@ from typing import Any
 from ...ir.functor import deep_recursion
 from ...ir.module import IRModule
 from ..function import PrimFunc
-from . import calls, exchange, expressions, statements
+from . import calls, copies, exchange, expressions, statements
 from .machine import Interpreter
 from .memory import Memory, Pointer
 

@@ -207,7 +207,9 @@ def neg(a: PrimExpr) -> PrimExpr:
     if dtype_of(a.dtype).is_float:
         x = const_value(a)
         return const(-x, a.dtype) if x is not None else E.Mul(a, const(-1.0, a.dtype))
-    return subtract(const(0, a.dtype), a)
+    if dtype_of(a.dtype).is_uint:
+        return subtract(const(0, a.dtype), a)
+    return multiply(a, const(-1, a.dtype))
 
 
 OPERATORS.update(

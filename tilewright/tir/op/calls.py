@@ -10,7 +10,7 @@ from ...ir.op import Op
 from ...support.dtypes import dtype_of
 from .. import expr as E
 from ..expr import Call, CallEffectKind, Ramp, StringImm
-from .arithmetic import add
+from .arithmetic import add, subtract
 from .constant import const
 from .declare import as_argument, intrinsic
 
@@ -67,7 +67,7 @@ def tvm_access_ptr_of(
     if isinstance(mask, str):
         mask = sum(_ACCESS[letter] for letter in mask)
     flat = buffer.get_flattened_buffer()
-    size = flat.shape[0] if extent is None else as_scalar(extent)
+    size = subtract(flat.shape[0], as_scalar(offset)) if extent is None else as_scalar(extent)
     start = add(buffer.elem_offset, as_scalar(offset))
     element = dtype_of(buffer.dtype).with_lanes(lanes)
     marker = Call(element, "tir.type_annotation", ())

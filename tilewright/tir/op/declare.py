@@ -20,6 +20,7 @@ from typing import Any
 
 from ...ir.expr import PrimExpr, as_scalar
 from ...ir.op import Op, register_op
+from ...support.dtypes import dtype_of
 from ..expr import BufferLoad, Call, CallEffectKind, StringImm, Var
 
 __all__ = ["DTYPE_AT", "as_argument", "declare", "intrinsic"]
@@ -65,7 +66,7 @@ def declare(
         if result in names:
             told = given.arguments[result]
             dtype = told if result == "dtype" else as_scalar(told).dtype
-        return Call(str(getattr(dtype, "dtype", dtype)), full, tuple(values))
+        return Call(dtype_of(str(getattr(dtype, "dtype", dtype))).name, full, tuple(values))
 
     if "dtype" in names:
         DTYPE_AT[op or name] = names.index("dtype")

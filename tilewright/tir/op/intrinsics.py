@@ -19,12 +19,13 @@ __all__ = [
     "anylist_resetitem", "anylist_setitem_call_cpacked", "anylist_setitem_call_packed", "assume",
     "break_loop", "call_cpacked", "call_cpacked_lowered", "call_llvm_intrin",
     "call_llvm_pure_intrin", "call_packed", "call_packed_lowered", "continue_loop",
-    "create_barriers", "dp4a", "end_profile_intrinsic", "get_active_lane_mask",
+    "create_barriers", "dma_copy", "dma_end_group", "dma_start_group", "dma_wait", "dp4a",
+    "end_profile_intrinsic", "get_active_lane_mask",
     "get_vscale_expr", "handle_add_byte_offset", "ignore_loop_partition", "isnullptr",
     "large_uint_imm", "ldexp", "llvm_lookup_intrinsic_id", "lookup_param",
     "make_filled_simdgroup_matrix", "mma_fill", "mma_store", "prefetch", "ptx_arrive_barrier",
     "ptx_arrive_barrier_expect_tx", "ptx_commit_group", "ptx_cp_async", "ptx_cp_async_barrier",
-    "ptx_cp_async_bulk", "ptx_init_barrier_thread_count", "ptx_ldmatrix", "ptx_mma",
+    "ptx_cp_async_bulk", "ptx_init_barrier_thread_count", "ptx_ldg32", "ptx_ldmatrix", "ptx_mma",
     "ptx_mma_sp", "ptx_wait_barrier", "ptx_wait_group", "q_multiply_shift",
     "q_multiply_shift_per_axis", "simdgroup_load", "simdgroup_multiply_accumulate",
     "simdgroup_store", "start_profile_intrinsic", "thread_return", "tvm_access_ptr",
@@ -286,6 +287,23 @@ ptx_arrive_barrier_expect_tx = declare(
 )  # fmt: skip
 ptx_wait_barrier = declare("ptx_wait_barrier(barrier_id)", "void", UPDATE, "Waits at a barrier.")
 create_barriers = declare("create_barriers(barrier_count)", "void", UPDATE, "Makes barriers.")
+ptx_ldg32 = declare(
+    "ptx_ldg32(dtype, local_ptr, predicate, source, local_offset)", "dtype", UPDATE,
+    "Loads an element of global memory into a register where `predicate` holds.",
+)  # fmt: skip
+
+# ---- DMA ----------------------------------------------------------------------------------------
+
+dma_copy = declare(
+    "dma_copy(queue_id, dst, src, size, bypass_cache)", "int32", UPDATE,
+    "Copies `size` bytes, meanwhile.",
+)  # fmt: skip
+dma_wait = declare(
+    "dma_wait(queue_id, in_flight)", "int32", UPDATE,
+    "Waits until at most `in_flight` groups of copies of a queue run.",
+)  # fmt: skip
+dma_start_group = declare("dma_start_group(queue_id)", "int32", UPDATE, "Opens a group of copies.")
+dma_end_group = declare("dma_end_group(queue_id)", "int32", UPDATE, "Closes a group of copies.")
 
 # ---- LLVM ---------------------------------------------------------------------------------------
 

@@ -18,14 +18,14 @@ Axes = list["IterVar | None"]
 def axes_of(
     space: Space, block: Block, divisions: list[Division], suffix: str, keep_units: bool
 ) -> Axes:
-    """An axis a division, over its outer or inner part; None where that has one value only and
-    need not be kept."""
+    """An axis a division, over its outer or inner part; None for an inner part that has one value
+    only and need not be kept."""
     made: Axes = []
     for axis, d in zip(block.iter_vars, divisions, strict=True):
-        extent = d.outer_extent if suffix == "_o" else d.extent
-        part = d.outer if suffix == "_o" else d.inner
+        is_outer = suffix == "_o"
+        extent = d.outer_extent if is_outer else d.extent
         dtype = axis.var.dtype
-        if value_of(extent) == 1 and (not keep_units or not part):
+        if not is_outer and value_of(extent) == 1 and not (keep_units and d.inner):
             made.append(None)
             continue
         var = axis.var.copy_with_suffix(suffix)
@@ -37,12 +37,12 @@ def axes_of(
 def values_of(
     space: Space, block: Block, divisions: list[Division], outer: Axes, inner: Axes
 ) -> dict[Var, PrimExpr]:
-    """What each old axis is in terms of the new ones; axes of one value are 0."""
+    """What each old axis is in terms of the new ones."""
     env: dict[Var, PrimExpr] = {}
     for axis, d, o, i in zip(block.iter_vars, divisions, outer, inner, strict=True):
         dtype = axis.var.dtype
         value: PrimExpr = IntImm(dtype, 0)
-        if o is not None and value_of(d.outer_extent) != 1:
+        if o is not None and (value_of(d.outer_extent) != 1 or i is None):
             value = T.multiply(o.var, space.expr(d.extent, dtype))
         if i is not None and value_of(d.extent) != 1:
             value = T.add(value, i.var)

@@ -48,7 +48,8 @@ def _role(side: str) -> Role:
     return Role(f"one of the buffers it {side}", False, accept)
 
 
-def _accept_either(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+def accept_buffer(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    """The buffer that `value` says of the block in `given`, as ("read" or "write", place)."""
     block = schedule.get(given["block"])
     if isinstance(value, (tuple, list)) and len(value) == 2 and value[0] in ("read", "write"):
         return (value[0], buffer_index(block, value[1], f"{value[0]}s"))
@@ -62,6 +63,27 @@ def _accept_either(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any
     raise ArgumentError('expected ("read", place), ("write", place), a name or a Buffer')
 
 
+_SIDES = ("read", "write")
+
+
+def _accept_side(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
+    if value not in _SIDES:
+        raise ArgumentError(f'expected "read" or "write", found {value!r}')
+    return value
+
+
+BufferSide: TypeAlias = Annotated[
+    str,
+    Role(
+        '"read" or "write"',
+        False,
+        _accept_side,
+        parts=lambda value: (_SIDES.index(value),),
+        whole=lambda parts: _SIDES[parts[0]],
+    ),
+]
+"""Whether the buffers are those that the block reads or writes."""
+
 ReadBuffer: TypeAlias = Annotated[int, _role("reads")]
 """A buffer that the argument `block` reads: given by place, name or itself, kept as a place."""
 
@@ -69,6 +91,14 @@ WriteBuffer: TypeAlias = Annotated[int, _role("writes")]
 """A buffer that the argument `block` writes: given by place, name or itself, kept as a place."""
 
 SomeBuffer: TypeAlias = Annotated[
-    "tuple[str, int]", Role("one of its buffers", False, _accept_either)
+    "tuple[str, int]",
+    Role(
+        "one of its buffers",
+        False,
+        accept_buffer,
+        width=2,
+        parts=lambda value: (value[1], _SIDES.index(value[0])),
+        whole=lambda parts: (_SIDES[parts[1]], parts[0]),
+    ),
 ]
 """A buffer that the argument `block` accesses, kept as ("read" or "write", place)."""

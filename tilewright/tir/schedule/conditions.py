@@ -185,6 +185,20 @@ def require_covered(state: ScheduleState, blocks: Iterable[StmtSRef], root: Stmt
             )
 
 
+def require_finished(producer: StmtSRef, loop: StmtSRef) -> None:
+    """Refuses if a reduction axis of the producer depends on the loop or one around it."""
+    if producer.realize is None:
+        return
+    outer = {at.loop.loop_var for at in (loop, *loop.ancestors()) if not at.is_block}
+    for axis, value in zip(producer.block.iter_vars, producer.realize.iter_values, strict=True):
+        if axis.iter_type is not IterVarType.DataPar and outer & set(variables_in(value)):
+            refuse(
+                f"the reduction over `{axis.var.name}` is not complete within one run of the loop",
+                producer,
+                loop,
+            )
+
+
 def require_leaf(state: ScheduleState, block: StmtSRef) -> None:
     """Refuses a block that holds other blocks."""
     inner = state.child_blocks(block)

@@ -9,6 +9,7 @@ from ...ir.functor import Rewriter, on
 from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, IterVarType, Var
 from ..stmt import Block, BufferRegion, BufferStore, MatchBufferRegion, Stmt, stmt_seq
+from .instances import fills_what_it_writes
 from .moving import nest_of, required_boxes
 from .poly import Space
 from .refusal import refuse
@@ -55,10 +56,11 @@ def box_under(
     buffer: Buffer,
     blocks: Sequence[StmtSRef],
     side: str,
+    space: Space | None = None,
 ) -> tuple[Space, Box | None]:
     """What `blocks` read or write of `buffer` in one run of the body of `top`, and the arithmetic
-    there."""
-    space = space_at(state, top, inside=True)
+    there (`space`, if it has been made)."""
+    space = space or space_at(state, top, inside=True)
     boxes = required_boxes(space, top, blocks, side, [buffer])
     return space, boxes.get(buffer)
 
@@ -133,6 +135,14 @@ def after(top: Stmt, target: Stmt, new: Stmt) -> Stmt:
     return stmt_seq([*parts[: at + 1], new, *parts[at + 1 :]])
 
 
+def before(top: Stmt, targets: Sequence[Stmt], new: Stmt) -> Stmt:
+    """The body `top` with `new` before the first statement in it that holds one of `targets`."""
+    parts = list(getattr(top, "seq", (top,)))
+    held = [any(holds(part, target) for target in targets) for part in parts]
+    at = held.index(True) if True in held else 0
+    return stmt_seq([*parts[:at], new, *parts[at:]])
+
+
 def require_apart(
     top: StmtSRef, writer: StmtSRef, readers: Sequence[StmtSRef], buffer: Buffer
 ) -> None:
@@ -146,6 +156,21 @@ def require_apart(
                 writer,
                 hint="name the block that is to use the copy in consumer_blocks",
             )
+
+
+def require_written(
+    state: ScheduleState, root: StmtSRef, top: StmtSRef, writer: StmtSRef, buffer: Buffer
+) -> None:
+    """Refuses if a copy of the box that `writer` writes under `top` would copy more than it has
+    written over what `buffer` holds. At first, a buffer that lives in the scope holds nothing;
+    where the copy is made several times, it holds what has been copied before."""
+    is_new = top is root and any(b is buffer for b in root.block.alloc_buffers)
+    if not is_new and not fills_what_it_writes(state, writer, buffer, top):
+        refuse(
+            f"the block may leave holes in what it writes of `{buffer.name}`: a copy would "
+            "overwrite what is there",
+            writer,
+        )
 
 
 def step_towards(top: StmtSRef, below: StmtSRef) -> StmtSRef:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...ir.expr import PrimExpr
+from ...ir.expr import PrimExpr, Range
 from ...ir.structural import structural_equal
 from .. import op as T
+from ..arith import Analyzer
 from ..expr import IterVar, Var
 from .poly import ONE, Poly, Space, constant, plus, times, value_of
 from .refusal import refuse
@@ -78,16 +79,17 @@ def divide_predicate(
     inner_loops: Sequence[Var],
     stand_in: Sequence[PrimExpr],
 ) -> tuple[PrimExpr, PrimExpr]:
-    """The conditions on outer loops alone, and the others; in the latter, a binding in full is
-    written as its `stand_in`, which names no outer loop and holds where the outer part is in the
-    domain of its axis: where the loops go beyond it, the former say so."""
+    """The conditions on outer loops alone, and the others, as simple as they are within the loops;
+    in the latter, a binding in full is written as its `stand_in`, which names no outer loop and
+    holds where the outer part is in the domain of its axis: where the loops go beyond it, the
+    former say so."""
     numbers = {space._variable(v) for v in inner_loops}
     outer: list[PrimExpr] = []
     inner: list[PrimExpr] = []
     whole = [plus(times(d.outer, d.extent), d.inner) for d in divisions]
     if block.realize is None:
         return T.all(), T.all()
-    for part in conjuncts(block.realize.predicate):
+    for part in conjuncts(_simplified(block, block.realize.predicate)):
         used = _used(space, part)
         if not used & numbers:
             outer.append(part)
@@ -97,6 +99,15 @@ def divide_predicate(
             inner.append(_restated(space, part, whole, stand_in, block))
     outer += _outer_domains(space, block, divisions, outer)
     return T.all(*outer), T.all(*inner)
+
+
+def _simplified(block: StmtSRef, condition: PrimExpr) -> PrimExpr:
+    analyzer = Analyzer()
+    at = block.parent
+    while at is not None and not at.is_block:
+        analyzer.bind(at.loop.loop_var, Range(at.loop.min, at.loop.extent))
+        at = at.parent
+    return analyzer.simplify(condition)
 
 
 def _outer_domains(

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from .. import op as T
-from ..expr import LT, Var
-from ..stmt import BlockRealize
-from .bindings import digits_of
+from ..buffer import Buffer
+from ..expr import GE, LT, IterVar, Var
+from ..stmt import BlockRealize, BufferRegion
+from .bindings import Digit, Source, digits_of, is_affine
 from .exact import fills_box
-from .poly import Space, constant, plus, times, variables_in
+from .poly import Poly, Space, constant, plus, times, value_of, variables_in
 from .refusal import refuse
-from .regions import space_at
+from .regions import (
+    Box,
+    bind,
+    covers,
+    full_box,
+    joined_boxes,
+    loops_between,
+    sizes_of,
+    space_at,
+    surely_written,
+    touched,
+)
 from .rewrite import conjuncts, substitute
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -37,14 +50,17 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
 
 
 def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
-    """True for `value < extent` of an axis and its binding."""
-    if not isinstance(condition, LT):
+    """True for `value < end` or `value >= start` of an axis and its binding."""
+    if not isinstance(condition, (LT, GE)):
         return False
+    left, right = space.poly(condition.a), space.poly(condition.b)
     for axis, value in zip(old.block.iter_vars, old.iter_values, strict=True):
-        if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
+        if axis.dom is None:
             continue
-        same_value = space.poly(condition.a) == space.poly(value)
-        if same_value and space.poly(condition.b) == space.poly(axis.dom.extent):
+        limit = space.poly(axis.dom.min)
+        if isinstance(condition, LT):
+            limit = plus(limit, space.poly(axis.dom.extent))
+        if left == space.poly(value) and right == limit:
             return True
     return False
 
@@ -78,25 +94,184 @@ def require_every_instance(
     if realize is None:
         return
     space = space_at(state, block)
-    if not conditions and not all(
-        _is_domain(space, c, realize) or _is_whole(space, c, realize)
-        for c in conjuncts(realize.predicate)
-    ):
+    if not conditions and not _keeps_to_domains(space, realize):
         refuse("the block's condition leaves out some of its instances", block)
     if not _fills_domains(space, realize, state.loops_of(block)):
         refuse("the loops may leave out some of the block's instances", block)
 
 
+def _keeps_to_domains(space: Space, realize: BlockRealize) -> bool:
+    """True if the condition says no more than that the axes are in their domains."""
+    return all(
+        _is_domain(space, c, realize) or _is_whole(space, c, realize)
+        for c in conjuncts(realize.predicate)
+    )
+
+
+def fills_what_it_writes(
+    state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRef
+) -> bool:
+    """True if the block writes all of the box around what it is declared to write of `buffer` in
+    one run of the body of `top`, as far as the box is within the buffer."""
+    realize = block.realize
+    if realize is None:
+        return False
+    space = space_at(state, block)
+    if not _keeps_to_domains(space, realize):
+        return False
+    loops = loops_between(block, top)
+    parts = surely_written(block.block, buffer)
+    if _fills_domains(space, realize, loops) and _fill_buffer(state, block, parts):
+        return True
+    free = {space._variable(at.loop.loop_var) for at in loops}
+    guarded = [a for a, v in zip(block.block.iter_vars, realize.iter_values, strict=True)
+               if not _is_within(space, a, v)]  # fmt: skip
+    if not all(_ends_with_axes(space, part, guarded) for part in parts):
+        return False
+    declared = [w for w in block.block.writes if w.buffer is buffer]
+    needed = touched(space, block, declared, loops)
+    boxes = [touched(space, block, [part], loops) for part in parts
+             if fills_box(space, part.region, free)
+             and _runs_through(space, part.region, buffer.shape, free)]  # fmt: skip
+    joined = joined_boxes(space, [b for b in boxes if b is not None])
+    return needed is not None and any(covers(space, buffer, b, needed) for b in joined)
+
+
+def _fill_buffer(state: ScheduleState, block: StmtSRef, parts: Sequence[BufferRegion]) -> bool:
+    """True if one of the regions, over the domains of the block's axes, is the whole buffer."""
+    space = Space(sizes_of(state.function_of(block)[1]))
+    bind(space, block)
+    numbers = {space._variable(a.var) for a in block.block.iter_vars}
+    for part in parts:
+        if not fills_box(space, part.region, numbers):
+            continue
+        if not _runs_through(space, part.region, part.buffer.shape, numbers):
+            continue
+        box: Box = []
+        for r in part.region:
+            low = space.poly(r.min)
+            high = plus(plus(low, space.poly(r.extent)), constant(-1))
+            box.append((space.relax(low)[0], space.relax(high)[1]))
+        if covers(space, part.buffer, box, full_box(space, part.buffer.shape)):
+            return True
+    return False
+
+
+def _runs_through(
+    space: Space, region: Sequence[Range], limits: Sequence[PrimExpr | None], loops: set[int]
+) -> bool:
+    """True if indices that are digits of one number take all combinations of their values, as far
+    as these are below `limits`: `i // 4` and `i % 4` do for `i < 12`, not for `i < 10`."""
+    last: dict[Source, list[Poly]] = {}
+    cut: set[Source] = set()
+    for r, limit in zip(region, limits, strict=True):
+        digits = digits_of(space, space.joined(space.poly(r.min)), loops) or []
+        for digit in digits:
+            extent = digit.extent
+            if len(digits) == 1 and limit is not None and value_of(digit.scale) == 1:
+                size = space.poly(limit)
+                extent = size if space.nonneg(plus(extent, size, -1)) else extent
+            most = times(digit.lower, plus(extent, constant(-1)))
+            last.setdefault(digit.source, []).append(most)
+            if digit.is_cut:
+                cut.add(digit.source)
+    for source, parts in last.items():
+        high = space.relax(dict(source))[1]
+        if len(parts) == 1 and source not in cut:
+            continue
+        total = functools.reduce(plus, parts)
+        if high is None or not space.nonneg(plus(high, total, -1)):
+            return False
+    return True
+
+
+def _is_within(space: Space, axis: IterVar, value: PrimExpr) -> bool:
+    """True if the value is in the domain of the axis in all iterations of the loops."""
+    if axis.dom is None:
+        return False
+    p, start = space.poly(value), space.poly(axis.dom.min)
+    last = plus(plus(start, space.poly(axis.dom.extent)), constant(-1))
+    return space.nonneg(plus(p, start, -1)) and space.nonneg(plus(last, p, -1))
+
+
+def _ends_with_axes(space: Space, region: BufferRegion, axes: Sequence[IterVar]) -> bool:
+    """True if the buffer ends where the domains of `axes` end: each is an index by itself."""
+    domains = {a.var: a.dom for a in axes}
+    for r, size in zip(region.region, region.buffer.shape, strict=True):
+        if not any(v in domains for v in variables_in((r.min, r.extent))):
+            continue
+        dom = domains.get(r.min) if isinstance(r.min, Var) else None
+        if dom is None or not T.is_const_int(r.extent, 1) or not T.is_const_int(dom.min, 0):
+            return False
+        if space.poly(dom.extent) != space.poly(size):
+            return False
+    return True
+
+
 def _fills_domains(space: Space, realize: BlockRealize, loops: Sequence[StmtSRef]) -> bool:
     """True if the bindings take all values that the axes may have."""
     numbers = {space._variable(at.loop.loop_var) for at in loops}
-    region = [Range(v, IntImm(v.dtype, 1)) for v in realize.iter_values]
-    if not fills_box(space, region, numbers):
+    rows = list(zip(realize.block.iter_vars, realize.iter_values, strict=True))
+    digits = {a.var: _digit(space, a, v, numbers) for a, v in rows}
+    alone = [(a, v) for a, v in rows if digits[a.var] is not None]
+    others = [(a, v) for a, v in rows if digits[a.var] is None]
+    inside = [_loops_in(space, [v for _, v in part], numbers) for part in (alone, others)]
+    if inside[0] & inside[1]:
+        alone, others = [], rows
+    return _fill_as_digits(space, alone, digits, numbers) and _fill_as_box(space, others, numbers)
+
+
+Rows = Sequence[tuple[IterVar, PrimExpr]]
+
+
+def _digit(space: Space, axis: IterVar, value: PrimExpr, loops: set[int]) -> Digit | None:
+    """The digit of the loops that a binding is, if it is one and nothing else."""
+    if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
+        return None
+    p = space.joined(space.poly(value))
+    found = digits_of(space, p, loops)
+    is_sole = len(p) == 1 and found is not None and len(found) == 1
+    return found[0] if is_sole and found and value_of(found[0].scale) == 1 else None
+
+
+def _loops_in(space: Space, values: Sequence[PrimExpr], loops: set[int]) -> set[int]:
+    return {n for v in values for n in space.variables(space.joined(space.poly(v)))} & loops
+
+
+def _fill_as_digits(
+    space: Space, rows: Rows, digits: Mapping[Var, Digit | None], loops: set[int]
+) -> bool:
+    """True if the axes, each a digit of a number, are together all numbers that they can write:
+    the number that has the last value of each of them is reached."""
+    if not is_affine(space, [v for _, v in rows], loops):
         return False
-    for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
+    last: dict[Source, Poly] = {}
+    for axis, _ in rows:
+        digit = digits[axis.var]
+        if digit is None or axis.dom is None:
+            return False
+        size = space.poly(axis.dom.extent)
+        if digit.is_cut and not space.nonneg(plus(digit.extent, size, -1)):
+            return False
+        most = times(digit.lower, plus(size, constant(-1)))
+        last[digit.source] = plus(last.get(digit.source, {}), most)
+    highs = {source: space.relax(dict(source), loops.__contains__)[1] for source in last}
+    return all(
+        high is not None and space.nonneg(plus(high, last[source], -1))
+        for source, high in highs.items()
+    )
+
+
+def _fill_as_box(space: Space, rows: Rows, loops: set[int]) -> bool:
+    """True if the bindings leave no hole in a box around the domains."""
+    region = [Range(v, IntImm(v.dtype, 1)) for _, v in rows]
+    limits = [a.dom.extent if a.dom is not None else None for a, _ in rows]
+    if not (fills_box(space, region, loops) and _runs_through(space, region, limits, loops)):
+        return False
+    for axis, value in rows:
         if axis.dom is None:
             return False
-        low, high = space.relax(space.joined(space.poly(value)), numbers.__contains__)
+        low, high = space.relax(space.joined(space.poly(value)), loops.__contains__)
         start = space.poly(axis.dom.min)
         end = plus(plus(start, space.poly(axis.dom.extent)), constant(-1))
         if low is None or high is None:

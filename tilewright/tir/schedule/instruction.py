@@ -28,14 +28,29 @@ if TYPE_CHECKING:
 Accept = Callable[["Schedule", Any, dict[str, Any]], Any]
 
 
+def _alone(value: Any) -> tuple[Any, ...]:
+    return (value,)
+
+
+def _first(parts: tuple[Any, ...]) -> Any:
+    return parts[0]
+
+
 @dataclass(frozen=True)
 class Role:
-    """What an argument is for the user (`accept` turns it into what the trace keeps)."""
+    """What an argument is for the user (`accept` turns it into what primitives take).
+
+    `parts` are the entries that stand for it in a trace's instruction, `width` of them; `whole`
+    makes the argument of these again.
+    """
 
     noun: str
     is_input: bool
     accept: Accept
     rv: str = ""
+    width: int = 1
+    parts: Callable[[Any], tuple[Any, ...]] = _alone
+    whole: Callable[[tuple[Any, ...]], Any] = _first
 
 
 def _accept_block(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
@@ -113,7 +128,7 @@ def _plain_role(kind: type) -> Role:
             raise ArgumentTypeError(f"expected {noun}, found {_kind(value)}")
         return kind(value)
 
-    return Role(noun, False, accept)
+    return Role(noun, False, accept, whole=lambda parts: kind(parts[0]))
 
 
 _ANY = Role("a value", False, _accept_any)
@@ -190,6 +205,10 @@ class InstructionKind:
     signature: inspect.Signature
     doc: str
     result: str = ""
+    inputs: frozenset[str] = frozenset()
+    """Arguments that traces list among the inputs though they hold no random variables."""
+    spread: str = ""
+    """The list whose items traces put among the inputs one by one."""
 
     registry: ClassVar[dict[str, InstructionKind]] = {}
 
@@ -200,6 +219,10 @@ class InstructionKind:
         if known is None:
             raise ArgumentError(f"no schedule instruction is called {name!r}")
         return known
+
+    def is_traced_input(self, param: Param) -> bool:
+        """Whether traces list the argument among the inputs."""
+        return param.role.is_input or param.name in self.inputs
 
     @property
     def is_postproc(self) -> bool:
@@ -224,12 +247,16 @@ class Instruction:
         given, attrs = iter(self.inputs), iter(self.attrs)
         out: dict[str, Any] = {}
         for p in self.kind.params:
-            if p.is_variadic:
-                rest = list(given)
-                out[p.name] = tuple(rest)
-            else:
-                out[p.name] = next(given if p.role.is_input else attrs)
+            if p.is_variadic or p.name == self.kind.spread:
+                out[p.name] = tuple(given)
+                continue
+            source = given if self.kind.is_traced_input(p) else attrs
+            parts = tuple(next(source) for _ in range(p.role.width))
+            out[p.name] = parts[0] if p.is_list or parts[0] is None else p.role.whole(parts)
         return out
+
+    def __str__(self) -> str:
+        return STATEMENT[0](self) if STATEMENT else self.kind.name
 
 
 def instruction_of(
@@ -238,16 +265,19 @@ def instruction_of(
     """The trace's record of `kind` called with `values`."""
     inputs: list[Any] = []
     attrs: list[Any] = []
-    variadic: list[Any] = []
+    spread: list[Any] = []
     for p in kind.params:
-        if p.is_variadic:
-            variadic = list(values[p.name])
-        elif p.role.is_input:
-            inputs.append(values[p.name])
+        value = values[p.name]
+        if p.is_variadic or p.name == kind.spread:
+            spread = list(value)
         else:
-            attrs.append(values[p.name])
-    return Instruction(kind, inputs + variadic, attrs, outputs)
+            parts = (value,) if p.is_list or value is None else p.role.parts(value)
+            (inputs if kind.is_traced_input(p) else attrs).extend(parts)
+    return Instruction(kind, inputs + spread, attrs, outputs)
 
+
+STATEMENT: list[Callable[[Instruction], str]] = []
+"""How an instruction reads as Python, put here by `trace_text`, which stands above this module."""
 
 METHODS: dict[str, InstructionKind] = {}
 """Every primitive by the name of its method on `Schedule`."""
@@ -259,36 +289,54 @@ F = TypeVar("F", bound=Callable[..., Any])
 @overload
 def primitive(function: F) -> F: ...
 @overload
-def primitive(*, sampling: bool = False, pure: bool = False) -> Callable[[F], F]: ...
+def primitive(
+    *,
+    sampling: bool = False,
+    pure: bool = False,
+    name: str = "",
+    inputs: tuple[str, ...] = (),
+    spread: str = "",
+) -> Callable[[F], F]: ...
 
 
-def primitive(function: Any = None, *, sampling: bool = False, pure: bool = False) -> Any:
+def primitive(
+    function: Any = None,
+    *,
+    sampling: bool = False,
+    pure: bool = False,
+    name: str = "",
+    inputs: tuple[str, ...] = (),
+    spread: str = "",
+) -> Any:
     """Declares a primitive; the function stays as it is.
 
     `sampling`: it takes `rand` and `decision` by keyword and returns its result and the decision
-    made. `pure`: it looks and does not change the program.
+    made. `pure`: it looks and does not change the program. `name`: of its instructions, if not that
+    of the function in camel case; `inputs` and `spread`: see `InstructionKind`.
     """
     if function is None:
-        return lambda f: _declare(f, sampling, pure)
-    return _declare(function, sampling, pure)
+        return lambda f: _declare(f, sampling, pure, name, inputs, spread)
+    return _declare(function, sampling, pure, name, inputs, spread)
 
 
-def _declare(function: F, sampling: bool, pure: bool) -> F:
+def _declare(
+    function: F, sampling: bool, pure: bool, name: str, inputs: tuple[str, ...], spread: str
+) -> F:
     hints = typing.get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
     params = []
     shown = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    for name, parameter in list(signature.parameters.items())[1:]:
-        if sampling and name == "rand":
+    for key, parameter in list(signature.parameters.items())[1:]:
+        if sampling and key == "rand":
             continue
-        if sampling and name == "decision":
+        if sampling and key == "decision":
             parameter = parameter.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
         shown.append(parameter)
-        if not (sampling and name == "decision"):
-            params.append(_param(name, hints[name], parameter))
+        if not (sampling and key == "decision"):
+            params.append(_param(key, hints[key], parameter))
     method = function.__name__.rstrip("_")
     kind = InstructionKind(
-        name="".join(part.capitalize() for part in method.split("_")),
+        name=name or "".join(part.capitalize() for part in method.split("_")),
         method=method,
         function=function,
         params=tuple(params),
@@ -297,6 +345,8 @@ def _declare(function: F, sampling: bool, pure: bool) -> F:
         signature=signature.replace(parameters=shown),
         doc=inspect.getdoc(function) or "",
         result="list" if typing.get_origin(hints.get("return")) is list else "",
+        inputs=frozenset(inputs),
+        spread=spread,
     )
     InstructionKind.registry[kind.name] = METHODS[method] = kind
     return function

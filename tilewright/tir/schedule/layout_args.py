@@ -9,6 +9,7 @@ from ...ir.expr import PrimExpr, as_scalar
 from ...support.errors import ArgumentError
 from ..index_map import IndexMap
 from ..stmt import Block
+from .buffer_args import accept_buffer
 from .instruction import Role
 
 if TYPE_CHECKING:
@@ -38,6 +39,24 @@ def _buffer_of(schedule: Schedule, given: dict[str, Any]) -> tuple[Block, Any]:
     else:
         side, k = ("read" if "read_buffer_index" in given else "write"), place
     return block, getattr(block, f"{side}s")[k].buffer
+
+
+def split_off_separators(schedule: Schedule, arguments: dict[str, Any]) -> list[int]:
+    """The axis separators that the function given as `index_map` puts among its results; the
+    argument becomes the map without them."""
+    value = arguments["index_map"]
+    if isinstance(value, IndexMap) or not callable(value):
+        return []
+    given = {"block": arguments["block"]}
+    if isinstance(given["block"], str):
+        given["block"] = schedule.get_block(given["block"])
+    given["buffer"] = accept_buffer(schedule, arguments["buffer"], given)
+    block, buffer = _buffer_of(schedule, given)
+    made, separators = IndexMap.from_func_with_separators(
+        value, buffer.ndim, index_dtype=index_type(block)
+    )
+    arguments.update(given, index_map=made)
+    return separators
 
 
 def _accept_buffer_map(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:

@@ -111,10 +111,13 @@ def full_nest(
     writes: tuple[BufferRegion, ...] = (),
     axes: Sequence[IterVar] = (),
     predicate: PrimExpr | None = None,
+    *,
+    prefix: str = "ax",
 ) -> tuple[Stmt, Block]:
-    """Loops over `shape` around a block of `body`, whose `axes` are bound to them one by one."""
+    """Loops over `shape`, numbered after `prefix`, around a block of `body`, whose `axes` are bound
+    to them one by one."""
     block = Block(tuple(axes), reads, writes, name, body)  # type: ignore[arg-type]
-    loops = [Var(f"ax{k}", size.dtype) for k, size in enumerate(shape)]
+    loops = [Var(f"{prefix}{k}", size.dtype) for k, size in enumerate(shape)]
     values = tuple(T.cast(v, a.var.dtype) for v, a in zip(loops, axes, strict=True))
     env: dict[Var, PrimExpr] = {a.var: v for a, v in zip(axes, values, strict=True)}
     condition = T.const(1, "bool") if predicate is None else substitute(predicate, env)

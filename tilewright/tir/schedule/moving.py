@@ -13,7 +13,7 @@ from ..stmt import Block, BlockRealize, BufferRegion, For, ForKind, SeqStmt, Stm
 from .instances import kept_conditions
 from .poly import Interval, Poly, Space, constant, plus, times, value_of
 from .refusal import refuse
-from .regions import Box, extreme, loops_between, space_at, touched, unite
+from .regions import Box, extreme, loops_between, shared_threads, space_at, touched, unite
 from .rewrite import replace_statements
 from .sref import StmtSRef, holds, realizes_under
 from .state import ScheduleState
@@ -83,44 +83,24 @@ def move(
 
 
 def required_boxes(
-    space: Space,
-    top: StmtSRef,
-    blocks: Sequence[StmtSRef],
-    side: str,
-    wanted: Sequence[Buffer],
-    *,
-    by_all_threads: bool = False,
-) -> dict[Buffer, Box]:
+    space: Space, top: StmtSRef, blocks: Sequence[StmtSRef], side: str, wanted: Sequence[Buffer],
+    *, for_threads: bool = False,
+) -> dict[Buffer, Box]:  # fmt: skip
     """For each wanted buffer, the box that `blocks` touch in one run of the body of `top`;
-    `by_all_threads`: in the runs of all threads that share the buffer's memory."""
+    `for_threads`: in the runs of all threads that share the buffer, if it is not global."""
     boxes: dict[Buffer, Box] = {}
     for block in blocks:
         for buffer in wanted:
             parts = [r for r in getattr(block.block, side) if r.buffer is buffer]
             if not parts:
                 continue
-            threads = sharing_threads(top, buffer) if by_all_threads else []
-            box = touched(space, block, parts, [*threads, *loops_between(block, top)])
+            relaxed = loops_between(block, top)
+            if for_threads and not buffer.scope().startswith("global"):
+                relaxed = [*shared_threads(top, buffer.scope()), *relaxed]
+            box = touched(space, block, parts, relaxed)
             if box is not None:
                 boxes[buffer] = unite(space, boxes[buffer], box) if buffer in boxes else box
     return boxes
-
-
-def sharing_threads(top: StmtSRef, buffer: Buffer) -> list[StmtSRef]:
-    """`top` and the loops around it whose threads share memory that is not global, outermost
-    first: all threads of a block share `shared`, those along `threadIdx.x` share `warp`."""
-    tags = _SHARING.get(buffer.scope().split(".")[0], ())
-    found = []
-    for at in (top, *top.ancestors()):
-        if at.is_block:
-            break
-        binding = at.loop.thread_binding
-        if binding is not None and binding.thread_tag.startswith(tags):
-            found.append(at)
-    return found[::-1]
-
-
-_SHARING = {"shared": ("threadIdx", "vthread"), "warp": ("threadIdx.x",)}
 
 
 def solve_axes(

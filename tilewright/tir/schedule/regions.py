@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ...ir.expr import PrimExpr
+from ..analysis.access_region import get_block_read_write_region
 from ..buffer import Buffer
 from ..expr import SizeVar, Var
 from ..function import PrimFunc
-from ..stmt import BlockRealize, BufferRegion, For
+from ..stmt import Block, BlockRealize, BufferRegion, For
 from .exact import fills_box
 from .poly import Interval, Poly, Space, constant, plus, variables_in
 from .sref import StmtSRef
 from .state import ScheduleState
 
+EXPLICIT_WRITES = "explicit_write_region"
+"""The annotation of a block whose user has declared what it writes."""
 Box = list[Interval]
 """One interval a dimension."""
 
@@ -147,7 +150,7 @@ def _covered_by(
     shared = shared_threads(top, buffer.scope())
     boxes = []
     for producer in producers:
-        writes = [w for w in producer.block.writes if w.buffer is buffer]
+        writes = surely_written(producer.block, buffer)
         relaxed = [*shared, *loops_between(producer, top)]
         free = {space._variable(at.loop.loop_var) for at in relaxed}
         for part in writes:
@@ -159,6 +162,16 @@ def _covered_by(
     if needed is None:
         return False
     return any(covers(space, buffer, made, needed) for made in joined_boxes(space, boxes))
+
+
+def surely_written(block: Block, buffer: Buffer) -> list[BufferRegion]:
+    """What the block writes of `buffer`. Where a user has declared it, that may be more than is
+    written: then what the stores show, if there are any."""
+    declared = [w for w in block.writes if w.buffer is buffer]
+    if EXPLICIT_WRITES not in block.annotations:
+        return declared
+    found = get_block_read_write_region(block, {})[1]
+    return [w for w in found if w.buffer is buffer] or declared
 
 
 def shared_threads(top: StmtSRef, scope: str) -> list[StmtSRef]:
@@ -174,8 +187,8 @@ def shared_threads(top: StmtSRef, scope: str) -> list[StmtSRef]:
 
 
 _SEES: dict[str, tuple[str, ...]] = {
-    "global": ("blockIdx", "threadIdx"),
-    "shared": ("threadIdx",),
+    "global": ("blockIdx", "threadIdx", "vthread"),
+    "shared": ("threadIdx", "vthread"),
     "warp": ("threadIdx.x",),
 }
 

@@ -34,6 +34,8 @@ class Reindexed:
     indices: tuple[PrimExpr, ...]
     where: tuple[PrimExpr, ...]
     shape: tuple[PrimExpr, ...]
+    is_plain: bool
+    """Whether the copy has one dimension for each axis, as `reindex` makes it without a map."""
 
     def axes(self) -> list[IterVar]:
         """The block's axes that the indices depend on."""
@@ -72,12 +74,12 @@ def plan(
         used = {v for i in indices for v in variables_in(i)}
         kept = [a for a in stmt.iter_vars if a.var in used]
         shape = [a.dom.extent for a in kept if a.dom is not None]
-        return Reindexed(block, buffer, indices, tuple(a.var for a in kept), tuple(shape))
+        return Reindexed(block, buffer, indices, tuple(a.var for a in kept), tuple(shape), True)
     dtype = "int64" if any(d.dtype == "int64" for d in buffer.shape) else "int32"
     where = [T.cast(i, dtype) for i in index_map.map_indices([a.var for a in stmt.iter_vars])]
     _require_injective(state, block, indices, where, side)
     sizes = [T.cast(d, dtype) for d in index_map.map_shape(extents)]
-    return Reindexed(block, buffer, indices, tuple(where), tuple(sizes))
+    return Reindexed(block, buffer, indices, tuple(where), tuple(sizes), False)
 
 
 def _require_injective(
@@ -133,14 +135,23 @@ def _common_indices(block: StmtSRef, buffer: Buffer) -> tuple[PrimExpr, ...]:
     return places[0]
 
 
-def apply(state: ScheduleState, what: Reindexed, side: str, scope: str, name: str) -> StmtSRef:
-    """Makes the copy, and lets the block use it. Returns the block that copies."""
+def apply(
+    state: ScheduleState,
+    what: Reindexed,
+    side: str,
+    scope: str,
+    name: str,
+    block_name: str | None = None,
+) -> StmtSRef:
+    """Makes the copy, and lets the block use it. Returns the block that copies, `block_name` or
+    called as the copy is."""
     block, buffer = what.block, what.buffer
     root = state.scope_root(block)
     _require_whole(state, root, what, side)
     data = Var(name, pointer(buffer.dtype, scope))  # type: ignore[arg-type]
     copy = Buffer(data, buffer.dtype, what.shape, name=name)
-    nest, copied = _copy_nest(state, what, copy, side)
+    made_name = fresh_name(state, block, block_name or name)
+    nest, copied = _copy_nest(made_name, what, copy, side)
     changed, reuse = _use_copy(what, copy, side)
     if block.realize is None:
         raise TypeError("a block without realization")
@@ -169,11 +180,11 @@ def _require_whole(state: ScheduleState, root: StmtSRef, what: Reindexed, side: 
             refuse(f"`{what.buffer.name}` is written and read in the same loop", other, what.block)
 
 
-def _copy_nest(
-    state: ScheduleState, what: Reindexed, copy: Buffer, side: str
-) -> tuple[Stmt, Block]:
+def _copy_nest(name: str, what: Reindexed, copy: Buffer, side: str) -> tuple[Stmt, Block]:
     axes = what.axes()
-    fresh = [IterVar(a.dom, a.var.copy_with_name(a.var.name), IterVarType.DataPar) for a in axes]
+    names = [f"v{k}" if what.is_plain else a.var.name for k, a in enumerate(axes)]
+    fresh = [IterVar(a.dom, a.var.copy_with_name(name), IterVarType.DataPar)
+             for a, name in zip(axes, names, strict=True)]  # fmt: skip
     env: dict[Var, PrimExpr] = {a.var: b.var for a, b in zip(axes, fresh, strict=True)}
     old = tuple(substitute(i, env) for i in what.indices)
     new = tuple(substitute(i, env) for i in what.where)
@@ -183,7 +194,7 @@ def _copy_nest(
         source, s_at, target, t_at = copy, new, what.buffer, old
     shape = [a.dom.extent for a in fresh if a.dom is not None]
     return full_nest(
-        fresh_name(state, what.block, copy.name),
+        name,
         shape,
         BufferStore(target, BufferLoad(source, s_at), t_at),
         (BufferRegion(source, point(s_at)),),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ...ir.expr import PrimExpr
 from ...ir.functor import Rewriter, on
-from .. import op as T
 from ..buffer import Buffer
-from ..expr import BufferLoad, Var, pointer
+from ..expr import BufferLoad, Cast, Var, pointer
 from ..stmt import Block, BufferRegion, BufferStore
 
 
@@ -21,7 +20,7 @@ class _Retype(Rewriter):
         indices = self.rewrite_tuple(load.indices)
         if load.buffer is not self.old:
             return load.replace(indices=indices)
-        return T.cast(BufferLoad(self.new, indices, load.predicate), load.dtype)
+        return Cast(load.dtype, BufferLoad(self.new, indices, load.predicate))
 
     @on(BufferStore)
     def store(self, store: BufferStore) -> BufferStore:
@@ -30,7 +29,8 @@ class _Retype(Rewriter):
         indices = self.rewrite_tuple(store.indices)
         if store.buffer is not self.old:
             return store.replace(value=value, indices=indices)
-        return BufferStore(self.new, T.cast(value, self.new.dtype), indices, store.predicate)
+        kept = value if value.dtype == self.new.dtype else Cast(self.new.dtype, value)
+        return BufferStore(self.new, kept, indices, store.predicate)
 
     @on(BufferRegion)
     def region(self, region: BufferRegion) -> BufferRegion:

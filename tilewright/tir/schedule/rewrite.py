@@ -234,28 +234,51 @@ class SubstituteInLoops(Substitute):
     """Replaces loop variables and brings the bindings that change into normal form.
 
     `space` knows the ranges of the loops around; those within are bound on the way. `blocks`
-    records each block that has changed, old to new.
+    records each block that has changed, old to new. With `exact`, conditions take these values
+    and are left as they are then. With `around`, a loop, loops of extent 1 at, around (within its
+    scope) and below it are taken out of the bindings.
     """
 
-    def __init__(self, env: Mapping[Var, PrimExpr], space: Space) -> None:
+    def __init__(
+        self,
+        env: Mapping[Var, PrimExpr],
+        space: Space,
+        exact: Mapping[Var, PrimExpr] | None = None,
+        around: StmtSRef | None = None,
+    ) -> None:
         super().__init__(env)
         self.space = space
+        self.exact = exact
         self.blocks: dict[Block, Block] = {}
+        self.drops_units = around is not None
+        self.units: dict[Var, PrimExpr] = {}
+        for at in (around, *around.ancestors()) if around is not None else ():
+            if at.is_block:
+                break
+            self._note_unit(at.loop)
+
+    def _note_unit(self, loop: For) -> None:
+        if self.drops_units and T.is_const_int(loop.extent, 1):
+            self.units[loop.loop_var] = loop.min
 
     @on(For)
     def loop(self, loop: For) -> For:
         """The loop rewritten, its variable bound to its range."""
         low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
         self.space.bind(loop.loop_var, low, extent)
+        self._note_unit(loop)
         return loop.replace(min=low, extent=extent, body=self.rewrite(loop.body))
 
     @on(BlockRealize)
     def realize(self, realize: BlockRealize) -> BlockRealize:
         """The realization with its bindings and predicate in normal form."""
         values = tuple(self._value(v) for v in realize.iter_values)
-        predicate = self.rewrite(realize.predicate)
-        if predicate is not realize.predicate:
-            predicate = simplify_condition(self.space, predicate)
+        if self.exact is not None:
+            predicate = substitute(realize.predicate, self.exact)
+        else:
+            predicate = self.rewrite(realize.predicate)
+            if predicate is not realize.predicate:
+                predicate = simplify_condition(self.space, predicate)
         block = self.rewrite_children(realize.block)
         if block is not realize.block:
             self.blocks[realize.block] = block
@@ -265,7 +288,7 @@ class SubstituteInLoops(Substitute):
         )
 
     def _value(self, value: PrimExpr) -> PrimExpr:
-        made: PrimExpr = self.rewrite(value)
+        made: PrimExpr = substitute(self.rewrite(value), self.units)
         return value if made is value else self.space.simplify(made)
 
 

@@ -13,6 +13,7 @@ from ..expr import Var
 from ..function import PrimFunc
 from ..stmt import Block, For
 from .instruction import METHODS, InstructionKind, Param, instruction_of
+from .layout_args import split_off_separators
 from .refusal import Refusal, describe, schedule_error
 from .rewrite import substitute
 from .rv import BlockRV, LoopRV
@@ -230,6 +231,9 @@ class Schedule:
             raise ArgumentError(f"{kind.method}: {error}") from None
         bound.apply_defaults()
         decision = bound.arguments.pop("decision", None) if kind.is_sampling else None
+        separators = []
+        if kind.method == "transform_layout":
+            separators = split_off_separators(self, bound.arguments)
         values: dict[str, Any] = {}
         try:
             for param in kind.params:
@@ -240,6 +244,8 @@ class Schedule:
                 f"{kind.method}: {error.message}", note=error.note, hint=error.hint
             ) from None
         outputs, result = self._run(kind, values, decision)
+        if separators:
+            self.set_axis_separator(values["block"], values["buffer"], separators)
         return None if result is None else outputs if result == "list" else outputs[0]
 
     def apply(self, kind: InstructionKind, values: dict[str, Any], decision: Any) -> list[Any]:

@@ -78,7 +78,7 @@ class ScheduleState:
         enable_check: bool = True,
     ) -> None:
         if isinstance(mod, PrimFunc):
-            mod = IRModule.from_expr(mod)
+            mod = IRModule({GlobalVar("main"): mod})
         if not isinstance(mod, IRModule):
             raise ArgumentError(
                 f"a schedule needs an IRModule or a PrimFunc, found {type(mod).__name__}"

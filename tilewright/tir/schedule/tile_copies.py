@@ -17,7 +17,7 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )
-from .copies import box_under, fresh_name, redirect
+from .copies import box_under, fresh_name, redirect, require_written
 from .poly import Space, constant, plus, variables_in
 from .refusal import refuse
 from .regions import space_at
@@ -44,11 +44,14 @@ def tile_copy(
     users = [c for c in state.child_blocks(loop) if c is not block and _uses(c, buffer)]
     if users:
         refuse(f"another block under the loop uses `{buffer.name}` as well", users[0], block)
+    if side == "write":
+        require_written(state, root, loop, block, buffer)
     cache = with_scope(buffer, scope, f"{buffer.name}_{scope}")
     ranges = _ranges(state, loop, block, buffer, side)
     name = fresh_name(state, block, cache.name)
     pair = (buffer, cache) if side == "read" else (cache, buffer)
-    copied = _with_axes(space_at(state, loop, inside=True), loop, _copy(name, *pair, ranges))
+    space = space_at(state, loop, inside=True)
+    copied = _with_axes(space, loop, _copy(space, name, *pair, ranges))
     if side == "read":
         made, reuse = redirect(block.block, buffer, cache)
     else:
@@ -91,10 +94,10 @@ def _with_axes(space: Space, loop: StmtSRef, copied: BlockRealize) -> BlockReali
     axes = [
         IterVar(
             _domain(space, loop, l),
-            l.loop_var.copy_with_name(f"v{l.loop_var.name}"),
+            l.loop_var.copy_with_name(f"v{k}"),
             IterVarType.DataPar,
         )
-        for l in loops
+        for k, l in enumerate(loops)
     ]
     env: dict[Var, PrimExpr] = {l.loop_var: a.var for l, a in zip(loops, axes, strict=True)}
     block = copied.block
@@ -117,17 +120,21 @@ def _domain(space: Space, at: StmtSRef, loop: For) -> Range:
     return Range(space.expr(low, dtype), space.expr(extent, dtype))
 
 
-def _copy(name: str, source: Buffer, target: Buffer, ranges: list[Range]) -> BlockRealize:
+def _copy(
+    space: Space, name: str, source: Buffer, target: Buffer, ranges: list[Range]
+) -> BlockRealize:
     """A block without axes that copies the ranges, as far as they are within the buffer."""
     loops = [Var(f"ax{k}", r.extent.dtype) for k, r in enumerate(ranges)]
     indices = tuple(T.add(r.min, v) for r, v in zip(ranges, loops, strict=True))
     body: Stmt = BufferStore(target, BufferLoad(source, indices), indices)
     inside: list[PrimExpr] = []
     for index, r, size in zip(indices, ranges, source.shape, strict=True):
-        whole = T.simplified(T.less_equal(T.add(r.min, r.extent), size))
-        if not T.is_const_int(whole, 1) and r.extent is not size:
+        low, extent = space.poly(r.min), space.poly(r.extent)
+        if r.extent is not size and not space.nonneg(
+            plus(plus(space.poly(size), low, -1), extent, -1)
+        ):
             inside.append(T.less(index, size))
-        if not T.is_const_int(T.simplified(T.greater_equal(r.min, 0)), 1):
+        if not space.nonneg(low):
             inside.append(T.greater_equal(index, 0))
     if inside:
         body = IfThenElse(T.all(*inside), body)
@@ -139,6 +146,6 @@ def _copy(name: str, source: Buffer, target: Buffer, ranges: list[Range]) -> Blo
         (BufferRegion(target, tuple(ranges)),),
         name,
         body,
-        annotations={"auto_copy": 1},
+        annotations={"auto_copy": True},
     )
     return BlockRealize((), T.const(1, "bool"), block)

@@ -6,13 +6,12 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ...ir.expr import FloatImm, IntImm, PrimExpr
-from ...ir.json import load_json, save_json
-from ...ir.node import Node
+from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError
-from ..expr import StringImm, Var
-from .instruction import Instruction, InstructionKind
-from .rv import BlockRV, LoopRV
+from ..expr import Var
+from .instruction import Instruction
+from .trace_json import decision_to_json, instruction_from_json, instruction_to_json
+from .trace_text import statement
 
 if TYPE_CHECKING:
     from .schedule import Schedule
@@ -111,10 +110,8 @@ class Trace:
     def as_python(self, remove_postproc: bool = False) -> list[str]:
         """The Python statements, one an instruction."""
         names: dict[int, str] = {}
-        lines = []
-        for inst in self._without_postproc() if remove_postproc else self.insts:
-            lines.append(_statement(inst, self.decisions.get(inst), names))
-        return lines
+        insts = self._without_postproc() if remove_postproc else self.insts
+        return [statement(inst, self.decisions.get(inst), names) for inst in insts]
 
     def __str__(self) -> str:
         lines = [
@@ -136,31 +133,27 @@ class Trace:
 
     def as_json(self, remove_postproc: bool = False) -> list[Any]:
         """Plain data: the instructions, each `[kind, inputs, attrs, outputs]`, and the decisions,
-        each `[index, decision]`."""
+        each `[index, decision]`. Random variables are names, `b0` of a block, `l1` of a loop."""
         names: dict[int, str] = {}
-        rows = []
-        decisions = []
-        for k, inst in enumerate(self._without_postproc() if remove_postproc else self.insts):
-            inputs = [_to_json(v, names) for v in inst.inputs]
-            attrs = [_to_json(v, names) for v in inst.attrs]
-            _name(inst.outputs, names)
-            rows.append([inst.kind.name, inputs, attrs, [names[id(o)] for o in inst.outputs]])
-            if inst in self.decisions:
-                decisions.append([k, _to_json(self.decisions[inst], names)])
+        insts = self._without_postproc() if remove_postproc else self.insts
+        rows = [instruction_to_json(inst, names) for inst in insts]
+        decisions = [
+            [k, decision_to_json(self.decisions[inst])]
+            for k, inst in enumerate(insts)
+            if inst in self.decisions
+        ]
         return [rows, decisions]
 
     @staticmethod
     def apply_json_to_schedule(json_obj: Any, sch: Schedule) -> None:
         """Replays on `sch` what `as_json` (or its text) describes."""
         rows, decided = json.loads(json_obj) if isinstance(json_obj, str) else json_obj
-        decisions = {int(k): _plain(d) for k, d in decided}
+        decisions = {int(k): d for k, d in decided}
         known: dict[str, Any] = {}
-        for k, (name, inputs, attrs, outputs) in enumerate(rows):
-            kind = InstructionKind.get(name)
-            inst = Instruction(kind, [_from_json(v, known) for v in inputs],
-                               [_from_json(v, known) for v in attrs])  # fmt: skip
-            made = sch.apply(kind, inst.values(), decisions.get(k))
-            known.update(zip(outputs, made, strict=True))
+        for k, row in enumerate(rows):
+            inst = instruction_from_json(row, known)
+            made = sch.apply(inst.kind, inst.values(), decisions.get(k))
+            known.update(zip(row[3], made, strict=True))
 
 
 def _variables(value: Any) -> Iterable[Any]:
@@ -188,83 +181,3 @@ def _replayed(value: Any, known: dict[int, Any]) -> Any:
         bound = {v: known[id(v)] for v in _variables(value) if id(v) in known}
         return substitute(value, bound) if bound else value
     return known.get(id(value), value)
-
-
-_PREFIX: tuple[tuple[type, str], ...] = ((BlockRV, "b"), (LoopRV, "l"), (PrimExpr, "v"))
-
-
-def _name(outputs: Iterable[Any], names: dict[int, str]) -> list[str]:
-    made = []
-    for out in outputs:
-        prefix = next(letter for kind, letter in _PREFIX if isinstance(out, kind))
-        names[id(out)] = f"{prefix}{len(names)}"
-        made.append(names[id(out)])
-    return made
-
-
-def _statement(inst: Instruction, decision: Any, names: dict[int, str]) -> str:
-    parts = []
-    values = inst.values()
-    for p in inst.kind.params:
-        if p.is_variadic:
-            parts += [_text(v, names) for v in values[p.name]]
-        else:
-            parts.append(f"{p.name}={_text(values[p.name], names)}")
-    if decision is not None:
-        parts.append(f"decision={_text(decision, names)}")
-    call = f"sch.{inst.kind.method}({', '.join(parts)})"
-    outputs = _name(inst.outputs, names)
-    if not outputs:
-        return call
-    comma = "," if inst.kind.result == "list" and len(outputs) == 1 else ""
-    return f"{', '.join(outputs)}{comma} = {call}"
-
-
-def _text(value: Any, names: dict[int, str]) -> str:
-    if id(value) in names:
-        return names[id(value)]
-    if isinstance(value, (list, tuple)):
-        body = ", ".join(_text(item, names) for item in value)
-        return f"[{body}]"
-    if isinstance(value, dict):
-        inside = ", ".join(f"{k!r}: {_text(v, names)}" for k, v in value.items())
-        return f"{{{inside}}}"
-    if isinstance(value, str):
-        return json.dumps(value)
-    if isinstance(value, (IntImm, FloatImm, StringImm)):
-        return repr(value.value)
-    as_python = getattr(value, "as_python", None)
-    if as_python is not None:
-        return str(as_python())
-    return repr(value)
-
-
-def _to_json(value: Any, names: dict[int, str]) -> Any:
-    if id(value) in names:
-        return {"rv": names[id(value)]}
-    if isinstance(value, (list, tuple)):
-        return [_to_json(item, names) for item in value]
-    if isinstance(value, dict):
-        return {"map": {k: _to_json(v, names) for k, v in value.items()}}
-    if isinstance(value, (BlockRV, LoopRV)):
-        raise ArgumentError("the trace uses a random variable that it does not define")
-    if isinstance(value, Node):
-        return {"node": save_json(value)}
-    return value
-
-
-def _from_json(value: Any, known: dict[str, Any]) -> Any:
-    if isinstance(value, list):
-        return tuple(_from_json(item, known) for item in value)
-    if isinstance(value, dict):
-        ((tag, inner),) = value.items()
-        if tag == "rv":
-            return known[inner]
-        if tag == "map":
-            return {k: _from_json(v, known) for k, v in inner.items()}
-        return load_json(inner)
-    return value
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(v) for v in value] if isinstance(value, list) else _from_json(value, {})

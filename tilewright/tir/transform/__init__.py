@@ -16,9 +16,12 @@ from .convert_ssa import ConvertSSA
 from .device_regions import AnnotateDeviceRegions, DecorateDeviceScope
 from .extract_constants import ExtractPrimFuncConstants
 from .flatten_buffer import FlattenBuffer
+from .force_narrow import ForceNarrowIndexToInt32
 from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, HoistIfThenElse
 from .inject_double_buffer import InjectDoubleBuffer
 from .inject_ptx_async_copy import InjectPTXAsyncCopy
+from .inject_ptx_ldg32 import InjectPTXLDG32
+from .inject_rolling_buffer import InjectRollingBuffer
 from .inject_software_pipeline import InjectSoftwarePipeline
 from .inject_virtual_thread import InjectVirtualThread
 from .inline_private_functions import InlinePrivateFunctions
@@ -26,19 +29,22 @@ from .instrument_bounds import InstrumentBoundCheckers
 from .instrument_profile import InstrumentProfileIntrinsics
 from .lift_thread_binding import LiftThreadBinding
 from .loop_partition import LoopPartition
+from .lower_async_dma import LowerAsyncDMA
 from .lower_cross_thread_reduction import LowerCrossThreadReduction
 from .lower_device_kernel_launch import LowerDeviceKernelLaunch
 from .lower_init_block import LowerInitBlock
 from .lower_intrin import LowerIntrin
 from .lower_match_buffer import LowerMatchBuffer
 from .lower_opaque_block import LowerOpaqueBlock
+from .lower_storage_access import LowerDeviceStorageAccessInfo
 from .lower_thread_allreduce import LowerThreadAllreduce
 from .lower_tvm_builtin import LowerTVMBuiltin
+from .lower_warp_memory import LowerWarpMemory
 from .make_packed_api import MakePackedAPI
 from .make_unpacked_api import MakeUnpackedAPI
 from .manifest_local_stage import ManifestSharedMemoryLocalStage
 from .merge_shared_memory import MergeSharedMemoryAllocations
-from .narrow_data_type import ForceNarrowIndexToInt32, NarrowDataType
+from .narrow_data_type import NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .pointer_value_type import PointerValueTypeRewrite
 from .remove_no_op import RemoveNoOp
@@ -50,9 +56,12 @@ from .simplify import Simplify
 from .small import (
     AnnotateEntryFunc,
     Apply,
+    DisableAssert,
     Filter,
     RemoveAssume,
     RemoveWeightLayoutRewriteBlock,
+    SkipAssert,
+    VerifyMemory,
 )  # fmt: skip
 from .split_host_device import SplitHostDevice
 from .storage_legalize import BF16StorageLegalize, FP8StorageLegalize

@@ -11,16 +11,20 @@ from ..analysis.access_region import AccessCollector
 from ..analysis.reach import Reach
 from ..arith.int_set import mentions
 from ..buffer import Buffer
-from ..expr import BufferLoad, Var
+from ..expr import BufferLoad, Ramp, Var
 from ..function import PrimFunc
 from ..stmt import Block, BufferRegion, BufferStore, For
 from ..stmt_functor import post_order_visit
 from .base import factory
 from .lower_match_buffer import shift
 
+Alignment = dict[int, tuple[int, int]]
+"""Factor and offset of the strides of some axes."""
+
 
 class _Compact(Rewriter):
-    def __init__(self) -> None:
+    def __init__(self, aligned: dict[Buffer, Alignment]) -> None:
+        self.aligned = aligned
         self.new: dict[Buffer, tuple[Buffer, tuple[PrimExpr, ...]]] = {}
         self.bound: list[For] = []
 
@@ -53,6 +57,9 @@ class _Compact(Rewriter):
         for buffer in candidates:
             if buffer in boxes and buffer not in reach.opaque:
                 self._shrink(buffer, reach._box(buffer, boxes[buffer]), reach, block)
+            if buffer in self.aligned:
+                made, begins = self.new.get(buffer) or (buffer, (IntImm("int32", 0),) * buffer.ndim)
+                self.new[buffer] = (_with_strides(made, self.aligned[buffer]), begins)
 
     def _shrink(
         self, buffer: Buffer, box: BufferRegion, reach: AccessCollector, block: Block
@@ -85,7 +92,7 @@ class _Compact(Rewriter):
         begins = self.new[buffer][1]
         shifted = []
         for index, begin in zip(indices, begins, strict=True):
-            shifted.append(shift(index, _negated(begin)))
+            shifted.append(_less(index, begin))
         return tuple(shifted)
 
     @on(BufferLoad, BufferStore)
@@ -113,8 +120,38 @@ class _Compact(Rewriter):
         return buffer
 
 
-def _negated(begin: PrimExpr) -> PrimExpr:
-    return O.simplified(O.neg(begin))
+def _less(index: PrimExpr, begin: PrimExpr) -> PrimExpr:
+    if isinstance(index, Ramp):
+        return shift(index, O.simplified(O.neg(begin)))
+    return O.subtract(index, begin)
+
+
+def _alignments(func: PrimFunc) -> dict[Buffer, Alignment]:
+    """What blocks ask of the strides of the buffers that they write."""
+    found: dict[Buffer, Alignment] = {}
+
+    def look(node: Any) -> None:
+        if isinstance(node, Block):
+            for place, axis, factor, offset in node.annotations.get("buffer_dim_align", ()):
+                buffer = node.writes[int(place)].buffer
+                found.setdefault(buffer, {})[int(axis)] = (int(factor), int(offset))
+
+    post_order_visit(func.body, look)
+    return found
+
+
+def _with_strides(buffer: Buffer, alignment: Alignment) -> Buffer:
+    """The buffer with strides that are `k * factor + offset` where asked for."""
+    strides: list[PrimExpr] = []
+    stride: PrimExpr = IntImm(buffer.shape[0].dtype, 1)
+    for axis in reversed(range(buffer.ndim)):
+        factor, offset = alignment.get(axis, (0, 0))
+        if factor:
+            lacking = O.subtract(factor + offset, O.floormod(stride, factor))
+            stride = O.simplified(O.add(stride, O.floormod(lacking, factor)))
+        strides.append(stride)
+        stride = O.simplified(O.multiply(stride, buffer.shape[axis]))
+    return buffer.replace(strides=tuple(reversed(strides)))
 
 
 def _defined(block: Block) -> set[Var]:
@@ -132,5 +169,10 @@ def _defined(block: Block) -> set[Var]:
 
 @factory
 def CompactBufferAllocation(func: PrimFunc) -> PrimFunc:
-    """B = alloc(128); B[i * 16 + j] with j in [0, 16)   ->   B = alloc(16); B[j]"""
-    return func.replace(body=_Compact().run(func.body))
+    """B = alloc(128); B[i * 16 + j] with j in [0, 16)   ->   B = alloc(16); B[j]
+
+    The annotation `buffer_dim_align` of a block that writes a buffer, rows of the buffer's place
+    among those written, an axis, a factor and an offset, makes the stride of the axis
+    `k * factor + offset`.
+    """
+    return func.replace(body=_Compact(_alignments(func)).run(func.body))

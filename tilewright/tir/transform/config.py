@@ -34,9 +34,9 @@ def is_given(context: PassContext, kind: type[C]) -> bool:
 
 @dataclass(frozen=True)
 class LoopPartitionConfig:
-    """`partition_const_loop`: cut loops of constant length too (always done where the context says
-    nothing). `no_unroll_loop_with_extent_one`: a part of one iteration stays a loop.
-    `unroll_loop_with_partition_hint_no_interval`: unroll a hinted loop that cannot be cut."""
+    """`partition_const_loop`: cut loops of constant length too (the default pipeline does so where
+    the context says nothing). `no_unroll_loop_with_extent_one`: a part of one iteration stays a
+    loop. `unroll_loop_with_partition_hint_no_interval`: unroll a hinted loop that cannot be cut."""
 
     partition_const_loop: bool = False
     no_unroll_loop_with_extent_one: bool = False
@@ -90,7 +90,10 @@ class RemoveNoOpConfig:
 
 @dataclass(frozen=True)
 class SimplifyConfig:
-    """Which proofs are tried. All of them always are here: the engine is one and cheap."""
+    """`convert_boolean_to_and_of_ors`: conditions become an `and` of `or`s.
+    `apply_constraints_to_boolean_branches`: each part of a condition is simplified with the others
+    known. The other fields say which proofs are tried: all of them always are, the engine is one
+    and cheap."""
 
     transitively_prove_inequalities: bool = False
     propagate_knowns_to_prove_conditional: bool = False
@@ -124,7 +127,7 @@ DISABLE_VECTORIZE = register_config(
 )  # fmt: skip
 BUFFER_LEVEL_PREDICATION = register_config(
     "tir.enable_buffer_level_predication", bool,
-    "conditions by lane become predicates of loads and stores (the default)",
+    "conditions by lane become predicates (in the default pipeline unless False)",
 )  # fmt: skip
 DISABLE_STORAGE_REWRITE = register_config(
     "tir.disable_storage_rewrite", bool, "allocations share no memory"
@@ -161,4 +164,7 @@ PROFILE_RESET_IDS = register_config(
 )  # fmt: skip
 VTCM_CAPACITY = register_config(
     "tir.vtcm_capacity", int, "bytes of tightly coupled memory; 0: no limit"
+)  # fmt: skip
+DMA_BYPASS_CACHE = register_config(
+    "tir.experimental_dma_bypass_cache", bool, "copies by DMA go past the cache"
 )  # fmt: skip

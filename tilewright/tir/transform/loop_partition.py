@@ -8,7 +8,7 @@ from typing import Any
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, Visitor, on
 from ...ir.node import Node
-from ...ir.transform import PassContext
+from ...ir.transform import Pass, PassContext
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
@@ -20,7 +20,7 @@ from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
 from ..stmt_functor import post_order_visit, renew_defs
-from .base import context_factory
+from .base import prim_func_pass
 from .config import LoopPartitionConfig, group_of, is_given
 from .scoped import ScopedRewriter
 from .simplify import NOTHING
@@ -336,15 +336,22 @@ def _has_blocks(stmt: Stmt) -> bool:
 PARTITION_HINT = "pragma_loop_partition_hint"
 
 
-@context_factory
-def LoopPartition(func: PrimFunc, ctx: PassContext) -> PrimFunc:
-    """for i in range(n): if i < m: f(i)   ->   for i in range(m): f(i)
+def LoopPartition(cuts_constant: bool = False) -> Pass:
+    """A pass that cuts loops where conditions change.
 
-    Config `tir.LoopPartition`; loops of constant length are cut, too, unless the config says
-    something else. The annotation `pragma_loop_partition_hint` asks for a loop to be cut.
+    for i in range(n): if i < m: f(i)   ->   for i in range(m): f(i)
+
+    Config `tir.LoopPartition`; where it says nothing, loops of constant length are cut only if
+    `cuts_constant`. The annotation `pragma_loop_partition_hint` asks for a loop to be cut.
     """
-    if _has_blocks(func.body):
-        return func
-    options = group_of(ctx, LoopPartitionConfig)
-    cuts_constant = options.partition_const_loop or not is_given(ctx, LoopPartitionConfig)
-    return func.replace(body=_Partition(options, cuts_constant).run(func.body))
+
+    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        if _has_blocks(func.body):
+            return func
+        options = group_of(ctx, LoopPartitionConfig)
+        by_default = cuts_constant and not is_given(ctx, LoopPartitionConfig)
+        cuts = options.partition_const_loop or by_default
+        return func.replace(body=_Partition(options, cuts).run(func.body))
+
+    made: Pass = prim_func_pass(transform, opt_level=0, name="tir.LoopPartition")
+    return made

@@ -31,7 +31,7 @@ from ..stmt import (
 )  # fmt: skip
 from ..stmt_functor import pre_order_visit, substitute
 from .base import factory
-from .vectorize_loop import conjuncts
+from .lane_masks import conjuncts
 
 ZERO = (IntImm("int32", 0),)
 TRUE = IntImm("bool", 1)

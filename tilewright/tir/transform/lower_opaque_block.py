@@ -67,11 +67,17 @@ class _LowerOpaque(Rewriter):
 
 
 def _allocated(buffer: Buffer, body: Stmt) -> Stmt:
-    extents = buffer.shape
-    if buffer.strides:
-        first = buffer.strides[0] * buffer.shape[0]
-        extents = (first, *(IntImm("int32", 1) for _ in buffer.shape[1:]))
+    extents = _memory_shape(buffer) if buffer.strides else buffer.shape
     return Allocate(buffer.data, buffer.dtype, extents, IntImm("bool", 1), DeclBuffer(buffer, body))
+
+
+def _memory_shape(buffer: Buffer) -> tuple[PrimExpr, ...]:
+    """The shape with the gaps between rows: that of memory in which the strides are compact."""
+    steps = list(zip(buffer.strides, buffer.strides[1:], strict=False))
+    is_whole = all(O.is_const_int(O.simplified(O.floormod(a, b)), 0) for a, b in steps)
+    if is_whole and O.is_const_int(buffer.strides[-1], 1):
+        return (buffer.shape[0], *(O.simplified(O.floordiv(a, b)) for a, b in steps))
+    return (buffer.strides[0] * buffer.shape[0], *(IntImm("int32", 1) for _ in buffer.shape[1:]))
 
 
 def _attributes(annotations: dict[str, Any], where: Any, body: Stmt) -> Stmt:

@@ -30,7 +30,7 @@ from ..expr import (
 )  # fmt: skip
 from ..function import PrimFunc
 from ..stmt import Allocate, BufferStore, DeclBuffer, For
-from .base import factory, prim_func_pass
+from .base import prim_func_pass
 from .scoped import ScopedRewriter
 
 _LIMIT = 2**31 - 1
@@ -40,14 +40,12 @@ _ARITHMETIC = (Add, Sub, Mul, FloorDiv, FloorMod, Min, Max)
 class _Narrow(ScopedRewriter):
     """Loops of `int64` whose range fits get `int32` variables; what is made of them follows."""
 
-    def __init__(self, bits: int, force: bool) -> None:
+    def __init__(self, bits: int) -> None:
         super().__init__()
-        self.bits, self.force = bits, force
+        self.bits = bits
         self.narrow: dict[Var, Var] = {}
 
     def _fits(self, expr: PrimExpr) -> bool:
-        if self.force:
-            return True
         lo, hi = self.analyzer.engine.interval(expr)
         return lo >= -_LIMIT and hi <= _LIMIT
 
@@ -172,13 +170,7 @@ def NarrowDataType(target_bits: int) -> Pass:
     """for i in range(int64(8)): A[i * 4]   ->   for i in range(8): A[i * 4], where it fits"""
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
-        return func.replace(body=_Narrow(target_bits, False).run(func.body))
+        return func.replace(body=_Narrow(target_bits).run(func.body))
 
     made: Pass = prim_func_pass(transform, opt_level=0, name="tir.NarrowDataType")
     return made
-
-
-@factory
-def ForceNarrowIndexToInt32(func: PrimFunc) -> PrimFunc:
-    """for i in range(n: int64): A[i]   ->   for i in range(int32(n)): A[i], whatever n is"""
-    return func.replace(body=_Narrow(32, True).run(func.body))

@@ -6,13 +6,16 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import on
+from ...ir.transform import PassContext
 from .. import op as O
 from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
 from ..expr import BufferLoad
 from ..function import PrimFunc
 from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt, stmt_seq
-from .base import factory
+from .base import context_factory
+from .booleans import and_of_ors, constrained, is_composed
+from .config import SimplifyConfig, group_of
 from .scoped import ScopedRewriter, is_cheap, is_pure
 
 NOTHING = Evaluate(IntImm("int32", 0))
@@ -21,10 +24,17 @@ NOTHING = Evaluate(IntImm("int32", 0))
 class Simplifying(ScopedRewriter):
     """Simplifies every expression under what is known at its place."""
 
+    options = SimplifyConfig()
+
     @on(PrimExpr)
     def expression(self, expr: PrimExpr) -> PrimExpr:
         """Expressions of every kind go to the analyzer whole."""
-        return self.analyzer.simplify(expr)
+        made = self.analyzer.simplify(expr)
+        if self.options.convert_boolean_to_and_of_ors and is_composed(made):
+            made = and_of_ors(self.analyzer, made)
+        if self.options.apply_constraints_to_boolean_branches and is_composed(made):
+            made = constrained(self.analyzer, made)
+        return made
 
     @on(Buffer)
     def buffer(self, buffer: Buffer) -> Buffer:
@@ -111,7 +121,12 @@ def _is_nothing(stmt: Any) -> bool:
     return isinstance(stmt, Evaluate) and isinstance(stmt.value, IntImm)
 
 
-@factory
-def Simplify(func: PrimFunc) -> PrimFunc:
-    """A[(i * 4 + 0) // 2] with i in [0, 1)   ->   A[0]"""
-    return func.replace(body=Simplifying().run(func.body))
+@context_factory
+def Simplify(func: PrimFunc, ctx: PassContext) -> PrimFunc:
+    """A[(i * 4 + 0) // 2] with i in [0, 1)   ->   A[0]
+
+    Config `tir.Simplify` says in which form conditions are given.
+    """
+    rewriter = Simplifying()
+    rewriter.options = group_of(ctx, SimplifyConfig)
+    return func.replace(body=rewriter.run(func.body))

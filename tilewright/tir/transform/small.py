@@ -9,10 +9,13 @@ from ...ir.expr import BaseFunc, GlobalVar
 from ...ir.functor import Rewriter, on
 from ...ir.module import IRModule
 from ...ir.transform import ModulePass, Pass, PassContext, PassInfo
+from ...support.errors import CompileError
+from ..analysis.verify import host_accesses
 from ..expr import Call
 from ..function import PrimFunc
-from ..stmt import Block, Evaluate, Stmt
-from .base import factory, prim_func_pass
+from ..stmt import AssertStmt, Block, Evaluate, Stmt
+from .base import context_factory, factory, prim_func_pass
+from .config import DISABLE_ASSERT
 from .simplify import NOTHING
 
 
@@ -66,6 +69,46 @@ class _RemoveAssume(Rewriter):
 def RemoveAssume(func: PrimFunc) -> PrimFunc:
     """assume(c); f   ->   f"""
     return func.replace(body=_RemoveAssume().run(func.body))
+
+
+class _SkipAssert(Rewriter):
+    @on(AssertStmt)
+    def assertion(self, node: AssertStmt) -> Stmt:
+        """What stands after the assertion."""
+        body: Stmt = self.rewrite(node.body)
+        return body
+
+
+def _without_asserts(func: PrimFunc) -> PrimFunc:
+    return func.replace(body=_SkipAssert().run(func.body))
+
+
+@factory
+def SkipAssert(func: PrimFunc) -> PrimFunc:
+    """assert c; f   ->   f"""
+    return _without_asserts(func)
+
+
+@context_factory
+def DisableAssert(func: PrimFunc, ctx: PassContext) -> PrimFunc:
+    """SkipAssert where the option `tir.disable_assert` is set."""
+    return _without_asserts(func) if ctx.config.get(DISABLE_ASSERT) else func
+
+
+@factory
+def VerifyMemory(func: PrimFunc) -> PrimFunc:
+    """f   ->   f
+
+    Raises `CompileError` if a function for a GPU accesses arrays outside of threads.
+    """
+    found = host_accesses(func)
+    if found:
+        names = ", ".join(f"`{buffer.name}`" for buffer in found)
+        raise CompileError(
+            f"{names} is accessed by the host: Memory verification failed",
+            func.span, hint="bind the loops around it to threads. Did you forget to bind?",
+        )  # fmt: skip
+    return func
 
 
 class _RemoveLayoutBlocks(Rewriter):

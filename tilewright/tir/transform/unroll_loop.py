@@ -135,7 +135,7 @@ class _Unroll(Rewriter):
         return stmt_seq(*copies)
 
     def _is_small(self, loop: For, count: int) -> bool:
-        if loop.kind != ForKind.SERIAL or loop.annotations:
+        if loop.kind != ForKind.SERIAL:
             return False
         if loop.loop_var in self.local:
             return True
@@ -162,9 +162,9 @@ class _Unroll(Rewriter):
 
     def _size_of_loop(self, loop: For, inner: _Size) -> _Size:
         count = loop.extent.value if isinstance(loop.extent, IntImm) else None
-        is_plain = loop.kind == ForKind.SERIAL and not loop.annotations
+        is_serial = loop.kind == ForKind.SERIAL
         if count is not None and (
-            loop.kind == ForKind.UNROLLED or (is_plain and self._is_allowed(count, inner))
+            loop.kind == ForKind.UNROLLED or (is_serial and self._is_allowed(count, inner))
         ):
             return _Size(count * inner.steps, inner.depth + 1, inner.has_loop)
         return _Size(inner.steps, inner.depth, True)

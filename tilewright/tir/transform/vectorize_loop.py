@@ -62,11 +62,16 @@ from ..stmt import (
 )  # fmt: skip
 from ..stmt_functor import post_order_visit, substitute
 from .base import prim_func_pass
-from .config import DISABLE_VECTORIZE
+from .config import BUFFER_LEVEL_PREDICATION, DISABLE_VECTORIZE
+from .lane_masks import active_lanes, conjuncts, counts_lanes
 from .row_reductions import can_reduce, reduce_rows
 
 VECTOR_REDUCE = "vector_reduce"
 """The annotation of a serial loop that adds up into one element and may do so as a vector."""
+
+
+LOOPS, COMPARED, ACTIVE = "loops", "compared", "active"
+"""What becomes of a condition by lane: a loop, a comparison or the number of lanes as a mask."""
 
 
 class _NoVector(Exception):
@@ -100,8 +105,11 @@ _COMBINES = {name: cls for cls, name in _REDUCES.items()}
 class _Lanes(Rewriter):
     """Rewrites what runs for each value of `var` into what runs for all of them at once."""
 
-    def __init__(self, var: Var, low: PrimExpr, lanes: int, analyzer: Analyzer) -> None:
+    def __init__(
+        self, var: Var, low: PrimExpr, lanes: int, analyzer: Analyzer, masks: str = COMPARED
+    ) -> None:
         self.var, self.low, self.lanes, self.analyzer = var, low, lanes, analyzer
+        self.masks = masks
         self.ramp = Ramp(low, IntImm(var.dtype, 1), lanes)
         self.count = O.cast(as_scalar(self.ramp.lanes), var.dtype)
         self.vectors: dict[Var, Var] = {}
@@ -285,8 +293,11 @@ class _Lanes(Rewriter):
 
     def _masked(self, condition: PrimExpr, what: Any) -> Any:
         """`what` rewritten where only the lanes of `condition` touch memory."""
-        if isinstance(self.lanes, ScalableLanes):
-            condition = _active_lanes(condition)
+        if counts_lanes(condition):
+            if self.masks == ACTIVE or isinstance(self.lanes, ScalableLanes):
+                condition = active_lanes(condition)
+        elif isinstance(self.lanes, ScalableLanes):
+            raise _NoVector("a condition of a scalable vector that is no count of lanes")
         if _calls_out(what):
             raise _NoVector("a call with effects under a condition")
         before = self.mask
@@ -355,6 +366,8 @@ class _Lanes(Rewriter):
                 then_case=self.rewrite(branch.then_case),
                 else_case=self.rewrite(branch.else_case),
             )
+        if self.masks == LOOPS and not isinstance(self.lanes, ScalableLanes):
+            return self._lane_after_lane(branch)
         fixed = [c for c in conjuncts(branch.condition) if not _depends(c, self)]
         if fixed:
             inner = self.branch(branch.replace(condition=O.all(*varying)))
@@ -366,6 +379,14 @@ class _Lanes(Rewriter):
                 raise _NoVector("a load under a condition by lane")
             made = IfThenElse(self._some_lane(varying[0]), made)
         return made
+
+    def _lane_after_lane(self, stmt: Stmt) -> Stmt:
+        """if ramp(0, 1, 4) < n: f   ->   for s in range(4): if s < n: f"""
+        if any(_any(stmt, lambda n, v=v: n is v) for v in (*self.vectors, *self.buffers)):
+            raise _NoVector("a condition by lane around what has been widened")
+        var = self.var.copy_with_suffix("_s")
+        body = substitute(stmt, {self.var: O.add(self.low, var)})
+        return For(var, IntImm(var.dtype, 0), self.count, ForKind.SERIAL, body)
 
     def _some_lane(self, condition: PrimExpr) -> PrimExpr:
         """Whether `condition`, which changes at most once along the lanes, holds in any."""
@@ -448,28 +469,6 @@ class _Lanes(Rewriter):
         raise _NoVector(f"a {type(stmt).__name__} within a vectorized loop")
 
 
-def _active_lanes(condition: PrimExpr) -> PrimExpr:
-    """ramp(i, 1) < n   ->   get_active_lane_mask(i, n): masks of scalable vectors are no others"""
-    if (
-        isinstance(condition, LT)
-        and isinstance(condition.a, Ramp)
-        and isinstance(condition.b, Broadcast)
-        and O.is_const_int(condition.a.stride, 1)
-    ):
-        args = (condition.a.base, condition.b.value)
-        return Call(condition.dtype, "tir.get_active_lane_mask", args)
-    raise _NoVector("a condition of a scalable vector that is no count of lanes")
-
-
-def conjuncts(condition: PrimExpr) -> list[PrimExpr]:
-    """The conditions that `condition` joins; what is `likely` opened."""
-    if isinstance(condition, And):
-        return [*conjuncts(condition.a), *conjuncts(condition.b)]
-    if isinstance(condition, Call) and getattr(condition.op, "name", "") == "tir.likely":
-        return conjuncts(condition.args[0])  # type: ignore[arg-type]
-    return [condition]
-
-
 def _is_index(expr: PrimExpr) -> bool:
     def is_opaque(node: Node) -> bool:
         is_call = isinstance(node, Call) and getattr(node.op, "name", "") != "tir.vscale"
@@ -516,9 +515,9 @@ def _loads(load: BufferLoad, store: BufferStore) -> bool:
 class _Vectorize(Rewriter):
     """Finds vectorized loops, the innermost first."""
 
-    def __init__(self, target: Target | None) -> None:
+    def __init__(self, target: Target | None, masks: str) -> None:
         self.analyzer = Analyzer()
-        self.target = target
+        self.target, self.masks = target, masks
 
     @on(PrimExpr, Buffer)
     def leaf(self, node: Node) -> Node:
@@ -552,24 +551,30 @@ class _Vectorize(Rewriter):
 
     def _vector(self, loop: For, body: Stmt, lanes: int) -> Stmt:
         try:
-            made: Stmt = _Lanes(loop.loop_var, loop.min, lanes, self.analyzer).run(body)
+            rewriter = _Lanes(loop.loop_var, loop.min, lanes, self.analyzer, self.masks)
+            made: Stmt = rewriter.run(body)
         except _NoVector:
             return loop.replace(kind=ForKind.SERIAL, body=body)
         return made
 
 
-def VectorizeLoop(enable_vectorize: bool = True) -> Pass:
+def VectorizeLoop(enable_vectorize: bool = True, masks: bool = False) -> Pass:
     """for i in vectorized(4): A[i] = B[i]   ->   A[ramp(0, 1, 4)] = B[ramp(0, 1, 4)]
 
-    A loop of `vscale() * 4` becomes a scalable vector where the target has them; its conditions
-    become `get_active_lane_mask`. Without `enable_vectorize`, or with the option
-    `tir.disable_vectorize`, the loops become serial.
+    What stands under a condition by lane runs in a loop over the lanes; with `masks`, its loads
+    and stores are predicated instead. The option `tir.enable_buffer_level_predication` goes before
+    `masks`: predicates are `get_active_lane_mask` then, where they count lanes. A loop of
+    `vscale() * 4` becomes a scalable vector where the target has them, always with such predicates.
+    Without `enable_vectorize`, or with the option `tir.disable_vectorize`, the loops become serial.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
         if not enable_vectorize or ctx.config.get(DISABLE_VECTORIZE):
             return func.replace(body=_Serialize().run(func.body))
-        return func.replace(body=_Vectorize(target_of(func)).run(func.body))
+        asked = ctx.config.get(BUFFER_LEVEL_PREDICATION)
+        given = COMPARED if masks else LOOPS
+        chosen = given if asked is None else ACTIVE if asked else LOOPS
+        return func.replace(body=_Vectorize(target_of(func), chosen).run(func.body))
 
     made: Pass = prim_func_pass(transform, opt_level=0, name="tir.VectorizeLoop")
     return made

@@ -55,6 +55,8 @@ def resize(n: NodeContext) -> Result:
     dims = n.shape(0)
     sizes = [dims[a] for a in axes]
     targets, scales = _targets(n, sizes)
+    if any(isinstance(t, int) and t < 0 for t in targets):
+        raise n.error(f"sizes must be at least 0, found {targets}")
     starts, ends = [0.0] * len(axes), [1.0] * len(axes)
     crop = options.coordinates == "tf_crop_and_resize"
     if crop and n.has(1):

@@ -84,6 +84,13 @@ def window(n: NodeContext, kernel: list[int]) -> tuple[list[int], list[int], lis
     return strides, dilations, spatial_padding(n, kernel, strides, dilations)
 
 
+def _kernel(n: NodeContext, weight: list[Any]) -> list[int]:
+    kernel = [int(k) for k in n.attr("kernel_shape", weight[2:]) or weight[2:]]
+    if kernel != list(weight[2:]):
+        raise n.error(f"kernel_shape is {kernel}, the weight has {list(weight[2:])}")
+    return kernel
+
+
 @onnx_op("Conv")
 def conv(n: NodeContext) -> Result:
     """A convolution of 1, 2 or 3 spatial dimensions, grouped, with an optional bias."""
@@ -94,7 +101,7 @@ def conv(n: NodeContext) -> Result:
             f"data of rank {n.rank(0)} with a weight of rank {len(weight)}",
             hint="both need the same rank, from 3 to 5",
         )
-    kernel = [int(k) for k in n.attr("kernel_shape", weight[2:]) or weight[2:]]
+    kernel = _kernel(n, weight)
     strides, dilations, padding = window(n, kernel)
     layout, kernel_layout = _LAYOUTS[rank]
     result = n.emit(
@@ -130,7 +137,7 @@ def conv_transpose(n: NodeContext) -> Result:
     }  # fmt: skip
     weight = n.shape(1)
     rank = len(weight) - 2
-    kernel = [int(k) for k in n.attr("kernel_shape", weight[2:]) or weight[2:]]
+    kernel = _kernel(n, weight)
     strides = [int(s) for s in n.attr("strides", [1] * rank)] or [1] * rank
     dilations = [int(d) for d in n.attr("dilations", [1] * rank)] or [1] * rank
     extra = [int(p) for p in n.attr("output_padding", [0] * rank)]

@@ -23,11 +23,20 @@ def _kernel(n: NodeContext) -> list[int]:
     return kernel
 
 
+def _window(n: NodeContext, kernel: list[int]) -> tuple[list[int], list[int], list[Any]]:
+    """Strides, dilations and padding; no window lies in padding alone."""
+    strides, dilations, padding = window(n, kernel)
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
+    if any(p >= r for p, r in zip(padding, reach * 2, strict=True) if isinstance(p, int)):
+        raise n.error(f"pads {padding} must be smaller than the window of {reach}")
+    return strides, dilations, padding
+
+
 @onnx_op("MaxPool")
 def max_pool(n: NodeContext) -> Result:
     """The largest of each window."""
     kernel = _kernel(n)
-    strides, dilations, padding = window(n, kernel)
+    strides, dilations, padding = _window(n, kernel)
     if n.num_outputs > 1:
         return max_pool_with_indices(n, kernel, strides, dilations, padding, None)
     return _MAX[len(kernel)](
@@ -40,7 +49,7 @@ def max_pool(n: NodeContext) -> Result:
 def average_pool(n: NodeContext) -> Result:
     """The mean of each window, padding counted or not."""
     kernel = _kernel(n)
-    strides, dilations, padding = window(n, kernel)
+    strides, dilations, padding = _window(n, kernel)
     return _AVERAGE[len(kernel)](
         n[0], kernel, strides, padding, dilations, bool(n.attr("ceil_mode", 0)),
         count_include_pad=bool(n.attr("count_include_pad", 0)), layout=_LAYOUTS[len(kernel)],
@@ -77,7 +86,7 @@ def lp_pool(n: NodeContext) -> Result:
     """The p-norm of each window."""
     p, dtype = float(n.attr("p", 2)), n.dtype(0)
     kernel = _kernel(n)
-    strides, dilations, padding = window(n, kernel)
+    strides, dilations, padding = _window(n, kernel)
     powers = n.emit(R.power(n.emit(R.abs(n[0])), n.const(p, dtype)))
     mean = n.emit(
         _AVERAGE[len(kernel)](

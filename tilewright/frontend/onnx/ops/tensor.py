@@ -193,11 +193,26 @@ def gather(n: NodeContext) -> Result:
 def _check_indices(n: NodeContext, axis: int, size: Any) -> None:
     """Raises `ImportModelError` if constant indices are beyond a known dimension."""
     indices = n.constant(1)
-    if indices is None or not isinstance(size, int):
+    if indices is not None:
+        _check_range(n, indices, axis, size)
+
+
+def _check_range(n: NodeContext, indices: Any, axis: int, size: Any) -> None:
+    if not isinstance(size, int):
         return
     outside = indices[(indices < -size) | (indices >= size)]
     if outside.size:
         raise n.error(f"index {outside.flat[0]} is out of range for axis {axis} of size {size}")
+
+
+def _check_tuples(n: NodeContext, first: int) -> None:
+    """Raises `ImportModelError` if constant tuples of indices, for the axes from `first` on, are
+    beyond a known dimension."""
+    tuples = n.constant(1)
+    if tuples is None or tuples.ndim == 0:
+        return
+    for place, size in enumerate(n.shape(0)[first : first + tuples.shape[-1]]):
+        _check_range(n, tuples[..., place], first + place, size)
 
 
 def _non_negative(n: NodeContext, index: int, size: Any) -> Expr:
@@ -224,7 +239,9 @@ def gather_elements(n: NodeContext) -> Result:
 @onnx_op("GatherND")
 def gather_nd(n: NodeContext) -> Result:
     """Elements or slices picked by tuples of indices."""
-    return R.gather_nd(n[0], n[1], int(n.attr("batch_dims", 0)))
+    batch_dims = int(n.attr("batch_dims", 0))
+    _check_tuples(n, batch_dims)
+    return R.gather_nd(n[0], n[1], batch_dims)
 
 
 _REDUCTIONS = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}
@@ -244,6 +261,7 @@ def scatter_elements(n: NodeContext) -> Result:
 @onnx_op("ScatterND")
 def scatter_nd(n: NodeContext) -> Result:
     """Elements or slices replaced (or combined) at tuples of indices."""
+    _check_tuples(n, 0)
     return R.scatter_nd(n[0], n[1], n[2], _REDUCTIONS[n.attr("reduction", "none")])
 
 
@@ -258,6 +276,8 @@ def tile(n: NodeContext) -> Result:
 def one_hot(n: NodeContext) -> Result:
     """One value where the index points, another elsewhere."""
     depth = int(n.require_constant(1, "depth").reshape(-1)[0])
+    if depth < 1:
+        raise n.error(f"depth must be positive, found {depth}")
     off, on = n[2], None
     values = n.constant(2)
     axis = int(n.attr("axis", -1))
@@ -313,6 +333,11 @@ def _padded(n: NodeContext, begin: list[Any], end: list[Any], mode: str, value: 
     if cut:
         starts = [-begin[a] if _negative(begin[a]) else 0 for a in cut]
         stops = [shape[a] + end[a] if _negative(end[a]) else shape[a] for a in cut]
+        for axis, start, stop in zip(cut, starts, stops, strict=True):
+            if isinstance(stop, int) and isinstance(start, int) and stop < start:
+                raise n.error(
+                    f"axis {axis} of size {shape[axis]} cannot lose {begin[axis]} and {end[axis]}"
+                )
         x = n.emit(R.strided_slice(x, cut, starts, stops))
     widths = []
     for low, high in zip(begin, end, strict=True):

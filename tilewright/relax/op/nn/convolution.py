@@ -37,6 +37,16 @@ def pads(padding: Any, rank: int) -> tuple[list[Any], list[Any]]:
     return both, list(both)
 
 
+def check_window(strides: Sequence[Any], dilation: Sequence[Any], padding: Sequence[Any]) -> None:
+    """Raises `CompileError` unless a window moves on, and its input only grows."""
+    for what, values, least in (
+        ("strides", strides, 1), ("dilation", dilation, 1), ("padding", padding, 0),
+    ):  # fmt: skip
+        if any(isinstance(v, int) and v < least for v in values):
+            wanted = "positive" if least else "at least 0"
+            raise CompileError(f"{what} must be {wanted}, found {list(values)}")
+
+
 def logical(dims: Sequence[PrimExpr], layout: str, letter: str) -> PrimExpr:
     """The whole extent along a letter, its split-off part included."""
     axes, blocks = axes_of(layout), inner_block(layout)
@@ -65,10 +75,13 @@ def _conv_infer(rank: int) -> Any:
         target = out_layout or data_layout
         if x.dims is None or w.dims is None:
             return _infer.like(x, None, len(axes_of(target)), dtype)
+        if groups < 1:
+            raise CompileError(f"groups must be positive, found {groups}")
         channels = logical(w.dims, kernel_layout, "I")
         have = logical(x.dims, data_layout, "C")
         _infer.require_equal(have, simplify(channels * groups), "input channels")
         before, after = pads(padding, rank)
+        check_window(listed(strides, rank), listed(dilation, rank), [*before, *after])
         extents: dict[str, PrimExpr] = {
             "N": x.dims[axes_of(data_layout)["N"]],
             "C": logical(w.dims, kernel_layout, "O"),

@@ -17,7 +17,7 @@ from .._declare import Sample, op, sample
 from .._samples import array
 from . import _reference as reference
 from ._layout import SPATIAL, axes_of
-from .convolution import listed, pads
+from .convolution import check_window, listed, pads
 
 
 def _infer_pool(rank: int) -> Any:
@@ -30,6 +30,7 @@ def _infer_pool(rank: int) -> Any:
             return info
         dims = list(info.dims)
         before, after = pads(padding, rank)
+        check_window(listed(strides, rank), listed(dilation, rank), [*before, *after])
         for i, letter in enumerate(SPATIAL[rank]):
             place = axes_of(layout)[letter]
             reach = (listed(pool_size, rank)[i] - 1) * listed(dilation, rank)[i] + 1

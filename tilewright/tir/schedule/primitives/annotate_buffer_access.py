@@ -10,6 +10,7 @@ from ....support.errors import ArgumentError
 from ... import op as T
 from ...index_map import IndexMap
 from ...stmt import BufferRegion
+from ..buffer_args import BufferSide
 from ..instruction import Block, Role, primitive
 from ..refusal import refuse
 from ..state import ScheduleState
@@ -51,9 +52,13 @@ def _rank(schedule: Schedule, given: dict[str, Any]) -> int:
 Ranges = Annotated[IndexMap, Role("a function of the block's axes", False, _accept)]
 
 
-@primitive
+@primitive(inputs=("buffer_index", "buf_type", "gen_new_ranges"))
 def annotate_buffer_access(
-    state: ScheduleState, block: Block, buffer_index: int, buf_type: str, gen_new_ranges: Ranges
+    state: ScheduleState,
+    block: Block,
+    buffer_index: int,
+    buf_type: BufferSide,
+    gen_new_ranges: Ranges,
 ) -> None:
     """Declares what a block reads or writes of one buffer, in place of what was found out.
 
@@ -61,8 +66,6 @@ def annotate_buffer_access(
 
     Passes that compute the regions anew keep the declared one.
     """
-    if buf_type not in ("read", "write"):
-        refuse(f'the kind of access is "read" or "write", not {buf_type!r}', block)
     stmt = block.block
     regions = list(getattr(stmt, f"{buf_type}s"))
     if not 0 <= buffer_index < len(regions):
@@ -77,10 +80,9 @@ def annotate_buffer_access(
     )
     regions[buffer_index] = BufferRegion(buffer, ranges)
     key = f"explicit_{buf_type}_region"
-    known = tuple(stmt.annotations.get(key, ()))
-    marks = (*known, IntImm("int32", buffer_index)) if buffer_index not in [
-        int(k) for k in known
-    ] else known  # fmt: skip
+    marks = list(stmt.annotations.get(key, ()))
+    if buffer_index not in [int(k) for k in marks]:
+        marks.append(IntImm("int32", buffer_index))
     state.replace(
         block,
         stmt.replace(

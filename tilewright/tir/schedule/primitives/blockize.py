@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ....ir.expr import IntImm, PrimExpr
+from ... import op as T
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, For, Stmt
@@ -26,13 +27,15 @@ def blockize(state: ScheduleState, target: LoopOrBlocks, preserve_unit_iters: bo
       ->   for i0: with block("B_o"): v_o = i0
                        for i1: with block("B"): v_i = i1; ... (v is v_o * 16 + v_i)
 
-    One block is under the loop, and each of its bindings divides into outer and inner loops.
+    One block is under the loop, and each of its bindings divides into outer and inner loops. The
+    outer block has an axis for each of them, and the `init` of a reduction.
 
     for m: for i: block("B"); for i: block("C")
       ->   for m: with block("outer_B_C_"): v_o = m             # blockize([B, C])
                       for i: block("B"); for i: block("C")
 
-    `preserve_unit_iters=False` drops inner axes of one value.
+    `preserve_unit_iters=False` drops inner axes of one value, and takes loops of extent 1 out of
+    the bindings of the outer ones.
     """
     if isinstance(target, list):
         return group_blocks(state, target, preserve_unit_iters)
@@ -50,6 +53,13 @@ def blockize(state: ScheduleState, target: LoopOrBlocks, preserve_unit_iters: bo
     outer, changed = _outer_realize(
         space, block, target, inner_loops, divisions, outer_axes, inner_axes, env
     )
+    if not preserve_unit_iters:
+        units: dict[Var, PrimExpr] = {
+            l.loop.loop_var: l.loop.min
+            for l in state.loops_of(block)
+            if T.is_const_int(l.loop.extent, 1)
+        }
+        outer = outer.replace(iter_values=tuple(substitute(v, units) for v in outer.iter_values))
     state.replace(target, outer, {block.block: changed})
     return state.srefs[id(outer.block)]
 
@@ -79,22 +89,20 @@ def _outer_realize(
     outside, inside = divide_predicate(space, block, divisions, loop_vars, stand_in)
     reads = tuple(substitute(r, env) for r in stmt.reads)
     writes = tuple(substitute(w, env) for w in stmt.writes)
-    reduces_outside = any(a.iter_type is IterVarType.CommReduce for a, _ in kept_outer)
-    leaves_init = stmt.init is not None and reduces_outside
-    updated = writes if leaves_init else ()
+    updated = writes if stmt.init is not None else ()
     inner_block = stmt.replace(
         iter_vars=tuple(a for a, _ in kept_inner),
         reads=(*updated, *reads),
         writes=writes,
         body=substitute(stmt.body, env),
-        init=None if leaves_init or stmt.init is None else substitute(stmt.init, env),
+        init=None,
         match_buffers=tuple(substitute(m, env) for m in stmt.match_buffers),
     )
     body = replace_statements(
         target.loop, {id(realize): BlockRealize(values_inner, inside, inner_block)}
     )
     init = None
-    if leaves_init:
+    if stmt.init is not None:
         init = _init(stmt, loops, kept_inner, values_inner, inside, env)
     for l in loops:
         bind(space, l)
@@ -133,7 +141,9 @@ def _init(
         made_values.append(value)
     needed = {v for value in made_values for v in variables_in(value)}
     kept = [l.loop for l in loops if l.loop.loop_var in needed]
-    fresh: dict[Var, PrimExpr] = {l.loop_var: l.loop_var.copy_with_suffix("_init") for l in kept}
+    fresh: dict[Var, PrimExpr] = {
+        l.loop_var: l.loop_var.copy_with_name(l.loop_var.name) for l in kept
+    }
     first: dict[Var, PrimExpr] = {
         l.loop.loop_var: l.loop.min for l in loops if l.loop.loop_var not in needed
     }

@@ -18,15 +18,17 @@ from ..poly import variables_in
 from ..refusal import refuse
 from ..rewrite import Folding, accesses, point, replace_statements, substitute
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
 @primitive
 def cache_index(
-    state: ScheduleState, block: Block, storage_scope: str, cse_thresh: int = 0
+    state: ScheduleState, block: Block, storage_scope: StorageScope, cse_thresh: int = 0
 ) -> list[Block]:
     """Computes the indices at which a block loads beforehand, in buffers of their own.
 
-    B[i] = A[i // 4 * 2 + i % 3]   ->   index_0[i] = i // 4 * 2 + i % 3; B[i] = A[index_0[i]]
+    B[i] = A[i // 4 * 2 + i % 3]   ->   index_var_0[i] = i // 4 * 2 + i % 3
+                                        B[i] = A[index_var_0[i]]
 
     `cse_thresh`: only indices that occur more than so many times. Returns the new blocks.
     """
@@ -58,7 +60,8 @@ def cache_index(
     for k, index in enumerate(wanted):
         used = [a for a in stmt.iter_vars if a.var in variables_in(index)]
         name = fresh_name(state, block, f"index_{k}")
-        buffer, nest, made = _computation(name, index, used, storage_scope)
+        names = (name, f"index_var_{k}")
+        buffer, nest, made = _computation(names, index, used, storage_scope)
         nests.append(nest)
         blocks.append(made)
         buffers.append(buffer)
@@ -74,19 +77,25 @@ def cache_index(
 
 
 def _computation(
-    name: str, index: PrimExpr, used: list[IterVar], scope: str
+    names: tuple[str, str], index: PrimExpr, used: list[IterVar], scope: str
 ) -> tuple[Buffer, Stmt, BlockNode]:
-    """A buffer of the index's values, and the loops that compute them."""
+    """A buffer of the index's values, and the loops that compute them, for the names of the block
+    and of the buffer."""
     fresh = [IterVar(a.dom, a.var.copy_with_name(a.var.name), IterVarType.DataPar) for a in used]
     shape: list[PrimExpr] = [
         a.dom.extent if a.dom is not None else IntImm(a.var.dtype, 1) for a in fresh
     ]
-    data = Var(name, pointer(index.dtype, scope))  # type: ignore[arg-type]
-    buffer = Buffer(data, index.dtype, tuple(shape), name=name)
+    data = Var(names[1], pointer(index.dtype, scope))  # type: ignore[arg-type]
+    buffer = Buffer(data, index.dtype, tuple(shape), name=names[1])
     at = tuple(a.var for a in fresh)
     value = substitute(index, {a.var: b.var for a, b in zip(used, fresh, strict=True)})
     nest, made = full_nest(
-        name, shape, BufferStore(buffer, value, at), (), (BufferRegion(buffer, point(at)),), fresh
+        names[0],
+        shape,
+        BufferStore(buffer, value, at),
+        (),
+        (BufferRegion(buffer, point(at)),),
+        fresh,
     )
     return buffer, nest, made
 

@@ -6,22 +6,26 @@ from ...buffer import Buffer
 from ...stmt import Stmt, stmt_seq
 from ..buffer_args import ReadBuffer
 from ..copies import after, box_under, copy_block, fresh_name, step_towards
+from ..instances import fills_what_it_writes
 from ..instruction import Block, primitive
 from ..refusal import refuse
+from ..regions import unite
 from ..rewrite import replace_buffer, replace_statements, with_scope
 from ..sref import StmtSRef
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
 @primitive
 def cache_inplace(
-    state: ScheduleState, block: Block, read_buffer_index: ReadBuffer, storage_scope: str
+    state: ScheduleState, block: Block, read_buffer_index: ReadBuffer, storage_scope: StorageScope
 ) -> list[Block]:
     """Lets a block that changes a buffer in place do so in memory of `storage_scope`.
 
     B[i] = f(B[i])   ->   B_local[i] = B[i]; B_local[i] = f(B_local[i]); B[i] = B_local[i]
 
-    Returns the block that copies before and the one that copies after.
+    Returns the block that copies before, what the block reads and leaves as it is, and the one
+    that copies after.
     """
     root = state.scope_root(block)
     stmt, realize = block.block, block.realize
@@ -30,11 +34,13 @@ def cache_inplace(
         refuse(f"the block does not write `{buffer.name}`, which it reads", block)
     _require_alone(state, root, block, buffer)
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
-    space, box = box_under(state, root, buffer, [block], "reads")
+    space, taken = box_under(state, root, buffer, [block], "reads")
+    written = box_under(state, root, buffer, [block], "writes", space)[1]
+    if not fills_what_it_writes(state, block, buffer, root):
+        taken = unite(space, taken, written) if taken and written else None
     name = fresh_name(state, block, cache.name)
-    before, first = copy_block(space, name, buffer, cache, box)
-    space, box = box_under(state, root, buffer, [block], "writes")
-    behind, last = copy_block(space, f"{name}_back", cache, buffer, box)
+    before, first = copy_block(space, name, buffer, cache, taken)
+    behind, last = copy_block(space, f"{name}_back", cache, buffer, written)
     made, reuse = replace_buffer(stmt, {buffer: cache})
     top = step_towards(root, block).node
     body = after(root.block.body, top, behind)

@@ -5,12 +5,21 @@ from __future__ import annotations
 from ...stmt import Block as BlockNode
 from ...stmt import Stmt, stmt_seq
 from ..buffer_args import ReadBuffer
-from ..copies import after, box_under, copy_block, fresh_name, redirect, require_apart, step_towards
+from ..copies import (
+    before,
+    box_under,
+    copy_block,
+    fresh_name,
+    redirect,
+    require_apart,
+    step_towards,
+)
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..rewrite import replace_statements, with_scope
 from ..sref import StmtSRef
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
 @primitive
@@ -18,14 +27,15 @@ def cache_read(
     state: ScheduleState,
     block: Block,
     read_buffer_index: ReadBuffer,
-    storage_scope: str,
+    storage_scope: StorageScope,
     consumer_blocks: list[Block] | None = None,
 ) -> Block:
     """Copies what is read of a buffer into memory of `storage_scope`, and reads it from there.
 
     B[i] = f(A[i])   ->   A_local[i] = A[i]; B[i] = f(A_local[i])
 
-    The copy stands after the block that writes the buffer, or at the beginning of the scope.
+    The copy stands before the first block that reads it; at the beginning of the scope if no
+    block of it writes the buffer.
     `consumer_blocks`: the blocks that read the copy (default: all of the scope).
     """
     root = state.scope_root(block)
@@ -82,7 +92,7 @@ def _insert(
     if holder is None:
         raise TypeError("no statement to insert into")
     if writers:
-        body = after(holder.body, step_towards(top, writers[0]).node, nest)
+        body = before(holder.body, [step_towards(top, reader).node for reader in readers], nest)
     else:
         body = stmt_seq(nest, holder.body)
     changed_holder = holder.replace(body=replace_statements(body, table) or body)

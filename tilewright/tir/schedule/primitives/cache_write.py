@@ -12,12 +12,14 @@ from ..copies import (
     fresh_name,
     redirect,
     require_apart,
+    require_written,
     step_towards,
 )
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..rewrite import replace_buffer, replace_statements, with_scope
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
 @primitive
@@ -25,7 +27,7 @@ def cache_write(
     state: ScheduleState,
     block: Block,
     write_buffer_index: WriteBuffer,
-    storage_scope: str,
+    storage_scope: StorageScope,
     consumer_blocks: list[Block] | None = None,
 ) -> Block:
     """Computes a block's result in memory of `storage_scope`, and copies it to the buffer then.
@@ -49,6 +51,7 @@ def cache_write(
     others = [c for c in scope.consumers(block) if c is not block]
     top = state.common_ancestor([block, *others]) if others else root
     require_apart(top, block, [o for o in others if o not in readers], buffer)
+    require_written(state, root, top, block, buffer)
     space, box = box_under(state, top, buffer, [block], "writes")
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
     nest, copied = copy_block(space, fresh_name(state, block, cache.name), cache, buffer, box)

@@ -33,8 +33,8 @@ def compute_at(
     for i: B[i] = f(A[i])                ->   for i:
     for i: C[i] = g(B[i])                         B[i] = f(A[i]); C[i] = g(B[i])
 
-    All consumers must be under the loop, and the block must not be an output of its scope. What
-    threads share (`shared`, `warp`) is computed for all of them.
+    All consumers must be under the loop, and the block must not be an output of its scope. Into
+    memory that threads share it computes what all of them read.
     `index`: the place in the loop's body; -1 the last possible one, -2 the first.
     """
     if loop.is_mark:
@@ -54,8 +54,8 @@ def compute_at(
     place = place_among(loop, scope.producers(block), consumers, index)
     space = region_space(state, loop)
     stmt = block.block
-    made = [w.buffer for w in stmt.writes]
-    boxes = required_boxes(space, loop, consumers, "reads", made, by_all_threads=True)
+    written = [w.buffer for w in stmt.writes]
+    boxes = required_boxes(space, loop, consumers, "reads", written, for_threads=True)
     ranges = solve_axes(space, stmt, stmt.writes, boxes)
     for at in state.loops_of(block):
         bind(space, at)

@@ -11,6 +11,7 @@ from ..conditions import require_complete
 from ..copies import fresh_name
 from ..inlining import with_regions
 from ..instruction import Block, Loop, primitive
+from ..padded import cut_nest, ranges_within
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
@@ -24,10 +25,12 @@ def decompose_padding(state: ScheduleState, block: Block, loop: Loop) -> Block:
     """Makes of a block that pads one that fills with the constant, before `loop`, and one that
     copies where there is something to copy.
 
-    for i: B[i] = A[i - 1] if 1 <= i < n else 0   ->   for i: B[i] = 0
-                                                       for i: where 1 <= i < n: B[i] = A[i - 1]
+    for i: B[i] = A[i - 1] if 1 <= i < n else 0   ->   for i in range(n + 1): B[i] = 0
+                                                       for i in range(n - 1): B[i + 1] = A[i]
 
-    Returns the block that fills.
+    The loops of the copy are cut to the part that is copied, if the condition gives a range of each
+    axis; loops outside of `loop` and those that run several axes get a condition instead. Returns
+    the block that fills.
     """
     root = state.scope_root(block)
     require_complete(state, block, root)
@@ -36,12 +39,18 @@ def decompose_padding(state: ScheduleState, block: Block, loop: Loop) -> Block:
     store, condition, value, fill = _parts(block)
     nest, filled = _fill_nest(state, block, loop, store, fill)
     stmt = block.block
-    made = with_regions(stmt.replace(body=BufferStore(store.buffer, value, store.indices)))
-    env = {a.var: v for a, v in
-           zip(stmt.iter_vars, block.realize.iter_values, strict=True)}  # fmt: skip
-    inside = simplify_condition(space_at(state, block), substitute(condition, env))
-    realize = BlockRealize(block.realize.iter_values, T.all(block.realize.predicate, inside), made)
-    body = replace_statements(loop.loop, {id(block.realize): realize}) or loop.loop
+    copy = store.replace(value=value)
+    ranges = ranges_within(state, block, condition)
+    if ranges is None:
+        made = with_regions(stmt.replace(body=copy))
+        env = {a.var: v for a, v in
+               zip(stmt.iter_vars, block.realize.iter_values, strict=True)}  # fmt: skip
+        inside = simplify_condition(space_at(state, block), substitute(condition, env))
+        predicate = T.all(block.realize.predicate, inside)
+        realize = BlockRealize(block.realize.iter_values, predicate, made)
+        body: Stmt = replace_statements(loop.loop, {id(block.realize): realize}) or loop.loop
+    else:
+        body, made = cut_nest(state, block, loop, copy, ranges)
     table: dict[int, Stmt | None] = {id(loop.stmt): stmt_seq(nest, body)}
     changed = root.block.replace(body=replace_statements(root.block.body, table))
     state.replace(root, changed, {stmt: made, root.block: changed})

@@ -84,7 +84,7 @@ def _init_nest(block: StmtSRef, loop: StmtSRef) -> tuple[Stmt, BlockNode]:
     for axis, value in zip(stmt.iter_vars, realize.iter_values, strict=True):
         if axis.iter_type is not IterVarType.DataPar:
             continue
-        made = IterVar(axis.dom, axis.var.copy_with_suffix("_init"), axis.iter_type,
+        made = IterVar(axis.dom, axis.var.copy_with_name(axis.var.name), axis.iter_type,
                        axis.thread_tag)  # fmt: skip
         rename[axis.var] = made.var
         axes.append(made)

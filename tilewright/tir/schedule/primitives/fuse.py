@@ -37,7 +37,7 @@ def fuse(state: ScheduleState, *loops: Loop, preserve_unit_iters: bool = True) -
     fused = Var("_".join(l.loop.loop_var.name for l in loops) + "_fused", dtype)
     space.bind(fused, IntImm(dtype, 0), total)
     env = _values(loops, fused, preserve_unit_iters)
-    rewriter = SubstituteInLoops(env, space)
+    rewriter = SubstituteInLoops(env, space, around=None if preserve_unit_iters else loops[0])
     body: Stmt = rewriter.run(loops[-1].loop.body)
     made = For(fused, IntImm(dtype, 0), space.simplify(total), ForKind.SERIAL, body)
     state.replace(loops[0], made, rewriter.blocks)

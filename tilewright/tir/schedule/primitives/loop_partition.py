@@ -19,7 +19,7 @@ from ..sref import StmtSRef
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(spread="factors")
 def loop_partition(
     state: ScheduleState,
     loop: Loop,
@@ -28,10 +28,10 @@ def loop_partition(
 ) -> list[Loop]:
     """Cuts the range of a loop into consecutive parts of the given lengths, each a loop.
 
-    for i in range(n)   ->   for i in range(2); for i in range(2, 6); for i in range(6, n)
+    for i in range(n)   ->   for i0 in range(2); for i1 in range(2, 6); for i2 in range(6, n)
                                                                  # loop_partition(i, [2, 4, None])
 
-    Each part runs blocks of its own, named with `_partition_` and the part's number.
+    Each part runs blocks of its own, named after its loop: `B_i0`, `B_i1`, `B_i2`.
     """
     require_plain(loop)
     old = loop.loop
@@ -41,9 +41,9 @@ def loop_partition(
     start = old.min
     for k, end in enumerate(ends):
         extent = T.subtract(end, start)
-        var = old.loop_var.copy_with_suffix(f"_{k}") if k else old.loop_var
-        body = renew_defs(substitute(old.body, {old.loop_var: var})) if k else old.body
-        named = map_realizes(body, _renaming(k))
+        var = old.loop_var.copy_with_suffix(str(k))
+        body = substitute(old.body, {old.loop_var: var})
+        named = map_realizes(renew_defs(body) if k else body, _renaming(var.name))
         made = For(var, start, extent, ForKind.SERIAL, named)
         loops.append(made)
         parts.append(made)
@@ -52,10 +52,10 @@ def loop_partition(
     return [state.srefs[id(made)] for made in loops]
 
 
-def _renaming(k: int) -> Callable[[BlockRealize], BlockRealize]:
+def _renaming(name: str) -> Callable[[BlockRealize], BlockRealize]:
     def rename(realize: BlockRealize) -> BlockRealize:
         block: BlockNode = realize.block
-        return realize.replace(block=block.replace(name_hint=f"{block.name_hint}_partition_{k}"))
+        return realize.replace(block=block.replace(name_hint=f"{block.name_hint}_{name}"))
 
     return rename
 

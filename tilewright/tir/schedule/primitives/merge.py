@@ -5,11 +5,13 @@ from __future__ import annotations
 from ....ir.expr import PrimExpr
 from ...expr import Var
 from ...stmt import Stmt, stmt_seq
+from ..conditions import require_covered, require_finished
 from ..instruction import Loop, primitive
 from ..loop_checks import require_plain
 from ..poly import Space
 from ..refusal import refuse
-from ..rewrite import SubstituteInLoops, replace_statements
+from ..rewrite import SubstituteInLoops, replace_statements, substitute
+from ..scope import DepKind
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -18,11 +20,11 @@ from ..state import ScheduleState
 def merge(state: ScheduleState, *loops: Loop) -> Loop:
     """Makes one loop of several nests with the same extents, their bodies one after another.
 
-    for i, j in grid(n, m): A            ->   for i in range(n):
+    for i, j in grid(n, m): A            ->   for i_m in range(n):
     for i, j in grid(n, m): B                     for j_m in range(m): A; B      # merge(j, j)
 
-    Each loop is a single chain below the block or loop that holds them all; no nest needs what
-    another one does, or what lies between them.
+    Each loop is a single chain below the block or loop that holds them all; a nest needs of those
+    before it only what they write in the same iteration, and nothing of what lies between.
     """
     if len(loops) < 2:
         refuse("fewer than two loops are given", *loops)
@@ -31,20 +33,23 @@ def merge(state: ScheduleState, *loops: Loop) -> Loop:
         refuse("the loop is named twice", twice)
     top = state.common_ancestor(loops)
     chains = [_chain(loop, top) for loop in loops]
-    _check(state, chains)
+    consumers = _check(state, chains)
     first = chains[0]
-    bodies: list[Stmt] = [first[-1].loop.body]
+    merged = [at.loop.loop_var.copy_with_suffix("_m") for at in first]
+    bodies: list[Stmt] = []
     reuse = {}
-    for chain in chains[1:]:
+    for chain in chains:
         env: dict[Var, PrimExpr] = {
-            l.loop.loop_var: f.loop.loop_var for l, f in zip(chain, first, strict=True)
+            l.loop.loop_var: var for l, var in zip(chain, merged, strict=True)
         }
         rewriter = SubstituteInLoops(env, Space())
         bodies.append(rewriter.run(chain[-1].loop.body))
         reuse.update(rewriter.blocks)
     body: Stmt = stmt_seq(bodies)
-    for at in reversed(first):
-        body = at.loop.replace(body=body)
+    to_merged = {at.loop.loop_var: var for at, var in zip(first, merged, strict=True)}
+    for at, var in zip(reversed(first), reversed(merged), strict=True):
+        low, extent = substitute(at.loop.min, to_merged), substitute(at.loop.extent, to_merged)
+        body = at.loop.replace(loop_var=var, min=low, extent=extent, body=body)
     table: dict[int, Stmt | None] = {id(chain[0].stmt): None for chain in chains[1:]}
     table[id(first[0].stmt)] = body
     holder = top.stmt
@@ -53,8 +58,9 @@ def merge(state: ScheduleState, *loops: Loop) -> Loop:
     made = holder.replace(body=replace_statements(holder.body, table))
     if top.is_block:
         reuse[top.block] = made  # type: ignore[assignment]
-    inner = first[-1]
     state.replace(top, made, reuse)
+    inner = next(at for at in state.walk(top) if not at.is_block and at.loop.loop_var is merged[-1])
+    require_covered(state, consumers, state.scope_root(inner))
     return inner
 
 
@@ -72,7 +78,8 @@ def _chain(loop: StmtSRef, top: StmtSRef) -> list[StmtSRef]:
     return chain[::-1]
 
 
-def _check(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
+def _check(state: ScheduleState, chains: list[list[StmtSRef]]) -> list[StmtSRef]:
+    """Refuses loops that cannot be merged. Returns the blocks that read what other nests write."""
     first = chains[0]
     space = Space()
     for chain in chains:
@@ -84,12 +91,12 @@ def _check(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
             same = space.poly(a.loop.extent) == space.poly(b.loop.extent)
             if not same or space.poly(a.loop.min) != space.poly(b.loop.min):
                 refuse("the loops run over different ranges", a, b)
-    _check_order(state, chains)
+    return _check_order(state, chains)
 
 
-def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
+def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> list[StmtSRef]:
     """Refuses if a nest, moved behind the body of the first one, would pass what must precede or
-    follow it."""
+    follow it. Returns the blocks that read what other nests write."""
     scope = state.get_block_scope(state.scope_root(chains[0][0]))
     nests = [state.child_blocks(chain[-1]) for chain in chains]
     moved = {block for nest in nests[1:] for block in nest}
@@ -101,6 +108,7 @@ def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
             order += [b for nest in nests[1:] for b in nest]
     place = {block: k for k, block in enumerate(order)}
     nest_of = {block: k for k, nest in enumerate(nests) for block in nest}
+    consumers = []
     for block in scope.children:
         for dependency in scope.get_deps_by_dst(block):
             src = dependency.src
@@ -108,6 +116,10 @@ def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> None:
             if here is not None and here == there:
                 continue
             if here is not None and there is not None:
-                refuse("a nest needs what another one to be merged does", block, src)
+                if dependency.kind is not DepKind.RAW or there > here:
+                    refuse("a nest needs what another one to be merged does", block, src)
+                require_finished(src, chains[there][-1])
+                consumers.append(block)
             if place[src] > place[block]:
                 refuse("a nest needs what a block between the nests does", block, src)
+    return consumers

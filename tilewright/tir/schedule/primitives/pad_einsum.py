@@ -8,7 +8,7 @@ from ....ir.expr import PrimExpr, Range
 from ... import expr as E
 from ... import op as T
 from ...buffer import Buffer
-from ...expr import BufferLoad, IterVarType, Var
+from ...expr import BufferLoad, IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferRegion, BufferStore, Stmt, stmt_seq
 from ..conditions import require_complete_or_reduction
@@ -17,6 +17,7 @@ from ..factoring import reduction_of
 from ..instances import require_every_instance
 from ..instruction import Block, primitive
 from ..layouts import axes_over, full_nest, sole_nest
+from ..poly import variables_in
 from ..refusal import refuse
 from ..rewrite import point, replace_buffer, replace_statements, with_scope
 from ..sref import StmtSRef
@@ -33,7 +34,8 @@ def pad_einsum(state: ScheduleState, block: Block, padding: list[int]) -> None:
                                         C = the beginning of C_pad
 
     Operands and result are indexed by axes alone; each axis has a loop of its own. An axis of the
-    reduction is padded only if the zeros do not count: in a sum of products.
+    reduction is padded only if the zeros do not count: in a sum of products, of which it indexes
+    one.
     """
     stmt = block.block
     if len(padding) != len(stmt.iter_vars) or any(p <= 0 for p in padding):
@@ -91,9 +93,20 @@ def _sizes(block: StmtSRef, padding: Sequence[int]) -> dict[Var, PrimExpr]:
         if T.is_const_int(T.simplified(T.subtract(wanted, size)), 0):
             continue
         sizes[axis.var] = wanted
+        _require_index(block, axis)
         if axis.iter_type is not IterVarType.DataPar:
             _require_sum_of_products(block)
     return sizes
+
+
+def _require_index(block: StmtSRef, axis: IterVar) -> None:
+    """Refuses to pad an axis that would only repeat what the block does: one that indexes no
+    operand, if it is of the reduction, or else no result."""
+    reduces = axis.iter_type is not IterVarType.DataPar
+    regions = block.block.reads if reduces else block.block.writes
+    if not any(axis.var in variables_in(r.region) for r in regions):
+        what = "operand" if reduces else "result"
+        refuse(f"the axis `{axis.var.name}` indexes no {what}", block)
 
 
 def _require_sum_of_products(block: StmtSRef) -> None:
@@ -156,6 +169,7 @@ def _copy(
         (BufferRegion(source, point(indices)),),
         (BufferRegion(target, point(indices)),),
         axes,
+        prefix="i",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..buffer_args import ReadBuffer
 from ..instruction import Block, Loop, primitive
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 from ..tile_copies import tile_copy
 
 
@@ -14,7 +15,7 @@ def read_at(
     loop: Loop,
     block: Block,
     read_buffer_index: ReadBuffer,
-    storage_scope: str,
+    storage_scope: StorageScope,
 ) -> Block:
     """Copies what a block reads in one iteration of `loop` to `storage_scope` at its beginning.
 

@@ -8,7 +8,7 @@ from ..reindexing import apply, plan
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(name="ReIndex")
 def reindex(state: ScheduleState, block: Block, buffer: SomeBuffer) -> Block:
     """Lets a block access a buffer through a copy that has one dimension for each of its axes.
 
@@ -18,4 +18,6 @@ def reindex(state: ScheduleState, block: Block, buffer: SomeBuffer) -> Block:
     """
     side, place = buffer
     what = plan(state, block, side, place, None)
-    return apply(state, what, side, what.buffer.scope(), f"{what.buffer.name}_reindex")
+    name = f"{what.buffer.name}_reindex"
+    block_name = f"{name}_reindex" if side == "read" else name
+    return apply(state, what, side, what.buffer.scope(), name, block_name)

@@ -7,14 +7,15 @@ from ..instruction import Block, primitive
 from ..layout_args import BlockMap
 from ..reindexing import apply, plan
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
-@primitive
+@primitive(inputs=("index_map",))
 def reindex_cache_read(
     state: ScheduleState,
     block: Block,
     read_buffer_index: ReadBuffer,
-    storage_scope: str,
+    storage_scope: StorageScope,
     index_map: BlockMap,
 ) -> Block:
     """Copies what a block reads of a buffer into `storage_scope`, laid out by a map of its axes.

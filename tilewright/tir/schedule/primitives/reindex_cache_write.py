@@ -7,14 +7,15 @@ from ..instruction import Block, primitive
 from ..layout_args import BlockMap
 from ..reindexing import apply, plan
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
-@primitive
+@primitive(inputs=("index_map",))
 def reindex_cache_write(
     state: ScheduleState,
     block: Block,
     write_buffer_index: WriteBuffer,
-    storage_scope: str,
+    storage_scope: StorageScope,
     index_map: BlockMap,
 ) -> Block:
     """Writes a result into `storage_scope`, laid out by a map of the axes, and copies it then.

@@ -7,7 +7,7 @@ from ..refusal import refuse
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(inputs=("new_order",))
 def reorder_block_iter_var(state: ScheduleState, block: Block, new_order: list[int]) -> None:
     """Lists the axes of a block in another order; the loops stay.
 

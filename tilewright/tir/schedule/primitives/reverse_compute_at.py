@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ...expr import IterVarType
-from ..conditions import require_covered, require_once, require_stage_pipeline
+from ..conditions import require_covered, require_finished, require_once, require_stage_pipeline
 from ..instances import require_every_instance
 from ..instruction import Block, Loop, primitive
 from ..moving import (
@@ -15,9 +14,9 @@ from ..moving import (
     required_boxes,
     solve_axes,
 )
-from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import bind
+from ..scope import BlockScope, DepKind
 from ..sref import INLINE_MARK, StmtSRef
 from ..state import ScheduleState
 from .reverse_compute_inline import reverse_compute_inline
@@ -37,7 +36,8 @@ def reverse_compute_at(
     for i: C[i] = g(B[i])                         B[i] = f(A[i]); C[i] = g(B[i])
 
     Its producers must be under the loop (or before it), their reductions complete in one run of
-    the loop's body. `index`: the place in the body; -1 the last possible one, -2 the first.
+    the loop's body. A block without producers runs whole in each iteration. `index`: the place in
+    the body; -1 the last possible one, -2 the first.
     """
     if loop.is_mark:
         if loop is INLINE_MARK:
@@ -48,11 +48,16 @@ def reverse_compute_at(
     scope = state.get_block_scope(root)
     producers = scope.producers(block)
     inside = [p for p in producers if p.is_under(loop)]
-    if not inside:
+    if producers and not inside:
         refuse("no producer of the block is under the loop", block, loop)
-    _require_before(state, root, [p for p in producers if p not in inside], loop)
+    order = {s: k for k, s in enumerate(state.walk(root))}
+    for producer in producers:
+        if producer not in inside and order[producer] > order[loop]:
+            refuse("a producer of the block comes after the loop", producer, loop)
     for producer in inside:
-        _require_finished(producer, loop)
+        require_finished(producer, loop)
+    if not producers:
+        _require_repeatable(scope, block, loop, order)
     place = place_among(loop, inside, scope.consumers(block), index)
     require_every_instance(state, block, conditions=True)
     space = region_space(state, loop)
@@ -65,31 +70,20 @@ def reverse_compute_at(
         bind(space, at)
     nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)
-    require_once(state, block)
+    if producers:
+        require_once(state, block)
     require_covered(state, [block], root)
 
 
-def _require_before(
-    state: ScheduleState, root: StmtSRef, producers: list[StmtSRef], loop: StmtSRef
+def _require_repeatable(
+    scope: BlockScope, block: StmtSRef, loop: StmtSRef, order: dict[StmtSRef, int]
 ) -> None:
-    """Refuses unless the producers that are not under the loop come before it."""
-    order = {s: k for k, s in enumerate(state.walk(root))}
-    for producer in producers:
-        if order[producer] > order[loop]:
-            refuse("a producer of the block comes after the loop", producer, loop)
-
-
-def _require_finished(producer: StmtSRef, loop: StmtSRef) -> None:
-    """Refuses if a reduction axis of the producer depends on the loop or one around it."""
-    if producer.realize is None:
-        return
-    outer = {at.loop.loop_var for at in (loop, *loop.ancestors()) if not at.is_block}
-    for axis, value in zip(producer.block.iter_vars, producer.realize.iter_values, strict=True):
-        if axis.iter_type is IterVarType.DataPar:
-            continue
-        if any(v in outer for v in variables_in(value)):
-            refuse(
-                f"the reduction over `{axis.var.name}` is not complete within one run of the loop",
-                producer,
-                loop,
-            )
+    """Refuses if the block cannot run whole in each iteration of the loop: others write what it
+    writes, or have used it before."""
+    for dependency in scope.get_deps_by_dst(block):
+        refuse("another block uses what the block writes before it", dependency.src, block)
+    for dependency in scope.get_deps_by_src(block):
+        if dependency.kind is not DepKind.RAW:
+            refuse("another block writes what the block writes", dependency.dst, block)
+        if not dependency.dst.is_under(loop) and order[dependency.dst] < order[loop]:
+            refuse("a consumer of the block comes before the loop", dependency.dst, loop)

@@ -30,7 +30,7 @@ from ..sref import StmtSRef
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(name="RFactor")
 def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
     """Reduces each iteration of a reduction loop apart, and then the results of all of them.
 
@@ -172,12 +172,12 @@ def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
         env[axis.var] = substitute(value, inner)
     reduction = plan.reduction
     indices = [plan.at(s.indices, factor.var) for s in reduction.stores]
-    stored, init = reduction.values, None
-    if any(a.iter_type is IterVarType.CommReduce for a in axes):
-        old = [BufferLoad(b, i) for b, i in zip(plan.targets, indices, strict=True)]
-        stored = reduction.combine(old, reduction.values)
-        init = substitute(_init(plan.targets, indices, reduction), env)
-    body = store_all(plan.targets, indices, stored)
+    reduces = any(axis.iter_type is IterVarType.CommReduce for axis in axes)
+    old = [BufferLoad(b, i) for b, i in zip(plan.targets, indices, strict=True)]
+    body, init = _stores(plan.targets, indices, reduction.values), None
+    if reduces:
+        body = store_all(plan.targets, indices, reduction.combine(old, reduction.values))
+        init = substitute(_stores(plan.targets, indices, reduction.identities), env)
     by_buffer = dict(zip(reduction.buffers, plan.targets, strict=True))
     writes = tuple(
         BufferRegion(
@@ -199,14 +199,15 @@ def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
     return BlockRealize(tuple(values), plan.realize.predicate, made)
 
 
-def _init(
-    buffers: tuple[Buffer, ...], indices: list[tuple[PrimExpr, ...]], reduction: Factored
+def _stores(
+    buffers: tuple[Buffer, ...],
+    indices: list[tuple[PrimExpr, ...]],
+    values: tuple[PrimExpr, ...],
 ) -> Stmt:
-    """The stores of the values to start from."""
-    return stmt_seq([
-        BufferStore(b, v, i)
-        for b, v, i in zip(buffers, reduction.identities, indices, strict=True)
-    ])  # fmt: skip
+    """The stores of values that do not depend on each other."""
+    return stmt_seq(
+        [BufferStore(b, v, i) for b, v, i in zip(buffers, values, indices, strict=True)]
+    )
 
 
 def _final_block(plan: _Plan) -> BlockRealize:
@@ -235,7 +236,7 @@ def _final_block(plan: _Plan) -> BlockRealize:
         tuple(substitute(w, env) for w in stmt.writes),
         stmt.name_hint,
         body,
-        _init(reduction.buffers, indices, reduction),
+        _stores(reduction.buffers, indices, reduction.identities),
         annotations=stmt.annotations,
     )
     return BlockRealize(tuple(values), plan.realize.predicate, made)

@@ -8,21 +8,22 @@ from ..refusal import refuse
 from ..rewrite import replace_buffer, with_scope
 from ..sref import StmtSRef
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 
 
 @primitive
 def set_scope(
-    state: ScheduleState, block: Block, buffer_index: WriteBuffer, storage_scope: str
+    state: ScheduleState, block: Block, buffer_index: WriteBuffer, storage_scope: StorageScope
 ) -> None:
     """Moves a buffer that the block writes to memory of `storage_scope`.
 
-    B = alloc_buffer((n,), "float32")   ->   B = alloc_buffer((n,), "float32", scope="shared")
+    B = alloc_buffer((n,))   ->   B_shared = alloc_buffer((n,), scope="shared")
     """
     buffer = block.block.writes[buffer_index].buffer
     if buffer.scope() == storage_scope:
         return
     home = allocation_site(block, buffer)
-    moved = with_scope(buffer, storage_scope)
+    moved = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
     made, reuse = replace_buffer(home.block, {buffer: moved})
     state.replace(home, made, reuse)
 

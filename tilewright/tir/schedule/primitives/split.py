@@ -15,7 +15,7 @@ from ..sref import StmtSRef
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(spread="factors")
 def split(
     state: ScheduleState,
     loop: Loop,
@@ -42,16 +42,21 @@ def split(
     value: PrimExpr = IntImm(dtype, 0)
     for var, extent in zip(loop_vars, extents, strict=True):
         space.bind(var, IntImm(dtype, 0), extent)
-        is_unit = T.is_const_int(extent, 1) and not preserve_unit_iters
-        value = value * extent + (IntImm(dtype, 0) if is_unit else var)
-    rewriter = SubstituteInLoops({old.loop_var: value}, space)
+        is_dropped = T.is_const_int(extent, 1) and not preserve_unit_iters
+        value = value * extent + (IntImm(dtype, 0) if is_dropped else var)
+    rewriter = SubstituteInLoops(
+        {old.loop_var: value},
+        space,
+        exact={old.loop_var: value},
+        around=None if preserve_unit_iters else loop,
+    )
     body: Stmt = rewriter.run(old.body)
     if (
         not disable_predication
         and not space.can_prove_less(value, old.extent)
         and not _fits(space, old.extent, extents, factors)
     ):
-        condition = T.less(space.simplify(value), old.extent)
+        condition = T.less(value, old.extent)
         body = map_realizes(body, lambda realize: add_predicate(realize, condition))
     for var, extent in zip(reversed(loop_vars), reversed(extents), strict=True):
         body = For(var, IntImm(dtype, 0), extent, ForKind.SERIAL, body)

@@ -96,10 +96,7 @@ def _axes(block: StmtSRef, index_map: IndexMap, extents: list[PrimExpr]) -> list
             refuse("the map mixes axes of the reduction and others", block)
         kind = used.pop() if used else IterVarType.DataPar
         dtype = index_type(block.block)
-        name = f"v{k}"
-        if isinstance(index, Var):
-            name = old[list(index_map.initial_indices).index(index)].var.name
-        var = Var(name, dtype)
+        var = Var(f"v{k}", dtype)
         dom = Range(IntImm(dtype, 0), T.cast(size, dtype))
         made.append(IterVar(dom, var, kind))
     return made

@@ -25,7 +25,7 @@ from ..sref import StmtSRef
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(inputs=("index_map",))
 def transform_layout(
     state: ScheduleState,
     block: Block,
@@ -40,12 +40,21 @@ def transform_layout(
     B[i, j] = A[i, j]   ->   B[i // 4, j, i % 4] = A[i, j]   # lambda i, j: [i // 4, j, i % 4]
 
     A parameter changes its shape. Places that no old index reaches hold `pad_value` (a number or
-    a function of the new indices) if given: they are filled where the buffer is written, and
-    assumed of a parameter that is read. `assume_injective_transform`: do not check the map.
+    a function of the new indices), without which a map with such places is refused: they are
+    filled where the buffer is written, and assumed of a parameter that is read.
+    `assume_injective_transform`: do not check the map. A function may put
+    `IndexMap.AXIS_SEPARATOR` among its results: `set_axis_separator` follows.
     """
     side, place = buffer
     old: Buffer = getattr(block.block, f"{side}s")[place].buffer
     padding = _padding(index_map, old, assume_injective_transform, block)
+    pads = padding is not None and not T.is_const_int(padding[1], 0)
+    if pads and pad_value is None and not assume_injective_transform:
+        refuse(
+            f"the map leaves places of the new `{old.name}` that no old index reaches",
+            block,
+            hint="pad_value says what they hold",
+        )
     shape = index_map.map_shape(old.shape)
     dtype = "int64" if any(d.dtype == "int64" for d in old.shape) else "int32"
     new = old.replace(shape=tuple(T.cast(d, dtype) for d in shape), strides=(), axis_separators=())
@@ -58,7 +67,7 @@ def transform_layout(
     if home is None:
         changed = {p: new if b is old else b for p, b in func.buffer_map.items()}
         state.set_function(var.name_hint, state.mod[var].replace(buffer_map=changed))
-    if pad_value is not None and padding is not None and not T.is_const_int(padding[1], 0):
+    if pad_value is not None and padding is not None and pads:
         _fill(state, block, root, new, padding, pad_value)
 
 

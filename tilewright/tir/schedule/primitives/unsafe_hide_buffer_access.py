@@ -7,7 +7,7 @@ from ..refusal import refuse
 from ..state import ScheduleState
 
 
-@primitive
+@primitive(inputs=("buf_type", "buf_index_array"))
 def unsafe_hide_buffer_access(
     state: ScheduleState, block: Block, buf_type: str, buf_index_array: list[int]
 ) -> None:

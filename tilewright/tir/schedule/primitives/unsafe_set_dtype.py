@@ -13,7 +13,7 @@ from ..state import ScheduleState
 from .set_scope import allocation_site
 
 
-@primitive
+@primitive(name="UnsafeSetDType")
 def unsafe_set_dtype(
     state: ScheduleState, block: Block, buffer_index: WriteBuffer, dtype: str
 ) -> None:

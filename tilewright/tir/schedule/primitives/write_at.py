@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..buffer_args import WriteBuffer
 from ..instruction import Block, Loop, primitive
 from ..state import ScheduleState
+from ..storage_scopes import StorageScope
 from ..tile_copies import tile_copy
 
 
@@ -14,7 +15,7 @@ def write_at(
     loop: Loop,
     block: Block,
     write_buffer_index: WriteBuffer,
-    storage_scope: str,
+    storage_scope: StorageScope,
 ) -> Block:
     """Copies what a block has written in one iteration of `loop` from `storage_scope` at its end.
 

@@ -1,0 +1,69 @@
+"""Indices in fewer bits."""
+
+from __future__ import annotations
+
+import pytest
+
+from tilewright.support.errors import CompileError
+from tilewright.tir import transform as T
+
+from .cases import applied, check
+
+WIDE = """
+@T.prim_func
+def main(A: T.Buffer((T.int64(4),), "float32"), B: T.Buffer((T.int64(4),), "float32"),
+         n: T.int64):
+    for i in T.serial(T.int64(4)):
+        with T.block("b"):
+            v = T.axis.S(T.int64(4), i)
+            T.reads(A[v + n], A[0])
+            T.writes(B[v])
+            B[v] = T.if_then_else(v + n < T.int64(4), A[v + n], T.Cast("float32", v))
+    for i in T.serial(n):
+        B[i] = T.Select(T.int64(1) <= i, A[T.min(i, n)], A[T.Cast("int64", i) % T.int64(3)])
+    for i in T.vectorized(T.int64(4)):
+        A[i * T.int64(2) // n] = T.float32(0)
+"""
+
+
+def test_a_whole_function_counts_in_int32() -> None:
+    narrow = WIDE.replace('T.Cast("int64", i)', "i").replace("n: T.int64", "n: T.int32")
+    for number in "01234":
+        narrow = narrow.replace(f"T.int64({number})", number)
+    check(T.ForceNarrowIndexToInt32(), WIDE, narrow)
+
+
+def test_what_cannot_be_int32_is_refused() -> None:
+    with pytest.raises(CompileError, match="4294967296 does not fit into int32"):
+        applied(
+            T.ForceNarrowIndexToInt32(), WIDE.replace("n < T.int64(4)", "n < T.int64(4294967296)")
+        )
+    with pytest.raises(CompileError, match="`B` holds int64, which cannot be made int32"):
+        text = """
+@T.prim_func
+def main(A: T.Buffer((4,), "int32"), B: T.Buffer((4,), "int64")):
+    B[0] = T.Cast("int64", A[0])
+"""
+        applied(T.ForceNarrowIndexToInt32(), text)
+    with pytest.raises(CompileError, match="`C` holds int64"):
+        text = """
+@T.prim_func
+def main(A: T.Buffer((4,), "int32")):
+    C = T.alloc_buffer((4,), "int64")
+    with T.block("b"):
+        C[0] = T.Cast("int64", A[0])
+"""
+        applied(T.ForceNarrowIndexToInt32(), text)
+
+
+def test_only_what_fits_is_narrowed() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((T.int64(8),), "float32"), n: T.int64):
+    for i in T.serial(T.int64(8)):
+        A[i] = T.float32(0)
+    for i in T.serial(n):
+        A[i] = T.float32(0)
+"""
+    narrow = text.replace("T.serial(T.int64(8))", "range(8)")
+    check(T.NarrowDataType(32), text, narrow)

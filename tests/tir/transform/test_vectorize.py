@@ -1,0 +1,112 @@
+"""Vectorized loops, and what becomes of conditions by lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tilewright.tir import transform as T
+
+from .cases import check, same_result
+
+HEAD = """
+@T.prim_func
+def main(A: T.Buffer((64,), "float32"), B: T.Buffer((64,), "float32"), n: T.int32):
+"""
+
+
+def lines(text: str) -> str:
+    return HEAD + "".join(f"    {line}\n" for line in text.strip().splitlines())
+
+
+TAIL = lines("""
+for i in range(4):
+    for j in T.vectorized(4):
+        if i * 4 + j < 14:
+            B[i * 4 + j] = A[i * 4 + j] + T.float32(1)
+""")
+BY_LANE = TAIL.replace("T.vectorized(4)", "range(4)")
+MASKED = lines("""
+for i in range(4):
+    B.vstore(
+        [T.Ramp(i * 4, 1, 4)],
+        A.vload([T.Ramp(i * 4, 1, 4)], predicate=MASK) + T.Broadcast(T.float32(1), 4),
+        predicate=MASK,
+    )
+""")
+
+
+@pytest.mark.parametrize(
+    ("step", "config", "after"),
+    [
+        (T.VectorizeLoop(), {}, BY_LANE),
+        (T.VectorizeLoop(), {"enable_buffer_level_predication": False}, BY_LANE),
+        (T.VectorizeLoop(masks=True), {"enable_buffer_level_predication": False}, BY_LANE),
+        (
+            T.VectorizeLoop(), {"enable_buffer_level_predication": True},
+            MASKED.replace("MASK", 'T.get_active_lane_mask("uint1x4", i * 4, 14)'),
+        ),
+        (
+            T.VectorizeLoop(masks=True), {},
+            MASKED.replace("MASK", "T.Ramp(i * 4, 1, 4) < T.Broadcast(14, 4)"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_condition_by_lane(step: Any, config: dict[str, bool], after: str) -> None:
+    check(step, TAIL, after, **config)
+
+
+def test_only_what_stands_under_the_condition_runs_lane_after_lane() -> None:
+    check(
+        T.VectorizeLoop(),
+        lines("""
+for i in T.vectorized(4):
+    A[i] = T.float32(0)
+    if i < n:
+        A[i] = B[i]
+"""),
+        lines("""
+A[0:4:1] = T.Broadcast(T.float32(0), 4)
+for s in range(4):
+    if s < n:
+        A[s] = B[s]
+"""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("A[i] = B[n]", "A[0:4:1] = T.Broadcast(B[n], 4)"),
+        ("A[i * 2 + 1] = B[i]", "A[T.Ramp(1, 2, 4)] = B[0:4:1]"),
+        ("A[i] = T.Cast('float32', i)", "A[0:4:1] = T.Cast('float32x4', T.Ramp(0, 1, 4))"),
+        (
+            "A[i] = T.if_then_else(n < 2, B[i], T.float32(2))",
+            "A[0:4:1] = T.if_then_else(n < 2, B[0:4:1], T.Broadcast(T.float32(2), 4))",
+        ),
+        (
+            "A[i] = T.Select(i < 2, B[i], T.float32(0))",
+            "A[0:4:1] = T.Select(T.Ramp(0, 1, 4) < T.Broadcast(2, 4), B[0:4:1],"
+            " T.Broadcast(T.float32(0), 4))",
+        ),
+        (
+            "for j in range(2):\n        A[i * 2 + j] = T.exp(B[i])",
+            "for j in range(2):\n    A[T.Ramp(j, 2, 4)] = T.exp(B[0:4:1])",
+        ),
+    ],
+)
+def test_expressions_become_vectors(before: str, after: str) -> None:
+    check(T.VectorizeLoop(), lines(f"for i in T.vectorized(4):\n    {before}"), lines(after))
+
+
+def test_the_result_stays() -> None:
+    for step in (T.VectorizeLoop(), T.VectorizeLoop(masks=True)):
+        same_result(step, TAIL.replace(", n: T.int32", ""), (64,), (64,))
+
+
+@pytest.mark.parametrize("config", [{"disable_vectorize": True}, {}])
+def test_loops_stay_where_they_are_to(config: dict[str, bool]) -> None:
+    text = lines("for i in T.vectorized(4):\n    A[i] = B[i]")
+    step = T.VectorizeLoop() if config else T.VectorizeLoop(enable_vectorize=False)
+    check(step, text, text.replace("T.vectorized(4)", "range(4)"), **config)

@@ -1,0 +1,34 @@
+"""Conditions by lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...ir.expr import PrimExpr
+from .. import op as O
+from ..expr import LT, And, Broadcast, Call, Ramp
+
+
+def counts_lanes(condition: Any) -> bool:
+    """True for `ramp(i, 1) < n`: the first lanes, up to a number of them."""
+    return (
+        isinstance(condition, LT)
+        and isinstance(condition.a, Ramp)
+        and isinstance(condition.b, Broadcast)
+        and O.is_const_int(condition.a.stride, 1)
+    )
+
+
+def active_lanes(condition: Any) -> PrimExpr:
+    """ramp(i, 1) < n   ->   get_active_lane_mask(i, n)"""
+    args = (condition.a.base, condition.b.value)
+    return Call(condition.dtype, "tir.get_active_lane_mask", args)
+
+
+def conjuncts(condition: PrimExpr) -> list[PrimExpr]:
+    """The conditions that `condition` joins; what is `likely` opened."""
+    if isinstance(condition, And):
+        return [*conjuncts(condition.a), *conjuncts(condition.b)]
+    if isinstance(condition, Call) and getattr(condition.op, "name", "") == "tir.likely":
+        return conjuncts(condition.args[0])  # type: ignore[arg-type]
+    return [condition]
