@@ -8,7 +8,9 @@ import llvmlite.binding as llvm
 import pytest
 
 from tilewright.ffi import tvm_ffi
-from tilewright.runtime import NativeModule
+from tilewright.runtime import NativeModule, VirtualMachine
+
+from .machines import machine, two_layers
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
@@ -121,3 +123,8 @@ def jit() -> Callable[[str], NativeModule]:
 def kernels() -> NativeModule:
     """The kernels above."""
     return compile_ir()
+
+
+@pytest.fixture(scope="module")
+def vm(kernels: NativeModule) -> VirtualMachine:
+    return machine(kernels, two_layers())

@@ -43,7 +43,7 @@ class BufferForm(TirForm):
             )
         for dim in shape:
             as_scalar(dim)
-        named = [Var(s, "int32") if isinstance(s, str) else s for s in o.pop("strides", None) or ()]
+        named = [Var(s, "int32") if isinstance(s, str) else s for s in o.pop("strides") or ()]
         return decl_buffer(
             shape, self.dtype, name, scope=scope, data_alignment=align or -1, strides=named,
             **{k: v for k, v in o.items() if v is not None},
