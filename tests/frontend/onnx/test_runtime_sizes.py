@@ -43,6 +43,12 @@ def test_reshape() -> None:
         rep.run([x, ints(5, 1, 1)])
 
 
+def test_hardmax_along_an_axis_of_unknown_size() -> None:
+    rep = prepared("Hardmax", {"x": ("float32", ["n", 2, "m"])}, axis=0)
+    x = np.array([[[3, 1], [0, 5]], [[3, 2], [4, 5]]], "float32")
+    np.testing.assert_array_equal(rep.run([x])[0], [[[1, 0], [0, 1]], [[0, 1], [1, 0]]])
+
+
 def with_constant(op: str, outputs: int, **constant: list[int]) -> BackendRep:
     """An operator named `node` on `x` of shape (n, 3) and a constant vector."""
     (name, values), names = next(iter(constant.items())), [f"out{i}" for i in range(outputs)]

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from .... import relax
-from ....ir.expr import IntImm
 from ....relax import op as R
-from ....relax.expr import as_expr
 from ..node import NodeContext, Result
 from ..registry import onnx_op
 
@@ -190,13 +188,11 @@ def _softmax(n: NodeContext, x: Expr, axis: int) -> Expr:
         return R.nn.log_softmax(x, axis)
     info = x.struct_info
     assert isinstance(info, relax.TensorStructInfo) and isinstance(info.shape, relax.ShapeExpr)
-    best = n.emit(R.argmax(x, axis))
     size = info.shape.values[axis]
-    if not isinstance(size, IntImm):
-        raise n.error("Hardmax needs a constant size")
-    depth, on, off = size.value, as_expr(1), as_expr(0)
-    hot = n.emit(R.one_hot(best, on, off, depth, axis))
-    return R.astype(hot, info.dtype)
+    best = n.emit(R.argmax(x, axis, keepdims=True))
+    order: list[Any] = [size, *[1] * (len(info.shape.values[axis:]) - 1)]
+    places = n.emit(R.reshape(R.arange(size, dtype="int64"), order))
+    return R.astype(n.emit(R.equal(places, best)), info.dtype)
 
 
 __all__ = ["np"]
