@@ -297,3 +297,27 @@ def main(A: T.Buffer((5,), "float32"), D: T.Buffer((5,), "float32")):
     with pytest.raises(ScheduleError, match="may leave holes in what it writes"):
         sch.write_at(inner, "D", 0, "global")
     sch.write_at(outer, "D", 0, "global")
+
+
+def test_one_copy_does_not_serve_readers_before_and_after_a_write() -> None:
+    sch = Schedule(
+        from_source("""
+@T.prim_func
+def main(A: T.Buffer((8,), "float32"), C: T.Buffer((8,), "float32"), D: T.Buffer((8,), "float32")):
+    for i in range(8):
+        with T.block("early"):
+            v = T.axis.spatial(8, i)
+            D[v] = A[v] + T.float32(1)
+    for i in range(8):
+        with T.block("writer"):
+            v = T.axis.spatial(8, i)
+            A[v] = T.float32(2)
+    for i in range(8):
+        with T.block("late"):
+            v = T.axis.spatial(8, i)
+            C[v] = A[v] * T.float32(3)
+""")
+    )
+    with pytest.raises(ScheduleError, match="`A` is read before and after it is written"):
+        sch.cache_read("early", 0, "local")
+    sch.cache_read("early", 0, "local", ["early"])

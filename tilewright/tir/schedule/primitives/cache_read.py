@@ -52,6 +52,10 @@ def cache_read(
     top = state.common_ancestor([*writers, *readers]) if writers else root
     if writers:
         require_apart(top, writers[0], readers, buffer)
+        order = {at: k for k, at in enumerate(state.walk(root))}
+        early = [r for r in readers if order[r] < order[writers[0]]]
+        if 0 < len(early) < len(readers):
+            refuse(f"`{buffer.name}` is read before and after it is written", early[0], writers[0])
     space, box = box_under(state, top, buffer, readers, "reads")
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
     nest, copied = copy_block(space, fresh_name(state, block, cache.name), buffer, cache, box)
