@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from .. import op as T
-from ..expr import LT, Var
+from ..expr import LE, LT, Var
 from ..stmt import BlockRealize
 from .bindings import digits_of
 from .exact import fills_box
-from .poly import Space, constant, plus, times, variables_in
+from .poly import Poly, Space, constant, plus, times, variables_in
 from .refusal import refuse
 from .regions import space_at
 from .rewrite import conjuncts, substitute
@@ -38,22 +38,23 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
 
 def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
     """True for `value < extent` of an axis and its binding."""
-    if not isinstance(condition, LT):
+    limit = _limit(space, condition)
+    if limit is None:
         return False
     for axis, value in zip(old.block.iter_vars, old.iter_values, strict=True):
         if axis.dom is None or not T.is_const_int(axis.dom.min, 0):
             continue
-        same_value = space.poly(condition.a) == space.poly(value)
-        if same_value and space.poly(condition.b) == space.poly(axis.dom.extent):
+        if limit == (space.poly(value), space.poly(axis.dom.extent)):
             return True
     return False
 
 
 def _is_whole(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
     """True for `fused < n` where axes are the digits of `fused` and have `n` values together."""
-    if not isinstance(condition, LT):
+    limit = _limit(space, condition)
+    if limit is None:
         return False
-    fused = space.joined(space.poly(condition.a))
+    fused = space.joined(limit[0])
     loops = set(space.variables(fused))
     total = constant(1)
     for axis, value in zip(old.block.iter_vars, old.iter_values, strict=True):
@@ -66,7 +67,15 @@ def _is_whole(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
         if any(d.source != frozenset(fused.items()) for d in digits):
             return False
         total = times(total, space.poly(axis.dom.extent))
-    return total == space.poly(condition.b)
+    return total == limit[1]
+
+
+def _limit(space: Space, condition: PrimExpr) -> tuple[Poly, Poly] | None:
+    """What `condition` says is below what: `a < b`, or `a <= b` as `a < b + 1`."""
+    if not isinstance(condition, (LT, LE)):
+        return None
+    beyond = constant(int(isinstance(condition, LE)))
+    return space.poly(condition.a), plus(space.poly(condition.b), beyond)
 
 
 def require_every_instance(
