@@ -141,13 +141,13 @@ class PrimExpr(_Typed):
             "compare nodes with `is` or structural_equal",
         )
 
-    def equal(self, other: object) -> PrimExpr:
+    def equal(self, other: object, span: Any = None) -> PrimExpr:
         """The expression `self == other`."""
-        return _operate("eq", self, other)
+        return _operate("eq", self, other, span)
 
-    def astype(self, dtype: str) -> PrimExpr:
+    def astype(self, dtype: str, span: Any = None) -> PrimExpr:
         """This value converted to `dtype`."""
-        return _operate("cast", self, dtype)
+        return _operate("cast", self, dtype, span)
 
 
 PrimExprLike: TypeAlias = "PrimExpr | int | float | bool | np.number[Any]"
@@ -302,15 +302,16 @@ class BaseFunc(RelaxExpr):
         def attrs(self) -> dict[str, Any]:
             """Attributes by name."""
 
-    def with_attr(self, key: str | dict[str, Any], value: Any = None) -> Any:
+    def with_attr(self, attr_key_or_dict: str | dict[str, Any], attr_value: Any = None) -> Any:
         """A copy with one attribute set, or with all of a dict."""
-        new = key if isinstance(key, dict) else {key: value}
+        named = attr_key_or_dict
+        new = named if isinstance(named, dict) else {named: attr_value}
         return self.replace(attrs={**self.attrs, **new})
 
-    def without_attr(self, key: str) -> Any:
+    def without_attr(self, attr_key: str) -> Any:
         """A copy that lacks the attribute."""
-        return self.replace(attrs={k: v for k, v in self.attrs.items() if k != key})
+        return self.replace(attrs={k: v for k, v in self.attrs.items() if k != attr_key})
 
-    def with_attrs(self, attrs: dict[str, Any]) -> Any:
-        """A copy with all of `attrs` set."""
-        return self.with_attr(attrs)
+    def with_attrs(self, attr_map: dict[str, Any]) -> Any:
+        """A copy with all of `attr_map` set."""
+        return self.with_attr(attr_map)

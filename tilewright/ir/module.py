@@ -105,17 +105,17 @@ class IRModule(Node):
         """The same attributes and infos around other functions."""
         return IRModule(functions, self.attrs, self.global_infos, span=self.span)
 
-    def with_attr(self, key: str, value: Any) -> IRModule:
+    def with_attr(self, attr_key: str, attr_value: Any) -> IRModule:
         """A copy with one attribute set."""
-        return self.replace(attrs={**self.attrs, key: value})
+        return self.replace(attrs={**self.attrs, attr_key: attr_value})
 
-    def without_attr(self, key: str) -> IRModule:
+    def without_attr(self, attr_key: str) -> IRModule:
         """A copy that lacks the attribute."""
-        return self.replace(attrs={k: v for k, v in self.attrs.items() if k != key})
+        return self.replace(attrs={k: v for k, v in self.attrs.items() if k != attr_key})
 
-    def with_attrs(self, attrs: dict[str, Any]) -> IRModule:
-        """A copy with all of `attrs` set."""
-        return self.replace(attrs={**self.attrs, **attrs})
+    def with_attrs(self, attr_map: dict[str, Any]) -> IRModule:
+        """A copy with all of `attr_map` set."""
+        return self.replace(attrs={**self.attrs, **attr_map})
 
     def get_attr(self, key: str) -> Any:
         """The attribute, or None."""

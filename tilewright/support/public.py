@@ -110,6 +110,8 @@ NAMES = {
     "tir.ScheduleState": "tir.schedule:ScheduleState",
     "tir.StmtSRef": "tir.schedule:StmtSRef",
     "tir.TensorIntrin": "tir.tensor_intrin:TensorIntrin",
+    "tir.comm_reducer": "te.reducer:comm_reducer",
+    "tir.sum": "te.reducer:sum",
     "tir.bijective_layout": "tir.data_layout:bijective_layout",
     "tir.build": "driver:build_tir",
     "tir.layout": "tir.data_layout:layout",

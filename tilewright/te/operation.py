@@ -43,7 +43,7 @@ def size_var(name: str = "size", dtype: str = "int32", span: Any = None) -> Size
 
 def const(value: Any, dtype: str = "int32", span: Any = None) -> PrimExpr:
     """A constant of `dtype`."""
-    return op.const(value, dtype)
+    return op.const(value, dtype, span)
 
 
 def reduce_axis(dom: Any, name: str = "rv", thread_tag: str = "", span: Any = None) -> IterVar:

@@ -47,9 +47,9 @@ class PrimFunc(BaseFunc):
     def __name__(self) -> str:
         return str(self.attrs.get("global_symbol", "main"))
 
-    def with_body(self, body: Stmt) -> PrimFunc:
+    def with_body(self, new_body: Stmt, span: Any = None) -> PrimFunc:
         """The same function with another body."""
-        return self.replace(body=body)
+        return self.replace(body=new_body, **({} if span is None else {"span": span}))
 
     def buffers(self) -> list[Buffer]:
         """The arrays among the parameters, in order."""

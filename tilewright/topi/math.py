@@ -35,11 +35,15 @@ def elementwise(
 
 def _operator(name: str, function: Callable[..., PrimExpr], doc: str) -> Callable[..., Any]:
     def operate(x: Any) -> Any:
-        return elementwise(x, function) if isinstance(x, Tensor) else function(as_scalar(x))
+        return _mapped(x, function)
 
     operate.__name__ = operate.__qualname__ = name
     operate.__doc__ = doc
     return operate
+
+
+def _mapped(x: Any, function: Callable[..., PrimExpr]) -> Any:
+    return elementwise(x, function) if isinstance(x, Tensor) else function(as_scalar(x))
 
 
 def in_float32(function: Callable[[PrimExpr], PrimExpr]) -> Callable[[PrimExpr], PrimExpr]:
@@ -102,8 +106,18 @@ round = _operator("round", op.round, "Rounded to the nearest, ties to even.")
 isnan = _operator("isnan", op.isnan, "Whether it is not a number.")
 isinf = _operator("isinf", op.isinf, "Whether it is infinite.")
 isfinite = _operator("isfinite", op.isfinite, "Whether it is neither infinite nor NaN.")
-logical_not = _operator("logical_not", op.logical_not, "Whether it is zero (does not hold).")
-bitwise_not = _operator("bitwise_not", op.bitwise_not, "Every bit turned.")
+
+
+def logical_not(data: Any) -> Any:
+    """Whether the element is zero (does not hold)."""
+    return _mapped(data, op.logical_not)
+
+
+def bitwise_not(data: Any) -> Any:
+    """The element with every bit turned."""
+    return _mapped(data, op.bitwise_not)
+
+
 square = _operator("square", lambda x: op.multiply(x, x), "The element times itself.")
 reciprocal = _operator(
     "reciprocal", lambda x: op.div(op.const(1, x.dtype), x), "One over the element."

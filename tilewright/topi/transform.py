@@ -193,9 +193,9 @@ def _left_over(a: Tensor, shape: list[PrimExpr], place: int, dtype: str) -> Prim
     return total if equal_const_int(known, 1) else op.floordiv(total, known)
 
 
-def flatten(a: Tensor) -> Tensor:
-    """`a` as a matrix: the first dimension stays, the others become one."""
-    return reshape(a, [a.shape[0], product(a.shape[1:], index_dtype(a))])
+def flatten(data: Tensor) -> Tensor:
+    """`data` as a matrix: the first dimension stays, the others become one."""
+    return reshape(data, [data.shape[0], product(data.shape[1:], index_dtype(data))])
 
 
 def concatenate(a_tuple: Sequence[Tensor], axis: int = 0) -> Tensor:

@@ -21,30 +21,30 @@ Dim: TypeAlias = "PrimExpr | int"
 Indices: TypeAlias = "Sequence[PrimExpr]"
 
 
-def get_const_int(value: Any) -> int:
-    """`value` as an `int`. Raises `ArgumentError` if it is not constant."""
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, PrimExpr):
-        value = value if isinstance(value, IntImm) else simplified(value)
-        if isinstance(value, IntImm):
-            return value.value
-    raise ArgumentError(f"expected a constant integer, found {value}")
+def get_const_int(expr: Any) -> int:
+    """`expr` as an `int`. Raises `ArgumentError` if it is not constant."""
+    if isinstance(expr, (int, np.integer)):
+        return int(expr)
+    if isinstance(expr, PrimExpr):
+        expr = expr if isinstance(expr, IntImm) else simplified(expr)
+        if isinstance(expr, IntImm):
+            return expr.value
+    raise ArgumentError(f"expected a constant integer, found {expr}")
 
 
-def get_const_float(value: Any) -> float:
-    """`value` as a `float`. Raises `ArgumentError` if it is not constant."""
-    if isinstance(value, (int, float, np.number)):
-        return float(value)
-    made = op.const_value(value)
+def get_const_float(expr: Any) -> float:
+    """`expr` as a `float`. Raises `ArgumentError` if it is not constant."""
+    if isinstance(expr, (int, float, np.number)):
+        return float(expr)
+    made = op.const_value(expr)
     if made is None:
-        raise ArgumentError(f"expected a constant number, found {value}")
+        raise ArgumentError(f"expected a constant number, found {expr}")
     return float(made)
 
 
-def get_const_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
+def get_const_tuple(in_tuple: Iterable[Any]) -> tuple[Any, ...]:
     """The values as `int`s where they are constant; variables and expressions stay."""
-    return tuple(v.value if isinstance(v, IntImm) else v for v in values)
+    return tuple(v.value if isinstance(v, IntImm) else v for v in in_tuple)
 
 
 def const_or_none(value: Any) -> int | None:
@@ -54,14 +54,14 @@ def const_or_none(value: Any) -> int | None:
     return value.value if isinstance(value, IntImm) else None
 
 
-def simplify(value: Any) -> Any:
-    """`value` simplified if it is an expression."""
-    return simplified(value) if isinstance(value, PrimExpr) else value
+def simplify(expr: Any) -> Any:
+    """`expr` simplified if it is an expression."""
+    return simplified(expr) if isinstance(expr, PrimExpr) else expr
 
 
-def equal_const_int(value: Any, expected: int) -> bool:
-    """True if `value` is the constant `expected`."""
-    return const_or_none(value) == expected
+def equal_const_int(expr: Any, value: int) -> bool:
+    """True if `expr` is the constant `value`."""
+    return const_or_none(expr) == value
 
 
 def same_dim(a: Dim, b: Dim) -> bool:

@@ -133,3 +133,14 @@ def test_subspaces_of_iterators_that_start_late() -> None:
 def test_symbolic_subspaces() -> None:
     pairs = arith.subspace_divide([x * n + y], {x: ir.Range(0, 4), y: ir.Range(0, n)}, [y])
     assert pairs[0][0].extent.value == 4 and pairs[0][1].extent is n
+
+
+def test_a_fused_iterator_with_a_limit_splits_again() -> None:
+
+    fused = x * 4 + y
+    made = arith.detect_iter_map(
+        [tir.FloorDiv(fused, tir.const(3)), tir.FloorMod(fused, tir.const(3))],
+        {x: ir.Range.from_min_extent(0, 8), y: ir.Range.from_min_extent(0, 4)},
+        fused < 30,
+    )
+    assert not made.errors and len(made.indices) == 2

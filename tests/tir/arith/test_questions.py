@@ -284,3 +284,32 @@ def test_touched_boxes_of_symbolic_loops() -> None:
         [("-1", "100"), ("-1", "m")], [("0", "100"), ("0", "m")],
         [("-1", "101"), ("-1", "m + 1")], [("-1", "100"), ("1", "m")],
     ]  # fmt: skip
+
+
+def test_bound_of_what_is_divided() -> None:
+    made = arith.deduce_bound(a, fld(a, 4) < b, {b: arith.IntervalSet(1, 10)}, {})
+    assert made.min_value is arith.neg_inf()
+    for value in range(-9, 10):
+        for limit in range(1, 11):
+            assert (value // 4 < limit) == (value <= _at(made.max_value, limit))
+
+
+def _at(expr: Any, limit: int) -> int:
+    value = tir.const_value(arith.simplify(substitute(expr, {b: tir.const(limit, b.dtype)})))
+    assert value is not None
+    return int(value)
+
+
+def test_an_equality_bounds_both_sides() -> None:
+    assert [str(e) for e in arith.detect_clip_bound(tir.EQ(a, 3), [a])] == ["3", "3"]
+
+
+def test_sets_of_choices_and_quotients() -> None:
+    where = {a: arith.IntervalSet(0, 10), b: arith.IntervalSet(-5, 5)}
+    for expr, expected in (
+        (tir.Select(a < b, a, b), (-5, 10)),
+        (tir.if_then_else(a < b, a + 1, b), (-5, 11)),
+        (tir.truncdiv(b, 2), (-2, 2)),
+    ):
+        made = Analyzer().int_set(expr, where)
+        assert (made.min_value.value, made.max_value.value) == expected

@@ -138,6 +138,14 @@ def test_simplifying_again_changes_nothing(expr: Any) -> None:
     assert analyzer.simplify(once) is once
 
 
+@settings(max_examples=150, deadline=None)
+@given(CONDITIONS, RANGES)
+def test_simplifying_conditions_again_changes_nothing(condition: Any, ranges: Any) -> None:
+    analyzer = _bound(ranges)
+    once = analyzer.simplify(condition)
+    assert same(analyzer.simplify(once), once), (str(condition), str(once))
+
+
 @pytest.mark.parametrize("rule", [*LOGIC, *EXACT, *INTEGER], ids=repr)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())

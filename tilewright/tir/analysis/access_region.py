@@ -13,7 +13,7 @@ from ..arith.int_set import Ends, Evaluator, ends_of, mentions, union
 from ..arith.terms import Sum
 from ..arith.vectors import affine
 from ..buffer import Buffer
-from ..expr import LT, And, BufferLoad, Call, Let, Select, Var
+from ..expr import LE, LT, And, BufferLoad, Call, Let, Select, Var
 from ..op import logical_not
 from ..stmt import (
     Block,
@@ -80,11 +80,12 @@ class AccessCollector(Visitor):
         terms, place = self.analyzer.engine.terms, self.analyzer.sum(index)
         for condition in self.conditions:
             for part in _conjuncts(condition):
-                if not isinstance(part, LT) or part.a.dtype != index.dtype:
+                if not isinstance(part, (LT, LE)) or part.a.dtype != index.dtype:
                     continue
                 ahead = terms.sub(place, self.analyzer.sum(part.a))
                 if ahead.constant is not None and not mentions(part.b, self.domain):
-                    return self.analyzer.sum(part.b).shifted(ahead.constant - 1)
+                    last = ahead.constant - isinstance(part, LT)
+                    return self.analyzer.sum(part.b).shifted(last)
         return None
 
     def _is_not_below(self, a: Sum, b: Sum) -> bool:

@@ -170,12 +170,12 @@ def operations_of(value: Any) -> int:
     return total
 
 
-def estimate_tir_flops(func_or_mod: PrimFunc | IRModule) -> float:
+def estimate_tir_flops(stmt_or_mod: PrimFunc | IRModule) -> float:
     """The number of scalar operations, those of indices and bounds left out.
 
     Raises `ArgumentError` for a loop of unknown extent.
     """
-    funcs = [func_or_mod] if isinstance(func_or_mod, PrimFunc) else func_or_mod.functions.values()
+    funcs = [stmt_or_mod] if isinstance(stmt_or_mod, PrimFunc) else stmt_or_mod.functions.values()
     total = 0.0
     for func in funcs:
         if isinstance(func, PrimFunc):

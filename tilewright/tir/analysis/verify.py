@@ -197,12 +197,12 @@ def verify_ssa(func: PrimFunc) -> bool:
     return not _redefined(func)
 
 
-def verify_well_formed(func_or_mod: PrimFunc | IRModule, assert_mode: bool = True) -> bool:
+def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bool:
     """True if all promises are kept. With `assert_mode`, a broken one raises `CompileError`
     that lists everything wrong."""
     funcs = (
-        [func_or_mod] if isinstance(func_or_mod, PrimFunc)
-        else [f for f in func_or_mod.functions.values() if isinstance(f, PrimFunc)]
+        [obj] if isinstance(obj, PrimFunc)
+        else [f for f in obj.functions.values() if isinstance(f, PrimFunc)]
     )  # fmt: skip
     known = [_Function(func) for func in funcs]
     problems = [text for function in known for _, check in PROMISES for text in check(function)]

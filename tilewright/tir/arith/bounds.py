@@ -77,6 +77,7 @@ class Bounds:
         """The constants between which `atom` lies."""
         found = self.cache.get(atom)
         if found is None:
+            self.cache[atom] = EVERYTHING  # for conditions within that ask for their own value
             found = self.cache[atom] = self._atom(atom)
         return found
 
@@ -170,7 +171,7 @@ class Bounds:
                 return paired
         best: tuple[int, Atom, Sum] | None = None
         for atom, coefficient in total.terms.items():
-            bound = self._replacement(atom, coefficient)
+            bound = self._replacement(atom, coefficient) or self._shrunk(atom, coefficient, total)
             if bound is not None and (best is None or bound[0] > best[0]):
                 best = (bound[0], atom, bound[1])
         if best is None:
@@ -209,6 +210,17 @@ class Bounds:
                 )
                 best = best if product is None else (found[0], product)
         return best
+
+    def _shrunk(self, atom: Atom, coefficient: int, total: Sum) -> tuple[int, Sum] | None:
+        """`n * m >= n` for `n >= 0` and `m >= 1`, where `total` subtracts some `n`."""
+        if not isinstance(atom, Product) or len(atom.factors) != 2:
+            return None
+        for factor, other in (atom.factors, atom.factors[::-1]):
+            limit = self.atom(factor)[0 if coefficient > 0 else 1]
+            useful = total.terms.get(other, 0) * coefficient < 0 and not math.isinf(limit)
+            if useful and self.atom(other)[0] >= 0:
+                return -1, self.terms.of(other, coefficient).scaled(int(limit))
+        return None
 
     def _bound_of(self, atom: Atom, coefficient: int) -> tuple[int, Sum] | None:
         if isinstance(atom, Opaque) and isinstance(atom.of, Var):
@@ -362,6 +374,14 @@ def _bitwise_and(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     return (0, min(highs)) if highs else dtype_interval(of.dtype)
 
 
+def _absolute(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    own = dtype_interval(of.dtype)
+    lo, hi = interval(of.args[0])
+    if lo <= own[0]:  # the magnitude of the least number does not fit
+        return own
+    return (max(lo, -hi, 0), max(-lo, hi))
+
+
 _CALLS: dict[str, Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
     "tir.if_then_else": _conditional,
     "tir.likely": lambda of, interval: interval(of.args[0]),
@@ -369,6 +389,7 @@ _CALLS: dict[str, Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
     "tir.shift_right": _shift_right,
     "tir.bitwise_and": _bitwise_and,
     "tir.vscale": lambda of, interval: (1, 16),
+    "tir.fabs": _absolute,
 }
 _OPAQUE: dict[type[PrimExpr], Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
     Select: _select,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import gcd
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
@@ -28,7 +29,7 @@ from ..expr import (
 )  # fmt: skip
 from .bounds import Bounds, Interval, dtype_interval, opaque_interval
 from .divide import Divider
-from .terms import Atom, Binary, Key, Sum, Terms
+from .terms import Atom, Binary, Key, Opaque, Sum, Terms
 
 INDEX_TYPES = ("int32", "int64")
 
@@ -135,13 +136,43 @@ class Canonical:
         a, b = self.sum(expr.a), self.sum(expr.b)
         if self._both_positive(a, b):
             return self.divider.floordiv_by(a, b)
+        if not b.terms and b.const and not a.may_wrap():
+            return self._truncdiv_by(a, b.const)
         return self._folded(O.truncdiv(a.expr(), b.expr()))
 
     def _truncmod(self, expr: Any) -> Sum:
         a, b = self.sum(expr.a), self.sum(expr.b)
         if self._both_positive(a, b):
             return self.divider.floormod_by(a, b)
+        if not b.terms and b.const and not a.may_wrap():
+            return self._truncmod_by(a, abs(b.const))
         return self._folded(O.truncmod(a.expr(), b.expr()))
+
+    def _truncdiv_by(self, a: Sum, c: int) -> Sum:
+        """`a / c` rounded to zero, for any sign of `a`: common factors cancel, quotients join."""
+        common = 1 if a.const else gcd(c, *a.terms.values())
+        a, c = _divided(a, common), c // common
+        if abs(c) == 1:
+            return a.scaled(c)
+        lo, hi = self.bounds.of(a)
+        if -abs(c) < lo and hi < abs(c):
+            return self.terms.const(0, a.dtype)
+        inner = a.single()
+        of = inner.of if isinstance(inner, Opaque) else None
+        if isinstance(of, Div) and isinstance(of.b, IntImm) and of.b.value:
+            return self._truncdiv_by(self.sum(of.a), of.b.value * c)
+        return self._folded(O.truncdiv(a.expr(), IntImm(a.dtype, c)))
+
+    def _truncmod_by(self, a: Sum, c: int) -> Sum:
+        """What `a / c`, rounded to zero, leaves: common factors come out."""
+        common = 1 if a.const else gcd(c, *a.terms.values())
+        a, c = _divided(a, common), c // common
+        if c == 1:
+            return self.terms.const(0, a.dtype)
+        lo, hi = self.bounds.of(a)
+        if -c < lo and hi < c:
+            return a.scaled(common)
+        return self._folded(O.truncmod(a.expr(), IntImm(a.dtype, c))).scaled(common)
 
     def _folded(self, made: PrimExpr) -> Sum:
         if isinstance(made, (Div, Mod)):
@@ -178,9 +209,30 @@ class Canonical:
                     return self.terms.binary(kind, atom.a, Sum(a.dtype, {}, limit), True)
                 if other.key in (atom.a.key, atom.b.key):
                     return one
+            elif isinstance(atom, Binary) and atom.kind in (Min, Max):  # noqa: SIM102
+                if other.key in (atom.a.key, atom.b.key):
+                    return other
         if not a.terms:
             a, b = b, a
-        return self.terms.binary(kind, a, b, True)
+        return self._extremum_outside(kind, a, b)
+
+    def _extremum_outside(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum:
+        """`min(x + z, y + z) -> min(x, y) + z`, `min(-4 * x, -8) -> max(x, 2) * -4`."""
+        shared = {t: c for t, c in a.terms.items() if b.terms.get(t) == c} if b.terms else {}
+        const = 0
+        if b.terms and a.const * b.const > 0:
+            const = min(a.const, b.const, key=abs)
+        if shared or const:
+            outside = Sum(a.dtype, shared, const)
+            inner = self.extremum(kind, self.terms.sub(a, outside), self.terms.sub(b, outside))
+            return self.terms.add(inner, outside)
+        factor = gcd(a.const, b.const, *a.terms.values(), *b.terms.values())
+        if not any(abs(c) == factor for c in (*a.terms.values(), *b.terms.values())):
+            factor = 1
+        if all(c < 0 for c in (*a.terms.values(), *b.terms.values())):
+            factor, kind = -factor, Max if kind is Min else Min
+        made = self.terms.binary(kind, _divided(a, factor), _divided(b, factor), True)
+        return made.scaled(factor)
 
     def _cast(self, expr: Any) -> Sum:
         if expr.value.dtype == "int32" and expr.dtype == "int64":
@@ -209,6 +261,11 @@ class Canonical:
             return self.sum(expr.args[0]).scaled(factor)
         if factor is not None:
             return self.divider.floordiv(self.sum(expr.args[0]), factor)
+        if name == "tir.fabs":
+            of = self.sum(expr.args[0])
+            lo, hi = self.interval(expr.args[0])
+            if lo >= 0 or hi <= 0:
+                return of if lo >= 0 else of.scaled(-1)
         return self._opaque(expr)
 
     def _opaque(self, expr: PrimExpr) -> Sum:
@@ -243,6 +300,13 @@ class Canonical:
             return (Call, value.dtype, value.op, self.key(value.args))
         dtype = value.dtype if isinstance(value, PrimExpr) else None
         return (type(value), dtype, *(self.key(getattr(value, n)) for n in type(value).walked))
+
+
+def _divided(total: Sum, by: int) -> Sum:
+    """`total / by`, where `by` divides every coefficient."""
+    if by == 1:
+        return total
+    return Sum(total.dtype, {a: c // by for a, c in total.terms.items()}, total.const // by)
 
 
 def effect_of(call: Call) -> CallEffectKind:

@@ -21,10 +21,11 @@ from .int_set import (
     IntSet,
     as_domain,
     as_set,
+    mentions,
     union,
 )
 from .linear import linear_coefficients
-from .terms import Sum
+from .terms import Split, Sum
 
 
 def nothing() -> IntervalSet:
@@ -84,12 +85,28 @@ def _solved(analyzer: Analyzer, var: Var, relaxed: Evaluator, slack: Sum) -> End
         return None
     made = linear_coefficients(analyzer.engine.terms, least, [var])
     if made is None:
-        return None
+        opened = _without_quotient(analyzer, var, least)
+        return None if opened is None else _solved(analyzer, var, relaxed, opened)
     scale, rest = made[0][var], made[1]
     divide, sign = analyzer.engine.divider.floordiv_by, _sign(analyzer, scale)
     if sign > 0:
         return divide(rest, scale).scaled(-1), None
     return (None, divide(rest, scale.scaled(-1))) if sign < 0 else None
+
+
+def _without_quotient(analyzer: Analyzer, var: Var, slack: Sum) -> Sum | None:
+    """`b - x // 4 >= 0 -> 4 * b + 3 - x >= 0`, where `var` is in one quotient only."""
+    within = [atom for atom in slack.terms if mentions(atom.expr(), (var,))]
+    atom = within[0]
+    if len(within) != 1 or not isinstance(atom, Split) or atom.upper is not None:
+        return None
+    times = slack.terms[atom]
+    divide, terms = analyzer.engine.divider.floordiv, analyzer.engine.terms
+    rest = terms.add(slack, terms.of(atom), -times)
+    if times > 0:  # the quotient is at least `-(rest // times)`
+        return terms.add(atom.base, divide(rest, times), atom.lower)
+    most = divide(rest, -times).scaled(atom.lower).shifted(atom.lower - 1)
+    return terms.sub(most, atom.base)
 
 
 def _sign(analyzer: Analyzer, total: Sum) -> int:

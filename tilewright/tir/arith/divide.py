@@ -6,7 +6,7 @@ from math import gcd
 
 from ..expr import FloorDiv, FloorMod
 from .bounds import Bounds, floor_quotient
-from .terms import Atom, Binary, Split, Sum, Terms, factors_of
+from .terms import Atom, Binary, Split, Sum, Terms, factors_of, reduced, without_factors
 
 
 class Divider:
@@ -47,6 +47,9 @@ class Divider:
                 return self.floordiv(atom.base.shifted(offset * atom.lower), atom.lower * c)
             if offset == 0 and atom.upper // atom.lower % c == 0:
                 return self.part(atom.base, atom.lower * c, atom.upper)
+        lifted = self._lifted(r)
+        if lifted is not None:
+            return self.floordiv(lifted[0], lifted[1] * c)
         return self.terms.split(r, c, None)
 
     def _rest(self, r: Sum, c: int) -> Sum:
@@ -54,6 +57,9 @@ class Divider:
         least = floor_quotient(lo, c)
         if least == floor_quotient(hi, c):
             return r.shifted(-c * int(least))
+        smaller = reduced(r, c)
+        if smaller is not r:
+            return self._rest(smaller, c)
         coarse, fine, step = self._coarsen(r, c)
         if step > 1:
             return self.terms.add(self.floormod(coarse, c // step).scaled(step), fine)
@@ -64,7 +70,21 @@ class Divider:
                 return self.part(base, atom.lower, atom.lower * c)
             if offset == 0 and atom.upper // atom.lower % c == 0:
                 return self.part(atom.base, atom.lower, atom.lower * c)
+        lifted = self._lifted(r)
+        if lifted is not None:
+            return self.part(lifted[0], lifted[1], lifted[1] * c)
         return self.terms.split(r, 1, c)
+
+    def _lifted(self, r: Sum) -> tuple[Sum, int] | None:
+        """`x + y // c -> (c * x + y) // c`: the base and `c`, if `r` has one such quotient."""
+        quotients = [
+            a for a, k in r.terms.items() if k == 1 and isinstance(a, Split) and a.upper is None
+        ]
+        if len(quotients) != 1 or len(r.terms) == 1:
+            return None
+        (atom,) = quotients
+        rest = Sum(r.dtype, {a: k for a, k in r.terms.items() if a is not atom}, r.const)
+        return self.terms.add(rest.scaled(atom.lower), atom.base), atom.lower
 
     def part(self, base: Sum, lower: int, upper: int | None) -> Sum:
         """`(base // lower) % (upper // lower)`, simplified."""
@@ -76,6 +96,10 @@ class Divider:
             coarse, _, step = self._coarsen(atom.base, lower)
             if step > 1:
                 return self.part(coarse, lower // step, upper // step)
+            whole, fine = split_multiple(atom.base, lower)
+            quotient = self._quotient(fine, lower) if whole.terms else fine
+            if whole.terms and not quotient.terms:
+                return self.floormod(self.terms.add(whole, quotient), upper // lower)
             return self.terms.split(atom.base, lower, upper)
         return self.floordiv(rest, lower)
 
@@ -108,6 +132,9 @@ class Divider:
             return self.floordiv(a, b.const)
         if _is_negated(b):
             a, b = a.scaled(-1), b.scaled(-1)
+        common = self._common(a, b)
+        if common is not None:
+            return self.floordiv_by(common[0], common[1])
         whole, rest = self._split_symbolic(a, b)
         return self.terms.add(whole, self._symbolic(FloorDiv, rest, b))
 
@@ -119,7 +146,32 @@ class Divider:
             return self.floormod(a, b.const)
         if _is_negated(b):
             return self.floormod_by(a.scaled(-1), b.scaled(-1)).scaled(-1)
+        common = self._common(a, b)
+        if common is not None:
+            made = self.terms.multiply(self.floormod_by(common[0], common[1]), common[2])
+            if made is not None:
+                return made
         return self._symbolic(FloorMod, self._split_symbolic(a, b)[1], b)
+
+    def _common(self, a: Sum, b: Sum) -> tuple[Sum, Sum, Sum] | None:
+        """`a` and `b` without a factor that all their terms share, and that factor."""
+        if len(b.terms) > 1 or b.const or a.const or not a.terms:
+            return None
+        (unit,) = b.terms
+        for factor in factors_of(unit):
+            if all(factor in factors_of(atom) for atom in a.terms):
+                return self._over(a, factor), self._over(b, factor), self.terms.of(factor)
+        return None
+
+    def _over(self, total: Sum, factor: Atom) -> Sum:
+        made = self.terms.const(0, total.dtype)
+        for atom, coefficient in total.terms.items():
+            left = without_factors(atom, (factor,))
+            if left:
+                made = self.terms.add(made, self.terms.of(self.terms.product(left), coefficient))
+            else:
+                made = made.shifted(coefficient)
+        return made
 
     def _symbolic(self, kind: type[FloorDiv] | type[FloorMod], r: Sum, b: Sum) -> Sum:
         if not r.terms and r.const == 0:
@@ -145,7 +197,7 @@ class Divider:
         factors = factors_of(unit)
         whole, rest = zero, self.terms.const(a.const, a.dtype)
         for atom, coefficient in a.terms.items():
-            left = _divide_factors(factors_of(atom), factors)
+            left = without_factors(atom, factors)
             if left is None or coefficient % scale:
                 rest = self.terms.add(rest, self.terms.of(atom, coefficient))
             elif left:
@@ -189,12 +241,3 @@ def _lone(r: Sum) -> tuple[Atom | None, int]:
         if coefficient == 1:
             return atom, r.const
     return None, 0
-
-
-def _divide_factors(of: tuple[Atom, ...], by: tuple[Atom, ...]) -> list[Atom] | None:
-    left = list(of)
-    for factor in by:
-        if factor not in left:
-            return None
-        left.remove(factor)
-    return left

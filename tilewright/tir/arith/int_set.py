@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ...ir.expr import PrimExpr, Range, as_scalar
+from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import post_order_visit
 from .. import op as O
-from ..expr import FloorDiv, FloorMod, IterVar, Max, Min, Var
+from ..expr import Call, Cast, Div, FloorDiv, FloorMod, IterVar, Max, Min, Select, Var
 from .analyzer import EVALUATE_SET, Analyzer
 from .canonical import INDEX_TYPES
 from .simplifier import same
@@ -137,9 +137,43 @@ class Evaluator:
             return self.domain.get(atom.of) or self._fixed(atom)
         if not mentions(atom.of, self.domain):
             return self._fixed(atom)
+        found = self._choice(atom.of) or self._converted(atom.of)
+        if found is not None:
+            return found
         lo, hi = self.engine.bounds.atom(atom)
         ends = [Sum(atom.dtype, {}, int(e)) if abs(e) < 2**31 - 1 else None for e in (lo, hi)]
         return ends[0], ends[1]
+
+    def _choice(self, of: PrimExpr) -> Ends | None:
+        """The interval of either value of a `Select` or `if_then_else`."""
+        if isinstance(of, Select):
+            values = [of.true_value, of.false_value]
+        elif isinstance(of, Call) and getattr(of.op, "name", "") == "tir.if_then_else":
+            values = [part for part in of.args[1:] if isinstance(part, PrimExpr)]
+        else:
+            return None
+        (a, b), (c, d) = (self.of(self.engine.sum(value)) for value in values)
+        return (
+            None if a is None or c is None else self.engine.extremum(Min, a, c),
+            None if b is None or d is None else self.engine.extremum(Max, b, d),
+        )
+
+    def _converted(self, of: PrimExpr) -> Ends | None:
+        """The interval of a wider index, or of a quotient rounded to zero by a constant."""
+        if isinstance(of, Cast) and of.dtype == "int64" and of.value.dtype == "int32":
+            make: Callable[[PrimExpr], PrimExpr] = lambda end: Cast("int64", end)  # noqa: E731
+            inside = of.value
+        elif isinstance(of, Div) and isinstance(of.b, IntImm) and of.b.value > 0:
+            by = of.b
+            make = lambda end: Div(end, by)  # noqa: E731
+            inside = of.a
+        else:
+            return None
+        lo, hi = (
+            None if end is None else self.engine.sum(make(end.expr()))
+            for end in self.of(self.engine.sum(inside))
+        )
+        return lo, hi
 
     def _split(self, atom: Split) -> Ends:
         lo, hi = self.of(atom.base)

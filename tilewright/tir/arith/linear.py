@@ -7,7 +7,7 @@ from typing import Any
 
 from ...ir.expr import PrimExpr
 from .. import op as O
-from ..expr import GE, GT, LE, LT, And, Call, Max, Min, Not, Var
+from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Not, Var
 from .analyzer import Analyzer
 from .int_set import mentions
 from .rules import LOGIC
@@ -70,6 +70,8 @@ def detect_clip_bound(expr: PrimExpr, var_list: Sequence[Var]) -> list[PrimExpr 
             pending.insert(0, turned)
         elif isinstance(one, (LT, LE, GT, GE)) and _extremum(one):
             pending[:0] = _extremum(one)
+        elif isinstance(one, EQ):
+            pending[:0] = [GE(one.a, one.b), LE(one.a, one.b)]
         elif isinstance(one, (LT, LE, GT, GE)):
             if not _clip(analyzer, one, var_list, ends):
                 return []

@@ -165,6 +165,7 @@ def _letters(names: str, dtype: str) -> list[Any]:
 
 _x, _y, _z, _c0, _c1 = _letters("x y z c0 c1", "int32")
 _p, _q = _letters("p q", "bool")
+_one = IntImm("int32", 1)
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float16", "float32", "float64")
@@ -194,6 +195,8 @@ EXACT = RuleSet(
     rule(Min(Min(_x, _y), _y), Min(_x, _y)),
     rule(Max(Max(_x, _y), _x), Max(_x, _y)),
     rule(Max(Max(_x, _y), _y), Max(_x, _y)),
+    rule(GT(_x, _y), LT(_y, _x)),
+    rule(GE(_x, _y), LE(_y, _x)),
     rule(Select(_p, _x, _x), _x),
     rule(Select(Not(_p), _x, _y), Select(_p, _y, _x)),
     rule(Select(_p, Select(_p, _x, _y), _z), Select(_p, _x, _z)),
@@ -207,6 +210,10 @@ INTEGER = RuleSet(
     rule(Sub(Add(_x, _y), _y), _x),
     rule(Sub(Add(_x, _y), _x), _y),
     rule(Add(Sub(_x, _y), _y), _x),
+    rule(Div(_x, _one), _x),
+    rule(Mod(_x, _one), 0),
+    rule(FloorDiv(_x, _one), _x),
+    rule(FloorMod(_x, _one), 0),
     rule(Min(Min(_x, _c0), _c1), Min(_x, Min(_c0, _c1))),
     rule(Max(Max(_x, _c0), _c1), Max(_x, Max(_c0, _c1))),
     rule(Min(Max(_x, _y), _y), _y),

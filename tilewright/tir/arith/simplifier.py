@@ -24,7 +24,10 @@ from ..expr import (
     BufferLoad,
     Call,
     CmpExpr,
+    Div,
     Let,
+    Max,
+    Min,
     Not,
     Or,
     Ramp,
@@ -35,7 +38,7 @@ from ..expr import (
 )  # fmt: skip
 from .canonical import INDEX_TYPES, Canonical
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
-from .terms import Sum
+from .terms import Atom, Binary, Opaque, Split, Sum
 from .vectors import simplify_vector
 
 TRUE = IntImm("bool", 1)
@@ -155,25 +158,62 @@ class Simplifier(Canonical):
             return sides if known is None else known
         if kind in (EQ, NE):
             return self._equality(kind, self.terms.sub(a, b))
-        return self._inequality(self._slack(kind, a, b))
+        return self._inequality(self._slack(kind, a, b), kind in (LT, GT))
 
-    def _inequality(self, slack: Sum) -> PrimExpr:
-        """`slack >= 0`, simplified."""
+    def _inequality(self, slack: Sum, strict: bool) -> PrimExpr:
+        """`slack >= 0`, simplified; `strict` says how it was written."""
         if self.bounds.is_not_negative(slack):
             return TRUE
         if self.bounds.is_not_negative(slack.scaled(-1).shifted(-1)):
             return FALSE
         slack = self.divider._coarsen(slack, 0)[0]
-        left = {a: -c for a, c in slack.terms.items() if c < 0}
-        right = {a: c for a, c in slack.terms.items() if c > 0}
-        dtype, const = slack.dtype, slack.const
-        if not left:
-            return LE(IntImm(dtype, -const), Sum(dtype, right, 0).expr())
-        limit = const + 1
-        return LT(
-            Sum(dtype, left, -limit if limit < 0 and right else 0).expr(),
-            Sum(dtype, right, limit if limit > 0 or not right else 0).expr(),
+        solved = self._without_quotient(slack)
+        if solved is not None:
+            return self._inequality(solved, strict)
+        known = self._by_extremum(slack, strict)
+        return _inequality_of(slack, strict) if known is None else known
+
+    def _without_quotient(self, slack: Sum) -> Sum | None:
+        """`x // 4 < 7 -> x < 28`: the slack of the base, if there is nothing but a quotient."""
+        if len(slack.terms) != 1:
+            return None
+        ((atom, sign),) = slack.terms.items()
+        if abs(sign) != 1:
+            return None
+        least = -slack.const if sign > 0 else slack.const + 1  # of the quotient, or of its negation
+        if isinstance(atom, Split) and atom.upper is None:
+            base, first = atom.base, least * atom.lower
+        elif isinstance(atom, Opaque) and isinstance(atom.of, Div):
+            by, base = atom.of.b, self.sum(atom.of.a)
+            if not isinstance(by, IntImm) or by.value <= 0 or base.may_wrap():
+                return None
+            first = least * by.value if least > 0 else (least - 1) * by.value + 1
+        else:
+            return None
+        above = base.shifted(-first)
+        return above if sign > 0 else above.scaled(-1).shifted(-1)
+
+    def _by_extremum(self, slack: Sum, strict: bool) -> PrimExpr | None:
+        """The inequality without its first minimum or maximum, if one side decides or drops."""
+        found = [
+            (a, c) for a, c in slack.terms.items() if isinstance(a, Binary) and a.kind in (Min, Max)
+        ]
+        if not found or len(found) > 2:
+            return None
+        atom, times = found[0]
+        rest = Sum(
+            slack.dtype, {a: c for a, c in slack.terms.items() if a is not atom}, slack.const
         )
+        both = (times > 0) == (atom.kind is Min)
+        a = self._inequality(self.terms.add(rest, atom.a, times), strict)
+        if isinstance(a, IntImm) and bool(a.value) != both:
+            return a
+        other = self.terms.add(rest, atom.b, times)
+        with self.scope(a if both else Not(a)):
+            b = self._inequality(other, strict)
+        if isinstance(a, IntImm) or (isinstance(b, IntImm) and bool(b.value) != both):
+            return b
+        return a if isinstance(b, IntImm) else None
 
     def _equality(self, kind: type[PrimExpr], difference: Sum) -> PrimExpr:
         """`difference == 0` (or `!= 0`), simplified."""
@@ -189,11 +229,35 @@ class Simplifier(Canonical):
         lo, hi = self.bounds.of(difference)
         if lo == hi == 0:
             return yes
+        known = self._equal_quotient(kind, difference)
+        if known is not None:
+            return known
         coarse, fine, step = self.divider._coarsen(difference, 0)
+        if step == 1:
+            turned = self.divider._coarsen(difference.scaled(-1), 0)
+            coarse, fine, step = turned if turned[2] > 1 else (coarse, fine, 1)
         if step > 1 and fine.terms:
+            self.scopes += 1  # one may say something about the other
             join = O.logical_and if kind is EQ else O.logical_or
             return join(self._equality(kind, coarse), self._equality(kind, fine))
         return self._equality_of(kind, coarse)
+
+    def _equal_quotient(self, kind: type[PrimExpr], difference: Sum) -> PrimExpr | None:
+        """`x // 4 == 2 -> x < 12` where `x >= 8` is known; likewise from above."""
+        if len(difference.terms) != 1:
+            return None
+        ((atom, times),) = difference.terms.items()
+        if not isinstance(atom, Split) or atom.upper is not None or difference.const % times:
+            return None
+        from_first = atom.base.shifted(difference.const // times * atom.lower)
+        to_last = from_first.scaled(-1).shifted(atom.lower - 1)
+        for known, open_ in ((from_first, to_last), (to_last, from_first)):
+            if self.bounds.is_not_negative(known):
+                from_below = open_ is to_last
+                if kind is EQ:
+                    return self._inequality(open_, from_below)
+                return self._inequality(open_.scaled(-1).shifted(-1), not from_below)
+        return None
 
     def _equality_of(self, kind: type[PrimExpr], difference: Sum) -> PrimExpr:
         left = {a: c for a, c in difference.terms.items() if c > 0}
@@ -203,9 +267,9 @@ class Simplifier(Canonical):
             left, right, const = right, left, -const
         dtype = difference.dtype
         make: Callable[..., PrimExpr] = kind
-        if right and const < 0:
-            return make(Sum(dtype, left, -const).expr(), Sum(dtype, right, 0).expr())
-        return make(Sum(dtype, left, 0).expr(), Sum(dtype, right, const).expr())
+        if not right:
+            return make(Sum(dtype, left, 0).expr(), IntImm(dtype, const))
+        return make(*_sides(dtype, left, right, const))
 
     # ---- logic ------------------------------------------------------------------------------
 
@@ -340,6 +404,36 @@ class Simplifier(Canonical):
     def _known_truth(self, expr: PrimExpr) -> PrimExpr | None:
         found = self.truths.get(self.key(expr))
         return None if found is None else TRUE if found else FALSE
+
+
+def _inequality_of(slack: Sum, strict: bool) -> PrimExpr:
+    """`slack >= 0` written with `<` or `<=`, as short as it gets."""
+    left = {a: -c for a, c in slack.terms.items() if c < 0}
+    right = {a: c for a, c in slack.terms.items() if c > 0}
+    dtype, const = slack.dtype, slack.const
+    if left and right and const in (0, -1):
+        strict = const == -1
+    make: Callable[..., PrimExpr] = LT if strict else LE
+    limit = const + 1 if strict else const
+    if not left:
+        return make(IntImm(dtype, -limit), Sum(dtype, right, 0).expr())
+    if not right:
+        return make(Sum(dtype, left, 0).expr(), IntImm(dtype, limit))
+    return make(*_sides(dtype, left, right, limit))
+
+
+def _sides(
+    dtype: str, left: dict[Atom, int], right: dict[Atom, int], const: int
+) -> tuple[PrimExpr, PrimExpr]:
+    """`left` and `right + const`: the constant within a quotient, or else not negative."""
+    to_left = const < 0
+    for atom, coefficient in (*left.items(), *right.items()) if const else ():
+        if const % coefficient == 0 and isinstance(atom, Split) and atom.takes_constants():
+            to_left = atom in left
+            break
+    if to_left:
+        return Sum(dtype, left, -const).expr(), Sum(dtype, right, 0).expr()
+    return Sum(dtype, left, 0).expr(), Sum(dtype, right, const).expr()
 
 
 def _compares_floats(expr: PrimExpr) -> bool:

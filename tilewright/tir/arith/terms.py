@@ -7,12 +7,24 @@ that atoms compare by identity. Overflow is undefined for indices, as in every l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from .. import op as O
-from ..expr import Add, FloorDiv, FloorMod, Mul, Sub
+from ..expr import (
+    Add,
+    BinaryOpExpr,
+    Call,
+    Cast,
+    CmpExpr,
+    FloorDiv,
+    FloorMod,
+    Mul,
+    Select,
+    Sub,
+)  # fmt: skip
 
 Key = Any
 
@@ -113,31 +125,96 @@ class Sum:
 
 def build_sum(dtype: str, terms: dict[Atom, int], const: int) -> PrimExpr:
     """The expression `const + sum(coefficient * atom)`; subtraction instead of negation."""
+    written, const = _written(terms, const)
     total: PrimExpr | None = None
-    for atom, coefficient in terms.items():
+    for term, coefficient in written:
         if coefficient > 0:
-            term = _times(atom, coefficient)
-            total = term if total is None else Add(total, term)
-    negative = [(a, c) for a, c in terms.items() if c < 0]
+            made = _times(term, coefficient, dtype)
+            total = made if total is None else Add(total, made)
+    negative = [(term, c) for term, c in written if c < 0]
     if total is None:
         if not negative:
             return IntImm(dtype, O.wrap(const, dtype))
         if const or negative[0][1] == -1:
             total, const = IntImm(dtype, const), 0
         else:
-            (atom, coefficient), *negative = negative
-            total = Mul(atom.expr(), IntImm(dtype, coefficient))
-    for atom, coefficient in negative:
-        total = Sub(total, _times(atom, -coefficient))
+            (term, coefficient), *negative = negative
+            total = Mul(term, IntImm(dtype, coefficient))
+    for term, coefficient in negative:
+        total = Sub(total, _times(term, -coefficient, dtype))
     if const > 0:
         return Add(total, IntImm(dtype, O.wrap(const, dtype)))
     return total if const == 0 else Sub(total, IntImm(dtype, O.wrap(-const, dtype)))
 
 
-def _times(atom: Atom, coefficient: int) -> PrimExpr:
+def _times(term: PrimExpr, coefficient: int, dtype: str) -> PrimExpr:
     if coefficient == 1:
-        return atom.expr()
-    return Mul(atom.expr(), IntImm(atom.dtype, O.wrap(coefficient, atom.dtype)))
+        return term
+    return Mul(term, IntImm(dtype, O.wrap(coefficient, dtype)))
+
+
+def _written(terms: dict[Atom, int], const: int) -> tuple[list[tuple[PrimExpr, int]], int]:
+    """The terms as they are written, and what is left of the constant.
+
+    `(x + 2) // 4 + 4 -> (x + 18) // 4`, `x * n + y * n -> (x + y) * n`.
+    """
+    written: list[tuple[PrimExpr, int]] = []
+    common = _common_factor(terms) if len(terms) > 1 else None
+    for atom, coefficient in terms.items():
+        if common is not None and common in factors_of(atom):
+            continue
+        quotient = _quotient_with(atom, coefficient, const) if const else None
+        if quotient is not None:
+            const = 0
+        written.append((atom.expr() if quotient is None else quotient, coefficient))
+    if common is not None:
+        place = sum(1 for _ in takewhile(lambda a: common not in factors_of(a), terms))
+        written.insert(place, _factored(terms, common))
+    return written, const
+
+
+def _quotient_with(atom: Atom, coefficient: int, const: int) -> PrimExpr | None:
+    """`base // c + const` as one quotient, if that is shorter."""
+    if not isinstance(atom, Split) or not atom.takes_constants() or const % coefficient:
+        return None
+    base = atom.base.shifted(const // coefficient * atom.lower)
+    return FloorDiv(base.expr(), IntImm(atom.dtype, atom.lower))
+
+
+def _common_factor(terms: dict[Atom, int]) -> Atom | None:
+    """The factor of most products, if there is one of several terms."""
+    counts: dict[Atom, int] = {}
+    products = [atom for atom in terms if isinstance(atom, Product)]
+    for product in products:
+        for factor in dict.fromkeys(product.factors):
+            counts[factor] = counts.get(factor, 0) + 1
+    if not counts:
+        return None
+    for factor in counts:
+        counts[factor] += factor in terms
+    best = max(counts, key=lambda factor: (counts[factor], factor.order))
+    return best if counts[best] > 1 else None
+
+
+def _factored(terms: dict[Atom, int], common: Atom) -> tuple[PrimExpr, int]:
+    """The terms that hold `common`, with that taken out."""
+    dtype = common.dtype
+    rest: dict[Atom, int] = {}
+    const = 0
+    for atom, coefficient in terms.items():
+        factors = list(factors_of(atom))
+        if common not in factors:
+            continue
+        factors.remove(common)
+        if not factors:
+            const = coefficient
+        elif len(factors) == 1:
+            rest[factors[0]] = coefficient
+        else:
+            rest[Product(dtype, atom.order, tuple(factors))] = coefficient
+    sign = 1 if const > 0 or any(c > 0 for c in rest.values()) else -1
+    made = build_sum(dtype, {a: c * sign for a, c in rest.items()}, const * sign)
+    return Mul(made, common.expr()), sign
 
 
 class Opaque(Atom):
@@ -147,15 +224,37 @@ class Opaque(Atom):
 
     def __init__(self, dtype: str, order: int, of: PrimExpr) -> None:
         self.is_variable = type(of).is_variable
-        super().__init__(dtype, order, not self.is_variable)
+        super().__init__(dtype, order, depends_on_data(of))
         self.of = of
 
     def _build(self) -> PrimExpr:
         return self.of
 
 
+INDEX_CALLS = frozenset(
+    ("tir.if_then_else", "tir.likely", "tir.shift_right", "tir.bitwise_and", "tir.vscale")
+)
+"""Calls whose value is an index if their arguments are."""
+
+
+def depends_on_data(of: PrimExpr) -> bool:
+    """True if the value comes from memory, or from a call or conversion that may yield anything."""
+    kind = type(of)
+    if kind.is_variable or isinstance(of, IntImm):
+        return False
+    if isinstance(of, Select):
+        return depends_on_data(of.true_value) or depends_on_data(of.false_value)
+    if isinstance(of, (BinaryOpExpr, CmpExpr)):
+        return depends_on_data(of.a) or depends_on_data(of.b)
+    if isinstance(of, Cast):
+        return "int" not in of.value.dtype or depends_on_data(of.value)
+    if isinstance(of, Call) and getattr(of.op, "name", "") in INDEX_CALLS:
+        return any(depends_on_data(a) for a in of.args if isinstance(a, PrimExpr))
+    return True
+
+
 class Split(Atom):
-    """`(base // lower) % (upper // lower)`; without the modulus if `upper` is None."""
+    """`base % upper // lower`; without the modulus if `upper` is None."""
 
     __slots__ = ("base", "lower", "upper")
 
@@ -169,12 +268,23 @@ class Split(Atom):
         return (self.base,)
 
     def _build(self) -> PrimExpr:
+        whole = {a: c // self.lower for a, c in self.base.terms.items() if c % self.lower == 0}
+        if self.lower != 1 and self.upper is not None and whole:
+            # `(4 * x + y) // 4 % 8` is written `(x + y // 4) % 8`
+            rest = {a: c for a, c in self.base.terms.items() if a not in whole}
+            part = Split(self.dtype, -1, Sum(self.dtype, rest, self.base.const), self.lower, None)
+            value = build_sum(self.dtype, {**whole, part: 1}, 0)
+            return FloorMod(value, IntImm(self.dtype, self.upper // self.lower))
         value = self.base.expr()
+        if self.upper is not None:
+            value = FloorMod(value, IntImm(self.dtype, self.upper))
         if self.lower != 1:
             value = FloorDiv(value, IntImm(self.dtype, self.lower))
-        if self.upper is not None:
-            value = FloorMod(value, IntImm(self.dtype, self.upper // self.lower))
         return value
+
+    def takes_constants(self) -> bool:
+        """True if `quotient + const` is shorter with the constant inside."""
+        return self.upper is None and self.base.const != 0
 
 
 class Binary(Atom):
@@ -202,11 +312,17 @@ class Binary(Atom):
 class Product(Atom):
     """Two or more atoms multiplied, ordered."""
 
-    __slots__ = ("factors",)
+    __slots__ = ("factors", "holds_split")
 
     def __init__(self, dtype: str, order: int, factors: tuple[Atom, ...]) -> None:
         super().__init__(dtype, order, any(factor.is_data for factor in factors))
         self.factors = factors
+        self.holds_split = any(factor.is_split for factor in factors)
+
+    @property
+    def is_split(self) -> bool:  # type: ignore[override]
+        """Products of divisions can meet their other half too."""
+        return self.holds_split
 
     def _build(self) -> PrimExpr:
         first, *rest = self.factors
@@ -308,14 +424,36 @@ class Terms:
         for atom, coefficient in total.terms.items():
             if not atom.is_split:
                 continue
-            found = (
-                self._merge_split(total, atom, coefficient)
-                if isinstance(atom, Split)
-                else self._merge_unknown(total, atom, coefficient)
-            )
+            if isinstance(atom, Product):
+                found = self._merge_product(total, atom)
+            elif isinstance(atom, Split):
+                found = self._merge_split(total, atom, coefficient)
+            else:
+                found = self._merge_unknown(total, atom, coefficient)
             if found is not None:
                 return found
         return total
+
+    def _merge_product(self, total: Sum, product: Product) -> Sum | None:
+        """`(x // c) * c * n + (x % c) * n -> x * n`."""
+        for split in product.factors:
+            if not split.is_split:
+                continue
+            others = without_factors(product, (split,)) or []
+            inner: dict[Atom, int] = {}
+            members: list[Atom] = []
+            for atom, coefficient in total.terms.items():
+                left = without_factors(atom, others)
+                if left:
+                    inner[self.product(left)] = coefficient
+                    members.append(atom)
+            parts = Sum(total.dtype, inner, 0)
+            merged = self._merge(parts) if len(inner) > 1 else parts
+            if merged is not parts:
+                scaled = self.multiply(merged, self.of(self.product(others)))
+                if scaled is not None:
+                    return self.add(_without(total, *members), scaled)
+        return None
 
     def _merge_split(self, total: Sum, atom: Split, coefficient: int) -> Sum | None:
         if atom.upper is not None:
@@ -335,7 +473,8 @@ class Terms:
         if not _contains(total, atom.base, factor):
             return None
         rest = self.add(_without(total, atom), atom.base, -factor)
-        return self.add(rest, self.split(atom.base, 1, atom.lower).scaled(factor))
+        base = reduced(atom.base, atom.lower)
+        return self.add(rest, self.split(base, 1, atom.lower).scaled(factor))
 
     def _is_congruent(self, a: Sum, b: Sum, modulus: int) -> bool:
         """True if `a` and `b` are plainly equal modulo `modulus`."""
@@ -366,6 +505,17 @@ class Terms:
         return self.add(rest, atom.a.scaled(coefficient))
 
 
+def reduced(total: Sum, modulus: int) -> Sum:
+    """`total`, one term, up to multiples of `modulus`: `5 x % 3` is `2 x % 3`."""
+    if len(total.terms) != 1:  # where several are fused, the text says how
+        return total
+    ((atom, coefficient),) = total.terms.items()
+    if abs(coefficient) < modulus:
+        return total
+    left = coefficient % modulus if coefficient > 0 else -(-coefficient % modulus)
+    return Sum(total.dtype, {atom: left} if left else {}, total.const)
+
+
 def _any_split(terms: dict[Atom, int]) -> bool:
     return len(terms) > 1 and any(atom.is_split for atom in terms)
 
@@ -376,6 +526,16 @@ def _contains(total: Sum, part: Sum, factor: int) -> bool:
 
 def _without(total: Sum, *atoms: Atom) -> Sum:
     return Sum(total.dtype, {a: c for a, c in total.terms.items() if a not in atoms}, total.const)
+
+
+def without_factors(atom: Atom, gone: Sequence[Atom]) -> list[Atom] | None:
+    """The factors of `atom` but those of `gone`; None if it lacks one."""
+    left = list(factors_of(atom))
+    for factor in gone:
+        if factor not in left:
+            return None
+        left.remove(factor)
+    return left
 
 
 def factors_of(atom: Atom) -> tuple[Atom, ...]:

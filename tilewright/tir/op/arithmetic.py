@@ -126,8 +126,8 @@ def _binary(kind: Any, name: str, *, bools: bool = False) -> Callable[..., PrimE
 add = _binary(E.Add, "add")
 subtract = _binary(E.Sub, "subtract")
 multiply = _binary(E.Mul, "multiply")
-truncdiv = _binary(E.Div, "truncdiv")
-truncmod = _binary(E.Mod, "truncmod")
+_truncdiv = _binary(E.Div, "truncdiv")
+_truncmod = _binary(E.Mod, "truncmod")
 _floordiv = _binary(E.FloorDiv, "floordiv")
 _floormod = _binary(E.FloorMod, "floormod")
 min = _binary(E.Min, "min", bools=True)
@@ -159,6 +159,16 @@ def floormod(a: object, b: object, span: Any = None) -> PrimExpr:
         x, y = common(a, b, "floormod")
         return x - floor(div(x, y)) * y
     return _floormod(a, b, span)
+
+
+def truncdiv(a: object, b: object, span: Any = None) -> PrimExpr:
+    """`a / b` rounded to zero. Operands are brought to a common type; folds."""
+    return _truncdiv(a, b, span)
+
+
+def truncmod(a: object, b: object, span: Any = None) -> PrimExpr:
+    """What `a / b`, rounded to zero, leaves. Operands are brought to a common type; folds."""
+    return _truncmod(a, b, span)
 
 
 def div(a: object, b: object, span: Any = None) -> PrimExpr:
@@ -196,9 +206,9 @@ def indexmod(a: object, b: object, span: Any = None) -> PrimExpr:
     return floormod(a, b, span)
 
 
-def ceildiv(a: object, b: object, span: Any = None) -> PrimExpr:
+def ceildiv(lhs: object, rhs: object, span: Any = None) -> PrimExpr:
     """The quotient rounded towards plus infinity."""
-    x, y = common(a, b, "ceildiv")
+    x, y = common(lhs, rhs, "ceildiv")
     return floordiv(add(x, subtract(y, const(1, y.dtype))), y, span)
 
 

@@ -15,18 +15,18 @@ __all__ = [
 ]  # fmt: skip
 
 
-def const(value: Any, dtype: str | None = None) -> PrimExpr:
+def const(value: Any, dtype: str | None = None, span: Any = None) -> PrimExpr:
     """A constant of `dtype` (default: `bool`, `int32` or `float32` by the value's kind);
     with lanes, the same in each."""
     if dtype is None:
         return as_scalar(value)
     info = dtype_of(dtype)
     if info.lanes > 1:
-        return Broadcast(const(value, info.element), info.lanes)
+        return Broadcast(const(value, info.element), info.lanes, span=span)
     if info.is_float:
-        return FloatImm(dtype, float(value))
+        return FloatImm(dtype, float(value), span=span)
     if info.is_integral:
-        return IntImm(dtype, wrap(int(value), dtype))
+        return IntImm(dtype, wrap(int(value), dtype), span=span)
     raise ArgumentError(f"a constant of dtype {dtype} cannot be made from {value!r}")
 
 
@@ -51,16 +51,16 @@ def const_value(value: object) -> int | float | None:
     return value.value if isinstance(value, (IntImm, FloatImm)) else None
 
 
-def max_value(dtype: str) -> PrimExpr:
+def max_value(dtype: str, span: Any = None) -> PrimExpr:
     """The largest finite value of `dtype`."""
-    return const(dtype_of(dtype).max_value, dtype)
+    return const(dtype_of(dtype).max_value, dtype, span)
 
 
-def min_value(dtype: str) -> PrimExpr:
+def min_value(dtype: str, span: Any = None) -> PrimExpr:
     """The smallest finite value of `dtype`."""
-    return const(dtype_of(dtype).min_value, dtype)
+    return const(dtype_of(dtype).min_value, dtype, span)
 
 
-def infinity(dtype: str) -> PrimExpr:
+def infinity(dtype: str, span: Any = None) -> PrimExpr:
     """Plus infinity of a floating `dtype`."""
-    return const(math.inf, dtype)
+    return const(math.inf, dtype, span)

@@ -55,9 +55,9 @@ def _cast_const(value: PrimExpr, dtype: str) -> PrimExpr | None:
     return None
 
 
-def reinterpret(dtype: str, value: PrimExprLike) -> PrimExpr:
+def reinterpret(dtype: str, value: PrimExprLike, span: Any = None) -> PrimExpr:
     """The bits of `value` read as `dtype`, which is as wide."""
-    return Call(dtype, "tir.reinterpret", (as_scalar(value),))
+    return Call(dtype, "tir.reinterpret", (as_scalar(value),), span=span)
 
 
 OPERATORS["cast"] = cast

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.expr import PrimExpr, PrimExprLike, as_scalar
+from ...ir.op import Op
 from ...support.dtypes import dtype_of
 from ..expr import Call
 from .common import common
@@ -133,16 +134,33 @@ def _binary_float(name: str, doc: str, fold: Callable[[Any, Any], Any]) -> Calla
     op = intrinsic(name, numpy=fold)
 
     def make(x1: PrimExprLike, x2: PrimExprLike, span: Any = None) -> PrimExpr:
-        a, b = common(x1, x2, name)
-        return Call(a.dtype, op, (a, b), span=span)
+        return _of_two(op, name, x1, x2, span)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc
     return make
 
 
-pow = power = _binary_float("pow", "`x1` to the `x2`.", np.power)
-fmod = _binary_float("fmod", "The rest of `x1 / x2`; its sign is `x1`'s.", np.fmod)
+def _of_two(op: Op, name: str, x: PrimExprLike, y: PrimExprLike, span: Any) -> PrimExpr:
+    a, b = common(x, y, name)
+    return Call(a.dtype, op, (a, b), span=span)
+
+
+_POW = intrinsic("pow", numpy=np.power)
+_FMOD = intrinsic("fmod", numpy=np.fmod)
+
+
+def power(x: PrimExprLike, y: PrimExprLike, span: Any = None) -> PrimExpr:
+    """`x` to the `y`."""
+    return _of_two(_POW, "pow", x, y, span)
+
+
+def fmod(x: PrimExprLike, y: PrimExprLike, span: Any = None) -> PrimExpr:
+    """The rest of `x / y`; its sign is `x`'s."""
+    return _of_two(_FMOD, "fmod", x, y, span)
+
+
+pow = power
 atan2 = _binary_float("atan2", "The angle of the point (x2, x1).", np.arctan2)
 hypot = _binary_float("hypot", "`sqrt(x1**2 + x2**2)` without overflow.", np.hypot)
 copysign = _binary_float("copysign", "`x1` with the sign of `x2`.", np.copysign)

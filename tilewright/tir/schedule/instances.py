@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ...ir.expr import IntImm, PrimExpr, Range
 from .. import op as T
 from ..buffer import Buffer
-from ..expr import GE, LT, IterVar, Var
+from ..expr import GE, GT, LE, LT, IterVar, Var
 from ..stmt import BlockRealize, BufferRegion
 from .bindings import Digit, Source, digits_of, is_affine
 from .exact import fills_box
@@ -51,25 +51,26 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
 
 def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
     """True for `value < end` or `value >= start` of an axis and its binding."""
-    if not isinstance(condition, (LT, GE)):
+    limit = _limit(space, condition)
+    if limit is None:
         return False
-    left, right = space.poly(condition.a), space.poly(condition.b)
-    for axis, value in zip(old.block.iter_vars, old.iter_values, strict=True):
+    room = plus(limit[1], limit[0], -1)
+    for axis, binding in zip(old.block.iter_vars, old.iter_values, strict=True):
         if axis.dom is None:
             continue
-        limit = space.poly(axis.dom.min)
-        if isinstance(condition, LT):
-            limit = plus(limit, space.poly(axis.dom.extent))
-        if left == space.poly(value) and right == limit:
+        value, start = space.poly(binding), space.poly(axis.dom.min)
+        end = plus(start, space.poly(axis.dom.extent))
+        if room in (plus(end, value, -1), plus(plus(value, start, -1), constant(1))):
             return True
     return False
 
 
 def _is_whole(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
     """True for `fused < n` where axes are the digits of `fused` and have `n` values together."""
-    if not isinstance(condition, LT):
+    limit = _limit(space, condition)
+    if limit is None:
         return False
-    fused = space.joined(space.poly(condition.a))
+    fused = space.joined(limit[0])
     loops = set(space.variables(fused))
     total = constant(1)
     for axis, value in zip(old.block.iter_vars, old.iter_values, strict=True):
@@ -82,7 +83,18 @@ def _is_whole(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
         if any(d.source != frozenset(fused.items()) for d in digits):
             return False
         total = times(total, space.poly(axis.dom.extent))
-    return total == space.poly(condition.b)
+    return total == limit[1]
+
+
+def _limit(space: Space, condition: PrimExpr) -> tuple[Poly, Poly] | None:
+    """What `condition` says is below what: `a < b`, or `a <= b` as `a < b + 1`."""
+    if not isinstance(condition, (LT, LE, GE, GT)):
+        return None
+    low, high = condition.a, condition.b
+    if isinstance(condition, (GE, GT)):
+        low, high = high, low
+    beyond = constant(int(isinstance(condition, (LE, GE))))
+    return space.poly(low), plus(space.poly(high), beyond)
 
 
 def require_every_instance(

@@ -9,7 +9,8 @@ from ...ffi import get_global_func
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
-from ..sort import argsort, sort, topk
+from ..sort import argsort as plain_argsort
+from ..sort import sort, topk
 from ..utils import normalize_axis
 
 __all__ = [
@@ -17,6 +18,23 @@ __all__ = [
 ]  # fmt: skip
 
 SORT = "tvm.contrib.thrust.sort"
+
+
+def argsort(
+    data: Tensor,
+    axis: int = -1,
+    is_ascend: Any = 1,
+    dtype: str = "float32",
+    ret_type: str = "indices",
+) -> Any:
+    """Where the elements in order along `axis` come from, as `dtype`; with `ret_type` "both",
+    the elements in order and that. Raises `ArgumentError` for another `ret_type`."""
+    places = plain_argsort(data, None, axis, is_ascend, dtype)
+    if ret_type == "indices":
+        return places
+    if ret_type != "both":
+        raise ArgumentError(f"argsort: ret_type is 'indices' or 'both', found {ret_type!r}")
+    return [sort(data, axis, is_ascend), places]
 
 
 def _thrust_sort(data: Tensor, axis: int, is_ascend: Any, dtype: str, workspace: Any) -> Any:

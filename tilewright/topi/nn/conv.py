@@ -320,8 +320,8 @@ def conv1d(
 
 
 def conv2d(
-    data: Tensor,
-    kernel: Tensor,
+    input: Tensor,
+    filter: Tensor,
     strides: Any,
     padding: Any,
     dilation: Any,
@@ -330,7 +330,7 @@ def conv2d(
     out_dtype: str | None = None,
 ) -> Tensor:
     """Convolution over two dimensions."""
-    return conv(data, kernel, strides, padding, dilation, 1, data_layout, kernel_layout, out_dtype)
+    return conv(input, filter, strides, padding, dilation, 1, data_layout, kernel_layout, out_dtype)
 
 
 def conv3d(
@@ -350,14 +350,47 @@ def conv3d(
     )
 
 
-def _named(layout: str, doc: str) -> Any:
+def _one_dimensional(layout: str, doc: str) -> Any:
+    def operate(
+        data: Tensor,
+        kernel: Tensor,
+        strides: Any = 1,
+        padding: Any = "VALID",
+        dilation: Any = 1,
+        out_dtype: str | None = None,
+    ) -> Tensor:
+        return conv(data, kernel, strides, padding, dilation, 1, layout, "", out_dtype)
+
+    operate.__name__ = operate.__qualname__ = f"conv1d_{layout.lower()}"
+    operate.__doc__ = doc
+    return operate
+
+
+def _one_dimensional_grouped(layout: str, doc: str) -> Any:
+    def operate(
+        data: Tensor,
+        kernel: Tensor,
+        strides: Any = 1,
+        padding: Any = "VALID",
+        dilation: Any = 1,
+        groups: int = 1,
+        out_dtype: str | None = None,
+    ) -> Tensor:
+        return conv(data, kernel, strides, padding, dilation, groups, layout, "", out_dtype)
+
+    operate.__name__ = operate.__qualname__ = f"group_conv1d_{layout.lower()}"
+    operate.__doc__ = doc
+    return operate
+
+
+def _named(layout: str, doc: str, result: str | None = None) -> Any:
     def operate(
         Input: Tensor,
         Filter: Tensor,
         stride: Any = 1,
         padding: Any = 0,
         dilation: Any = 1,
-        out_dtype: str | None = None,
+        out_dtype: str | None = result,
     ) -> Tensor:
         return conv(Input, Filter, stride, padding, dilation, 1, layout, "", out_dtype)
 
@@ -366,7 +399,7 @@ def _named(layout: str, doc: str) -> Any:
     return operate
 
 
-def _grouped(layout: str, doc: str) -> Any:
+def _grouped(layout: str, doc: str, result: str | None = None) -> Any:
     def operate(
         Input: Tensor,
         Filter: Tensor,
@@ -374,7 +407,7 @@ def _grouped(layout: str, doc: str) -> Any:
         padding: Any = 0,
         dilation: Any = 1,
         groups: int = 1,
-        out_dtype: str | None = None,
+        out_dtype: str | None = result,
     ) -> Tensor:
         return conv(Input, Filter, stride, padding, dilation, groups, layout, "", out_dtype)
 
@@ -383,15 +416,15 @@ def _grouped(layout: str, doc: str) -> Any:
     return operate
 
 
-conv1d_ncw = _named("NCW", "Convolution of NCW with OIW.")
-conv1d_nwc = _named("NWC", "Convolution of NWC with WIO.")
+conv1d_ncw = _one_dimensional("NCW", "Convolution of NCW with OIW.")
+conv1d_nwc = _one_dimensional("NWC", "Convolution of NWC with WIO.")
 conv2d_nchw = _named("NCHW", "Convolution of NCHW with OIHW.")
-conv2d_nhwc = _named("NHWC", "Convolution of NHWC with HWIO.")
+conv2d_nhwc = _named("NHWC", "Convolution of NHWC with HWIO.", "float32")
 conv2d_hwcn = _named("HWCN", "Convolution of HWCN with HWIO.")
 conv3d_ncdhw = _grouped("NCDHW", "Convolution of NCDHW with OIDHW, in groups.")
-conv3d_ndhwc = _grouped("NDHWC", "Convolution of NDHWC with DHWIO, in groups.")
-group_conv1d_ncw = _grouped("NCW", "Convolution of NCW with OIW, in groups.")
-group_conv1d_nwc = _grouped("NWC", "Convolution of NWC with WIO, in groups.")
+conv3d_ndhwc = _grouped("NDHWC", "Convolution of NDHWC with DHWIO, in groups.", "float32")
+group_conv1d_ncw = _one_dimensional_grouped("NCW", "Convolution of NCW with OIW, in groups.")
+group_conv1d_nwc = _one_dimensional_grouped("NWC", "Convolution of NWC with WIO, in groups.")
 group_conv2d_nchw = _grouped("NCHW", "Convolution of NCHW with OIHW, in groups.")
 group_conv2d_nhwc = _grouped("NHWC", "Convolution of NHWC with HWIO, in groups.")
 

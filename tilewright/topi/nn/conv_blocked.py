@@ -25,7 +25,7 @@ def conv2d_NCHWc(
     dilation: Any,
     layout: str,
     out_layout: str,
-    out_dtype: str | None = None,
+    out_dtype: str | None = "float32",
 ) -> Tensor:
     """The convolution of NCHW[x]c with OIHW[x]i[y]o, giving NCHW[y]c."""
     return group_conv2d_NCHWc(

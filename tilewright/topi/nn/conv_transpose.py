@@ -186,7 +186,18 @@ def _grouped(name: str, doc: str) -> Any:
     return operate
 
 
-conv1d_transpose_ncw = _plain("conv1d_transpose_ncw", "`conv_transpose` over one dimension.")
+def conv1d_transpose_ncw(
+    data: Tensor,
+    kernel: Tensor,
+    stride: Any,
+    padding: Any,
+    out_dtype: str | None,
+    output_padding: Any,
+) -> Tensor:
+    """`conv_transpose` over one dimension."""
+    return conv_transpose(data, kernel, stride, padding, out_dtype, output_padding)
+
+
 conv2d_transpose_nchw = _plain("conv2d_transpose_nchw", "`conv_transpose` over two dimensions.")
 conv3d_transpose_ncdhw = _plain("conv3d_transpose_ncdhw", "`conv_transpose` over three dimensions.")
 group_conv1d_transpose_ncw = _grouped(
@@ -195,9 +206,19 @@ group_conv1d_transpose_ncw = _grouped(
 group_conv2d_transpose_nchw = _grouped(
     "group_conv2d_transpose_nchw", "`conv_transpose` over two dimensions, in groups."
 )
-group_conv3d_transpose_ncdhw = _grouped(
-    "group_conv3d_transpose_ncdhw", "`conv_transpose` over three dimensions, in groups."
-)
+
+
+def group_conv3d_transpose_ncdhw(
+    data: Tensor,
+    kernel: Tensor,
+    strides: Any,
+    padding: Any,
+    out_dtype: str | None,
+    output_padding: Any,
+    groups: int,
+) -> Tensor:
+    """`conv_transpose` over three dimensions, in groups."""
+    return conv_transpose(data, kernel, strides, padding, out_dtype, output_padding, groups)
 
 
 def _preprocessed(

@@ -21,9 +21,11 @@ from ..utils import (
     const_or_none,
     get_const_int,
     index_dtype,
-    offset,
     reduce_over,
     require_rank,
+)
+from ..utils import (
+    offset as shifted,
 )
 from .conv import conv_extent
 from .utils import get_pad_tuple_generic, numbers, positive
@@ -55,7 +57,7 @@ def _sample(data: Tensor, n: PrimExpr, c: PrimExpr, y: PrimExpr, x: PrimExpr) ->
 
 def deformable_conv2d_nchw(
     data: Tensor,
-    offset_tensor: Tensor,
+    offset: Tensor,
     kernel: Tensor,
     strides: Any,
     padding: Any,
@@ -65,7 +67,7 @@ def deformable_conv2d_nchw(
     out_dtype: str | None = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """The convolution of NCHW with OIHW whose taps are read beside their places: `offset_tensor`
+    """The convolution of NCHW with OIHW whose taps are read beside their places: `offset`
     is (batch, groups of offsets * taps * 2, height, width) of the output, y before x; `mask`, a
     factor for each tap, likewise without the 2."""
     require_rank(data, 4, "deformable_conv2d")
@@ -104,9 +106,9 @@ def deformable_conv2d_nchw(
         place = op.add(op.multiply(part, kh * kw), tap)
         at = []
         for k, (index, r) in enumerate(((y, ry), (x, rx))):
-            moved = offset_tensor(n, offset(op.multiply(place, 2), k), y, x)
+            moved = offset(n, shifted(op.multiply(place, 2), k), y, x)
             base = op.add(op.multiply(index, s[k]), op.multiply(r.var, d[k]))
-            at.append(op.add(op.cast(offset(base, -before[k]), _F), op.cast(moved, _F)))
+            at.append(op.add(op.cast(shifted(base, -before[k]), _F), op.cast(moved, _F)))
         value = op.cast(_sample(data, n, channel, at[0], at[1]), kept)
         if mask is not None:
             value = op.multiply(value, op.cast(mask(n, place, y, x), kept))
@@ -169,7 +171,7 @@ def col2im(
         tap: PrimExpr = op.const(0, dtype)
         window: PrimExpr = op.const(0, dtype)
         for k, r in enumerate(reduced):
-            away = op.subtract(offset(i[2 + k], before[k]), op.multiply(r.var, gaps[k]))
+            away = op.subtract(shifted(i[2 + k], before[k]), op.multiply(r.var, gaps[k]))
             place = away if steps[k] == 1 else op.floordiv(away, steps[k])
             inside = op.all(inside, op.greater_equal(away, 0), op.less(place, counts[k]))
             if steps[k] > 1:

@@ -114,10 +114,15 @@ def conv_transpose_python(
     return made
 
 
-def dilate_python(input_np: Array, strides: Sequence[int], dilation_value: float = 0.0) -> Array:
-    """Elements of `dilation_value` between those of the input."""
+def dilate_python(
+    input_np: Array,
+    strides: Sequence[int],
+    dilation_value: float = 0.0,
+    out_dtype: str | None = None,
+) -> Array:
+    """Elements of `dilation_value` between those of the input, as `out_dtype` (the input's)."""
     shape = [(d - 1) * s + 1 for d, s in zip(input_np.shape, strides, strict=True)]
-    out = np.full(shape, dilation_value, input_np.dtype)
+    out = np.full(shape, dilation_value, out_dtype or input_np.dtype)
     out[tuple(slice(None, None, s) for s in strides)] = input_np
     return out
 
