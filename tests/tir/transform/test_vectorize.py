@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tilewright.ir import IRModule
+from tilewright.script import from_source
+from tilewright.tir import interpreter
 from tilewright.tir import transform as T
 
 from .cases import check, same_result
@@ -110,3 +114,18 @@ def test_loops_stay_where_they_are_to(config: dict[str, bool]) -> None:
     text = lines("for i in T.vectorized(4):\n    A[i] = B[i]")
     step = T.VectorizeLoop() if config else T.VectorizeLoop(enable_vectorize=False)
     check(step, text, text.replace("T.vectorized(4)", "range(4)"), **config)
+
+
+def test_a_vector_that_does_not_move_under_a_condition_by_lane() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((6,), "float32"), B: T.Buffer((6,), "float32")):
+    for i in T.vectorized(2):
+        for j in T.vectorized(6):
+            if i < 1:
+                B[j] = A[j] + T.float32(1)
+""")
+    made = T.VectorizeLoop(masks=True)(IRModule({"main": func}))["main"]
+    arrays = [np.arange(6, dtype="float32"), np.zeros(6, "float32")]
+    interpreter.run(made, *arrays)
+    np.testing.assert_array_equal(arrays[1], arrays[0] + 1)

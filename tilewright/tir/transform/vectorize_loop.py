@@ -206,6 +206,8 @@ class _Lanes(Rewriter):
             raise _NoVector("a masked load within a vectorized loop")
         buffer = self.buffers.get(load.buffer, load.buffer)
         mask = self.mask if lanes > 1 and self.mask is not None else predicate
+        if mask is not None and lanes_of(mask) != lanes:
+            raise _NoVector("a vector that is the same in all lanes, under a condition by lane")
         if mask is not None and mask is self.mask and self._is_private(buffer, indices):
             mask = None
         return load.replace(buffer=buffer, indices=indices, predicate=mask)
@@ -322,6 +324,8 @@ class _Lanes(Rewriter):
             if self.mask is not None:
                 raise _NoVector("a store of one element under a condition by lane")
             return store.replace(buffer=buffer, indices=indices, value=value)
+        if self.mask is not None and lanes_of(self.mask) != lanes:
+            raise _NoVector("a vector that is the same in all lanes, under a condition by lane")
         value = widen(value, lanes)
         if self.mask is not None and self._is_private(buffer, indices):
             kept = BufferLoad(buffer, indices)
