@@ -45,8 +45,8 @@ def _get(dtype: str, base: PrimExpr, index: int, kind: int) -> PrimExpr:
 class _Wrapper:
     """Collects statements; those that wrap what follows are kept as a chain."""
 
-    def __init__(self, func: PrimFunc, symbol: str) -> None:
-        self.func, self.symbol = func, symbol
+    def __init__(self, func: PrimFunc, symbol: str, kernel: str) -> None:
+        self.func, self.symbol, self.kernel = func, symbol, kernel
         self.self_handle = Var("self_handle", "handle")
         self.args = Var("args", "handle")
         self.num_args = Var("num_args", "int32")
@@ -279,7 +279,7 @@ class _Wrapper:
     def _call(self) -> Stmt:
         pointers, scalars = kernel_params(self.func)
         args = (*pointers, *scalars)
-        kernel = GlobalVar(self.symbol)
+        kernel = GlobalVar(self.kernel)
         returned = self.func.ret_type
         if isinstance(returned, PrimType):
             value = Var("returned", returned.dtype)
@@ -312,9 +312,9 @@ def _kind_of(target: Any) -> str:
     return str(getattr(kind, "name", kind))
 
 
-def packed_function(func: PrimFunc, symbol: str) -> PrimFunc:
-    """`__tvm_ffi_<symbol>`, the checked way into the bare kernel `symbol`."""
-    wrapper = _Wrapper(func, symbol)
+def packed_function(func: PrimFunc, symbol: str, kernel: str) -> PrimFunc:
+    """`__tvm_ffi_<symbol>`, the checked way into what the module calls `kernel`."""
+    wrapper = _Wrapper(func, symbol, kernel)
     body = wrapper.run()
     params = (wrapper.self_handle, wrapper.args, wrapper.num_args, wrapper.result)
     renamed = {var: var.copy_with_name(var.name) for var in wrapper.bound if isinstance(var, Var)}
@@ -338,7 +338,7 @@ def _make_packed(mod: IRModule, ctx: PassContext) -> IRModule:
         functions[var] = bare_kernel(func)
         if _is_public(func):
             symbol = func.global_symbol()
-            functions[GlobalVar(PREFIX + symbol)] = packed_function(func, symbol)
+            functions[GlobalVar(PREFIX + symbol)] = packed_function(func, symbol, var.name_hint)
     return mod.with_functions(functions)
 
 
