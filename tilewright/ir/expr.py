@@ -291,6 +291,9 @@ class GlobalVar(RelaxExpr):
         """A call of this function: relax.Call or tir.Call, by the kind of the arguments."""
         return OPERATORS["call_global"](self, args)
 
+    def __repr__(self) -> str:
+        return f'I.GlobalVar("{self.name_hint}")'
+
 
 @node("ir.BaseFunc")
 class BaseFunc(RelaxExpr):
