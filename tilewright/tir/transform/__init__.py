@@ -32,6 +32,7 @@ from .instrument_profile import InstrumentProfileIntrinsics
 from .lift_thread_binding import LiftThreadBinding
 from .loop_partition import LoopPartition
 from .lower_async_dma import LowerAsyncDMA
+from .lower_auto_copy import LowerAutoCopy
 from .lower_cross_thread_reduction import LowerCrossThreadReduction
 from .lower_device_kernel_launch import LowerDeviceKernelLaunch
 from .lower_init_block import LowerInitBlock
