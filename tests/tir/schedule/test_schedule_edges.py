@@ -44,3 +44,13 @@ def test_a_part_of_a_buffer_keeps_its_layout(change):
     with pytest.raises(ScheduleError, match="`P` is a part of another buffer, declared by `match"):
         change(sch)
     assert sch.mod is before
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_part_of_the_loops_does_not_become_all_of_them(part):
+    sch = Schedule(EDGES["in_place_update"].make())
+    sch.loop_partition(sch.get_loops("scale")[0], [1, None])
+    before = sch.mod
+    with pytest.raises(ScheduleError, match="may leave out some of the block's instances"):
+        sch.transform_block_layout(f"scale_i{part}", lambda i, j: (i // 3, j, i % 3))
+    assert sch.mod is before

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .cuda_layouts import *
+from .cuda_mma import CONSTANTS, get_mma_intrin_group
 from .declare import declare, strided_program
 
 SHORT = {"float16": "f16", "float32": "f32", "int8": "s8", "int32": "s32"}
@@ -139,7 +140,7 @@ def _all() -> list[str]:
     return names
 
 
-globals().update({_constant(name): name for name in _all()})
+globals().update({_constant(name): name for name in _all()}, **CONSTANTS)
 
 
 def get_wmma_intrin_group(

@@ -20,18 +20,26 @@ def function(text: str) -> PrimFunc:
     return made
 
 
-def program(name: str, buffers: list[str], reads: str, writes: str, body: str) -> str:
+def program(
+    name: str,
+    buffers: list[str],
+    reads: str,
+    writes: str,
+    body: str,
+    symbols: tuple[str, ...] = (),
+) -> str:
     """The script of one side of an intrinsic. `buffers`: `A: (4,), "int8"` and so on; each is
-    anywhere in its memory."""
+    anywhere in its memory. `symbols`: variables that are matched, such as strides."""
     rows = [b.partition(":") for b in buffers]
     params = ", ".join(f"p{k}: T.handle" for k in range(len(rows)))
     views = "\n".join(
         f"    {head.strip()} = T.match_buffer(p{k}, {_placed(rest.strip())})"
         for k, (head, _, rest) in enumerate(rows)
     )
+    matched = "".join(f"    {symbol} = T.int32()\n" for symbol in symbols)
     inner = "\n".join(f"        {line}" for line in body.strip("\n").splitlines())
     return (
-        f"@T.prim_func\ndef {name}({params}):\n{views}\n"
+        f"@T.prim_func\ndef {name}({params}):\n{matched}{views}\n"
         f'    with T.block("root"):\n        T.reads({reads})\n        T.writes({writes})\n'
         f"{inner}\n"
     )
