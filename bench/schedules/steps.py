@@ -348,9 +348,12 @@ def tensorize_tiled(d: Draw) -> None:
 
 def roll(d: Draw) -> None:
     """A rolling buffer between a producer and a consumer that is tiled for it."""
-    block = d.block()
+    blocks = d.sch.get_child_blocks("root")
+    block = d.pick(b for b in blocks if d.sch.get_consumers(b))
     consumer = d.pick(d.sch.get_consumers(block))
-    outer, _ = d.call("split", d.pick(d.sch.get_loops(consumer)), [None, d.rng.randint(1, 4)])
+    loops = d.sch.get_loops(consumer)
+    loop = d.pick(l for l in loops if isinstance(n := d.sch.get(l).extent, IntImm) and n.value > 4)
+    outer, _ = d.call("split", loop, [None, d.rng.randint(1, 4)])
     d.call("compute_at", block, outer)
     d.call("rolling_buffer", block, 0)
 
