@@ -150,3 +150,25 @@ def test_rows_of_a_compact_buffer_are_aligned_as_asked() -> None:
     assert "T.allocate([4, 12]" in made.script()
     flat = same_result([*lowering, T.FlattenBuffer()], before, (16, 16), (16, 16))
     assert "T.allocate([48]" in flat.script()
+
+
+def test_a_buffer_of_symbolic_size_is_not_given_the_most_that_its_type_allows() -> None:
+    before = """
+@T.prim_func
+def main(x: T.handle, y: T.handle):
+    n = T.int32()
+    X = T.match_buffer(x, (n,), "float32")
+    Y = T.match_buffer(y, (n,), "float32")
+    B = T.alloc_buffer(((n + 1) // 2, 2), "float32")
+    for i in range(n):
+        with T.block("first"):
+            T.reads(X[i])
+            T.writes(B[i // 2, i % 2])
+            B[i // 2, i % 2] = X[i]
+    for i in range(n):
+        with T.block("second"):
+            T.reads(B[i // 2, i % 2])
+            T.writes(Y[i])
+            Y[i] = B[i // 2, i % 2]
+"""
+    check(T.CompactBufferAllocation(), before, before)

@@ -274,7 +274,7 @@ def _fill_as_digits(
     space: Space, rows: Rows, digits: Mapping[Var, Digit | None], loops: set[int]
 ) -> bool:
     """True if the axes, each a digit of a number, are together all numbers that they can write:
-    the number that has the last value of each of them is reached."""
+    zero is reached, and the number that has the last value of each of them."""
     if not is_affine(space, [v for _, v in rows], loops):
         return False
     last: dict[Source, Poly] = {}
@@ -287,10 +287,13 @@ def _fill_as_digits(
             return False
         most = times(digit.lower, plus(size, constant(-1)))
         last[digit.source] = plus(last.get(digit.source, {}), most)
-    highs = {source: space.relax(dict(source), loops.__contains__)[1] for source in last}
+    ends = {source: space.relax(dict(source), loops.__contains__) for source in last}
     return all(
-        high is not None and space.nonneg(plus(high, last[source], -1))
-        for source, high in highs.items()
+        low is not None
+        and high is not None
+        and space.nonneg(plus({}, low, -1))
+        and space.nonneg(plus(high, last[source], -1))
+        for source, (low, high) in ends.items()
     )
 
 

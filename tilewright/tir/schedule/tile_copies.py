@@ -32,8 +32,8 @@ def tile_copy(
     """Copies at the beginning ("read") or end ("write") of each iteration of `loop`, and lets the
     block use the copy. Returns the block that copies."""
     root = state.scope_root(block)
-    if not block.is_under(loop) or block.realize is None:
-        refuse("the loop is not around the block", loop, block)
+    if not block.is_under(loop) or block.realize is None or state.scope_root(loop) is not root:
+        refuse("the loop is not around the block in its scope", loop, block)
     buffer: Buffer = getattr(block.block, f"{side}s")[place].buffer
     other = "writes" if side == "read" else "reads"
     if any(r.buffer is buffer for r in getattr(block.block, other)):
