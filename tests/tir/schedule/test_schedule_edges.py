@@ -121,3 +121,49 @@ def main(A: T.Buffer((18,), "float32"), B: T.Buffer((16,), "float32")):
         sch.reindex("B", ("read", 0), skip_simplify=skip)
         assert f"A_reindex[v0] = {index}" in sch.func.script()
         verify_trace_roundtrip(sch, func)
+
+
+def shape_of(sch: Schedule, block: object) -> list[int]:
+    """The shape of the cache that a block copies into or out of."""
+    made = sch.get(block)
+    return min([int(d) for d in r.buffer.shape] for r in (*made.reads, *made.writes))
+
+
+def test_a_cache_within_a_block_holds_what_the_block_touches():
+    func = EDGES["nested_buffer"].make()
+    sch = Schedule(func)
+    first = sch.cache_read("produce", 0, "local")
+    last = sch.cache_write("consume", 0, "local")
+    assert shape_of(sch, first) == shape_of(sch, last) == [2, 6]
+    text = sch.func.script()
+    assert "X_local[v0, v1] = X[vo * 2 + v0, v1]" in text
+    assert "B[vj, vk] = X_local[vj, vk] + T.float32(1.0)" in text
+    assert "Y[vo * 2 + v0, v1] = Y_local[v0, v1]" in text
+    assert_same_result(func, sch.func)
+
+
+def test_a_cache_of_a_sliding_part_is_as_wide_as_the_window():
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((18, 12), "float32"), B: T.Buffer((16, 12), "float32")):
+    for io in range(4):
+        with T.block("outer"):
+            vo = T.axis.spatial(4, io)
+            T.reads(A[vo * 4:vo * 4 + 6, 0:12])
+            T.writes(B[vo * 4:vo * 4 + 4, 0:12])
+            for i, j in T.grid(4, 12):
+                with T.block("inner"):
+                    vi, vj = T.axis.remap("SS", [i, j])
+                    B[vo * 4 + vi, vj] = A[vo * 4 + vi, vj] + A[vo * 4 + vi + 2, vj]
+""")
+    sch = Schedule(func)
+    assert shape_of(sch, sch.cache_read("inner", 0, "shared")) == [6, 12]
+    assert "T.reads(A_shared[vi:vi + 3, vj])" in sch.func.script()
+    assert_same_result(func, sch.func)
+
+
+def test_a_cache_of_a_buffer_under_another_name_is_whole():
+    func = EDGES["matched"].make()
+    sch = Schedule(func)
+    assert shape_of(sch, sch.cache_read("copy", 0, "local")) == [2, 6]
+    assert shape_of(sch, sch.cache_read("part", 0, "shared")) == [8, 6]
