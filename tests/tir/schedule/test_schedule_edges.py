@@ -167,3 +167,16 @@ def test_a_cache_of_a_buffer_under_another_name_is_whole():
     sch = Schedule(func)
     assert shape_of(sch, sch.cache_read("copy", 0, "local")) == [2, 6]
     assert shape_of(sch, sch.cache_read("part", 0, "shared")) == [8, 6]
+
+
+def test_alignment_stays_with_its_buffer_when_another_is_hidden():
+    func = EDGES["moments"].make()
+    sch = Schedule(func)
+    first, second = (r.buffer for r in sch.get(sch.get_block("sums")).writes)
+    sch.storage_align("sums", 0, 0, 4, 1)
+    sch.storage_align("sums", 1, 0, 8, 2)
+    sch.unsafe_hide_buffer_access("sums", "write", [0])
+    block = sch.get(sch.get_block("sums"))
+    assert [w.buffer for w in block.writes] == [second]
+    assert block.annotations["buffer_dim_align"] == ((0, 0, 8, 2),)
+    assert first is not second
