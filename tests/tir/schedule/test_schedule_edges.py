@@ -180,3 +180,12 @@ def test_alignment_stays_with_its_buffer_when_another_is_hidden():
     assert [w.buffer for w in block.writes] == [second]
     assert block.annotations["buffer_dim_align"] == ((0, 0, 8, 2),)
     assert first is not second
+
+
+def test_merge_sees_a_reduction_behind_a_copy():
+    sch = Schedule(EDGES["scalar"].make())
+    sch.write_at(sch.get_loops("total")[0], sch.get_block("total"), 0, "local")
+    before = sch.mod
+    with pytest.raises(ScheduleError, match="the reduction over `v_k` is not complete within one"):
+        sch.merge(sch.get_loops("total")[0], sch.get_loops("scaled")[0])
+    assert sch.mod is before
