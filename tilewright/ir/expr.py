@@ -186,7 +186,8 @@ class FloatImm(PrimExpr):
 
     def __post_init__(self) -> None:
         self.value = float(self.value)  # type: ignore[misc]
-        if not dtype_of(self.dtype).is_float or dtype_of(self.dtype).lanes != 1:
+        info = dtype_of(self.dtype)
+        if not (info.is_float or info.is_custom) or info.lanes != 1:
             raise ArgumentError(f"FloatImm needs a scalar floating dtype, found {self.dtype}")
 
     def __bool__(self) -> bool:
@@ -235,7 +236,7 @@ def as_scalar(value: object, dtype: str | None = None) -> PrimExpr:
     if isinstance(value, (bool, np.bool_)):
         return IntImm(dtype or "bool", int(value))
     if isinstance(value, (int, np.integer)):
-        if dtype is not None and dtype_of(dtype).is_float:
+        if dtype is not None and (dtype_of(dtype).is_float or dtype_of(dtype).is_custom):
             return FloatImm(dtype, float(value))
         narrow = -(2**31) <= int(value) < 2**31
         return IntImm(dtype or ("int32" if narrow else "int64"), int(value))

@@ -394,9 +394,19 @@ def Assert(condition: Any, message: Any) -> ScopeForm:
     )
 
 
-def realize(region: Any, storage_scope: str = "", condition: Any = True) -> ScopeForm:
-    """Refused: loop programs have no realize statements."""
-    raise ArgumentError("T.realize is not part of loop programs", hint="use T.alloc_buffer")
+def realize(
+    buffer_slice: Any, storage_scope: str | None = None, condition: Any = True
+) -> ScopeForm:
+    """A region of a buffer exists in what follows, in memory `storage_scope` if that is given."""
+    region, test = region_of(buffer_slice), as_scalar(condition, "bool")
+
+    def close(body: S.Stmt) -> S.Stmt:
+        made = S.BufferRealize(region.buffer, region.region, test, body)
+        if storage_scope is None:
+            return made
+        return S.AttrStmt(region.buffer, "realize_scope", StringImm(storage_scope), made)
+
+    return ScopeForm("T.realize", lambda name: (None, close), False)
 
 
 def env_thread(thread_tag: str, dtype: str = "int32") -> IterVar:

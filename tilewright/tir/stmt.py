@@ -161,6 +161,30 @@ class DeclBuffer(Stmt):
     body: Stmt
 
 
+@node("tir.BufferRealize")
+class BufferRealize(Stmt):
+    """`body` with `buffer` computed within `bounds`, a `Range` a dimension, if `condition` holds.
+
+    Memory that is not laid out yet: what is accessed of the buffer lies in the bounds. Raises
+    `ArgumentError` unless there is one range a dimension.
+    """
+
+    buffer: Buffer = definition()
+    bounds: tuple[Range, ...]
+    condition: PrimExpr
+    body: Stmt
+
+    def __post_init__(self) -> None:
+        self.bounds = tuple(self.bounds)  # type: ignore[misc]
+        self.condition = as_scalar(self.condition, "bool")  # type: ignore[misc]
+        if len(self.bounds) != self.buffer.ndim:
+            raise ArgumentError(
+                f"buffer `{self.buffer.name}` has {self.buffer.ndim} dimensions, realized in "
+                f"{len(self.bounds)} ranges",
+                self.span,
+            )
+
+
 @node("tir.SeqStmt")
 class SeqStmt(Stmt):
     """Statements one after another; sequences among them are opened."""

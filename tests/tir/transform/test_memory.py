@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from tilewright import tir
 from tilewright.ir import IRModule
-from tilewright.support.errors import CompileError
 from tilewright.tir import Allocate, interpreter
 from tilewright.tir import transform as T
 
@@ -152,15 +150,6 @@ def test_rows_of_a_compact_buffer_are_aligned_as_asked() -> None:
     assert "T.allocate([4, 12]" in made.script()
     flat = same_result([*lowering, T.FlattenBuffer()], before, (16, 16), (16, 16))
     assert "T.allocate([48]" in flat.script()
-
-
-def test_rolling_buffers_are_made_by_schedules() -> None:
-    check(T.InjectRollingBuffer(), MERGED, MERGED)
-    text = MERGED.replace(
-        "    S[tx] = A", '    T.attr(S_data, "rolling_buffer_scope", 1)\n    S[tx] = A'
-    )
-    with pytest.raises(CompileError, match="is an attribute of realize statements"):
-        applied(T.InjectRollingBuffer(), text)
 
 
 def test_a_buffer_of_symbolic_size_is_not_given_the_most_that_its_type_allows() -> None:

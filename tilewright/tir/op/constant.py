@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr, as_scalar
-from ...support.dtypes import dtype_of
+from ...support.dtypes import DType, dtype_of
 from ...support.errors import ArgumentError
 from ..expr import Broadcast
 
@@ -23,7 +24,7 @@ def const(value: Any, dtype: str | None = None, span: Any = None) -> PrimExpr:
     info = dtype_of(dtype)
     if info.lanes > 1:
         return Broadcast(const(value, info.element), info.lanes, span=span)
-    if info.is_float:
+    if info.is_float or info.is_custom:
         return FloatImm(dtype, float(value), span=span)
     if info.is_integral:
         return IntImm(dtype, wrap(int(value), dtype), span=span)
@@ -56,8 +57,26 @@ def max_value(dtype: str, span: Any = None) -> PrimExpr:
     return const(dtype_of(dtype).max_value, dtype, span)
 
 
+CUSTOM_MINIMA: dict[str, Callable[[int], PrimExpr]] = {}
+"""By custom type, a function of its bits that gives its smallest value."""
+
+
+def _custom_minimum(info: DType) -> PrimExpr:
+    make = CUSTOM_MINIMA.get(info.code)
+    if make is None:
+        raise ArgumentError(
+            f"the smallest value of {info.name} is not known",
+            hint="target.datatype.register_min_func tells it",
+        )
+    return make(info.bits)
+
+
 def min_value(dtype: str, span: Any = None) -> PrimExpr:
-    """The smallest finite value of `dtype`."""
+    """The smallest finite value of `dtype`. Raises `ArgumentError` for a custom type without one
+    (`target.datatype.register_min_func`)."""
+    info = dtype_of(dtype)
+    if info.is_custom:
+        return _custom_minimum(info)
     return const(dtype_of(dtype).min_value, dtype, span)
 
 
