@@ -16,6 +16,7 @@ from .reduction import MAX_STRIDE
 from .tiling import (
     RegisterTile,
     bytes_of,
+    kept_near,
     register_tile,
     tile_cycles,
     vector_lanes,
@@ -192,7 +193,7 @@ def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile)
     """
     rows = [i.extent for i in roles.rows]
     left, right = bytes_read(roles, roles.left), bytes_read(roles, roles.right)
-    if left is None or right is None or None in rows or left <= _near(machine):
+    if left is None or right is None or None in rows or left <= kept_near(machine):
         return 0
 
     def traffic(count: int) -> float:
@@ -211,7 +212,7 @@ def row_block(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int | 
     """
     rows = [i.extent for i in roles.rows if i.extent != 1]
     left, near = bytes_read(roles, roles.left), machine.l2.size // 4
-    if left is None or left <= _near(machine) or len(rows) != 1 or rows[0] is None:
+    if left is None or left <= kept_near(machine) or len(rows) != 1 or rows[0] is None:
         return None
     if roles.rows[-1].extent == 1 or near == 0:
         return None
@@ -220,11 +221,6 @@ def row_block(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int | 
     if _traffic(machine, roles, tile, blocks) >= _traffic(machine, roles, tile, 1):
         return None
     return -(-tiles // blocks)
-
-
-def _near(machine: MachineModel) -> int:
-    """What stays in the caches while other programs use them too."""
-    return max(machine.l2.size, machine.l3.size // 4)
 
 
 def _traffic(machine: MachineModel, roles: Roles, tile: RegisterTile, outer: int) -> float:
@@ -239,7 +235,7 @@ def _traffic(machine: MachineModel, roles: Roles, tile: RegisterTile, outer: int
     def cost(size: int) -> float:
         if size <= machine.l2.size // 2:
             return L2_COST
-        return L3_COST if size <= _near(machine) else 1.0
+        return L3_COST if size <= kept_near(machine) else 1.0
 
     return (panels - 1) * left * cost(left // outer) + outer * right * cost(right)
 

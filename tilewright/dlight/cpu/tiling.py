@@ -208,3 +208,8 @@ def worth_parallel(machine: MachineModel, dtype: str, steps: int | None) -> bool
 def bytes_of(dtype: str, elements: int) -> int:
     """The memory that so many elements take."""
     return elements * max(8, dtype_of(dtype).bits) // 8
+
+
+def kept_near(machine: MachineModel) -> int:
+    """Bytes that stay in the caches from one use to the next while other programs use them too."""
+    return max(machine.l2.size, machine.l3.size // 4)

@@ -10,15 +10,15 @@ from ...support.dtypes import dtype_of
 from .. import op as O
 from ..analysis import undefined_vars
 from ..arith import Analyzer
-from ..expr import BufferLoad, Var
+from ..expr import BufferLoad, Ramp, Var
 from ..function import PrimFunc
-from ..stmt import Evaluate, For, Stmt, stmt_seq
+from ..stmt import BufferStore, Evaluate, For, Stmt, stmt_seq
 from ..stmt_functor import post_order_visit, substitute
 from .base import factory
 
 PREFETCH_AHEAD = "prefetch_ahead"
-"""The annotation of a loop: so many iterations ahead the lines are fetched that are read element by
-element."""
+"""The annotation of a loop: so many iterations ahead the lines are fetched that its innermost loops
+read and write."""
 
 LINE = 64
 """Bytes of a line of the caches."""
@@ -48,26 +48,26 @@ class _Prefetch(Rewriter):
         last = outer.min + outer.extent - 1
         later = {outer.loop_var: O.min(outer.loop_var + ahead, last)}
         return [
-            Evaluate(O.call_intrin("int32", "tir.prefetch", load, 0, 3, 1))
-            for load in (substitute(l, later) for l in self._lines(inner, outer.loop_var))
+            Evaluate(O.call_intrin("int32", "tir.prefetch", substitute(place, later), write, 3, 1))
+            for place, write in self._lines(inner, outer.loop_var)
         ]
 
-    def _lines(self, inner: For, var: Var) -> list[BufferLoad]:
-        """One load for each line that an iteration of `inner` reads element by element."""
+    def _lines(self, inner: For, var: Var) -> list[tuple[BufferLoad, int]]:
+        """A place in each line that an iteration of `inner` reads (0) or writes (1)."""
         groups: dict[Any, list[tuple[int, BufferLoad]]] = {}
-        for load in _scalar_loads(inner.body):
-            if {var, inner.loop_var} <= set(undefined_vars(load.indices[0])):
-                total = self.analyzer.sum(load.indices[0])
-                group = groups.setdefault((load.buffer, frozenset(total.terms.items())), [])
-                group.append((total.const, load))
-        found: list[BufferLoad] = []
-        for (buffer, _), loads in groups.items():
+        for place, write in _places(inner.body):
+            if {var, inner.loop_var} <= set(undefined_vars(place.indices[0])):
+                total = self.analyzer.sum(place.indices[0])
+                key = (write, place.buffer, frozenset(total.terms.items()))
+                groups.setdefault(key, []).append((total.const, place))
+        found: list[tuple[BufferLoad, int]] = []
+        for (write, buffer, _), places in groups.items():
             size = LINE // dtype_of(buffer.dtype).bytes
             start: int | None = None
-            for place, load in sorted(loads, key=lambda pair: pair[0]):
-                if start is None or place >= start + size:
-                    start = place
-                    found.append(load)
+            for at, place in sorted(places, key=lambda pair: pair[0]):
+                if start is None or at >= start + size:
+                    start = at
+                    found.append((place, write))
         return found
 
 
@@ -77,15 +77,21 @@ def _holds_loops(body: Stmt) -> bool:
     return bool(found)
 
 
-def _scalar_loads(body: Stmt) -> list[BufferLoad]:
-    found: list[BufferLoad] = []
+def _places(body: Stmt) -> list[tuple[BufferLoad, int]]:
+    """The first elements of what is read (0) and written (1), element by element or in vectors."""
+    found: list[tuple[BufferLoad, int]] = []
 
     def look(node: Node) -> None:
-        if isinstance(node, BufferLoad) and dtype_of(node.dtype).lanes == 1:
-            found.append(node)
+        if not isinstance(node, (BufferLoad, BufferStore)) or node.buffer.scope() != "global":
+            return
+        (first, *rest) = node.indices
+        if not rest and isinstance(first, Ramp) and O.is_const_int(first.stride, 1):
+            first = first.base
+        if not rest and dtype_of(first.dtype).lanes == 1:
+            found.append((BufferLoad(node.buffer, (first,)), int(isinstance(node, BufferStore))))
 
     post_order_visit(body, look)
-    return [load for load in found if load.buffer.scope() == "global" and len(load.indices) == 1]
+    return found
 
 
 @factory
@@ -93,7 +99,8 @@ def PrefetchAhead(func: PrimFunc) -> PrimFunc:
     """for i in range(n, annotations={"prefetch_ahead": 2}): for k: f(a[i * 8 + k])
     ->   for i in range(n): for k: prefetch(a[min(i + 2, n - 1) * 8 + k]); f(a[i * 8 + k])
 
-    Of neighbouring elements one a line is fetched. Fetching changes nothing but time.
+    So for the lines of `a` that are written. Of neighbouring elements one a line is fetched, of
+    vectors the first line. Fetching changes nothing but time.
     """
     return func.replace(body=_Prefetch().rewrite(func.body))
 
