@@ -170,9 +170,11 @@ class DType:
 
 @cache
 def dtype_of(name: str) -> DType:
-    """`name` taken apart. Raises `ArgumentError` if it is not a data type."""
+    """`name` taken apart; no name at all is `void`. Raises `ArgumentError` if it is no type."""
     if not isinstance(name, str):
         raise ArgumentTypeError(f"a data type is a name such as float32, found {name!r}")
+    if not name:
+        return dtype_of("void")
     vector = None if name in _ML_DTYPES else _VECTOR.match(name)
     lanes = int(vector.group(2) or 1) if vector else 1
     if vector is not None and vector.group(3):

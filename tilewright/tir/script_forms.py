@@ -426,7 +426,8 @@ def launch_thread(thread: str | IterVar, extent: Scalar) -> ScopeForm:
             made.var.name = name  # type: ignore[misc]
         dom = Range(IntImm(size.dtype, 0), size)
         bound = made.replace(dom=dom)
-        return made.var, lambda body: S.AttrStmt(bound, "thread_extent", size, body)
+        key = "virtual_thread" if made.thread_tag == "vthread" else "thread_extent"
+        return made.var, lambda body: S.AttrStmt(bound, key, size, body)
 
     return ScopeForm("T.launch_thread", declare)
 
