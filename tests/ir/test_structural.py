@@ -100,3 +100,24 @@ def test_paths_of_tvm_ffi_are_equal_to_ours() -> None:
     assert ROOT.attr("body").array_item(2).map_item("k") == theirs
     assert ROOT.attr("body").array_item(2).map_item("j") != theirs
     assert ROOT != "<root>"
+
+
+def test_elements_of_two_buffers_are_not_taken_for_the_same() -> None:
+    a, b = (tir.decl_buffer((4,), "int32", name) for name in "ab")
+    i = tir.Var("i", "int32")
+    assert not agree(a[i], b[i])
+    assert not ir.structural_equal((a[i],), (b[i],))
+    simplify = tw.arith.Analyzer().simplify
+    assert str(simplify(tir.Select(i > 0, a[i], b[i]))) == "T.Select(0 < i, a[i], b[i])"
+    assert str(simplify(tir.all(a[i] > 0, b[i] > 0))) == "0 < a[i] and 0 < b[i]"
+
+
+def test_keys_that_are_free_variables_are_not_found_by_name() -> None:
+    x, same_name = tir.Var("x", "int32"), tir.Var("x", "int32")
+    buffer, other = tir.decl_buffer((2,)), tir.decl_buffer((3,))
+    one = tir.PrimFunc([x], tir.Evaluate(x), buffer_map={x: buffer})
+    two = tir.PrimFunc([x], tir.Evaluate(x), buffer_map={x: buffer, same_name: other})
+    found, back = (ir.get_first_structural_mismatch(*pair) for pair in ((one, two), (two, one)))
+    path = ROOT.attr("buffer_map")
+    assert found == (path.map_item_missing(same_name), path.map_item(same_name))
+    assert found is not None and back == found[::-1]

@@ -70,3 +70,24 @@ def test_the_scope_of_blocks_is_found_from_their_loops() -> None:
     assert first is not None
     (found,) = info.get_block_scope(first.parent).get_deps_by_src(first)
     assert found.dst is second
+
+
+def test_statements_of_a_sequence_are_listed() -> None:
+    one, two = tir.Evaluate(1), tir.Evaluate(2)
+    assert tir.stmt_list(tir.SeqStmt([one, two])) == [one, two]
+    assert tir.stmt_list(one) == [one]
+    assert tw.runtime.const(3, "int64").dtype == "int64"
+
+
+def test_plain_values_become_nodes() -> None:
+    x = tir.Var("x", "int32")
+    assert tir.AttrStmt(x, "extent", 3, tir.Evaluate(0)).value.value == 3
+    assert tir.AssertStmt(True, "wrong", tir.Evaluate(0)).message == "wrong"
+    assert tir.Reduce(None, [1], [tir.IterVar((0, 1), "k", 2)], None, 0).condition.value == 1
+
+
+def test_index_maps_answer_in_the_type_asked_in() -> None:
+    split = tir.IndexMap.from_func(lambda i: (i // 4, i % 4), index_dtype="int32")
+    ir.assert_structural_equal(split.map_indices([42]), [T.int32(10), T.int32(2)])
+    ir.assert_structural_equal(split.map_indices([T.int64(42)]), [T.int64(10), T.int64(2)])
+    ir.assert_structural_equal(split.map_shape([T.int64(14)]), [T.int64(4), T.int64(4)])

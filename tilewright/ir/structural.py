@@ -39,7 +39,7 @@ def get_first_structural_mismatch(
     Where one side has nothing (a longer sequence, a key of one dict only) its path says so:
     `array_item_missing`, `map_item_missing`.
     """
-    matcher = _Matcher(map_free_vars)
+    matcher = _Matcher(map_free_vars, _is_program(lhs))
     with deep_recursion():
         if matcher.equal(lhs, rhs, False):
             return None
@@ -69,19 +69,19 @@ def structural_hash(value: object, map_free_vars: bool = False) -> int:
     """A hash that structurally equal values share, 64 bits, the same in every process
     as long as no free variable is hashed by identity (`map_free_vars=False`)."""
     with deep_recursion():
-        return _Hasher(map_free_vars).hash(value, False)
+        return _Hasher(map_free_vars, _is_program(value)).hash(value, False)
 
 
-@functools.cache
-def _is_view(kind: type[Node]) -> bool:
-    """Whether variables of this kind name what another variable holds, as buffers do their memory:
-    one that nothing defines is known by its parts."""
-    return any(info.is_definition for info in kind.compared)
+def _is_program(root: object) -> bool:
+    """Whether `root` is a statement or more. Memory that nothing in it declares is then known by
+    what is done with it; two expressions read the same memory only if it is the same variable."""
+    return isinstance(root, Node) and not hasattr(root, "dtype")
 
 
 class _Matcher:
-    def __init__(self, map_free_vars: bool) -> None:
+    def __init__(self, map_free_vars: bool, is_program: bool) -> None:
         self.map_free_vars = map_free_vars
+        self.is_program = is_program
         self.forward: dict[int, Node] = {}
         self.backward: dict[int, Node] = {}
         self.path: list[tuple[AccessStep, AccessStep]] = []
@@ -122,7 +122,7 @@ class _Matcher:
         if bound is not None or id(b) in self.backward:
             return bound is b
         if not (defining or self.map_free_vars):
-            return self._fields(a, b, False) if _is_view(type(a)) else a is b
+            return a is b
         self.forward[id(a)] = b
         self.backward[id(b)] = a
         return self._fields(a, b, defining)
@@ -130,6 +130,7 @@ class _Matcher:
     def _views(self, a: Node, b: Node, defining: bool) -> bool:
         if self.forward.get(id(a)) is b:
             return True
+        defining = defining or self.is_program
         for info in type(a).compared:
             x, y = getattr(a, info.name), getattr(b, info.name)
             if not self.equal(x, y, defining or not info.is_definition):
@@ -158,7 +159,8 @@ class _Matcher:
         for key, x in a.items():
             other = key
             if isinstance(key, Node):
-                other = self.forward.get(id(key), names.get(_label(key)))
+                free = type(key).is_variable and not self.map_free_vars
+                other = self.forward.get(id(key), key if free else names.get(_label(key)))
             if other is None or other not in b:
                 return self._lacks(AccessKind.MAP_ITEM, key, False)
             if not self.equal(x, b[other], defining):
@@ -246,8 +248,9 @@ def _text_hash(kind: str, text: str) -> int:
 
 
 class _Hasher:
-    def __init__(self, map_free_vars: bool) -> None:
+    def __init__(self, map_free_vars: bool, is_program: bool) -> None:
         self.map_free_vars = map_free_vars
+        self.is_program = is_program
         self.bound: dict[int, int] = {}
         self.views: dict[int, int] = {}
 
@@ -294,10 +297,9 @@ class _Hasher:
             known = self.bound.get(id(node))
             if known is not None:
                 return _mix(state, known)
-            if defining or self.map_free_vars:
-                self.bound[id(node)] = len(self.bound)
-            elif not _is_view(kind):
+            if not (defining or self.map_free_vars):
                 return _mix(state, id(node))
+            self.bound[id(node)] = len(self.bound)
         for info in kind.compared:
             value = getattr(node, info.name)
             if value is None:
@@ -317,6 +319,7 @@ class _Hasher:
 
     def _content(self, node: Node, defining: bool) -> int:
         state = _text_hash("node", type(node).type_key)
+        defining = defining or self.is_program
         for info in type(node).compared:
             value = getattr(node, info.name)
             state = _mix(state, self.hash(value, defining or not info.is_definition))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tilewright.ffi import DataTypeCode, Function, Object, Shape, String, convert
 from tilewright.ffi import dtype as DataType
+from tilewright.support import public as _public
 
 from . import container, ndarray, profiling, vm
 from .benchmark import BenchmarkResult
@@ -103,3 +106,6 @@ __all__ = [
     "vulkan",
     "webgpu",
 ]
+
+if not TYPE_CHECKING:  # public names that other layers define; a checker would take all for granted
+    __getattr__, __dir__ = _public.lazy_attributes(__name__)

@@ -92,6 +92,7 @@ NAMES = {
     "relax.VMInstrumentReturnKind": "runtime.vm:VMInstrumentReturnKind",
     "relax.VirtualMachine": "runtime.vm:VirtualMachine",
     "relax.build": "driver:build_relax",
+    "runtime.const": "tir:const",
     "script.from_source": "script.parser:from_source",
     "script.ir_module": "ir.script:ir_module",
     "script.parser.ir_module": "ir.script:ir_module",

@@ -254,7 +254,8 @@ class _Builder:
             annotations=_annotations(operation),
         )
         stmt: Stmt = BlockRealize(tuple(values), guard, block)
-        for axis, loop in zip(reversed(axes), reversed(loops), strict=True):
+        driven = iter_vars[len(iter_vars) - len(axes) :]
+        for axis, loop in zip(reversed(driven), reversed(loops), strict=True):
             dom = axis.dom
             if loop is step:
                 continue
@@ -266,14 +267,17 @@ class _Builder:
     def axes(
         self, axes: Sequence[IterVar], env: dict[int, PrimExpr]
     ) -> tuple[list[IterVar], list[Var]]:
-        """The block's axes and the loops that drive them."""
+        """The block's axes and the loops that drive them; a domain may depend on loops before."""
         iter_vars, loops = [], []
+        driven: dict[int, PrimExpr] = {}
         for axis in axes:
-            var = axis.var
-            inner = Var(f"v_{var.name}", var.dtype)
-            env[id(var)] = inner
-            iter_vars.append(IterVar(axis.dom, inner, axis.iter_type))
-            loops.append(Var(var.name, var.dtype))
+            var, dom = axis.var, axis.dom
+            if dom is not None and not (type(dom.min) is type(dom.extent) is IntImm):
+                dom = _Substitute({}, driven).run(dom)
+            inner, loop = Var(f"v_{var.name}", var.dtype), Var(var.name, var.dtype)
+            env[id(var)], driven[id(var)] = inner, loop
+            iter_vars.append(IterVar(dom, inner, axis.iter_type))
+            loops.append(loop)
         return iter_vars, loops
 
     def statements(
@@ -286,10 +290,12 @@ class _Builder:
             if not isinstance(first, Reduce):
                 value = self.lowering.rewrite(first)
                 return None, _store(outputs[0], value, indices), always
+            begin = first.init or first.combiner.identity_element
+            starts = tuple([self.lowering.rewrite(i) for i in begin])
+            results = tuple([self.lowering.rewrite(r) for r in first.combiner.result])
             sources = tuple([self.lowering.rewrite(source) for source in first.source])
-            starts = tuple([self.lowering.rewrite(i) for i in first.init])
             guard = self.lowering.rewrite(first.condition)
-        starts = starts or first.combiner.identity_element
+            first = first.replace(combiner=first.combiner.replace(result=results))
         init = [_store(b, v, indices) for b, v in zip(outputs, starts, strict=True)]
         update = _update(first, sources, outputs, indices)
         if not op.is_const_int(guard, 1):

@@ -72,6 +72,14 @@ class Tensor(Node):
     def __repr__(self) -> str:
         return f"Tensor(shape={list(self.shape)}, op.name={self.op.name})"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tensor):
+            return False
+        return self.op is other.op and self.value_index == other.value_index
+
+    def __hash__(self) -> int:
+        return hash((id(self.op), self.value_index))
+
     def __call__(self, *indices: object) -> PrimExpr:
         """The element at `indices`, one a dimension."""
         if len(indices) != len(self.shape):

@@ -37,6 +37,7 @@ from .stmt import (
     SeqStmt,
     Stmt,
     While,
+    stmt_list,
     stmt_seq,
 )  # fmt: skip
 

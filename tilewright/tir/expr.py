@@ -636,6 +636,10 @@ class Reduce(PrimExpr):
     init: tuple[PrimExpr, ...] = ()
 
     def __post_init__(self) -> None:
+        self.source = as_indices(self.source)  # type: ignore[misc]
+        self.axis, self.init = tuple(self.axis), tuple(self.init or ())  # type: ignore[misc]
+        if self.condition is None:
+            self.condition = IntImm("bool", 1)
         self.dtype = self.source[self.value_index].dtype
 
 

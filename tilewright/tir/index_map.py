@@ -107,10 +107,11 @@ class IndexMap(Node):
     def map_indices(
         self, indices: Sequence[Any], analyzer: Analyzer | None = None
     ) -> list[PrimExpr]:
-        """The results for `indices`, simplified."""
+        """The results for `indices`, simplified; constants take the type that all indices have."""
         env = self._bound(indices)
         analyzer = analyzer or Analyzer()
-        return [analyzer.simplify(substitute(i, env)) for i in self.final_indices]
+        found = [analyzer.simplify(substitute(i, env)) for i in self.final_indices]
+        return _in_type_of(found, indices)
 
     def _bound(self, indices: Sequence[Any]) -> dict[Var, PrimExpr]:
         if len(indices) != len(self.initial_indices):
@@ -145,7 +146,7 @@ class IndexMap(Node):
             )
         sizes = tuple(d.value if isinstance(d, IntImm) else d for d in shape)
         if all(isinstance(d, int) for d in sizes):
-            return list(_constant_shape(self, sizes))
+            return _in_type_of(_constant_shape(self, sizes), shape)
         return self._shape(shape)
 
     def _shape(self, shape: Sequence[Any]) -> list[PrimExpr]:
@@ -228,6 +229,15 @@ class IndexMap(Node):
 @lru_cache(maxsize=512)
 def _constant_shape(index_map: IndexMap, shape: tuple[int, ...]) -> tuple[PrimExpr, ...]:
     return tuple(index_map._shape(shape))
+
+
+def _in_type_of(found: Sequence[PrimExpr], given: Sequence[Any]) -> list[PrimExpr]:
+    """Constants among `found` in the type of what was given, if that is one."""
+    types = {value.dtype if isinstance(value, PrimExpr) else None for value in given}
+    dtype = types.pop() if len(types) == 1 else None
+    if dtype is None:
+        return list(found)
+    return [T.cast(value, dtype) if isinstance(value, IntImm) else value for value in found]
 
 
 def _variables(

@@ -11,7 +11,16 @@ from ..ir.node import Node, binders, definition, ignored, node
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from .buffer import Buffer
-from .expr import BufferLoad, IterVar, Ramp, Var, access_dtype, as_indices, check_predicate
+from .expr import (
+    BufferLoad,
+    IterVar,
+    Ramp,
+    StringImm,
+    Var,
+    access_dtype,
+    as_indices,
+    check_predicate,
+)
 
 
 @node("tir.Stmt")
@@ -40,6 +49,10 @@ class AttrStmt(Stmt):
     value: PrimExpr
     body: Stmt
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, PrimExpr):
+            self.value = as_scalar(self.value)
+
 
 @node("tir.AssertStmt")
 class AssertStmt(Stmt):
@@ -48,6 +61,11 @@ class AssertStmt(Stmt):
     condition: PrimExpr
     message: PrimExpr
     body: Stmt
+
+    def __post_init__(self) -> None:
+        self.condition = as_scalar(self.condition)  # type: ignore[misc]
+        if isinstance(self.message, str):
+            self.message = StringImm(self.message)
 
 
 class ForKind(IntEnum):
@@ -325,6 +343,13 @@ def stmt_seq(*stmts: Stmt | Sequence[Stmt]) -> Stmt:
     if not flat:
         return Evaluate(IntImm("int32", 0))
     return flat[0] if len(flat) == 1 else SeqStmt(tuple(flat))
+
+
+def stmt_list(stmt: Stmt) -> list[Stmt]:
+    """The statements that `stmt` runs one after the other: itself, or a sequence's."""
+    if not isinstance(stmt, SeqStmt):
+        return [stmt]
+    return [inner for part in stmt.seq for inner in stmt_list(part)]
 
 
 def _is_nothing(stmt: Stmt) -> bool:
