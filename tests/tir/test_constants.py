@@ -12,7 +12,8 @@ from tilewright.support.errors import ArgumentError, TVMError
 BEYOND = [
     ("int8", 128), ("int8", -129), ("uint8", -1), ("uint8", 256), ("int32", 2**31),
     ("int64", 2**63), ("uint64", -1), ("uint64", 2**64), ("bool", 2), ("float16", 1e6),
-    ("float16", -1e6), ("bfloat16", 1e39), ("float32", 1e300), ("float8_e4m3fn", 1000.0), ("float4_e2m1fn", 7.0),
+    ("float16", -1e6), ("bfloat16", 1e39), ("float32", 1e300), ("float8_e4m3fn", 1000.0),
+    ("float4_e2m1fn", 7.0),
     ("int32", math.nan), ("int32", math.inf), ("int32", "x"), ("float32", "x"), ("float32", [1]),
     ("handle", 3),
 ]  # fmt: skip
