@@ -196,9 +196,9 @@ class FloatImm(PrimExpr):
         except (TypeError, ValueError, OverflowError):
             raise ArgumentError(f"FloatImm holds a number, found {self.value!r}") from None
         info = dtype_of(self.dtype)
-        if not info.is_float or info.lanes != 1:
+        if not (info.is_float or info.is_custom) or info.lanes != 1:
             raise ArgumentError(f"FloatImm needs a scalar floating dtype, found {self.dtype}")
-        if abs(value) > info.max_value and not info.rounds(value):
+        if info.is_float and abs(value) > info.max_value and not info.rounds(value):
             raise ArgumentError(
                 f"{value} does not fit into {self.dtype}", self.span,
                 hint=f"its largest number is {info.max_value:g}; write a wider type, or infinity",
@@ -250,7 +250,7 @@ def as_scalar(value: object, dtype: str | None = None) -> PrimExpr:
     if isinstance(value, (bool, np.bool_)):
         return IntImm(dtype or "bool", int(value))
     if isinstance(value, (int, np.integer)):
-        if dtype is not None and dtype_of(dtype).is_float:
+        if dtype is not None and (dtype_of(dtype).is_float or dtype_of(dtype).is_custom):
             return FloatImm(dtype, float(value))
         narrow = -(2**31) <= int(value) < 2**31
         return IntImm(dtype or ("int32" if narrow else "int64"), int(value))
@@ -305,6 +305,9 @@ class GlobalVar(RelaxExpr):
     def __call__(self, *args: Any) -> Any:
         """A call of this function: relax.Call or tir.Call, by the kind of the arguments."""
         return OPERATORS["call_global"](self, args)
+
+    def __repr__(self) -> str:
+        return f'I.GlobalVar("{self.name_hint}")'
 
 
 @node("ir.BaseFunc")

@@ -24,6 +24,9 @@ _ML_DTYPES: dict[str, np.dtype[Any]] = {
 _PYTHON_TYPES: dict[type, str] = {bool: "bool", int: "int64", float: "float64"}
 _PLAIN = re.compile(r"(float|int|uint|bool|handle|void)(\d*)$")
 _VECTOR = re.compile(r"(.*?)(?:x(\d+)|xvscalex(\d+))$")
+_CUSTOM = re.compile(r"custom\[(\w+)\](\d+)$")
+CUSTOM_TYPES: dict[str, int] = {}
+"""The names of custom types and their numbers; `target.datatype.register` declares one."""
 _INTEGER_BITS = (1, 2, 4, 8, 16, 32, 64, 128)
 _SUBBYTE = {"float6_e2m3fn": 6, "float6_e3m2fn": 6, "float4_e2m1fn": 4}
 
@@ -113,6 +116,11 @@ class DType:
         return self.code == "bool"
 
     @property
+    def is_custom(self) -> bool:
+        """A type of which only the width is known: `custom[posit]32`."""
+        return self.code.startswith("custom[")
+
+    @property
     def is_handle(self) -> bool:
         """An address or an object."""
         return self.code == "handle"
@@ -128,7 +136,7 @@ class DType:
         """The NumPy type of one lane. Raises `ArgumentError` for handles."""
         if self.element in _ML_DTYPES:
             return _ML_DTYPES[self.element]
-        if self.code in ("handle", "void"):
+        if self.code in ("handle", "void") or self.is_custom:
             raise ArgumentError(f"dtype {self.name} has no NumPy equivalent")
         return np.dtype(self.element)
 
@@ -161,9 +169,11 @@ class DType:
 
 @cache
 def dtype_of(name: str) -> DType:
-    """`name` taken apart. Raises `ArgumentError` if it is not a data type."""
+    """`name` taken apart; no name at all is `void`. Raises `ArgumentError` if it is no type."""
     if not isinstance(name, str):
         raise ArgumentTypeError(f"a data type is a name such as float32, found {name!r}")
+    if not name:
+        return dtype_of("void")
     vector = None if name in _ML_DTYPES else _VECTOR.match(name)
     lanes = int(vector.group(2) or 1) if vector else 1
     if vector is not None and vector.group(3):
@@ -173,6 +183,9 @@ def dtype_of(name: str) -> DType:
         code = "bfloat" if base == "bfloat16" else base
         bits = _SUBBYTE.get(base, 16 if base == "bfloat16" else 8)
         return DType(name, code, bits, lanes)
+    custom = _CUSTOM.match(base)
+    if custom is not None:
+        return _custom_type(name, custom.group(1), int(custom.group(2)), lanes)
     plain = _PLAIN.match(base)
     if plain is None or (plain.group(1) in ("bool", "void") and plain.group(2)):
         raise ArgumentError(
@@ -192,6 +205,15 @@ def dtype_of(name: str) -> DType:
         raise ArgumentError(f"unknown dtype {name!r}", hint="floats have 16, 32 or 64 bits")
     canonical = name if plain.group(2) or code not in ("float", "int", "uint") else f"{name}{bits}"
     return DType(canonical, code, bits, lanes)
+
+
+def _custom_type(name: str, kind: str, bits: int, lanes: int) -> DType:
+    if kind not in CUSTOM_TYPES:
+        raise ArgumentError(
+            f"unknown dtype {name!r}: no custom type is called {kind!r}",
+            hint=f"target.datatype.register({kind!r}, 150) declares it",
+        )
+    return DType(name, f"custom[{kind}]", bits, lanes)
 
 
 def dtype_name(dtype: object) -> str:

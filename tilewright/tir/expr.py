@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ..ir.expr import BaseExpr, FloatImm, IntImm, PrimExpr, Range, as_scalar
-from ..ir.node import Node, binders, definition, ignored, node
+from ..ir.node import Node, binders, definition, ignored, node, unwalked
 from ..ir.op import Op, register_op
 from ..ir.type import PointerType, PrimType, Type
 from ..support.dtypes import ScalableLanes, dtype_of
@@ -32,7 +32,7 @@ class Var(PrimExpr):
 
     name: str = ignored()
     dtype: str
-    type_annotation: Type = ignored(default=None, kw_only=True)
+    type_annotation: Type = unwalked(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         given: Any = self.dtype

@@ -201,7 +201,7 @@ class IndexMap(Node):
         if found.errors:
             raise ArgumentError(
                 f"the index map {self.as_python()} has no inverse on the shape "
-                f"{[str(d) for d in sizes]}",
+                f"[{', '.join(map(str, sizes))}]",
                 note="; ".join(str(e) for e in found.errors),
             )
         outputs = [Var(f"axis{k}", dtype) for k in range(len(self.final_indices))]

@@ -477,10 +477,16 @@ def prim_func(parser: Parser, node: Any, decorator: Any, name: str | None = None
     return made
 
 
-def _range(start: Any, stop: Any = None, step: Any = None) -> Any:
+def _range(
+    start: Any,
+    stop: Any = None,
+    step: Any = None,
+    *,
+    annotations: dict[str, Any] | None = None,
+) -> LoopForm:
     if step is not None:
         raise ArgumentError("loops count in steps of one", hint="multiply the loop variable")
-    return LoopForm([loop_domain(start, stop)])
+    return LoopForm([loop_domain(start, stop)], annotations=annotations)
 
 
 class _Function:

@@ -393,9 +393,19 @@ def Assert(condition: Scalar, message: Text) -> ScopeForm:
     )
 
 
-def realize(region: Any, storage_scope: str = "", condition: Any = True) -> ScopeForm:
-    """Refused: loop programs have no realize statements."""
-    raise ArgumentError("T.realize is not part of loop programs", hint="use T.alloc_buffer")
+def realize(
+    buffer_slice: Any, storage_scope: str | None = None, condition: Scalar = True
+) -> ScopeForm:
+    """A region of a buffer exists in what follows, in memory `storage_scope` if that is given."""
+    region, test = region_of(buffer_slice), as_scalar(condition, "bool")
+
+    def close(body: S.Stmt) -> S.Stmt:
+        made = S.BufferRealize(region.buffer, region.region, test, body)
+        if storage_scope is None:
+            return made
+        return S.AttrStmt(region.buffer, "realize_scope", StringImm(storage_scope), made)
+
+    return ScopeForm("T.realize", lambda name: (None, close), False)
 
 
 def env_thread(thread_tag: str, dtype: DataType = "int32") -> IterVar:
@@ -416,7 +426,8 @@ def launch_thread(thread: str | IterVar, extent: Scalar) -> ScopeForm:
             made.var.name = name  # type: ignore[misc]
         dom = Range(IntImm(size.dtype, 0), size)
         bound = made.replace(dom=dom)
-        return made.var, lambda body: S.AttrStmt(bound, "thread_extent", size, body)
+        key = "virtual_thread" if made.thread_tag == "vthread" else "thread_extent"
+        return made.var, lambda body: S.AttrStmt(bound, key, size, body)
 
     return ScopeForm("T.launch_thread", declare)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from tilewright import tir
 from tilewright.ir import IRModule
-from tilewright.support.errors import CompileError
 from tilewright.tir import Allocate, interpreter
 from tilewright.tir import transform as T
 
@@ -154,10 +152,23 @@ def test_rows_of_a_compact_buffer_are_aligned_as_asked() -> None:
     assert "T.allocate([48]" in flat.script()
 
 
-def test_rolling_buffers_are_made_by_schedules() -> None:
-    check(T.InjectRollingBuffer(), MERGED, MERGED)
-    text = MERGED.replace(
-        "    S[tx] = A", '    T.attr(S_data, "rolling_buffer_scope", 1)\n    S[tx] = A'
-    )
-    with pytest.raises(CompileError, match="is an attribute of realize statements"):
-        applied(T.InjectRollingBuffer(), text)
+def test_a_buffer_of_symbolic_size_is_not_given_the_most_that_its_type_allows() -> None:
+    before = """
+@T.prim_func
+def main(x: T.handle, y: T.handle):
+    n = T.int32()
+    X = T.match_buffer(x, (n,), "float32")
+    Y = T.match_buffer(y, (n,), "float32")
+    B = T.alloc_buffer(((n + 1) // 2, 2), "float32")
+    for i in range(n):
+        with T.block("first"):
+            T.reads(X[i])
+            T.writes(B[i // 2, i % 2])
+            B[i // 2, i % 2] = X[i]
+    for i in range(n):
+        with T.block("second"):
+            T.reads(B[i // 2, i % 2])
+            T.writes(Y[i])
+            Y[i] = B[i // 2, i % 2]
+"""
+    check(T.CompactBufferAllocation(), before, before)

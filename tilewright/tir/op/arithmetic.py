@@ -58,6 +58,8 @@ def _fold(kind: type[PrimExpr], a: PrimExpr, b: PrimExpr) -> PrimExpr | None:
     if x is None or y is None or (kind in _DIVIDES and y == 0):
         return None
     info = dtype_of(a.dtype)
+    if info.is_custom:
+        return None
     result_type = info.with_lanes(info.lanes)
     if issubclass(kind, E.CmpExpr):
         return const(int(_FOLD[kind](x, y)), dtype_of("bool").with_lanes(info.lanes))
@@ -79,6 +81,8 @@ def _identity(kind: type[PrimExpr], a: PrimExpr, b: PrimExpr) -> PrimExpr | None
     on floats (`x * 0` may be NaN)."""
     x, y = const_value(a), const_value(b)
     integral = dtype_of(a.dtype).is_integral
+    if dtype_of(a.dtype).is_custom:
+        return None
     if kind is E.Add:
         if x == 0 and integral:
             return b

@@ -31,7 +31,7 @@ def _unary(name: str, doc: str, fold: Callable[[Any], Any] | None = None) -> Cal
     def make(x: PrimExprLike, span: Any = None) -> PrimExpr:
         value = as_scalar(x)
         info = dtype_of(value.dtype)
-        if not info.is_float:
+        if not (info.is_float or info.is_custom):
             value = cast(value, dtype_of("float32").with_lanes(info.lanes))
         return Call(value.dtype, op, (value,), span=span)
 

@@ -22,6 +22,11 @@ Alignment = dict[int, tuple[int, int]]
 """Factor and offset of the strides of some axes."""
 
 
+LARGEST = 2**16
+"""A bound beyond which an extent that is not constant counts as unknown: it follows from the type
+of the program's own sizes alone."""
+
+
 class _Compact(Rewriter):
     def __init__(self, aligned: dict[Buffer, Alignment]) -> None:
         self.aligned = aligned
@@ -86,7 +91,7 @@ class _Compact(Rewriter):
         if isinstance(extent, IntImm):
             return max(extent.value, 1)
         hi = reach.analyzer.engine.interval(extent)[1]
-        return max(int(hi), 1) if hi < 2**31 - 1 else None
+        return max(int(hi), 1) if hi <= LARGEST else None
 
     def _indices(self, buffer: Buffer, indices: Any) -> tuple[PrimExpr, ...]:
         begins = self.new[buffer][1]
