@@ -72,11 +72,16 @@ def structural_hash(value: object, map_free_vars: bool = False) -> int:
         return _Hasher(map_free_vars).hash(value, False)
 
 
-@functools.cache
-def _is_view(kind: type[Node]) -> bool:
+_VIEWS: dict[type[Any], bool] = {}
+
+
+def _is_view(kind: type[Any]) -> bool:
     """Whether variables of this kind name what another variable holds, as buffers do their memory:
     one that nothing defines is known by its parts."""
-    return any(info.is_definition for info in kind.compared)
+    known = _VIEWS.get(kind)
+    if known is None:
+        known = _VIEWS[kind] = any(info.is_definition for info in kind.compared)
+    return known
 
 
 class _Matcher:

@@ -192,7 +192,7 @@ def allocation(dtype: str, extents: Any, scope: str, condition: Any, annotations
             )
 
     def declare(name: str) -> tuple[Var, Close]:
-        var = Var(name, pointer(dtype, scope))  # type: ignore[arg-type]
+        var = Var(name, "handle", type_annotation=pointer(dtype, scope))
         test = IntImm("bool", 1) if condition is None else condition
         return var, lambda body: S.Allocate(var, dtype, extents, test, body, annotations)
 
