@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tilewright.support.errors import ArgumentError
 
@@ -29,6 +29,11 @@ def llvm_lookup_intrinsic_id(name: str) -> int:
     number = zlib.crc32(name.encode())
     _INTRINSICS[number] = name
     return number
+
+
+def known_intrinsics() -> Mapping[int, str]:
+    """The names of the intrinsics that have been looked up, by their numbers."""
+    return _INTRINSICS
 
 
 def llvm_get_intrinsic_name(intrin_id: int) -> str:

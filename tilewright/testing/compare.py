@@ -89,7 +89,8 @@ class CompareBeforeAfter:
     def _parsed(cls, function: Callable[..., Any]) -> PrimFunc:
         """A function in script without its decorator."""
         text = textwrap.dedent(inspect.getsource(function))
-        options = f"private=True, check_well_formed={cls.check_well_formed}"
+        private = "global_symbol" not in text
+        options = f"private={private}, check_well_formed={cls.check_well_formed}"
         environment = inspect.getclosurevars(function)
         names = {**environment.globals, **environment.nonlocals}
         made: PrimFunc = from_source(f"@T.prim_func({options})\n{text}", names)
@@ -107,6 +108,8 @@ class CompareBeforeAfter:
 
     def test_compare(self, before: Any, expected: Any, transform: Any) -> None:
         """The transformed program is the expected one, or the exception is raised."""
+        if isinstance(transform, Pass):
+            transform = _applied(transform)
         if inspect.isclass(expected) and issubclass(expected, BaseException):
             import pytest
 

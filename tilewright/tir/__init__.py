@@ -24,6 +24,7 @@ from .stmt import (
     AttrStmt,
     Block,
     BlockRealize,
+    BufferRealize,
     BufferRegion,
     BufferStore,
     DeclBuffer,

@@ -22,7 +22,7 @@ T = TypeVar("T", bound=type)
 
 STATEMENTS: tuple[type[S.Stmt], ...] = (
     S.AttrStmt, S.IfThenElse, S.LetStmt, S.For, S.While, S.Allocate, S.AllocateConst, S.DeclBuffer,
-    S.BufferStore, S.AssertStmt, S.SeqStmt, S.Evaluate, S.Block, S.BlockRealize,
+    S.BufferRealize, S.BufferStore, S.AssertStmt, S.SeqStmt, S.Evaluate, S.Block, S.BlockRealize,
 )  # fmt: skip
 EXPRESSIONS: tuple[type[PrimExpr], ...] = (
     E.Var, E.SizeVar, E.BufferLoad, E.ProducerLoad, E.Let, E.Call, E.Add, E.Sub, E.Mul, E.Div,

@@ -69,19 +69,41 @@ def let_stmt(p: Printer, s: S.LetStmt) -> None:
 @prints(S.AttrStmt)
 def attr_stmt(p: Printer, s: S.AttrStmt) -> None:
     """`T.attr(node, key, value)`."""
-    if s.attr_key == "thread_extent" and _is_launch(p, s):
+    if _is_launch(p, s):
         form = f'{t(p, "launch_thread")}("{s.node.thread_tag}", {p(s.value)})'
         name = p(s.node.var)
         _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
+        return
+    body = s.body
+    if isinstance(body, S.BufferRealize) and (s.attr_key, s.node) == ("realize_scope", body.buffer):
+        _realize(p, body, s.value)
         return
     node = p(s.node) if not isinstance(s.node, Buffer) or p.is_named(s.node) else p(s.node.data)
     form = f'{t(p, "attr")}({node}, "{s.attr_key}", {p(s.value)})'
     _scoped(p, form, form, s.body)
 
 
+@prints(S.BufferRealize)
+def buffer_realize(p: Printer, s: S.BufferRealize) -> None:
+    """`T.realize(A[0:16, 0:16])`."""
+    _realize(p, s, None)
+
+
+def _realize(p: Printer, s: S.BufferRealize, scope: PrimExpr | None) -> None:
+    """The same, with the memory that an attribute around it names."""
+    always = isinstance(s.condition, IntImm) and s.condition.value == 1
+    args = [str(p(S.BufferRegion(s.buffer, s.bounds)))]
+    args += [] if scope is None else [str(p(scope))]
+    args += [] if always else [f"condition={p(s.condition)}"]
+    form = f"{t(p, 'realize')}({', '.join(args)})"
+    _scoped(p, form, form, s.body)
+
+
 def _is_launch(p: Printer, s: S.AttrStmt) -> bool:
     node = s.node
     if not isinstance(node, E.IterVar) or p.is_named(node.var) or node.dom is None:
+        return False
+    if s.attr_key != ("virtual_thread" if node.thread_tag == "vthread" else "thread_extent"):
         return False
     zero = isinstance(node.dom.min, IntImm) and node.dom.min.value == 0
     return zero and structural_equal(node.dom.extent, s.value) and node.iter_type == 1

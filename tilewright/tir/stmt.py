@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
-from ..ir.node import Node, binders, definition, node
+from ..ir.node import Node, binders, definition, ignored, node
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from .buffer import Buffer
@@ -26,6 +26,9 @@ class LetStmt(Stmt):
     var: Var = definition()
     value: PrimExpr
     body: Stmt
+
+    def __post_init__(self) -> None:
+        self.value = as_scalar(self.value, self.var.dtype)  # type: ignore[misc]
 
 
 @node("tir.AttrStmt")
@@ -161,6 +164,30 @@ class DeclBuffer(Stmt):
     body: Stmt
 
 
+@node("tir.BufferRealize")
+class BufferRealize(Stmt):
+    """`body` with `buffer` computed within `bounds`, a `Range` a dimension, if `condition` holds.
+
+    Memory that is not laid out yet: what is accessed of the buffer lies in the bounds. Raises
+    `ArgumentError` unless there is one range a dimension.
+    """
+
+    buffer: Buffer = definition()
+    bounds: tuple[Range, ...]
+    condition: PrimExpr
+    body: Stmt
+
+    def __post_init__(self) -> None:
+        self.bounds = tuple(self.bounds)  # type: ignore[misc]
+        self.condition = as_scalar(self.condition, "bool")  # type: ignore[misc]
+        if len(self.bounds) != self.buffer.ndim:
+            raise ArgumentError(
+                f"buffer `{self.buffer.name}` has {self.buffer.ndim} dimensions, realized in "
+                f"{len(self.bounds)} ranges",
+                self.span,
+            )
+
+
 @node("tir.SeqStmt")
 class SeqStmt(Stmt):
     """Statements one after another; sequences among them are opened."""
@@ -247,7 +274,7 @@ class Block(Stmt):
     iter_vars: tuple[IterVar, ...] = binders()
     reads: tuple[BufferRegion, ...]
     writes: tuple[BufferRegion, ...]
-    name_hint: str
+    name_hint: str = ignored()
     body: Stmt
     init: Stmt | None = None
     alloc_buffers: tuple[Buffer, ...] = definition(default=())

@@ -160,3 +160,11 @@ def test_strings() -> None:
     rep = Backend.prepare(helper.make_model(graph))
     made = rep.run([np.array(["x", ""], object), np.array(["é", "z"], object)])[0]
     assert made.tolist() == ["xé", "z"] and isinstance(onnx.__version__, str)
+
+
+def test_dimensions_of_two_names_that_differ_are_reported_with_the_node() -> None:
+    rep = prepared("Add", {"x": ("float32", ["n", 2]), "y": ("float32", ["m", 2])})
+    x = np.ones((3, 2), "float32")
+    np.testing.assert_array_equal(rep.run([x, x])[0], x + x)
+    with pytest.raises(TVMError, match=r"(?s)found a float32.*out0.*\(Add\).*be 3, found 5"):
+        rep.run([x, np.ones((5, 2), "float32")])

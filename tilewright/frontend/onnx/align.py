@@ -63,7 +63,7 @@ def _cast(n: NodeContext, operand: relax.Expr, shape: Any, chosen: list[Any]) ->
     if all(a is b for a, b in zip(wanted, shape, strict=True)):
         return operand
     info = tensor_info(wanted, operand.struct_info.dtype)
-    return n.bb.match_cast(operand, info)
+    return n.cast(operand, info)
 
 
 def _both_constant(a: PrimExpr, b: PrimExpr) -> bool:

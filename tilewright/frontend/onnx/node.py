@@ -245,16 +245,14 @@ class NodeContext:
             name = f"{self.op_type.lower()}_{len(self.importer.dims)}"
             self.importer.dims[f"{self.proto.output[0]}/{name}"] = SizeVar(name, "int64")
             made.append(self.importer.dims[f"{self.proto.output[0]}/{name}"])
-        with self.bb.at(self.span):
-            self.bb.match_cast(shape, relax.ShapeStructInfo(tuple(made)))
+        self.cast(shape, relax.ShapeStructInfo(tuple(made)))
         return made
 
     def must_hold(self, tensor: relax.Expr, wanted: Any, name: str) -> None:
         """Stops the program if the one element of a vector of int64 is not `wanted`; the error
         calls it `name`."""
         shape = self.emit(relax.op.tensor_to_shape(tensor))
-        with self.bb.at(self.span):
-            self.bb.match_cast(shape, relax.ShapeStructInfo(as_dims((wanted,))), name)
+        self.cast(shape, relax.ShapeStructInfo(as_dims((wanted,))), name)
 
     def must_equal(self, have: Any, wanted: Any, what: str) -> None:
         """Raises `ImportModelError` if two dimensions are proved to differ; the program stops if
@@ -263,8 +261,7 @@ class NodeContext:
         if is_different(left, right):
             raise self.error(f"{what}: {right} wanted, found {left}")
         if not is_equal(left, right):
-            with self.bb.at(self.span):
-                self.bb.match_cast(relax.ShapeExpr((left,)), relax.ShapeStructInfo((right,)))
+            self.cast(relax.ShapeExpr((left,)), relax.ShapeStructInfo((right,)))
 
     def vector(self, index: int) -> relax.Expr:
         """An integer input as a vector of int64."""
@@ -282,6 +279,11 @@ class NodeContext:
     def emit(self, expr: relax.Expr) -> relax.Expr:
         """Adds a binding for `expr`, marked with this node."""
         return self.importer.emit(expr, self.span)
+
+    def cast(self, value: relax.Expr, info: relax.StructInfo, name: str = "") -> relax.Expr:
+        """`value`, checked when the program runs to be as `info` says; an error names this node."""
+        with self.bb.at(self.span):
+            return self.bb.match_cast(value, info, name)
 
     def renamed(
         self, op_type: str, values: Sequence[relax.Expr], extra: Sequence[str] = ()

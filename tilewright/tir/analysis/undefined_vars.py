@@ -8,6 +8,7 @@ from ...ir.functor import Visitor, on
 from ...ir.node import Node
 from ..buffer import Buffer
 from ..expr import Var
+from ..stmt import AttrStmt, BufferRealize
 
 
 class _Free(Visitor):
@@ -27,6 +28,14 @@ class _Free(Visitor):
                         if inner.is_definition:
                             self._define(getattr(binder, inner.name))
         self.visit_children(node)
+
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> None:
+        """The attribute of a realize stands around it: the buffer is defined there."""
+        if node.attr_key == "realize_scope" and isinstance(node.body, BufferRealize):
+            self.visit(node.body)
+        else:
+            self.node(node)
 
     def _define(self, value: object) -> None:
         if isinstance(value, Var):

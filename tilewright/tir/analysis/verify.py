@@ -18,6 +18,7 @@ from ..stmt import (
     AttrStmt,
     Block,
     BlockRealize,
+    BufferRealize,
     BufferStore,
     DeclBuffer,
     For,
@@ -156,6 +157,21 @@ class _Declared(Visitor):
         if node.var.dtype == "handle":
             self.memory.add(node.var)
         self.visit(node.body)
+
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> None:
+        """The attribute of a realize stands around it: the buffer is declared there."""
+        if node.attr_key != "realize_scope" or not isinstance(node.body, BufferRealize):
+            self.visit(node.node)
+        self.visit((node.value, node.body))
+
+    @on(BufferRealize)
+    def realize(self, node: BufferRealize) -> None:
+        """Memory that is not laid out yet holds within the body."""
+        before = set(self.memory)
+        self.memory.add(node.buffer.data)
+        self.visit((node.bounds, node.condition, node.body))
+        self.memory = before
 
     @on(DeclBuffer)
     def declare(self, node: DeclBuffer) -> None:

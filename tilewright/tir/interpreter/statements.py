@@ -18,6 +18,7 @@ from ..stmt import (
     AttrStmt,
     Block,
     BlockRealize,
+    BufferRealize,
     BufferStore,
     DeclBuffer,
     Evaluate,
@@ -145,6 +146,14 @@ def _allocate_const(self: Interpreter, stmt: Any) -> None:
 
 @runs(DeclBuffer)
 def _declare(self: Interpreter, stmt: Any) -> None:
+    self.run(stmt.body)
+
+
+@runs(BufferRealize)
+def _realize_buffer(self: Interpreter, stmt: Any) -> None:
+    buffer = stmt.buffer
+    count = math.prod(int(self.eval(e)) for e in buffer.shape)
+    self.env[buffer.data] = _memory(self, buffer.data, count, buffer.dtype)
     self.run(stmt.body)
 
 

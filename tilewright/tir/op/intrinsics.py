@@ -9,7 +9,7 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...support.dtypes import dtype_of
-from ...target.codegen import llvm_get_intrinsic_name, llvm_lookup_intrinsic_id
+from ...target.codegen import known_intrinsics, llvm_lookup_intrinsic_id
 from ..expr import Call, CallEffectKind, StringImm
 from .declare import DTYPE_AT, as_argument, declare, intrinsic
 from .packed import taking_tensors
@@ -324,7 +324,7 @@ def call_llvm_pure_intrin(dtype: str, name: Any, *args: Any) -> PrimExpr:
 
 def _llvm(dtype: str, op: str, name: Any, args: tuple[Any, ...]) -> PrimExpr:
     if isinstance(name, (int, IntImm)):
-        name = llvm_get_intrinsic_name(name if isinstance(name, int) else name.value)
+        name = known_intrinsics().get(int(name), IntImm("uint32", int(name)))
     head = StringImm(name) if isinstance(name, str) else name
     return Call(dtype, op, (head, *(as_argument(a) for a in args)))  # type: ignore[arg-type]
 

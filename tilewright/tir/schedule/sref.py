@@ -11,6 +11,7 @@ from ..stmt import (
     AttrStmt,
     Block,
     BlockRealize,
+    BufferRealize,
     DeclBuffer,
     For,
     IfThenElse,
@@ -125,6 +126,7 @@ BODIES: dict[type[Stmt], tuple[str, ...]] = {
     Allocate: ("body",),
     AllocateConst: ("body",),
     DeclBuffer: ("body",),
+    BufferRealize: ("body",),
     IfThenElse: ("then_case", "else_case"),
     BlockRealize: ("block",),
 }

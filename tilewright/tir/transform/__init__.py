@@ -18,7 +18,9 @@ from .extract_constants import ExtractPrimFuncConstants
 from .flatten_buffer import FlattenBuffer
 from .force_narrow import ForceNarrowIndexToInt32
 from .hoist import HoistedConditionals, HoistedLetBindings, HoistExpression, HoistIfThenElse
+from .infer_fragment import InferFragment
 from .inject_double_buffer import InjectDoubleBuffer
+from .inject_permuted_layout import InjectPermutedLayout
 from .inject_ptx_async_copy import InjectPTXAsyncCopy
 from .inject_ptx_ldg32 import InjectPTXLDG32
 from .inject_rolling_buffer import InjectRollingBuffer
@@ -30,7 +32,9 @@ from .instrument_profile import InstrumentProfileIntrinsics
 from .lift_thread_binding import LiftThreadBinding
 from .loop_partition import LoopPartition
 from .lower_async_dma import LowerAsyncDMA
+from .lower_auto_copy import LowerAutoCopy
 from .lower_cross_thread_reduction import LowerCrossThreadReduction
+from .lower_custom_datatypes import LowerCustomDatatypes
 from .lower_device_kernel_launch import LowerDeviceKernelLaunch
 from .lower_init_block import LowerInitBlock
 from .lower_intrin import LowerIntrin
@@ -68,6 +72,7 @@ from .split_host_device import SplitHostDevice
 from .storage_legalize import BF16StorageLegalize, FP8StorageLegalize
 from .storage_rewrite import StorageRewrite
 from .thread_sync import ThreadSync
+from .transform_mma_layout import TransformMmaBufferLayout
 from .unify_thread_binding import UnifyThreadBinding
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop

@@ -36,11 +36,9 @@ def packed(
         casts.append(tensor_info(dims, dtype))
     if len(infos) == 1:
         made = n.emit(R.call_pure_packed(name, *args, sinfo_args=infos[0]))
-        return [n.bb.match_cast(made, casts[0])]
+        return [n.cast(made, casts[0])]
     whole = n.emit(R.call_pure_packed(name, *args, sinfo_args=relax.TupleStructInfo(tuple(infos))))
-    return [
-        n.bb.match_cast(n.emit(relax.TupleGetItem(whole, i)), cast) for i, cast in enumerate(casts)
-    ]
+    return [n.cast(n.emit(relax.TupleGetItem(whole, i)), cast) for i, cast in enumerate(casts)]
 
 
 @onnx_op("NonZero")
