@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.expr import IntImm, PrimExpr, Range
+from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import on
 from ...ir.transform import PassContext
 from .. import op as O
@@ -16,7 +16,7 @@ from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stm
 from .base import context_factory
 from .booleans import and_of_ors, constrained, is_composed
 from .config import SimplifyConfig, group_of
-from .scoped import ScopedRewriter, is_cheap, is_pure
+from .scoped import ScopedRewriter, is_cheap, is_pure, lasting
 
 NOTHING = Evaluate(IntImm("int32", 0))
 
@@ -47,11 +47,12 @@ class Simplifying(ScopedRewriter):
         low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
         if isinstance(extent, IntImm) and extent.value <= 0:
             return NOTHING
-        if O.is_const_int(extent, 1) and not loop.annotations and loop.thread_binding is None:
+        bare = not loop.annotations and loop.thread_binding is None and is_pure(low)
+        if bare and O.is_const_int(extent, 1):
             self.analyzer.bind(loop.loop_var, low)
             made: Stmt = self.rewrite(loop.body)
             return made
-        self.analyzer.bind(loop.loop_var, Range(low, extent))
+        self._bind(loop, low, extent)
         body = self.rewrite(loop.body)
         if _is_nothing(body):
             return NOTHING
@@ -65,11 +66,12 @@ class Simplifying(ScopedRewriter):
             chosen = branch.then_case if condition.value else branch.else_case
             made: Stmt = NOTHING if chosen is None else self.rewrite(chosen)
             return made
-        with self.analyzer.constraint_scope(condition):
+        with self.analyzer.constraint_scope(lasting(condition, branch.then_case)):
             then_case = self.rewrite(branch.then_case)
         else_case = branch.else_case
         if else_case is not None:
-            with self.analyzer.constraint_scope(O.logical_not(condition)):
+            otherwise = lasting(O.logical_not(condition), else_case)
+            with self.analyzer.constraint_scope(otherwise):
                 else_case = self.rewrite(else_case)
             if _is_nothing(else_case):
                 else_case = None
