@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
@@ -12,7 +13,7 @@ from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
 from ..expr import BufferLoad
 from ..function import PrimFunc
-from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt, stmt_seq
+from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt
 from .base import context_factory
 from .booleans import and_of_ors, constrained, is_composed
 from .config import SimplifyConfig, group_of
@@ -25,6 +26,10 @@ class Simplifying(ScopedRewriter):
     """Simplifies every expression under what is known at its place."""
 
     options = SimplifyConfig()
+    keeps_empty = True  # what did nothing before; what does nothing any more goes
+
+    def _goes(self, before: Stmt, after: Stmt) -> bool:
+        return _is_nothing(after) and not (self.keeps_empty and _is_nothing(before))
 
     @on(PrimExpr)
     def expression(self, expr: PrimExpr) -> PrimExpr:
@@ -54,7 +59,7 @@ class Simplifying(ScopedRewriter):
             return made
         self._bind(loop, low, extent)
         body = self.rewrite(loop.body)
-        if _is_nothing(body):
+        if self._goes(loop.body, body):
             return NOTHING
         return loop.replace(min=low, extent=extent, body=body)
 
@@ -93,12 +98,18 @@ class Simplifying(ScopedRewriter):
 
     @on(SeqStmt)
     def sequence(self, node: SeqStmt) -> Stmt:
-        """Statements that do nothing go."""
-        parts = self.rewrite(node.seq)
-        if parts is node.seq:
-            return node
-        made = stmt_seq(*parts)
-        return NOTHING if _is_nothing(made) else made
+        """Statements that do nothing any more go."""
+        parts: list[Stmt] = []
+        for before in node.seq:
+            after = self.rewrite(before)
+            if isinstance(after, SeqStmt):
+                parts += after.seq
+            elif not self._goes(before, after):
+                parts.append(after)
+        if len(parts) < 2:
+            return parts[0] if parts else NOTHING
+        is_same = len(parts) == len(node.seq) and all(map(is_, parts, node.seq))
+        return node if is_same else node.replace(seq=tuple(parts))
 
     @on(BufferStore)
     def store(self, store: BufferStore) -> Stmt:
