@@ -58,10 +58,12 @@ _DIVIDES = (E.FloorDiv, E.Div, *_RESTS)
 def _fold(kind: type[PrimExpr], a: PrimExpr, b: PrimExpr) -> PrimExpr | None:
     """The constant `kind(a, b)`, if both are constants and it is exact in their type."""
     x, y = const_value(a), const_value(b)
-    if y == 0 and kind in _DIVIDES and dtype_of(a.dtype).is_integral:
-        raise ArgumentError(f"division of `{a}` by zero")
     if x is None or y is None or (kind in _RESTS and a.dtype not in _INDICES):
         return None
+    if y == 0 and kind in _DIVIDES:
+        if x == 0:  # an index over no elements, which nothing computes
+            return None
+        raise ArgumentError(f"division of {x} by zero")
     info = dtype_of(a.dtype)
     if info.is_custom:
         return None
