@@ -12,9 +12,9 @@ from ...support.errors import CompileError
 from .. import op as O
 from ..arith import Analyzer
 from ..buffer import Buffer
-from ..expr import BufferLoad, Ramp
+from ..expr import BufferLoad, IterVar, Ramp
 from ..function import PrimFunc
-from ..stmt import Block, BlockRealize, BufferStore, For, IfThenElse
+from ..stmt import AttrStmt, Block, BlockRealize, BufferStore, For, IfThenElse
 
 
 class _OutOfBounds(Visitor):
@@ -31,6 +31,13 @@ class _OutOfBounds(Visitor):
             return
         self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
         self.visit(loop.body)
+
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> None:
+        """The extent of a thread axis is the range of its variable."""
+        if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
+            self.analyzer.bind(node.node.var, Range.from_min_extent(0, node.value))
+        self.visit(node.body)
 
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> None:

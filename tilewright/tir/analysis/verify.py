@@ -208,9 +208,27 @@ def _redefined(func: PrimFunc) -> list[Var]:
     return twice
 
 
+class _Definitions(Visitor):
+    """Definitions as often as they are met, those of a part that stands in two places twice."""
+
+    def __init__(self, func: PrimFunc) -> None:
+        self.seen: set[Var] = set(func.params)
+        self.is_once = len(self.seen) == len(func.params)
+
+    @on(*_DEFINES)
+    def define(self, node: Any) -> None:
+        """A definition; `Let` may define one variable as the same value twice."""
+        var = getattr(node, _DEFINES[type(node)])
+        self.is_once = self.is_once and (var not in self.seen or isinstance(node, Let))
+        self.seen.add(var)
+        self.visit_children(node)
+
+
 def verify_ssa(func: PrimFunc) -> bool:
     """True if every variable of `func` is defined once."""
-    return not _redefined(func)
+    finder = _Definitions(func)
+    finder.walk(func.body)
+    return finder.is_once and not _redefined(func)
 
 
 def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from .. import op as O
 from ..analysis.access_region import AccessCollector
 from ..analysis.reach import Reach
@@ -14,7 +14,6 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, Ramp, Var
 from ..function import PrimFunc
 from ..stmt import Block, BufferRegion, BufferStore, For
-from ..stmt_functor import post_order_visit
 from .base import factory
 from .lower_match_buffer import shift
 

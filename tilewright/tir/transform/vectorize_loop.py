@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr, Range, as_scalar
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import Node
 from ...ir.op import Op
 from ...ir.transform import Pass, PassContext
@@ -60,7 +60,7 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )  # fmt: skip
-from ..stmt_functor import post_order_visit, substitute
+from ..stmt_functor import substitute
 from .base import prim_func_pass
 from .config import BUFFER_LEVEL_PREDICATION, DISABLE_VECTORIZE
 from .lane_masks import active_lanes, conjuncts, counts_lanes
