@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tilewright.support.errors import ScheduleError
-from tilewright.tir import IntImm, IterVarType
+from tilewright.tir import Buffer, IntImm, IterVarType
 from tilewright.tir.schedule import BlockRV, LoopRV, Schedule
 from tilewright.tir.schedule.analysis import get_tensorize_loop_mapping
 from tilewright.tir.schedule.instruction import METHODS, InstructionKind, Param, instruction_of
@@ -128,11 +128,14 @@ class Draw:
     def own_buffer(self) -> tuple[str, int]:
         """A buffer of the block that the function allocates."""
         outside = list(self.sch.func.buffer_map.values())
-        rows = [(side, k) for side in ("read", "write")
-                for k, r in enumerate(getattr(self.stmt(), f"{side}s"))
-                if r.buffer not in outside]  # fmt: skip
-        found: tuple[str, int] = self.pick(rows)
+        found: tuple[str, int] = self.pick(self.accesses(lambda buffer: buffer not in outside))
         return found
+
+    def accesses(self, wanted: Callable[[Buffer], bool]) -> list[tuple[str, int]]:
+        """The places of the wanted buffers among those that the block reads and writes."""
+        return [(side, k) for side in ("read", "write")
+                for k, r in enumerate(getattr(self.stmt(), f"{side}s"))
+                if wanted(r.buffer)]  # fmt: skip
 
     def sampled(self, loop: LoopRV, n: int) -> Any:
         """Factors of a loop, sampled by the schedule."""
@@ -359,10 +362,11 @@ def roll(d: Draw) -> None:
 
 
 def hide(d: Draw) -> None:
-    """A block that says nothing of one of its operands, as the last of all steps."""
+    """A block that says nothing of a parameter that it accesses, as the last of all steps."""
     d.given["block"] = block = d.block()
-    side = d.pick(("read", "write"))
-    d.call("unsafe_hide_buffer_access", block, side, [d.index_of(f"{side}s")])
+    parameters = list(d.sch.func.buffer_map.values())
+    side, place = d.pick(d.accesses(lambda buffer: buffer in parameters))
+    d.call("unsafe_hide_buffer_access", block, side, [place])
 
 
 Step = tuple[str, Callable[[Draw], None]]

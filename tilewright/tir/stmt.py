@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
-from ..ir.node import Node, binders, definition, node
+from ..ir.node import Node, binders, definition, ignored, node
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from .buffer import Buffer
@@ -26,6 +26,9 @@ class LetStmt(Stmt):
     var: Var = definition()
     value: PrimExpr
     body: Stmt
+
+    def __post_init__(self) -> None:
+        self.value = as_scalar(self.value, self.var.dtype)  # type: ignore[misc]
 
 
 @node("tir.AttrStmt")
@@ -271,7 +274,7 @@ class Block(Stmt):
     iter_vars: tuple[IterVar, ...] = binders()
     reads: tuple[BufferRegion, ...]
     writes: tuple[BufferRegion, ...]
-    name_hint: str
+    name_hint: str = ignored()
     body: Stmt
     init: Stmt | None = None
     alloc_buffers: tuple[Buffer, ...] = definition(default=())

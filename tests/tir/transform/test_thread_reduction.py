@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tilewright.support.errors import CompileError
-from tilewright.tir import interpreter
+from tilewright.tir import BlockRealize, interpreter
 from tilewright.tir import transform as T
 
 from .cases import applied, check, same_result
@@ -189,8 +189,42 @@ def test_other_blocks_stay(change: Any) -> None:
     check(T.LowerCrossThreadReduction(), text, text)
 
 
+PAIRS = """
+@T.prim_func
+def main(K: T.Buffer((16,), "int32"), A: T.Buffer((16,), "float32"),
+         P: T.Buffer((1,), "int32"), M: T.Buffer((1,), "float32")):
+    for ko in range(2):
+        for ki in T.thread_binding(8, thread="threadIdx.x"):
+            with T.block("M"):
+                k = T.axis.reduce(16, ko * 8 + ki)
+                with T.init():
+                    M[0] = T.float32(-1e30)
+                    P[0] = 0
+                place: T.int32 = T.Select(M[0] >= A[k], P[0], K[k])
+                largest: T.float32 = T.Select(M[0] >= A[k], M[0], A[k])
+                M[0] = largest
+                P[0] = place
+"""
+
+
+def test_results_of_one_reduction_come_in_the_order_of_their_names() -> None:
+    made = applied(T.LowerCrossThreadReduction(), PAIRS)
+    assert isinstance(made.body, BlockRealize)
+    crossing = made.body.block.alloc_buffers
+    assert [b.name for b in crossing[:2]] == ["cross_thread_P", "cross_thread_M"]
+    places = np.arange(16, dtype="int32")
+    values = np.random.default_rng(0).normal(size=16).astype("float32")
+    got = [np.zeros(1, "int32"), np.zeros(1, "float32")]
+    interpreter.run(applied(RUNS, PAIRS), places, values, *got)
+    assert got[0][0] == values.argmax() and got[1][0] == values.max()
+
+
+def test_init_of_another_element_is_refused() -> None:
+    refused(SUM.replace("B[vi] = T.float32", "B[3 - vi] = T.float32"), "other elements")
+
+
 def refused(text: str, message: str) -> None:
-    with pytest.raises(CompileError, match=message):
+    with pytest.raises(ValueError, match=message):
         applied(T.LowerCrossThreadReduction(), text)
 
 

@@ -67,6 +67,10 @@ def reduction_of(block: Block) -> Factored:
     starts = [next((i for i in wanted if i.buffer is u.buffer), None) for u in updates]
     if len(wanted) != len(updates) or any(s is None for s in starts):
         raise NotFactored("the reduction's `init` does not store what its steps store")
+    if not all(
+        structural_equal(u.indices, s.indices) for u, s in zip(updates, starts, strict=True) if s
+    ):
+        raise NotFactored("the reduction's `init` stores to other elements than its steps")
     identities = tuple(s.value for s in starts if s is not None)
     left = tuple(Var(f"x{k}", u.value.dtype) for k, u in enumerate(updates))
     right = tuple(Var(f"y{k}", u.value.dtype) for k, u in enumerate(updates))
@@ -82,7 +86,8 @@ def reduction_of(block: Block) -> Factored:
 
 
 def _stores(stmt: Stmt | None) -> list[BufferStore]:
-    """The stores of a body, named values put in their places."""
+    """The stores of a body, named values put in their places; in the order of the names if all
+    their values have one."""
     names: dict[Var, PrimExpr] = {}
     while isinstance(stmt, LetStmt):
         names[stmt.var] = substitute(stmt.value, names)
@@ -93,6 +98,9 @@ def _stores(stmt: Stmt | None) -> list[BufferStore]:
         raise NotFactored("the reduction is more than stores of its results")
     if len(found) > 1 and any(not isinstance(s.value, Var) for s in found) and names:
         raise NotFactored("the reduction's results are not all computed before they are stored")
+    if all(s.value in names for s in found):
+        order = list(names)
+        found.sort(key=lambda s: order.index(s.value))  # type: ignore[arg-type]
     return [s.replace(value=substitute(s.value, names)) for s in found]
 
 

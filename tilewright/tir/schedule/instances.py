@@ -121,17 +121,22 @@ def _keeps_to_domains(space: Space, realize: BlockRealize) -> bool:
 
 
 def fills_what_it_writes(
-    state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRef
+    state: ScheduleState,
+    block: StmtSRef,
+    buffer: Buffer,
+    top: StmtSRef,
+    threads: Sequence[StmtSRef] = (),
 ) -> bool:
     """True if the block writes all of the box around what it is declared to write of `buffer` in
-    one run of the body of `top`, as far as the box is within the buffer."""
+    one run of the body of `top` (in that of all `threads` around it), as far as the box is within
+    the buffer."""
     realize = block.realize
     if realize is None:
         return False
     space = space_at(state, block)
     if not _keeps_to_domains(space, realize):
         return False
-    loops = loops_between(block, top)
+    loops = [*threads, *loops_between(block, top)]
     if _is_skipped(space, realize, loops):
         return False
     parts = surely_written(block.block, buffer)

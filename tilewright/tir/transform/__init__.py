@@ -51,6 +51,7 @@ from .merge_shared_memory import MergeSharedMemoryAllocations
 from .narrow_data_type import NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .pointer_value_type import PointerValueTypeRewrite
+from .prefetch_ahead import PrefetchAhead
 from .remove_no_op import RemoveNoOp
 from .remove_store_undef import RemoveStoreUndef
 from .renormalize_split import RenormalizeSplitPattern

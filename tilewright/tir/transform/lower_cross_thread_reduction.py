@@ -10,7 +10,7 @@ from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, on, pre_order_visit
 from ...support.errors import CompileError
 from .. import op as O
-from ..analysis.reduction import Factored, NotFactored, reduction_of, store_all
+from ..analysis.reduction import Factored, NotFactored, reduction_of
 from ..arith.int_set import mentions
 from ..arith.iter_map import detect_iter_map
 from ..buffer import Buffer, decl_buffer
@@ -66,9 +66,8 @@ class _Plan:
         """What stands for the block in the reduction's loops: a thread's part, if it has one."""
         if not self.partial:
             return stmt_seq()
-        block, reduction = self.realize.block, self.reduction
-        values = reduction.combine(_loads(self.partial), reduction.values)
-        renamed = dict(zip(reduction.buffers, self.partial, strict=True))
+        block = self.realize.block
+        renamed = dict(zip(self.reduction.buffers, self.partial, strict=True))
         reads: dict[BufferRegion, None] = {}
         for region in block.reads:
             if region.buffer not in renamed:
@@ -77,7 +76,7 @@ class _Plan:
             reads=tuple(reads),
             writes=_elements(self.partial),
             name_hint=f"{block.name_hint}_in_thread",
-            body=_stores(self.partial, values),
+            body=_Partial(renamed).run(block.body),
             init=None,
         )
         return self.realize.replace(block=made)
@@ -161,8 +160,18 @@ def _elements(buffers: Sequence[Buffer]) -> tuple[BufferRegion, ...]:
     return tuple(element_region(buffer, ZERO) for buffer in buffers)
 
 
-def _stores(buffers: Sequence[Buffer], values: Sequence[PrimExpr]) -> Stmt:
-    return store_all(buffers, [ZERO] * len(buffers), values)
+class _Partial(Rewriter):
+    """Accesses of what is reduced to as accesses of a thread's part."""
+
+    def __init__(self, parts: dict[Buffer, Buffer]) -> None:
+        self.parts = parts
+
+    @on(BufferLoad, BufferStore)
+    def access(self, node: Any) -> Any:
+        """B[i]   ->   p[0]"""
+        new = self.rewrite_children(node)
+        part = self.parts.get(node.buffer)
+        return new if part is None else new.replace(buffer=part, indices=ZERO)
 
 
 def _realized(
@@ -295,7 +304,7 @@ def _blocks_in(stmt: Stmt) -> list[BlockRealize]:
 
 
 def _require(block: Block, reducing: list[For], loops: list[For]) -> None:
-    """Raises `CompileError` where the threads cannot be put around the reduction."""
+    """Raises `ThreadReductionError` where the threads cannot be put around the reduction."""
     if loops[len(loops) - len(reducing) :] != reducing:
         inner = next(loop for loop in reversed(loops) if loop not in reducing)
         raise _refused(block, f"loop `{inner.loop_var.name}` lies within its loops")
@@ -308,9 +317,13 @@ def _require(block: Block, reducing: list[For], loops: list[For]) -> None:
         raise _refused(block, f"block `{after.name_hint}` comes after it in its loops")
 
 
-def _refused(block: Block, why: str) -> CompileError:
+class ThreadReductionError(CompileError, ValueError):
+    """A block that threads cannot reduce together."""
+
+
+def _refused(block: Block, why: str) -> ThreadReductionError:
     message = f"block `{block.name_hint}` cannot be reduced across threads: {why}"
-    return CompileError(message, block.span)
+    return ThreadReductionError(message, block.span)
 
 
 @factory
@@ -321,7 +334,7 @@ def LowerCrossThreadReduction(func: PrimFunc) -> PrimFunc:
     Applies to reduction blocks with loops bound to threads among those of the reduction. Where
     there are no other such loops and no condition, there is no `p`. A result in local memory is
     kept by each thread; a block that stores what follows from it is run by the first one alone.
-    Raises `CompileError` if the operation is not known to be commutative, if loops are bound to
+    Raises `ThreadReductionError` if the operation is not known to be commutative, if loops are bound to
     other than `threadIdx`, or if other loops or later blocks lie within the reduction's loops.
     """
     return func.replace(body=_Lower().run(func.body))

@@ -9,7 +9,7 @@ from ...ir.functor import Rewriter, on
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
-from ..expr import Let, Var
+from ..expr import Call, Let, Var
 from ..stmt import AssertStmt, AttrStmt, Block, For, IfThenElse, LetStmt
 
 
@@ -38,7 +38,7 @@ class ScopedRewriter(Rewriter):
             then_case = self.rewrite(branch.then_case)
         else_case = branch.else_case
         if else_case is not None:
-            with self.analyzer.constraint_scope(O.logical_not(condition)):
+            with self.analyzer.constraint_scope(negation(condition)):
                 else_case = self.rewrite(else_case)
         return branch.replace(condition=condition, then_case=then_case, else_case=else_case)
 
@@ -84,6 +84,12 @@ class ScopedRewriter(Rewriter):
             if axis.dom is not None:
                 self.analyzer.bind(axis.var, axis.dom)
         return self.rewrite_children(block)
+
+
+def negation(condition: PrimExpr) -> PrimExpr:
+    """What holds where `condition` does not, whether it is a likely one or not."""
+    is_likely = isinstance(condition, Call) and getattr(condition.op, "name", "") == "tir.likely"
+    return O.logical_not(condition.args[0] if is_likely else condition)  # type: ignore[attr-defined]
 
 
 def is_cheap(value: PrimExpr) -> bool:

@@ -16,7 +16,7 @@ from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stm
 from .base import context_factory
 from .booleans import and_of_ors, constrained, is_composed
 from .config import SimplifyConfig, group_of
-from .scoped import ScopedRewriter, is_cheap, is_pure
+from .scoped import ScopedRewriter, is_cheap, is_pure, negation
 
 NOTHING = Evaluate(IntImm("int32", 0))
 
@@ -69,7 +69,7 @@ class Simplifying(ScopedRewriter):
             then_case = self.rewrite(branch.then_case)
         else_case = branch.else_case
         if else_case is not None:
-            with self.analyzer.constraint_scope(O.logical_not(condition)):
+            with self.analyzer.constraint_scope(negation(condition)):
                 else_case = self.rewrite(else_case)
             if _is_nothing(else_case):
                 else_case = None
