@@ -334,9 +334,9 @@ for 1, parallel 128, for 8, for 16:
 """),
     "blocks of rows that the second cache holds": (lambda: matmul(20000, 128, 250), AVX512, """
 parallel 61, for 4, for 41:
-  unroll 8, unroll 2, vector 16, T_matmul_init where
-  for 32, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_update where
-  unroll 8, unroll 2, vector 16, T_matmul_local where
+  unroll 8, unroll 2, vector 16, T_matmul_NN_init where
+  for 32, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_NN_update where
+  unroll 8, unroll 2, vector 16, T_matmul_NN_local where
 """),
     "whole lines are read": (from_blocks, AVX512, """
 for 1, for 8, for 49, for 16, vector 16, out

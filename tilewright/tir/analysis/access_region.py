@@ -127,8 +127,13 @@ class AccessCollector(Visitor):
         return args[1] in self.buffers_by_data and isinstance(args[4], IntImm)
 
     def _through_address(self, args: tuple[Any, ...]) -> None:
-        """An address says whether it is read (1) or written (2) through; where is not known."""
+        """An address says whether it is read (1) or written (2) through; where is not known. One
+        for both may do anything."""
         buffer = self.buffers_by_data[args[1]]
+        if args[4].value == 3:
+            self.opaque[buffer] = None
+            self.visit(args[2:4])
+            return
         whole = tuple(ends_of(self.analyzer, r) for r in full_region(buffer).region)
         for bit, where in ((1, self.reads), (2, self.writes)):
             if args[4].value & bit:

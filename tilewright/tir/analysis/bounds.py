@@ -8,7 +8,7 @@ from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Visitor, on
 from ...ir.module import IRModule
 from ...ir.transform import ModulePass, Pass, PassContext, PassInfo
-from ...support.errors import CompileError
+from ...support.errors import ScheduleError
 from .. import op as O
 from ..arith import Analyzer
 from ..buffer import Buffer
@@ -87,7 +87,7 @@ class _OutOfBounds(Visitor):
         is_above = top < 2**31 - 1 and 0 <= excess < 2**31 - 1
         if -(2**31) < least < 0 or is_above:
             self.found.append(
-                f"index {axis} of `{buffer.name}`, {index}, may lie outside of [0, {extent})"
+                f"index {axis} of buffer {buffer.name}, {index}, may lie outside of [0, {extent})"
             )
 
 
@@ -99,7 +99,7 @@ def out_of_bounds(func: PrimFunc) -> list[str]:
 
 
 def OOBChecker() -> Pass:
-    """A pass that changes nothing and raises `CompileError` where an access lies outside."""
+    """A pass that changes nothing and raises `ScheduleError` where an access lies outside."""
 
     def transform(mod: IRModule, ctx: PassContext) -> IRModule:
         problems = [
@@ -109,7 +109,7 @@ def OOBChecker() -> Pass:
             for text in out_of_bounds(func)
         ]
         if problems:
-            raise CompileError("out of bounds memory access: " + "; ".join(problems))
+            raise ScheduleError("out of bounds memory access: " + "; ".join(problems))
         return mod
 
     return ModulePass(transform, PassInfo(0, "tir.analysis.OOBChecker"))

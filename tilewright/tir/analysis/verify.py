@@ -7,7 +7,7 @@ from typing import Any
 
 from ...ir.functor import Visitor, on, post_order_visit
 from ...ir.module import IRModule
-from ...support.errors import CompileError
+from ...support.errors import IllFormedError
 from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
 from ..expr import BufferLoad, Let, Var
@@ -232,7 +232,7 @@ def verify_ssa(func: PrimFunc) -> bool:
 
 
 def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bool:
-    """True if all promises are kept. With `assert_mode`, a broken one raises `CompileError`
+    """True if all promises are kept. With `assert_mode`, a broken one raises `IllFormedError`
     that lists everything wrong."""
     funcs = (
         [obj] if isinstance(obj, PrimFunc)
@@ -241,7 +241,7 @@ def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bo
     known = [_Function(func) for func in funcs]
     problems = [text for function in known for _, check in PROMISES for text in check(function)]
     if problems and assert_mode:
-        raise CompileError("the program is not well formed: " + "; ".join(problems))
+        raise IllFormedError("the program is not well formed: " + "; ".join(problems))
     return not problems
 
 

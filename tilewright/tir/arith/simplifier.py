@@ -28,6 +28,7 @@ from ..expr import (
     Let,
     Max,
     Min,
+    Mod,
     Not,
     Or,
     Ramp,
@@ -142,11 +143,20 @@ class Simplifier(Canonical):
         if len(difference.terms) != 1:
             return
         ((atom, times),) = difference.terms.items()
+        if isinstance(atom, Opaque) and isinstance(atom.of, Mod) and abs(times) == 1:
+            self._assume_truncated(atom.of, -difference.const * times)
         if not isinstance(atom, Split) or atom.lower != 1 or atom.upper is None or abs(times) > 1:
             return
         base, rest = atom.base.single(), -difference.const * times
         if base is not None and 0 <= rest < atom.upper:
             self.divider.residues[base] = atom.upper, rest
+
+    def _assume_truncated(self, rest: Mod, value: int) -> None:
+        """`truncmod(x, 4) == -1` says that `x % 4 == 3`."""
+        if isinstance(rest.b, IntImm) and abs(value) < rest.b.value:
+            modulus = rest.b.value
+            whole = O.floormod(rest.a, rest.b)
+            self.assume(EQ(whole, IntImm(whole.dtype, value % modulus)))
 
     def _assume_different(self, difference: Sum) -> None:
         self.unequal |= {difference.key, difference.scaled(-1).key}
