@@ -183,12 +183,13 @@ def _groups(buffer: Buffer) -> list[slice]:
 
 
 def _require_inside(buffer: Buffer, axis: int, index: int, extent: int) -> None:
-    """Raises `ArgumentError` for a constant index that the axis does not have."""
-    if not 0 <= index < extent:
+    """Raises `ArgumentError` for a constant index that the axis does not have. Of an axis without
+    elements nothing is asked: loops over it do not run."""
+    if extent and not 0 <= index < extent:
         raise ArgumentError(
             f"buffer `{buffer.name}` is accessed at {index} of axis {axis}, which has {extent} "
             "elements",
-            hint=f"indices are 0 to {extent - 1}" if extent else "the buffer has no elements",
+            hint=f"indices are 0 to {extent - 1}",
         )
 
 
