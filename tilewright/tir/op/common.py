@@ -84,7 +84,7 @@ def _beyond(value: Any, dtype: str) -> PrimExpr:
 
 
 def _wider(a: str, b: str) -> str:
-    """The type both convert to: floats over integers, the wider of a kind, signed over unsigned
+    """The type both convert to: floats over integers, the wider of a kind, unsigned over signed
     of the same width, `bool` to anything."""
     ia, ib = dtype_of(a), dtype_of(b)
     if ia.is_float != ib.is_float:
@@ -95,4 +95,4 @@ def _wider(a: str, b: str) -> str:
         return a if ia.bits > ib.bits else b
     if ia.is_float:
         raise ArgumentError(f"no common type of {a} and {b}", hint="convert one with astype")
-    return a if ia.is_int else b
+    return a if ia.is_uint else b

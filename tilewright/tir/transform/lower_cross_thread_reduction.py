@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, pre_order_visit
 from ...support.errors import CompileError
 from .. import op as O
 from ..analysis.reduction import Factored, NotFactored, reduction_of
@@ -29,7 +29,7 @@ from ..stmt import (
     element_region,
     stmt_seq,
 )  # fmt: skip
-from ..stmt_functor import pre_order_visit, substitute
+from ..stmt_functor import substitute
 from .base import factory
 from .lane_masks import conjuncts
 

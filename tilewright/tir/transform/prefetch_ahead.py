@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import Node
 from ...support.dtypes import dtype_of
 from .. import op as O
@@ -13,7 +13,7 @@ from ..arith import Analyzer
 from ..expr import BufferLoad, Ramp, Var
 from ..function import PrimFunc
 from ..stmt import BufferStore, Evaluate, For, Stmt, stmt_seq
-from ..stmt_functor import post_order_visit, substitute
+from ..stmt_functor import substitute
 from .base import factory
 
 PREFETCH_AHEAD = "prefetch_ahead"
