@@ -183,8 +183,8 @@ def _groups(buffer: Buffer) -> list[slice]:
 
 
 def _require_inside(buffer: Buffer, axis: int, index: int, extent: int) -> None:
-    """Raises `ArgumentError` for a constant index that the axis does not have; what a loop does
-    with an axis of no elements never runs."""
+    """Raises `ArgumentError` for a constant index that the axis does not have. Of an axis without
+    elements nothing is asked: loops over it do not run."""
     if extent and not 0 <= index < extent:
         raise ArgumentError(
             f"buffer `{buffer.name}` is accessed at {index} of axis {axis}, which has {extent} "

@@ -323,3 +323,12 @@ def test_what_differs_stays_different() -> None:
         assert tir.op.is_const_int(analyzer.simplify(tir.EQ(n * 2, 5 - i)), 0)
         assert isinstance(analyzer.simplify(tir.EQ(n, i)), tir.EQ)
     assert isinstance(analyzer.simplify(tir.NE(n * 2 + i, 5)), tir.NE)
+
+
+def test_buffers_that_look_alike_are_different_memory() -> None:
+    i = tir.Var("i", "int64")
+    a, b = (tir.decl_buffer((16,), "float32", name) for name in "ab")
+    greater = tir.max(tir.BufferLoad(a, (i,)), tir.BufferLoad(b, (i,)))
+    assert Analyzer().simplify(greater) is greater
+    same = tir.max(tir.BufferLoad(a, (i,)), tir.BufferLoad(a, (i,)))
+    assert isinstance(Analyzer().simplify(same), tir.BufferLoad)

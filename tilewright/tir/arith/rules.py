@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ...ir.expr import IntImm, PrimExpr, as_scalar
+from ...ir.functor import post_order_visit
 from ...ir.structural import structural_equal
 from .. import op as O
+from ..buffer import Buffer
 from ..expr import (
     EQ,
     GE,
@@ -22,6 +24,7 @@ from ..expr import (
     NE,
     Add,
     And,
+    BufferLoad,
     Div,
     FloorDiv,
     FloorMod,
@@ -139,7 +142,14 @@ def _match_letter(name: str, value: PrimExpr, bound: Binding) -> bool:
     if known is None:
         bound[name] = value
         return True
-    return known is value or structural_equal(known, value)
+    return known is value or (structural_equal(known, value) and _buffers(known) == _buffers(value))
+
+
+def _buffers(expr: PrimExpr) -> list[Buffer]:
+    """The buffers that are read, in order: two that look alike are different memory."""
+    found: list[Buffer] = []
+    post_order_visit(expr, lambda n: found.append(n.buffer) if isinstance(n, BufferLoad) else None)
+    return found
 
 
 def instantiate(pattern: PrimExpr, bound: Binding, dtype: str) -> PrimExpr:
