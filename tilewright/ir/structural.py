@@ -72,6 +72,18 @@ def structural_hash(value: object, map_free_vars: bool = False) -> int:
         return _Hasher(map_free_vars).hash(value, False)
 
 
+_VIEWS: dict[type[Any], bool] = {}
+
+
+def _is_view(kind: type[Any]) -> bool:
+    """Whether variables of this kind name what another variable holds, as buffers do their memory:
+    one that nothing defines is known by its parts."""
+    known = _VIEWS.get(kind)
+    if known is None:
+        known = _VIEWS[kind] = any(info.is_definition for info in kind.compared)
+    return known
+
+
 class _Matcher:
     def __init__(self, map_free_vars: bool) -> None:
         self.map_free_vars = map_free_vars
@@ -114,7 +126,7 @@ class _Matcher:
         if bound is not None or id(b) in self.backward:
             return bound is b
         if not (defining or self.map_free_vars):
-            return a is b
+            return self._fields(a, b, False) if _is_view(type(a)) else a is b
         self.forward[id(a)] = b
         self.backward[id(b)] = a
         return self._fields(a, b, defining)
@@ -273,9 +285,10 @@ class _Hasher:
             known = self.bound.get(id(node))
             if known is not None:
                 return _mix(state, known)
-            if not (defining or self.map_free_vars):
+            if defining or self.map_free_vars:
+                self.bound[id(node)] = len(self.bound)
+            elif not _is_view(kind):
                 return _mix(state, id(node))
-            self.bound[id(node)] = len(self.bound)
         for info in kind.compared:
             value = getattr(node, info.name)
             if value is None:

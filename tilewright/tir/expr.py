@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from ..ir.expr import BaseExpr, FloatImm, IntImm, PrimExpr, Range, as_scalar
@@ -13,6 +12,8 @@ from ..ir.op import Op, register_op
 from ..ir.type import PointerType, PrimType, Type
 from ..support.dtypes import ScalableLanes, dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
+from .enums import CallEffectKind as CallEffectKind
+from .enums import IterVarType as IterVarType
 
 if TYPE_CHECKING:
     from .buffer import Buffer
@@ -289,10 +290,13 @@ class BufferLoad(PrimExpr):
     predicate: PrimExpr | None = None
 
     def __post_init__(self) -> None:
-        if not hasattr(self.buffer, "elem_offset"):
-            raise ArgumentTypeError(f"a load needs a buffer, found {self.buffer!r}", self.span)
         self.indices = as_indices(self.indices)  # type: ignore[misc]
-        self.dtype = access_dtype(self.buffer, self.indices)
+        try:
+            self.dtype = access_dtype(self.buffer, self.indices)
+        except AttributeError:
+            raise ArgumentTypeError(
+                f"a load needs a buffer, found {self.buffer!r}", self.span
+            ) from None
 
 
 def as_indices(indices: Sequence[object]) -> tuple[PrimExpr, ...]:
@@ -432,18 +436,6 @@ class Shuffle(PrimExpr):
         self.dtype = dtype_of(kinds.pop()).with_lanes(len(self.indices))
 
 
-class CallEffectKind(IntEnum):
-    """What a call may do besides giving its value, in rising order."""
-
-    ExprAnnotation = 0
-    Pure = 1
-    ReadState = 2
-    UpdateState = 3
-    SpecialCallArg = 4
-    EmbedInfo = 5
-    ControlJump = 6
-
-
 @node("tir.Call")
 class Call(PrimExpr):
     """A call of an operator (by name or `Op`) or of a global function, giving a `dtype`."""
@@ -478,20 +470,6 @@ class Let(PrimExpr):
 
     def __post_init__(self) -> None:
         self.dtype = self.body.dtype
-
-
-class IterVarType(IntEnum):
-    """How an iteration may run: see `IterVar`."""
-
-    DataPar = 0
-    ThreadIndex = 1
-    CommReduce = 2
-    Ordered = 3
-    Opaque = 4
-    Unrolled = 5
-    Vectorized = 6
-    Parallelized = 7
-    Tensorized = 8
 
 
 _AXIS_KINDS = frozenset(IterVarType)

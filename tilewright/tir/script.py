@@ -57,7 +57,7 @@ _NAMES: dict[str, _Any] = _published(
     },
     {name: f for name, f in vars(_op).items() if _isfunction(f) and name not in _INNER},
     {"Range": _Constructor("T.Range", _Range, begin=_Scalar, end=_Scalar | None)},
-    {"fabs": _op.abs},
+    {"fabs": _op.abs, "CallEffectKind": _expr.CallEffectKind},
 )
 globals().update(_NAMES)
 __dir__ = _names_of(_NAMES, _DTYPES)

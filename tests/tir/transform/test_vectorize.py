@@ -129,3 +129,60 @@ def main(A: T.Buffer((6,), "float32"), B: T.Buffer((6,), "float32")):
     arrays = [np.arange(6, dtype="float32"), np.zeros(6, "float32")]
     interpreter.run(made, *arrays)
     np.testing.assert_array_equal(arrays[1], arrays[0] + 1)
+
+
+def test_a_choice_by_lane_is_made_lane_after_lane() -> None:
+    check(
+        T.VectorizeLoop(),
+        lines("""
+for j in T.vectorized(4):
+    A[j] = T.if_then_else(j > 1, B[j], T.float32(0))
+    B[j] = T.float32(1)
+"""),
+        lines("""
+for s in range(4):
+    A[s] = T.if_then_else(s > 1, B[s], T.float32(0))
+B[0:4] = T.Broadcast(T.float32(1), 4)
+"""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [("i * 4 + j < 14", "A[i]"), ("14 < i * 4 + j", "A[i * 4 + j]")],
+    ids=["one load for all lanes", "no count of lanes"],
+)
+def test_what_cannot_be_predicated_runs_lane_after_lane(condition: str, value: str) -> None:
+    text = lines(f"""
+for i in range(4):
+    for j in T.vectorized(4):
+        if {condition}:
+            B[i * 4 + j] = {value}
+""")
+    config = {"enable_buffer_level_predication": True}
+    check(T.VectorizeLoop(), text, text.replace("T.vectorized(4)", "range(4)"), **config)
+
+
+SVE = '{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mattr": ["+sve"]}'
+
+
+def test_a_target_with_sve_predicates() -> None:
+    mask = 'T.get_active_lane_mask("uint1x4", i * 4, 14)'
+    scope = f'    with T.attr(T.target({SVE}), "target", 0):\n'
+
+    def inside(text: str) -> str:
+        body = text.removeprefix(HEAD)
+        return HEAD + scope + "".join(f"    {line}\n" for line in body.strip("\n").splitlines())
+
+    check(T.VectorizeLoop(), inside(TAIL), inside(MASKED.replace("MASK", mask)))
+
+
+def test_operations_keep_their_kinds_as_vectors() -> None:
+    check(
+        T.VectorizeLoop(),
+        lines("""
+for j in T.vectorized(4):
+    A[j] = T.FloorDiv(T.float32(3), B[j])
+"""),
+        lines("A[0:4] = T.FloorDiv(T.Broadcast(T.float32(3), 4), B[0:4])"),
+    )

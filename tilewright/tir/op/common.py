@@ -63,7 +63,8 @@ def _like(value: object, dtype: str) -> PrimExpr:
         )
     if info.is_bool and not isinstance(value, (bool, np.bool_)):
         return as_scalar(value)
-    if info.min_value <= value <= info.max_value:
+    has_range = info.is_float or info.is_integral
+    if not has_range or info.min_value <= value <= info.max_value:
         return const(value, dtype)
     return _beyond(value, dtype)
 

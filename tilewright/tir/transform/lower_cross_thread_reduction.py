@@ -335,6 +335,7 @@ def LowerCrossThreadReduction(func: PrimFunc) -> PrimFunc:
     there are no other such loops and no condition, there is no `p`. A result in local memory is
     kept by each thread; a block that stores what follows from it is run by the first one alone.
     Raises `ThreadReductionError` if the operation is not known to be commutative, if loops are
-    bound to other than `threadIdx`, or if other loops or later blocks lie within its loops.
+    bound to other than `threadIdx`, or if other loops or later blocks lie within the reduction's
+    loops.
     """
     return func.replace(body=_Lower().run(func.body))

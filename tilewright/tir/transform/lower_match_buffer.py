@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...ir.expr import PrimExpr, Range
-from ...ir.functor import Rewriter, on
+from ...ir.functor import on
 from ...support.errors import CompileError
 from .. import op as O
+from ..arith.canonical import INDEX_TYPES
 from ..arith.vectors import affine
 from ..buffer import Buffer
 from ..expr import BufferLoad, Ramp, Var
 from ..function import PrimFunc
 from ..stmt import Block, BufferRegion, BufferStore, MatchBufferRegion
 from .base import factory
+from .scoped import ScopedRewriter
 
 
-class _LowerMatch(Rewriter):
-    def __init__(self) -> None:
+class _LowerMatch(ScopedRewriter):
+    def __init__(self, params: Sequence[Var]) -> None:
+        super().__init__()
+        self.params = frozenset(params)
         self.views: dict[Buffer, BufferRegion] = {}
         self.values: dict[Var, PrimExpr] = {}
 
@@ -27,7 +31,8 @@ class _LowerMatch(Rewriter):
         """Records the views of the block, then rewrites it without them."""
         for match in block.match_buffers:
             self._record(match)
-        return self.rewrite_children(block.replace(match_buffers=()))
+        made: Block = super().block(block.replace(match_buffers=()))
+        return made
 
     def _record(self, match: MatchBufferRegion) -> None:
         view = match.buffer
@@ -39,17 +44,27 @@ class _LowerMatch(Rewriter):
             raise CompileError(
                 f"`{view.name}` of {view.ndim} dimensions cannot view {source}", match.span
             )
-        self._bind(view.shape, [r.extent for r in source.region[extra:]], view.name)
+        self._unify(view.shape, [r.extent for r in source.region[extra:]], view, "shape")
         self.values[view.data] = buffer.data
         if view.strides:
-            self._bind(view.strides, _strides(buffer)[extra:], view.name)
+            self._unify(view.strides, _strides(buffer)[extra:], view, "strides")
         if isinstance(view.elem_offset, Var):
-            self.values[view.elem_offset] = buffer.offset_of(begin)[0]
+            self._unify([view.elem_offset], buffer.offset_of(begin), view, "elem_offset")
 
-    def _bind(self, parts: Sequence[PrimExpr], given: Sequence[PrimExpr], name: str) -> None:
+    def _unify(
+        self, parts: Sequence[PrimExpr], given: Sequence[PrimExpr], view: Buffer, what: str
+    ) -> None:
+        """New variables among `parts` are what is given; others must equal it."""
         for part, value in zip(parts, given, strict=True):
-            if isinstance(part, Var):
-                self.values.setdefault(part, value)
+            if isinstance(part, Var) and part not in self.params and part not in self.values:
+                self.values[part] = value
+                continue
+            known: PrimExpr = self.rewrite(part)
+            if not (known.dtype in INDEX_TYPES and self.analyzer.can_prove_equal(known, value)):
+                raise CompileError(
+                    f"`{view.name}` has {what} {known} where what it views has {value}",
+                    view.span, hint="give new variables instead",
+                )  # fmt: skip
 
     @on(Var)
     def variable(self, var: Var) -> PrimExpr:
@@ -99,8 +114,8 @@ def shift(index: PrimExpr, by: PrimExpr) -> PrimExpr:
     """`index + by`; a ramp stays a ramp."""
     lanes = affine(index)
     if lanes is not None and isinstance(index, Ramp):
-        return Ramp(O.add(lanes[0], by), lanes[1], lanes[2])
-    return O.add(index, by)
+        return Ramp(O.add(by, lanes[0]), lanes[1], lanes[2])
+    return O.add(by, index)
 
 
 def _strides(buffer: Buffer) -> list[PrimExpr]:
@@ -116,5 +131,9 @@ def _strides(buffer: Buffer) -> list[PrimExpr]:
 
 @factory
 def LowerMatchBuffer(func: PrimFunc) -> PrimFunc:
-    """V = match_buffer(S[4:8]); V[i]   ->   S[4 + i]"""
-    return func.replace(body=_LowerMatch().run(func.body))
+    """V = match_buffer(S[4:8]); V[i]   ->   S[4 + i]
+
+    Variables that a view declares are what its source gives them. Raises `CompileError` where a
+    shape or stride that a view states is not known to be that of its source.
+    """
+    return func.replace(body=_LowerMatch(func.params).run(func.body))

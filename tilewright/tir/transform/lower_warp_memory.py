@@ -127,7 +127,7 @@ class _Lower(ScopedRewriter):
         run = self._run(name, lane, stores.indices)
         if size % (run * width):
             _refuse(name, f"{size} elements are not {run} for each of {width} threads, repeated")
-        local = Var(name, pointer(node.dtype, "local"))  # type: ignore[arg-type]
+        local = Var(name, "handle", type_annotation=pointer(node.dtype, "local"))
         return _Lanes(lane, width, run, size, local)
 
     def _run(self, name: str, lane: Var, indices: list[PrimExpr]) -> int:

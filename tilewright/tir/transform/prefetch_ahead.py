@@ -31,6 +31,7 @@ class _Prefetch(Rewriter):
 
     @on(For)
     def loop(self, loop: For) -> Stmt:
+        """Fetches in the innermost loops of one that is annotated."""
         ahead = loop.annotations.get(PREFETCH_AHEAD)
         if ahead is not None:
             self.around.append((loop, int(ahead)))
@@ -43,6 +44,11 @@ class _Prefetch(Rewriter):
             fetched = self._fetched(made, *self.around[-1])
             made = made.replace(body=stmt_seq(*fetched, made.body))
         return made  # type: ignore[no-any-return]
+
+    @on(BufferStore, Evaluate)
+    def leaf(self, stmt: Stmt) -> Stmt:
+        """What holds no loops stays."""
+        return stmt
 
     def _fetched(self, inner: For, outer: For, ahead: int) -> list[Stmt]:
         last = outer.min + outer.extent - 1

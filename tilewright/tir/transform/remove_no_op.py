@@ -45,6 +45,8 @@ def _only_for(*values: PrimExpr) -> Stmt:
 class _Remove(Simplifying):
     """Simplifies, and takes away what does nothing then."""
 
+    keeps_empty = False
+
     def __init__(self, overwritten: bool) -> None:
         super().__init__()
         self.overwritten = overwritten

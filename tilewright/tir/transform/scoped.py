@@ -5,12 +5,52 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from .. import op as O
 from ..arith import Analyzer
-from ..arith.canonical import INDEX_TYPES, reads_memory
-from ..expr import Call, Let, Var
-from ..stmt import AssertStmt, AttrStmt, Block, For, IfThenElse, LetStmt
+from ..arith.canonical import INDEX_TYPES, effect_of, reads_memory
+from ..expr import BufferLoad, Call, CallEffectKind, Let, Var
+from ..stmt import AssertStmt, AttrStmt, Block, BufferStore, For, IfThenElse, LetStmt, Stmt
+from .lane_masks import conjuncts
+
+
+def lasting(condition: PrimExpr, *bodies: Stmt | None) -> PrimExpr:
+    """What of `condition` holds throughout `bodies`: parts that read what these write are left
+    out."""
+    if not reads_memory(condition):
+        return condition
+    written = _Written()
+    for body in bodies:
+        written.walk(body)
+    return O.all(*(part for part in conjuncts(condition) if not written.alters(part)))
+
+
+class _Written(Visitor):
+    """The memory that statements write."""
+
+    def __init__(self) -> None:
+        self.data: set[Var] = set()
+        self.anything = False
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> None:
+        """The memory of a store."""
+        self.data.add(store.buffer.data)
+        self.visit_children(store)
+
+    @on(Call)
+    def call(self, call: Call) -> None:
+        """A call with effects may write whatever there is."""
+        self.anything = self.anything or effect_of(call) > CallEffectKind.ReadState
+        self.visit_children(call)
+
+    def alters(self, expr: PrimExpr) -> bool:
+        """True if the value of `expr` may change."""
+        if not reads_memory(expr):
+            return False
+        loads: list[BufferLoad] = []
+        post_order_visit(expr, lambda n: loads.append(n) if isinstance(n, BufferLoad) else None)
+        return self.anything or not loads or any(n.buffer.data in self.data for n in loads)
 
 
 class ScopedRewriter(Rewriter):
@@ -26,19 +66,29 @@ class ScopedRewriter(Rewriter):
     def loop(self, loop: For) -> Any:
         """Within the loop, its variable lies in its range."""
         low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
-        self.analyzer.bind(loop.loop_var, Range(low, extent))
+        self._bind(loop, low, extent)
         body = self.rewrite(loop.body)
         return loop.replace(min=low, extent=extent, body=body)
+
+    def _bind(self, loop: For, low: PrimExpr, extent: PrimExpr) -> None:
+        """The range of a loop, unless the loop writes what its bounds are read from."""
+        if reads_memory(low) or reads_memory(extent):
+            written = _Written()
+            written.walk(loop.body)
+            if written.alters(low) or written.alters(extent):
+                return
+        self.analyzer.bind(loop.loop_var, Range(low, extent))
 
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> Any:
         """Within a branch, its condition holds (or does not)."""
         condition = self.rewrite(branch.condition)
-        with self.analyzer.constraint_scope(condition):
+        with self.analyzer.constraint_scope(lasting(condition, branch.then_case)):
             then_case = self.rewrite(branch.then_case)
         else_case = branch.else_case
         if else_case is not None:
-            with self.analyzer.constraint_scope(negation(condition)):
+            otherwise = lasting(negation(condition), else_case)
+            with self.analyzer.constraint_scope(otherwise):
                 else_case = self.rewrite(else_case)
         return branch.replace(condition=condition, then_case=then_case, else_case=else_case)
 
@@ -46,7 +96,7 @@ class ScopedRewriter(Rewriter):
     def assertion(self, node: AssertStmt) -> Any:
         """After an assertion its condition holds."""
         condition = self.rewrite(node.condition)
-        with self.analyzer.constraint_scope(condition):
+        with self.analyzer.constraint_scope(lasting(condition, node.body)):
             body = self.rewrite(node.body)
         return node.replace(condition=condition, body=body)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
-from ...ir.expr import IntImm, PrimExpr, Range
+from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import on
 from ...ir.transform import PassContext
 from .. import op as O
@@ -12,11 +13,11 @@ from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
 from ..expr import BufferLoad
 from ..function import PrimFunc
-from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt, stmt_seq
+from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt
 from .base import context_factory
 from .booleans import and_of_ors, constrained, is_composed
 from .config import SimplifyConfig, group_of
-from .scoped import ScopedRewriter, is_cheap, is_pure, negation
+from .scoped import ScopedRewriter, is_cheap, is_pure, lasting, negation
 
 NOTHING = Evaluate(IntImm("int32", 0))
 
@@ -25,6 +26,10 @@ class Simplifying(ScopedRewriter):
     """Simplifies every expression under what is known at its place."""
 
     options = SimplifyConfig()
+    keeps_empty = True  # what did nothing before; what does nothing any more goes
+
+    def _goes(self, before: Stmt, after: Stmt) -> bool:
+        return _is_nothing(after) and not (self.keeps_empty and _is_nothing(before))
 
     @on(PrimExpr)
     def expression(self, expr: PrimExpr) -> PrimExpr:
@@ -47,13 +52,14 @@ class Simplifying(ScopedRewriter):
         low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
         if isinstance(extent, IntImm) and extent.value <= 0:
             return NOTHING
-        if O.is_const_int(extent, 1) and not loop.annotations and loop.thread_binding is None:
+        bare = not loop.annotations and loop.thread_binding is None and is_pure(low)
+        if bare and O.is_const_int(extent, 1):
             self.analyzer.bind(loop.loop_var, low)
             made: Stmt = self.rewrite(loop.body)
             return made
-        self.analyzer.bind(loop.loop_var, Range(low, extent))
+        self._bind(loop, low, extent)
         body = self.rewrite(loop.body)
-        if _is_nothing(body):
+        if self._goes(loop.body, body):
             return NOTHING
         return loop.replace(min=low, extent=extent, body=body)
 
@@ -65,11 +71,12 @@ class Simplifying(ScopedRewriter):
             chosen = branch.then_case if condition.value else branch.else_case
             made: Stmt = NOTHING if chosen is None else self.rewrite(chosen)
             return made
-        with self.analyzer.constraint_scope(condition):
+        with self.analyzer.constraint_scope(lasting(condition, branch.then_case)):
             then_case = self.rewrite(branch.then_case)
         else_case = branch.else_case
         if else_case is not None:
-            with self.analyzer.constraint_scope(negation(condition)):
+            otherwise = lasting(negation(condition), else_case)
+            with self.analyzer.constraint_scope(otherwise):
                 else_case = self.rewrite(else_case)
             if _is_nothing(else_case):
                 else_case = None
@@ -91,12 +98,18 @@ class Simplifying(ScopedRewriter):
 
     @on(SeqStmt)
     def sequence(self, node: SeqStmt) -> Stmt:
-        """Statements that do nothing go."""
-        parts = self.rewrite(node.seq)
-        if parts is node.seq:
-            return node
-        made = stmt_seq(*parts)
-        return NOTHING if _is_nothing(made) else made
+        """Statements that do nothing any more go."""
+        parts: list[Stmt] = []
+        for before in node.seq:
+            after = self.rewrite(before)
+            if isinstance(after, SeqStmt):
+                parts += after.seq
+            elif not self._goes(before, after):
+                parts.append(after)
+        if len(parts) < 2:
+            return parts[0] if parts else NOTHING
+        is_same = len(parts) == len(node.seq) and all(map(is_, parts, node.seq))
+        return node if is_same else node.replace(seq=tuple(parts))
 
     @on(BufferStore)
     def store(self, store: BufferStore) -> Stmt:
