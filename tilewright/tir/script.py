@@ -58,7 +58,7 @@ _NAMES: dict[str, _Any] = _published(
     },
     {name: f for name, f in vars(_op).items() if _isfunction(f) and name not in _INNER},
     {"Range": _Constructor("T.Range", _Range, begin=_Scalar, end=_Scalar | None)},
-    {"fabs": _op.abs},
+    {"fabs": _op.abs, "CallEffectKind": _expr.CallEffectKind},
 )
 _NAMES |= {name: _Subscripted(_NAMES[name]) for name in ("Buffer", "Ptr")}
 globals().update(_NAMES)
