@@ -277,7 +277,7 @@ ROWS = [
         "LowerTVMBuiltin",
         ARRAY,
         CPU + 'T.evaluate(T.tvm_call_packed("f", 1))',
-        "T.tvm_call_packed_lowered",
+        "T.call_packed_lowered",
         "",
     ),
     Row(

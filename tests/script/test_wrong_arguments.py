@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -36,7 +37,7 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
     for title, space in {"T": T, "R": R, "I": I}.items():
         for name in dir(space):
             value = getattr(space, name)
-            if callable(value):
+            if callable(value) and not isinstance(value, enum.EnumType):
                 yield f"{title}.{name}", value
     for title, space in {"T": BuilderT, "R": BuilderR, "I": BuilderI}.items():
         for name in dir(space):

@@ -11,7 +11,7 @@ from ..support.errors import ArgumentError
 from ..te.tensor import TENSOR_OPERATORS, Tensor, as_shape
 from ..tir import op
 from . import tag
-from .utils import as_tuple, compute, const_or_none, equal_const_int, same_dim
+from .utils import as_tuple, compute, const_or_none, equal_const_int, same_dim, truth
 
 __all__ = [
     "add", "atan2", "bitwise_and", "bitwise_or", "bitwise_xor", "broadcast_to", "divide",
@@ -118,10 +118,6 @@ def _operator(name: str, function: Callable[..., PrimExpr], doc: str) -> Callabl
     return operate
 
 
-def _truth(value: Any) -> PrimExpr:
-    return op.logical_not(op.logical_not(value))
-
-
 def _power(a: Any, b: Any) -> PrimExpr:
     """`a` to the `b`; small constant exponents become products (at most 1.5 ulp off)."""
     exponent = op.const_value(b) if isinstance(b, PrimExpr) else b
@@ -170,8 +166,8 @@ def _log_add_exp(a: PrimExpr, b: PrimExpr) -> PrimExpr:
     )
 
 
-def _xor(a: Any, b: Any) -> PrimExpr:
-    return op.not_equal(_truth(a), _truth(b))
+def _on_truths(function: Callable[..., PrimExpr]) -> Callable[..., PrimExpr]:
+    return lambda a, b: function(truth(a), truth(b))
 
 
 add = _operator("add", op.add, "The sum.")
@@ -198,9 +194,9 @@ less = _operator("less", op.less, "Whether `lhs` is smaller.")
 less_equal = _operator("less_equal", op.less_equal, "Whether `lhs` is not larger.")
 greater = _operator("greater", op.greater, "Whether `lhs` is larger.")
 greater_equal = _operator("greater_equal", op.greater_equal, "Whether `lhs` is not smaller.")
-logical_and = _operator("logical_and", op.logical_and, "Whether both hold.")
-logical_or = _operator("logical_or", op.logical_or, "Whether one of them holds.")
-logical_xor = _operator("logical_xor", _xor, "Whether exactly one holds.")
+logical_and = _operator("logical_and", _on_truths(op.logical_and), "Whether both hold.")
+logical_or = _operator("logical_or", _on_truths(op.logical_or), "Whether one of them holds.")
+logical_xor = _operator("logical_xor", _on_truths(op.not_equal), "Whether exactly one holds.")
 bitwise_and = _operator("bitwise_and", op.bitwise_and, "The bits set in both.")
 bitwise_or = _operator("bitwise_or", op.bitwise_or, "The bits set in either.")
 bitwise_xor = _operator("bitwise_xor", op.bitwise_xor, "The bits set in one only.")

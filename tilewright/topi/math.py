@@ -12,7 +12,7 @@ from ..support.errors import ArgumentError
 from ..te.tensor import TENSOR_OPERATORS, Tensor, as_shape
 from ..tir import op
 from . import tag
-from .utils import compute, is_float
+from .utils import compute, is_float, truth
 
 __all__ = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "bitwise_not", "cast", "ceil",
@@ -112,7 +112,7 @@ isfinite = _operator("isfinite", op.isfinite, "Whether it is neither infinite no
 
 def logical_not(data: Any) -> Any:
     """Whether the element is zero (does not hold)."""
-    return _mapped(data, op.logical_not, "T_logical_not")
+    return _mapped(data, lambda x: op.logical_not(truth(x)), "T_logical_not")
 
 
 def bitwise_not(data: Any) -> Any:

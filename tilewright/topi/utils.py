@@ -224,6 +224,13 @@ def require_rank(tensor: Tensor, ranks: Any, who: str) -> None:
         )
 
 
+def truth(value: PrimExpr) -> PrimExpr:
+    """Whether a condition holds, or a number is not zero (NaN is not)."""
+    if dtype_of(value.dtype).is_bool:
+        return value
+    return op.not_equal(value, op.const(0, value.dtype))
+
+
 def is_float(dtype: str) -> bool:
     """True for floating-point types."""
     return dtype_of(dtype).is_float
