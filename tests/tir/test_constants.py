@@ -73,3 +73,15 @@ def test_a_number_that_no_common_type_holds_is_refused(dtype: str, number: float
 def test_the_bits_of_a_float_are_not_turned() -> None:
     with pytest.raises(ArgumentError, match="needs an integer"):
         ~tir.Var("x", "float32")
+
+
+def test_lanes_may_be_a_multiple_of_vscale() -> None:
+    ramp = T.ramp(0, 1, 4 * T.vscale())
+    assert ramp.dtype == "int32xvscalex4"
+    assert T.ramp(3, 1, 1).value == 3
+
+
+def test_bits_read_as_their_own_type_are_the_value() -> None:
+    x = tir.Var("x", "float32")
+    assert tir.reinterpret("float32", x) is x
+    assert tir.reinterpret("int32", x).dtype == "int32"

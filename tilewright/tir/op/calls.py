@@ -92,7 +92,7 @@ SIMPLIFY: list[Callable[[PrimExpr], PrimExpr]] = []
 """The analyzer's simplifier, put here by `arith`, which stands above this module."""
 
 
-def ramp(base: object, stride: object, lanes: int) -> PrimExpr:
+def ramp(base: object, stride: object, lanes: PrimExpr | int) -> PrimExpr:
     """The vector `base, base + stride, ...`; `base` itself for one lane."""
     first = as_scalar(base)
-    return first if lanes == 1 else Ramp(first, stride, lanes)  # type: ignore[arg-type]
+    return first if isinstance(lanes, int) and lanes == 1 else Ramp(first, stride, lanes)  # type: ignore[arg-type]

@@ -64,7 +64,8 @@ def _cast_const(value: PrimExpr, dtype: str) -> PrimExpr | None:
 
 def reinterpret(dtype: str, value: PrimExprLike, span: Any = None) -> PrimExpr:
     """The bits of `value` read as `dtype`, which is as wide."""
-    return Call(dtype, "tir.reinterpret", (as_scalar(value),), span=span)
+    made = as_scalar(value)
+    return made if made.dtype == dtype else Call(dtype, "tir.reinterpret", (made,), span=span)
 
 
 OPERATORS["cast"] = cast
