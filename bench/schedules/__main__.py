@@ -24,8 +24,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .corpus import CORPUS
-from .trial import Failure, Outcome
+from .trial import PROGRAMS, Failure, Outcome
 from .workers import Job, run_all
 
 LINE_EVERY = 200
@@ -93,10 +92,10 @@ def main(
     sequences: int, seed: int, steps: int, workers: int, programs: str, output: str | None
 ) -> None:
     """Runs the sequences."""
-    names = programs.split(",") if programs else list(CORPUS)
-    unknown = [n for n in names if n not in CORPUS]
+    names = programs.split(",") if programs else list(PROGRAMS)
+    unknown = [n for n in names if n not in PROGRAMS]
     if unknown:
-        raise click.ClickException(f"no program {unknown[0]!r}; there are {', '.join(CORPUS)}")
+        raise click.ClickException(f"no program {unknown[0]!r}; there are {', '.join(PROGRAMS)}")
     console = Console()
     start = time.monotonic()
     outcomes = gather(jobs_of(sequences, seed, steps, names), workers, console)

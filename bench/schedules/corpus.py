@@ -11,6 +11,9 @@ import numpy as np
 from tilewright import te, tir, topi
 from tilewright.script.parser import from_source
 from tilewright.tir import PrimFunc
+from tilewright.tir.arith import Analyzer
+from tilewright.tir.schedule.poly import variables_in
+from tilewright.tir.schedule.rewrite import substitute
 
 Array = np.ndarray[Any, Any]
 Tensors = list[Any]
@@ -19,34 +22,44 @@ Tensors = list[Any]
 @dataclass(frozen=True, slots=True)
 class Program:
     """A function to schedule. Floats are small integers, so that sums are exact in any order;
-    `tolerance` is for functions that leave the integers. `sizes`: values of symbolic dimensions."""
+    `tolerance` is for functions that leave the integers. `sizes`: values of symbolic dimensions.
+    Inputs that are integers lie in [`low`, `below`)."""
 
     name: str
     make: Callable[[], PrimFunc]
     tolerance: float
     sizes: Mapping[str, int]
     below: int
+    low: int = 0
 
     def inputs(self, func: PrimFunc, seed: int = 0) -> list[Array]:
-        """An array for each buffer; integers are indices and lie in [0, `below`)."""
+        """An array for each buffer."""
         rng = np.random.default_rng(seed)
         made = []
         for buffer in func.buffers():
             shape = [self._size(d) for d in buffer.shape]
-            low, high = (-3, 4) if "float" in buffer.dtype else (0, self.below)
+            low, high = (-3, 4) if "float" in buffer.dtype else (self.low, self.below)
             made.append(rng.integers(low, high, shape).astype(buffer.dtype))
         return made
 
-    def _size(self, extent: Any) -> Any:
-        return self.sizes[extent.name] if isinstance(extent, tir.Var) else extent.value
+    def _size(self, extent: Any) -> int:
+        known = {v: tir.const(self.sizes[v.name], v.dtype) for v in variables_in(extent)}
+        value = Analyzer().simplify(substitute(extent, known))
+        if not isinstance(value, tir.IntImm):
+            raise TypeError(f"the extent {extent} is not known")
+        return value.value
 
 
 CORPUS: dict[str, Program] = {}
-"""All programs by name."""
+"""The programs of this module by name."""
 
 
 def program(
-    tolerance: float = 0.0, below: int = 4, **sizes: int
+    tolerance: float = 0.0,
+    below: int = 4,
+    low: int = 0,
+    registry: dict[str, Program] = CORPUS,
+    **sizes: int,
 ) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     """Declares a program: a function that returns its tensors, results last, or its script."""
 
@@ -58,7 +71,8 @@ def program(
                 raise TypeError(f"{function.__name__} is not a single function")
             return func
 
-        CORPUS[function.__name__] = Program(function.__name__, make, tolerance, sizes, below)
+        name = function.__name__
+        registry[name] = Program(name, make, tolerance, sizes, below, low)
         return function
 
     return declare

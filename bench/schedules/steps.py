@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from tilewright.support.errors import ScheduleError
-from tilewright.tir import IntImm, IterVarType
+from tilewright.tir import Buffer, IntImm, IterVarType
 from tilewright.tir.schedule import BlockRV, LoopRV, Schedule
+from tilewright.tir.schedule.analysis import get_tensorize_loop_mapping
 from tilewright.tir.schedule.instruction import METHODS, InstructionKind, Param, instruction_of
 from tilewright.tir.schedule.poly import variables_in
 from tilewright.tir.schedule.transform import tile_with_tensor_intrin
+from tilewright.tir.tensor_intrin import TensorIntrin
 
 from . import intrinsics
 
@@ -37,12 +40,15 @@ class Broken(Exception):
 
 
 class Draw:
-    """Draws steps for a schedule and takes them; `last` is the one taken last."""
+    """Draws steps for a schedule and takes them; `last` is the one taken last. Counts by primitive
+    how many were tried and applied."""
 
     def __init__(self, sch: Schedule, rng: random.Random) -> None:
         self.sch, self.rng = sch, rng
         self.given: dict[str, Any] = {}
         self.last: tuple[InstructionKind, dict[str, Any]] | None = None
+        self.tried: Counter[str] = Counter()
+        self.applied: Counter[str] = Counter()
 
     def call(self, method: str, *args: Any, **options: Any) -> Any:
         """Calls a method of the schedule, and keeps what was asked in `last`."""
@@ -51,12 +57,15 @@ class Draw:
         bound.apply_defaults()
         self.last = (kind, dict(bound.arguments))
         before = self.sch.mod
+        self.tried[method] += 1
         try:
-            return getattr(self.sch, method)(*args, **options)
+            made = getattr(self.sch, method)(*args, **options)
         except ScheduleError:
             if self.sch.mod is not before:
                 raise Broken("a step that was refused changed the program") from None
             raise
+        self.applied[method] += 1
+        return made
 
     def attempted(self) -> Any:
         """The step taken last as an instruction of a trace; None if its arguments are wrong."""
@@ -119,11 +128,14 @@ class Draw:
     def own_buffer(self) -> tuple[str, int]:
         """A buffer of the block that the function allocates."""
         outside = list(self.sch.func.buffer_map.values())
-        rows = [(side, k) for side in ("read", "write")
-                for k, r in enumerate(getattr(self.stmt(), f"{side}s"))
-                if r.buffer not in outside]  # fmt: skip
-        found: tuple[str, int] = self.pick(rows)
+        found: tuple[str, int] = self.pick(self.accesses(lambda buffer: buffer not in outside))
         return found
+
+    def accesses(self, wanted: Callable[[Buffer], bool]) -> list[tuple[str, int]]:
+        """The places of the wanted buffers among those that the block reads and writes."""
+        return [(side, k) for side in ("read", "write")
+                for k, r in enumerate(getattr(self.stmt(), f"{side}s"))
+                if wanted(r.buffer)]  # fmt: skip
 
     def sampled(self, loop: LoopRV, n: int) -> Any:
         """Factors of a loop, sampled by the schedule."""
@@ -212,9 +224,12 @@ def _full_ranges(d: Draw) -> Any:
     return lambda *i: [(0, size) for size in shape]
 
 
+WIDER = {"float16": "float32", "float32": "float64", "int8": "int32", "int32": "int64"}
+
+
 def _wider(d: Draw) -> str:
     dtype: str = d.stmt().writes[d.given["buffer_index"]].buffer.dtype
-    return {"float32": "float64", "int32": "int64"}.get(dtype, dtype)
+    return WIDER.get(dtype, dtype)
 
 
 def _layout_pad(d: Draw) -> Any:
@@ -268,7 +283,7 @@ ARGUMENTS: dict[str, Maker] = {
 """What an argument may be, by its name, or by the primitive's name and its own."""
 
 PROMISES = ("unsafe_hide_buffer_access",)
-"""What the user vouches for, and random steps cannot."""
+"""What the user vouches for, and random steps cannot: no step may come after it."""
 
 PRIMITIVES = tuple(
     kind for kind in METHODS.values() if not kind.is_pure and kind.method not in PROMISES
@@ -320,8 +335,15 @@ def annotate_sampled(d: Draw) -> None:
 
 def tensorize_tiled(d: Draw) -> None:
     """An instruction in a block that is tiled for it."""
-    name = d.pick(intrinsics.NAMES)
-    loop = tile_with_tensor_intrin(d.sch, d.block(), name, d.flip())
+    padded = d.flip()
+    block, name = d.pick(
+        (block, name)
+        for block in d.sch.get_child_blocks("root")
+        for name in intrinsics.NAMES
+        if (intrin := TensorIntrin.get(name)) is not None
+        and get_tensorize_loop_mapping(d.sch, block, intrin.desc, padded) is not None
+    )
+    loop = tile_with_tensor_intrin(d.sch, block, name, padded)
     if loop is None:
         raise Unsuitable
     d.call("tensorize", loop, name)
@@ -329,11 +351,22 @@ def tensorize_tiled(d: Draw) -> None:
 
 def roll(d: Draw) -> None:
     """A rolling buffer between a producer and a consumer that is tiled for it."""
-    block = d.block()
+    blocks = d.sch.get_child_blocks("root")
+    block = d.pick(b for b in blocks if d.sch.get_consumers(b))
     consumer = d.pick(d.sch.get_consumers(block))
-    outer, _ = d.call("split", d.pick(d.sch.get_loops(consumer)), [None, d.rng.randint(1, 4)])
+    loops = d.sch.get_loops(consumer)
+    loop = d.pick(l for l in loops if isinstance(n := d.sch.get(l).extent, IntImm) and n.value > 4)
+    outer, _ = d.call("split", loop, [None, d.rng.randint(1, 4)])
     d.call("compute_at", block, outer)
     d.call("rolling_buffer", block, 0)
+
+
+def hide(d: Draw) -> None:
+    """A block that says nothing of a parameter that it accesses, as the last of all steps."""
+    d.given["block"] = block = d.block()
+    parameters = list(d.sch.func.buffer_map.values())
+    side, place = d.pick(d.accesses(lambda buffer: buffer in parameters))
+    d.call("unsafe_hide_buffer_access", block, side, [place])
 
 
 Step = tuple[str, Callable[[Draw], None]]

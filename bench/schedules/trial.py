@@ -24,10 +24,16 @@ from tilewright.tir.analysis import verify_well_formed
 from tilewright.tir.schedule import Instruction, Schedule, Trace
 
 from .corpus import CORPUS, Array, Program
-from .steps import STEPS, Broken, Draw, Unsuitable
+from .edges import EDGES
+from .steps import STEPS, Broken, Draw, Unsuitable, hide
+
+PROGRAMS = {**CORPUS, **EDGES}
+"""All programs by name."""
 
 SECONDS = 60
 """What a sequence may take of the processor."""
+HIDING = 0.05
+"""How often the last step hides an access."""
 QUICK = "llvm -opt-level 0"
 """Programs this small run for less time than their optimisation takes."""
 
@@ -134,7 +140,7 @@ _BENCHES: dict[str, Bench] = {}
 def bench_of(name: str) -> Bench:
     """The program's bench, made once a process."""
     if name not in _BENCHES:
-        _BENCHES[name] = Bench(CORPUS[name])
+        _BENCHES[name] = Bench(PROGRAMS[name])
     return _BENCHES[name]
 
 
@@ -144,11 +150,14 @@ def run(name: str, seed: int, steps: int = 10) -> Outcome:
     bench = bench_of(name)
     sch = bench.schedule(seed)
     draw = Draw(sch, random.Random(seed))
+    outcome.tried, outcome.applied = draw.tried, draw.applied
     start = time.process_time()
     try:
         with limited(SECONDS):
             for _ in range(steps):
-                _step(sch, draw, outcome)
+                _step(sch, draw, draw.rng.choice(STEPS)[1])
+            if draw.flip(HIDING):
+                _step(sch, draw, hide)
             bench.check(sch)
     except Exception as error:
         outcome.failure = _failure(bench, sch, draw, outcome, error)
@@ -156,17 +165,13 @@ def run(name: str, seed: int, steps: int = 10) -> Outcome:
     return outcome
 
 
-def _step(sch: Schedule, draw: Draw, outcome: Outcome) -> None:
-    kind, take = draw.rng.choice(STEPS)
+def _step(sch: Schedule, draw: Draw, take: Callable[[Draw], None]) -> None:
     try:
         take(draw)
-    except (Unsuitable, ScheduleError) as error:
+    except (Unsuitable, ScheduleError):
         draw.last = None
-        outcome.tried[kind] += isinstance(error, ScheduleError)
         return
     draw.last = None
-    outcome.tried[kind] += 1
-    outcome.applied[kind] += 1
     verify(sch)
 
 

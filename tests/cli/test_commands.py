@@ -209,3 +209,20 @@ def test_a_traceback_is_shown_when_asked_for(folder: Path) -> None:
 
 def test_commands_are_modules_that_exist() -> None:
     assert {*Group.COMMANDS, "knobs", "targets"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compile", "m.onnx", "-o", "nowhere/m.so"),
+        ("run", "m.tw", "-o", "nowhere/out.npz"),
+        ("opt", "-p", "Simplify", "-o", "nowhere/x.py"),
+        ("onnx-tests", "--write", "nowhere/x.md"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_directory_that_does_not_exist_is_not_made(folder: Path, words: tuple[str, ...]) -> None:
+    done = run(folder, *words)
+    assert done.exit_code == 2
+    assert "the directory 'nowhere' does not exist" in done.output
+    assert not (folder / "nowhere").exists()

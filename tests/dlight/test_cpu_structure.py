@@ -332,6 +332,12 @@ for 1, parallel 128, for 8, for 16:
   for 64, for 1, for 1, for 2, unroll 8, unroll 1, unroll 8, unroll 2, vector 16, conv_update
   unroll 2, unroll 8, vector 16, conv_local
 """),
+    "blocks of rows that the second cache holds": (lambda: matmul(20000, 128, 250), AVX512, """
+parallel 61, for 4, for 41:
+  unroll 8, unroll 2, vector 16, T_matmul_init where
+  for 32, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_update where
+  unroll 8, unroll 2, vector 16, T_matmul_local where
+"""),
     "whole lines are read": (from_blocks, AVX512, """
 for 1, for 8, for 49, for 16, vector 16, out
 """),

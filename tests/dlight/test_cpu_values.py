@@ -176,6 +176,7 @@ CASES = {
     "depthwise stride": lambda: depthwise((1, 2, 15, 15, 16), (2, 1, 5, 5, 1, 16), 2, 2),
     "matmul": lambda: matmul((32, 48), (48, 64)),
     "matmul odd": lambda: matmul((29, 31), (31, 37)),
+    "matmul tall": lambda: matmul((8203, 301), (301, 33)),
     "matmul row": lambda: matmul((1, 100), (100, 77)),
     "matmul column": lambda: matmul((33, 100), (100, 1)),
     "matmul dot": lambda: matmul((1, 100), (100, 1)),

@@ -22,6 +22,13 @@ def test_a_product_says_its_tile() -> None:
     assert " rows by " in text and "float32x16" in text and "parallel over" in text
 
 
+def test_short_rows_from_memory_are_fetched_ahead() -> None:
+    a, b = te.placeholder((20000, 250), name="a"), te.placeholder((250, 64), name="b")
+    assert "sum by 8, fetched 5 tiles ahead, parallel" in reason(a, b, topi.matmul(a, b))
+    a, b = te.placeholder((20000, 1024), name="a"), te.placeholder((1024, 64), name="b")
+    assert "fetched" not in reason(a, b, topi.matmul(a, b))
+
+
 def test_small_work_stays_on_one_thread() -> None:
     a = te.placeholder((4, 32), name="a")
     assert reason(a, topi.exp(a)) == "Fallback: elementwise float32x16, one thread (small)"

@@ -23,7 +23,23 @@ def test_bound_names_do_not_matter() -> None:
 def test_a_mismatch_says_where() -> None:
     found = ir.get_first_structural_mismatch(increment("a"), increment("a", 17))
     assert found is not None
-    assert found[0] == "<root>.buffer_map.a_handle.shape[0].value"
+    assert str(found[0]) == "<root>.buffer_map[a_handle].shape[0].value"
+
+
+def test_a_buffer_that_nothing_declares_is_known_by_its_parts() -> None:
+    def store(extent: int = 4) -> tuple[tir.Buffer, tir.Stmt]:
+        buffer = tir.decl_buffer((extent,), "float32", "b")
+        return buffer, tir.BufferStore(buffer, 1.0, (0,))
+
+    (b, first), (_, second) = store(), store()
+    assert ir.structural_equal(first, second) and not ir.structural_equal(first, store(5)[1])
+    assert ir.structural_hash(first) == ir.structural_hash(second)
+    same, other = tir.SeqStmt((first, first)), tir.SeqStmt((first, second))
+    assert not ir.structural_equal(same, other)
+    view = tir.decl_buffer((4,), "float32", "v", data=b.data)
+    alike = tir.SeqStmt((first, tir.BufferStore(view, 1.0, (0,))))
+    assert ir.structural_equal(same, alike)
+    assert ir.structural_hash(same) == ir.structural_hash(alike)
 
 
 def test_free_variables_are_equal_only_if_asked() -> None:

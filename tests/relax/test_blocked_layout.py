@@ -105,3 +105,36 @@ def test_concatenation_stays_plain_where_its_readers_do():
     made = in_blocks(write, (1, 24, 6, 6))
     assert layouts(made) == ["NCHW16c", "NCHW", "NCHW"]
     assert names(made).count("relax.layout_transform") == 2
+
+
+def enlarged(bb, data, size, axis=3):
+    places = relax.const(np.arange(2 * size) // 2)
+    weights = relax.const(random(2 * size, 1) if axis == 2 else random(2 * size))
+    return bb.emit(relax.op.multiply(bb.emit(relax.op.take(data, places, axis)), weights))
+
+
+def test_an_image_that_is_made_larger_changes_its_layout_before():
+    def write(bb, x):
+        larger = enlarged(bb, enlarged(bb, x, 4), 4, 2)
+        return conv(bb, bb.emit(relax.op.concat([larger, larger], 1)), 16, 64)
+
+    made = in_blocks(write, (1, 32, 4, 4))
+    found = [name.removeprefix("relax.") for name in names(made)]
+    assert found[:7] == ["layout_transform", "take", "multiply", "take", "multiply", "concat",
+                         "nn.conv2d"]  # fmt: skip
+
+
+def test_an_image_that_is_made_larger_between_convolutions_stays_in_blocks():
+    def write(bb, x):
+        return conv(bb, enlarged(bb, conv(bb, x, 32, 32), 4), 16, 32)
+
+    found = [name.removeprefix("relax.") for name in names(in_blocks(write, (1, 32, 4, 4)))]
+    assert found[:5] == ["layout_transform", "nn.conv2d", "take", "multiply", "nn.conv2d"]
+
+
+def test_an_image_that_is_also_read_in_the_plain_layout_stays_plain():
+    def write(bb, x):
+        larger = enlarged(bb, x, 4)
+        return bb.emit(relax.op.add(conv(bb, larger, 32, 32), bb.emit(nn.softmax(larger))))
+
+    assert names(in_blocks(write, (1, 32, 4, 4)))[0] == "relax.take"

@@ -71,9 +71,15 @@ def test_integers_at_the_ends(dtype: str, value: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, -0.0, 1e-45, 3.4e38, 0.1])
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, -0.0, 1e-45, 0.1])
 def test_floats_at_the_ends(dtype: str, value: float) -> None:
     comes_back(evaluated(tir.const(value, dtype)))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_the_largest_and_smallest_floats(dtype: str) -> None:
+    comes_back(evaluated(tir.max_value(dtype)))
+    comes_back(evaluated(tir.min_value(dtype)))
 
 
 def test_the_sign_of_zero_is_kept() -> None:
@@ -127,14 +133,30 @@ def intrinsics() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", intrinsics())
-@pytest.mark.parametrize("dtype", ["float32", "int32", "bool"])
-def test_every_intrinsic_of_scalars(name: str, dtype: str) -> None:
-    make = getattr(tir.op, name)
-    count = len([p for p in inspect.signature(make).parameters if p != "span"])
-    params = [tir.Var(n, dtype) for n in "uvwxyz"[:count]]
+def parameters_of(name: str, dtype: str) -> list[tir.Var]:
+    names = [p for p in inspect.signature(getattr(tir.op, name)).parameters if p != "span"]
+    return [tir.Var(n, dtype) for n in "uvwxyz"[: len(names)]]
+
+
+def takes(name: str, dtype: str) -> bool:
     try:
-        value = make(*params)
+        getattr(tir.op, name)(*parameters_of(name, dtype))
     except ValueError:
-        pytest.skip("not for this type")
-    comes_back(evaluated(value, *params))
+        return False
+    return True
+
+
+TYPES_TRIED = ("float32", "int32", "bool")
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(n, d) for n in intrinsics() for d in TYPES_TRIED if takes(n, d)]
+)
+def test_every_intrinsic_of_scalars(name: str, dtype: str) -> None:
+    params = parameters_of(name, dtype)
+    comes_back(evaluated(getattr(tir.op, name)(*params), *params))
+
+
+@pytest.mark.parametrize("name", intrinsics())
+def test_every_intrinsic_takes_some_type(name: str) -> None:
+    assert any(takes(name, dtype) for dtype in TYPES_TRIED)

@@ -23,7 +23,7 @@ def test_loops_conditions_and_stores() -> None:
     body = ib.get()
     assert isinstance(body, tir.For) and isinstance(body.body, tir.IfThenElse)
     assert isinstance(body.body.else_case, tir.BufferStore)
-    assert body.extent is n and body.body.then_case.buffer.data is a.asobject()
+    assert body.extent is n and body.body.then_case.buffer is a.asobject()
 
 
 def test_what_it_builds_runs() -> None:

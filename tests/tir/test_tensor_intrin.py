@@ -117,7 +117,7 @@ def test_wmma_calls_follow_the_tiles() -> None:
 
 def test_simdgroup_intrinsics_of_a_product() -> None:
     group = metal.get_simdgroup_intrin_group("shared", "global", "float16", trans_b=True)
-    assert group["load_b"] == "simdgroup_load_f16_shared_trans"
+    assert group["load_b"] == "simdgroup_load_8x8x8_f16_shared_trans"
     assert set(group.values()) <= set(TensorIntrin.names())
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ..frontend.onnx.conformance import KINDS, Outcome, collect, counts, run_all
 from ..frontend.onnx.coverage import document
+from .files import OutputFile
 
 STATUSES = ("passed", "failed", "skipped")
 
@@ -31,7 +32,7 @@ STATUSES = ("passed", "failed", "skipped")
 @click.option("--jobs", "-j", default=0, help="Worker processes.  [default: one a core]")
 @click.option("--names", is_flag=True, help="List the tests that pass, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print every outcome as JSON.")
-@click.option("--write", type=click.Path(dir_okay=False), help="Write the document of coverage.")
+@click.option("--write", type=OutputFile(), help="Write the document of coverage.")
 @click.option("--require", default=0, metavar="N", help="Fail if fewer than N tests pass.")
 @click.pass_context
 def onnx_tests_command(

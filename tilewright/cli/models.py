@@ -10,11 +10,13 @@ import click
 import numpy as np
 
 from . import common
+from .files import OutputFile
 
 
 @click.command("compile")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
-@click.option("--output", "-o", required=True, help="Library to write: .so, or .tw (no linker).")
+@click.option("--output", "-o", required=True, type=OutputFile(),
+              help="Library to write: .so, or .tw (no linker).")  # fmt: skip
 @common.model_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def compile_command(
@@ -56,7 +58,8 @@ def compile_command(
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
 @click.option("--input", "-i", "inputs", multiple=True, metavar="NAME=FILE.npy",
               help="An input's value; inputs that are not given are random.")  # fmt: skip
-@click.option("--output", "-o", help="Write the results to this .npz file.")
+@click.option("--output", "-o", type=OutputFile(),
+              help="Write the results to this .npz file.")  # fmt: skip
 @click.option("--size", default=1, type=common.SIZE, show_default=True,
               help="Size of dimensions that are not fixed.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of random inputs.")

@@ -18,6 +18,7 @@ from ..ir.transform import CONFIG, Pass, PassContext
 from ..script.parser import from_source
 from ..support.errors import ArgumentError
 from ..target import Target
+from .files import OutputFile
 
 PACKAGES = ("relax.transform", "tir.transform", "ir.transform", "dlight")
 """Where passes are looked up, in order; `tir.Simplify` says which is meant."""
@@ -132,7 +133,7 @@ def is_pass(made: Any) -> bool:
     help="An option of the passes, such as tir.UnrollLoop.auto_max_step=16.",
 )
 @click.option("--target", "-t", default="llvm", show_default=True, help="The target in force.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False), help="Write here.")
+@click.option("--output", "-o", type=OutputFile(), help="Write here.")
 @click.option("--list", "listing", is_flag=True, help="List the names of passes.")
 def opt_command(
     file: str | None,

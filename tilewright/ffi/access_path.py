@@ -18,6 +18,10 @@ class AccessKind(IntEnum):
     MAP_ITEM_MISSING = 5
 
 
+MISSING = AccessKind.ATTR_MISSING - AccessKind.ATTR
+"""What added to a kind of step makes it the one of what is missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessStep:
     """One step: an attribute by name, an item by index, or a value by key."""
@@ -35,9 +39,12 @@ class AccessStep:
         return shown if self.kind < AccessKind.ATTR_MISSING else f"{shown}<missing>"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AccessPath:
-    """A path from the root: `AccessPath.root().attr("body").array_item(1)`."""
+    """A path from the root: `AccessPath.root().attr("body").array_item(1)`.
+
+    Paths of the same steps are equal, those that `tvm_ffi.access_path` made included.
+    """
 
     steps: tuple[AccessStep, ...] = ()
 
@@ -95,6 +102,16 @@ class AccessPath:
     def is_prefix_of(self, other: AccessPath) -> bool:
         """Whether `other` begins with all steps of this path."""
         return self.steps == other.steps[: len(self.steps)]
+
+    def __eq__(self, other: object) -> bool:
+        to_steps = getattr(other, "to_steps", None)
+        if to_steps is None:
+            return NotImplemented
+        steps = [(step.kind, step.key) for step in to_steps()]
+        return steps == [(step.kind, step.key) for step in self.steps]
+
+    def __hash__(self) -> int:
+        return hash(self.steps)
 
     def __str__(self) -> str:
         return "<root>" + "".join(str(step) for step in self.steps)

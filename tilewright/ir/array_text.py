@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError
 
 
 def encode_array(array: np.ndarray[Any, Any], dtype: str) -> str:
@@ -17,7 +18,13 @@ def encode_array(array: np.ndarray[Any, Any], dtype: str) -> str:
 
 
 def decode_array(text: str) -> np.ndarray[Any, Any]:
-    """The array that `encode_array` wrote."""
-    dtype, shape, data = text.split("|")
-    dims = [int(d) for d in shape.split(",") if d]
-    return np.frombuffer(base64.b64decode(data), dtype_of(dtype).numpy).reshape(dims)
+    """The array that `encode_array` wrote. Raises `ArgumentError` for another text."""
+    try:
+        dtype, shape, data = text.split("|")
+        dims = [int(d) for d in shape.split(",") if d]
+        return np.frombuffer(base64.b64decode(data), dtype_of(dtype).numpy).reshape(dims)
+    except ValueError as error:
+        raise ArgumentError(
+            f"a text of metadata is no array: {text[:40]!r}",
+            note=str(error), hint="print the program again with show_meta=True",
+        ) from None  # fmt: skip

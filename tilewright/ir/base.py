@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from ..ffi import get_global_func
+from ..runtime.ndarray import Tensor, tensor
 from ..support.errors import ArgumentError, listing
 from ..support.span import Span
-from .json import load_json, save_json
+from .json import load_array, load_json, register_leaf, save_array, save_json
 from .node import NODE_TYPES, Node
 from .structural import (
+    LEAF_EQUAL,
+    LEAF_HASH,
+    array_hash,
+    arrays_equal,
     assert_structural_equal,
     get_first_structural_mismatch,
     structural_equal,
@@ -57,6 +62,16 @@ class EnvFunc:
     def __hash__(self) -> int:
         return hash(self.name)
 
+
+def _load_tensor(saved: Any) -> Tensor:
+    return tensor(load_array(saved))
+
+
+register_leaf(EnvFunc, "function", lambda func: func.name, EnvFunc.get)
+LEAF_HASH[EnvFunc] = lambda func: func.name
+register_leaf(Tensor, "tensor", lambda held: save_array(held.numpy()), _load_tensor)
+LEAF_EQUAL[Tensor] = lambda a, b: arrays_equal(a.numpy(), b.numpy())
+LEAF_HASH[Tensor] = lambda held: array_hash(held.numpy())
 
 _OTHERS: dict[str, Callable[..., Any]] = {
     "ir.DictAttrs": DictAttrs,

@@ -150,7 +150,7 @@ class PrimExpr(_Typed):
         return _operate("cast", self, dtype, span)
 
 
-PrimExprLike: TypeAlias = "PrimExpr | int | float | bool | np.number[Any]"
+PrimExprLike: TypeAlias = PrimExpr | int | float | bool | np.number[Any]
 
 
 @node("tir.IntImm")
@@ -161,12 +161,18 @@ class IntImm(PrimExpr):
     value: int
 
     def __post_init__(self) -> None:
-        self.value = int(self.value)  # type: ignore[misc]
+        try:
+            self.value = int(self.value)  # type: ignore[misc]
+        except (TypeError, ValueError, OverflowError):
+            raise ArgumentError(f"IntImm holds an integer, found {self.value!r}") from None
         info = dtype_of(self.dtype)
         if not info.is_integral or info.lanes != 1:
             raise ArgumentError(f"IntImm needs a scalar integer dtype, found {self.dtype}")
         if not info.min_value <= self.value <= info.max_value:
-            raise ArgumentError(f"{self.value} does not fit into {self.dtype}", self.span)
+            raise ArgumentError(
+                f"{self.value} does not fit into {self.dtype}", self.span,
+                hint=f"it holds {info.min_value} to {info.max_value}",
+            )  # fmt: skip
 
     def __bool__(self) -> bool:
         return self.value != 0
@@ -185,9 +191,18 @@ class FloatImm(PrimExpr):
     value: float
 
     def __post_init__(self) -> None:
-        self.value = float(self.value)  # type: ignore[misc]
-        if not dtype_of(self.dtype).is_float or dtype_of(self.dtype).lanes != 1:
+        try:
+            value = self.value = float(self.value)  # type: ignore[misc]
+        except (TypeError, ValueError, OverflowError):
+            raise ArgumentError(f"FloatImm holds a number, found {self.value!r}") from None
+        info = dtype_of(self.dtype)
+        if not (info.is_float or info.is_custom) or info.lanes != 1:
             raise ArgumentError(f"FloatImm needs a scalar floating dtype, found {self.dtype}")
+        if info.is_float and abs(value) > info.max_value and not info.rounds(value):
+            raise ArgumentError(
+                f"{value} does not fit into {self.dtype}", self.span,
+                hint=f"its largest number is {info.max_value:g}; write a wider type, or infinity",
+            )  # fmt: skip
 
     def __bool__(self) -> bool:
         return self.value != 0.0
@@ -235,7 +250,7 @@ def as_scalar(value: object, dtype: str | None = None) -> PrimExpr:
     if isinstance(value, (bool, np.bool_)):
         return IntImm(dtype or "bool", int(value))
     if isinstance(value, (int, np.integer)):
-        if dtype is not None and dtype_of(dtype).is_float:
+        if dtype is not None and (dtype_of(dtype).is_float or dtype_of(dtype).is_custom):
             return FloatImm(dtype, float(value))
         narrow = -(2**31) <= int(value) < 2**31
         return IntImm(dtype or ("int32" if narrow else "int64"), int(value))
@@ -290,6 +305,9 @@ class GlobalVar(RelaxExpr):
     def __call__(self, *args: Any) -> Any:
         """A call of this function: relax.Call or tir.Call, by the kind of the arguments."""
         return OPERATORS["call_global"](self, args)
+
+    def __repr__(self) -> str:
+        return f'I.GlobalVar("{self.name_hint}")'
 
 
 @node("ir.BaseFunc")

@@ -12,9 +12,9 @@ from .global_info import lookup_vdevice as lookup_vdevice
 from .global_info import visible_global_infos
 from .module import IRModule
 from .node import Node
-from .script import Range as Range
-from .script import dummy_global_info as dummy_global_info
-from .script import vdevice as vdevice
+from .script_forms import Range as Range
+from .script_forms import dummy_global_info as dummy_global_info
+from .script_forms import vdevice as vdevice
 
 
 class IRModuleFrame:

@@ -20,7 +20,7 @@ from ..support.span import Span
 from .functor import deep_recursion
 from .node import NODE_TYPES, Node
 from .op import Op
-from .structural import array_digest
+from .structural import MAPPINGS, SEQUENCES, array_digest
 
 VERSION = 1
 LEAF_SAVE: dict[type, tuple[str, Callable[[Any], Any]]] = {}
@@ -64,9 +64,9 @@ class _Writer:
             return {"op": value.name}
         if isinstance(value, Node):
             return {"node": self._node(value)}
-        if isinstance(value, (tuple, list)):
+        if isinstance(value, SEQUENCES):
             return [self.save(item) for item in value]
-        if isinstance(value, dict):
+        if isinstance(value, MAPPINGS):
             return {"dict": [[self.save(k), self.save(v)] for k, v in value.items()]}
         if isinstance(value, Span):
             return {"span": [getattr(value, name) for name in Span.__slots__]}
@@ -148,17 +148,19 @@ _LOADERS: dict[str, Callable[[_Reader, Any], Any]] = {
 }
 
 
-def _save_array(array: np.ndarray[Any, Any]) -> Any:
+def save_array(array: np.ndarray[Any, Any]) -> Any:
+    """An array as JSON data: dtype, shape, base64 of its bytes."""
     data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
     return [dtype_name(array.dtype), list(array.shape), data]
 
 
-def _load_array(saved: Any) -> np.ndarray[Any, Any]:
+def load_array(saved: Any) -> np.ndarray[Any, Any]:
+    """The array, read-only, that `save_array` saved."""
     dtype, shape, data = saved
     flat: np.ndarray[Any, Any] = np.frombuffer(base64.b64decode(data), dtype_of(dtype).numpy)
     shaped: np.ndarray[Any, Any] = flat.reshape(shape)
     return shaped
 
 
-register_leaf(np.ndarray, "array", _save_array, _load_array)
+register_leaf(np.ndarray, "array", save_array, load_array)
 register_leaf(bytes, "bytes", lambda b: base64.b64encode(b).decode(), base64.b64decode)

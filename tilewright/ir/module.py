@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import field
 from typing import Any
 
-from ..support.errors import ArgumentError, listing
+from ..support.errors import ArgumentError, ArgumentTypeError, listing
 from .expr import BaseFunc, GlobalVar
 from .node import Node, node
 
@@ -25,6 +25,11 @@ class IRModule(Node):
 
     def __post_init__(self) -> None:
         given: dict[Any, BaseFunc] = self.functions or {}
+        if not hasattr(given, "items"):
+            raise ArgumentTypeError(
+                f"a module is made of functions by name, found {type(given).__name__}",
+                hint='write IRModule({"main": function})',
+            )
         self.functions = {  # type: ignore[misc]
             GlobalVar(key) if isinstance(key, str) else key: func for key, func in given.items()
         }

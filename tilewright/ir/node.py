@@ -36,6 +36,11 @@ def ignored(**options: Any) -> Any:
     return dataclasses.field(metadata={"ignored": True}, **options)
 
 
+def unwalked(**options: Any) -> Any:
+    """A field that equality and hashing see and walkers pass by (a type)."""
+    return dataclasses.field(metadata={"unwalked": True}, **options)
+
+
 def derived(**options: Any) -> Any:
     """A field computed from the others in `__post_init__`; neither passed, compared nor saved."""
     return dataclasses.field(init=False, **options)
@@ -49,6 +54,7 @@ class FieldInfo:
     is_definition: bool
     is_binders: bool
     is_ignored: bool
+    is_unwalked: bool
     is_keyword: bool
 
 
@@ -87,7 +93,7 @@ def node(key: str | None = None, *, variable: bool = False) -> Callable[[T], T]:
 @dataclass_transform(
     eq_default=False,
     frozen_default=True,
-    field_specifiers=(definition, binders, ignored, derived, dataclasses.field),
+    field_specifiers=(definition, binders, ignored, unwalked, derived, dataclasses.field),
 )
 def node(key: Any = None, *, variable: bool = False) -> Any:
     """Declares a node class. `key` names it in JSON (default: module's layer and class name).
@@ -110,6 +116,7 @@ def _declare(cls: type[Node], key: str | None, variable: bool) -> type[Node]:
             bool(f.metadata.get("definition")),
             bool(f.metadata.get("binders")),
             bool(f.metadata.get("ignored")),
+            bool(f.metadata.get("unwalked")),
             bool(f.kw_only),
         )
         for f in dataclasses.fields(made)
@@ -121,7 +128,7 @@ def _declare(cls: type[Node], key: str | None, variable: bool) -> type[Node]:
             key=lambda f: not (f.is_definition or f.is_binders),
         )
     )
-    made.walked = tuple(f.name for f in made.fields if not f.is_ignored)
+    made.walked = tuple(f.name for f in made.fields if not (f.is_ignored or f.is_unwalked))
     if made.type_key in NODE_TYPES and NODE_TYPES[made.type_key].__qualname__ != cls.__qualname__:
         raise ArgumentError(f"two node classes are called {made.type_key}")
     NODE_TYPES[made.type_key] = made

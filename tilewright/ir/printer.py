@@ -89,6 +89,8 @@ def number(p: Printer, value: int | float, dtype: str) -> Text:
         return Text.of(str(value) if bare else f"{t}.{dtype}({value})", 20 if value >= 0 else 11)
     if dtype == p.config.float_dtype and np.isfinite(value):
         return Text.of(repr(float(value)), 20 if value >= 0 else 11)
+    if info.is_custom:
+        return Text.of(f'{t}.FloatImm("{dtype}", {float(value)!r})')
     shown = _shortest(float(value), dtype)
     return Text.of(f"{t}.{dtype}({shown})")
 

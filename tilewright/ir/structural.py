@@ -15,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from ..ffi.access_path import MISSING, AccessKind, AccessPath, AccessStep
+from ..ffi.container import Array, Dict, List, Map, Shape
 from ..support.digest import data_digest
 from .functor import deep_recursion
 from .node import Node
 
-AccessPath = tuple["str | int", ...]
+SEQUENCES = (tuple, list, Array, List, Shape)
+MAPPINGS = (dict, Map, Dict)
+"""What holds other values in order, and by key; the containers of the ABI among them."""
 
 
 def structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> bool:
@@ -29,23 +33,36 @@ def structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> b
 
 def get_first_structural_mismatch(
     lhs: object, rhs: object, map_free_vars: bool = False
-) -> tuple[str, str] | None:
-    """Where the two first differ, as an access path in each, such as `body.seq[1].value`."""
+) -> tuple[AccessPath, AccessPath] | None:
+    """Where the two first differ, as an access path in each, such as `<root>.body.seq[1].value`.
+
+    Where one side has nothing (a longer sequence, a key of one dict only) its path says so:
+    `array_item_missing`, `map_item_missing`.
+    """
     matcher = _Matcher(map_free_vars)
     with deep_recursion():
         if matcher.equal(lhs, rhs, False):
             return None
-    path = _render(tuple(reversed(matcher.path)))
-    return path, path
+    left, right = zip(*reversed(matcher.path), strict=True) if matcher.path else ((), ())
+    return AccessPath(left), AccessPath(right)
 
 
 def assert_structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> None:
     """Raises `ValueError` that shows where `lhs` and `rhs` differ, if they do."""
     mismatch = get_first_structural_mismatch(lhs, rhs, map_free_vars)
     if mismatch is not None:
+        left, right = mismatch
         raise ValueError(
-            f"the two sides differ at {mismatch[0]}\n--- left\n{lhs}\n--- right\n{rhs}"
+            f"StructuralEqual check failed, caused by lhs at {left}:\n{_marked(lhs, left)}\n"
+            f"and rhs at {right}:\n{_marked(rhs, right)}"
         )
+
+
+def _marked(value: object, path: AccessPath) -> str:
+    """The text of a side of a comparison, with the part that differs underlined."""
+    if isinstance(value, Node):
+        return value.script(path_to_underline=[path], syntax_sugar=False)
+    return str(value)
 
 
 def structural_hash(value: object, map_free_vars: bool = False) -> int:
@@ -55,9 +72,11 @@ def structural_hash(value: object, map_free_vars: bool = False) -> int:
         return _Hasher(map_free_vars).hash(value, False)
 
 
-def _render(path: AccessPath) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return "<root>" + text
+@functools.cache
+def _is_view(kind: type[Node]) -> bool:
+    """Whether variables of this kind name what another variable holds, as buffers do their memory:
+    one that nothing defines is known by its parts."""
+    return any(info.is_definition for info in kind.compared)
 
 
 class _Matcher:
@@ -65,18 +84,30 @@ class _Matcher:
         self.map_free_vars = map_free_vars
         self.forward: dict[int, Node] = {}
         self.backward: dict[int, Node] = {}
-        self.path: list[str | int] = []
+        self.path: list[tuple[AccessStep, AccessStep]] = []
+        """The steps to the first difference in each side, the last one first."""
 
     def equal(self, a: Any, b: Any, defining: bool) -> bool:
         if isinstance(a, Node):
             return isinstance(b, Node) and self._nodes(a, b, defining)
         if isinstance(b, Node):
             return False
-        if isinstance(a, (tuple, list)):
-            return isinstance(b, (tuple, list)) and self._sequences(a, b, defining)
-        if isinstance(a, dict):
-            return isinstance(b, dict) and self._dicts(a, b, defining)
+        if isinstance(a, SEQUENCES):
+            return isinstance(b, SEQUENCES) and self._sequences(a, b, defining)
+        if isinstance(a, MAPPINGS):
+            return isinstance(b, MAPPINGS) and self._mappings(a, b, defining)
         return leaf_equal(a, b)
+
+    def _differ(self, kind: AccessKind, key: Any, other: Any = None) -> bool:
+        step = AccessStep(kind, key)
+        self.path.append((step, step if other is None else AccessStep(kind, other)))
+        return False
+
+    def _lacks(self, kind: AccessKind, key: Any, right: bool) -> bool:
+        """The difference that only one side has `key`; `right`: that the right one has it."""
+        there, missing = AccessStep(kind, key), AccessStep(AccessKind(kind + MISSING), key)
+        self.path.append((missing, there) if right else (there, missing))
+        return False
 
     def _nodes(self, a: Node, b: Node, defining: bool) -> bool:
         if type(a) is not type(b):
@@ -90,7 +121,7 @@ class _Matcher:
         if bound is not None or id(b) in self.backward:
             return bound is b
         if not (defining or self.map_free_vars):
-            return a is b
+            return self._fields(a, b, False) if _is_view(type(a)) else a is b
         self.forward[id(a)] = b
         self.backward[id(b)] = a
         return self._fields(a, b, defining)
@@ -99,31 +130,32 @@ class _Matcher:
         for info in type(a).compared:
             x, y = getattr(a, info.name), getattr(b, info.name)
             if not self.equal(x, y, defining or info.is_definition):
-                self.path.append(info.name)
-                return False
+                return self._differ(AccessKind.ATTR, info.name)
         return True
 
     def _sequences(self, a: Any, b: Any, defining: bool) -> bool:
         for index, (x, y) in enumerate(zip(a, b, strict=False)):
             if not self.equal(x, y, defining):
-                self.path.append(index)
-                return False
+                return self._differ(AccessKind.ARRAY_ITEM, index)
         if len(a) != len(b):
-            self.path.append(min(len(a), len(b)))
-            return False
+            return self._lacks(AccessKind.ARRAY_ITEM, min(len(a), len(b)), len(a) < len(b))
         return True
 
-    def _dicts(self, a: dict[Any, Any], b: dict[Any, Any], defining: bool) -> bool:
-        if len(a) != len(b):
-            return False
+    def _mappings(self, a: Any, b: Any, defining: bool) -> bool:
         names = {_label(key): key for key in b if isinstance(key, Node)}
+        met = set()
         for key, x in a.items():
             other = key
             if isinstance(key, Node):
                 other = self.forward.get(id(key), names.get(_label(key)))
-            if other not in b or not self.equal(x, b[other], defining):
-                self.path.append(str(_label(key)))
-                return False
+            if other is None or other not in b:
+                return self._lacks(AccessKind.MAP_ITEM, key, False)
+            if not self.equal(x, b[other], defining):
+                return self._differ(AccessKind.MAP_ITEM, key, other)
+            met.add(other)
+        for key in b:
+            if key not in met:
+                return self._lacks(AccessKind.MAP_ITEM, key, True)
         return True
 
 
@@ -151,7 +183,8 @@ def leaf_equal(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _arrays_equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+def arrays_equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    """True if the arrays have one dtype, one shape and the same bytes."""
     if a is b:
         return True
     if a.dtype != b.dtype or a.shape != b.shape:
@@ -163,7 +196,8 @@ def _as_bytes(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
-def _array_hash(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
+def array_hash(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
+    """What to hash of an array: its dtype, its shape and a digest of its bytes."""
     return (str(array.dtype), array.shape, array_digest(array))
 
 
@@ -180,8 +214,8 @@ def array_digest(array: np.ndarray[Any, Any]) -> bytes:
 
 
 _DIGESTS: dict[int, tuple[weakref.ref[np.ndarray[Any, Any]], bytes]] = {}
-LEAF_EQUAL[np.ndarray] = _arrays_equal
-LEAF_HASH[np.ndarray] = _array_hash
+LEAF_EQUAL[np.ndarray] = arrays_equal
+LEAF_HASH[np.ndarray] = array_hash
 
 _MASK = (1 << 64) - 1
 
@@ -208,13 +242,13 @@ class _Hasher:
     def hash(self, value: Any, defining: bool) -> int:
         if isinstance(value, Node):
             return self._node(value, defining)
-        if isinstance(value, (tuple, list)):
+        if isinstance(value, SEQUENCES):
             state = _mix(11, len(value))
             for item in value:
                 state = _mix(state, self.hash(item, defining))
             return state
-        if isinstance(value, dict):
-            return self._dict(value, defining)
+        if isinstance(value, MAPPINGS):
+            return self._mapping(value, defining)
         special = LEAF_HASH.get(type(value))
         return self._leaf(special(value) if special else value)
 
@@ -232,7 +266,7 @@ class _Hasher:
             return _mix(3, int(value))
         return _text_hash(type(value).__name__, repr(value))
 
-    def _dict(self, value: dict[Any, Any], defining: bool) -> int:
+    def _mapping(self, value: Any, defining: bool) -> int:
         total = _mix(13, len(value))
         for key, item in value.items():
             name = self._node(key, False) if isinstance(key, Node) else self._leaf(key)
@@ -246,9 +280,10 @@ class _Hasher:
             known = self.bound.get(id(node))
             if known is not None:
                 return _mix(state, known)
-            if not (defining or self.map_free_vars):
+            if defining or self.map_free_vars:
+                self.bound[id(node)] = len(self.bound)
+            elif not _is_view(kind):
                 return _mix(state, id(node))
-            self.bound[id(node)] = len(self.bound)
         for info in kind.compared:
             value = getattr(node, info.name)
             if value is None:

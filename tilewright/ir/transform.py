@@ -9,7 +9,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any
 
-from ..support.errors import ArgumentError, TVMError
+from ..support.errors import ArgumentError, ArgumentTypeError, TVMError
 from .expr import BaseFunc, GlobalVar
 from .instrument import PassInstrument, knob_instruments
 from .module import IRModule
@@ -219,6 +219,17 @@ class Sequential(Pass):
         required: Sequence[str] | None = None,
         traceable: bool = False,
     ) -> None:
+        if not isinstance(passes, (list, tuple)):
+            raise ArgumentTypeError(
+                f"Sequential takes a list of passes, found {type(passes).__name__}",
+                hint="write Sequential([FlattenBuffer(), Simplify()])",
+            )
+        for place, step in enumerate(passes):
+            if not isinstance(step, Pass):
+                raise ArgumentTypeError(
+                    f"Sequential takes passes, found {step!r} at place {place}",
+                    hint="call the function that makes the pass, as in `Simplify()`",
+                )
         self.passes = tuple(passes)
         self.info = PassInfo(opt_level, name, tuple(required or ()), traceable)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentTypeError
 from .node import Node, node
 from .structural import structural_equal, structural_hash
 
@@ -25,6 +26,10 @@ class PrimType(Type):
     dtype: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.dtype, str):
+            raise ArgumentTypeError(
+                f"a data type is a name such as float32, found {self.dtype!r}", self.span
+            )
         self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
 
 

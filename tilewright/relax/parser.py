@@ -9,7 +9,7 @@ from typing import Any
 
 from ..ir.expr import GlobalVar, PrimExpr, as_scalar
 from ..ir.module import IRModule
-from ..ir.script import DECLARERS, _Functions
+from ..ir.script_forms import DECLARERS, _Functions
 from ..script.ir_builder.base import IRBuilder
 from ..script.parser import FUNCTIONS, Form, Parser, assign, definition, parses
 from ..script.parser.advice import article

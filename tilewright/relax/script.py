@@ -1,150 +1,31 @@
 """The namespace `R` of script: `from tilewright.script import relax as R`."""
 
-from __future__ import annotations
+from typing import Any as _Any
 
-import builtins
-from collections.abc import Sequence
-from typing import Any
+from ..script.parser.arguments import Constructor as _Constructor
+from ..script.parser.namespace import names_of as _names_of
+from ..script.parser.namespace import published as _published
+from . import script_forms as _forms
+from .base import ShapeExpr as _ShapeExpr
+from .expr import Call as _Call
+from .expr import ExternFunc as _ExternFunc
+from .script_ops import operator as _operator
+from .script_ops import operator_names as _operator_names
 
-from ..ir.expr import PrimExpr
-from ..ir.op import Op
-from ..script.ir_builder.base import IRBuilder
-from ..script.parser import FUNCTIONS, Decorator, MacroDecorator
-from ..support.dtypes import dtype_name
-from ..support.errors import ArgumentError
-from .base import Expr, ShapeExpr
-from .distributed.device_mesh import device_mesh as device_mesh
-from .expr import Attrs, DataTypeImm, ExternFunc, PrimValue, StringImm, as_expr
-from .expr import Call as CallNode
-from .expr import Tuple as TupleNode
-from .expr import const as const
-from .frames import Else, If, Then, arg, func_name, lookup_binding, lookup_vdevice
-from .parser import DataflowForm, FunctionFact, MatchCastForm, OutputForm
-from .script_infos import Callable_ as Callable
-from .script_infos import DTensor, Object, Prim, Shape, Tensor, Tuple, as_info
-from .script_ops import operator, operator_names
-
-function = Decorator("relax", FUNCTIONS)
-macro = MacroDecorator()
-rewriter = None
+_NAMES: dict[str, _Any] = _published(
+    "R",
+    _forms,
+    {cls.__name__: _Constructor(f"R.{cls.__name__}", cls) for cls in (_ExternFunc, _ShapeExpr)},
+    {"CallNode": _Constructor("R.CallNode", _Call)},
+)
+globals().update(_NAMES)
+__dir__ = _names_of(_NAMES, _operator_names())
 
 
-def dataflow() -> DataflowForm:
-    """A block without side effects or control flow, inside of the `with`."""
-    return DataflowForm()
-
-
-def output(*variables: Any) -> OutputForm:
-    """The variables of the dataflow block that are seen after it."""
-    return OutputForm(variables)
-
-
-def match_cast(value: Any, struct_info: Any) -> MatchCastForm:
-    """`value`, checked to be as `struct_info` says."""
-    return MatchCastForm(value, struct_info)
-
-
-def func_attr(attrs: dict[Any, Any]) -> FunctionFact:
-    """Attributes of the function."""
-    return FunctionFact("attrs", attrs)
-
-
-def func_ret_value(value: Any) -> FunctionFact:
-    """The function's result."""
-    return FunctionFact("result", value)
-
-
-def emit(value: Any) -> Expr:
-    """`value`."""
-    return as_expr(value)
-
-
-def emit_te(func: Any, *args: Any, **kwargs: Any) -> Expr:
-    """The call of the kernel that `func`, a function of `te` tensors, describes.
-
-    The kernel becomes a function of the module around.
-    """
-    facts = IRBuilder.current().facts
-    if facts.get("module") is None:
-        raise ArgumentError(
-            "R.emit_te adds a kernel to a module, and there is none",
-            hint="write the function in a class with @I.ir_module",
-        )
-    call: Expr = facts["builder"].call_te(func, *args, **kwargs)
-    return call
-
-
-def emit_with_sinfo(op: Any, args: Any, sinfo_args: Any = None) -> CallNode:
-    """A call of an operator by name with its struct info."""
-    given = args if isinstance(args, (list, builtins.tuple)) else getattr(args, "items", (args,))
-    return call_op(op, given, None, sinfo_args)
-
-
-def emit_match_cast(value: Any, struct_info: Any) -> MatchCastForm:
-    """`value`, checked to be as `struct_info` says."""
-    return match_cast(value, struct_info)
-
-
-def func_ret_struct_info(ret_sinfo: Any) -> FunctionFact:
-    """What the function returns."""
-    return FunctionFact("ret", as_info(ret_sinfo))
-
-
-def shape(values: Sequence[Any]) -> ShapeExpr:
-    """A shape."""
-    return ShapeExpr(builtins.tuple(values))
-
-
-def tuple(*items: Any) -> TupleNode:
-    """A tuple."""
-    return TupleNode(builtins.tuple(as_expr(i) for i in items))
-
-
-def prim_value(value: Any) -> PrimValue:
-    """A scalar as a value."""
-    return PrimValue(value)
-
-
-def str(value: Any) -> StringImm:
-    """A string as a value."""
-    return StringImm(value)
-
-
-def dtype(value: Any) -> DataTypeImm:
-    """A data type as a value."""
-    return DataTypeImm(dtype_name(getattr(value, "dtype", value)))
-
-
-def call_packed(func: Any, *args: Any, sinfo_args: Any = None, **attrs: Any) -> CallNode:
-    """A call of a function of the runtime, which may have side effects."""
-    callee = func if isinstance(func, Expr) else ExternFunc(func)
-    return CallNode(
-        callee, builtins.tuple(as_expr(a) for a in args), Attrs(attrs), _infos(sinfo_args)
-    )
-
-
-def _infos(given: Any) -> Any:
-    if given is None:
-        return ()
-    items = given if isinstance(given, (list, builtins.tuple)) else (given,)
-    return builtins.tuple(as_info(i) for i in items)
-
-
-def call_op(op: Any, args: Sequence[Any], attrs: Any = None, sinfo_args: Any = None) -> CallNode:
-    """A call just as written: of an operator by name, or of a function."""
-    callee = op if isinstance(op, Expr) else Op.get(op)
-    values = builtins.tuple(as_expr(a) for a in args)
-    return CallNode(callee, values, Attrs(attrs or {}), _infos(sinfo_args))
-
-
-def __getattr__(name: Any) -> Any:
-    if name.startswith("__"):
+def __getattr__(name: str) -> _Any:
+    if name.startswith("_"):
         raise AttributeError(name)
-    found = operator(name)
+    found = _operator(name)
     if found is None:
         raise AttributeError(f"script has no `R.{name}`")
     return found
-
-
-def __dir__() -> list[Any]:
-    return sorted({*globals(), *operator_names()})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
 
 from ..ir.expr import PrimExpr
 from ..ir.global_info import as_vdevice
+from ..script.parser.arguments import Kind
 from ..support.errors import ArgumentError
 from .base import Expr, ShapeExpr, StructInfo
 from .distributed.struct_info import DTensorStructInfo
@@ -50,6 +53,26 @@ def as_info(value: Any, see: See | None = None) -> StructInfo:
     )
 
 
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, (Expr, str)) or _is_sizes(value)
+
+
+def _is_sizes(value: Any) -> bool:
+    kinds = (int, str, PrimExpr, np.integer)
+    return isinstance(value, ShapeExpr) or (
+        isinstance(value, (list, tuple)) and all(isinstance(v, kinds) for v in value)
+    )
+
+
+def _is_dtype(value: Any) -> bool:
+    return isinstance(value, str) or isinstance(getattr(value, "dtype", None), str)
+
+
+ShapeLike: TypeAlias = Annotated[Any, Kind("a list or a tuple of sizes, or a shape", _is_shape)]
+Sizes: TypeAlias = Annotated[Any, Kind("a list or a tuple of sizes", _is_sizes)]
+DataType: TypeAlias = Annotated[Any, Kind('a data type such as "float32"', _is_dtype)]
+
+
 def _info(function: Any) -> Any:
     function.is_struct_info = True
     return function
@@ -59,7 +82,7 @@ def _has_strings(values: Any) -> bool:
     return isinstance(values, (list, tuple)) and any(isinstance(v, str) for v in values)
 
 
-def _seen(values: Sequence[Any], see: See) -> list[Any]:
+def _seen(values: Any, see: See) -> list[Any]:
     return [see(v) if isinstance(v, str) else v for v in values]
 
 
@@ -71,7 +94,10 @@ def Object() -> ObjectStructInfo:
 
 @_info
 def Tensor(
-    shape: Any = None, dtype: Any = None, vdevice: Any = None, ndim: int = -1
+    shape: ShapeLike | None = None,
+    dtype: DataType | None = None,
+    vdevice: Any = None,
+    ndim: int = -1,
 ) -> TensorStructInfo | Deferred:
     """A tensor; what is not given is not known."""
     if isinstance(shape, str):
@@ -86,8 +112,8 @@ def Tensor(
 
 @_info
 def DTensor(
-    shape: Any = None,
-    dtype: Any = None,
+    shape: ShapeLike | None = None,
+    dtype: DataType | None = None,
     device_mesh: Any = None,
     placement: Any = "",
     *,
@@ -103,7 +129,7 @@ def DTensor(
 
 
 @_info
-def Shape(values: Any = None, ndim: int = -1) -> ShapeStructInfo | Deferred:
+def Shape(values: Sizes | None = None, ndim: int = -1) -> ShapeStructInfo | Deferred:
     """A shape."""
     if _has_strings(values):
         return Deferred(lambda see: Shape(_seen(values, see), ndim))
@@ -111,7 +137,7 @@ def Shape(values: Any = None, ndim: int = -1) -> ShapeStructInfo | Deferred:
 
 
 @_info
-def Prim(dtype: Any = None, value: Any = None) -> PrimStructInfo | Deferred:
+def Prim(dtype: DataType | None = None, value: Any = None) -> PrimStructInfo | Deferred:
     """A scalar."""
     if isinstance(value, str):
         return Deferred(lambda see: Prim(dtype, see(value)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import Any
 
+from ..script.parser.arguments import checked
 from . import op as _op
 from .expr import Call
 from .op._declare import DECLARATIONS
@@ -77,4 +80,14 @@ def operator(name: str) -> Any:
             return None if declared is None else declared.make
     if isinstance(owner, type(_op)):
         return _Operators(name)
-    return owner if callable(owner) else None
+    if not inspect.isroutine(owner):
+        return None
+    return _counting(f"R.{name}", owner)
+
+
+@functools.cache
+def _counting(title: str, make: Any) -> Any:
+    """A constructor that checks the number of its arguments; their kinds it checks itself."""
+    if not inspect.isfunction(make):
+        return make
+    return checked(title, by_kind=False)(make)

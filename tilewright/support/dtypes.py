@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -10,7 +11,7 @@ from typing import Any, cast
 import ml_dtypes
 import numpy as np
 
-from .errors import ArgumentError
+from .errors import ArgumentError, ArgumentTypeError
 
 _ML_DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(getattr(ml_dtypes, name))
@@ -23,6 +24,10 @@ _ML_DTYPES: dict[str, np.dtype[Any]] = {
 _PYTHON_TYPES: dict[type, str] = {bool: "bool", int: "int64", float: "float64"}
 _PLAIN = re.compile(r"(float|int|uint|bool|handle|void)(\d*)$")
 _VECTOR = re.compile(r"(.*?)(?:x(\d+)|xvscalex(\d+))$")
+_CUSTOM = re.compile(r"custom\[(\w+)\](\d+)$")
+CUSTOM_TYPES: dict[str, int] = {}
+"""The names of custom types and their numbers; `target.datatype.register` declares one."""
+_INTEGER_BITS = (1, 2, 4, 8, 16, 32, 64, 128)
 _SUBBYTE = {"float6_e2m3fn": 6, "float6_e3m2fn": 6, "float4_e2m1fn": 4}
 
 
@@ -111,6 +116,11 @@ class DType:
         return self.code == "bool"
 
     @property
+    def is_custom(self) -> bool:
+        """A type of which only the width is known: `custom[posit]32`."""
+        return self.code.startswith("custom[")
+
+    @property
     def is_handle(self) -> bool:
         """An address or an object."""
         return self.code == "handle"
@@ -126,11 +136,19 @@ class DType:
         """The NumPy type of one lane. Raises `ArgumentError` for handles."""
         if self.element in _ML_DTYPES:
             return _ML_DTYPES[self.element]
-        if self.code in ("handle", "void"):
+        if self.code in ("handle", "void") or self.is_custom:
             raise ArgumentError(f"dtype {self.name} has no NumPy equivalent")
         return np.dtype(self.element)
 
-    @property
+    def rounds(self, value: float) -> bool:
+        """Whether a float, be it larger than `max_value`, stands for a number of this type: it is
+        infinite or not a number, or rounds to a finite one in 16 bits or more."""
+        if not math.isfinite(value):
+            return True
+        with np.errstate(all="ignore"):
+            return self.bits >= 16 and math.isfinite(self.numpy.type(value))
+
+    @cached_property
     def min_value(self) -> int | float:
         """The smallest finite value."""
         if self.code == "bool":
@@ -139,7 +157,7 @@ class DType:
             return -(1 << (self.bits - 1)) if self.is_int else 0
         return float(ml_dtypes.finfo(self.numpy).min)
 
-    @property
+    @cached_property
     def max_value(self) -> int | float:
         """The largest finite value."""
         if self.code == "bool":
@@ -151,7 +169,11 @@ class DType:
 
 @cache
 def dtype_of(name: str) -> DType:
-    """`name` taken apart. Raises `ArgumentError` if it is not a data type."""
+    """`name` taken apart; no name at all is `void`. Raises `ArgumentError` if it is no type."""
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"a data type is a name such as float32, found {name!r}")
+    if not name:
+        return dtype_of("void")
     vector = None if name in _ML_DTYPES else _VECTOR.match(name)
     lanes = int(vector.group(2) or 1) if vector else 1
     if vector is not None and vector.group(3):
@@ -161,6 +183,9 @@ def dtype_of(name: str) -> DType:
         code = "bfloat" if base == "bfloat16" else base
         bits = _SUBBYTE.get(base, 16 if base == "bfloat16" else 8)
         return DType(name, code, bits, lanes)
+    custom = _CUSTOM.match(base)
+    if custom is not None:
+        return _custom_type(name, custom.group(1), int(custom.group(2)), lanes)
     plain = _PLAIN.match(base)
     if plain is None or (plain.group(1) in ("bool", "void") and plain.group(2)):
         raise ArgumentError(
@@ -171,10 +196,24 @@ def dtype_of(name: str) -> DType:
         return dtype_of(name.replace("uint1", "bool", 1))
     default = {"bool": 8, "handle": 64, "void": 0}.get(code, 32)
     bits = int(plain.group(2) or default)
+    if code in ("int", "uint") and bits not in _INTEGER_BITS:
+        raise ArgumentError(
+            f"unknown dtype {name!r}",
+            hint=f"integers have {', '.join(map(str, _INTEGER_BITS))} bits",
+        )
     if code == "float" and bits not in (16, 32, 64):
         raise ArgumentError(f"unknown dtype {name!r}", hint="floats have 16, 32 or 64 bits")
     canonical = name if plain.group(2) or code not in ("float", "int", "uint") else f"{name}{bits}"
     return DType(canonical, code, bits, lanes)
+
+
+def _custom_type(name: str, kind: str, bits: int, lanes: int) -> DType:
+    if kind not in CUSTOM_TYPES:
+        raise ArgumentError(
+            f"unknown dtype {name!r}: no custom type is called {kind!r}",
+            hint=f"target.datatype.register({kind!r}, 150) declares it",
+        )
+    return DType(name, f"custom[{kind}]", bits, lanes)
 
 
 def dtype_name(dtype: object) -> str:

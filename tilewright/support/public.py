@@ -44,6 +44,7 @@ MODULES = {
     "script.parser.tir": "tir.script",
     "script.relax": "relax.script",
     "script.tir": "tir.script",
+    "target.datatype": "tir.datatype",
     "tir.block_dependence_info": "tir.schedule.block_dependence_info",
     "tir.block_scope": "tir.schedule.scope",
     "tir.transform.function_pass": "tir.transform.base",

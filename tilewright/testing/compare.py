@@ -89,7 +89,8 @@ class CompareBeforeAfter:
     def _parsed(cls, function: Callable[..., Any]) -> PrimFunc:
         """A function in script without its decorator."""
         text = textwrap.dedent(inspect.getsource(function))
-        options = f"private=True, check_well_formed={cls.check_well_formed}"
+        private = "global_symbol" not in text
+        options = f"private={private}, check_well_formed={cls.check_well_formed}"
         environment = inspect.getclosurevars(function)
         names = {**environment.globals, **environment.nonlocals}
         made: PrimFunc = from_source(f"@T.prim_func({options})\n{text}", names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, definition, ignored, node
@@ -46,6 +46,17 @@ class Buffer(Node):
         if self.elem_offset is None:
             self.elem_offset = IntImm(index, 0)
         self.axis_separators = tuple(int(x) for x in self.axis_separators or ())  # type: ignore[misc]
+        if not isinstance(self.data, Var):
+            self._refuse("data", "an address, which is a variable")
+        if not isinstance(self.offset_factor, int):
+            self._refuse("offset_factor", "an integer")
+        if not isinstance(self.buffer_type, str):
+            self._refuse("buffer_type", "a string")
+
+    def _refuse(self, name: str, kind: str) -> NoReturn:
+        raise ArgumentError(
+            f"`{name}` of buffer `{self.name}` is {kind}, found {getattr(self, name)!r}"
+        )
 
     def __repr__(self) -> str:
         return self.name
@@ -123,11 +134,22 @@ class Buffer(Node):
 
 
 def _ramp(item: slice) -> PrimExpr:
-    lo, hi, step = as_scalar(item.start or 0), as_scalar(item.stop), as_scalar(item.step)
+    lo, hi = as_scalar(item.start or 0), as_scalar(item.stop)
+    step = positive_step(as_scalar(item.step))
     lanes = simplified((hi - lo + step - 1) // step)
     if not isinstance(lanes, IntImm):
         raise ArgumentError(f"a vector needs a constant number of lanes, found {lanes}")
     return lo if lanes.value == 1 else Ramp(lo, step, lanes.value)
+
+
+def positive_step(step: PrimExpr) -> PrimExpr:
+    """The step of a slice. Raises `ArgumentError` for one that is not positive."""
+    if isinstance(step, IntImm) and step.value <= 0:
+        raise ArgumentError(
+            f"a slice of a buffer steps forward, found a step of {step.value}",
+            hint="a vector that steps back is T.Ramp(base, -1, lanes)",
+        )
+    return step
 
 
 def _range(item: Any, extent: PrimExpr) -> Range:
@@ -160,12 +182,29 @@ def _groups(buffer: Buffer) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
+def _require_inside(buffer: Buffer, axis: int, index: int, extent: int) -> None:
+    """Raises `ArgumentError` for a constant index that the axis does not have."""
+    if not 0 <= index < extent:
+        raise ArgumentError(
+            f"buffer `{buffer.name}` is accessed at {index} of axis {axis}, which has {extent} "
+            "elements",
+            hint=f"indices are 0 to {extent - 1}" if extent else "the buffer has no elements",
+        )
+
+
 def flat_indices(buffer: Buffer, indices: Sequence[PrimExpr]) -> tuple[PrimExpr, ...]:
-    """One flat index a group of axes (one group without `axis_separators`)."""
+    """One flat index a group of axes (one group without `axis_separators`).
+
+    Raises `ArgumentError` for another number of indices than axes, and for a constant index that is
+    outside of a constant extent.
+    """
     if len(indices) != buffer.ndim:
         raise ArgumentError(
             f"buffer `{buffer.name}` has {buffer.ndim} dimensions, indexed with {len(indices)}"
         )
+    for axis, (index, extent) in enumerate(zip(indices, buffer.shape, strict=True)):
+        if type(index) is IntImm and type(extent) is IntImm:
+            _require_inside(buffer, axis, index.value, extent.value)
     out = []
     for part in _groups(buffer):
         if buffer.strides:

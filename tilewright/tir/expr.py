@@ -8,11 +8,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from ..ir.expr import BaseExpr, FloatImm, IntImm, PrimExpr, Range, as_scalar
-from ..ir.node import Node, binders, definition, ignored, node
+from ..ir.node import Node, binders, definition, ignored, node, unwalked
 from ..ir.op import Op, register_op
 from ..ir.type import PointerType, PrimType, Type
 from ..support.dtypes import ScalableLanes, dtype_of
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
     from .buffer import Buffer
@@ -31,7 +31,7 @@ class Var(PrimExpr):
 
     name: str = ignored()
     dtype: str
-    type_annotation: Type = ignored(default=None, kw_only=True)
+    type_annotation: Type = unwalked(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         given: Any = self.dtype
@@ -72,6 +72,8 @@ class StringImm(PrimExpr):
     value: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.value, str):
+            raise ArgumentTypeError(f"StringImm holds a string, found {self.value!r}", self.span)
         self.dtype = "handle"
 
 
@@ -287,13 +289,22 @@ class BufferLoad(PrimExpr):
     predicate: PrimExpr | None = None
 
     def __post_init__(self) -> None:
+        if not hasattr(self.buffer, "elem_offset"):
+            raise ArgumentTypeError(f"a load needs a buffer, found {self.buffer!r}", self.span)
         self.indices = as_indices(self.indices)  # type: ignore[misc]
         self.dtype = access_dtype(self.buffer, self.indices)
 
 
 def as_indices(indices: Sequence[object]) -> tuple[PrimExpr, ...]:
     """A tuple of expressions from expressions and plain integers."""
-    return tuple(i if isinstance(i, PrimExpr) else as_scalar(i) for i in indices)
+    try:
+        items = iter(indices)
+    except TypeError:
+        raise ArgumentTypeError(
+            f"expected a list or a tuple of expressions, found {type(indices).__name__}",
+            hint="write [i, j]",
+        ) from None
+    return tuple(i if isinstance(i, PrimExpr) else as_scalar(i) for i in items)
 
 
 def access_dtype(buffer: Buffer, indices: Sequence[PrimExpr]) -> str:
@@ -330,7 +341,10 @@ def _counted(lanes: Any) -> tuple[Any, int]:
     if isinstance(lanes, ScalableLanes):
         return _scalable(lanes), lanes
     if not isinstance(lanes, PrimExpr) or isinstance(lanes, IntImm):
-        return int(lanes), int(lanes)
+        try:
+            return int(lanes), int(lanes)
+        except (TypeError, ValueError, OverflowError):
+            raise ArgumentError(f"a vector of {lanes!r} lanes", hint="write a number") from None
     multiple = multiple_of_vscale(lanes)
     if multiple is None:
         raise ArgumentError(
@@ -402,8 +416,20 @@ class Shuffle(PrimExpr):
     def __post_init__(self) -> None:
         self.vectors = as_indices(self.vectors)  # type: ignore[misc]
         self.indices = as_indices(self.indices)  # type: ignore[misc]
-        info = dtype_of(self.vectors[0].dtype)
-        self.dtype = info.with_lanes(len(self.indices))
+        kinds = {dtype_of(v.dtype).element for v in self.vectors}
+        if len(kinds) != 1:
+            raise ArgumentError(
+                f"Shuffle needs vectors of one element type, found {sorted(kinds) or 'none'}",
+                self.span,
+            )
+        lanes = sum(dtype_of(v.dtype).lanes for v in self.vectors)
+        for index in self.indices:
+            if isinstance(index, IntImm) and not 0 <= index.value < lanes:
+                raise ArgumentError(
+                    f"Shuffle picks lane {index.value} of {lanes}", self.span,
+                    hint="lanes count from 0, through all vectors",
+                )  # fmt: skip
+        self.dtype = dtype_of(kinds.pop()).with_lanes(len(self.indices))
 
 
 class CallEffectKind(IntEnum):
@@ -428,6 +454,10 @@ class Call(PrimExpr):
     annotations: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.op, (str, BaseExpr)):
+            raise ArgumentTypeError(
+                f"a call is of an operator or a global function, found {self.op!r}", self.span
+            )
         if isinstance(self.op, str):
             name = self.op if "." in self.op else f"tir.{self.op}"
             self.op = Op.get(name)  # type: ignore[misc]
@@ -464,6 +494,9 @@ class IterVarType(IntEnum):
     Tensorized = 8
 
 
+_AXIS_KINDS = frozenset(IterVarType)
+
+
 @node("tir.IterVar")
 class IterVar(Node):
     """`var` over `dom`: a data-parallel (`DataPar`), reduction (`CommReduce`) or other axis.
@@ -489,12 +522,24 @@ class IterVar(Node):
 
     def __post_init__(self) -> None:
         dom: Any = self.dom
-        if isinstance(dom, (tuple, list)):
+        if isinstance(dom, (tuple, list)) and len(dom) == 2:
             lo, end = as_scalar(dom[0]), as_scalar(dom[1])
             dom = Range(lo, end - lo)
+        if not isinstance(dom, (Range, type(None))):
+            raise ArgumentTypeError(
+                f"the domain of an axis is a range or a pair of ends, found {dom!r}", self.span
+            )
         var: Any = self.var
         if isinstance(var, str):
             var = Var(var, dom.extent.dtype if dom is not None else "int32")
+        if not isinstance(var, Var):
+            raise ArgumentTypeError(f"an axis needs a variable or its name, found {var!r}")
+        if self.iter_type not in _AXIS_KINDS:
+            raise ArgumentTypeError(
+                f"no kind of axis is {self.iter_type!r}",
+                self.span,
+                hint=f"IterVar.{', '.join(IterVarType.__members__)}",
+            )
         self.dom, self.var = dom, var  # type: ignore[misc]
         self.iter_type = IterVarType(self.iter_type)  # type: ignore[misc]
 

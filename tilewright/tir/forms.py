@@ -11,7 +11,7 @@ from typing import Any
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ..script.ir_builder import NAMERS, IRBuilder
 from ..script.parser import Form, Parser
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from . import expr as E
 from . import stmt as S
 from .buffer import Buffer
@@ -134,20 +134,38 @@ class DataTypeName(Form):
         """As written."""
         return f"T.{self.dtype}"
 
-    def __call__(self, value: Any = None, is_size_var: bool = False) -> PrimExpr:
-        """`value` in this type; without one, a new variable."""
+    def __call__(
+        self, value: Any = None, is_size_var: bool = False, *more: Any, **unknown: Any
+    ) -> PrimExpr:
+        """`value` in this type; without one, a new variable. Raises `ArgumentError` for a number
+        that the type does not hold, and for what is no number."""
         from . import op as tir_op
 
+        if more or unknown or not isinstance(is_size_var, bool):
+            raise ArgumentTypeError(
+                f"`{self.title()}` takes one value", hint=f"write {self.title()}(1)"
+            )
         if value is None:
             return (E.SizeVar if is_size_var else Var)("", self.dtype)
         if isinstance(value, str):
-            value = float(value)
+            value = self._number(value)
+        value = getattr(value, "as_expr", lambda: value)()
         if isinstance(value, PrimExpr):
             lanes = E.dtype_of(self.dtype).lanes
             if lanes > 1 and E.dtype_of(value.dtype).lanes == 1:
                 return E.Broadcast(tir_op.cast(value, E.dtype_of(self.dtype).element), lanes)
             return tir_op.cast(value, self.dtype)
         return tir_op.const(value, self.dtype)
+
+    def _number(self, text: str) -> float:
+        """The number that a text such as "nan" or "inf" tells."""
+        try:
+            return float(text)
+        except ValueError:
+            raise ArgumentError(
+                f"{text!r} is no number that {self.dtype} holds",
+                hint=f'write {self.title()}(1.5), or "inf", "-inf", "nan"',
+            ) from None
 
 
 @dataclass

@@ -180,7 +180,12 @@ class ArgForm(TirForm):
 
 
 def allocation(dtype: str, extents: Any, scope: str, condition: Any, annotations: Any) -> ScopeForm:
-    """`A = T.allocate(...)`."""
+    """`A = T.allocate(...)`. Raises `ArgumentError` for an extent below zero."""
+    for extent in map(as_scalar, extents):
+        if isinstance(extent, IntImm) and extent.value < 0:
+            raise ArgumentError(
+                f"T.allocate of {extent.value} elements", hint="write extents of 0 or more"
+            )
 
     def declare(name: str) -> tuple[Var, Close]:
         var = Var(name, pointer(dtype, scope))  # type: ignore[arg-type]

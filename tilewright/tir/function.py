@@ -8,7 +8,7 @@ from typing import Any
 from ..ir.expr import OPERATORS, BaseFunc, PrimExpr
 from ..ir.node import definition, node
 from ..ir.type import Type, void_type
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from .buffer import Buffer
 from .expr import Var
 from .stmt import Stmt
@@ -30,12 +30,17 @@ class PrimFunc(BaseFunc):
     def __post_init__(self) -> None:
         params = []
         buffers = dict(self.buffer_map or {})
-        for param in self.params:
+        given: Any = self.params
+        if not isinstance(given, (tuple, list)):
+            raise ArgumentTypeError(f"the parameters of a function are a list, found {given!r}")
+        for param in given:
             made: Any = param
             if isinstance(made, Buffer):
                 handle = Var(made.name + "_handle", "handle")
                 buffers[handle] = made
                 made = handle
+            if not isinstance(made, Var):
+                raise ArgumentTypeError(f"a parameter is a variable or a buffer, found {made!r}")
             params.append(made)
         self.params = tuple(params)  # type: ignore[misc]
         self.buffer_map = buffers  # type: ignore[misc]

@@ -201,7 +201,7 @@ class IndexMap(Node):
         if found.errors:
             raise ArgumentError(
                 f"the index map {self.as_python()} has no inverse on the shape "
-                f"{[str(d) for d in sizes]}",
+                f"[{', '.join(map(str, sizes))}]",
                 note="; ".join(str(e) for e in found.errors),
             )
         outputs = [Var(f"axis{k}", dtype) for k in range(len(self.final_indices))]
@@ -236,7 +236,14 @@ def _variables(
     args: list[Var] = []
     by_name: dict[str, Var] = {}
     variadic = None
-    for name, parameter in inspect.signature(function).parameters.items():
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"the function of an index map has parameters for the indices, found {function!r}",
+            hint="write it as in `lambda i, j: (j, i)`",
+        ) from None
+    for name, parameter in parameters.items():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             args.append(Var(name, dtype))
         elif parameter.kind is parameter.VAR_POSITIONAL:

@@ -26,7 +26,6 @@ from .stmt import (
     Allocate,
     AttrStmt,
     BufferStore,
-    DeclBuffer,
     Evaluate,
     For,
     ForKind,
@@ -50,9 +49,9 @@ class BufferVar:
     def __init__(self, builder: IRBuilder, buffer: Buffer, content_type: str) -> None:
         self._builder, self._buffer, self._content_type = builder, buffer, content_type
 
-    def asobject(self) -> Var:
-        """The address, for calls."""
-        return self._buffer.data
+    def asobject(self) -> Buffer:
+        """The memory as a buffer, for calls."""
+        return self._buffer
 
     @property
     def dtype(self) -> str:
@@ -185,11 +184,7 @@ class IRBuilder:
         buffer = decl_buffer(
             dims, dtype, name, scope=scope, axis_separators=tuple(axis_separators or ())
         )
-        self.emit(
-            lambda body: Allocate(
-                buffer.data, dtype, buffer.shape, IntImm("bool", 1), DeclBuffer(buffer, body)
-            )
-        )
+        self.emit(lambda body: Allocate(buffer.data, dtype, buffer.shape, IntImm("bool", 1), body))
         return BufferVar(self, buffer, dtype)
 
     def pointer(self, content_type: str, name: str = "ptr", scope: str = "") -> BufferVar:

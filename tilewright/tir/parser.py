@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
+import numpy as np
+
+from ..ir.expr import OPERATORS, FloatImm, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
 from ..ir.type import PointerType, PrimType, Type
 from ..script.ir_builder import IRBuilder
 from ..script.parser import FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
 from ..script.parser.advice import article
 from ..script.parser.core import no_scope, positional
 from ..script.parser.evaluate import _BINARY
-from ..support.errors import ArgumentError
+from ..script.parser.python import is_node
+from ..support.errors import ArgumentError, TVMError
 from . import expr as E
 from . import op as tir_op
 from . import stmt as S
@@ -38,7 +42,7 @@ def plain(value: Any) -> str:
 def _index(owner: Any, index: Any) -> Any:
     """`A[i, 0:4]`: a load, a vector load (slices with a step), or a region."""
     if not isinstance(owner, Buffer):
-        return owner[index]
+        return _item(owner, index)
     items = _indices(owner, index)
     slices = [i for i in items if isinstance(i, (slice, Range))]
     if not slices:
@@ -46,16 +50,45 @@ def _index(owner: Any, index: Any) -> Any:
     if all(isinstance(i, slice) and i.step is not None for i in slices):
         return E.BufferLoad(owner, vector_indices(items))
     ranges = []
-    for item, extent in zip(items, owner.shape, strict=True):
+    for item in items:
         if isinstance(item, slice):
-            low = 0 if item.start is None else item.start
-            ranges.append(as_range((low, extent if item.stop is None else item.stop)))
+            ranges.append(as_range((item.start, item.stop)))
         elif isinstance(item, Range):
             ranges.append(item)
         else:
             value = as_scalar(item)
             ranges.append(Range(value, IntImm(value.dtype, 1)))
     return S.BufferRegion(owner, tuple(ranges))
+
+
+def _item(owner: Any, index: Any) -> Any:
+    """`owner[index]` of what is no buffer."""
+    if is_node(index) and not isinstance(index, IntImm) and isinstance(owner, (list, tuple, dict)):
+        raise ArgumentError(
+            f"{article(owner)} is indexed while the text is read, before `{index}` is known",
+            hint="keep the values in a buffer, such as one of T.allocate_const",
+        )
+    try:
+        return owner[index]
+    except TVMError:
+        raise
+    except (TypeError, LookupError):
+        if is_node(owner) or not hasattr(type(owner), "__getitem__"):
+            raise ArgumentError(
+                f"{article(owner)} cannot be indexed", hint="index buffers, tuples and lists"
+            ) from None
+        raise ArgumentError(
+            f"{article(owner)} of {len(owner)} has nothing at {index!r}",
+            hint="index it as Python does",
+        ) from None
+
+
+def _completed(owner: Buffer, axis: int, item: Any) -> Any:
+    """A slice with both its ends."""
+    if not isinstance(item, slice):
+        return item
+    start = 0 if item.start is None else item.start
+    return slice(start, owner.shape[axis] if item.stop is None else item.stop, item.step)
 
 
 def _indices(owner: Buffer, index: Any) -> tuple[Any, ...]:
@@ -66,6 +99,7 @@ def _indices(owner: Buffer, index: Any) -> tuple[Any, ...]:
             f"buffer `{owner.name}` has {owner.ndim} dimensions, indexed with {len(items)}",
             hint=f"its shape is ({', '.join(map(plain, owner.shape))})",
         )
+    items = tuple(_completed(owner, axis, item) for axis, item in enumerate(items))
     for item in items:
         if not isinstance(item, (slice, Range, PrimExpr, E.IterVar, int)):
             raise ArgumentError(
@@ -85,6 +119,10 @@ def vector_indices(items: Any) -> tuple[Any, ...]:
     return tuple(ramp_of(i) if isinstance(i, slice) else i for i in items)
 
 
+def _folded(build: Any) -> Any:
+    return lambda *values: functools.reduce(build, values)
+
+
 def _compared(name: str) -> Any:
     def compare(left: Any, right: Any) -> Any:
         if isinstance(left, PrimExpr) or isinstance(right, PrimExpr):
@@ -97,11 +135,42 @@ def _compared(name: str) -> Any:
     return compare
 
 
+def _logical(word: str, build: Any) -> Any:
+    """`build` of conditions only: of numbers, Python's `and` would give one of the two."""
+
+    def combine(*operands: Any) -> PrimExpr:
+        made = [as_scalar(operand) for operand in operands]
+        for one in made:
+            if not E.dtype_of(one.dtype).is_bool:
+                sides = f"compare on each side, as in `a == 1 {word} a == 2`"
+                raise ArgumentError(
+                    f"`{word}` needs conditions, found {one.dtype}",
+                    hint=sides if isinstance(one, IntImm) else f"compare, as in `{one} != 0`",
+                )
+        result: PrimExpr = build(*made)
+        return result
+
+    return combine
+
+
+def _chosen(condition: Any, yes: Any, no: Any) -> PrimExpr:
+    return tir_op.if_then_else(_logical("if", lambda one: one)(condition), yes, no)
+
+
+def _kind(value: Any) -> str:
+    return value.dtype if isinstance(value, PrimExpr) else article(value)
+
+
 LOGIC.update({
-    "is_node": lambda value: isinstance(value, (PrimExpr, RelaxExpr)),
-    "and": tir_op.logical_and, "or": tir_op.logical_or, "not": tir_op.logical_not,
+    "is_node": lambda value: isinstance(value, (PrimExpr, RelaxExpr, E.IterVar)),
+    "is_constant": lambda value: isinstance(value, (IntImm, FloatImm, E.StringImm)),
+    "is_part": lambda value: isinstance(value, (Buffer, S.BufferRegion, S.Stmt, Form)),
+    "kind": _kind, "and": _logical("and", tir_op.logical_and),
+    "or": _logical("or", tir_op.logical_or), "not": _logical("not", tir_op.logical_not),
     **{name: _compared(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
-    "select": tir_op.if_then_else, "index": _index, "arguments": in_order,
+    "min": _folded(tir_op.min), "max": _folded(tir_op.max), "abs": tir_op.abs,
+    "all": _logical("all", tir_op.all), "any": _logical("any", tir_op.any),
+    "select": _chosen, "index": _index, "arguments": in_order,
 })  # fmt: skip
 
 # ---- statements -----------------------------------------------------------------------------
@@ -317,7 +386,7 @@ def _condition(parser: Parser, node: ast.expr, what: str) -> PrimExpr:
 def if_(parser: Parser, node: ast.If) -> None:
     """`if condition:`; a Python condition chooses while the text is read."""
     value = parser.value(node.test)
-    if isinstance(value, (bool, type(None))):
+    if isinstance(value, (bool, np.bool_, type(None))):
         for stmt in node.body if value else node.orelse:
             parser.statement(stmt)
         return
@@ -333,6 +402,11 @@ def assert_(parser: Parser, node: ast.Assert) -> None:
     condition = _condition(parser, node.test, "assert")
     message = "" if node.msg is None else parser.value(node.msg)
     text = E.StringImm(message) if isinstance(message, str) else message
+    if not isinstance(text, E.StringImm):
+        parser.fail(
+            node.msg or node, f"the message of an assertion is a text, found {article(message)}",
+            hint='write `assert condition, "what went wrong"`',
+        )  # fmt: skip
     writer(parser).scope(lambda body: S.AssertStmt(condition, text, body))
 
 

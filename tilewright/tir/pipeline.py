@@ -30,6 +30,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.VectorizeLoop(masks=True),
         T.StorageRewrite(),
         T.UnrollLoop(),
+        T.PrefetchAhead(),
         T.ShareIndices(),
         T.ConvertSSA(),
         T.DisableAssert(),

@@ -67,7 +67,7 @@ def _defined(n: Node) -> list[int]:
     """The variables and buffers that a node declares for what is in it."""
     found: list[int] = []
     if isinstance(n, S.AttrStmt) and isinstance(n.node, E.IterVar):
-        if n.attr_key == "thread_extent" and n.node.dom is not None:
+        if n.attr_key in ("thread_extent", "virtual_thread") and n.node.dom is not None:
             found.append(id(n.node.var))
     elif isinstance(n, S.For) and n.thread_binding is not None:
         found.append(id(n.thread_binding.var))

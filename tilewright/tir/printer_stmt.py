@@ -69,7 +69,7 @@ def let_stmt(p: Printer, s: S.LetStmt) -> None:
 @prints(S.AttrStmt)
 def attr_stmt(p: Printer, s: S.AttrStmt) -> None:
     """`T.attr(node, key, value)`."""
-    if s.attr_key == "thread_extent" and _is_launch(p, s):
+    if _is_launch(p, s):
         form = f'{t(p, "launch_thread")}("{s.node.thread_tag}", {p(s.value)})'
         name = p(s.node.var)
         _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
@@ -102,6 +102,8 @@ def _realize(p: Printer, s: S.BufferRealize, scope: PrimExpr | None) -> None:
 def _is_launch(p: Printer, s: S.AttrStmt) -> bool:
     node = s.node
     if not isinstance(node, E.IterVar) or p.is_named(node.var) or node.dom is None:
+        return False
+    if s.attr_key != ("virtual_thread" if node.thread_tag == "vthread" else "thread_extent"):
         return False
     zero = isinstance(node.dom.min, IntImm) and node.dom.min.value == 0
     return zero and structural_equal(node.dom.extent, s.value) and node.iter_type == 1

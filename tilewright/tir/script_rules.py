@@ -14,6 +14,7 @@ from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from . import expr as E
 from . import op as tir_op
+from .buffer import positive_step
 from .op import simplified
 from .op.declare import DTYPE_AT
 
@@ -133,7 +134,7 @@ def lanes_between(start: PrimExpr, stop: PrimExpr, step: PrimExpr) -> int:
 def ramp_of(item: slice) -> PrimExpr:
     """The vector index `start:stop:step`; the scalar `start` for one lane."""
     start = as_scalar(item.start if item.start is not None else 0)
-    step = as_scalar(item.step if item.step is not None else 1, start.dtype)
+    step = positive_step(as_scalar(item.step if item.step is not None else 1, start.dtype))
     lanes = lanes_between(start, as_scalar(item.stop, start.dtype), step)
     return start if lanes == 1 else E.Ramp(start, step, lanes)
 

@@ -27,6 +27,9 @@ class LetStmt(Stmt):
     value: PrimExpr
     body: Stmt
 
+    def __post_init__(self) -> None:
+        self.value = as_scalar(self.value, self.var.dtype)  # type: ignore[misc]
+
 
 @node("tir.AttrStmt")
 class AttrStmt(Stmt):

@@ -313,3 +313,13 @@ def test_sets_of_choices_and_quotients() -> None:
     ):
         made = Analyzer().int_set(expr, where)
         assert (made.min_value.value, made.max_value.value) == expected
+
+
+def test_what_differs_stays_different() -> None:
+    n, i = tir.Var("n", "int32"), tir.Var("i", "int32")
+    analyzer = Analyzer()
+    with analyzer.constraint_scope(tir.NE(n * 2 + i, 5)):
+        assert tir.op.is_const_int(analyzer.simplify(tir.NE(i + n * 2, 5)), 1)
+        assert tir.op.is_const_int(analyzer.simplify(tir.EQ(n * 2, 5 - i)), 0)
+        assert isinstance(analyzer.simplify(tir.EQ(n, i)), tir.EQ)
+    assert isinstance(analyzer.simplify(tir.NE(n * 2 + i, 5)), tir.NE)

@@ -71,6 +71,20 @@ def test_blockize_refuses_bindings_that_mix():
         sch.blockize(inner)
 
 
+def test_blockize_refuses_a_part_that_begins_in_the_midst_of_a_result():
+    func = matmul(3, 1, 4)
+    sch = Schedule(func)
+    rows, _, k = sch.get_loops("C")
+    sch.reorder(rows, k)
+    sch.loop_partition(sch.fuse(*sch.get_loops("C")), [1, None])
+    rest = sch.get_loops("C_i_j_k_fused1")[-1]
+    with pytest.raises(ScheduleError, match="begins in its midst for some results"):
+        sch.blockize(rest)
+    whole = Schedule(func)
+    whole.blockize(whole.fuse(*whole.get_loops("C")))
+    assert_same_result(func, whole.func)
+
+
 def doubling(lanes: int) -> tuple[PrimFunc, PrimFunc]:
     """b = a * 2 for one vector: in a loop, and as one instruction."""
     a = te.placeholder((lanes,), name="a")
@@ -397,3 +411,12 @@ def test_rfactor_of_the_whole_reduction_leaves_no_init():
     assert partial.init is None
     assert "C_rf[vk, v_i, v_j] = A[v_i, vk] * B[vk, v_j]" in sch.func.script()
     assert_same_result(func, sch.func)
+
+
+def test_pad_einsum_refuses_indices_that_are_loaded():
+    sch = Schedule(conv2d(size=4))
+    sch.cache_index("conv", "global", 0)
+    before = sch.mod
+    with pytest.raises(ScheduleError, match="`pad` is not indexed by axes alone"):
+        sch.pad_einsum("conv", [1, 3, 1, 1, 2, 1, 1])
+    assert sch.mod is before

@@ -7,9 +7,10 @@ import pytest
 from tests.tir.schedule.programs import conv2d, matmul
 from tilewright.ir import assert_structural_equal
 from tilewright.support.errors import ArgumentError
-from tilewright.tir import IndexMap, Schedule
+from tilewright.tir import IndexMap, Schedule, ScheduleError
 from tilewright.tir.schedule import InstructionKind, Trace
 from tilewright.tir.schedule.testing import verify_trace_roundtrip
+from tilewright.tir.schedule.tvm_json import load_tvm_json
 
 
 def scheduled() -> Schedule:
@@ -173,3 +174,133 @@ def test_axis_separators_are_an_instruction_of_their_own():
         "SetAxisSeparator",
     ]
     assert list(sch.trace.insts[-1].attrs) == [0, 1, (1,)]
+
+
+def test_tiles_that_do_not_divide_are_made_to():
+    sch = Schedule(matmul(128, 4, 4))
+    loop = sch.get_loops("C")[0]
+
+    def perfect(*decision):
+        made = sch.sample_perfect_tile(loop, len(decision), 64, decision=list(decision))
+        return [sch.get(f).value for f in made]
+
+    def partitioned(*decision, place=1):
+        made = sch.sample_partitioned_tile(loop, len(decision), place, 4, decision=list(decision))
+        return [sch.get(f).value for f in made]
+
+    assert perfect(3, 3) == [1, 128]
+    assert perfect(2, 3, 2) == [1, 64, 2]
+    assert perfect(3, 1, 2) == [64, 1, 2]
+    assert partitioned(3, 3) == [32, 4]
+    assert partitioned(64, 2) == [32, 4]
+    assert partitioned(1, 128) == [1, 128]
+    assert partitioned(5, 3, 8, place=2) == [1, 16, 8]
+    assert partitioned(5, 8, 3, place=2) == [32, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: s.sample_perfect_tile(s.get_loops("C")[0], 2, decision=[2]), "not 2 positive"),
+        (lambda s: s.sample_perfect_tile(s.get_loops("C")[0], 2, decision=[2, 0]), "positive fact"),
+        (lambda s: s.sample_perfect_tile(s.get_loops("C")[0], 2, decision=4), "a list of 2 integ"),
+        (lambda s: s.sample_categorical([1], [1.0], decision="x"), "is an integer, found 'x'"),
+        (lambda s: s.sample_categorical([1], [1.0], decision=1), "not the place of one of 1"),
+        (lambda s: s.sample_categorical([1, 2], [-1.0, 2.0]), "not at least 0, one of them more"),
+        (lambda s: s.sample_categorical([1, 2], [0.0, 0.0]), "not at least 0, one of them more"),
+        (lambda s: s.sample_compute_location("C", decision=1.5), "is an integer, found 1.5"),
+    ],
+)
+def test_decisions_that_are_none(call, message):
+    with pytest.raises((ScheduleError, ArgumentError), match=message):
+        call(Schedule(matmul()))
+
+
+GET = ["GetBlock", [], ["C", "main"], ["b0"]]
+LOOPS = ["GetLoops", ["b0"], [], ["l1", "l2", "l3"]]
+
+
+@pytest.mark.parametrize(
+    ("trace", "message"),
+    [
+        ("[[", "the trace is not JSON: "),
+        ("7", r"a trace is \[instructions, decisions\], found 7"),
+        ([[]], r"a trace is \[instructions, decisions\], found \[\[\]\]"),
+        ([[GET], [7]], r"a decision is \[place .* less than 1, found 7"),
+        ([[GET], [[1, 2]]], r"a decision is \[place .* less than 1, found \[1, 2\]"),
+        ([[GET], [[0, 2]]], r"0 \(GetBlock\): it has a decision, but does not sample"),
+        ([[GET, 5], []], r"1 \(\?\): expected \[kind, inputs, attrs, outputs\], found 5"),
+        ([[GET, ["Fuse"]], []], r"instruction 1 \(Fuse\): expected \[kind, inputs"),
+        ([[["GetBlock", [], ["C"], []]], []], r"\(GetBlock\): expected 2 attributes, found 1"),
+        ([[GET, ["GetLoops", [], [], []]], []], r"1 \(GetLoops\): expected 1 inputs, found 0"),
+        ([[GET, ["Split", [], [1, 0], []]], []], r"\(Split\): expected at least 1 inputs, found 0"),
+        ([[GET, ["GetLoops", ["b0"], [], []]], []], r"1 \(GetLoops\): it gave 3 results where"),
+        ([[GET, ["Parallel", ["b0"], [], []]], []], r"\(Parallel\): argument `loop`: expected a L"),
+        ([[GET, ["Parallel", [3], [], []]], []], r"argument `loop`: expected a LoopRV, found int"),
+        ([[GET, ["Parallel", ['"C'], [], []]], []], "does not end with a quotation mark"),
+        ([[GET, ["TransformLayout", ["b0", 3], [0, 1, None, 0], []]], []], "expected an IndexMap"),
+        ([[GET, ["TransformLayout", ["b0", '{"nodes": 3}'], [0, 1, None, 0], []]], []],
+         "not a program saved by save_json"),
+        ([[GET, ["SetAxisSeparator", ["b0"], [0, 9, []], []]], []], "is out of its range"),
+        ([[GET, LOOPS, ["Split", ["l1", "x", 3], [1, 0], []]], []], "2 .Split.: the trace uses"),
+        ([[GET, LOOPS, ["Fuse", ["l1", "l3"], [1], ["l4"]]], []], r"2 \(Fuse\): fuse: "),
+    ],
+)  # fmt: skip
+def test_malformed_json_is_refused_by_the_place_of_its_instruction(trace, message):
+    with pytest.raises((ScheduleError, ArgumentError), match=message):
+        Trace.apply_json_to_schedule(trace, Schedule(matmul()))
+
+
+def test_notes_within_notes_survive_json():
+    func = matmul()
+    sch = Schedule(func)
+    value = sch.sample_categorical([3, 4], [0.5, 0.5])
+    sch.annotate("C", "note", {"a": {"b": [1, value], "c": "x"}, "d": value})
+    verify_trace_roundtrip(sch, func)
+
+
+def tvm_map(finals: list[dict], names: str = "ij") -> str:
+    """The JSON that TVM writes for an index map of variables `names`."""
+    nodes = [{"type_key": ""}]
+
+    def add(key: str, **attrs: str) -> str:
+        nodes.append({"type_key": key, "attrs": {**attrs, "span": "null"}})
+        return str(len(nodes) - 1)
+
+    def leaf(key: str, **data: object) -> str:
+        nodes.append({"type_key": key, **data})
+        return str(len(nodes) - 1)
+
+    def make(expr: object) -> str:
+        if isinstance(expr, str):
+            return places[expr]
+        if isinstance(expr, int):
+            return add("ir.IntImm", dtype="int32", value=str(expr))
+        kind, a, b = expr
+        return add(f"tir.{kind}", a=make(a), b=make(b), dtype="int32")
+
+    places = {n: add("tir.Var", dtype="int32", name=leaf("ffi.String", repr_str=n)) for n in names}
+    old = leaf("ffi.Array", data=[int(k) for k in places.values()])
+    new = leaf("ffi.Array", data=[int(make(e)) for e in finals])
+    root = add("tir.IndexMap", final_indices=new, initial_indices=old, inverse_index_map="null")
+    return json.dumps({"root": int(root), "nodes": nodes, "attrs": {"tvm_version": "0.21.0"}})
+
+
+def test_index_maps_in_the_json_of_tvm():
+    text = tvm_map([("FloorDiv", "i", 4), "j", ("FloorMod", "i", 4)])
+    made, wanted = Schedule(matmul()), Schedule(matmul())
+    rows = [GET, ["TransformLayout", ["b0", text], [0, 1, None, 0], []]]
+    Trace.apply_json_to_schedule([rows, []], made)
+    wanted.transform_layout("C", ("write", 0), lambda i, j: (i // 4, j, i % 4))
+    assert_structural_equal(made.mod, wanted.mod)
+    assert str(made.trace) == str(wanted.trace)
+
+
+def test_nodes_of_tvm_that_are_refused():
+    for text, message in (
+        ('{"root": 0, "nodes": [{"type_key": "relax.Var", "attrs": {}}]}', "holds a relax.Var"),
+        ('{"root": 0, "nodes": [{"type_key": "ffi.Array", "data": [0]}]}', "part of itself"),
+        ('{"root": 7, "nodes": []}', "not a program saved by save_json"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            load_tvm_json(text)

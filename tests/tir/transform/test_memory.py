@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tilewright import tir
 from tilewright.ir import IRModule
+from tilewright.target import Target
 from tilewright.tir import Allocate, interpreter
 from tilewright.tir import transform as T
 
@@ -91,6 +93,8 @@ def test_equal_contexts_are_asked_for_once() -> None:
         return tir.Evaluate(tir.call_extern("int32", name, context))
 
     func = tir.PrimFunc((n,), tir.SeqStmt((use("f"), use("g"))))
+    assert T.CombineContextCall()(IRModule({"main": func}))["main"] is func
+    func = func.with_attr("target", Target("llvm"))
     let = T.CombineContextCall()(IRModule({"main": func}))["main"].body
     assert isinstance(let, tir.LetStmt)
     assert all(stmt.value.args[1] is let.var for stmt in let.body)
@@ -150,3 +154,108 @@ def test_rows_of_a_compact_buffer_are_aligned_as_asked() -> None:
     assert "T.allocate([4, 12]" in made.script()
     flat = same_result([*lowering, T.FlattenBuffer()], before, (16, 16), (16, 16))
     assert "T.allocate([48]" in flat.script()
+
+
+def test_a_buffer_of_symbolic_size_is_not_given_the_most_that_its_type_allows() -> None:
+    before = """
+@T.prim_func
+def main(x: T.handle, y: T.handle):
+    n = T.int32()
+    X = T.match_buffer(x, (n,), "float32")
+    Y = T.match_buffer(y, (n,), "float32")
+    B = T.alloc_buffer(((n + 1) // 2, 2), "float32")
+    for i in range(n):
+        with T.block("first"):
+            T.reads(X[i])
+            T.writes(B[i // 2, i % 2])
+            B[i // 2, i % 2] = X[i]
+    for i in range(n):
+        with T.block("second"):
+            T.reads(B[i // 2, i % 2])
+            T.writes(Y[i])
+            Y[i] = B[i // 2, i % 2]
+"""
+    check(T.CompactBufferAllocation(), before, before)
+
+
+TILE = """
+@T.prim_func
+def main(A: T.Buffer((16, 16), "float32"), C: T.Buffer((16, 16), "float32")):
+    for t in T.thread_binding(4, thread="threadIdx.x"):
+        with T.block("root"):
+            T.reads(A[0:16, 0:16])
+            T.writes(C[0:16, 0:16])
+            B = T.alloc_buffer((16, 16), "float32", scope="SCOPE")
+            for i, j in T.grid(2, 16):
+                B[t * 2 + i, j] = A[t * 2 + i, j]
+            for i, j in T.grid(2, 16):
+                C[t * 2 + i, j] = B[t * 2 + i, j]
+"""
+
+
+def _allocated(func: tir.PrimFunc) -> list[tir.Buffer]:
+    return [buffer for block in nodes(func, tir.Block) for buffer in block.alloc_buffers]
+
+
+@pytest.mark.parametrize(
+    ("scope", "rows"), [("local", 2), ("shared", 8), ("warp", 8), ("global", 8)]
+)
+def test_what_threads_share_holds_what_all_of_them_touch(scope: str, rows: int) -> None:
+    text = TILE.replace("SCOPE", scope)
+    (buffer,) = _allocated(applied(T.CompactBufferAllocation(), text))
+    assert [d.value for d in buffer.shape] == [rows, 16]
+    flat = applied([T.LowerOpaqueBlock(), T.CompactBufferAllocation()], text)
+    (allocate,) = nodes(flat, tir.Allocate)
+    assert [d.value for d in allocate.extents] == [rows, 16]
+
+
+def test_buffers_grow_only_where_that_is_asked_for() -> None:
+    text = TILE.replace("SCOPE", "local").replace("alloc_buffer((16, 16)", "alloc_buffer((1, 16)")
+    for is_strict, rows in ((True, 1), (False, 2)):
+        made = applied(T.CompactBufferAllocation(is_strict), text)
+        (buffer,) = _allocated(made)
+        assert buffer.shape[0].value == rows
+
+
+def test_two_views_of_memory_are_not_compacted() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((8,), "int32")):
+    data = T.allocate([64], "int32", "global")
+    B = T.decl_buffer((64,), "int32", data=data)
+    C = T.decl_buffer((32,), "float32", data=data)
+    B[0] = A[0]
+    C[1] = C[0]
+"""
+    check(T.CompactBufferAllocation(), text, text)
+
+
+def test_regions_and_memory_become_flat_and_declarations_go() -> None:
+    before = """
+@T.prim_func
+def main(A: T.Buffer((4, 8), "float32")):
+    for i in range(4):
+        with T.block("b"):
+            vi = T.axis.spatial(4, i)
+            T.reads(A[vi, 0:8])
+            T.writes(A[0:4, vi])
+            data = T.allocate([2, 3, 5], "float32", "global")
+            B = T.decl_buffer((2, 3, 5), data=data, axis_separators=[2])
+            B[vi % 2, 1, 2] = A[vi, 1]
+            A[vi, vi] = B[vi % 2, 1, 2]
+"""
+    after = """
+@T.prim_func
+def main(A: T.Buffer((4, 8), "float32")):
+    A_flat = T.Buffer((32,), "float32", data=A.data)
+    for i in range(4):
+        with T.block("b"):
+            vi = T.axis.spatial(4, i)
+            T.reads(A_flat[vi * 8:vi * 8 + 8])
+            T.writes(A_flat[vi:vi + 25])
+            data = T.allocate([6, 5], "float32", "global")
+            B = T.Buffer((6, 5), data=data, axis_separators=[1])
+            B[vi % 2 * 3 + 1, 2] = A_flat[vi * 8 + 1]
+            A_flat[vi * 9] = B[vi % 2 * 3 + 1, 2]
+"""
+    check(T.FlattenBuffer(), before, after)

@@ -169,6 +169,15 @@ def test_ssa() -> None:
     assert made.seq[0].loop_var is not made.seq[1].loop_var
 
 
+def test_functions_of_a_module_share_no_variable() -> None:
+    func = tir.PrimFunc((A,), loop(i, 4, store(i)))
+    mod = IRModule({"f": func, "g": func.with_attr("global_symbol", "g")})
+    made = T.ConvertSSA()(mod)
+    assert made["f"] is func and made["g"].params[0] is not func.params[0]
+    assert made["g"].body.loop_var is not func.body.loop_var
+    assert T.ConvertSSA()(made) is made
+
+
 def test_storage_is_shared() -> None:
     def stage(name: str, value: Any) -> tuple[tir.Var, tir.Buffer]:
         buffer = tir.decl_buffer((8,), name=name)

@@ -91,15 +91,39 @@ def main(A: T.Buffer((40,), "float32"), C: T.Buffer((10, 4), "float32")):
     B = T.decl_buffer((8,), data=B_data, scope="shared")
     for j in range(4):
         B[j] = A[j]
-    for i in range(10):
-        if i < 9:
-            T.attr(B_data, "double_buffer_write", 1)
+    for i in range(9):
+        with T.attr(B_data, "double_buffer_write", 1):
             for j in range(4):
                 B[(i + 1) % 2 * 4 + j] = A[i * 4 + j + 4]
         for j in range(4):
             C[i, j] = B[i % 2 * 4 + j] + T.float32(1)
+    for j in range(4):
+        C[9, j] = B[j + 4] + T.float32(1)
 """,
     )
+
+
+SHARING = """
+@T.prim_func
+def main(A: T.Buffer((8,), "float32"), C: T.Buffer((8,), "float32")):
+    t = T.launch_thread("TAG", 2)
+    B_data = T.allocate([4], "float32", "shared")
+    B = T.Buffer((4,), data=B_data, scope="shared")
+    D_data = T.allocate([4], "float32", "shared")
+    D = T.Buffer((4,), data=D_data, scope="shared")
+    B[0] = A[t]
+    D[0] = A[0]
+    T.evaluate(T.call_extern("int32", "f", D.access_ptr("r"), t))
+    C[t] = B[0] + D[0]
+"""
+
+
+def test_virtual_threads_share_what_is_the_same_for_all() -> None:
+    made = applied(T.InjectVirtualThread(), SHARING.replace("TAG", "vthread"))
+    sizes = [allocate.extents[0].value for allocate in nodes(made, Allocate)]
+    assert sorted(sizes) == [4, 8]
+    assert 'T.launch_thread("vthread", 2)' in func_of(SHARING.replace("TAG", "vthread")).script()
+    assert func_of(SHARING.replace("TAG", "vthread")).body.attr_key == "virtual_thread"
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 10])

@@ -13,6 +13,7 @@ from tilewright.tir import stmt as S
 from tilewright.tir.expr import StringImm, Var
 
 from ..llvm.failing import error_of, stack_size
+from ..threads import refuse_threads
 from .emitter import STATEMENTS, FunctionEmitter, Value
 from .expressions import quoted
 from .memory import pointer_type
@@ -65,6 +66,8 @@ def _pointer(e: FunctionEmitter, var: Var, text: str) -> Value:
 
 @on(S.AttrStmt, S.DeclBuffer)
 def _transparent(e: FunctionEmitter, node: S.AttrStmt | S.DeclBuffer) -> S.Stmt:
+    if isinstance(node, S.AttrStmt):
+        refuse_threads(node, e.name)
     return node.body
 
 

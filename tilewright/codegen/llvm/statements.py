@@ -13,6 +13,7 @@ from tilewright.support.errors import CompileError
 from tilewright.tir import stmt as S
 from tilewright.tir.expr import Call, StringImm
 
+from ..threads import refuse_threads
 from .builder import Value, escaped, int_of, size_of
 from .division import is_never_negative
 from .emitter import STATEMENTS, FunctionEmitter
@@ -60,6 +61,8 @@ def _let(e: FunctionEmitter, node: S.LetStmt) -> S.Stmt:
 
 @on(S.AttrStmt, S.DeclBuffer)
 def _transparent(e: FunctionEmitter, node: S.AttrStmt | S.DeclBuffer) -> S.Stmt:
+    if isinstance(node, S.AttrStmt):
+        refuse_threads(node, e.name)
     return node.body
 
 

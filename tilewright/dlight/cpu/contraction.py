@@ -17,17 +17,25 @@ from ...target.machine import MachineModel
 from ...target.target import Target
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, Schedule
+from ...tir.transform.prefetch_ahead import PREFETCH_AHEAD
 from ..analysis import Access, BlockInfo
 from ..base import ScheduleRule, note
 from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
 from .pixels import merge_pixels
 from .reduction import borders
-from .roles import Roles, bytes_read, plain_roles, plan, rows_around_columns
-from .stages import TOO_LITTLE, block_infos, inline_injective, parallelize, vectorize_loop
+from .roles import Roles, bytes_read, plain_roles, plan, row_block, rows_around_columns
+from .stages import (
+    TOO_LITTLE,
+    block_infos,
+    extent_of,
+    inline_injective,
+    parallelize,
+    vectorize_loop,
+)
 from .thin import schedule_thin, thin_product
-from .tiles import in_words, tile_loops
-from .tiling import worth_parallel
+from .tiles import TiledLoops, in_words, tile_loops
+from .tiling import RegisterTile, bytes_of, tiles_ahead, worth_parallel
 
 MOST_READ = 4
 """How many times larger than the left side the right one may be that each core reads whole, where
@@ -82,6 +90,7 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     nest = tile_loops(
         sch, info, roles, tile,
         rows_outside=around_columns, sharing=sharing, by_rows=border is not None,
+        block=row_block(machine, roles, tile) if packed is None else None,
     )  # fmt: skip
     around = nest.around
     if packed is not None:
@@ -98,8 +107,28 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
         threads = parallelize(sch, outside, machine, ragged=nest.ragged)
     words = in_words(sch, tile, nest.unrolled, out.buffer.dtype)
     copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
-    note(sch, info.block_rv, f"{words}{copied}, {threads}")
+    ahead = _fetch_ahead(sch, machine, roles, tile, nest)
+    note(sch, info.block_rv, f"{words}{copied}{ahead}, {threads}")
     sch.decompose_reduction(info.block_rv, nest.reduction)
+
+
+def _fetch_ahead(
+    sch: Schedule, machine: MachineModel, roles: Roles, tile: RegisterTile, nest: TiledLoops
+) -> str:
+    """Lets the rows of a left side that comes from memory be fetched before their turn; returns in
+    words how far ahead."""
+    size = bytes_read(roles, roles.left)
+    summed = [i for i in roles.reduction if i.extent != 1]
+    if not roles.rows or size is None or size <= machine.l2.size or len(summed) != 1:
+        return ""
+    steps = summed[0].extent
+    if steps is None or not roles.left.is_unit(summed[0].var):
+        return ""
+    ahead = tiles_ahead(machine, tile, steps, bytes_of(roles.left.buffer.dtype, steps))
+    if ahead == 0 or extent_of(sch, nest.around[-1]) == 1:
+        return ""
+    sch.annotate(nest.around[-1], PREFETCH_AHEAD, ahead)
+    return f", fetched {ahead} tiles ahead"
 
 
 def _border_to_share(sch: Schedule, info: BlockInfo, roles: Roles) -> BlockRV | None:

@@ -16,6 +16,7 @@ from .reduction import MAX_STRIDE
 from .tiling import (
     RegisterTile,
     bytes_of,
+    kept_near,
     register_tile,
     tile_cycles,
     vector_lanes,
@@ -192,9 +193,41 @@ def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile)
     """
     rows = [i.extent for i in roles.rows]
     left, right = bytes_read(roles, roles.left), bytes_read(roles, roles.right)
-    near = max(machine.l2.size, machine.l3.size // 4)
-    if left is None or right is None or None in rows or left <= near:
+    if left is None or right is None or None in rows or left <= kept_near(machine):
         return 0
+
+    def traffic(count: int) -> float:
+        outer = math.prod(e for e in rows[:count] if e is not None)
+        return _traffic(machine, roles, tile, outer)
+
+    return min(range(max(1, len(rows))), key=traffic)
+
+
+def row_block(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int | None:
+    """Of how many tiles of rows each block is that runs within one panel of columns, then within
+    the next; None if all rows do.
+
+    That is `rows_around_columns` where one axis numbers the rows: a block fills half of the second
+    cache.
+    """
+    rows = [i.extent for i in roles.rows if i.extent != 1]
+    left, near = bytes_read(roles, roles.left), machine.l2.size // 4
+    if left is None or left <= kept_near(machine) or len(rows) != 1 or rows[0] is None:
+        return None
+    if roles.rows[-1].extent == 1 or near == 0:
+        return None
+    tiles = -(-rows[0] // tile.rows[-1])
+    blocks = min(tiles, -(-left // near))
+    if _traffic(machine, roles, tile, blocks) >= _traffic(machine, roles, tile, 1):
+        return None
+    return -(-tiles // blocks)
+
+
+def _traffic(machine: MachineModel, roles: Roles, tile: RegisterTile, outer: int) -> float:
+    """What it costs to read both sides again if the rows fall into `outer` parts, each of which
+    meets all panels of columns before the next one does."""
+    left, right = bytes_read(roles, roles.left), bytes_read(roles, roles.right)
+    assert left is not None and right is not None
     columns = (roles.column, *roles.outer_columns)
     wide = math.prod(i.extent or 1 for i in columns)
     panels = -(-wide // (tile.vectors * tile.lanes))
@@ -202,14 +235,9 @@ def rows_around_columns(machine: MachineModel, roles: Roles, tile: RegisterTile)
     def cost(size: int) -> float:
         if size <= machine.l2.size // 2:
             return L2_COST
-        return L3_COST if size <= near else 1.0
+        return L3_COST if size <= kept_near(machine) else 1.0
 
-    def traffic(count: int) -> float:
-        outer = math.prod(e for e in rows[:count] if e is not None)
-        again = (panels - 1) * left * cost(left // outer)
-        return again + outer * right * cost(right)
-
-    return min(range(max(1, len(rows))), key=traffic)
+    return (panels - 1) * left * cost(left // outer) + outer * right * cost(right)
 
 
 def bytes_read(roles: Roles, access: Access) -> int | None:

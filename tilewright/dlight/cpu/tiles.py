@@ -38,13 +38,15 @@ def tile_loops(
     rows_outside: int = 0,
     sharing: MachineModel | None = None,
     by_rows: bool = False,
+    block: int | None = None,
 ) -> TiledLoops:
     """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
 
     `outside`: how many loops there are around those of `roles`. `rows_outside`: how many of the
     row axes run around the panels of columns; the others run within each panel. `sharing`: the
     machine among whose cores rows are to be shared where columns do not divide evenly, or in any
-    case (`by_rows`).
+    case (`by_rows`). `block`: how many of the last loop over tiles of rows run within a panel of
+    columns before the next panel, if not all.
     """
     columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
@@ -52,7 +54,7 @@ def tile_loops(
     batch = [_loop(i) for i in roles.batch]
     ragged = _ragged(roles, tile, columns, row_tiles)
     share: LoopRV | None = None
-    if sharing is not None and not rows_outside:
+    if sharing is not None and not rows_outside and block is None:
         leading = [] if by_rows else [*batch, *columns]
         share = _row_share(sch, roles, tile, leading, row_tiles, ragged, sharing)
     shares = [] if share is None else [share]
@@ -65,6 +67,13 @@ def tile_loops(
         sch.unroll(loop)
     sch.vectorize(vector)
     unroll_tile(sch, after, outside + len(around), tile.lanes)
+    if block is not None:  # after the copies, which have to see whole tiles
+        tiles = extent_of(sch, around[-1])
+        whole = around[-1] not in ragged and tiles is not None and tiles % block == 0
+        outer, around[-1] = sch.split(around[-1], [None, block])
+        ragged += [] if whole else [outer]
+        sch.reorder(outer, *columns, around[-1])
+        around.insert(len(around) - 1 - len(columns), outer)
     first = (reduce_loops or [unrolled])[0]
     return TiledLoops(batch, columns, ragged, share, around, first, unrolled)
 

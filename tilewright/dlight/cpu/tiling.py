@@ -17,6 +17,12 @@ L2_BYTES = 32
 MAX_IMBALANCE = 0.05
 """By how much a core may have more to do than the average before work is divided otherwise."""
 
+PAGE = 4096
+"""Bytes of a page: what fetches memory ahead by itself stops at its end."""
+
+MEMORY_CYCLES = 8192
+"""Cycles that memory may take to answer while other programs use it too."""
+
 MAX_UNROLLED = 128
 """Multiply-adds in the unrolled body of an innermost loop: beyond it, only code size grows."""
 
@@ -181,6 +187,19 @@ def reduction_unroll(tile: RegisterTile, extent: int | None) -> int:
     return divisor if 2 * divisor >= most else most
 
 
+def tiles_ahead(machine: MachineModel, tile: RegisterTile, steps: int, run: int) -> int:
+    """How many tiles of rows ahead those of the left side are to be fetched; 0 if a machine does
+    that by itself. Each row is a `run` of bytes along `steps` of the reduction.
+
+    A processor finds out where to read on after the first lines of each run, and stops at the end
+    of a page: of long runs it misses little, of short ones nearly all.
+    """
+    if run >= PAGE:
+        return 0
+    cycles = steps * step_cycles(machine, math.prod(tile.rows), tile.vectors)
+    return math.ceil(MEMORY_CYCLES / cycles)
+
+
 def worth_parallel(machine: MachineModel, dtype: str, steps: int | None) -> bool:
     """Whether `steps` scalar operations outweigh handing work to other threads."""
     return steps is None or steps / machine.lanes(dtype) >= PARALLEL_STEPS
@@ -189,3 +208,8 @@ def worth_parallel(machine: MachineModel, dtype: str, steps: int | None) -> bool
 def bytes_of(dtype: str, elements: int) -> int:
     """The memory that so many elements take."""
     return elements * max(8, dtype_of(dtype).bits) // 8
+
+
+def kept_near(machine: MachineModel) -> int:
+    """Bytes that stay in the caches from one use to the next while other programs use them too."""
+    return max(machine.l2.size, machine.l3.size // 4)

@@ -1,6 +1,7 @@
 """Transposes and what else reads along one axis and writes along another: by square tiles.
 
 parallel ..: for tile of u, tile of v:
+    fetch the next tile's lines, if they are in memory
     near[v, u] = a[.., v, u]           # whole vectors along u
     out[.., u, v] = f(near[v, u])      # whole vectors along v
 
@@ -10,14 +11,17 @@ compete for the same places in the caches.
 
 from __future__ import annotations
 
+import math
+
 from ...ir.expr import IntImm
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir.schedule import LoopRV, Schedule
+from ...tir.transform.prefetch_ahead import PREFETCH_AHEAD
 from ..analysis import Access, BlockInfo, IterInfo, condition_variables, same_indices
 from ..base import note
 from .stages import TOO_LITTLE, parallelize, vectorize_loop
-from .tiling import worth_parallel
+from .tiling import bytes_of, kept_near, worth_parallel
 
 Turn = tuple[int, IterInfo, IterInfo]
 
@@ -63,6 +67,15 @@ def _is_long(axis: IterInfo, lanes: int) -> bool:
     return axis.loop_rv is not None and (axis.extent is None or axis.extent >= lanes)
 
 
+def comes_from_memory(machine: MachineModel, access: Access) -> bool:
+    """Whether a tensor is so large that the caches do not keep it from one kernel to the next."""
+    sizes = [d.value if isinstance(d, IntImm) else None for d in access.buffer.shape]
+    known = [s for s in sizes if s is not None]
+    if len(known) < len(sizes):
+        return False
+    return bytes_of(access.buffer.dtype, math.prod(known)) > kept_near(machine)
+
+
 def schedule_turning(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
     """Tiles a block that turns an input; another block raises `ScheduleError`."""
     if info.output is None:
@@ -82,6 +95,10 @@ def schedule_turning(sch: Schedule, info: BlockInfo, machine: MachineModel) -> N
     loops = sch.get_loops(near)[len(around) :]
     vectorize_loop(sch, loops[-1], lanes)
     sch.vectorize(vector)
+    if comes_from_memory(machine, info.output):
+        sch.annotate(
+            rows, PREFETCH_AHEAD, 1
+        )  # more would crowd out each other: rows far apart clash
     threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()):
         threads = parallelize(sch, around, machine)

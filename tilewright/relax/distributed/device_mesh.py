@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ...ir.expr import IntImm, Range
@@ -45,6 +46,6 @@ def _integer(value: Any) -> int:
     raise ArgumentError(f"a mesh is made of integers, found {type(value).__name__}")
 
 
-def device_mesh(shape: Any, device_ids: Any) -> DeviceMesh:
+def device_mesh(shape: Sequence[int], device_ids: Sequence[int] | Range) -> DeviceMesh:
     """The mesh of `shape` of these devices, listed or as a `Range`."""
-    return DeviceMesh(tuple(shape), device_ids)
+    return DeviceMesh(tuple(shape), device_ids)  # type: ignore[arg-type]

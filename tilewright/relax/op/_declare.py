@@ -26,7 +26,7 @@ import numpy as np
 from ...ir.expr import FloatImm, IntImm, PrimExpr
 from ...ir.op import Op, register_op
 from ...support.dtypes import dtype_name
-from ...support.errors import ArgumentError, CompileError, TVMError
+from ...support.errors import ArgumentError, ArgumentTypeError, CompileError, TVMError
 from ..base import HOOKS, Expr, ShapeExpr, StructInfo
 from ..dims import sizes_shown
 from ..expr import Attrs, Call, Constant, PrimValue, StringImm, Tuple, as_expr, const
@@ -49,7 +49,14 @@ def _shape(value: Any) -> Expr:
 
 
 def _tensors(value: Any) -> Expr:
-    return value if isinstance(value, Expr) else Tuple(tuple(as_expr(v) for v in value))
+    if isinstance(value, Expr):
+        return value
+    if not isinstance(value, (list, tuple)):
+        raise ArgumentTypeError(
+            f"expected tensors in a list or a tuple, found {type(value).__name__}",
+            hint="write [x, y]",
+        )
+    return Tuple(tuple(as_expr(v) for v in value))
 
 
 ARGUMENT_KINDS: dict[str, Callable[[Any], Expr]] = {

@@ -8,7 +8,7 @@ from typing import Any
 from ...ir.expr import GlobalVar, IntImm, PrimExpr
 from ...ir.global_info import lookup_global_info
 from ...ir.op import Op, register_op
-from ...support.errors import CompileError
+from ...support.errors import ArgumentTypeError, CompileError
 from ..base import Expr, ShapeExpr, StructInfo
 from ..dims import simplify
 from ..distributed.device_mesh import DeviceMesh
@@ -26,7 +26,10 @@ def as_mesh(value: Any) -> DeviceMesh:
     """A mesh from itself or from its name in the module being written, such as `"mesh[0]"`."""
     found = lookup_global_info(value) if isinstance(value, str) else value
     if not isinstance(found, DeviceMesh):
-        raise TypeError(f"expected a device mesh, found {type(found).__name__}")
+        raise ArgumentTypeError(
+            f"expected a device mesh, found {type(found).__name__}",
+            hint='write R.device_mesh((2,), I.Range(0, 2)), or the name of one, "mesh[0]"',
+        )
     return found
 
 

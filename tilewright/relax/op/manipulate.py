@@ -86,7 +86,7 @@ def reshape(x: Expr, shape: Shape) -> Expr:
 
     In a list, one -1 stands for what is left over and 0 for the input's dimension at that place.
     """
-    if isinstance(shape, (list, tuple)):
+    if isinstance(shape, (list, tuple)) and isinstance(x, Expr):
         info = _infer.tensor(x.struct_info)
         if any(isinstance(d, (int, IntImm)) and int(d) <= 0 for d in shape):
             if info.dims is None:

@@ -4,8 +4,9 @@
 ->  y = conv2d(x', w')          NCHW16c, OIHW16i16o    (or conv2d_winograd where that is faster)
 
 A convolution wants its channels in blocks of one vector. From it the layout spreads to what
-follows, elementwise operators, pooling, concatenation, and comes back where an operator needs the
-plain one. Channels that do not fill the last block are padded: weights and constants with zeros, so
+follows, elementwise operators, pooling, concatenation, resizing, and comes back where an operator
+needs the plain one. An image that is made larger on its way to convolutions changes while it is
+small. Channels that do not fill the last block are padded: weights and constants with zeros, so
 what the padding holds reaches no result.
 """
 
@@ -117,6 +118,9 @@ class Blocker(PyExprMutator):
         if inside and isinstance(value, Var) and value in self.blocked:
             self.blocked[binding.var] = self.blocked[value]
         rule = self._rule(value)
+        small = _enlarged(value)
+        if small is not None and self.demand is not None and self.demand.wants_blocks(binding.var):
+            self._into_blocks(small)
         stays = rule is None or not inside or self._stays_plain(binding)
         made = None if stays else rule(self, value)  # type: ignore[arg-type,misc]
         if made is None:
@@ -130,6 +134,17 @@ class Blocker(PyExprMutator):
         if not isinstance(binding.var, DataflowVar):
             plain = self.builder_.normalize(self._plain_of(self.blocked[binding.var]))
             self.reemit_binding(binding, plain, self.visit_var_def(binding.var))
+
+    def _into_blocks(self, data: Expr) -> None:
+        """Holds a variable in blocks of channels, unless they fill less than one."""
+        channels = _channels(data)
+        if not isinstance(data, Var) or data in self.blocked or channels is None:
+            return
+        info = data.struct_info
+        assert isinstance(info, TensorStructInfo)
+        block = _in_block(self, data, channels, self.lanes(info.dtype))
+        if block > 1:
+            self.as_blocked(data, block)
 
     def _rule(self, value: Expr) -> Rule | None:
         if isinstance(value, Call) and isinstance(value.op, Op):
@@ -408,6 +423,31 @@ def _pool(b: Blocker, call: Call) -> Blocked | None:
     return Blocked(moved, data.channels, data.block)
 
 
+def _enlarged(value: Expr) -> Expr | None:
+    """The image of which rows or columns are picked, no fewer than there are; None if none are."""
+    if not isinstance(value, Call) or value.op is not Op.get("relax.take"):
+        return None
+    before, after, axis = _dims(value.args[0]), _dims(value), value.attrs.axis
+    if before is None or after is None or (len(before), len(after)) != (4, 4):
+        return None
+    if axis is None or axis % 4 < 2:
+        return None
+    known = [dims[axis] for dims in (before, after)]
+    few, many = (d.value if isinstance(d, IntImm) else 0 for d in known)
+    return value.args[0] if 0 < few <= many else None
+
+
+def _take(b: Blocker, call: Call) -> Blocked | None:
+    """Rows or columns of an image."""
+    data, indices = b.held(call.args[0]), _dims(call.args[1])
+    axis = call.attrs.axis
+    if data is None or indices is None or len(indices) != 1 or axis is None or axis % 4 < 2:
+        return None
+    attrs = {**call.attrs, "axis": axis % 4}
+    moved = call.replace(args=(data.value, b.visit_expr(call.args[1])), attrs=attrs, span=None)
+    return Blocked(moved, data.channels, data.block)
+
+
 def _spatial_mean(b: Blocker, call: Call) -> Blocked | None:
     data = b.held(call.args[0])
     axes = call.attrs.axis
@@ -485,6 +525,7 @@ RULES: dict[str, Rule] = {
     "relax.nn.conv2d": _conv2d,
     "relax.nn.conv2d_transpose": _conv2d_transpose,
     "relax.concat": _concat,
+    "relax.take": _take,
     "relax.mean": _spatial_mean,
     "relax.max": _spatial_mean,
 }

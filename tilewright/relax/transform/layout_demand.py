@@ -28,6 +28,7 @@ class LayoutDemand:
         self.along = frozenset(along)
         self.readers: dict[Var, list[VarBinding]] = {}
         self.known: dict[Var, frozenset[bool]] = {}
+        self.only_blocks: dict[Var, bool] = {}
         for binding in block.bindings:
             if isinstance(binding, VarBinding):
                 for var in uses_of(binding.value):
@@ -38,6 +39,21 @@ class LayoutDemand:
     def prefers_plain(self, var: Var) -> bool:
         """True if some of the convolutions after `var` want the plain layout, and none blocks."""
         return self.known.get(var, frozenset()) == {False}
+
+    def wants_blocks(self, var: Var) -> bool:
+        """True if all that reads `var` is or leads to convolutions that want blocks."""
+        if var not in self.only_blocks:
+            readers = self.readers.get(var, ())
+            wanted = bool(readers) and all(self._leads_to_blocks(binding) for binding in readers)
+            self.only_blocks[var] = wanted
+        return self.only_blocks[var]
+
+    def _leads_to_blocks(self, binding: VarBinding) -> bool:
+        value = binding.value
+        if _name(value) not in self.along or not isinstance(value, Call):
+            return False
+        own = self.wish(value)
+        return self.wants_blocks(binding.var) if own is None else own
 
     def _wishes(self, var: Var) -> frozenset[bool]:
         found: set[bool] = set()

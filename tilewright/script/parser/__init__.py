@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from ...support import public as _public
 from .core import Form, Parser, parses
 from .entry import CLASSES, FUNCTIONS, Decorator, definition, from_source
-from .evaluate import LOGIC, SPECIAL, assign
+from .evaluate import SPECIAL, assign
 from .macro import Macro, MacroCall, MacroDecorator
+from .python import LOGIC
 from .source import Source
 
 if not TYPE_CHECKING:  # the dialects stand above this package

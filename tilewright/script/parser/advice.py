@@ -26,6 +26,11 @@ STATEMENT_HINTS: dict[type[ast.AST], dict[str, str]] = {
 }  # fmt: skip
 """What to write instead of a statement that script does not have, by dialect."""
 
+EXPRESSION_HINTS: dict[type[ast.AST], tuple[str, str]] = {
+    ast.NamedExpr: ("`:=`", "assign on a line of its own, `name = value`"),
+}
+"""What script calls an expression that it does not have, and what to write instead."""
+
 OPERATOR_HINTS: dict[type[ast.operator], str] = {
     ast.Pow: "write T.pow(a, b) for scalars, R.power(a, b) for tensors",
     ast.MatMult: "write R.matmul(a, b) for tensors; in loops sum the products",

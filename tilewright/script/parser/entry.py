@@ -6,10 +6,11 @@ import ast
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
-from ...support.errors import DiagnosticError
+from ...support.errors import ArgumentTypeError, DiagnosticError
+from .arguments import check_options, shown_options, shown_value
 from .core import Parser
 from .source import Source, decorated, in_decorated_class
 
@@ -22,22 +23,50 @@ NAMESPACES = {"I": "ir", "T": "tir", "R": "relax"}
 
 
 class Decorator:
-    """What marks a function or class as script of a dialect, possibly with options."""
+    """What marks a function or class as script of a dialect, possibly with options.
 
-    def __init__(self, dialect: str, table: dict[str, Callable[..., Any]], **options: Any) -> None:
-        self.dialect = dialect
-        self.table = table
+    `title` is how messages call it, `options` are all that there are, with their values.
+    """
+
+    def __init__(
+        self, dialect: str, table: dict[str, Callable[..., Any]], title: str, **options: bool
+    ) -> None:
+        self.dialect, self.table, self.title = dialect, table, title
         self.options = options
 
-    def __call__(self, what: Any = None, **options: Any) -> Any:
-        """Parses a Python function or class; without one, the decorator with these options."""
+    def __call__(self, what: Any = None, *more: Any, **options: Any) -> Any:
+        """Parses a Python function or class; without one, the decorator with these options.
+
+        Raises `ArgumentTypeError` for an option that there is not, and for one that is not a bool.
+        """
+        check_options(self.title, self.options, options)
+        told = {**self.options, **options}
         if what is None:
-            return Decorator(self.dialect, self.table, **{**self.options, **options})
+            return Decorator(self.dialect, self.table, self.title, **told)
+        if more or not isinstance(what, (type, FunctionType)):
+            given = shown_value((what, *more) if more else what)
+            raise ArgumentTypeError(
+                f"`{self.title}` marks a function or a class, found {given}",
+                hint=f"options are written by name: {shown_options(self.options)}",
+            )
+        if options:
+            return Decorator(self.dialect, self.table, self.title, **told)._read(what)
+        return self._read(what)
+
+    def _read(self, what: Any) -> Any:
+        """Parses a Python function or class, which sees what the caller's caller sees."""
         if not isinstance(what, type) and in_decorated_class(what, "ir_module"):
             return what
         source = Source(what)
-        parser = Parser(source, captured(what, sys._getframe(1)))
-        return self.parse(parser, next(decorated(source.tree)))
+        parser = Parser(source, captured(what, sys._getframe(2)))
+        node = next(decorated(source.tree), None)
+        if node is None:
+            raise ArgumentTypeError(
+                f"`{self.title}` reads the source of a definition that it decorates, "
+                f"found `{source.source.strip()}`",
+                hint=f"write `@{self.title}` above a `def` or a `class`",
+            )
+        return self.parse(parser, node)
 
     def parse(self, parser: Parser, node: ast.AST, *context: Any) -> Any:
         """Parses the syntax that this decorates."""

@@ -10,19 +10,19 @@ import ast
 import inspect
 import operator
 from collections.abc import Callable, Iterator
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 
-from ...support.errors import listing
+from ...support.errors import ArgumentError, listing
 from ...support.span import Span
 from .advice import OPERATOR_HINTS, article, near
+from .arguments import shown_parameters
+from .python import LOGIC, MEANINGS, is_node, kind, known_text, truth, without_nodes
 
 if TYPE_CHECKING:
     from .core import Parser
 
 EVALUATORS: dict[type[ast.expr], Callable[..., Any]] = {}
-LOGIC: dict[str, Callable[..., Any]] = {}
-"""`and`, `or`, `not`, `select` on nodes, `is_node`, and `arguments`, which puts the arguments of
-some calls into order; filled by the dialect of scalars."""
 SPECIAL: dict[str, Callable[..., Any]] = {}
 """Calls that see their arguments' syntax, by the callee's `script_special` attribute."""
 
@@ -35,6 +35,11 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert,
+}  # fmt: skip
+_SIGNS: dict[type[ast.AST], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
+    ast.Pow: "**", ast.LShift: "<<", ast.RShift: ">>", ast.BitAnd: "&", ast.BitOr: "|",
+    ast.BitXor: "^", ast.MatMult: "@", ast.USub: "-", ast.UAdd: "+", ast.Invert: "~",
 }  # fmt: skip
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
@@ -57,11 +62,6 @@ def evaluates(*classes: type[ast.expr]) -> Callable[[Callable[..., Any]], Callab
         return function
 
     return declare
-
-
-def is_node(value: Any) -> bool:
-    """Whether a value is part of the program, not a Python value of the moment."""
-    return bool(LOGIC) and bool(LOGIC["is_node"](value))
 
 
 @evaluates(ast.Constant)
@@ -87,9 +87,11 @@ def attribute(parser: Parser, node: ast.Attribute) -> Any:
             return getattr(owner, node.attr)
         except AttributeError as error:
             known = [n for n in dir(owner) if not n.startswith("_")]
+            is_pythons = "' object has no attribute '" in str(error)
             parser.fail(
-                node, str(error), hint=near(node.attr, known) or f"it has {listing(known, 5)}"
-            )
+                node, f"{kind(owner)} has no `{node.attr}`" if is_pythons else str(error),
+                hint=near(node.attr, known) or f"it has {listing(known, 5)}",
+            )  # fmt: skip
 
 
 @evaluates(ast.Call)
@@ -110,6 +112,8 @@ def call(parser: Parser, node: ast.Call) -> Any:
             node.func, f"`{ast.unparse(node.func)}` cannot be called",
             hint="functions are names of T, R and I, of the module (`cls.name`) and of Python",
         )  # fmt: skip
+    if isinstance(function, (type, BuiltinFunctionType)):
+        function = MEANINGS.get(function, function)
     if "arguments" in LOGIC:
         args, named = LOGIC["arguments"](function, args, named)
     _check_arguments(parser, node, function, args, named)
@@ -118,7 +122,7 @@ def call(parser: Parser, node: ast.Call) -> Any:
 
 
 def _check_arguments(parser: Parser, node: ast.Call, function: Any, args: Any, named: Any) -> None:
-    if isinstance(function, type) or not inspect.isroutine(function):
+    if not inspect.isroutine(function) or hasattr(function, "declared"):
         return
     try:
         signature = inspect.signature(function)
@@ -129,16 +133,8 @@ def _check_arguments(parser: Parser, node: ast.Call, function: Any, args: Any, n
         if not isinstance(bound.arguments.get("span"), (Span, type(None))):
             raise TypeError("too many arguments")
     except TypeError as error:
-        shown = ", ".join(_shown(p) for p in signature.parameters.values() if p.name != "span")
-        text = ast.unparse(node.func)
+        shown, text = shown_parameters(signature), ast.unparse(node.func)
         parser.fail(node, f"`{text}`: {error}", hint=f"its arguments are {text}({shown})")
-
-
-def _shown(parameter: inspect.Parameter) -> str:
-    marks: dict[Any, str] = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
-    mark = marks.get(parameter.kind, "")
-    default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
-    return f"{mark}{parameter.name}{default}"
 
 
 def _items(parser: Parser, nodes: list[ast.expr]) -> Iterator[Any]:
@@ -206,8 +202,7 @@ def binary(parser: Parser, node: ast.BinOp) -> Any:
     value = _operand(parser, left)
     for step in reversed(chain):
         right = _operand(parser, step.right)
-        with parser.at(step):
-            value = _applied(parser, step, value, right)
+        value = _applied(parser, step, value, right)
     return value
 
 
@@ -222,13 +217,20 @@ def _operand(parser: Parser, node: ast.expr) -> Any:
 
 
 def _applied(parser: Parser, step: ast.BinOp, left: Any, right: Any) -> Any:
-    try:
-        return _BINARY[type(step.op)](left, right)
-    except TypeError as error:
-        parser.fail(
-            step, str(error),
-            hint=OPERATOR_HINTS.get(type(step.op), "convert one of the two to the other's type"),
-        )  # fmt: skip
+    with parser.at(step):
+        if isinstance(left, str):
+            known_text(right)
+        try:
+            return _BINARY[type(step.op)](left, right)
+        except ArgumentError:
+            raise
+        except TypeError:
+            sign = _SIGNS[type(step.op)]
+            otherwise = "convert one of the two to the other's type"
+            parser.fail(
+                step, f"`{sign}` has no meaning for {kind(left)} and {kind(right)}",
+                hint=OPERATOR_HINTS.get(type(step.op), otherwise),
+            )  # fmt: skip
 
 
 @evaluates(ast.UnaryOp)
@@ -237,8 +239,18 @@ def unary(parser: Parser, node: ast.UnaryOp) -> Any:
     value = parser.value(node.operand)
     with parser.at(node):
         if isinstance(node.op, ast.Not):
-            return LOGIC["not"](value) if is_node(value) else not value
-        return _UNARY[type(node.op)](value)
+            return LOGIC["not"](value) if is_node(value) else not truth(value)
+        if isinstance(node.op, ast.UAdd) and is_node(value):
+            return value
+        try:
+            return _UNARY[type(node.op)](value)
+        except ArgumentError:
+            raise
+        except TypeError:
+            parser.fail(
+                node, f"`{_SIGNS[type(node.op)]}` has no meaning for {kind(value)}",
+                hint="apply it to numbers and to elements of buffers",
+            )  # fmt: skip
 
 
 @evaluates(ast.BoolOp)
@@ -247,8 +259,9 @@ def boolean(parser: Parser, node: ast.BoolOp) -> Any:
     is_and = isinstance(node.op, ast.And)
     value = parser.value(node.values[0])
     for item in node.values[1:]:
-        if not is_node(value) and bool(value) != is_and:
-            return value
+        with parser.at(node):
+            if not is_node(value) and truth(value) != is_and:
+                return value
         right = parser.value(item)
         with parser.at(node):
             if is_node(value) or is_node(right):
@@ -261,7 +274,7 @@ def boolean(parser: Parser, node: ast.BoolOp) -> Any:
 @evaluates(ast.Compare)
 def compare(parser: Parser, node: ast.Compare) -> Any:
     """`a < b`, and `a < b < c` as both."""
-    left = parser.value(node.left)
+    left, before = parser.value(node.left), node.left
     result: Any = None
     for op, item in zip(node.ops, node.comparators, strict=True):
         right = parser.value(item)
@@ -269,6 +282,7 @@ def compare(parser: Parser, node: ast.Compare) -> Any:
             if type(op) in _ORDERED and (is_node(left) or is_node(right)):
                 one = LOGIC[_ORDERED[type(op)]](left, right)  # Python might swap the sides
             else:
+                without_nodes(op, before, left, item, right)
                 one = _COMPARE[type(op)](left, right)
             if result is None:
                 result = one
@@ -276,7 +290,7 @@ def compare(parser: Parser, node: ast.Compare) -> Any:
                 result = LOGIC["and"](result, one)
             else:
                 result = result and one
-        left = right
+        left, before = right, item
     return result
 
 
@@ -285,7 +299,9 @@ def conditional(parser: Parser, node: ast.IfExp) -> Any:
     """`a if condition else b`."""
     condition = parser.value(node.test)
     if not is_node(condition):
-        return parser.value(node.body if condition else node.orelse)
+        with parser.at(node.test):
+            chosen = node.body if truth(condition) else node.orelse
+        return parser.value(chosen)
     yes, no = parser.value(node.body), parser.value(node.orelse)
     with parser.at(node):
         return LOGIC["select"](condition, yes, no)
@@ -301,8 +317,9 @@ def joined(parser: Parser, node: ast.JoinedStr) -> Any:
 def formatted(parser: Parser, node: ast.FormattedValue) -> Any:
     """A part of an f-string."""
     spec = "" if node.format_spec is None else str(parser.value(node.format_spec))
+    value = parser.value(node.value)
     with parser.at(node):
-        return format(parser.value(node.value), spec)
+        return format(known_text(value), spec)
 
 
 @evaluates(ast.Lambda)
@@ -353,8 +370,14 @@ def _rounds(parser: Parser, generators: list[ast.comprehension]) -> Iterator[Non
     items = sequence(parser, first.iter, parser.value(first.iter))
     for item in items:
         assign(parser, first.target, item, lambda target, value: parser.bind(target.id, value))
-        if all(parser.value(condition) for condition in first.ifs):
+        if all(_chosen(parser, condition) for condition in first.ifs):
             yield from _rounds(parser, rest)
+
+
+def _chosen(parser: Parser, condition: ast.expr) -> bool:
+    value = parser.value(condition)
+    with parser.at(condition):
+        return truth(value)
 
 
 def sequence(parser: Parser, node: ast.AST, value: Any) -> list[Any]:

@@ -6,9 +6,11 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
-from ...support.errors import ArgumentError
+from ...support.errors import ArgumentTypeError
+from .arguments import check_options
 from .core import Form, Parser
 from .entry import captured
 from .source import Source, in_decorated_class
@@ -93,24 +95,30 @@ class MacroCall(Form):
 class MacroDecorator:
     """`@T.macro`, `@R.macro`, possibly `(hygienic=False)`."""
 
-    def __init__(self, hygienic: bool = True) -> None:
-        self.hygienic = hygienic
+    def __init__(self, title: str, hygienic: bool = True) -> None:
+        self.title, self.hygienic = title, hygienic
 
-    def __call__(self, what: Any = None, *, hygienic: bool = True) -> Any:
+    def __call__(self, what: Any = None, *more: Any, **options: Any) -> Any:
         """The macro made of a Python function; without one, the decorator with the option."""
+        check_options(self.title, {"hygienic": self.hygienic}, options)
         if what is None:
-            return MacroDecorator(hygienic)
-        if not callable(what):
-            raise ArgumentError(
+            return MacroDecorator(self.title, options.get("hygienic", self.hygienic))
+        if more or not isinstance(what, FunctionType):
+            raise ArgumentTypeError(
                 f"a macro is made of a function, found {what!r}",
-                hint="its option is written by name, @T.macro(hygienic=False)",
+                hint=f"its option is written by name, @{self.title}(hygienic=False)",
             )
         if in_decorated_class(what, "ir_module"):
             return what
         source = Source(what)
         node = source.tree.body[0]
-        assert isinstance(node, ast.FunctionDef)
-        return Macro(node, source, captured(what, sys._getframe(1)), self.hygienic)
+        if not isinstance(node, ast.FunctionDef):
+            raise ArgumentTypeError(
+                f"a macro is made of a `def`, found `{source.source.strip()}`",
+                hint=f"write `@{self.title}` above the function",
+            )
+        names = captured(what, sys._getframe(1))
+        return Macro(node, source, names, options.get("hygienic", self.hygienic))
 
     def in_script(self, parser: Parser, node: ast.FunctionDef) -> Macro:
         """The macro defined in a text."""

@@ -7,7 +7,7 @@ from ...ir.functor import on
 from ..arith.canonical import INDEX_TYPES
 from ..arith.terms import Sum
 from ..buffer import Buffer
-from ..stmt import BlockRealize, BufferRegion, For, Stmt
+from ..stmt import BlockRealize, BufferRegion, DeclBuffer, For, Stmt
 from .access_region import AccessCollector, Region
 
 
@@ -28,6 +28,11 @@ class Reach(AccessCollector):
         if block.init is not None:
             self._under(realize.predicate, block.init)
         self._under(realize.predicate, block.body)
+
+    @on(DeclBuffer)
+    def declare(self, node: DeclBuffer) -> None:
+        """A declaration touches nothing."""
+        self.visit(node.body)
 
     @on(BufferRegion)
     def match(self, region: BufferRegion) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import deep_recursion
-from ...support.errors import ArgumentError
+from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
 from ..expr import IterVar, Var
 from .bound import ConstIntBound, ModularSet, ModularSets
@@ -99,6 +99,11 @@ class Analyzer:
         del override
         if isinstance(var, IterVar):
             var = var.var
+        if not isinstance(var, Var):
+            raise ArgumentTypeError(
+                f"Analyzer.bind says what a variable is, found {var!r}",
+                hint="write bind(var, Range(0, 8)) or bind(var, value)",
+            )
         self._forget(var)
         if isinstance(expr, Range):
             self._bind_range(var, expr)

@@ -148,15 +148,13 @@ def instantiate(pattern: PrimExpr, bound: Binding, dtype: str) -> PrimExpr:
     if kind is Var:
         return bound[pattern.name]  # type: ignore[attr-defined]
     if kind is IntImm:
-        return O.const(pattern.value, dtype)  # type: ignore[attr-defined]
+        return O.folded(pattern.value, dtype)  # type: ignore[attr-defined]
     parts: list[Any] = [getattr(pattern, name) for name in OPERANDS[kind]]
     inner = next((bound[p.name].dtype for p in parts if type(p) is Var), dtype)
     made = [
         part.value if type(part) is IntImm else instantiate(part, bound, inner) for part in parts
     ]
-    if all(isinstance(part, int) for part in made):
-        made = [O.const(part, inner) for part in made]
-    return MAKERS[kind](*made)
+    return MAKERS[kind](*(O.folded(p, inner) if isinstance(p, int) else p for p in made))
 
 
 def _letters(names: str, dtype: str) -> list[Any]:

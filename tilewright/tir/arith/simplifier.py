@@ -138,6 +138,8 @@ class Simplifier(Canonical):
             self.bounds.assume_not_negative(difference.shifted(-1))
         elif hi == 0:
             self.bounds.assume_not_negative(difference.scaled(-1).shifted(-1))
+        else:
+            self.truths[self.key(self._equality_of(EQ, difference))] = False
 
     # ---- comparisons ------------------------------------------------------------------------
 
@@ -229,6 +231,8 @@ class Simplifier(Canonical):
         lo, hi = self.bounds.of(difference)
         if lo == hi == 0:
             return yes
+        if self.truths and self._known_truth(self._equality_of(EQ, difference)) is FALSE:
+            return no
         known = self._equal_quotient(kind, difference)
         if known is not None:
             return known

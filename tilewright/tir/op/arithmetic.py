@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.expr import OPERATORS, FloatImm, IntImm, PrimExpr
+from ...ir.expr import OPERATORS, FloatImm, IntImm, PrimExpr, PrimExprLike, as_scalar
 from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError
 from .. import expr as E
 from ..expr import Broadcast
 from .common import Scalar, common
-from .constant import const, const_value
+from .constant import const, const_value, folded
 from .conversion import cast
 from .elementary import floor
 
@@ -58,11 +58,13 @@ def _fold(kind: type[PrimExpr], a: PrimExpr, b: PrimExpr) -> PrimExpr | None:
     if x is None or y is None or (kind in _DIVIDES and y == 0):
         return None
     info = dtype_of(a.dtype)
+    if info.is_custom:
+        return None
     result_type = info.with_lanes(info.lanes)
     if issubclass(kind, E.CmpExpr):
         return const(int(_FOLD[kind](x, y)), dtype_of("bool").with_lanes(info.lanes))
     if not info.is_float:
-        return const(_FOLD[kind](x, y), result_type)
+        return folded(_FOLD[kind](x, y), result_type)
     return _fold_float(kind, x, y, result_type)
 
 
@@ -79,6 +81,8 @@ def _identity(kind: type[PrimExpr], a: PrimExpr, b: PrimExpr) -> PrimExpr | None
     on floats (`x * 0` may be NaN)."""
     x, y = const_value(a), const_value(b)
     integral = dtype_of(a.dtype).is_integral
+    if dtype_of(a.dtype).is_custom:
+        return None
     if kind is E.Add:
         if x == 0 and integral:
             return b
@@ -212,14 +216,15 @@ def ceildiv(lhs: object, rhs: object, span: Any = None) -> PrimExpr:
     return floordiv(add(x, subtract(y, const(1, y.dtype))), y, span)
 
 
-def neg(a: PrimExpr) -> PrimExpr:
+def neg(a: PrimExprLike) -> PrimExpr:
     """`-a`."""
+    a = as_scalar(a)
     if dtype_of(a.dtype).is_float:
         x = const_value(a)
         return const(-x, a.dtype) if x is not None else E.Mul(a, const(-1.0, a.dtype))
     if dtype_of(a.dtype).is_uint:
         return subtract(const(0, a.dtype), a)
-    return multiply(a, const(-1, a.dtype))
+    return multiply(a, folded(-1, a.dtype))
 
 
 OPERATORS.update(

@@ -12,7 +12,7 @@ from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError
 from ..expr import Call
 from .common import common
-from .constant import const, const_value
+from .constant import const_value, folded
 from .declare import intrinsic
 
 __all__ = [
@@ -29,8 +29,9 @@ def _bits(name: str, doc: str, fold: Callable[[int, int], int]) -> Callable[...,
         if not dtype_of(a.dtype).is_integral:
             raise ArgumentError(f"{name} needs integers, found {a.dtype}")
         p, q = const_value(a), const_value(b)
-        if isinstance(p, int) and isinstance(q, int) and (not name.startswith("shift") or q >= 0):
-            return const(fold(p, q), a.dtype)
+        inside = isinstance(q, int) and 0 <= q < dtype_of(a.dtype).bits
+        if isinstance(p, int) and isinstance(q, int) and (inside or not name.startswith("shift")):
+            return folded(fold(p, q), a.dtype)
         return Call(a.dtype, op, (a, b), span=span)
 
     make.__name__ = make.__qualname__ = name
@@ -53,19 +54,25 @@ _CLZ = intrinsic("clz")
 def bitwise_not(x: PrimExprLike, span: Any = None) -> PrimExpr:
     """Every bit turned."""
     value = as_scalar(x)
+    if not dtype_of(value.dtype).is_integral:
+        raise ArgumentError(
+            f"bitwise_not needs an integer, found {value.dtype}",
+            hint="the bits of a float are `T.reinterpret`ed as an integer of its width",
+        )
     if isinstance(value, IntImm):
-        return const(~value.value, value.dtype)
+        return folded(~value.value, value.dtype)
     return Call(value.dtype, _BITWISE_NOT, (value,), span=span)
 
 
-def popcount(x: PrimExpr) -> PrimExpr:
+def popcount(x: PrimExprLike) -> PrimExpr:
     """The number of bits set, in the type of `x`."""
-    return Call(x.dtype, _POPCOUNT, (x,))
+    value = as_scalar(x)
+    return Call(value.dtype, _POPCOUNT, (value,))
 
 
-def clz(x: PrimExpr) -> PrimExpr:
+def clz(x: PrimExprLike) -> PrimExpr:
     """The number of leading zero bits; the width for 0."""
-    return Call("int32", _CLZ, (x,))
+    return Call("int32", _CLZ, (as_scalar(x),))
 
 
 OPERATORS.update(

@@ -8,6 +8,7 @@ from typing import Any
 from ...ir.expr import PrimExpr, as_scalar
 from ...ir.op import Op
 from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError
 from .. import expr as E
 from ..expr import Call, CallEffectKind, Ramp, StringImm
 from .arithmetic import add, subtract
@@ -44,10 +45,14 @@ def call_pure_extern(dtype: str, func_name: str, *args: object, span: Any = None
 
 def address_of(obj: object, span: Any = None) -> PrimExpr:
     """The address of an element (or of the first one of a buffer)."""
-    shape = getattr(obj, "shape", None)
-    if shape is not None:
-        obj = E.BufferLoad(obj, tuple(const(0, d.dtype) for d in shape))  # type: ignore[arg-type]
-    return Call("handle", "tir.address_of", (obj,), span=span)  # type: ignore[arg-type]
+    if hasattr(obj, "elem_offset"):
+        obj = E.BufferLoad(obj, tuple(const(0, d.dtype) for d in obj.shape))  # type: ignore[attr-defined, arg-type]
+    if not isinstance(obj, PrimExpr):
+        raise ArgumentError(
+            f"address_of needs an element of a buffer, found {type(obj).__name__}", span,
+            hint="write T.address_of(A[0]), or give the buffer",
+        )  # fmt: skip
+    return Call("handle", "tir.address_of", (obj,), span=span)
 
 
 def ret(value: object, span: Any = None) -> PrimExpr:
@@ -65,7 +70,11 @@ def tvm_access_ptr_of(
     """The call behind `Buffer.access_ptr`."""
     del kind
     if isinstance(mask, str):
-        mask = sum(_ACCESS[letter] for letter in mask)
+        if not mask or set(mask) - set(_ACCESS):
+            raise ArgumentError(
+                f"an access is read (r), written (w) or both, found {mask!r}", hint='write "rw"'
+            )
+        mask = sum(_ACCESS[letter] for letter in set(mask))
     flat = buffer.get_flattened_buffer()
     size = subtract(flat.shape[0], as_scalar(offset)) if extent is None else as_scalar(extent)
     start = add(buffer.elem_offset, as_scalar(offset))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...ir.expr import PrimExpr, as_scalar
@@ -48,7 +50,7 @@ def common(a: object, b: object, which: str) -> tuple[PrimExpr, PrimExpr]:
 
 
 def _like(value: object, dtype: str) -> PrimExpr:
-    """A Python number as a constant that meets an operand of `dtype`."""
+    """A Python number as a constant that meets an operand of `dtype`: in that type if it fits."""
     info = dtype_of(dtype)
     if isinstance(value, (float, np.floating)) and info.is_integral:
         return const(value, info.with_lanes(info.lanes) if info.is_float else "float32")
@@ -61,7 +63,23 @@ def _like(value: object, dtype: str) -> PrimExpr:
         )
     if info.is_bool and not isinstance(value, (bool, np.bool_)):
         return as_scalar(value)
-    return const(value, dtype)
+    if info.is_custom or info.min_value <= value <= info.max_value:
+        return const(value, dtype)
+    return _beyond(value, dtype)
+
+
+def _beyond(value: Any, dtype: str) -> PrimExpr:
+    """A number that `dtype` does not hold, in a type of its own, to which the other is widened."""
+    info = dtype_of(dtype)
+    if info.is_float:
+        is_wide = info.bits >= 32 or info.rounds(value)
+        return const(value, dtype) if is_wide else as_scalar(float(value))
+    if value < 0 and info.bits >= 32:
+        raise ArgumentError(
+            f"{value} meets an operand of {dtype}, which is never negative",
+            hint="convert the operand, as in `x.astype('int64')`, or subtract",
+        )
+    return as_scalar(value)
 
 
 def _wider(a: str, b: str) -> str:

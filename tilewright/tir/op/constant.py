@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr, as_scalar
-from ...support.dtypes import dtype_of
+from ...support.dtypes import DType, dtype_of
 from ...support.errors import ArgumentError
 from ..expr import Broadcast
 
 __all__ = [
-    "const", "const_value", "infinity", "is_const_int", "max_value", "min_value", "wrap",
+    "const", "const_value", "folded", "infinity", "is_const_int", "max_value", "min_value", "wrap",
 ]  # fmt: skip
 
 
 def const(value: Any, dtype: str | None = None, span: Any = None) -> PrimExpr:
     """A constant of `dtype` (default: `bool`, `int32` or `float32` by the value's kind);
-    with lanes, the same in each."""
+    with lanes, the same in each. A float becomes an integer by rounding towards zero.
+
+    Raises `ArgumentError` for what is no number, and for a number that `dtype` does not hold.
+    """
     if dtype is None:
         return as_scalar(value)
     info = dtype_of(dtype)
     if info.lanes > 1:
         return Broadcast(const(value, info.element), info.lanes, span=span)
-    if info.is_float:
-        return FloatImm(dtype, float(value), span=span)
-    if info.is_integral:
-        return IntImm(dtype, wrap(int(value), dtype), span=span)
-    raise ArgumentError(f"a constant of dtype {dtype} cannot be made from {value!r}")
+    is_real = info.is_float or info.is_custom
+    if not (is_real or info.is_integral):
+        raise ArgumentError(f"a constant of dtype {dtype} cannot be made from {value!r}", span)
+    try:
+        number = float(value) if is_real else int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ArgumentError(
+            f"{value!r} is no number that {dtype} holds", span, hint="write a number of its range"
+        ) from None
+    if is_real:
+        return FloatImm(dtype, number, span=span)
+    return IntImm(dtype, int(number), span=span)
+
+
+def folded(value: Any, dtype: str) -> PrimExpr:
+    """The constant that arithmetic in `dtype` makes of `value`: integers wrap around."""
+    info = dtype_of(dtype)
+    return const(wrap(int(value), info.element) if info.is_integral else value, dtype)
 
 
 def wrap(value: int, dtype: str) -> int:
@@ -56,8 +73,26 @@ def max_value(dtype: str, span: Any = None) -> PrimExpr:
     return const(dtype_of(dtype).max_value, dtype, span)
 
 
+CUSTOM_MINIMA: dict[str, Callable[[int], PrimExpr]] = {}
+"""By custom type, a function of its bits that gives its smallest value."""
+
+
+def _custom_minimum(info: DType) -> PrimExpr:
+    make = CUSTOM_MINIMA.get(info.code)
+    if make is None:
+        raise ArgumentError(
+            f"the smallest value of {info.name} is not known",
+            hint="target.datatype.register_min_func tells it",
+        )
+    return make(info.bits)
+
+
 def min_value(dtype: str, span: Any = None) -> PrimExpr:
-    """The smallest finite value of `dtype`."""
+    """The smallest finite value of `dtype`. Raises `ArgumentError` for a custom type without one
+    (`target.datatype.register_min_func`)."""
+    info = dtype_of(dtype)
+    if info.is_custom:
+        return _custom_minimum(info)
     return const(dtype_of(dtype).min_value, dtype, span)
 
 

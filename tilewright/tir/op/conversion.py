@@ -39,6 +39,8 @@ def cast(value: object, dtype: str, span: Any = None) -> PrimExpr:
 
 def _cast_const(value: PrimExpr, dtype: str) -> PrimExpr | None:
     info = dtype_of(dtype)
+    if dtype_of(value.dtype).is_custom:
+        return None
     if isinstance(value, IntImm):
         if info.is_float:
             return FloatImm(dtype, float(info.numpy.type(value.value)))

@@ -13,7 +13,7 @@ from ...ir.op import Op
 from ...support.dtypes import dtype_of
 from ..expr import Call
 from .common import common
-from .constant import const, const_value
+from .constant import const, const_value, folded
 from .conversion import cast
 from .declare import intrinsic
 
@@ -31,7 +31,7 @@ def _unary(name: str, doc: str, fold: Callable[[Any], Any] | None = None) -> Cal
     def make(x: PrimExprLike, span: Any = None) -> PrimExpr:
         value = as_scalar(x)
         info = dtype_of(value.dtype)
-        if not info.is_float:
+        if not (info.is_float or info.is_custom):
             value = cast(value, dtype_of("float32").with_lanes(info.lanes))
         return Call(value.dtype, op, (value,), span=span)
 
@@ -102,7 +102,7 @@ def abs(x: PrimExprLike, span: Any = None) -> PrimExpr:
         return value
     constant = const_value(value)
     if constant is not None:
-        return const(constant if constant >= 0 else -constant, value.dtype)
+        return folded(constant if constant >= 0 else -constant, value.dtype)
     return Call(value.dtype, _ABS, (value,), span=span)
 
 
@@ -169,7 +169,8 @@ nextafter = _binary_float("nextafter", "The float after `x1` towards `x2`.", np.
 
 def fma(a: PrimExpr, b: PrimExpr, c: PrimExpr) -> PrimExpr:
     """`a * b + c` with one rounding."""
-    return Call(a.dtype, _FMA, (a, b, c))
+    first = as_scalar(a)
+    return Call(first.dtype, _FMA, (first, b, c))
 
 
 _FMA = intrinsic("fma")

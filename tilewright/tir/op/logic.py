@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.expr import PrimExpr, as_scalar
+from ...ir.expr import PrimExpr, PrimExprLike, as_scalar
 from ...support.dtypes import dtype_of
 from .. import expr as E
 from ..expr import Broadcast, Call, Select
@@ -91,6 +91,7 @@ def if_then_else(cond: object, t: object, f: object, span: Any = None) -> PrimEx
     return Call(a.dtype, "tir.if_then_else", (test, a, b), span=span)
 
 
-def likely(cond: PrimExpr, span: Any = None) -> PrimExpr:
+def likely(cond: PrimExprLike, span: Any = None) -> PrimExpr:
     """`cond`, which is nearly always true."""
-    return cond if const_value(cond) is not None else Call(cond.dtype, "tir.likely", (cond,))
+    test = as_scalar(cond)
+    return test if const_value(test) is not None else Call(test.dtype, "tir.likely", (test,))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from .. import op as T
-from ..expr import IterVar, Var
+from ..expr import IterVar, IterVarType, Var
 from ..stmt import Block, BufferRegion
 from .dividing import Division
-from .poly import Space, constant, plus, value_of, variables_in
+from .poly import Poly, Space, constant, plus, times, value_of, variables_in
 from .refusal import refuse
 from .rewrite import substitute
 from .sref import StmtSRef
@@ -83,3 +83,28 @@ def require_own_ranges(target: StmtSRef, inner_loops: list[StmtSRef]) -> None:
         bad = [v for v in used if v in outside]
         if bad:
             refuse(f"its range depends on the outer loop `{bad[0].name}`", at)
+
+
+def require_whole_start(
+    space: Space, block: StmtSRef, divisions: list[Division], inner_loops: list[StmtSRef]
+) -> None:
+    """Refuses a reduction with `init` of which the loops run a part that begins in its midst for
+    some results: the `init` of the outer block would clear what they hold by then."""
+    if block.block.init is None:
+        return
+    reducing: set[int] = set()
+    others: set[int] = set()
+    places: Poly = constant(1)
+    for axis, d in zip(block.block.iter_vars, divisions, strict=True):
+        used = space.variables(d.inner)
+        (reducing if axis.iter_type is IterVarType.CommReduce else others).update(used)
+        places = times(places, d.extent)
+    iterations: Poly = constant(1)
+    for at in inner_loops:
+        iterations = times(iterations, space.poly(at.loop.extent))
+    if reducing & others and places != iterations:
+        refuse(
+            "the loops run a part of the reduction, which begins in its midst for some results",
+            block,
+            hint="decompose the reduction first",
+        )

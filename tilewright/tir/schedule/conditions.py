@@ -199,6 +199,15 @@ def require_finished(producer: StmtSRef, loop: StmtSRef) -> None:
             )
 
 
+def require_sources_finished(scope: BlockScope, producer: StmtSRef, loop: StmtSRef) -> None:
+    """Refuses if a reduction axis of the producer, or of a block from which it has its values,
+    depends on the loop or one around it: its last run alone would give the whole result."""
+    sources = [producer]
+    for block in sources:
+        require_finished(block, loop)
+        sources += [p for p in scope.producers(block) if p not in sources]
+
+
 def require_leaf(state: ScheduleState, block: StmtSRef) -> None:
     """Refuses a block that holds other blocks."""
     inner = state.child_blocks(block)

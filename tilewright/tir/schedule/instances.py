@@ -121,17 +121,22 @@ def _keeps_to_domains(space: Space, realize: BlockRealize) -> bool:
 
 
 def fills_what_it_writes(
-    state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRef
+    state: ScheduleState,
+    block: StmtSRef,
+    buffer: Buffer,
+    top: StmtSRef,
+    threads: Sequence[StmtSRef] = (),
 ) -> bool:
     """True if the block writes all of the box around what it is declared to write of `buffer` in
-    one run of the body of `top`, as far as the box is within the buffer."""
+    one run of the body of `top` (in that of all `threads` around it), as far as the box is within
+    the buffer."""
     realize = block.realize
     if realize is None:
         return False
     space = space_at(state, block)
     if not _keeps_to_domains(space, realize):
         return False
-    loops = loops_between(block, top)
+    loops = [*threads, *loops_between(block, top)]
     if _is_skipped(space, realize, loops):
         return False
     parts = surely_written(block.block, buffer)
@@ -274,7 +279,7 @@ def _fill_as_digits(
     space: Space, rows: Rows, digits: Mapping[Var, Digit | None], loops: set[int]
 ) -> bool:
     """True if the axes, each a digit of a number, are together all numbers that they can write:
-    the number that has the last value of each of them is reached."""
+    zero is reached, and the number that has the last value of each of them."""
     if not is_affine(space, [v for _, v in rows], loops):
         return False
     last: dict[Source, Poly] = {}
@@ -287,10 +292,13 @@ def _fill_as_digits(
             return False
         most = times(digit.lower, plus(size, constant(-1)))
         last[digit.source] = plus(last.get(digit.source, {}), most)
-    highs = {source: space.relax(dict(source), loops.__contains__)[1] for source in last}
+    ends = {source: space.relax(dict(source), loops.__contains__) for source in last}
     return all(
-        high is not None and space.nonneg(plus(high, last[source], -1))
-        for source, high in highs.items()
+        low is not None
+        and high is not None
+        and space.nonneg(plus({}, low, -1))
+        and space.nonneg(plus(high, last[source], -1))
+        for source, (low, high) in ends.items()
     )
 
 

@@ -9,7 +9,7 @@ in microseconds; what it cannot answer is left to `arith`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, KeysView, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -440,13 +440,13 @@ class Space:
         return self.nonneg(plus(plus(self.poly(b), self.poly(a), -1), constant(-1)))
 
 
-def variables_in(expr: object) -> list[Var]:
-    """The variables in an expression or regions, each once."""
+def variables_in(expr: object) -> KeysView[Var]:
+    """The variables in an expression or regions, each once, in the order of their first use."""
     from ...ir.functor import post_order_visit
 
     found: dict[Var, None] = {}
     post_order_visit(expr, lambda n: found.setdefault(n) if isinstance(n, Var) else None)
-    return list(found)
+    return found.keys()
 
 
 def _without(m: Monomial, d: Monomial) -> Monomial | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...ir.expr import PrimExpr
 from ...ir.structural import structural_equal
@@ -19,7 +19,7 @@ from .instances import require_every_instance
 from .layouts import full_nest
 from .poly import Space, variables_in
 from .refusal import refuse
-from .regions import bind, sizes_of
+from .regions import bind, sizes_of, space_at
 from .rewrite import MapLoads, accesses, point, replace_statements, substitute
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -109,12 +109,13 @@ def _require_injective(
 def _require_inside(
     state: ScheduleState, block: StmtSRef, buffer: Buffer, indices: tuple[PrimExpr, ...]
 ) -> None:
-    """Refuses indices that depend on more than the axes, or that may be beyond the buffer (where
-    the block guards them by a condition)."""
+    """Refuses indices that depend on more than the axes of the block and of those around it, or
+    that may be beyond the buffer (where the block guards them by a condition)."""
     sizes = sizes_of(state.function_of(block)[1])
-    known = {*(a.var for a in block.block.iter_vars), *sizes}
-    space = Space(sizes)
+    space = space_at(state, state.scope_root(block), inside=True)
     bind(space, block)
+    around = [at for at in (block, *block.ancestors()) if at.is_block]
+    known = {*(a.var for at in around for a in at.block.iter_vars), *sizes}
     for index, size in zip(indices, buffer.shape, strict=True):
         strange = [v for v in variables_in(index) if v not in known]
         if strange:
@@ -142,15 +143,21 @@ def apply(
     scope: str,
     name: str,
     block_name: str | None = None,
+    *,
+    simplified: bool = False,
 ) -> StmtSRef:
     """Makes the copy, and lets the block use it. Returns the block that copies, `block_name` or
-    called as the copy is."""
+    called as the copy is. `simplified`: the indices at which it copies are."""
     block, buffer = what.block, what.buffer
     root = state.scope_root(block)
     _require_whole(state, root, what, side)
     data = Var(name, pointer(buffer.dtype, scope))  # type: ignore[arg-type]
     copy = Buffer(data, buffer.dtype, what.shape, name=name)
     made_name = fresh_name(state, block, block_name or name)
+    if simplified:
+        space = space_at(state, block)
+        bind(space, block)
+        what = replace(what, indices=tuple(space.simplify(i) for i in what.indices))
     nest, copied = _copy_nest(made_name, what, copy, side)
     changed, reuse = _use_copy(what, copy, side)
     if block.realize is None:

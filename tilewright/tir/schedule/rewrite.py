@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from ...ir.expr import PrimExpr, Range
 from ...ir.functor import Rewriter, Visitor, on
 from ...ir.node import Node
-from ...support.errors import InternalError
 from .. import expr as E
 from .. import op as T
 from ..buffer import Buffer
@@ -25,6 +24,7 @@ from ..stmt import (
     stmt_seq,
 )
 from .poly import Poly, Space, constant, plus
+from .refusal import refuse
 from .sref import BODIES, StmtSRef
 from .state import ScheduleState
 
@@ -346,19 +346,26 @@ def replace_statements(stmt: Stmt, table: Mapping[int, Stmt | None]) -> Stmt | N
     return stmt.replace(**changes) if changes else stmt
 
 
+def home_of(state: ScheduleState, block: StmtSRef, buffer: Buffer) -> StmtSRef | None:
+    """The block around `block` that allocates the buffer; None for a parameter. Refuses a part of
+    another buffer, which a block declares."""
+    for at in (block, *block.ancestors()):
+        if at.is_block and any(b is buffer for b in at.block.alloc_buffers):
+            return at
+    if any(b is buffer for b in state.function_of(block)[1].buffer_map.values()):
+        return None
+    refuse(f"`{buffer.name}` is a part of another buffer, declared by `match_buffer`", block)
+
+
 def exchange_everywhere(state: ScheduleState, block: StmtSRef, old: Buffer, new: Buffer) -> None:
     """Puts `new` for `old` in the whole function of `block`: where it is allocated or a
     parameter, and wherever it is accessed."""
-    home = next(
-        (at for at in block.ancestors() if at.is_block and old in at.block.alloc_buffers), None
-    )
+    home = home_of(state, block, old)
     if home is not None:
         made, reuse = replace_buffer(home.block, {old: new})
         state.replace(home, made, {**reuse, home.block: made})
         return
     var, func = state.function_of(block)
-    if all(b is not old for b in func.buffer_map.values()):
-        raise InternalError(f"`{old.name}` is neither allocated in the function nor a parameter")
     root = state.roots[var.name_hint]
     made, reuse = replace_buffer(root.block, {old: new})
     state.replace(root, made, {**reuse, root.block: made})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
+from ...support.errors import ArgumentTypeError
 from .refusal import refuse
 from .sref import StmtSRef
 
@@ -20,7 +22,11 @@ def constant_extent(loop: StmtSRef) -> int | None:
 
 def as_int(value: Any) -> int:
     """A decision's number, given plain or as a constant expression."""
-    return value.value if isinstance(value, IntImm) else int(value)
+    if isinstance(value, IntImm):
+        return value.value
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ArgumentTypeError(f"a decision is an integer, found {value!r}")
+    return int(value)
 
 
 @lru_cache(maxsize=4096)
@@ -74,16 +80,42 @@ def _factors(pick: int, extent: int, n: int) -> list[int]:
 
 
 def decided_tile(decision: Sequence[Any], n: int, loop: StmtSRef) -> list[int]:
-    """A decision for a tile as numbers; the outermost is what the others leave of the extent."""
-    factors = [as_int(f) for f in decision]
+    """A decision for a tile as factors of the extent: the outermost is what the others leave; one
+    that does not divide what the inner ones leave takes all of it, and those outside are 1."""
+    factors = _factors_of(decision, n, loop)
+    rest = constant_extent(loop)
+    if rest is None:
+        return factors
+    for k in range(n - 1, 0, -1):
+        if rest % factors[k]:
+            return [1] * k + [rest] + factors[k + 1 :]
+        rest //= factors[k]
+    return [rest, *factors[1:]]
+
+
+def decided_partition(
+    decision: Sequence[Any], n: int, loop: StmtSRef, place: int, inner: int
+) -> list[int]:
+    """A decision for a tile whose factors from `place` on multiply to a multiple of `inner`; where
+    they do not, they are `inner` and 1, and the outermost is the rest."""
+    factors = _factors_of(decision, n, loop)
     extent = constant_extent(loop)
-    if len(factors) != n or any(f <= 0 for f in factors[extent is not None :]):
+    if extent is None or (extent % inner == 0 and math.prod(factors[place:]) % inner == 0):
+        return decided_tile(decision, n, loop)
+    made = [1] * n
+    made[0] = extent
+    if extent % inner == 0 and place:
+        made[0], made[place] = extent // inner, inner
+    return made
+
+
+def _factors_of(decision: Any, n: int, loop: StmtSRef) -> list[int]:
+    """The decision's numbers, of which the outermost does not count if the extent is known."""
+    if isinstance(decision, str) or not isinstance(decision, Sequence):
+        raise ArgumentTypeError(f"the decision is a list of {n} integers, found {decision!r}")
+    factors = [as_int(f) for f in decision]
+    if len(factors) != n or any(f <= 0 for f in factors[constant_extent(loop) is not None :]):
         refuse(f"the decision {factors} is not {n} positive factors", loop)
-    if extent is not None:
-        inner = 1
-        for f in factors[1:]:
-            inner *= f
-        factors[0] = -(-extent // inner)
     return factors
 
 

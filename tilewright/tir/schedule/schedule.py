@@ -25,6 +25,11 @@ RV = BlockRV | LoopRV | PrimExpr
 LEVELS = ("detail", "fast", "none")
 
 
+def _of(kind: InstructionKind, error: ArgumentError) -> ArgumentError:
+    """The error, said to be of the primitive."""
+    return type(error)(f"{kind.method}: {error.message}", note=error.note, hint=error.hint)
+
+
 class Schedule:
     """A program under transformation. Each primitive is a method; all are listed in `primitives/`.
 
@@ -240,9 +245,7 @@ class Schedule:
                 given = bound.arguments[param.name]
                 values[param.name] = param.accept(self, given, values)
         except ArgumentError as error:
-            raise type(error)(
-                f"{kind.method}: {error.message}", note=error.note, hint=error.hint
-            ) from None
+            raise _of(kind, error) from None
         outputs, result = self._run(kind, values, decision)
         if separators:
             self.set_axis_separator(values["block"], values["buffer"], separators)
@@ -311,6 +314,8 @@ class Schedule:
                 return kind.function(self.state, *positional, **keyword)
             except Refusal as refusal:
                 raise self._error(kind, refusal, [*positional, *keyword.values()]) from None
+            except ArgumentError as error:
+                raise _of(kind, error) from None
         taken = self.state.snapshot()
         try:
             made = kind.function(self.state, *positional, **keyword)
@@ -319,6 +324,9 @@ class Schedule:
         except Refusal as refusal:
             self.state.restore(taken)
             raise self._error(kind, refusal, [*positional, *keyword.values()]) from None
+        except ArgumentError as error:
+            self.state.restore(taken)
+            raise _of(kind, error) from None
         except BaseException:
             self.state.restore(taken)
             raise

@@ -17,10 +17,11 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )
-from .copies import box_under, fresh_name, redirect, require_written
+from .copies import fresh_name, redirect, require_written
+from .instances import fills_what_it_writes
 from .poly import Space, constant, plus, variables_in
 from .refusal import refuse
-from .regions import space_at
+from .regions import loops_between, shared_threads, space_at, touched
 from .rewrite import accesses, replace_buffer, replace_statements, substitute, with_scope
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -30,10 +31,11 @@ def tile_copy(
     state: ScheduleState, loop: StmtSRef, block: StmtSRef, side: str, place: int, scope: str
 ) -> StmtSRef:
     """Copies at the beginning ("read") or end ("write") of each iteration of `loop`, and lets the
-    block use the copy. Returns the block that copies."""
+    block use the copy. Where threads share memory of `scope`, what all of them touch is copied; of
+    what is written, if that leaves no holes. Returns the block that copies."""
     root = state.scope_root(block)
-    if not block.is_under(loop) or block.realize is None:
-        refuse("the loop is not around the block", loop, block)
+    if not block.is_under(loop) or block.realize is None or state.scope_root(loop) is not root:
+        refuse("the loop is not around the block in its scope", loop, block)
     buffer: Buffer = getattr(block.block, f"{side}s")[place].buffer
     other = "writes" if side == "read" else "reads"
     if any(r.buffer is buffer for r in getattr(block.block, other)):
@@ -47,7 +49,10 @@ def tile_copy(
     if side == "write":
         require_written(state, root, loop, block, buffer)
     cache = with_scope(buffer, scope, f"{buffer.name}_{scope}")
-    ranges = _ranges(state, loop, block, buffer, side)
+    threads = shared_threads(loop, scope)
+    if side == "write" and not fills_what_it_writes(state, block, buffer, loop, threads):
+        threads = []
+    ranges = _ranges(state, loop, block, buffer, side, threads)
     name = fresh_name(state, block, cache.name)
     pair = (buffer, cache) if side == "read" else (cache, buffer)
     space = space_at(state, loop, inside=True)
@@ -70,9 +75,18 @@ def _uses(block: StmtSRef, buffer: Buffer) -> bool:
 
 
 def _ranges(
-    state: ScheduleState, loop: StmtSRef, block: StmtSRef, buffer: Buffer, side: str
+    state: ScheduleState,
+    loop: StmtSRef,
+    block: StmtSRef,
+    buffer: Buffer,
+    side: str,
+    threads: list[StmtSRef],
 ) -> list[Range]:
-    space, box = box_under(state, loop, buffer, [block], f"{side}s")
+    """What the block touches in one run of the loop's body, in that of all `threads` around it."""
+    space = space_at(state, loop, inside=True)
+    regions = [r for r in getattr(block.block, f"{side}s") if r.buffer is buffer]
+    relaxed = [*threads, *loops_between(block, loop)]
+    box = touched(space, block, regions, relaxed)
     out = []
     for k, size in enumerate(buffer.shape):
         low, high = box[k] if box is not None else (None, None)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import PrimExpr
-from ...support.errors import ArgumentError
+from ...support.errors import ArgumentError, TVMError
 from ..expr import Var
 from .instruction import Instruction
-from .trace_json import decision_to_json, instruction_from_json, instruction_to_json
+from .trace_json import (
+    decision_to_json,
+    instruction_from_json,
+    instruction_to_json,
+    trace_from_json,
+    values_from_json,
+)
 from .trace_text import statement
 
 if TYPE_CHECKING:
@@ -146,14 +151,38 @@ class Trace:
 
     @staticmethod
     def apply_json_to_schedule(json_obj: Any, sch: Schedule) -> None:
-        """Replays on `sch` what `as_json` (or its text) describes."""
-        rows, decided = json.loads(json_obj) if isinstance(json_obj, str) else json_obj
-        decisions = {int(k): d for k, d in decided}
+        """Replays on `sch` what `as_json` (or its text), TVM's as well, describes.
+
+        Raises `ArgumentError` for what is not a trace, and `ScheduleError` for a primitive that
+        does not apply; either names the place of the instruction, from 0.
+        """
+        rows, decisions = trace_from_json(json_obj)
         known: dict[str, Any] = {}
         for k, row in enumerate(rows):
-            inst = instruction_from_json(row, known)
-            made = sch.apply(inst.kind, inst.values(), decisions.get(k))
-            known.update(zip(row[3], made, strict=True))
+            try:
+                _apply_row(row, decisions.get(k), known, sch)
+            except TVMError as error:
+                kind = row[0] if isinstance(row, (list, tuple)) and row else "?"
+                raise type(error)(
+                    f"instruction {k} ({kind}): {error.message}",
+                    error.span,
+                    note=error.note,
+                    hint=error.hint,
+                ) from None
+
+
+def _apply_row(row: Any, decision: Any, known: dict[str, Any], sch: Schedule) -> None:
+    inst = instruction_from_json(row, known)
+    if decision is not None and not inst.kind.is_sampling:
+        raise ArgumentError("it has a decision, but does not sample")
+    made = sch.apply(inst.kind, values_from_json(inst, sch), decision)
+    names = row[3]
+    if len(made) != len(names):
+        raise ArgumentError(
+            f"it gave {len(made)} results where the trace has {len(names)}: the trace is of "
+            "another program"
+        )
+    known.update(zip(names, made, strict=True))
 
 
 def _variables(value: Any) -> Iterable[Any]:

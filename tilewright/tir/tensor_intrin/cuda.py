@@ -8,10 +8,15 @@ from __future__ import annotations
 from typing import Literal
 
 from .cuda_layouts import *
-from .declare import declare, strided_program
+from .cuda_mma import CONSTANTS
+from .cuda_mma import get_mma_intrin_group as get_mma_intrin_group
+from .declare import declare, strided_pair
 
-SHORT = {"float16": "f16", "float32": "f32", "int8": "s8", "int32": "s32"}
-SHAPE = (16, 16, 16)
+SHORT = {"float16": "f16", "float32": "f32", "int8": "s8", "int4": "s4", "int32": "s32"}
+Shape = tuple[int, int, int]
+SHAPE: Shape = (16, 16, 16)
+SMALL: Shape = (8, 8, 32)
+"""Of operands of four bits, the right one transposed in memory."""
 SCOPES = {"shared": "shared", "shared.dyn": "shared_dyn"}
 Names = dict[Literal["init", "load_a", "load_b", "compute", "store"], str]
 
@@ -32,7 +37,7 @@ for i, j in T.grid({rows}, {columns}):
 """
 
 
-def _load(shape: tuple[int, int, int], dtype: str, side: str, scope: str, trans: bool) -> str:
+def _load(shape: Shape, dtype: str, side: str, scope: str, trans: bool) -> str:
     """C[i, j] = A[i, j] from shared memory into a fragment of the side `a` or `b`."""
     m, n, k = shape
     rows, columns = (m, k) if side == "a" else (k, n)
@@ -49,12 +54,11 @@ def _load(shape: tuple[int, int, int], dtype: str, side: str, scope: str, trans:
     name = f"wmma_load_{m}x{n}x{k}_{SHORT[dtype]}_{side}{'_trans' * trans}_{SCOPES[scope]}"
     return declare(
         name,
-        strided_program("wmma", buffers, *regions, _elementwise(rows, columns, "A[vi, vj]")),
-        strided_program("wmma", buffers, *regions, impl),
+        *strided_pair("wmma", buffers, *regions, (_elementwise(rows, columns, "A[vi, vj]"), impl)),
     )
 
 
-def _fill(shape: tuple[int, int, int], dtype: str) -> str:
+def _fill(shape: Shape, dtype: str) -> str:
     """C[i, j] = 0 in an accumulator."""
     m, n, k = shape
     buffers = [("C", m, n, dtype, "wmma.accumulator")]
@@ -63,12 +67,11 @@ def _fill(shape: tuple[int, int, int], dtype: str) -> str:
     whole = f"C[0:{m}, 0:{n}]"
     return declare(
         f"wmma_fill_{m}x{n}x{k}_{SHORT[dtype]}",
-        strided_program("wmma", buffers, "", whole, _elementwise(m, n, zero)),
-        strided_program("wmma", buffers, "", whole, impl),
+        *strided_pair("wmma", buffers, "", whole, (_elementwise(m, n, zero), impl)),
     )
 
 
-def _store(shape: tuple[int, int, int], dtype: str, scope: str) -> str:
+def _store(shape: Shape, dtype: str, scope: str) -> str:
     """C[i, j] = A[i, j] from an accumulator into memory."""
     m, n, k = shape
     buffers = [("A", m, n, dtype, "wmma.accumulator"), ("C", m, n, dtype, scope)]
@@ -77,12 +80,11 @@ def _store(shape: tuple[int, int, int], dtype: str, scope: str) -> str:
             f' C.access_ptr("w"), c1, "row_major")')  # fmt: skip
     return declare(
         f"wmma_store_{m}x{n}x{k}_{SHORT[dtype]}_{SCOPES.get(scope, scope)}",
-        strided_program("wmma", buffers, *regions, _elementwise(m, n, "A[vi, vj]")),
-        strided_program("wmma", buffers, *regions, impl),
+        *strided_pair("wmma", buffers, *regions, (_elementwise(m, n, "A[vi, vj]"), impl)),
     )
 
 
-def _sync(shape: tuple[int, int, int], dtype: str, out: str, trans: bool) -> str:
+def _sync(shape: Shape, dtype: str, out: str, trans: bool) -> str:
     """C[i, j] += A[i, k] * B[k, j] of fragments (B[j, k] if `trans`)."""
     m, n, k = shape
     right = (n, k) if trans else (k, n)
@@ -110,8 +112,7 @@ for i, j, k in T.grid({m}, {n}, {k}):
     kinds = f"{SHORT[dtype]}{SHORT[dtype]}{SHORT[out]}"
     return declare(
         f"wmma_sync_{m}x{n}x{k}_{kinds}{'_trans' * trans}",
-        strided_program("wmma", buffers, *regions, desc),
-        strided_program("wmma", buffers, *regions, impl),
+        *strided_pair("wmma", buffers, *regions, (desc, impl)),
     )
 
 
@@ -136,10 +137,15 @@ def _all() -> list[str]:
     names += [_sync(SHAPE, dtype, out, trans)
               for dtype, out in (("float16", "float16"), ("float16", "float32"), ("int8", "int32"))
               for trans in (False, True)]  # fmt: skip
+    for scope in SCOPES:
+        names.append(_load(SMALL, "int4", "a", scope, trans=False))
+        names.append(_load(SMALL, "int4", "b", scope, trans=True))
+    names += [_sync(SMALL, "int4", "int32", trans=True), _fill(SMALL, "int32")]
+    names += [_store(SMALL, "int32", scope) for scope in (*SCOPES, "global")]
     return names
 
 
-globals().update({_constant(name): name for name in _all()})
+globals().update({_constant(name): name for name in _all()}, **CONSTANTS)
 
 
 def get_wmma_intrin_group(

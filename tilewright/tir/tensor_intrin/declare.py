@@ -20,18 +20,26 @@ def function(text: str) -> PrimFunc:
     return made
 
 
-def program(name: str, buffers: list[str], reads: str, writes: str, body: str) -> str:
+def program(
+    name: str,
+    buffers: list[str],
+    reads: str,
+    writes: str,
+    body: str,
+    symbols: tuple[str, ...] = (),
+) -> str:
     """The script of one side of an intrinsic. `buffers`: `A: (4,), "int8"` and so on; each is
-    anywhere in its memory."""
+    anywhere in its memory. `symbols`: variables that are matched, such as strides."""
     rows = [b.partition(":") for b in buffers]
     params = ", ".join(f"p{k}: T.handle" for k in range(len(rows)))
     views = "\n".join(
         f"    {head.strip()} = T.match_buffer(p{k}, {_placed(rest.strip())})"
         for k, (head, _, rest) in enumerate(rows)
     )
+    matched = "".join(f"    {symbol} = T.int32()\n" for symbol in symbols)
     inner = "\n".join(f"        {line}" for line in body.strip("\n").splitlines())
     return (
-        f"@T.prim_func\ndef {name}({params}):\n{views}\n"
+        f"@T.prim_func\ndef {name}({params}):\n{matched}{views}\n"
         f'    with T.block("root"):\n        T.reads({reads})\n        T.writes({writes})\n'
         f"{inner}\n"
     )
@@ -59,19 +67,43 @@ StridedBuffer = tuple[str, int, int, str, str]
 """Name, rows, columns, type and scope."""
 
 
-def strided_program(
-    name: str, buffers: list[StridedBuffer], reads: str, writes: str, body: str
+def strided_pair(
+    name: str,
+    buffers: list[StridedBuffer],
+    reads: str,
+    writes: str,
+    bodies: tuple[str, str],
+    factor: int | None = None,
+) -> tuple[str, str]:
+    """The scripts of description and implementation of an intrinsic on matrices that are parts of
+    larger ones: in the latter, of A, `a1` and `a0` are the strides and `a2` is where it begins.
+    Each begins at a multiple of `factor`, if not of its columns."""
+    desc, impl = (
+        _matrix_program(name, buffers, reads, writes, body, factor, is_impl)
+        for body, is_impl in zip(bodies, (False, True), strict=True)
+    )
+    return desc, impl
+
+
+def _matrix_program(
+    name: str,
+    buffers: list[StridedBuffer],
+    reads: str,
+    writes: str,
+    body: str,
+    factor: int | None,
+    is_strided: bool,
 ) -> str:
-    """The script of one side of an intrinsic on matrices that are parts of larger ones: of A, `a1`
-    and `a0` are the strides and `a2` is where it begins."""
     params = ", ".join(f"{b[0].lower()}: T.handle" for b in buffers)
     lines = []
     for label, rows, columns, dtype, scope in buffers:
         s = label.lower()
-        lines += [f"    {s}{k} = T.int32()" for k in (1, 0, 2)]
+        strides = f", strides=[{s}1, {s}0], elem_offset={s}2" if is_strided else ""
+        if is_strided:
+            lines += [f"    {s}{k} = T.int32()" for k in (1, 0, 2)]
         lines.append(
             f'    {label} = T.match_buffer({s}, ({rows}, {columns}), "{dtype}", align=64, '
-            f'offset_factor={rows}, scope="{scope}", strides=[{s}1, {s}0], elem_offset={s}2)'
+            f'offset_factor={factor or columns}, scope="{scope}"{strides})'
         )
     views = "\n".join(lines)
     inner = "\n".join(f"        {line}" for line in body.strip("\n").splitlines())

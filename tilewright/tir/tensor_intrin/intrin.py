@@ -73,7 +73,7 @@ class TensorIntrin(Node):
         return name in TensorIntrin.registry or name in TensorIntrin.declared
 
 
-FAMILIES = ("dot_product_common", "x86", "arm_cpu", "hexagon", "cuda", "metal")
+FAMILIES = ("dot_product_common", "x86", "arm_cpu", "hexagon", "cuda", "rocm", "metal")
 """The modules beside this one that declare intrinsics, one a kind of hardware."""
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .declare import declare, strided_program
+from .declare import StridedBuffer, declare, strided_pair
 
 SIZE = 8
 Names = dict[Literal["init", "load_a", "load_b", "compute", "store"], str]
-SHORT = {"float16": "f16", "float32": "f32"}
+SHORT = {"float16": "f16", "float32": "f32", "bfloat16": "bf16"}
 SCOPE = "metal.simdgroup"
 
 
@@ -19,12 +19,12 @@ def _index(buffer: str) -> str:
             f" + {name}2 % {name}1 // {SIZE}")  # fmt: skip
 
 
-def _elementwise(value: str) -> str:
+def _elementwise(value: str, place: str = "vi, vj") -> str:
     return f"""
 for i, j in T.grid({SIZE}, {SIZE}):
     with T.block("element"):
         vi, vj = T.axis.remap("SS", [i, j])
-        C[vi, vj] = {value}
+        C[{place}] = {value}
 """
 
 
@@ -32,20 +32,25 @@ def _whole(buffer: str) -> str:
     return f"{buffer}[0:{SIZE}, 0:{SIZE}]"
 
 
-def _fill(dtype: str) -> str:
+def _pair(
+    buffers: list[StridedBuffer], reads: str, writes: str, desc: str, impl: str
+) -> tuple[str, str]:
+    return strided_pair("simdgroup", buffers, reads, writes, (desc, impl), factor=1)
+
+
+def _fill(dtype: str) -> list[str]:
     """C[i, j] = 0"""
     buffers = [("C", SIZE, SIZE, dtype, SCOPE)]
     zero = f"T.{dtype}(0)"
     impl = f"T.make_filled_simdgroup_matrix(C.data, {_index('C')}, {zero}, {SIZE}, {SIZE})"
-    return declare(
-        f"simdgroup_make_filled_8x8x8_{SHORT[dtype]}",
-        strided_program("simdgroup", buffers, "", _whole("C"), _elementwise(zero)),
-        strided_program("simdgroup", buffers, "", _whole("C"), impl),
-    )
+    pair = _pair(buffers, "", _whole("C"), _elementwise(zero), impl)
+    return [
+        declare(f"simdgroup_{word}_8x8x8_{SHORT[dtype]}", *pair) for word in ("make_filled", "fill")
+    ]
 
 
 def _copy(operation: str, dtype: str, scope: str, trans: bool = False) -> str:
-    """C[i, j] = A[i, j] (A[j, i] if `trans`) into or out of the SIMD group."""
+    """C[i, j] = A[i, j] (C[j, i] if `trans`) into or out of the SIMD group."""
     loads = operation == "load"
     source, target = (scope, SCOPE) if loads else (SCOPE, scope)
     buffers = [("A", SIZE, SIZE, dtype, source), ("C", SIZE, SIZE, dtype, target)]
@@ -53,11 +58,10 @@ def _copy(operation: str, dtype: str, scope: str, trans: bool = False) -> str:
     there = f'{memory}.access_ptr("{access}"), {memory.lower()}1'
     impl = (f"T.simdgroup_{operation}({matrix}.data, {_index(matrix)}, "
             f"{there}, {SIZE}, {SIZE}, {trans})")  # fmt: skip
-    value = "A[vj, vi]" if trans else "A[vi, vj]"
+    desc = _elementwise("A[vi, vj]", "vj, vi" if trans else "vi, vj")
     return declare(
-        f"simdgroup_{operation}_{SHORT[dtype]}_{scope}{'_trans' * trans}",
-        strided_program("simdgroup", buffers, _whole("A"), _whole("C"), _elementwise(value)),
-        strided_program("simdgroup", buffers, _whole("A"), _whole("C"), impl),
+        f"simdgroup_{operation}_8x8x8_{SHORT[dtype]}_{scope}{'_trans' * trans}",
+        *_pair(buffers, _whole("A"), _whole("C"), desc, impl),
     )
 
 
@@ -74,19 +78,38 @@ for i, j, k in T.grid({SIZE}, {SIZE}, {SIZE}):
     regions = (", ".join(map(_whole, "CAB")), _whole("C"))
     return declare(
         f"simdgroup_multiply_accumulate_8x8x8_{SHORT[dtype]}",
-        strided_program("simdgroup", buffers, *regions, desc),
-        strided_program("simdgroup", buffers, *regions,
-                        f"T.simdgroup_multiply_accumulate({places})"),
-    )  # fmt: skip
+        *_pair(buffers, *regions, desc, f"T.simdgroup_multiply_accumulate({places})"),
+    )
 
 
-for _dtype in SHORT:
-    _fill(_dtype)
-    _multiply(_dtype)
-    for _scope in ("global", "shared"):
-        _copy("load", _dtype, _scope)
-        _copy("load", _dtype, _scope, trans=True)
-        _copy("store", _dtype, _scope)
+def _all() -> list[str]:
+    names = []
+    for dtype in SHORT:
+        names += [*_fill(dtype), _multiply(dtype)]
+        for scope in ("global", "shared"):
+            names += [_copy("load", dtype, scope), _copy("load", dtype, scope, trans=True)]
+            names.append(_copy("store", dtype, scope))
+    return names
+
+
+OPERATIONS = {
+    "make_filled": "MAKE_FILLED",
+    "fill": "FILLED",
+    "multiply_accumulate": "MULTI_ACC",
+    "load": "LOAD",
+    "store": "STORE",
+}
+
+
+def _constant(name: str) -> str:
+    """`simdgroup_load_8x8x8_f16_shared` -> `SIMDGROUP_LOAD_8x8x8_f16_SHARED_INTRIN`."""
+    operation, _, rest = name.removeprefix("simdgroup_").partition("_8x8x8_")
+    short, *where = rest.split("_")
+    upper = "".join(f"_{w.upper()}" for w in where)
+    return f"SIMDGROUP_{OPERATIONS[operation]}_8x8x8_{short}{upper}_INTRIN"
+
+
+globals().update({_constant(name): name for name in _all()})
 
 
 def get_simdgroup_intrin_group(
@@ -100,8 +123,8 @@ def get_simdgroup_intrin_group(
     short = SHORT[dtype]
     return {
         "init": f"simdgroup_make_filled_8x8x8_{short}",
-        "load_a": f"simdgroup_load_{short}_{load_scope}{'_trans' * trans_a}",
-        "load_b": f"simdgroup_load_{short}_{load_scope}{'_trans' * trans_b}",
+        "load_a": f"simdgroup_load_8x8x8_{short}_{load_scope}{'_trans' * trans_a}",
+        "load_b": f"simdgroup_load_8x8x8_{short}_{load_scope}{'_trans' * trans_b}",
         "compute": f"simdgroup_multiply_accumulate_8x8x8_{short}",
-        "store": f"simdgroup_store_{short}_{store_scope}",
+        "store": f"simdgroup_store_8x8x8_{short}_{store_scope}",
     }

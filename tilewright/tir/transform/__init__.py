@@ -34,6 +34,7 @@ from .loop_partition import LoopPartition
 from .lower_async_dma import LowerAsyncDMA
 from .lower_auto_copy import LowerAutoCopy
 from .lower_cross_thread_reduction import LowerCrossThreadReduction
+from .lower_custom_datatypes import LowerCustomDatatypes
 from .lower_device_kernel_launch import LowerDeviceKernelLaunch
 from .lower_init_block import LowerInitBlock
 from .lower_intrin import LowerIntrin
@@ -50,6 +51,7 @@ from .merge_shared_memory import MergeSharedMemoryAllocations
 from .narrow_data_type import NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .pointer_value_type import PointerValueTypeRewrite
+from .prefetch_ahead import PrefetchAhead
 from .remove_no_op import RemoveNoOp
 from .remove_store_undef import RemoveStoreUndef
 from .renormalize_split import RenormalizeSplitPattern

@@ -59,5 +59,11 @@ class _Combine(Rewriter):
 
 @factory
 def CombineContextCall(func: PrimFunc) -> PrimFunc:
-    """f(tvm_thread_context(x)); g(tvm_thread_context(x))   ->   ctx_ = x; f(ctx_); g(ctx_)"""
+    """f(tvm_thread_context(x)); g(tvm_thread_context(x))   ->   ctx_ = x; f(ctx_); g(ctx_)
+
+    In functions for a host: those with a target that has none of its own. Others are for devices,
+    or not bound to a target yet, and stay.
+    """
+    if "target" not in func.attrs:
+        return func
     return func.replace(body=_Combine().within(func.body))

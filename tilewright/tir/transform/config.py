@@ -74,8 +74,8 @@ class HoistExpressionConfig:
 
 @dataclass(frozen=True)
 class InjectDoubleBufferConfig:
-    """`split_loop`: the factor by which the loop is split so that buffers alternate without
-    remainders; 0: not at all."""
+    """`split_loop`: how many iterations each step of the loop holds, 1 or an even number; the last
+    iteration, with nothing to fill, stands after it. 0: one loop, in which a condition tells."""
 
     split_loop: int = 1
 

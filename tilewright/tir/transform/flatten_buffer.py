@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from ...ir.expr import IntImm, PrimExpr
+from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import on
 from ...support.errors import CompileError
 from .. import op as O
@@ -14,7 +15,7 @@ from ..arith.vectors import affine
 from ..buffer import Buffer, flat_indices, flattened
 from ..expr import BufferLoad, Ramp, Var
 from ..function import PrimFunc
-from ..stmt import Allocate, AllocateConst, BufferStore, DeclBuffer
+from ..stmt import Allocate, AllocateConst, BufferRegion, BufferStore, DeclBuffer
 from .base import factory
 from .scoped import ScopedRewriter
 
@@ -77,16 +78,42 @@ class _Flatten(ScopedRewriter):
     def allocate(self, node: Any) -> Any:
         """Memory of one extent."""
         _check_size(node.buffer_var.name, node.extents)
+        ends = [0, *self._separators(node), len(node.extents)]
+        sizes = tuple(self._size(node.extents[a:b]) for a, b in itertools.pairwise(ends))
+        return node.replace(extents=sizes, body=self.rewrite(node.body))
+
+    def _size(self, extents: tuple[PrimExpr, ...]) -> PrimExpr:
         size: PrimExpr = IntImm("int32", 1)
-        for extent in node.extents:
+        for extent in extents:
             size = O.multiply(size, extent)
-        size = self.analyzer.simplify(self.rewrite(size))
-        return node.replace(extents=(size,), body=self.rewrite(node.body))
+        return self.analyzer.simplify(self.rewrite(size))
+
+    def _separators(self, node: Any) -> tuple[int, ...]:
+        """The groups of axes of memory are those of the buffer that is declared on it."""
+        view = node.body
+        if isinstance(view, DeclBuffer) and view.buffer.data is node.buffer_var:
+            return view.buffer.axis_separators
+        return ()
 
     @on(DeclBuffer)
-    def declare(self, node: DeclBuffer) -> DeclBuffer:
-        """The flat buffer is declared in place of the other."""
-        return node.replace(buffer=self.buffer(node.buffer), body=self.rewrite(node.body))
+    def declare(self, node: DeclBuffer) -> Any:
+        """Flat memory needs no declaration: its accesses say all there is to say."""
+        return self.rewrite(node.body)
+
+    @on(BufferRegion)
+    def region(self, region: BufferRegion) -> BufferRegion:
+        """A[i, 0:4] -> A[i * n : i * n + 4]; between first and last element, if rows are cut."""
+        buffer = self.buffer(region.buffer)
+        first = [self.rewrite(r.min) for r in region.region]
+        last = [
+            low + self.rewrite(r.extent) - 1 for low, r in zip(first, region.region, strict=True)
+        ]
+        ends = zip(
+            flat_indices(region.buffer, first), flat_indices(region.buffer, last), strict=True
+        )
+        simplify = self.analyzer.simplify
+        flat = tuple(Range(simplify(low), simplify(high - low + 1)) for low, high in ends)
+        return BufferRegion(buffer, flat, span=region.span)
 
     @on(Buffer)
     def other(self, buffer: Buffer) -> Buffer:

@@ -47,7 +47,7 @@ class _Level:
 
     node: Stmt
     var: Var
-    is_block_index: bool
+    is_launch: bool
     in_sequence: bool = False
     conditions: list[_Condition] = field(default_factory=list)
     names: list[tuple[Var, PrimExpr]] = field(default_factory=list)
@@ -85,8 +85,7 @@ class _Collect(Visitor):
     def loop(self, loop: For) -> None:
         """A loop may be passed by what does not depend on its variable."""
         self.visit((loop.min, loop.extent))
-        tag = loop.thread_binding.thread_tag if loop.thread_binding is not None else ""
-        self._within(_Level(loop, loop.loop_var, tag.startswith("blockIdx")), loop.body)
+        self._within(_Level(loop, loop.loop_var, False), loop.body)
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> None:
@@ -95,9 +94,7 @@ class _Collect(Visitor):
             self.visit((node.value, node.body))
             return
         self.visit(node.value)
-        axis = node.node
-        is_block = axis.thread_tag.startswith("blockIdx")
-        self._within(_Level(node, axis.var, is_block), node.body)
+        self._within(_Level(node, node.node.var, True), node.body)
 
     def _within(self, level: _Level, body: Stmt) -> None:
         self.by_node[id(level.node)] = level
@@ -121,14 +118,14 @@ class _Collect(Visitor):
         if not is_movable(value):
             return None
         uses = self._uses(value)
+        kept = not self.conditionals & HoistedConditionals.UsingBlockVar
+        if kept and any(level.is_launch and level.var in uses for level in self.levels):
+            return None
         fixed = max((self.named[v].depth for v in uses if self._is_fixed(v)), default=0)
         found = None
         for depth in range(len(self.levels) - 1, fixed - 1, -1):
             level = self.levels[depth]
-            blocked = level.is_block_index and not (
-                self.conditionals & HoistedConditionals.UsingBlockVar
-            )
-            if level.in_sequence or level.var in uses or blocked:
+            if level.in_sequence or level.var in uses or (level.is_launch and kept):
                 break
             found = level
         return found
@@ -267,7 +264,8 @@ def HoistIfThenElse(variant: str | None = None) -> Pass:
     """for i: if c: f(i)   ->   if c: for i: f(i)
 
     The variant `basic` heeds no options. Config `tir.HoistIfThenElse`:
-    `support_block_scope_hoisting` lets conditions pass the index of a thread block.
+    `support_block_scope_hoisting` lets conditions on the index of a launched thread move, and
+    others past the launch.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:

@@ -98,6 +98,7 @@ class _Inject(Rewriter):
         by_var = {a.buffer_var: a for a in allocations if isinstance(a, Allocate)}
         before: list[Stmt] = []
         outside: list[Any] = []
+        guards: set[int] = set()
         body_parts: list[Stmt] = parts
         var, end = loop.loop_var, O.add(loop.min, loop.extent)
         following = O.add(var, IntImm(var.dtype, 1))
@@ -116,6 +117,7 @@ class _Inject(Rewriter):
             ahead = self._slotted(node, substitute(mark.body, {var: following}), at)
             filled = AttrStmt(node.buffer_var, WRITE, IntImm("int32", 1), ahead)
             guarded = IfThenElse(O.less(following, end), renew_defs(filled))
+            guards.add(id(guarded.condition))
             body_parts = [
                 guarded if part is mark else self._slotted(node, part, now) for part in body_parts
             ]
@@ -126,7 +128,7 @@ class _Inject(Rewriter):
             if not (isinstance(a, Allocate) and a.buffer_var in data)
             and not (isinstance(a, DeclBuffer) and a.buffer.data in data)
         ]  # fmt: skip
-        main = self._split(loop.replace(body=_close(inner, stmt_seq(*body_parts))))
+        main = self._split(loop.replace(body=_close(inner, stmt_seq(*body_parts))), guards)
         made = stmt_seq(*before, main)
         return _allocated(outside, made)
 
@@ -134,28 +136,61 @@ class _Inject(Rewriter):
         made: Stmt = _Slot(node.buffer_var, node.extents, slot, self.wide).run(stmt)
         return made
 
-    def _split(self, loop: For) -> Stmt:
-        """The loop in steps of a constant, so that the halves are known in each."""
+    def _split(self, loop: For, guards: set[int]) -> Stmt:
+        """The loop in steps of a constant, in each of which there is a next iteration and the
+        halves are known; then the iterations that are left, one by one if their number is known."""
         factor = self.split
-        if factor <= 1:
+        if factor == 0:
             return loop
-        if factor % 2:
+        if factor % 2 and factor != 1:
             raise CompileError(f"`split_loop` is {factor}", hint="an even number, 1 or 0")
         var = loop.loop_var
         outer = var.copy_with_suffix("_outer")
+        steps = O.simplified(O.floordiv(O.subtract(loop.extent, 1), factor))
         base = O.add(loop.min, O.multiply(outer, factor))
-        copies = [
-            renew_defs(substitute(loop.body, {var: O.add(base, IntImm(var.dtype, k))}))
-            for k in range(factor)
-        ]
-        whole = O.simplified(O.floordiv(loop.extent, factor))
-        main = For(outer, IntImm(var.dtype, 0), whole, loop.kind, stmt_seq(*copies))
-        rest = O.simplified(O.floormod(loop.extent, factor))
-        if O.is_const_int(rest, 0):
-            return main
-        begin = O.add(loop.min, O.multiply(whole, factor))
-        tail: For = renew_defs(loop.replace(min=begin, extent=rest))
-        return stmt_seq(main, tail)
+        certain = _Certain(guards).run(loop.body)
+        copies = [_at(certain, var, O.add(base, IntImm(var.dtype, k))) for k in range(factor)]
+        main = For(outer, IntImm(var.dtype, 0), steps, loop.kind, stmt_seq(*copies))
+        done = O.add(loop.min, O.multiply(steps, factor))
+        rest = O.simplified(O.subtract(loop.extent, O.multiply(steps, factor)))
+        if not isinstance(rest, IntImm):
+            tail: For = renew_defs(loop.replace(min=done, extent=rest))
+            return stmt_seq(main, tail)
+        last = rest.value - 1
+        ends = [
+            _at(certain if k < last else _Last(guards).run(loop.body), var,
+                O.simplified(O.add(done, IntImm(var.dtype, k))))
+            for k in range(rest.value)
+        ]  # fmt: skip
+        return stmt_seq(main, *ends)
+
+
+class _Certain(Rewriter):
+    """Where there surely is a next iteration."""
+
+    def __init__(self, guards: set[int]) -> None:
+        self.guards = guards
+
+    @on(IfThenElse)
+    def branch(self, branch: IfThenElse) -> Stmt:
+        """if there is a next one: fill   ->   fill"""
+        return self._decided(branch) if id(branch.condition) in self.guards else branch
+
+    def _decided(self, branch: IfThenElse) -> Stmt:
+        return branch.then_case
+
+
+class _Last(_Certain):
+    """Where there is none."""
+
+    def _decided(self, branch: IfThenElse) -> Stmt:
+        return stmt_seq()
+
+
+def _at(body: Stmt, var: Var, value: PrimExpr) -> Stmt:
+    """The iteration in which the variable has a value."""
+    made: Stmt = renew_defs(substitute(body, {var: value}))
+    return made
 
 
 def _chain(stmt: Stmt) -> tuple[list[Any], Stmt]:
@@ -194,8 +229,9 @@ def InjectDoubleBuffer(func: PrimFunc, ctx: PassContext) -> PrimFunc:
     """for i: fill B(i); use B   ->   fill B0(0); for i: fill B1(i + 1) if there is one; use B0
 
     The statement that fills the buffer stands under the attribute `double_buffer_scope` of its
-    address; the halves take turns. Config `tir.InjectDoubleBuffer`: with `split_loop`, an even
-    number, the loop runs in such steps, in each of which the halves are constant.
+    address; the halves take turns. Config `tir.InjectDoubleBuffer`: `split_loop` iterations, 1 or
+    an even number, are written out in each step of the loop, without the last one, which has
+    nothing to fill; 0 leaves the loop as it is, with a condition.
     """
     options = group_of(ctx, InjectDoubleBufferConfig)
     return func.replace(body=_Inject(options).run(func.body))

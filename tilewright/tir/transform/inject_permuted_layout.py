@@ -78,7 +78,8 @@ class _Permute(ScopedRewriter):
         args: list[Any] = list(made.args)
         if name == "tir.ptx_ldmatrix":
             address = self._address(args[LOAD_ADDRESS], args[LOAD_ADDRESS + 1])
-            args[LOAD_ADDRESS : LOAD_ADDRESS + 2] = [address, IntImm("int32", 0)]
+            zero = IntImm(args[LOAD_ADDRESS + 1].dtype, 0)
+            args[LOAD_ADDRESS : LOAD_ADDRESS + 2] = [address, zero]
         else:
             args[STORE_ADDRESS] = self._address(args[STORE_ADDRESS], IntImm("int32", 0))
         return made.replace(args=tuple(args))

@@ -7,10 +7,11 @@ from typing import Any
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import Rewriter, Visitor, on
 from ...ir.node import Node
+from ...ir.op import register_op
 from .. import op as O
 from ..arith.int_set import mentions
 from ..buffer import Buffer
-from ..expr import BufferLoad, Call, IterVar, Var
+from ..expr import BufferLoad, Call, CallEffectKind, IterVar, Var
 from ..function import PrimFunc
 from ..stmt import (
     Allocate,
@@ -25,22 +26,25 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )  # fmt: skip
-from ..stmt_functor import post_order_visit, renew_defs, substitute
+from ..stmt_functor import post_order_visit, pre_order_visit, renew_defs, substitute
 from .base import factory
 
 VIRTUAL_THREAD = "virtual_thread"
 _UNROLLED = 16
+register_op("tir.tvm_context_id", effect=CallEffectKind.ReadState)
 
 
 class _Private(Visitor):
     """The memory allocated inside whose contents differ between threads."""
 
-    def __init__(self, var: Var, body: Stmt) -> None:
+    def __init__(self, var: Var, body: Stmt, *, shares: bool) -> None:
         self.varying: set[Node] = {var}
         self.own: set[Var] = set()
         post_order_visit(
             body, lambda n: self.own.add(n.buffer_var) if isinstance(n, Allocate) else None
         )
+        if not shares:
+            self.varying |= self.own
         self.depth = 0
         before = -1
         while before != len(self.varying):
@@ -87,7 +91,17 @@ class _Private(Visitor):
     def call(self, call: Call) -> None:
         """Memory handed out with something that differs may be written so."""
         if self.depth or self.varies(call):
-            post_order_visit(call, lambda n: self._mark(n) if isinstance(n, Var) else None)
+            pre_order_visit(call, self._mark_written)
+
+    def _mark_written(self, node: Node) -> bool:
+        """Memory whose address is given away, unless only to be read."""
+        if isinstance(node, Call) and getattr(node.op, "name", "") == "tir.tvm_access_ptr":
+            mask = O.const_value(node.args[4])
+            if isinstance(mask, int) and not mask & Buffer.WRITE:
+                return False
+        if isinstance(node, Var):
+            self._mark(node)
+        return True
 
 
 class _Multiply(Rewriter):
@@ -209,7 +223,7 @@ class _Inject(Rewriter):
         if not isinstance(count, int):
             zero = IntImm(axis.var.dtype, 0)
             return For(axis.var, zero, new.value, ForKind.SERIAL, new.body)
-        private = _Private(axis.var, new.body)
+        private = _Private(axis.var, new.body, shares=axis.thread_tag.startswith("vthread"))
         body = _Multiply(axis.var, count, private.varying).run(new.body)
         made: Stmt = _Repeat(axis.var, count, private).run(body)
         return made
@@ -219,7 +233,7 @@ class _Inject(Rewriter):
 def InjectVirtualThread(func: PrimFunc) -> PrimFunc:
     """virtual_thread t < 2: B[0] = f(t); g(B[0])   ->   B[0] = f(0); B[1] = f(1); g(B[0]); g(B[1])
 
-    Memory whose contents differ between the threads is multiplied. Fewer than 16 threads are
-    written out, more run in a loop.
+    Memory whose contents differ between the threads is multiplied; for threads whose tag does not
+    begin with `vthread` all is. Fewer than 16 threads are written out, more run in a loop.
     """
     return func.replace(body=_Inject().run(func.body))

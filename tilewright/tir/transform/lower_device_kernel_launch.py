@@ -102,7 +102,7 @@ class _LowerCalls(Rewriter):
         given: dict[Any, Any] = dict(zip(kernel.func.params, new.args, strict=True))
         extents = tuple(_at_call(kernel, extent, given) for extent in kernel.arguments)
         parts = (StringImm(kernel.symbol), *new.args, *extents)
-        return Call(new.dtype, "tir.tvm_call_packed", parts)
+        return Call("int32", "tir.tvm_call_packed", parts)
 
 
 def _at_call(kernel: _Kernel, extent: PrimExpr, given: dict[Any, Any]) -> PrimExpr:

@@ -88,7 +88,7 @@ class ScopedRewriter(Rewriter):
             then_case = self.rewrite(branch.then_case)
         else_case = branch.else_case
         if else_case is not None:
-            otherwise = lasting(O.logical_not(condition), else_case)
+            otherwise = lasting(negation(condition), else_case)
             with self.analyzer.constraint_scope(otherwise):
                 else_case = self.rewrite(else_case)
         return branch.replace(condition=condition, then_case=then_case, else_case=else_case)
@@ -135,6 +135,12 @@ class ScopedRewriter(Rewriter):
             if axis.dom is not None:
                 self.analyzer.bind(axis.var, axis.dom)
         return self.rewrite_children(block)
+
+
+def negation(condition: PrimExpr) -> PrimExpr:
+    """What holds where `condition` does not, whether it is a likely one or not."""
+    is_likely = isinstance(condition, Call) and getattr(condition.op, "name", "") == "tir.likely"
+    return O.logical_not(condition.args[0] if is_likely else condition)  # type: ignore[attr-defined]
 
 
 def is_cheap(value: PrimExpr) -> bool:

@@ -17,7 +17,7 @@ from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stm
 from .base import context_factory
 from .booleans import and_of_ors, constrained, is_composed
 from .config import SimplifyConfig, group_of
-from .scoped import ScopedRewriter, is_cheap, is_pure, lasting
+from .scoped import ScopedRewriter, is_cheap, is_pure, lasting, negation
 
 NOTHING = Evaluate(IntImm("int32", 0))
 
@@ -75,7 +75,7 @@ class Simplifying(ScopedRewriter):
             then_case = self.rewrite(branch.then_case)
         else_case = branch.else_case
         if else_case is not None:
-            otherwise = lasting(O.logical_not(condition), else_case)
+            otherwise = lasting(negation(condition), else_case)
             with self.analyzer.constraint_scope(otherwise):
                 else_case = self.rewrite(else_case)
             if _is_nothing(else_case):

@@ -7,24 +7,21 @@ from typing import Any
 import numpy as np
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr
-from ...ir.functor import Rewriter, on
-from ...ir.node import rebuild
+from ...ir.functor import on
 from ...ir.transform import Pass, PassContext
-from ...ir.type import PointerType, PrimType
 from ...support.dtypes import dtype_of
 from ...support.errors import CompileError
 from .. import op as O
-from ..buffer import Buffer
-from ..expr import BinaryOpExpr, BufferLoad, Call, Cast, CmpExpr, Let, Var, pointer
+from ..expr import BinaryOpExpr, Call, Cast, CmpExpr
 from ..function import PrimFunc
-from ..stmt import Allocate, AllocateConst, BufferStore, LetStmt
 from .base import prim_func_pass
 from .narrow_floats import decoded, encoded, storage_of
+from .stored_types import StoredTypes
 
 _CARRIES = frozenset(("tir.if_then_else", "tir.type_annotation", "tir.undef"))
 
 
-class _AsIntegers(Rewriter):
+class _AsIntegers(StoredTypes):
     """Values of the chosen types are their bits; casts to and from them compute."""
 
     def __init__(self, chosen: Any, compute_pass: str) -> None:
@@ -35,52 +32,6 @@ class _AsIntegers(Rewriter):
 
     def _stored(self, dtype: str) -> str:
         return storage_of(dtype) if self._is_narrow(dtype) else dtype
-
-    # ---- what holds values ------------------------------------------------------------------
-
-    @on(Var)
-    def variable(self, var: Var) -> Var:
-        """A name for bits, or the address of bits."""
-        known = self._variables.get(id(var))
-        if known is None:
-            known = self._variables[id(var)] = (var, self._new_variable(var))
-        return known[1]  # type: ignore[return-value]
-
-    def _new_variable(self, var: Var) -> Var:
-        kind = var.type_annotation
-        if isinstance(kind, PointerType) and isinstance(kind.element_type, PrimType):
-            stored = self._stored(kind.element_type.dtype)
-            if stored != kind.element_type.dtype:
-                return type(var)(var.name, pointer(stored, kind.storage_scope))  # type: ignore[arg-type]
-        return (
-            var if not self._is_narrow(var.dtype) else var.copy_with_dtype(self._stored(var.dtype))
-        )
-
-    @on(Buffer)
-    def buffer(self, buffer: Buffer) -> Buffer:
-        """A buffer of bits."""
-        known = self._variables.get(id(buffer))
-        if known is None:
-            new = self.rewrite_children(buffer)
-            stored = self._stored(buffer.dtype)
-            new = new if stored == buffer.dtype else rebuild(new, {"dtype": stored})
-            known = self._variables[id(buffer)] = (buffer, new)
-        return known[1]  # type: ignore[return-value]
-
-    @on(Allocate, AllocateConst)
-    def allocate(self, node: Any) -> Any:
-        """Memory for bits."""
-        new = self.rewrite_children(node)
-        stored = self._stored(node.dtype)
-        if stored == node.dtype:
-            return new
-        changes: dict[str, Any] = {"dtype": stored}
-        if isinstance(node, AllocateConst):
-            data = node.data.numpy() if hasattr(node.data, "numpy") else np.asarray(node.data)
-            changes["data"] = data.view(dtype_of(dtype_of(stored).element).numpy)
-        return new.replace(**changes)
-
-    # ---- values -----------------------------------------------------------------------------
 
     @on(FloatImm)
     def constant(self, value: FloatImm) -> PrimExpr:
@@ -129,24 +80,6 @@ class _AsIntegers(Rewriter):
         raise CompileError(
             f"`{expr}` computes in {expr.dtype}", expr.span, hint=f"run {self.compute_pass} before"
         )
-
-    @on(BufferLoad, BufferStore)
-    def access(self, access: Any) -> Any:
-        """Bits are loaded and stored."""
-        changes: dict[str, Any] = {
-            "buffer": self.buffer(access.buffer),
-            "indices": self.rewrite(access.indices),
-            "predicate": self.rewrite(access.predicate),
-        }
-        if isinstance(access, BufferStore):
-            changes["value"] = self.rewrite(access.value)
-        return access.replace(**changes)
-
-    @on(LetStmt, Let)
-    def let(self, let: Any) -> Any:
-        """A name for bits."""
-        value = self.rewrite(let.value)
-        return let.replace(var=self.variable(let.var), value=value, body=self.rewrite(let.body))
 
 
 def _legalized(func: PrimFunc, chosen: Any, name: str) -> PrimFunc:

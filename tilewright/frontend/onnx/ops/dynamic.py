@@ -38,9 +38,7 @@ def packed(
         made = n.emit(R.call_pure_packed(name, *args, sinfo_args=infos[0]))
         return [n.cast(made, casts[0])]
     whole = n.emit(R.call_pure_packed(name, *args, sinfo_args=relax.TupleStructInfo(tuple(infos))))
-    return [
-        n.cast(n.emit(relax.TupleGetItem(whole, i)), cast) for i, cast in enumerate(casts)
-    ]
+    return [n.cast(n.emit(relax.TupleGetItem(whole, i)), cast) for i, cast in enumerate(casts)]
 
 
 @onnx_op("NonZero")

@@ -13,21 +13,16 @@ from typing import Any, NoReturn, TypeVar
 
 from ....support.errors import DiagnosticError, TVMError, listing
 from ....support.span import Span
-from ..advice import STATEMENT_HINTS, article, is_python_name, near
+from ..advice import EXPRESSION_HINTS, STATEMENT_HINTS, article, is_python_name, near
 from ..evaluate import EVALUATORS
+from ..python import PYTHON
 from ..source import Source
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_OUTSIDE = "write it outside of the script, and use the value by its name"
 STATEMENTS: dict[tuple[str, type[ast.AST]], Callable[..., Any]] = {}
 """What parses a statement: `(parser, node)`, by the dialect in force and the class of syntax."""
-
-PYTHON = {
-    f.__name__: f
-    for f in (abs, all, any, bool, dict, divmod, enumerate, float, int, isinstance, len, list, max,
-              min, range, reversed, round, set, slice, sorted, str, sum, tuple, zip)
-}  # fmt: skip
-"""The Python built-ins that script may call while it is read."""
 
 
 def parses(dialect: str, *classes: type[ast.AST]) -> Callable[[F], F]:
@@ -176,10 +171,8 @@ class Parser:
         """The value of an expression."""
         evaluate = EVALUATORS.get(type(node))
         if evaluate is None:
-            self.fail(
-                node, f"script has no {type(node).__name__} expressions",
-                hint="write it outside of the script, and use the value by its name",
-            )  # fmt: skip
+            name, hint = EXPRESSION_HINTS.get(type(node), (type(node).__name__, _OUTSIDE))
+            self.fail(node, f"script has no {name} expressions", hint=hint)
         return evaluate(self, node)
 
     def statements(self, nodes: Sequence[ast.stmt]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,10 +28,14 @@ def _accept(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
     if not isinstance(value, Callable):  # type: ignore[arg-type]
         raise ArgumentError("expected a function from the block's axes to ranges")
     axes = schedule.get(given["block"]).iter_vars
+    _require_arity(value, len(axes))
     dtype = axes[0].var.dtype if axes else "int32"
 
     def flat(*indices: Any) -> list[Any]:
-        parts = list(value(*indices))
+        made = value(*indices)
+        if not isinstance(made, (list, tuple)):
+            raise ArgumentError(f"the function gives {type(made).__name__}, not a list of ranges")
+        parts = list(made)
         if len(parts) == 2 * _rank(schedule, given):
             return parts
         out = []
@@ -40,6 +45,13 @@ def _accept(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
         return out
 
     return IndexMap.from_func(flat, len(axes), index_dtype=dtype)
+
+
+def _require_arity(function: Callable[..., Any], count: int) -> None:
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        raise ArgumentError(f"the function does not take the block's {count} axes") from None
 
 
 def _rank(schedule: Schedule, given: dict[str, Any]) -> int:

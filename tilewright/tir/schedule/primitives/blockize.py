@@ -7,7 +7,14 @@ from ... import op as T
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, For, Stmt
-from ..blockizing import Axes, axes_of, regions_over, require_own_ranges, values_of
+from ..blockizing import (
+    Axes,
+    axes_of,
+    regions_over,
+    require_own_ranges,
+    require_whole_start,
+    values_of,
+)
 from ..dividing import Division, divide, divide_predicate
 from ..grouping import group_blocks
 from ..instruction import Block, LoopOrBlocks, primitive
@@ -47,6 +54,7 @@ def blockize(state: ScheduleState, target: LoopOrBlocks, preserve_unit_iters: bo
     require_own_ranges(target, inner_loops)
     space = space_at(state, block)
     divisions = divide(space, block, [l.loop.loop_var for l in inner_loops])
+    require_whole_start(space, block, divisions, inner_loops)
     outer_axes = axes_of(space, block.block, divisions, "_o", preserve_unit_iters)
     inner_axes = axes_of(space, block.block, divisions, "_i", preserve_unit_iters)
     env = values_of(space, block.block, divisions, outer_axes, inner_axes)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ....ir.expr import IntImm, PrimExpr
+from ....ir.expr import IntImm, PrimExpr, Range
 from ....ir.functor import on
 from ....ir.structural import structural_equal
+from ... import op as T
 from ...buffer import Buffer
 from ...expr import BinaryOpExpr, BufferLoad, IterVar, IterVarType, Var, pointer
 from ...stmt import Block as BlockNode
@@ -65,7 +66,8 @@ def cache_index(
         nests.append(nest)
         blocks.append(made)
         buffers.append(buffer)
-        uses.append((index, BufferLoad(buffer, tuple(a.var for a in used))))
+        places = tuple(T.simplified(T.subtract(a.var, _first(a))) for a in used)
+        uses.append((index, BufferLoad(buffer, places)))
     changed = with_regions(stmt.replace(body=_UseIndices(uses).run(stmt.body)))
     top = step_towards(root, block).node
     body = replace_statements(root.block.body, {id(top): stmt_seq([*nests, top])})
@@ -81,14 +83,22 @@ def _computation(
 ) -> tuple[Buffer, Stmt, BlockNode]:
     """A buffer of the index's values, and the loops that compute them, for the names of the block
     and of the buffer."""
-    fresh = [IterVar(a.dom, a.var.copy_with_name(a.var.name), IterVarType.DataPar) for a in used]
     shape: list[PrimExpr] = [
-        a.dom.extent if a.dom is not None else IntImm(a.var.dtype, 1) for a in fresh
+        a.dom.extent if a.dom is not None else IntImm(a.var.dtype, 1) for a in used
+    ]
+    fresh = [
+        IterVar(
+            Range(IntImm(a.var.dtype, 0), size),
+            a.var.copy_with_name(a.var.name),
+            IterVarType.DataPar,
+        )
+        for a, size in zip(used, shape, strict=True)
     ]
     data = Var(names[1], pointer(index.dtype, scope))  # type: ignore[arg-type]
     buffer = Buffer(data, index.dtype, tuple(shape), name=names[1])
     at = tuple(a.var for a in fresh)
-    value = substitute(index, {a.var: b.var for a, b in zip(used, fresh, strict=True)})
+    env = {a.var: T.add(b.var, _first(a)) for a, b in zip(used, fresh, strict=True)}
+    value = T.simplified(substitute(index, env))
     nest, made = full_nest(
         names[0],
         shape,
@@ -98,6 +108,11 @@ def _computation(
         fresh,
     )
     return buffer, nest, made
+
+
+def _first(axis: IterVar) -> PrimExpr:
+    """Where the axis begins: the buffer's places are counted from there."""
+    return axis.dom.min if axis.dom is not None else IntImm(axis.var.dtype, 0)
 
 
 class _UseIndices(Folding):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...buffer import Buffer
 from ...stmt import Block as BlockNode
 from ...stmt import Stmt, stmt_seq
 from ..buffer_args import ReadBuffer
@@ -15,6 +16,7 @@ from ..copies import (
     step_towards,
 )
 from ..instruction import Block, primitive
+from ..parts import Part, copy_part, moved, part_touched
 from ..refusal import refuse
 from ..rewrite import replace_statements, with_scope
 from ..sref import StmtSRef
@@ -36,7 +38,8 @@ def cache_read(
 
     The copy stands before the first block that reads it; at the beginning of the scope if no
     block of it writes the buffer.
-    `consumer_blocks`: the blocks that read the copy (default: all of the scope).
+    `consumer_blocks`: the blocks that read the copy (default: all of the scope). Within a nested
+    block the copy is no larger than what is read.
     """
     root = state.scope_root(block)
     buffer = block.block.reads[read_buffer_index].buffer
@@ -58,8 +61,14 @@ def cache_read(
             refuse(f"`{buffer.name}` is read before and after it is written", early[0], writers[0])
     space, box = box_under(state, top, buffer, readers, "reads")
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
-    nest, copied = copy_block(space, fresh_name(state, block, cache.name), buffer, cache, box)
-    _insert(state, root, top, nest, writers, readers, (buffer, cache))
+    name = fresh_name(state, block, cache.name)
+    part = part_touched(state, root, buffer, readers, "reads")
+    if part is None or box is None:
+        nest, copied = copy_block(space, name, buffer, cache, box)
+    else:
+        cache = cache.replace(shape=part.shape)
+        nest, copied = copy_part(space, name, buffer, cache, part, box, "reads")
+    _insert(state, root, top, nest, writers, readers, (buffer, cache), part)
     return state.srefs[id(copied)]
 
 
@@ -81,14 +90,18 @@ def _insert(
     nest: Stmt,
     writers: list[StmtSRef],
     readers: list[StmtSRef],
-    pair: tuple[object, object],
+    pair: tuple[Buffer, Buffer],
+    part: Part | None,
 ) -> None:
-    """Puts the copy into the body of `top`, redirects the readers, allocates the cache."""
+    """Puts the copy into the body of `top`, redirects the readers, allocates the cache (of the
+    part of the buffer, if not all of it)."""
     old, new = pair
     reuse: dict[BlockNode, BlockNode] = {}
     table: dict[int, Stmt | None] = {}
     for reader in readers:
-        made, changed = redirect(reader.block, old, new)  # type: ignore[arg-type]
+        made, changed = redirect(reader.block, old, new)
+        if part is not None:
+            made = moved(state, root, made, new, part, changed)
         reuse.update(changed)
         if reader.realize is not None:
             table[id(reader.realize)] = reader.realize.replace(block=made)

@@ -16,6 +16,7 @@ from ..copies import (
     step_towards,
 )
 from ..instruction import Block, primitive
+from ..parts import copy_part, moved, part_touched
 from ..refusal import refuse
 from ..rewrite import replace_buffer, replace_statements, with_scope
 from ..state import ScheduleState
@@ -34,7 +35,8 @@ def cache_write(
 
     B[i] = f(A[i])   ->   B_local[i] = f(A[i]); B[i] = B_local[i]
 
-    `consumer_blocks`: blocks that read the cache instead of the buffer (default: none).
+    `consumer_blocks`: blocks that read the cache instead of the buffer (default: none). Within a
+    nested block the cache is no larger than what is written.
     """
     root = state.scope_root(block)
     buffer = block.block.writes[write_buffer_index].buffer
@@ -54,13 +56,23 @@ def cache_write(
     require_written(state, root, top, block, buffer)
     space, box = box_under(state, top, buffer, [block], "writes")
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
-    nest, copied = copy_block(space, fresh_name(state, block, cache.name), cache, buffer, box)
+    name = fresh_name(state, block, cache.name)
+    part = part_touched(state, root, buffer, [block], "writes", readers)
+    if part is None or box is None:
+        nest, copied = copy_block(space, name, cache, buffer, box)
+    else:
+        cache = cache.replace(shape=part.shape)
+        nest, copied = copy_part(space, name, buffer, cache, part, box, "writes")
     made, reuse = replace_buffer(block.block, {buffer: cache})
+    if part is not None:
+        made = moved(state, root, made, cache, part, reuse)
     table: dict[int, Stmt | None] = {}
     if block.realize is not None:
         table[id(block.realize)] = block.realize.replace(block=made)
     for reader in readers:
         redirected, changed = redirect(reader.block, buffer, cache)
+        if part is not None:
+            redirected = moved(state, root, redirected, cache, part, changed)
         reuse.update(changed)
         if reader.realize is not None:
             table[id(reader.realize)] = reader.realize.replace(block=redirected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ....ir.expr import PrimExpr
 from ...expr import Var
 from ...stmt import Stmt, stmt_seq
-from ..conditions import require_covered, require_finished
+from ..conditions import require_covered, require_sources_finished
 from ..instruction import Loop, primitive
 from ..loop_checks import require_plain
 from ..poly import Space
@@ -118,7 +118,7 @@ def _check_order(state: ScheduleState, chains: list[list[StmtSRef]]) -> list[Stm
             if here is not None and there is not None:
                 if dependency.kind is not DepKind.RAW or there > here:
                     refuse("a nest needs what another one to be merged does", block, src)
-                require_finished(src, chains[there][-1])
+                require_sources_finished(scope, src, chains[there][-1])
                 consumers.append(block)
             if place[src] > place[block]:
                 refuse("a nest needs what a block between the nests does", block, src)

@@ -23,6 +23,8 @@ def sample_categorical(
     """One of `candidates`, chosen with the probabilities `probs`; `decision` is its place."""
     if len(candidates) != len(probs) or not candidates:
         refuse(f"{len(candidates)} candidates but {len(probs)} probabilities")
+    if any(p < 0 for p in probs) or not any(probs):
+        refuse(f"the probabilities {list(probs)} are not at least 0, one of them more")
     if decision is None:
         place = rand.choices(range(len(candidates)), [float(p) for p in probs])[0]
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..instruction import Expr, Loop, primitive
 from ..refusal import refuse
-from ..sampling import constant_extent, decided_tile, open_tile, perfect_tile
+from ..sampling import constant_extent, decided_partition, open_tile, perfect_tile
 from ..state import ScheduleState
 
 
@@ -26,8 +26,10 @@ def sample_partitioned_tile(
     `innerpart_factor` (they are all 1 but the first if the extent is no multiple of it)."""
     if not 0 <= partition_pos < n:
         refuse(f"the partition {partition_pos} is not one of {n} places", loop)
+    if innerpart_factor < 1:
+        refuse(f"`innerpart_factor` must be at least 1, got {innerpart_factor}", loop)
     if decision is not None:
-        made = decided_tile(decision, n, loop)
+        made = decided_partition(decision, n, loop, partition_pos, innerpart_factor)
         return made, made  # type: ignore[return-value]
     extent = constant_extent(loop)
     if extent is None:

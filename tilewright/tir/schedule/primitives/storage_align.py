@@ -8,6 +8,9 @@ from ..refusal import refuse
 from ..state import ScheduleState
 from .set_scope import allocation_site
 
+ALIGN = "buffer_dim_align"
+"""The annotation: rows of the place among the buffers written, axis, factor and offset."""
+
 
 @primitive
 def storage_align(
@@ -29,8 +32,8 @@ def storage_align(
     if factor <= 0:
         refuse(f"the factor {factor} is not positive", block)
     axis %= buffer.ndim
-    known = block.block.annotations.get("buffer_dim_align", ())
+    known = block.block.annotations.get(ALIGN, ())
     rows = [row for row in known if tuple(row[:2]) != (buffer_index, axis)]
     rows.append((buffer_index, axis, factor, offset))
-    notes = {**block.block.annotations, "buffer_dim_align": tuple(rows)}
+    notes = {**block.block.annotations, ALIGN: tuple(rows)}
     state.replace(block, block.block.replace(annotations=notes))

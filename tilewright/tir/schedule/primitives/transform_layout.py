@@ -20,7 +20,7 @@ from ..layouts import ChangeLayout, axes_over, full_nest, sole_nest
 from ..poly import Space
 from ..refusal import Refusal, refuse
 from ..regions import sizes_of
-from ..rewrite import replace_statements, substitute
+from ..rewrite import home_of, replace_statements, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -58,7 +58,7 @@ def transform_layout(
     shape = index_map.map_shape(old.shape)
     dtype = "int64" if any(d.dtype == "int64" for d in old.shape) else "int32"
     new = old.replace(shape=tuple(T.cast(d, dtype) for d in shape), strides=(), axis_separators=())
-    home = next((a for a in block.ancestors() if a.is_block and old in a.block.alloc_buffers), None)
+    home = home_of(state, block, old)
     var, func = state.function_of(block)
     root = home or state.roots[var.name_hint]
     rewriter = ChangeLayout(old, new, index_map, Space(sizes_of(func)))

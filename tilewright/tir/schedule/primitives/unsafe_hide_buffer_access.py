@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..state import ScheduleState
+from .storage_align import ALIGN
 
 
 @primitive(inputs=("buf_type", "buf_index_array"))
@@ -14,6 +15,8 @@ def unsafe_hide_buffer_access(
     """Takes buffers off the list of what a block reads or writes, so that no dependency is seen.
 
     reads(A[i], B[i])   ->   reads(A[i])
+
+    What `storage_align` has asked for the other buffers written stays theirs.
     """
     if buf_type not in ("read", "write"):
         refuse(f'the kind of access is "read" or "write", not {buf_type!r}', block)
@@ -21,5 +24,10 @@ def unsafe_hide_buffer_access(
     for place in buf_index_array:
         if not 0 <= place < len(regions):
             refuse(f"the block has {len(regions)} {buf_type} buffers, {place} is not one", block)
-    left = tuple(r for k, r in enumerate(regions) if k not in set(buf_index_array))
-    state.replace(block, block.block.replace(**{f"{buf_type}s": left}))
+    kept = [k for k in range(len(regions)) if k not in set(buf_index_array)]
+    left = tuple(regions[k] for k in kept)
+    notes = dict(block.block.annotations)
+    if buf_type == "write" and ALIGN in notes:
+        notes[ALIGN] = tuple((kept.index(k), *row) for k, *row in notes[ALIGN] if k in kept)
+    changed = block.block.replace(**{f"{buf_type}s": left}, annotations=notes)
+    state.replace(block, changed)

@@ -1,0 +1,45 @@
+"""Buffers check what they are made of, and constant indices when they become flat."""
+
+from typing import Any
+
+import pytest
+
+import tilewright
+from tilewright import tir
+from tilewright.script import from_source
+from tilewright.support.errors import ArgumentError, TVMError
+
+WRONG: list[dict[str, Any]] = [
+    {"data": 7}, {"offset_factor": "x"}, {"buffer_type": 7}, {"dtype": 4}, {"dtype": "int33"},
+    {"shape": (-1,)}, {"shape": "x"}, {"shape": (2.5,)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: next(iter(wrong)))
+def test_a_buffer_of_wrong_parts_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ArgumentError):
+        tir.decl_buffer(**{"shape": (8,), **wrong})
+
+
+@pytest.mark.parametrize("index", ["8, 0", "-1, 0", "0, 4"])
+@pytest.mark.parametrize("statement", ["A[{}] = 1.0", "A[0, 0] = A[{}] + 1.0"])
+def test_a_constant_index_outside_is_an_error_of_compilation(index: str, statement: str) -> None:
+    text = '@T.prim_func\ndef f(A: T.Buffer((8, 4), "float32")):\n    '
+    program = from_source(text + statement.format(index))
+    with pytest.raises(TVMError, match=r"buffer `A` is accessed at -?\d of axis [01], which has"):
+        tilewright.build(program, target="llvm")
+
+
+def test_a_slice_steps_forward() -> None:
+    buffer = tir.decl_buffer((8,))
+    with pytest.raises(ArgumentError, match="steps forward"):
+        buffer[7:-1:-1]
+    with pytest.raises(ArgumentError, match="steps forward"):
+        buffer[0:8:0]
+
+
+def test_an_access_is_r_or_w() -> None:
+    buffer = tir.decl_buffer((8,))
+    with pytest.raises(ArgumentError, match="read"):
+        buffer.access_ptr("rx")
+    assert buffer.access_ptr("rw").args[-1].value == 3  # type: ignore[attr-defined]

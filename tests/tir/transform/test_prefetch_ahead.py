@@ -1,0 +1,57 @@
+"""What a later iteration reads is fetched: one place a line, inside of the buffer."""
+
+from __future__ import annotations
+
+from tilewright.tir import transform as T
+
+from .cases import check
+
+BEFORE = """
+@T.prim_func
+def main(a: T.Buffer((640,), "float32"), b: T.Buffer((64,), "float32")):
+    for i in T.serial(10, annotations={"prefetch_ahead": 2}):
+        for k in range(16):
+            b[i] = b[i] + a[i * 64 + k * 2] + a[i * 64 + k * 2 + 1] + a[i * 64 + k * 2 + 32] + b[k]
+"""
+
+AFTER = """
+@T.prim_func
+def main(a: T.Buffer((640,), "float32"), b: T.Buffer((64,), "float32")):
+    for i in range(10):
+        for k in range(16):
+            T.prefetch(a[T.min(i + 2, 9) * 64 + k * 2], 0, 3, 1)
+            T.prefetch(a[T.min(i + 2, 9) * 64 + k * 2 + 32], 0, 3, 1)
+            b[i] = b[i] + a[i * 64 + k * 2] + a[i * 64 + k * 2 + 1] + a[i * 64 + k * 2 + 32] + b[k]
+"""
+
+
+def test_one_load_a_line_is_fetched() -> None:
+    check(T.PrefetchAhead(), BEFORE, AFTER)
+
+
+TILE = """
+@T.prim_func
+def main(a: T.Buffer((640,), "float32"), b: T.Buffer((640,), "float32")):
+    for i in T.serial(10, annotations={"prefetch_ahead": 1}):
+        for k in range(4):
+            b[i * 64 + k * 16:i * 64 + k * 16 + 16] = a[k * 160 + i * 16:k * 160 + i * 16 + 16]
+"""
+
+FETCHED = """
+@T.prim_func
+def main(a: T.Buffer((640,), "float32"), b: T.Buffer((640,), "float32")):
+    for i in range(10):
+        for k in range(4):
+            T.prefetch(a[k * 160 + T.min(i + 1, 9) * 16], 0, 3, 1)
+            T.prefetch(b[T.min(i + 1, 9) * 64 + k * 16], 1, 3, 1)
+            b[i * 64 + k * 16:i * 64 + k * 16 + 16] = a[k * 160 + i * 16:k * 160 + i * 16 + 16]
+"""
+
+
+def test_vectors_and_what_is_written() -> None:
+    check(T.PrefetchAhead(), TILE, FETCHED)
+
+
+def test_other_loops_stay() -> None:
+    plain = BEFORE.replace(', annotations={"prefetch_ahead": 2}', "")
+    check(T.PrefetchAhead(), plain, plain)

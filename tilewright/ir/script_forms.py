@@ -1,0 +1,145 @@
+"""The names of the dialect `I`: modules and what their functions share."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..script.ir_builder.base import IRBuilder
+from ..script.parser import CLASSES, Decorator, Parser, parses
+from ..target import Target
+from .array_text import decode_array
+from .expr import OPERATORS, GlobalVar, PrimExpr, as_scalar
+from .expr import Range as RangeNode
+from .global_info import DummyGlobalInfo, GlobalInfo, VDevice, visible_global_infos
+from .global_info import lookup_vdevice as lookup_vdevice
+from .module import IRModule
+from .op import Op as Op
+
+__all__ = [
+    "Range", "dummy_global_info", "ir_module",
+    "lookup_vdevice", "metadata", "module_attrs", "module_global_infos", "range_of", "vdevice",
+]  # fmt: skip
+
+DECLARERS: dict[str, Any] = {}
+"""`(parser, function syntax, global variable)`, by dialect: what is known before the bodies."""
+
+
+class _Functions:
+    """`cls` inside of a module: its functions by name."""
+
+    def __init__(self, variables: Mapping[str, GlobalVar]) -> None:
+        self._variables = variables
+
+    def __getattr__(self, name: str) -> GlobalVar:
+        found = self._variables.get(name)
+        if found is None:
+            raise AttributeError(f"the module has no function `{name}`")
+        return found
+
+    def __dir__(self) -> list[str]:
+        return list(self._variables)
+
+
+def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModule:
+    """The module that a class describes: all names first, then the bodies."""
+    from ..script.parser.entry import decorator_of
+
+    made = IRModule()
+    functions: list[tuple[ast.FunctionDef, Any]] = []
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef):
+            functions.append((item, decorator_of(parser, item)))
+    kernels = [(f, d) for f, d in functions if isinstance(d, Decorator)]
+    variables = {f.name: GlobalVar(f.name) for f, _ in kernels}
+    for f, _ in kernels:
+        made.functions[variables[f.name]] = None  # type: ignore[assignment]
+    seen, built = visible_global_infos(made.global_infos), IRBuilder(module=made)
+    with parser.using("module"), parser.scope() as names, seen, built:
+        parser.facts["module"] = made
+        names["cls"] = names[node.name] = _Functions(variables)
+        for item in node.body:
+            if not isinstance(item, ast.FunctionDef):
+                parser.statement(item)
+        for f, d in functions:
+            if not isinstance(d, Decorator):
+                names[f.name] = d.in_script(parser, f)
+        order = sorted(kernels, key=lambda pair: pair[1].dialect != "tir")
+        for f, d in order:
+            if d.dialect in DECLARERS:
+                DECLARERS[d.dialect](parser, f, d, variables[f.name])
+        for f, d in order:
+            _finish(made, variables[f.name], d.parse(parser, f, variables[f.name]))
+    return made
+
+
+def _finish(module: IRModule, variable: GlobalVar, function: Any) -> None:
+    module.functions[variable] = function
+    if "struct_info" in OPERATORS:
+        variable._struct_info = function.struct_info
+
+
+CLASSES["ir"] = _module
+ir_module = Decorator("ir", CLASSES, "I.ir_module", check_well_formed=True)
+
+
+@parses("module", ast.Expr)
+def _statement(parser: Parser, node: ast.Expr) -> None:
+    value = parser.value(node.value)
+    if callable(value):
+        value(parser.facts["module"])
+
+
+@parses("module", ast.Assign)
+def _constant(parser: Parser, node: ast.Assign) -> None:
+    for target in node.targets:
+        if not isinstance(target, ast.Name):
+            parser.fail(
+                target, "only names can be assigned to in a module", hint="write `name = value`"
+            )
+        parser.bind(target.id, parser.value(node.value))
+
+
+def module_attrs(attrs: dict[str, Any]) -> Any:
+    """Attributes of the module."""
+    return lambda module: module.attrs.update(attrs)
+
+
+def module_global_infos(infos: dict[str, Sequence[GlobalInfo]]) -> Any:
+    """Global infos of the module, such as virtual devices."""
+    return lambda module: module.global_infos.update({k: tuple(v) for k, v in infos.items()})
+
+
+def vdevice(
+    target: str | dict[str, Any] | Target | None = None,
+    vdevice_id: int = 0,
+    memory_scope: str = "global",
+) -> VDevice:
+    """A virtual device."""
+    return VDevice(target, vdevice_id, memory_scope)  # type: ignore[arg-type]  # made a Target
+
+
+def dummy_global_info() -> DummyGlobalInfo:
+    """A global info without content."""
+    return DummyGlobalInfo()
+
+
+def Range(begin: PrimExpr | int, end: PrimExpr | int | None = None) -> RangeNode:
+    """The integers from `begin` to `end`, or the first `begin`."""
+    if end is None:
+        return RangeNode(0, begin)  # type: ignore[arg-type]
+    low, high = as_scalar(begin), as_scalar(end)
+    return RangeNode(low, high - low)
+
+
+def range_of(begin: PrimExpr | int, extent: PrimExpr | int) -> RangeNode:
+    """The range of `extent` integers from `begin`, just as written."""
+    return RangeNode(as_scalar(begin), as_scalar(extent))
+
+
+def metadata(tables: dict[str, list[str]]) -> dict[str, list[np.ndarray[Any, Any]]]:
+    """The arrays that a text printed with `show_meta=True` refers to."""
+    return {key: [decode_array(text) for text in rows] for key, rows in tables.items()}
