@@ -111,7 +111,7 @@ parallel 4:
   for 2, for 1, for 14, for 4:
     unroll 1, unroll 14, unroll 2, vector 16, conv_init
     for 4, for 3, for 3, for 4, unroll 4, unroll 1, unroll 14, unroll 2, vector 16, conv_update
-    unroll 2, unroll 14, vector 16, T_relu
+    unroll 2, unroll 14, vector 16, compute
 """,
     ("convolution", 8): """
 parallel 4:
@@ -119,39 +119,39 @@ parallel 4:
   for 4, for 1, for 14, for 14:
     unroll 1, unroll 4, unroll 2, vector 8, conv_init
     for 8, for 3, for 3, for 1, unroll 8, unroll 1, unroll 4, unroll 2, vector 8, conv_update
-    unroll 2, unroll 4, vector 8, T_relu
+    unroll 2, unroll 4, vector 8, compute
 """,
     ("matrix product", 16): """
 parallel 24:
   for 768, for 2, vector 16, y_global
   for 16:
-    unroll 8, unroll 2, vector 16, T_matmul_init
-    for 96, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_update
-    unroll 8, unroll 2, vector 16, T_matmul_local
+    unroll 8, unroll 2, vector 16, T_matmul_NN_init
+    for 96, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_NN_update
+    unroll 8, unroll 2, vector 16, T_matmul_NN_local
 """,
     ("matrix product", 8): """
 parallel 48:
   for 768, for 2, vector 8, y_global
   for 32:
-    unroll 4, unroll 2, vector 8, T_matmul_init
-    for 96, unroll 8, unroll 4, unroll 2, vector 8, T_matmul_update
-    unroll 4, unroll 2, vector 8, T_matmul_local
+    unroll 4, unroll 2, vector 8, T_matmul_NN_init
+    for 96, unroll 8, unroll 4, unroll 2, vector 8, T_matmul_NN_update
+    unroll 4, unroll 2, vector 8, T_matmul_NN_local
 """,
     ("transposed", 16): """
 parallel 24:
   for 768, for 2, vector 16, y_global
   for 16:
-    unroll 8, unroll 2, vector 16, T_matmul_init
-    for 96, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_update
-    unroll 8, unroll 2, vector 16, T_matmul_local
+    unroll 8, unroll 2, vector 16, T_matmul_NT_init
+    for 96, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_NT_update
+    unroll 8, unroll 2, vector 16, T_matmul_NT_local
 """,
     ("transposed", 8): """
 parallel 48:
   for 768, for 2, vector 8, y_global
   for 32:
-    unroll 4, unroll 2, vector 8, T_matmul_init
-    for 96, unroll 8, unroll 4, unroll 2, vector 8, T_matmul_update
-    unroll 4, unroll 2, vector 8, T_matmul_local
+    unroll 4, unroll 2, vector 8, T_matmul_NT_init
+    for 96, unroll 8, unroll 4, unroll 2, vector 8, T_matmul_NT_update
+    unroll 4, unroll 2, vector 8, T_matmul_NT_local
 """,
     ("depthwise", 16): """
 for 1, for 4, for 2, for 7, for 2:
@@ -192,10 +192,10 @@ parallel 1536:
   for 16, vector 8, T_softmax_norm
 """,
     ("elementwise", 16): """
-for 64, for 196, vector 16, T_relu
+for 64, for 196, vector 16, compute
 """,
     ("elementwise", 8): """
-parallel 64, for 392, vector 8, T_relu
+parallel 64, for 392, vector 8, compute
 """,
 }
 
@@ -239,15 +239,15 @@ def test_the_accumulators_of_a_convolution_stay_in_registers():
 SPECIAL = {
     "rows and columns are one axis": (lambda: grouped(14), AVX512, """
 for 1, parallel 4, for 7, for 17:
-  unroll 4, unroll 2, vector 16, conv2d_init where
-  for 1, for 1, for 17, unroll 4, unroll 4, unroll 2, vector 16, conv2d_update where
-  unroll 4, unroll 2, vector 16, T_relu where
+  unroll 4, unroll 2, vector 16, group_conv2d_nchw_init where
+  for 1, for 1, for 17, unroll 4, unroll 4, unroll 2, vector 16, group_conv2d_nchw_update where
+  unroll 4, unroll 2, vector 16, compute where
 """),
     "half vectors fill better": (lambda: grouped(7), SPLITTING, """
 for 1, parallel 2, for 2, for 34:
-  unroll 4, unroll 4, vector 8, conv2d_init where
-  for 1, for 1, for 17, unroll 4, unroll 4, unroll 4, vector 8, conv2d_update where
-  unroll 4, unroll 4, vector 8, T_relu where
+  unroll 4, unroll 4, vector 8, group_conv2d_nchw_init where
+  for 1, for 1, for 17, unroll 4, unroll 4, unroll 4, vector 8, group_conv2d_nchw_update where
+  unroll 4, unroll 4, vector 8, compute where
 """),
     "each channel by itself": (plain_depthwise, AVX512, """
 for 1, parallel 16:
@@ -281,9 +281,9 @@ for 1, for 6, for 4:
     "scores stay near, 16 lanes": (attention, AVX512, """
 for 1, parallel 16:
   for 4, for 8:
-    unroll 8, unroll 2, vector 16, T_matmul_init
-    for 4, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_update
-    unroll 8, unroll 2, vector 16, T_matmul_1_local
+    unroll 8, unroll 2, vector 16, T_matmul_NN_init
+    for 4, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_NN_update
+    unroll 8, unroll 2, vector 16, T_matmul_NN_1_local
   for 64:
     unroll 4, vector 16, T_softmax_maxelem_rf_init
     for 2, unroll 4, vector 16, T_softmax_maxelem_rf_update
@@ -298,16 +298,16 @@ for 1, parallel 16:
     T_softmax_expsum_init
     for 64, T_softmax_expsum_update
   for 1, for 8:
-    unroll 8, unroll 2, vector 16, T_matmul_1_init
-    for 16, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_1_update
-    unroll 8, unroll 2, vector 16, T_matmul_divided
+    unroll 8, unroll 2, vector 16, T_matmul_NN_1_init
+    for 16, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_NN_1_update
+    unroll 8, unroll 2, vector 16, T_matmul_NN_divided
 """),
     "scores stay near, 4 lanes": (attention, NEON, """
 for 1, parallel 16:
   for 16, for 8:
-    unroll 8, unroll 2, vector 4, T_matmul_init
-    for 4, unroll 8, unroll 8, unroll 2, vector 4, T_matmul_update
-    unroll 8, unroll 2, vector 4, T_matmul_1_local
+    unroll 8, unroll 2, vector 4, T_matmul_NN_init
+    for 4, unroll 8, unroll 8, unroll 2, vector 4, T_matmul_NN_update
+    unroll 8, unroll 2, vector 4, T_matmul_NN_1_local
   for 64:
     unroll 4, vector 4, T_softmax_maxelem_rf_init
     for 8, unroll 4, vector 4, T_softmax_maxelem_rf_update
@@ -322,9 +322,9 @@ for 1, parallel 16:
     T_softmax_expsum_init
     for 16, T_softmax_expsum_update
   for 4, for 8:
-    unroll 8, unroll 2, vector 4, T_matmul_1_init
-    for 16, unroll 8, unroll 8, unroll 2, vector 4, T_matmul_1_update
-    unroll 8, unroll 2, vector 4, T_matmul_divided
+    unroll 8, unroll 2, vector 4, T_matmul_NN_1_init
+    for 16, unroll 8, unroll 8, unroll 2, vector 4, T_matmul_NN_1_update
+    unroll 8, unroll 2, vector 4, T_matmul_NN_divided
 """),
     "a large image is read once": (wide_image, SPLITTING, """
 for 1, parallel 128, for 8, for 16:
@@ -334,9 +334,9 @@ for 1, parallel 128, for 8, for 16:
 """),
     "blocks of rows that the second cache holds": (lambda: matmul(20000, 128, 250), AVX512, """
 parallel 61, for 4, for 41:
-  unroll 8, unroll 2, vector 16, T_matmul_init where
-  for 32, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_update where
-  unroll 8, unroll 2, vector 16, T_matmul_local where
+  unroll 8, unroll 2, vector 16, T_matmul_NN_init where
+  for 32, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_NN_update where
+  unroll 8, unroll 2, vector 16, T_matmul_NN_local where
 """),
     "whole lines are read": (from_blocks, AVX512, """
 for 1, for 8, for 49, for 16, vector 16, out

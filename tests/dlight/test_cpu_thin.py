@@ -28,7 +28,8 @@ def batches(batch, rows, depth, columns, transposed):
 
 def is_thin(tensors, target):
     sch = Schedule(te.create_prim_func(tensors))
-    info = BlockInfo(sch, sch.get_block("T_matmul"))
+    (product,) = sch.get_child_blocks(sch.get_block("root"))
+    info = BlockInfo(sch, product)
     return thin_product(info, MachineModel.of(target)) is not None
 
 
@@ -37,43 +38,43 @@ NESTS = {
 for 768, vector 3, y_global
 for 8:
   for 2, for 1:
-    unroll 8, unroll 3, vector 16, T_matmul_rf_init
-    for 12, unroll 4, unroll 8, unroll 3, vector 16, T_matmul_rf_update
-    unroll 8, unroll 3, vector 16, T_matmul_rf_local_local
-  for 3, vector 16, T_matmul_init
-  for 3, vector 16, for 16, T_matmul_update
-  for 3, vector 16, T_matmul_local
+    unroll 8, unroll 3, vector 16, T_matmul_NN_rf_init
+    for 12, unroll 4, unroll 8, unroll 3, vector 16, T_matmul_NN_rf_update
+    unroll 8, unroll 3, vector 16, T_matmul_NN_rf_local_local
+  for 3, vector 16, T_matmul_NN_init
+  for 3, vector 16, for 16, T_matmul_NN_update
+  for 3, vector 16, T_matmul_NN_local
 """,
     ("few columns", AVX2): """
 for 768, vector 3, y_global
 for 16:
   for 2, for 1:
-    unroll 4, unroll 3, vector 8, T_matmul_rf_init
-    for 12, unroll 8, unroll 4, unroll 3, vector 8, T_matmul_rf_update
-    unroll 4, unroll 3, vector 8, T_matmul_rf_local_local
-  for 3, vector 8, T_matmul_init
-  for 3, vector 8, for 8, T_matmul_update
-  for 3, vector 8, T_matmul_local
+    unroll 4, unroll 3, vector 8, T_matmul_NN_rf_init
+    for 12, unroll 8, unroll 4, unroll 3, vector 8, T_matmul_NN_rf_update
+    unroll 4, unroll 3, vector 8, T_matmul_NN_rf_local_local
+  for 3, vector 8, T_matmul_NN_init
+  for 3, vector 8, for 8, T_matmul_NN_update
+  for 3, vector 8, T_matmul_NN_local
 """,
     ("few rows", AVX512): """
 for 32:
   for 1, for 2:
-    unroll 2, unroll 8, vector 16, T_matmul_rf_init
-    for 3, unroll 8, unroll 2, unroll 8, vector 16, T_matmul_rf_update
-    unroll 2, unroll 8, vector 16, T_matmul_rf_local_local
-  for 2, vector 16, T_matmul_init
-  for 2, vector 16, for 16, T_matmul_update
-  for 2, vector 16, T_matmul_local
+    unroll 2, unroll 8, vector 16, T_matmul_NT_rf_init
+    for 3, unroll 8, unroll 2, unroll 8, vector 16, T_matmul_NT_rf_update
+    unroll 2, unroll 8, vector 16, T_matmul_NT_rf_local_local
+  for 2, vector 16, T_matmul_NT_init
+  for 2, vector 16, for 16, T_matmul_NT_update
+  for 2, vector 16, T_matmul_NT_local
 """,
     ("few rows", NEON): """
 for 128:
   for 1, for 1:
-    unroll 2, unroll 4, vector 4, T_matmul_rf_init
-    for 12, unroll 8, unroll 2, unroll 4, vector 4, T_matmul_rf_update
-    unroll 2, unroll 4, vector 4, T_matmul_rf_local_local
-  for 2, vector 4, T_matmul_init
-  for 2, vector 4, for 4, T_matmul_update
-  for 2, vector 4, T_matmul_local
+    unroll 2, unroll 4, vector 4, T_matmul_NT_rf_init
+    for 12, unroll 8, unroll 2, unroll 4, vector 4, T_matmul_NT_rf_update
+    unroll 2, unroll 4, vector 4, T_matmul_NT_rf_local_local
+  for 2, vector 4, T_matmul_NT_init
+  for 2, vector 4, for 4, T_matmul_NT_update
+  for 2, vector 4, T_matmul_NT_local
 """,
 }
 PRODUCTS = {

@@ -14,6 +14,9 @@ from tilewright.script import ir as I
 from tilewright.script import relax as R
 from tilewright.script import tir as T
 from tilewright.script.ir_builder import IRBuilder
+from tilewright.script.ir_builder import ir as BuilderI
+from tilewright.script.ir_builder import relax as BuilderR
+from tilewright.script.ir_builder import tir as BuilderT
 from tilewright.support.errors import InternalError, TVMError
 
 BUFFER = tir.decl_buffer((4, 4))
@@ -28,12 +31,17 @@ DTYPES = ("int8", "uint64", "float16", "float32", "bool")
 
 
 def public() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """The functions and constructors of the three namespaces by their names in script."""
+    """The functions and constructors of the namespaces by their names: of script, and of what
+    builds programs from Python."""
     for title, space in {"T": T, "R": R, "I": I}.items():
         for name in dir(space):
             value = getattr(space, name)
             if callable(value):
                 yield f"{title}.{name}", value
+    for title, space in {"T": BuilderT, "R": BuilderR, "I": BuilderI}.items():
+        for name in dir(space):
+            if hasattr(getattr(space, name), "declared"):
+                yield f"builder {title}.{name}", getattr(space, name)
     yield from ((f"T.{dtype}", getattr(T, dtype)) for dtype in DTYPES)
     yield from ((f"T.axis.{name}", make) for name, make in vars(T.axis).items())
 
@@ -62,7 +70,11 @@ def test_wrong_arguments_are_refused_in_our_own_words(name: str) -> None:
             assert not isinstance(error, InternalError), (args, error)
 
 
-TAKES_ANY_NAME = {"R.call_packed", "R.call_pure_packed", "R.call_inplace_packed", "R.emit_te"}
+TAKES_ANY_NAME = {
+    "R.call_packed", "R.call_pure_packed", "R.call_inplace_packed", "R.emit_te",
+    "builder R.call_packed", "builder R.call_pure_packed", "builder R.call_inplace_packed",
+    "builder R.emit_te",
+}  # fmt: skip
 """Names that pass keywords on."""
 
 

@@ -168,7 +168,7 @@ def test_extern_primfunc():
     a = te.placeholder((4,), name="A")
     twice = te.create_prim_func([a, te.compute((4,), lambda i: a[i] * 2.0, name="B")])
     x = te.placeholder((4,), name="X")
-    made = te.extern_primfunc([x], twice)[0]
+    made = te.extern_primfunc([x], twice)
     y = te.compute((4,), lambda i: made[i] + 1.0, name="Y")
     out = run(te.create_prim_func([x, y]), [np.ones(4, "float32")])[0]
     np.testing.assert_array_equal(out, [3, 3, 3, 3])
@@ -186,13 +186,13 @@ def test_index_dtype_override():
     np.testing.assert_array_equal(run(func, [data])[0], data.sum(1) + 6 * np.arange(4))
 
 
-def test_tags_other_than_structural_ones_are_kept_on_the_block():
+def test_attributes_become_annotations_and_tags_do_not():
     a = te.placeholder((4,), name="A")
     with te.tag_scope("winograd"):
         b = te.compute((4,), lambda i: a[i], name="B", attrs={"layout": "NCHW"})
     c = te.compute((4,), lambda i: b[i], name="C", tag="elemwise")
     made = blocks(te.create_prim_func([a, c]))
-    assert made["B"].annotations == {"layout": "NCHW", "tag": "winograd"}
+    assert made["B"].annotations == {"layout": "NCHW"}
     assert not made["C"].annotations
 
 

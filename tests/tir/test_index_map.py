@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tilewright.ir import assert_structural_equal
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import IndexMap, Var, const
 from tilewright.tir.arith import Analyzer
@@ -91,3 +92,13 @@ def test_a_map_of_nothing_reads_back() -> None:
     nothing = IndexMap.from_func(lambda: ())
     assert nothing.as_python() == "lambda : ()"
     assert eval(nothing.as_python())() == ()
+
+
+def test_the_shape_of_a_map_of_sizes_that_are_not_known() -> None:
+    n = Var("n", "int64")
+    flat = IndexMap.from_func(lambda i, j: i * n + j, index_dtype="int64")
+    (extent,) = flat.map_shape((const(32, "int64"), n))
+    assert_structural_equal(extent, n * 32)
+    loose = IndexMap.from_func(lambda i: i * Var("m", "int64"), index_dtype="int64")
+    with pytest.raises(ArgumentError, match="has no bounds"):
+        loose.map_shape((n,))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.topi.evaluator import check
-from tilewright import topi
+from tests.topi.evaluator import check, run
+from tilewright import te, topi
 from tilewright.topi import testing as ref
 
 rng = np.random.default_rng(11)
@@ -111,3 +111,16 @@ def test_lstm_with_symbolic_sizes(sizes):
               ((steps, batch, features), (4 * size, features), (4 * size, size))]  # fmt: skip
     check(lambda *v: list(topi.nn.lstm(*v)), lambda *v: list(ref.lstm_python(*v)), *arrays,
           rtol=1e-4, atol=1e-5)  # fmt: skip
+
+
+def test_simulated_quantization_by_a_type_that_the_program_holds() -> None:
+    codes = topi.nn.SQNN_DTYPE_TO_CODE
+    x = np.array([[-300.0, -1.3, 2.6, 200.0]], "float32")
+    data = te.placeholder(x.shape, name="x")
+    kind = te.placeholder((), "int32", "kind")
+    quantized = topi.nn.simulated_quantize(data, kind, 0.5)
+    func = te.create_prim_func([data, kind, quantized])
+    for dtype, low, high in (("int8", -128, 127), ("uint8", 0, 255), ("int32", -600, 400)):
+        out = run(func, [x, np.int32(codes[dtype])])[0]
+        np.testing.assert_array_equal(out, np.clip(np.round(x / 0.5), low, high))
+    np.testing.assert_array_equal(run(func, [x, np.int32(codes["disable"])])[0], x)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr
+from ..ir.functor import pre_order_visit
 from ..ir.node import Node
 from ..tir import arith
 from ..tir import expr as E
@@ -16,7 +17,7 @@ from ..tir.buffer import Buffer, flat_indices
 from ..tir.expr import Add, BufferLoad, Call, Cast, IterVarType, Mul, Select, Var
 from ..tir.schedule import BlockRV, LoopRV, Schedule
 from ..tir.stmt import Block, BlockRealize, BufferStore, Stmt
-from ..tir.stmt_functor import pre_order_visit, substitute
+from ..tir.stmt_functor import substitute
 
 KINDS = {IterVarType.DataPar: "S", IterVarType.CommReduce: "R"}
 

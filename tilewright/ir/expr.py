@@ -166,6 +166,7 @@ class IntImm(PrimExpr):
         except (TypeError, ValueError, OverflowError):
             raise ArgumentError(f"IntImm holds an integer, found {self.value!r}") from None
         info = dtype_of(self.dtype)
+        self.dtype = info.name  # type: ignore[misc]
         if not info.is_integral or info.lanes != 1:
             raise ArgumentError(f"IntImm needs a scalar integer dtype, found {self.dtype}")
         if not info.min_value <= self.value <= info.max_value:

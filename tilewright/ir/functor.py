@@ -226,3 +226,19 @@ class _PostOrder(Visitor):
 def post_order_visit(root: object, function: Callable[[Node], None]) -> None:
     """Calls `function` on every node under `root`, children first, shared nodes once."""
     _PostOrder(function).walk(root)
+
+
+class _PreOrder(Visitor):
+    def __init__(self, function: Callable[[Node], bool]) -> None:
+        self.function = function
+
+    @on(Node)
+    def node(self, node: Node) -> None:
+        """Goes below a node only if the function says so."""
+        if self.function(node) is not False:
+            self.visit_children(node)
+
+
+def pre_order_visit(root: object, function: Callable[[Node], bool]) -> None:
+    """Calls `function` on every node under `root`, parents first; False keeps out of a node."""
+    _PreOrder(function).walk(root)

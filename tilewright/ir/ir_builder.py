@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..script.ir_builder.base import IRBuilder
+from ..script.parser.arguments import checked
 from ..support.errors import ArgumentError
 from .expr import OPERATORS, BaseFunc, GlobalVar
-from .global_info import lookup_vdevice as lookup_vdevice
-from .global_info import visible_global_infos
+from .global_info import GlobalInfo, visible_global_infos
+from .global_info import lookup_vdevice as _lookup_vdevice
 from .module import IRModule
-from .node import Node
-from .script_forms import Range as Range
-from .script_forms import dummy_global_info as dummy_global_info
-from .script_forms import vdevice as vdevice
+from .script_forms import Range as _Range
+from .script_forms import dummy_global_info as _dummy_global_info
+from .script_forms import vdevice as _vdevice
+
+Range = checked("I.Range")(_Range)
+vdevice = checked("I.vdevice")(_vdevice)
+dummy_global_info = checked("I.dummy_global_info")(_dummy_global_info)
+lookup_vdevice = checked("I.lookup_vdevice")(_lookup_vdevice)
 
 
 class IRModuleFrame:
@@ -43,6 +48,7 @@ class IRModuleFrame:
             builder.done(self.module)
 
 
+@checked("I.ir_module")
 def ir_module() -> IRModuleFrame:
     """A module, whose functions are built inside of the `with`."""
     return IRModuleFrame()
@@ -55,6 +61,7 @@ def _module() -> IRModule:
     return found
 
 
+@checked("I.decl_function")
 def decl_function(func_name: str, func_signature: BaseFunc) -> GlobalVar:
     """The name of a function, which `def_function` defines later; the signature is as told."""
     module = _module()
@@ -63,6 +70,7 @@ def decl_function(func_name: str, func_signature: BaseFunc) -> GlobalVar:
     return define(module, func_name, func_signature)
 
 
+@checked("I.def_function")
 def def_function(func_name: str, func: BaseFunc) -> None:
     """Defines a function, or one that is declared."""
     define(_module(), func_name, func)
@@ -88,22 +96,26 @@ def finish_function(builder: IRBuilder, name: str, func: BaseFunc) -> None:
         define(module, name, func)
 
 
+@checked("I.module_attrs")
 def module_attrs(attrs: dict[str, Any], allow_overwrite: bool = False) -> None:
     """Sets attributes of the module; those that are there only with `allow_overwrite`."""
     for key, value in attrs.items():
         module_set_attr(key, value, allow_overwrite)
 
 
+@checked("I.module_get_attrs")
 def module_get_attrs() -> dict[str, Any]:
     """The attributes of the module so far."""
     return dict(_module().attrs)
 
 
+@checked("I.module_get_attr")
 def module_get_attr(attr_key: str) -> Any:
     """An attribute of the module, or None."""
     return _module().attrs.get(attr_key)
 
 
+@checked("I.module_set_attr")
 def module_set_attr(attr_key: str, attr_value: Any, allow_overwrite: bool = False) -> None:
     """Sets an attribute of the module."""
     attrs = _module().attrs
@@ -114,6 +126,7 @@ def module_set_attr(attr_key: str, attr_value: Any, allow_overwrite: bool = Fals
     attrs[attr_key] = attr_value
 
 
-def module_global_infos(global_infos: dict[str, Sequence[Node]]) -> None:
+@checked("I.module_global_infos")
+def module_global_infos(global_infos: dict[str, Sequence[GlobalInfo]]) -> None:
     """Sets global infos of the module, such as virtual devices."""
     _module().global_infos.update({key: tuple(rows) for key, rows in global_infos.items()})

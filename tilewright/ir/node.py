@@ -58,6 +58,16 @@ class FieldInfo:
     is_keyword: bool
 
 
+class ItemsAsFields:
+    """Lets `.fields` of an instance give its items, as in TVM, and of the class the declaration."""
+
+    def __init__(self, declared: tuple[FieldInfo, ...]) -> None:
+        self.declared = declared
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self.declared if instance is None else instance.items
+
+
 class _Declared:
     """The tables that `node` attaches to a class, apart so that slots do not hide them."""
 
@@ -67,6 +77,7 @@ class _Declared:
     walked: ClassVar[tuple[str, ...]] = ()
     compared: ClassVar[tuple[FieldInfo, ...]] = ()
     is_variable: ClassVar[bool] = False
+    by_content: ClassVar[bool] = False
 
 
 NODE_TYPES: dict[str, type[Node]] = {}
@@ -87,7 +98,9 @@ def _shower() -> Callable[..., None]:
 @overload
 def node(key: T) -> T: ...
 @overload
-def node(key: str | None = None, *, variable: bool = False) -> Callable[[T], T]: ...
+def node(
+    key: str | None = None, *, variable: bool = False, by_content: bool = False
+) -> Callable[[T], T]: ...
 
 
 @dataclass_transform(
@@ -95,21 +108,24 @@ def node(key: str | None = None, *, variable: bool = False) -> Callable[[T], T]:
     frozen_default=True,
     field_specifiers=(definition, binders, ignored, unwalked, derived, dataclasses.field),
 )
-def node(key: Any = None, *, variable: bool = False) -> Any:
+def node(key: Any = None, *, variable: bool = False, by_content: bool = False) -> Any:
     """Declares a node class. `key` names it in JSON (default: module's layer and class name).
 
-    `variable=True`: two of them are equal only if bound together by a definition, or the same.
+    `variable=True`: two of them are equal only if bound together by a definition, or the same;
+    with `by_content=True` also if what they define is bound together and the rest, in which
+    variables may be defined, is equal.
     """
     if isinstance(key, type):
-        return _declare(cast("type[Node]", key), None, False)
-    return lambda cls: _declare(cls, key, variable)
+        return _declare(cast("type[Node]", key), None, False, False)
+    return lambda cls: _declare(cls, key, variable, by_content)
 
 
-def _declare(cls: type[Node], key: str | None, variable: bool) -> type[Node]:
+def _declare(cls: type[Node], key: str | None, variable: bool, by_content: bool) -> type[Node]:
     made = dataclasses.dataclass(slots=True, eq=False, repr=False)(cls)
     layer = cls.__module__.split(".")[1] if "." in cls.__module__ else cls.__module__
     made.type_key = key or f"{layer}.{cls.__name__}"
     made.is_variable = variable
+    made.by_content = by_content
     made.fields = tuple(
         FieldInfo(
             f.name,

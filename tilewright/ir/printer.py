@@ -136,9 +136,9 @@ def pointer_type(p: Printer, value: ty.PointerType) -> Text:
 @prints(ty.TupleType)
 def tuple_type(p: Printer, value: ty.TupleType) -> Text:
     """Several values; `None` for none."""
-    if not value.fields_:
+    if not value.items:
         return Text.of("None")
-    return Text.of(f"{p.config.tir_prefix}.Tuple({p.list(value.fields_)})")
+    return Text.of(f"{p.config.tir_prefix}.Tuple({p.list(value.items)})")
 
 
 @prints(ty.FuncType)

@@ -72,11 +72,16 @@ def structural_hash(value: object, map_free_vars: bool = False) -> int:
         return _Hasher(map_free_vars).hash(value, False)
 
 
-@functools.cache
-def _is_view(kind: type[Node]) -> bool:
+_VIEWS: dict[type[Any], bool] = {}
+
+
+def _is_view(kind: type[Any]) -> bool:
     """Whether variables of this kind name what another variable holds, as buffers do their memory:
     one that nothing defines is known by its parts."""
-    return any(info.is_definition for info in kind.compared)
+    known = _VIEWS.get(kind)
+    if known is None:
+        known = _VIEWS[kind] = any(info.is_definition for info in kind.compared)
+    return known
 
 
 class _Matcher:
@@ -113,7 +118,8 @@ class _Matcher:
         if type(a) is not type(b):
             return False
         if type(a).is_variable:
-            return self._variables(a, b, defining)
+            same = self._views if type(a).by_content else self._variables
+            return same(a, b, defining)
         return self._fields(a, b, defining)
 
     def _variables(self, a: Node, b: Node, defining: bool) -> bool:
@@ -125,6 +131,16 @@ class _Matcher:
         self.forward[id(a)] = b
         self.backward[id(b)] = a
         return self._fields(a, b, defining)
+
+    def _views(self, a: Node, b: Node, defining: bool) -> bool:
+        if self.forward.get(id(a)) is b:
+            return True
+        for info in type(a).compared:
+            x, y = getattr(a, info.name), getattr(b, info.name)
+            if not self.equal(x, y, defining or not info.is_definition):
+                return self._differ(AccessKind.ATTR, info.name)
+        self.forward[id(a)] = b
+        return True
 
     def _fields(self, a: Node, b: Node, defining: bool) -> bool:
         for info in type(a).compared:
@@ -238,6 +254,7 @@ class _Hasher:
     def __init__(self, map_free_vars: bool) -> None:
         self.map_free_vars = map_free_vars
         self.bound: dict[int, int] = {}
+        self.views: dict[int, int] = {}
 
     def hash(self, value: Any, defining: bool) -> int:
         if isinstance(value, Node):
@@ -276,6 +293,8 @@ class _Hasher:
     def _node(self, node: Node, defining: bool) -> int:
         kind = type(node)
         state = _text_hash("node", kind.type_key)
+        if kind.by_content:
+            return self._view(node, defining)
         if kind.is_variable:
             known = self.bound.get(id(node))
             if known is not None:
@@ -290,6 +309,22 @@ class _Hasher:
                 state = _mix(state, _NONE)
             else:
                 state = _mix(state, self.hash(value, defining or info.is_definition))
+        return state
+
+    def _view(self, node: Node, defining: bool) -> int:
+        known = self.views.get(id(node))
+        if known is None:
+            bound = len(self.bound)
+            known = self.views[id(node)] = self._content(node, defining)
+            if len(self.bound) > bound:  # what it defines is a number from now on
+                self.views[id(node)] = self._content(node, defining)
+        return known
+
+    def _content(self, node: Node, defining: bool) -> int:
+        state = _text_hash("node", type(node).type_key)
+        for info in type(node).compared:
+            value = getattr(node, info.name)
+            state = _mix(state, self.hash(value, defining or not info.is_definition))
         return state
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentTypeError
-from .node import Node, node
+from .node import ItemsAsFields, Node, node
 from .structural import structural_equal, structural_hash
 
 
@@ -45,7 +45,10 @@ class PointerType(Type):
 class TupleType(Type):
     """A fixed number of values; `TupleType(())` is the type of no value."""
 
-    fields_: tuple[Type, ...] = ()
+    items: tuple[Type, ...] = ()
+
+
+TupleType.fields = ItemsAsFields(TupleType.fields)  # type: ignore[assignment]
 
 
 @node("ir.FuncType")

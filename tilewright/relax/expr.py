@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..ir.expr import OPERATORS, BaseFunc, FloatImm, GlobalVar, IntImm, PrimExpr, as_scalar
-from ..ir.node import Node, binders, definition, ignored, node
+from ..ir.node import ItemsAsFields, Node, binders, definition, ignored, node
 from ..ir.op import Op
 from ..support.dtypes import dtype_name, dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
 from ..support.span import Span
 from ..tir.expr import Call as TirCall
 from .base import HOOKS, Expr, ExprWithOp, ShapeExpr, StructInfo
-from .struct_info import ItemsAsFields, TensorStructInfo
+from .struct_info import TensorStructInfo
 
 __all__ = [
     "Attrs", "Binding", "BindingBlock", "Call", "Constant", "DataTypeImm", "DataflowBlock",

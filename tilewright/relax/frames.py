@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..ir.expr import GlobalVar
-from ..ir.global_info import lookup_vdevice as lookup_vdevice
+from ..ir.global_info import lookup_vdevice as _lookup_vdevice
 from ..ir.ir_builder import finish_function
 from ..script.ir_builder.base import NAMERS, IRBuilder
+from ..script.parser.arguments import checked
 from ..support.errors import ArgumentError
 from .base import Expr, StructInfo
 from .block_builder import BlockBuilder
@@ -27,6 +28,8 @@ from .expr import (
 )
 from .expr_functor import PyExprMutator
 from .script_infos import as_info
+
+lookup_vdevice = checked("R.lookup_vdevice")(_lookup_vdevice)
 
 
 class FunctionFrame:
@@ -75,11 +78,13 @@ def frame() -> FunctionFrame:
     return found
 
 
+@checked("R.function")
 def function(is_pure: bool = True, is_private: bool = False) -> FunctionFrame:
     """A function, built inside of the `with`; a private one has no global symbol."""
     return FunctionFrame(is_pure, is_private)
 
 
+@checked("R.arg")
 def arg(name: str, struct_info: Any) -> Var:
     """A parameter of the function."""
     var = Var(name, as_info(struct_info))
@@ -87,21 +92,25 @@ def arg(name: str, struct_info: Any) -> Var:
     return var
 
 
+@checked("R.func_name")
 def func_name(name: str) -> None:
     """Names the function."""
     frame().name = name
 
 
+@checked("R.func_attr")
 def func_attr(attrs: dict[str, Any]) -> None:
     """Sets attributes of the function."""
     frame().attrs.update(attrs)
 
 
+@checked("R.func_ret_struct_info")
 def func_ret_struct_info(ret_sinfo: Any) -> None:
     """Says what the function returns."""
     frame().ret = as_info(ret_sinfo)
 
 
+@checked("R.func_ret_value")
 def func_ret_value(value: Any) -> None:
     """Ends the function with `value`."""
     own = frame()
@@ -113,6 +122,7 @@ def func_ret_value(value: Any) -> None:
 # ---- bindings -----------------------------------------------------------------------------------
 
 
+@checked("R.emit")
 def emit(value: Any, annotate_struct_info: Any = None) -> Var:
     """Binds `value` to a new variable, of struct info `annotate_struct_info` if that is given."""
     var = frame().builder.emit(value)
@@ -121,21 +131,25 @@ def emit(value: Any, annotate_struct_info: Any = None) -> Var:
     return var
 
 
+@checked("R.emit_te")
 def emit_te(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Var:
     """Binds the result of the kernel that `func`, a function of `te` tensors, describes."""
     return frame().builder.emit_te(func, *args, **kwargs)
 
 
+@checked("R.emit_match_cast")
 def emit_match_cast(value: Expr, struct_info: Any) -> Var:
     """Binds `value`, checked to be as `struct_info` says."""
     return frame().builder.match_cast(value, as_info(struct_info))
 
 
+@checked("R.emit_var_binding")
 def emit_var_binding(value: VarBinding) -> Var:
     """Appends a binding that is made already."""
     return frame().builder.emit_normalized(value)
 
 
+@checked("R.lookup_binding")
 def lookup_binding(var: Var) -> Expr | None:
     """What a variable is bound to."""
     return frame().builder.lookup_binding(var)
@@ -185,11 +199,13 @@ def _with_outputs(binding: Binding, seen: dict[Var, Var]) -> Binding:
     return binding.replace(**changes)
 
 
+@checked("R.dataflow")
 def dataflow() -> DataflowFrame:
     """A block without side effects or control flow."""
     return DataflowFrame()
 
 
+@checked("R.output")
 def output(*variables: Var) -> None:
     """The variables of the dataflow block that are seen after it."""
     blocks = frame().blocks
@@ -261,16 +277,19 @@ class BranchFrame:
         builder.end_scope()
 
 
+@checked("R.If")
 def If(condition: Any) -> IfFrame:
     """A choice; its branches are `with R.Then():` and `with R.Else():` inside of the `with`."""
     return IfFrame(condition)
 
 
+@checked("R.Then")
 def Then() -> BranchFrame:
     """What is computed where the condition of the `R.If` around it holds."""
     return BranchFrame("R.Then")
 
 
+@checked("R.Else")
 def Else() -> BranchFrame:
     """What is computed where the condition of the `R.If` around it does not hold."""
     return BranchFrame("R.Else")

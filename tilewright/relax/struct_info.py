@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, as_scalar
 from ..ir.global_info import VDevice
-from ..ir.node import FieldInfo, Node, definition, ignored, node
+from ..ir.node import ItemsAsFields, Node, definition, ignored, node
 from ..support.dtypes import dtype_name
 from ..support.errors import ArgumentError
 from .base import Expr, ShapeExpr, StructInfo
@@ -17,16 +17,6 @@ __all__ = [
     "FuncStructInfo", "ObjectStructInfo", "PrimStructInfo", "ShapeStructInfo", "StructInfo",
     "TensorStructInfo", "TupleStructInfo",
 ]  # fmt: skip
-
-
-class ItemsAsFields:
-    """Lets `.fields` of an instance give its items, as in TVM, and of the class the declaration."""
-
-    def __init__(self, declared: tuple[FieldInfo, ...]) -> None:
-        self.declared = declared
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        return self.declared if instance is None else instance.items
 
 
 def _dtype(dtype: Any) -> str:

@@ -154,7 +154,7 @@ class DType:
         if self.code == "bool":
             return 0
         if self.is_integral:
-            return -(1 << (self.bits - 1)) if self.is_int else 0
+            return -(1 << (self.bits - 1)) if self.is_int and self.bits > 1 else 0
         return float(ml_dtypes.finfo(self.numpy).min)
 
     @cached_property
@@ -163,7 +163,8 @@ class DType:
         if self.code == "bool":
             return 1
         if self.is_integral:
-            return (1 << (self.bits - 1)) - 1 if self.is_int else (1 << self.bits) - 1
+            signed = self.is_int and self.bits > 1
+            return (1 << (self.bits - 1)) - 1 if signed else (1 << self.bits) - 1
         return float(ml_dtypes.finfo(self.numpy).max)
 
 

@@ -70,6 +70,14 @@ class ScheduleError(CompileError):
     """A schedule primitive whose conditions do not hold; the schedule is unchanged."""
 
 
+class IllFormedError(CompileError, ValueError):
+    """A program that breaks a promise of well-formedness."""
+
+
+class ImpureError(CompileError, AssertionError):
+    """A function with effects where none may be."""
+
+
 class ImportModelError(CompileError):
     """A model file that cannot be imported: corrupt, inconsistent, or outside its format."""
 

@@ -28,8 +28,8 @@ from .index_dtype import with_index_dtype
 from .regions import union
 from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, ScanOp, Tensor
 
-STRUCTURAL_TAGS = frozenset(("elemwise", "broadcast", "injective", "comm_reduce", "opaque"))
-"""Tags that the body itself shows; the others are written to the block as annotation `tag`."""
+LAYOUT_FREE = "layout_free_placeholders"
+"""The attribute by which an operation names inputs whose layout may be chosen freely."""
 
 Key = tuple[int, int]
 
@@ -156,12 +156,24 @@ class _Builder:
             (), (), (), "root", body[0] if len(body) == 1 else SeqStmt(tuple(body)), None,
             tuple(self.allocated),
         )  # fmt: skip
+        attrs: dict[str, Any] = {"global_symbol": "main", "tir.noalias": True}
+        free = self.layout_free(order)
+        if free:
+            attrs["layout_free_buffers"] = free
         return PrimFunc(
             tuple(self.params),
             BlockRealize((), op.const(1, "bool"), root),
             buffer_map=self.buffer_map,
-            attrs={"global_symbol": "main", "tir.noalias": True},
+            attrs=attrs,
         )
+
+    def layout_free(self, order: list[Operation]) -> list[int]:
+        """The arguments whose layout may be chosen freely, as operations say of their inputs."""
+        named = [t for operation in order for t in operation.attrs.get(LAYOUT_FREE, ())]
+        keys = {_key(tensor) for tensor in named}
+        return [
+            k for k, arg in enumerate(self.args) if isinstance(arg, Tensor) and _key(arg) in keys
+        ]
 
     def parameter(self, arg: Any) -> None:
         if isinstance(arg, Var):
@@ -234,7 +246,7 @@ class _Builder:
             loops[0] = step
             iter_vars[0] = iter_vars[0].replace(iter_type=IterVar.Opaque)
         values: list[PrimExpr] = list(loops)
-        if not operation.axes:
+        if not axes:
             dummy = IterVar(Range.from_min_extent(0, 1), Var("vi", "int32"))
             iter_vars, values = [dummy, *iter_vars], [op.const(0), *values]
         indices = tuple([iter_vars[i].var for i in range(len(operation.axes))])
@@ -441,10 +453,7 @@ def _filled(operation: ComputeOp) -> ComputeOp:
 
 
 def _annotations(operation: Operation) -> dict[str, Any]:
-    made = dict(operation.attrs)
-    if operation.tag and operation.tag.split(",")[0] not in STRUCTURAL_TAGS:
-        made["tag"] = operation.tag
-    return made
+    return {k: v for k, v in operation.attrs.items() if k != LAYOUT_FREE}
 
 
 def _in_order(tensors: list[Tensor]) -> list[Operation]:

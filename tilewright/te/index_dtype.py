@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range
@@ -29,7 +30,7 @@ from ..tir.expr import (
 from ..tir.function import PrimFunc
 from ..tir.stmt import BufferRegion, BufferStore, For, LetStmt
 
-_MAKE = {
+_MAKE: dict[type[PrimExpr], Callable[..., PrimExpr]] = {
     Add: op.add, Sub: op.subtract, Mul: op.multiply, FloorDiv: op.floordiv, FloorMod: op.floormod,
     Min: op.min, Max: op.max,
 }  # fmt: skip

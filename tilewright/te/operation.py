@@ -213,7 +213,8 @@ def _outputs(
 
 
 def extern_primfunc(input_tensors: Sequence[Tensor], primfunc: PrimFunc, **options: Any) -> Any:
-    """The outputs of `primfunc`, whose first buffer parameters are bound to `input_tensors`."""
+    """The output of `primfunc`, whose first buffer parameters are bound to `input_tensors`; a list
+    where it has several. `options` are `name`, `tag` and `attrs` of `te.extern`."""
     buffers = primfunc.buffers()
     if len(buffers) < len(input_tensors) + 1:
         raise ArgumentError(
@@ -226,15 +227,16 @@ def extern_primfunc(input_tensors: Sequence[Tensor], primfunc: PrimFunc, **optio
                 f"parameter `{buffer.name}` ({buffer.ndim} dimensions of {buffer.dtype})"
             )
     outputs = buffers[len(input_tensors) :]
-    return extern(
+    made = extern(
         [b.shape for b in outputs],
         input_tensors,
         lambda ins, outs: primfunc.body,
-        name=options.get("name", "extern_primfunc"),
         dtype=[b.dtype for b in outputs],
         in_buffers=buffers[: len(input_tensors)],
         out_buffers=outputs,
+        **options,
     )
+    return made[0] if len(outputs) == 1 else made
 
 
 def scan(

@@ -15,7 +15,7 @@ from .expr import BufferLoad, Ramp, Var, as_indices, pointer
 from .op import simplified, tvm_access_ptr_of
 
 
-@node("tir.Buffer", variable=True)
+@node("tir.Buffer", variable=True, by_content=True)
 class Buffer(Node):
     """`data`, an address, seen as an array of `shape` elements of `dtype`.
 

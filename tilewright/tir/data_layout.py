@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ir.expr import IntImm, PrimExpr, as_scalar
+from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, node
-from ..support.errors import ArgumentError
+from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError, ArgumentTypeError
 from . import op as O
+from .expr import IterVar, Var
 
 UNDEFINED = "__undef__"
 _AXES = re.compile(r"(\d*)([A-Za-z])")
@@ -27,6 +29,8 @@ class Layout(Node):
     dtype: str = "int32"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.dtype, str) or not dtype_of(self.dtype).is_int:
+            raise ArgumentTypeError(f"indices are of an integer type, found {self.dtype!r}")
         if self.name == UNDEFINED:
             return
         if "".join(number + letter for number, letter in self.parts()) != self.name:
@@ -48,6 +52,17 @@ class Layout(Node):
     def parts(self) -> list[tuple[str, str]]:
         """Factor (empty for a whole axis) and letter of each axis."""
         return [] if self.name == UNDEFINED else _AXES.findall(self.name)
+
+    @property
+    def axes(self) -> tuple[IterVar, ...]:
+        """The axes as iterations: each part of a block up to its size, a whole axis up to a size
+        that is a variable."""
+        kind, zero = self.dtype, IntImm(self.dtype, 0)
+        made = []
+        for number, letter in self.parts():
+            size = IntImm(kind, int(number)) if number else Var(f"{letter}_size", kind)
+            made.append(IterVar(Range(zero, size), Var(letter, kind), IterVar.DataPar))
+        return tuple(made)
 
     def letters(self) -> list[str]:
         """The letter of each axis."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from ..ir.expr import BaseExpr, FloatImm, IntImm, PrimExpr, Range, as_scalar
@@ -13,6 +12,8 @@ from ..ir.op import Op, register_op
 from ..ir.type import PointerType, PrimType, Type
 from ..support.dtypes import ScalableLanes, dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
+from .enums import CallEffectKind as CallEffectKind
+from .enums import IterVarType as IterVarType
 
 if TYPE_CHECKING:
     from .buffer import Buffer
@@ -36,6 +37,8 @@ class Var(PrimExpr):
     def __post_init__(self) -> None:
         given: Any = self.dtype
         annotation = self.type_annotation
+        if not isinstance(self.name, str):
+            raise ArgumentTypeError(f"a variable's name is a string, found {self.name!r}")
         if isinstance(given, Type):
             annotation = given
             self.dtype = given.dtype if isinstance(given, PrimType) else "handle"  # type: ignore[misc]
@@ -75,6 +78,14 @@ class StringImm(PrimExpr):
         if not isinstance(self.value, str):
             raise ArgumentTypeError(f"StringImm holds a string, found {self.value!r}", self.span)
         self.dtype = "handle"
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+        return self.value == (other.value if isinstance(other, StringImm) else other)
+
+    def __ne__(self, other: object) -> bool:  # type: ignore[override]
+        return not self == other
+
+    __hash__ = PrimExpr.__hash__
 
 
 @node("tir.Cast")
@@ -289,10 +300,15 @@ class BufferLoad(PrimExpr):
     predicate: PrimExpr | None = None
 
     def __post_init__(self) -> None:
-        if not hasattr(self.buffer, "elem_offset"):
-            raise ArgumentTypeError(f"a load needs a buffer, found {self.buffer!r}", self.span)
         self.indices = as_indices(self.indices)  # type: ignore[misc]
-        self.dtype = access_dtype(self.buffer, self.indices)
+        try:
+            self.dtype = access_dtype(self.buffer, self.indices)
+        except AttributeError:
+            raise ArgumentTypeError(
+                f"a load needs a buffer, found {self.buffer!r}", self.span
+            ) from None
+        if self.predicate is not None:
+            check_predicate(self.predicate, self.dtype, self.span)
 
 
 def as_indices(indices: Sequence[object]) -> tuple[PrimExpr, ...]:
@@ -321,6 +337,17 @@ def access_dtype(buffer: Buffer, indices: Sequence[PrimExpr]) -> str:
     return info.with_lanes(info.lanes * lanes)
 
 
+def check_predicate(predicate: PrimExpr, accessed: str, span: Any) -> None:
+    """Raises `ArgumentError` for a mask that has not one `bool` for each lane of `accessed`."""
+    mask, info = dtype_of(predicate.dtype), dtype_of(accessed)
+    if not mask.is_bool or mask.lanes != info.lanes:
+        raise ArgumentError(
+            f"an access of {accessed} is masked by {dtype_of('bool').with_lanes(info.lanes)}, "
+            f"found {predicate.dtype}",
+            span,
+        )
+
+
 @node("tir.ProducerLoad")
 class ProducerLoad(PrimExpr):
     """An element of a tensor of `te` that has no buffer yet."""
@@ -333,6 +360,17 @@ class ProducerLoad(PrimExpr):
         self.dtype = self.producer.dtype
 
 
+class Lanes(int):
+    """A number of lanes, which is also read as the constant that it stands for."""
+
+    dtype = "int32"
+
+    @property
+    def value(self) -> int:
+        """The number."""
+        return int(self)
+
+
 def _counted(lanes: Any) -> tuple[Any, int]:
     """Lanes as a node holds them, and as a data type does: `vscale() * 4` and `xvscalex4`.
 
@@ -342,7 +380,8 @@ def _counted(lanes: Any) -> tuple[Any, int]:
         return _scalable(lanes), lanes
     if not isinstance(lanes, PrimExpr) or isinstance(lanes, IntImm):
         try:
-            return int(lanes), int(lanes)
+            count = Lanes(lanes)
+            return count, count
         except (TypeError, ValueError, OverflowError):
             raise ArgumentError(f"a vector of {lanes!r} lanes", hint="write a number") from None
     multiple = multiple_of_vscale(lanes)
@@ -432,18 +471,6 @@ class Shuffle(PrimExpr):
         self.dtype = dtype_of(kinds.pop()).with_lanes(len(self.indices))
 
 
-class CallEffectKind(IntEnum):
-    """What a call may do besides giving its value, in rising order."""
-
-    ExprAnnotation = 0
-    Pure = 1
-    ReadState = 2
-    UpdateState = 3
-    SpecialCallArg = 4
-    EmbedInfo = 5
-    ControlJump = 6
-
-
 @node("tir.Call")
 class Call(PrimExpr):
     """A call of an operator (by name or `Op`) or of a global function, giving a `dtype`."""
@@ -477,21 +504,14 @@ class Let(PrimExpr):
     body: PrimExpr
 
     def __post_init__(self) -> None:
+        self.value = as_scalar(self.value, self.var.dtype)  # type: ignore[misc]
+        self.body = as_scalar(self.body)  # type: ignore[misc]
+        if self.value.dtype != self.var.dtype:
+            raise ArgumentError(
+                f"`{self.var.name}` of {self.var.dtype} stands for a value of {self.value.dtype}",
+                self.span, hint="convert one with astype",
+            )  # fmt: skip
         self.dtype = self.body.dtype
-
-
-class IterVarType(IntEnum):
-    """How an iteration may run: see `IterVar`."""
-
-    DataPar = 0
-    ThreadIndex = 1
-    CommReduce = 2
-    Ordered = 3
-    Opaque = 4
-    Unrolled = 5
-    Vectorized = 6
-    Parallelized = 7
-    Tensorized = 8
 
 
 _AXIS_KINDS = frozenset(IterVarType)

@@ -168,6 +168,17 @@ class DataTypeName(Form):
             ) from None
 
 
+def bare_type(value: Any) -> Any:
+    """What a name such as `T.int32` or `T.handle`, written without parentheses, stands for: its
+    variable; None for what gives no value without arguments."""
+    if not callable(value) or isinstance(value, Var):
+        return value
+    try:
+        return value()
+    except (ArgumentError, TypeError):
+        return None
+
+
 @dataclass
 class MetaVar:
     """A Python value that an assignment binds as it is; its items are such values too."""

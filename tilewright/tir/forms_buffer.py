@@ -9,12 +9,13 @@ from typing import Any
 
 from ..ir.expr import IntImm, Range, as_scalar
 from ..script.ir_builder import IRBuilder
+from ..script.parser.arguments import shown_value
 from ..support.errors import ArgumentError
 from . import expr as E
 from . import stmt as S
 from .buffer import Buffer, decl_buffer
 from .expr import Var, pointer
-from .forms import Opened, ScopeForm, TirForm
+from .forms import Opened, ScopeForm, TirForm, bare_type
 from .writer import Close, Writer
 
 
@@ -169,9 +170,12 @@ class ArgForm(TirForm):
         if isinstance(what, Buffer):
             IRBuilder.name(self.name, what)
             return w.buffer_parameter(self.name, what)
-        made = what() if callable(what) and not isinstance(what, Var) else what
+        made = bare_type(what)
         if not isinstance(made, Var):
-            raise ArgumentError(f"a parameter is a variable or a buffer, found {made!r}")
+            raise ArgumentError(
+                f"a parameter is a variable or a buffer, found {shown_value(what)}",
+                hint='write T.arg("n", T.int32()) or T.arg("A", T.Buffer((8,)))',
+            )
         return w.parameter(IRBuilder.name(self.name, made))
 
     def act(self, w: Writer) -> Any:
@@ -188,7 +192,7 @@ def allocation(dtype: str, extents: Any, scope: str, condition: Any, annotations
             )
 
     def declare(name: str) -> tuple[Var, Close]:
-        var = Var(name, pointer(dtype, scope))  # type: ignore[arg-type]
+        var = Var(name, "handle", type_annotation=pointer(dtype, scope))
         test = IntImm("bool", 1) if condition is None else condition
         return var, lambda body: S.Allocate(var, dtype, extents, test, body, annotations)
 

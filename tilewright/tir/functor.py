@@ -45,20 +45,33 @@ METHODS: dict[type[Any], str] = {kind: _method(kind) for kind in (*STATEMENTS, *
 _UNVISITED = frozenset(("node", "attr_key", "annotations"))
 
 
+_ORDER: dict[type[Any], tuple[str, ...]] = {
+    S.Allocate: ("extents", "body", "condition"), S.AllocateConst: ("extents", "body"),
+    S.DeclBuffer: ("body",), E.ProducerLoad: ("indices",),
+    E.Reduce: ("axis", "source", "init", "condition"),
+    E.Shuffle: ("indices", "vectors"), E.IterVar: ("dom",),
+}  # fmt: skip
+"""The parts of nodes that are not visited in the order of their fields."""
+
 _PARTS: dict[type[Any], tuple[str, ...]] = {}
 
 
-def _parts(kind: type[Node]) -> tuple[str, ...]:
-    """The fields that are computed: no names, no definitions; a block's init before its body."""
+def parts_of(kind: type[Node]) -> tuple[str, ...]:
+    """The fields of a node that are computed: no names, no definitions; a block's init before its
+    body."""
     known = _PARTS.get(kind)
     if known is None:
-        hidden = [f.name for f in kind.fields if f.is_ignored or f.is_definition]
-        names = [f.name for f in kind.fields if f.name not in (*hidden, *_UNVISITED)]
-        if "init" in names and "body" in names:
-            names.remove("body")
-            names.append("body")
-        known = _PARTS[kind] = tuple(names)
+        known = _PARTS[kind] = _ORDER.get(kind) or _in_order_of_fields(kind)
     return known
+
+
+def _in_order_of_fields(kind: type[Node]) -> tuple[str, ...]:
+    hidden = [f.name for f in kind.fields if f.is_ignored or f.is_definition]
+    names = [f.name for f in kind.fields if f.name not in (*hidden, *_UNVISITED)]
+    if "init" in names and "body" in names:
+        names.remove("body")
+        names.append("body")
+    return tuple(names)
 
 
 def _with_methods(cls: T) -> T:
@@ -106,7 +119,7 @@ class PyStmtExprVisitor(Visitor):
     @on(Node)
     def visit_parts(self, node: Node) -> None:
         """Visits what `node` computes."""
-        for name in _parts(type(node)):
+        for name in parts_of(type(node)):
             self.visit(getattr(node, name))
 
 
@@ -139,7 +152,7 @@ class PyStmtExprMutator(Rewriter):
     def visit_parts(self, node: Any) -> Any:
         """`node` with what it computes rewritten."""
         changes: dict[str, Any] = {}
-        for name in _parts(type(node)):
+        for name in parts_of(type(node)):
             value = getattr(node, name)
             new = self.rewrite(value)
             if new is not value:

@@ -16,7 +16,8 @@ from ..ir.node import Node, definition, ignored, node
 from ..support.errors import ArgumentError
 from . import op as T
 from .arith.analyzer import Analyzer
-from .arith.int_set import IntervalSet
+from .arith.bound import ConstIntBound
+from .arith.int_set import NEG_INF, POS_INF, IntervalSet
 from .arith.iter_expr import IterMapLevel
 from .arith.iter_inverse import inverse_affine_iter_map
 from .arith.iter_map import detect_iter_map
@@ -123,8 +124,11 @@ class IndexMap(Node):
         }
 
     def map_ranges(self, ranges: Sequence[Range]) -> list[Range]:
-        """The smallest box that holds the results for all indices within `ranges`."""
+        """The smallest box that holds the results for all indices within `ranges`, whose own
+        variables are sizes: at least 0. Raises `ArgumentError` if there is none."""
         analyzer = Analyzer()
+        for size in _free_variables([r.extent for r in ranges]):
+            analyzer.update(size, ConstIntBound(0, ConstIntBound.POS_INF))
         for var, r in zip(self.initial_indices, ranges, strict=True):
             analyzer.bind(var, r)
         out = []
@@ -134,6 +138,8 @@ class IndexMap(Node):
                 {v: _interval(r) for v, r in zip(self.initial_indices, ranges, strict=True)},
             )
             low, high = found.min_value, found.max_value
+            if low is NEG_INF or high is POS_INF:
+                raise ArgumentError(f"the index {index} of the map has no bounds")
             out.append(Range(analyzer.simplify(low), analyzer.simplify(high - low + 1)))
         return out
 
@@ -223,6 +229,12 @@ class IndexMap(Node):
 
     def __repr__(self) -> str:
         return f"index_map({self.as_python()})"
+
+
+def _free_variables(exprs: Sequence[PrimExpr]) -> list[Var]:
+    found: dict[Var, None] = {}
+    post_order_visit(tuple(exprs), lambda n: found.setdefault(n) if isinstance(n, Var) else None)
+    return list(found)
 
 
 @lru_cache(maxsize=512)

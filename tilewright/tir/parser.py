@@ -25,7 +25,16 @@ from . import op as tir_op
 from . import stmt as S
 from .buffer import Buffer
 from .expr import Var
-from .forms import DataTypeName, LoopForm, MetaVar, as_range, body_of, loop_domain, writer
+from .forms import (
+    DataTypeName,
+    LoopForm,
+    MetaVar,
+    as_range,
+    bare_type,
+    body_of,
+    loop_domain,
+    writer,
+)
 from .forms_buffer import renamed
 from .function import PrimFunc
 from .script_rules import in_order, ramp_of, stored_value
@@ -452,13 +461,9 @@ def parameter(parser: Parser, name: str, kind: Any, node: ast.AST) -> Var:
         return Var(name, kind.dtype)
     if isinstance(kind, Var) and not kind.name:
         return kind.copy_with_name(name)
-    if callable(kind) and not isinstance(kind, Form):
-        try:
-            made = kind()
-        except TypeError:  # it wants arguments, as T.Buffer does
-            made = None
-        if isinstance(made, Var):
-            return made.copy_with_name(name)
+    made = None if isinstance(kind, Form) else bare_type(kind)
+    if isinstance(made, Var) and made is not kind:
+        return made.copy_with_name(name)
     parser.fail(
         node, f"`{ast.unparse(node)}` is no type of a variable",
         hint="use T.Buffer(shape, dtype), T.handle, or a data type such as T.int32",
@@ -532,7 +537,7 @@ def return_type(value: Any) -> Type | None:
         return PrimType(value.dtype)
     if isinstance(value, Type):
         return value
-    made = value() if callable(value) else value
+    made = bare_type(value)
     if not isinstance(made, Var):
         raise ArgumentError(
             "a loop program returns a data type or nothing", hint="write `-> T.int32`, or nothing"

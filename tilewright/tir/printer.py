@@ -15,6 +15,7 @@ from . import expr as E
 from . import op as tir_op
 from .buffer import Buffer
 from .index_map import IndexMap
+from .op.declare import SCRIPT_NAMES
 from .script_rules import arguments_of, extent_between, is_plain_ramp, named_call, rebuilds
 from .stmt import BufferRegion
 
@@ -147,7 +148,7 @@ def call(p: Printer, e: E.Call) -> Text:
         return Text.of(f"{args[0].within(binds)} {symbol} {args[1].within(binds + 1)}", binds)
     if name == "bitwise_not":
         return Text.of(f"~{args[0].within(11)}", 11)
-    return Text.of(f"{t(p, name)}({', '.join(args)})")
+    return Text.of(f"{t(p, SCRIPT_NAMES.get(name, name))}({', '.join(args)})")
 
 
 def _is_short(e: E.Call, name: str) -> bool:
@@ -226,7 +227,9 @@ def has_ends(start: PrimExpr, extent: PrimExpr) -> bool:
 @prints(E.IterVar)
 def iter_var(p: Printer, v: E.IterVar) -> Text:
     """`T.iter_var(var, dom, kind, tag)`."""
-    dom = f"{p(v.dom)}" if v.dom is not None else "None"
+    dom = "None"
+    if v.dom is not None:
+        dom = f"{t(p, 'Range')}({p(v.dom.min)}, {p(v.dom.min + v.dom.extent)})"
     args = f'{p(v.var)}, {dom}, "{v.iter_type.name}", "{v.thread_tag}"'
     return Text.of(f"{t(p, 'iter_var')}({args})")
 
@@ -263,9 +266,11 @@ def reducer(p: Printer, r: E.CommReducer) -> Text:
 
 @prints(E.Reduce)
 def reduce(p: Printer, e: E.Reduce) -> Text:
-    """`T.reduce(combiner, source, init, axis, condition, value_index)`."""
-    args = (e.combiner, list(e.source), list(e.init), list(e.axis), e.condition, e.value_index)
-    return Text.of(f"{t(p, 'reduce')}({p.list(args)})")
+    """`T.reduce(combiner, source=[...], ...)`."""
+    lists = {"source": e.source, "init": e.init, "axis": e.axis}
+    args = [f"{p(e.combiner)}", *(f"{name}=[{p.list(values)}]" for name, values in lists.items())]
+    args += [f"condition={p(e.condition)}", f"value_index={e.value_index}"]
+    return Text.of(f"{t(p, 'reduce')}({', '.join(args)})")
 
 
 def buffer_arguments(p: Printer, b: Buffer, *, with_data: bool, all_dtypes: bool = False) -> str:

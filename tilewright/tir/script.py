@@ -6,6 +6,7 @@ from typing import Any as _Any
 from ..ir.range import Range as _Range
 from ..ir.type import Type as _Type
 from ..script.parser.arguments import Constructor as _Constructor
+from ..script.parser.arguments import Subscripted as _Subscripted
 from ..script.parser.namespace import names_of as _names_of
 from ..script.parser.namespace import published as _published
 from ..support.dtypes import dtype_of as _dtype_of
@@ -59,6 +60,7 @@ _NAMES: dict[str, _Any] = _published(
     {"Range": _Constructor("T.Range", _Range, begin=_Scalar, end=_Scalar | None)},
     {"fabs": _op.abs},
 )
+_NAMES |= {name: _Subscripted(_NAMES[name]) for name in ("Buffer", "Ptr")}
 globals().update(_NAMES)
 __dir__ = _names_of(_NAMES, _DTYPES)
 

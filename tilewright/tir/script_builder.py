@@ -13,6 +13,7 @@ from typing import Any
 
 from ..ir.ir_builder import finish_function
 from ..script.ir_builder.base import FRAGMENTS, IRBuilder
+from ..script.parser.arguments import checked
 from . import script
 from . import stmt as S
 from .forms import DataTypeName, TirForm, writing
@@ -49,6 +50,7 @@ class PrimFuncFrame:
             finish_function(builder, self.writer.name, self.writer.function())
 
 
+@checked("T.prim_func")
 def prim_func(is_private: bool = False) -> PrimFuncFrame:
     """A function; a private one has no global symbol."""
     return PrimFuncFrame(is_private)
@@ -80,9 +82,12 @@ def _performed(value: Any) -> Any:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    made = _performed(getattr(script, name))
-    globals()[name] = made
-    return made
+    return _named(name)
+
+
+@functools.cache
+def _named(name: str) -> Any:
+    return _performed(getattr(script, name))
 
 
 def __dir__() -> list[str]:

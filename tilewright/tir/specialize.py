@@ -69,26 +69,25 @@ def _folded(expr: PrimExpr) -> PrimExpr:
 
 def specialize(func: PrimFunc, param_map: Mapping[Var, PrimExpr | Buffer | int]) -> PrimFunc:
     """`func` with parameters fixed: a scalar to a value, an array's handle to another buffer
-    (whose shape and strides replace the variables of its own).
+    (whose shape and strides replace the variables of its own). Scalars that are fixed, so or by
+    the shape of a buffer, are parameters no more.
 
     Raises `ArgumentError` for what is no parameter or does not fit.
     """
+    if not param_map:
+        return func
     values: dict[Any, Any] = {}
-    dropped: set[Var] = set()
     for param, value in param_map.items():
         if isinstance(value, Buffer):
             _match_buffer(func, param, value, values)
-        elif param in set(func.params):
-            values[param] = as_scalar(value, param.dtype)
-            dropped.add(param)
-        elif _is_shape_variable(func, param):
+        elif param in set(func.params) or _is_shape_variable(func, param):
             values[param] = as_scalar(value, param.dtype)
         else:
             raise ArgumentError(f"`{param.name}` is no parameter of the function")
     rewriter = _Specialize(values)
     buffer_map = {p: rewriter.run(b) for p, b in func.buffer_map.items()}
     return func.replace(
-        params=tuple(p for p in func.params if p not in dropped),
+        params=tuple(p for p in func.params if p not in values),
         body=rewriter.run(func.body),
         buffer_map=buffer_map,
     )

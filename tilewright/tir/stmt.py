@@ -11,7 +11,7 @@ from ..ir.node import Node, binders, definition, ignored, node
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from .buffer import Buffer
-from .expr import BufferLoad, IterVar, Ramp, Var, access_dtype, as_indices
+from .expr import BufferLoad, IterVar, Ramp, Var, access_dtype, as_indices, check_predicate
 
 
 @node("tir.Stmt")
@@ -121,6 +121,8 @@ class BufferStore(Stmt):
                 if same
                 else f"store as many elements as the value has, as in `A[..., i:i + {lanes}]`",
             )
+        if self.predicate is not None:
+            check_predicate(self.predicate, expected, self.span)
 
 
 @node("tir.Allocate")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..ir.expr import as_scalar
-from ..ir.functor import Rewriter, Visitor, on, post_order_visit
+from ..ir.expr import PrimExpr, as_scalar
+from ..ir.functor import Rewriter, Visitor, on
 from ..ir.node import Node, rebuild
 from .buffer import Buffer
-from .expr import IterVar, Var
-from .stmt import DeclBuffer
+from .expr import CommReducer, IterVar, Var
+from .function import PrimFunc
+from .functor import parts_of
+from .stmt import DeclBuffer, Stmt
 
 __all__ = [
     "ir_transform", "post_order_visit", "pre_order_visit", "renew_defs", "substitute",
@@ -18,36 +20,88 @@ __all__ = [
 
 N = TypeVar("N", bound=Node)
 
+COMPUTED = (Stmt, PrimExpr)
+"""What walks show to functions."""
 
-class _PreOrder(Visitor):
-    def __init__(self, function: Callable[[Node], bool]) -> None:
+
+class _PostOrder(Visitor):
+    """Calls a function on statements and expressions, shared ones once."""
+
+    def __init__(self, function: Callable[[Any], object]) -> None:
         self.function = function
+        self.seen: dict[int, Node] = {}
+
+    @on(Buffer, CommReducer)
+    def leaf(self, node: Node) -> None:
+        """What a node only refers to is not computed."""
+
+    @on(PrimFunc)
+    def program(self, func: PrimFunc) -> None:
+        """What a function computes is its body."""
+        self.visit(func.body)
 
     @on(Node)
     def node(self, node: Node) -> None:
-        """Goes below a node only if the function says so."""
-        if self.function(node) is not False:
-            self.visit_children(node)
+        """The parts, then the node itself."""
+        if id(node) in self.seen:
+            return
+        self.seen[id(node)] = node
+        for name in parts_of(type(node)):
+            self.visit(getattr(node, name))
+        if isinstance(node, COMPUTED):
+            self.function(node)
 
 
-def pre_order_visit(root: object, function: Callable[[Node], bool]) -> None:
-    """Calls `function` on every node under `root`, parents first; False keeps out of a node."""
-    _PreOrder(function).walk(root)
+class _PreOrder(_PostOrder):
+    @on(Node)
+    def node(self, node: Node) -> None:
+        """The node itself, then its parts unless the function keeps out."""
+        if id(node) in self.seen:
+            return
+        self.seen[id(node)] = node
+        if isinstance(node, COMPUTED) and self.function(node) is False:
+            return
+        for name in parts_of(type(node)):
+            self.visit(getattr(node, name))
+
+
+def post_order_visit(stmt: object, fvisit: Callable[[Any], object]) -> None:
+    """Calls `fvisit` on what `stmt` computes, a statement or an expression: on every statement and
+    expression below it, children first, shared ones once. What a node defines or refers to
+    (buffers, loop variables, axes) is left out; `ir.post_order_visit` goes everywhere."""
+    _PostOrder(fvisit).walk(stmt)
+
+
+def pre_order_visit(stmt: object, fvisit: Callable[[Any], object]) -> None:
+    """Calls `fvisit` as `post_order_visit` does, parents first; False keeps out of a node."""
+    _PreOrder(fvisit).walk(stmt)
 
 
 class _Transform(Rewriter):
     def __init__(self, before: Any, after: Any, only: frozenset[str] | None) -> None:
         self.before, self.after, self.only = before, after, only
 
+    @on(Buffer, CommReducer)
+    def leaf(self, node: Node) -> Node:
+        """What a node only refers to stays."""
+        return node
+
     @on(Node)
     def node(self, node: Node) -> Any:
         """The replacement before going below, else the one after, else the rewritten node."""
-        chosen = self.only is None or type(node).type_key in self.only
+        chosen = (
+            isinstance(node, COMPUTED) if self.only is None else type(node).type_key in self.only
+        )
         if chosen and self.before is not None:
             made = self.before(node)
             if made is not None:
                 return made
-        new = self.rewrite_variable(node) if type(node).is_variable else self.rewrite_children(node)
+        changes = {}
+        for name in parts_of(type(node)):
+            part = self.rewrite(getattr(node, name))
+            if part is not getattr(node, name):
+                changes[name] = part
+        new = node.replace(**changes) if changes else node
         if chosen and self.after is not None:
             made = self.after(new)
             if made is not None:

@@ -33,17 +33,19 @@ def elementwise(
     return compute(x.shape, lambda *i: function(x(*i)), name, tag.ELEMWISE)
 
 
-def _operator(name: str, function: Callable[..., PrimExpr], doc: str) -> Callable[..., Any]:
+def _operator(
+    name: str, function: Callable[..., PrimExpr], doc: str, block: str = "compute"
+) -> Callable[..., Any]:
     def operate(x: Any) -> Any:
-        return _mapped(x, function)
+        return _mapped(x, function, block)
 
     operate.__name__ = operate.__qualname__ = name
     operate.__doc__ = doc
     return operate
 
 
-def _mapped(x: Any, function: Callable[..., PrimExpr]) -> Any:
-    return elementwise(x, function) if isinstance(x, Tensor) else function(as_scalar(x))
+def _mapped(x: Any, function: Callable[..., PrimExpr], block: str) -> Any:
+    return elementwise(x, function, block) if isinstance(x, Tensor) else function(as_scalar(x))
 
 
 def in_float32(function: Callable[[PrimExpr], PrimExpr]) -> Callable[[PrimExpr], PrimExpr]:
@@ -74,7 +76,7 @@ def _sigmoid(x: PrimExpr) -> PrimExpr:
 identity = _operator("identity", lambda x: x, "Every element as it is.")
 negative = _operator("negative", lambda x: -x, "Every element with the other sign.")
 abs = _operator("abs", op.abs, "The absolute value.")
-sign = _operator("sign", sign_of, "-1, 0 or 1 by the sign.")
+sign = _operator("sign", sign_of, "-1, 0 or 1 by the sign.", "T_sign")
 exp = _operator("exp", op.exp, "e to the `x`.")
 exp2 = _operator("exp2", op.exp2, "2 to the `x`.")
 exp10 = _operator("exp10", op.exp10, "10 to the `x`.")
@@ -110,21 +112,21 @@ isfinite = _operator("isfinite", op.isfinite, "Whether it is neither infinite no
 
 def logical_not(data: Any) -> Any:
     """Whether the element is zero (does not hold)."""
-    return _mapped(data, op.logical_not)
+    return _mapped(data, op.logical_not, "T_logical_not")
 
 
 def bitwise_not(data: Any) -> Any:
     """The element with every bit turned."""
-    return _mapped(data, op.bitwise_not)
+    return _mapped(data, op.bitwise_not, "T_bitwise_not")
 
 
 square = _operator("square", lambda x: op.multiply(x, x), "The element times itself.")
 reciprocal = _operator(
     "reciprocal", lambda x: op.div(op.const(1, x.dtype), x), "One over the element."
 )
-fast_exp = _operator("fast_exp", op.exp, "`exp`: ours is fast already.")
-fast_tanh = _operator("fast_tanh", op.tanh, "`tanh`: ours is fast already.")
-fast_erf = _operator("fast_erf", op.erf, "`erf`: ours is fast already.")
+fast_exp = _operator("fast_exp", op.exp, "`exp`: ours is fast already.", "T_fast_exp")
+fast_tanh = _operator("fast_tanh", op.tanh, "`tanh`: ours is fast already.", "T_fast_tanh")
+fast_erf = _operator("fast_erf", op.erf, "`erf`: ours is fast already.", "T_fast_erf")
 
 
 def ceil_log2(x: Any) -> Any:
@@ -143,7 +145,7 @@ def ceil_log2(x: Any) -> Any:
 def cast(x: Any, dtype: str, span: Any = None) -> Any:
     """Every element converted to `dtype`."""
     if isinstance(x, Tensor):
-        return elementwise(x, lambda value: op.cast(value, dtype), "T_cast")
+        return elementwise(x, lambda value: op.cast(value, dtype))
     return op.cast(x, dtype, span)
 
 
@@ -152,7 +154,7 @@ def reinterpret(x: Any, dtype: str) -> Any:
     if dtype_of(dtype).bits != dtype_of(x.dtype).bits:
         raise ArgumentError(f"reinterpret: {x.dtype} and {dtype} differ in width")
     if isinstance(x, Tensor):
-        return elementwise(x, lambda value: op.reinterpret(dtype, value), "T_reinterpret")
+        return elementwise(x, lambda value: op.reinterpret(dtype, value), "tensor")
     return op.reinterpret(dtype, x)
 
 

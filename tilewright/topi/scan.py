@@ -73,7 +73,8 @@ def cumsum(
     reverse: bool = False,
 ) -> Tensor:
     """The running sum along `axis`; see `scanop`."""
-    return scanop(data, op.add, 0, "cumsum", axis, _counted(data, dtype), exclusive, reverse)
+    dtype = _counted(data, dtype)
+    return scanop(data, op.add, 0, "cumsum_generic", axis, dtype, exclusive, reverse)
 
 
 def cumprod(
@@ -84,7 +85,8 @@ def cumprod(
     reverse: bool = False,
 ) -> Tensor:
     """The running product along `axis`; see `scanop`."""
-    return scanop(data, op.multiply, 1, "cumprod", axis, _counted(data, dtype), exclusive, reverse)
+    dtype = _counted(data, dtype)
+    return scanop(data, op.multiply, 1, "cumprod_generic", axis, dtype, exclusive, reverse)
 
 
 def _counted(data: Tensor, dtype: str | None) -> str | None:

@@ -102,8 +102,8 @@ def scatter_elements(
     shapes = [data.shape, data.shape] if mean else [data.shape]
     dtypes = [data.dtype, "int32"] if mean else [data.dtype]
     made = te.extern(
-        shapes, [data, indices, updates], program, "scatter_elements", dtypes,
-        tag="scatter_elements",
+        shapes, [data, indices, updates], program, "scatter_elements.generic", dtypes,
+        tag="scatter_elements.generic",
     )  # fmt: skip
     result: Tensor = made[0]
     return result
@@ -155,8 +155,8 @@ def _scatter_nd(
         return seq(_copy(given, out), nest(new.shape, update, "i"))
 
     made: Tensor = te.extern(
-        [data.shape], [data, indices, updates], program, "scatter_nd", [data.dtype],
-        tag="scatter_nd",
+        [data.shape], [data, indices, updates], program, "scatter_nd.generic", [data.dtype],
+        tag="scatter_nd.generic",
     )[0]  # fmt: skip
     return made
 

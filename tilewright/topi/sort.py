@@ -198,7 +198,8 @@ def sort(data: Tensor, axis: int = -1, is_ascend: Any = 1) -> Tensor:
 
         return _rows(ins[0], place, _is_ascending(is_ascend), emit)
 
-    made: Tensor = te.extern([data.shape], [data], program, "sort", [data.dtype], tag="sort")[0]
+    name = "sort_cpu"
+    made: Tensor = te.extern([data.shape], [data], program, name, [data.dtype], tag=name)[0]
     return made
 
 
@@ -230,7 +231,8 @@ def argsort(
         limit = None if valid_count is None else valid
         return _rows(ins[0], place, _is_ascending(is_ascend), emit, limit)
 
-    made: Tensor = te.extern([data.shape], inputs, program, "argsort", [dtype], tag="argsort")[0]
+    name = "argsort_cpu" if valid_count is None else "argsort_nms_cpu"
+    made: Tensor = te.extern([data.shape], inputs, program, name, [dtype], tag=name)[0]
     return made
 
 
@@ -279,13 +281,13 @@ def topk(
         return _rows(ins[0], place, _is_ascending(is_ascend), emit)
 
     made = te.extern(
-        [shape] * len(names), [data], program, "topk", [kinds[n] for n in names], tag="topk"
+        [shape] * len(names), [data], program, "topk_cpu", [kinds[n] for n in names], tag="topk_cpu"
     )
     return made if ret_type == "both" else made[0]
 
 
 def searchsorted(
-    sorted_sequence: Tensor, values: Tensor, right: bool = False, dtype: str = "int64"
+    sorted_sequence: Tensor, values: Tensor, right: bool = False, out_dtype: str = "int64"
 ) -> Tensor:
     """Where each of `values` is to be inserted to keep the rows of `sorted_sequence` in order:
     before equal elements, or after them if `right`. One row serves all values."""
@@ -323,7 +325,7 @@ def searchsorted(
         )
 
     made: Tensor = te.extern(
-        [values.shape], [sorted_sequence, values], program, "searchsorted", [dtype],
+        [values.shape], [sorted_sequence, values], program, "searchsorted", [out_dtype],
         tag="searchsorted",
     )[0]  # fmt: skip
     return made

@@ -84,7 +84,7 @@ def collapse_sum(data: Tensor, target_shape: Any) -> Tensor:
         made: PrimExpr = te.sum(op.cast(data(*own), kept), list(axes.values()))
         return made
 
-    total = compute(target, element, "T_collapse_sum", tag.COMM_REDUCE)
+    total = compute(target, element, f"{data.op.name}_red", tag.COMM_REDUCE)
     if kept == data.dtype:
         return total
     return compute(target, lambda *i: op.cast(total(*i), data.dtype), "T_cast", tag.ELEMWISE)

@@ -285,7 +285,7 @@ def _part(ary: Tensor, axis: int, begin: PrimExpr, end: PrimExpr) -> Tensor:
     return compute(
         shape,
         lambda *i: ary(*i[:axis], op.add(i[axis], begin), *i[axis + 1 :]),
-        "T_split_sections",
+        "T_split",
         tag.INJECTIVE,
     )
 
@@ -298,7 +298,7 @@ def flip(a: Tensor, axis: Any = 0) -> Tensor:
         lambda *i: a(*[
             offset(a.shape[k], -1) - x if k in places else x for k, x in enumerate(i)
         ]),
-        "T_flip",
+        "T_reverse_sequence",
         tag.INJECTIVE,
     )  # fmt: skip
 
@@ -367,7 +367,7 @@ def expand_like(a: Tensor, shape_like: Tensor, axis: Any) -> Tensor:
     return compute(
         shape_like.shape,
         lambda *i: a(*[x for k, x in enumerate(i) if k not in places]),
-        "T_expand_like",
+        "compute",
         tag.BROADCAST,
     )
 
@@ -474,4 +474,4 @@ def unravel_index(indices: Tensor, shape: Any) -> Tensor:
         return result
 
     first = as_dim(count, index_dtype(indices))
-    return compute([first, *indices.shape], element, "T_unravel_index", tag.INJECTIVE)
+    return compute([first, *indices.shape], element, "T_unravel", tag.INJECTIVE)

@@ -166,3 +166,39 @@ def test_allocated_bytes() -> None:
     kernel = lower(PROGRAMS["two_stages"]().func)["main"]
     assert calculate_allocated_bytes(kernel) == {"main": {"global": 7 * 8 * 4}}
     assert calculate_workspace_bytes(kernel, 1000) == 1000
+
+
+def test_addresses_say_whether_they_are_read_or_written() -> None:
+    calls = [tir.call_extern("int32", "f", A.access_ptr("r"), B.access_ptr("w"))]
+    reads, writes, opaque = get_block_access_region(block(tir.Evaluate(calls[0])), BY_DATA)
+    assert [r.buffer for r in reads] == [A] and [w.buffer for w in writes] == [B] and not opaque
+    both = tir.Evaluate(tir.call_extern("int32", "f", A.access_ptr("rw")))
+    assert [r.buffer for r in get_block_access_region(block(both), BY_DATA)[2]] == [A]
+
+
+def test_views_are_read_where_they_are_read() -> None:
+    view = tir.decl_buffer((16,), name="V")
+    source = tir.BufferRegion(A, (Range(i, 1), Range(16, 16)))
+    body = tir.BufferStore(B, view[k], (0, 0))
+    made = block(body, match_buffers=(tir.MatchBufferRegion(view, source),))
+    reads, _ = get_block_read_write_region(made, BY_DATA)
+    assert same_box(reads[0], (i, 1), (k + 16, 1))
+
+
+def test_a_part_that_stands_in_two_places_defines_twice() -> None:
+    part = loop(i, 4, tir.BufferStore(B, A[i, i], (i, i)))
+    assert verify_ssa(tir.PrimFunc((A, B), part))
+    assert not verify_ssa(tir.PrimFunc((A, B), tir.SeqStmt((part, part))))
+    assert not verify_ssa(tir.PrimFunc((n, n), tir.Evaluate(n)))
+
+
+def test_a_variable_ends_with_its_scope() -> None:
+    ended = tir.SeqStmt((tir.LetStmt(i, 1, tir.Evaluate(i)), tir.Evaluate(i)))
+    assert undefined_vars(ended) == (i,)
+    with pytest.raises(ValueError, match="used and not defined"):
+        verify_well_formed(tir.PrimFunc((), ended))
+
+
+def test_calls_and_choices_are_no_operations_of_the_estimate() -> None:
+    value = tir.Select(A[i, 0] < 0.0, tir.exp(A[i, 0]) + 1.0, A[i, 1])
+    assert estimate_tir_flops(loop(i, 8, tir.BufferStore(B, value, (i, 0)))) == 8

@@ -36,9 +36,9 @@ def test_accesses_inside(body: str) -> None:
 
 @pytest.mark.parametrize(
     ("body", "text"),
-    [("A[i + 1, j] = T.float32(0)", r"index 0 of `A`, i \+ 1"),
-     ("A[i, j] = A[i, j - 1]", "index 1 of `A`, j - 1"),
-     ("A[i, 4] = T.float32(0)", r"index 1 of `A`, 4, may lie outside of \[0, 4\)")],
+    [("A[i + 1, j] = T.float32(0)", r"index 0 of buffer A, i \+ 1"),
+     ("A[i, j] = A[i, j - 1]", "index 1 of buffer A, j - 1"),
+     ("A[i, 4] = T.float32(0)", r"index 1 of buffer A, 4, may lie outside of \[0, 4\)")],
 )  # fmt: skip
 def test_accesses_outside(body: str, text: str) -> None:
     with pytest.raises(CompileError, match=text):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.tir.schedule.evaluate import assert_same_result
 from tests.tir.schedule.programs import elementwise, matmul
-from tilewright import te
+from tilewright import te, tir
 from tilewright.ir import assert_structural_equal
 from tilewright.tir import IndexMap, PrimFunc, Schedule, TensorIntrin
 from tilewright.tir.schedule import analysis
@@ -132,3 +132,27 @@ def test_another_operation_has_no_mapping() -> None:
         name="C",
     )
     assert mapping(a, b, c) is None
+
+
+@pytest.mark.parametrize(
+    ("loops", "indices", "shape", "wanted"),
+    [
+        ((4, 8), lambda i, j: [i, j], (4, 8), "lambda i0, i1: (i0, i1,)"),
+        ((4, 8), lambda i, j: [j, i], (8, 4), "lambda i0, i1: (i1, i0,)"),
+        ((4, 2, 8, 4), lambda a, b, c, d: [a * 8 + c, b * 4 + d], (32, 8),
+         "lambda i0, i1: (i0 // 8, i1 // 4, i0 % 8, i1 % 4,)"),
+        ((2, 4, 2, 4), lambda a, b, c, d: [a * 8 + c * 4 + d, b], (16, 4),
+         "lambda i0, i1: (i0 // 8, i1, i0 % 8 // 4, i0 % 4,)"),
+        ((32,), lambda i: [i // 8, i % 8], (4, 8), "lambda i0, i1: (i0 * 8 + i1,)"),
+        ((4, 8), lambda i, j: [i * 2, j], (8, 8), None),
+        ((4, 8), lambda i, j: [i + 1, j], (8, 8), None),
+        ((4, 8), lambda i, j: [i * i, j], (16, 8), None),
+        ((4, 8), lambda i, j: [i, 0], (4, 8), None),
+    ],
+)  # fmt: skip
+def test_suggested_layouts(loops, indices, shape, wanted):
+    names = [tir.Var(f"l{k}", "int32") for k in range(len(loops))]
+    nest = [tir.For(v, 0, n, 0, tir.Evaluate(0)) for v, n in zip(names, loops, strict=True)]
+    buffer = tir.decl_buffer(shape, "float32", "A")
+    found = analysis.suggest_index_map(buffer, indices(*names), nest, tir.const(True, "bool"))
+    assert (found and found.as_python()) == wanted

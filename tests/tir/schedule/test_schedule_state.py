@@ -237,3 +237,22 @@ def test_a_schedule_without_a_trace() -> None:
     traced.split(traced.get_loops("C")[0], [None, 4])
     assert sch.trace is None
     assert_structural_equal(sch.mod, traced.mod)
+
+
+@pytest.mark.parametrize("written", ["A", "B"])
+def test_what_is_written_after_it_has_been_read_breaks_the_pipeline(written):
+    func = from_source(f"""
+@T.prim_func
+def main(A: T.Buffer((16,), "float32"), B: T.Buffer((16,), "float32")):
+    for i in range(16):
+        with T.block("a"):
+            vi = T.axis.spatial(16, i)
+            B[vi] = A[vi]
+    for i in range(16):
+        with T.block("b"):
+            vi = T.axis.spatial(16, i)
+            {written}[vi] = T.float32(1)
+""")
+    sch = tir.Schedule(func)
+    flags = sch.state._get_cached_flags(sch.get_sref(sch.get_block("root")))
+    assert flags == (True, True, written == "B")

@@ -46,7 +46,7 @@ def main(n: T.int32):
     T.tvm_struct_set(stack, 1, 12, 3)
     T.tvm_struct_set(stack, 1, 13, 0)
     T.tvm_struct_set(stack, 1, 14, T.float64(1.5))
-    T.evaluate(T.tvm_call_packed_lowered("int32", "f", stack, 0, 2))
+    T.evaluate(T.tvm_call_packed_lowered("f", stack, 0, 2))
 """
     assert_structural_equal(lowered(before)["main"], from_source(after))
 

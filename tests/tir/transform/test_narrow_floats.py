@@ -10,12 +10,14 @@ import pytest
 
 from tilewright import tir
 from tilewright.ir import IRModule
-from tilewright.ir.structural import assert_structural_equal
+from tilewright.ir.structural import assert_structural_equal, structural_equal
 from tilewright.script import from_source
 from tilewright.support.errors import CompileError
 from tilewright.tir import interpreter
 from tilewright.tir import transform as T
 from tilewright.tir.transform.narrow_floats import FORMATS, decoded, encoded, storage_of
+
+from .cases import applied, func_of
 
 i = tir.Var("i", "int32")
 
@@ -128,3 +130,22 @@ def test_arrays_of_the_signature_must_be_lowered_first() -> None:
     func = tir.PrimFunc((a,), tir.BufferStore(a, a[1], (0,)))
     with pytest.raises(CompileError, match="run MakePackedAPI"):
         T.BF16StorageLegalize()(IRModule({"main": func}))
+
+
+def test_devices_that_compute_in_narrow_types_keep_them() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((16,), "TYPE")):
+    T.func_attr({"target": T.target({"kind": "cuda", "arch": "sm_ARCH"})})
+    A[0] = A[1] + A[2]
+"""
+    for step, dtype, arch, stays in (
+        (T.BF16ComputeLegalize(), "bfloat16", 75, False),
+        (T.BF16ComputeLegalize(), "bfloat16", 80, True),
+        (T.BF16StorageLegalize(), "bfloat16", 86, True),
+        (T.FP8ComputeLegalize(), "float8_e4m3fn", 86, False),
+        (T.FP8ComputeLegalize(), "float8_e4m3fn", 89, True),
+        (T.FP8StorageLegalize(), "float8_e4m3fn", 90, True),
+    ):
+        before = text.replace("TYPE", dtype).replace("ARCH", str(arch))
+        assert structural_equal(applied(step, before), func_of(before)) is stays

@@ -9,7 +9,7 @@ from tilewright.ir import IRModule
 from tilewright.ir.functor import post_order_visit
 from tilewright.ir.structural import assert_structural_equal
 from tilewright.script import from_source
-from tilewright.support.errors import CompileError
+from tilewright.support.errors import ArgumentError
 from tilewright.tir import AttrStmt, Block, PrimFunc, interpreter
 from tilewright.tir import transform as T
 
@@ -175,5 +175,56 @@ def test_wrong_annotations(message: str) -> None:
     stages, orders = REFUSED[message]
     text = SIMPLE.replace("[0, STAGE]", stages)
     text = text.replace('"software_pipeline_order": [0, 1]', f'"software_pipeline_order": {orders}')
-    with pytest.raises(CompileError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         pipelined(text)
+
+
+COUNTED = """
+@T.prim_func
+def main(A: T.Buffer((8,), "float32"), S: T.Buffer((4,), "float32"), E: T.Buffer((8,), "float32")):
+    for i in T.serial(COUNT, annotations={
+        "software_pipeline_stage": [0, 1, 2, 3], "software_pipeline_order": [0, 1, 2, 3]
+    }):
+        with T.block("compute"):
+            T.reads(A[i], S[0])
+            T.writes(E[i], S[0])
+            B = T.alloc_buffer((1,), scope="shared")
+            with T.block("b"):
+                T.reads(A[i])
+                T.writes(B[0])
+                B[0] = A[i] * T.float32(2)
+            with T.block("c"):
+                T.reads(B[0], S[0])
+                T.writes(S[0])
+                S[0] = S[0] + B[0]
+            with T.block("d"):
+                T.reads(S[1])
+                T.writes(S[1])
+                S[1] = S[1] + T.float32(1)
+            with T.block("e"):
+                T.reads(A[i])
+                T.writes(E[i])
+                E[i] = A[i] + T.float32(3)
+"""
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_each_iteration_runs_once_also_where_the_loop_is_short(count: int) -> None:
+    text = COUNTED.replace("COUNT", str(count))
+    arrays = [np.arange(1, 9, dtype="float32"), np.zeros(4, "float32"), np.zeros(8, "float32")]
+    expected = [array.copy() for array in arrays]
+    interpreter.run(from_source(text), *expected)
+    made = pipelined(text)
+    interpreter.run(made, *arrays)
+    for got, wanted in zip(arrays, expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_buffer_may_be_doubled_on_request() -> None:
+    text = SIMPLE.replace("STAGE", "0")
+    shape = "B = T.alloc_buffer((2, 16, 1)"
+    assert shape not in pipelined(text).script()
+    line = " " * 20 + "B[tx, 0] = A"
+    mark = " " * 20 + 'T.block_attr({"double_buffer_scope": 0})'
+    marked = text.replace(line, f"{mark}\n{line}")
+    assert shape in pipelined(marked).script()

@@ -12,6 +12,8 @@ while the reduction runs over it; each step loads the vectors once and broadcast
 
 from __future__ import annotations
 
+import math
+
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
@@ -35,7 +37,7 @@ from .stages import (
 )
 from .thin import schedule_thin, thin_product
 from .tiles import TiledLoops, in_words, tile_loops
-from .tiling import RegisterTile, bytes_of, tiles_ahead, worth_parallel
+from .tiling import RegisterTile, bytes_of, kept_near, tiles_ahead, worth_parallel
 
 MOST_READ = 4
 """How many times larger than the left side the right one may be that each core reads whole, where
@@ -115,16 +117,18 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
 def _fetch_ahead(
     sch: Schedule, machine: MachineModel, roles: Roles, tile: RegisterTile, nest: TiledLoops
 ) -> str:
-    """Lets the rows of a left side that comes from memory be fetched before their turn; returns in
-    words how far ahead."""
+    """Lets the rows of a left side that the caches do not keep, besides a result of that size, be
+    fetched before their turn; returns in words how far ahead."""
     size = bytes_read(roles, roles.left)
-    summed = [i for i in roles.reduction if i.extent != 1]
-    if not roles.rows or size is None or size <= machine.l2.size or len(summed) != 1:
+    extents = [i.extent for i in roles.reduction]
+    if not roles.rows or size is None or 2 * size <= kept_near(machine) or None in extents:
         return ""
-    steps = summed[0].extent
-    if steps is None or not roles.left.is_unit(summed[0].var):
+    inner = next((i for i in reversed(roles.reduction) if i.extent != 1), None)
+    if inner is None or not roles.left.is_unit(inner.var):
         return ""
-    ahead = tiles_ahead(machine, tile, steps, bytes_of(roles.left.buffer.dtype, steps))
+    steps = math.prod(e for e in extents if e is not None)
+    run = bytes_of(roles.left.buffer.dtype, inner.extent or 1)
+    ahead = tiles_ahead(machine, tile, steps, run)
     if ahead == 0 or extent_of(sch, nest.around[-1]) == 1:
         return ""
     sch.annotate(nest.around[-1], PREFETCH_AHEAD, ahead)

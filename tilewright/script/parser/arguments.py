@@ -290,6 +290,20 @@ class Constructor:
         return getattr(self.cls, name)
 
 
+class Subscripted:
+    """A function of script that square brackets call as well: `T.Buffer[(16,), "float32"]`."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self.function(*args, **named)
+
+    def __getitem__(self, args: Any) -> Any:
+        return self.function(*args) if isinstance(args, tuple) else self.function(args)
+
+
 def declaration(
     title: str, function: Any, names: Mapping[str, Any] | None = None, **annotations: Any
 ) -> Declared:

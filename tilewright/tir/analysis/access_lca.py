@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.functor import Visitor, on
+from ...ir.functor import Visitor, on, post_order_visit
 from ...ir.node import Node
 from ..buffer import Buffer
 from ..expr import BufferLoad, IterVarType, Var
 from ..function import PrimFunc
 from ..stmt import BlockRealize, BufferStore, For
-from ..stmt_functor import post_order_visit
 
 
 class _Lca(Visitor):
     """Keeps the chain of loops and blocks down to the statement at hand."""
 
-    def __init__(self, function: PrimFunc) -> None:
+    def __init__(self, function: PrimFunc, *, with_regions: bool = True) -> None:
+        self.with_regions = with_regions
+        self.grids: list[tuple[Node, ...]] = []
         self.chain: list[Node] = [function]
         self.found: dict[Buffer, tuple[Node, ...]] = {}
         self.by_data: dict[Var, Buffer] = {b.data: b for b in function.buffers()}
@@ -28,6 +29,8 @@ class _Lca(Visitor):
         self.visit(loop.min)
         self.visit(loop.extent)
         self.chain.append(loop)
+        if loop.thread_binding is not None and loop.thread_binding.thread_tag[:9] == "blockIdx.":
+            self.grids.append(tuple(self.chain))
         self.visit(loop.body)
         self.chain.pop()
 
@@ -43,8 +46,9 @@ class _Lca(Visitor):
             self.by_data[buffer.data] = buffer
         for match in block.match_buffers:
             self.by_data[match.buffer.data] = match.buffer
-        self.visit(block.reads)
-        self.visit(block.writes)
+        if self.with_regions:
+            self.visit(block.reads)
+            self.visit(block.writes)
         self.chain.append(block)
         self.visit(tuple(match.source for match in block.match_buffers))
         if block.init is not None:
@@ -91,23 +95,32 @@ class _Lca(Visitor):
         depth = min((limit.get(buffer, len(self.chain)) for limit in self.limits), default=99999)
         chain = tuple(self.chain[:depth])
         known = self.found.get(buffer)
-        if known is not None:
-            shared = 0
-            for a, b in zip(known, chain, strict=False):
-                if a is not b:
-                    break
-                shared += 1
-            chain = chain[:shared]
-        self.found[buffer] = chain
+        self.found[buffer] = chain if known is None else _common(known, chain)
+
+
+def _common(a: tuple[Node, ...], b: tuple[Node, ...]) -> tuple[Node, ...]:
+    """What two chains begin with."""
+    shared = 0
+    for x, y in zip(a, b, strict=False):
+        if x is not y:
+            break
+        shared += 1
+    return a[:shared]
 
 
 def detect_buffer_access_lca(func: PrimFunc) -> dict[Buffer, Node | None]:
     """The loop or block around all accesses of each buffer, reductions' loops left out; None for
-    the whole function."""
-    return {
-        buffer: None if isinstance(chain[-1], PrimFunc) else chain[-1]
-        for buffer, chain in access_chains(func).items()
-    }
+    the whole function. Accesses are those of bodies, not the regions that blocks declare. Global
+    memory belongs to whole grids: its place lies within no thread of a block of threads."""
+    finder = _Lca(func, with_regions=False)
+    finder.walk(func.body)
+    places: dict[Buffer, Node | None] = {}
+    for buffer, chain in finder.found.items():
+        if buffer.scope() == "global":
+            for grid in finder.grids:
+                chain = _common(grid, chain)
+        places[buffer] = None if isinstance(chain[-1], PrimFunc) else chain[-1]
+    return places
 
 
 def access_chains(func: PrimFunc) -> dict[Buffer, tuple[Node, ...]]:

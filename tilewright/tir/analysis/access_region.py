@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...ir.expr import PrimExpr, Range
+from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Visitor, on
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES
@@ -118,8 +118,27 @@ class AccessCollector(Visitor):
             self._under(logical_not(call.args[0]), call.args[2])
         elif name == "tir.tvm_thread_allreduce":
             self._exchanged(call.args)
+        elif name == "tir.tvm_access_ptr" and self._is_known_address(call.args):
+            self._through_address(call.args)
         else:
             self.visit_children(call)
+
+    def _is_known_address(self, args: tuple[Any, ...]) -> bool:
+        return args[1] in self.buffers_by_data and isinstance(args[4], IntImm)
+
+    def _through_address(self, args: tuple[Any, ...]) -> None:
+        """An address says whether it is read (1) or written (2) through; where is not known. One
+        for both may do anything."""
+        buffer = self.buffers_by_data[args[1]]
+        if args[4].value == 3:
+            self.opaque[buffer] = None
+            self.visit(args[2:4])
+            return
+        whole = tuple(ends_of(self.analyzer, r) for r in full_region(buffer).region)
+        for bit, where in ((1, self.reads), (2, self.writes)):
+            if args[4].value & bit:
+                self._touch(where, buffer, whole)
+        self.visit(args[2:4])
 
     def _exchanged(self, args: tuple[Any, ...]) -> None:
         count = args[0].value
@@ -225,12 +244,25 @@ class AccessCollector(Visitor):
             source = match.source
             whole = tuple(ends_of(self.analyzer, r) for r in source.region)
             for where in (self.reads, self.writes):
-                if where.pop(match.buffer, None) is not None:
-                    self._touch(where, source.buffer, whole)
+                for region in where.pop(match.buffer, ()):
+                    self._touch(where, source.buffer, self._behind(region, whole))
             if match.buffer in self.opaque:
                 del self.opaque[match.buffer]
                 self._touch(self.reads, source.buffer, whole)
                 self._touch(self.writes, source.buffer, whole)
+
+    def _behind(self, region: Region, whole: Region) -> Region:
+        """The part `region` of a view of `whole`, whose dimensions are the last ones of it."""
+        terms, lead = self.analyzer.engine.terms, len(whole) - len(region)
+        if lead < 0:
+            return whole
+        part: list[Ends] = []
+        for (start, end), (lo, hi) in zip(whole[lead:], region, strict=True):
+            if start is None or lo is None or hi is None:
+                part.append((start, end))
+            else:
+                part.append((terms.add(start, lo), terms.add(start, hi)))
+        return (*whole[:lead], *part)
 
     def regions(self, where: dict[Buffer, list[Region]]) -> tuple[BufferRegion, ...]:
         """One region a buffer: the smallest box around all accesses."""

@@ -8,13 +8,13 @@ from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Visitor, on
 from ...ir.module import IRModule
 from ...ir.transform import ModulePass, Pass, PassContext, PassInfo
-from ...support.errors import CompileError
+from ...support.errors import ScheduleError
 from .. import op as O
 from ..arith import Analyzer
 from ..buffer import Buffer
-from ..expr import BufferLoad, Ramp
+from ..expr import BufferLoad, IterVar, Ramp
 from ..function import PrimFunc
-from ..stmt import Block, BlockRealize, BufferStore, For, IfThenElse
+from ..stmt import AttrStmt, Block, BlockRealize, BufferStore, For, IfThenElse
 
 
 class _OutOfBounds(Visitor):
@@ -31,6 +31,13 @@ class _OutOfBounds(Visitor):
             return
         self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
         self.visit(loop.body)
+
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> None:
+        """The extent of a thread axis is the range of its variable."""
+        if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
+            self.analyzer.bind(node.node.var, Range.from_min_extent(0, node.value))
+        self.visit(node.body)
 
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> None:
@@ -80,7 +87,7 @@ class _OutOfBounds(Visitor):
         is_above = top < 2**31 - 1 and 0 <= excess < 2**31 - 1
         if -(2**31) < least < 0 or is_above:
             self.found.append(
-                f"index {axis} of `{buffer.name}`, {index}, may lie outside of [0, {extent})"
+                f"index {axis} of buffer {buffer.name}, {index}, may lie outside of [0, {extent})"
             )
 
 
@@ -92,7 +99,7 @@ def out_of_bounds(func: PrimFunc) -> list[str]:
 
 
 def OOBChecker() -> Pass:
-    """A pass that changes nothing and raises `CompileError` where an access lies outside."""
+    """A pass that changes nothing and raises `ScheduleError` where an access lies outside."""
 
     def transform(mod: IRModule, ctx: PassContext) -> IRModule:
         problems = [
@@ -102,7 +109,7 @@ def OOBChecker() -> Pass:
             for text in out_of_bounds(func)
         ]
         if problems:
-            raise CompileError("out of bounds memory access: " + "; ".join(problems))
+            raise ScheduleError("out of bounds memory access: " + "; ".join(problems))
         return mod
 
     return ModulePass(transform, PassInfo(0, "tir.analysis.OOBChecker"))

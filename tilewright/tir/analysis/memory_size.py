@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from ...ir.expr import IntImm
+from ...ir.expr import IntImm, Range
 from ...ir.functor import Visitor, on
 from ...ir.module import IRModule
 from ...ir.type import PointerType
@@ -32,7 +32,7 @@ from ..expr import (
     Sub,
 )  # fmt: skip
 from ..function import PrimFunc
-from ..stmt import Allocate, AllocateConst, Block, BlockRealize, BufferStore, For, IfThenElse
+from ..stmt import Allocate, AllocateConst, Block, BlockRealize, BufferStore, For, IfThenElse, Stmt
 
 
 class _Allocated(Visitor):
@@ -94,9 +94,8 @@ def calculate_workspace_bytes(func: PrimFunc, workspace_byte_alignment: int = 1)
     return -(-size // workspace_byte_alignment) * workspace_byte_alignment
 
 
-_OPERATIONS = (
-    Add, Sub, Mul, Div, Mod, FloorDiv, FloorMod, Min, Max, CmpExpr, And, Or, Not, Select,
-)  # fmt: skip
+_ARITHMETIC = (Add, Sub, Mul, Div, Mod, FloorDiv, FloorMod, Min, Max)
+_OPERATIONS = (*_ARITHMETIC, CmpExpr, And, Or, Not, Select)
 
 
 _PARTS = ("a", "b", "value", "condition", "true_value", "false_value")
@@ -118,6 +117,7 @@ class _Flops(Visitor):
             raise ArgumentError(
                 f"the extent {loop.extent} of loop `{loop.loop_var.name}` is unknown"
             )
+        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
         before, self.weight = self.weight, self.weight * max(0, int(hi))
         self.visit(loop.body)
         self.weight = before
@@ -148,20 +148,22 @@ class _Flops(Visitor):
     @on(BufferStore)
     def store(self, store: BufferStore) -> None:
         """What is computed for a value; index arithmetic does not count."""
-        self.total += self.weight * operations_of(store.value)
+        self.total += self.weight * operations_of(store.value, only_arithmetic=True)
 
 
-def operations_of(value: Any) -> int:
-    """How many scalar operations one value takes; those of indices do not count."""
+def operations_of(value: Any, *, only_arithmetic: bool = False) -> int:
+    """How many scalar operations one value takes; those of indices do not count. With
+    `only_arithmetic` neither do comparisons, choices and calls of functions."""
+    counted = _ARITHMETIC if only_arithmetic else _OPERATIONS
     total = 0
     pending = [value]
     while pending:
         one = pending.pop()
         lanes = dtype_of(one.dtype).lanes if hasattr(one, "dtype") else 1
-        if isinstance(one, _OPERATIONS):
+        if isinstance(one, counted):
             total += lanes
         if isinstance(one, Call):
-            if effect_of(one) is CallEffectKind.Pure:
+            if not only_arithmetic and effect_of(one) is CallEffectKind.Pure:
                 total += lanes
             pending.extend(a for a in one.args if hasattr(a, "dtype"))
         else:
@@ -170,16 +172,19 @@ def operations_of(value: Any) -> int:
     return total
 
 
-def estimate_tir_flops(stmt_or_mod: PrimFunc | IRModule) -> float:
-    """The number of scalar operations, those of indices and bounds left out.
+def estimate_tir_flops(stmt_or_mod: Stmt | PrimFunc | IRModule) -> float:
+    """The number of scalar operations of a statement, a function or all functions of a module,
+    those of indices and bounds left out. Comparisons, choices and calls such as `exp` are none.
 
     Raises `ArgumentError` for a loop of unknown extent.
     """
-    funcs = [stmt_or_mod] if isinstance(stmt_or_mod, PrimFunc) else stmt_or_mod.functions.values()
+    parts: Iterable[Any] = [stmt_or_mod]
+    if isinstance(stmt_or_mod, IRModule):
+        parts = stmt_or_mod.functions.values()
     total = 0.0
-    for func in funcs:
-        if isinstance(func, PrimFunc):
+    for part in parts:
+        if isinstance(part, (PrimFunc, Stmt)):
             counter = _Flops()
-            counter.walk(func.body)
+            counter.walk(part.body if isinstance(part, PrimFunc) else part)
             total += counter.total
     return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.functor import post_order_visit
-from ...support.errors import CompileError
+from ...support.errors import ImpureError
 from ..arith.canonical import effect_of
 from ..expr import Call, CallEffectKind, Var
 from ..function import PrimFunc
@@ -18,10 +18,10 @@ def is_pure_function(func: PrimFunc) -> bool:
 
 
 def assert_pure_function(func: PrimFunc) -> bool:
-    """True. Raises `CompileError` that names the first effect if `func` has one."""
+    """True. Raises `ImpureError` that names the first effect if `func` has one."""
     found = _impurity(func)
     if found is not None:
-        raise CompileError(f"the function is not pure: it contains {found}")
+        raise ImpureError(f"the function is not pure: it contains {found}")
     return True
 
 

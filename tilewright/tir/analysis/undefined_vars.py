@@ -8,7 +8,7 @@ from ...ir.functor import Visitor, on
 from ...ir.node import Node
 from ..buffer import Buffer
 from ..expr import Var
-from ..stmt import AttrStmt, BufferRealize
+from ..stmt import AttrStmt, BufferRealize, MatchBufferRegion
 
 
 class _Free(Visitor):
@@ -18,7 +18,8 @@ class _Free(Visitor):
 
     @on(Node)
     def node(self, node: Node) -> None:
-        """What a node's fields define is defined before it is looked at."""
+        """What a node's fields define is defined before it is looked at, and within it only."""
+        before = set(self.defined) if "body" in type(node).walked else None
         for info in type(node).fields:
             if info.is_definition:
                 self._define(getattr(node, info.name))
@@ -27,7 +28,11 @@ class _Free(Visitor):
                     for inner in type(binder).fields:
                         if inner.is_definition:
                             self._define(getattr(binder, inner.name))
+                    if isinstance(binder, MatchBufferRegion):
+                        self._define_parts(binder.buffer)
         self.visit_children(node)
+        if before is not None:
+            self.defined = before
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> None:
@@ -50,8 +55,12 @@ class _Free(Visitor):
                 self._define(key)
                 self._define(item)
                 if isinstance(item, Buffer):
-                    for part in (*item.shape, *item.strides, item.elem_offset):
-                        self._define(part)
+                    self._define_parts(item)
+
+    def _define_parts(self, buffer: Buffer) -> None:
+        """A buffer that is bound to given memory defines the variables of its shape."""
+        for part in (*buffer.shape, *buffer.strides, buffer.elem_offset):
+            self._define(part)
 
     @on(Var)
     def variable(self, var: Var) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...ir.functor import Visitor, on, post_order_visit
 from ...ir.module import IRModule
-from ...support.errors import CompileError
+from ...support.errors import IllFormedError
 from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
 from ..expr import BufferLoad, Let, Var
@@ -208,13 +208,31 @@ def _redefined(func: PrimFunc) -> list[Var]:
     return twice
 
 
+class _Definitions(Visitor):
+    """Definitions as often as they are met, those of a part that stands in two places twice."""
+
+    def __init__(self, func: PrimFunc) -> None:
+        self.seen: set[Var] = set(func.params)
+        self.is_once = len(self.seen) == len(func.params)
+
+    @on(*_DEFINES)
+    def define(self, node: Any) -> None:
+        """A definition; `Let` may define one variable as the same value twice."""
+        var = getattr(node, _DEFINES[type(node)])
+        self.is_once = self.is_once and (var not in self.seen or isinstance(node, Let))
+        self.seen.add(var)
+        self.visit_children(node)
+
+
 def verify_ssa(func: PrimFunc) -> bool:
     """True if every variable of `func` is defined once."""
-    return not _redefined(func)
+    finder = _Definitions(func)
+    finder.walk(func.body)
+    return finder.is_once and not _redefined(func)
 
 
 def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bool:
-    """True if all promises are kept. With `assert_mode`, a broken one raises `CompileError`
+    """True if all promises are kept. With `assert_mode`, a broken one raises `IllFormedError`
     that lists everything wrong."""
     funcs = (
         [obj] if isinstance(obj, PrimFunc)
@@ -223,7 +241,7 @@ def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bo
     known = [_Function(func) for func in funcs]
     problems = [text for function in known for _, check in PROMISES for text in check(function)]
     if problems and assert_mode:
-        raise CompileError("the program is not well formed: " + "; ".join(problems))
+        raise IllFormedError("the program is not well formed: " + "; ".join(problems))
     return not problems
 
 

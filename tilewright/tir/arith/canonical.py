@@ -209,9 +209,12 @@ class Canonical:
                     return self.terms.binary(kind, atom.a, Sum(a.dtype, {}, limit), True)
                 if other.key in (atom.a.key, atom.b.key):
                     return one
-            elif isinstance(atom, Binary) and atom.kind in (Min, Max):  # noqa: SIM102
-                if other.key in (atom.a.key, atom.b.key):
-                    return other
+            elif (
+                isinstance(atom, Binary)
+                and atom.kind in (Min, Max)
+                and other.key in (atom.a.key, atom.b.key)
+            ):
+                return other
         if not a.terms:
             a, b = b, a
         return self._extremum_outside(kind, a, b)

@@ -15,6 +15,8 @@ class Divider:
     def __init__(self, terms: Terms, bounds: Bounds) -> None:
         self.terms = terms
         self.bounds = bounds
+        self.residues: dict[Atom, tuple[int, int]] = {}
+        """Known `(modulus, rest)` of atoms: conditions such as `x % 4 == 0`."""
 
     # ---- by a constant ----------------------------------------------------------------------
 
@@ -24,6 +26,8 @@ class Divider:
             a, c = a.scaled(-1), -c
         if c == 1:
             return a
+        if self.residues:
+            a = self._resolved(a, c)
         whole, rest = split_multiple(a, c)
         return self.terms.add(whole, self._quotient(rest, c))
 
@@ -31,7 +35,22 @@ class Divider:
         """`a % c` for `c != 0`; the sign is that of `c`."""
         if c < 0:
             return self.floormod(a.scaled(-1), -c).scaled(-1)
+        if self.residues:
+            a = self._resolved(a, c)
         return self._rest(split_multiple(a, c)[1], c)
+
+    def _resolved(self, a: Sum, c: int) -> Sum:
+        """`x -> x // m * m + r` where `x % m == r` is known and `c` divides the first term."""
+        for atom, coefficient in a.terms.items():
+            modulus, rest = self.residues.get(atom, (1, 0))
+            if coefficient % c and coefficient * modulus % c == 0:
+                quotient = self.terms.split(self.terms.of(atom), modulus, None)
+                a = self.terms.add(a, self.terms.of(atom), -coefficient)
+                whole = {**a.terms}
+                ((part, _),) = quotient.terms.items()
+                whole[part] = whole.get(part, 0) + coefficient * modulus
+                a = Sum(a.dtype, whole, a.const + coefficient * rest)
+        return a
 
     def _quotient(self, r: Sum, c: int) -> Sum:
         lo, hi = self.bounds.of(r)

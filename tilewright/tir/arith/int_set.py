@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -160,13 +161,11 @@ class Evaluator:
 
     def _converted(self, of: PrimExpr) -> Ends | None:
         """The interval of a wider index, or of a quotient rounded to zero by a constant."""
+        make: Callable[[PrimExpr], PrimExpr]
         if isinstance(of, Cast) and of.dtype == "int64" and of.value.dtype == "int32":
-            make: Callable[[PrimExpr], PrimExpr] = lambda end: Cast("int64", end)  # noqa: E731
-            inside = of.value
+            make, inside = functools.partial(Cast, "int64"), of.value
         elif isinstance(of, Div) and isinstance(of.b, IntImm) and of.b.value > 0:
-            by = of.b
-            make = lambda end: Div(end, by)  # noqa: E731
-            inside = of.a
+            make, inside = functools.partial(Div, b=of.b), of.a
         else:
             return None
         lo, hi = (

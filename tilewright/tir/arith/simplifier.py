@@ -28,6 +28,7 @@ from ..expr import (
     Let,
     Max,
     Min,
+    Mod,
     Not,
     Or,
     Ramp,
@@ -52,6 +53,7 @@ class Simplifier(Canonical):
         super().__init__()
         self.others: dict[int, tuple[PrimExpr, PrimExpr]] = {}
         self.truths: dict[Any, bool] = {}
+        self.unequal: frozenset[Any] = frozenset()
         self.scopes = 0
 
     def simplify(self, expr: PrimExpr) -> PrimExpr:
@@ -86,6 +88,8 @@ class Simplifier(Canonical):
         saved = (self.memo, self.others, bounds.cache, bounds.known, bounds.facts, self.truths)
         bounds.known, bounds.facts = dict(bounds.known), list(bounds.facts)
         self.truths = dict(self.truths)
+        residues, unequal = self.divider.residues, self.unequal
+        self.divider.residues = dict(residues)
         try:
             self.assume(condition)
             self.reset()
@@ -93,6 +97,7 @@ class Simplifier(Canonical):
         finally:
             (self.memo, self.others, bounds.cache) = saved[:3]
             (bounds.known, bounds.facts, self.truths) = saved[3:]
+            self.divider.residues, self.unequal = residues, unequal
 
     def assume(self, condition: PrimExpr) -> None:
         """Takes `condition` for granted from here on."""
@@ -127,12 +132,34 @@ class Simplifier(Canonical):
         if kind is EQ:
             assume(self.terms.sub(a, b))
             assume(self.terms.sub(b, a))
+            self._assume_residue(self.terms.sub(a, b))
         elif kind is NE:
             self._assume_different(self.terms.sub(a, b))
         else:
             assume(self._slack(kind, a, b))
 
+    def _assume_residue(self, difference: Sum) -> None:
+        """`x % 4 == 1`, known from here on, tells of divisions of `x`."""
+        if len(difference.terms) != 1:
+            return
+        ((atom, times),) = difference.terms.items()
+        if isinstance(atom, Opaque) and isinstance(atom.of, Mod) and abs(times) == 1:
+            self._assume_truncated(atom.of, -difference.const * times)
+        if not isinstance(atom, Split) or atom.lower != 1 or atom.upper is None or abs(times) > 1:
+            return
+        base, rest = atom.base.single(), -difference.const * times
+        if base is not None and 0 <= rest < atom.upper:
+            self.divider.residues[base] = atom.upper, rest
+
+    def _assume_truncated(self, rest: Mod, value: int) -> None:
+        """`truncmod(x, 4) == -1` says that `x % 4 == 3`."""
+        if isinstance(rest.b, IntImm) and abs(value) < rest.b.value:
+            modulus = rest.b.value
+            whole = O.floormod(rest.a, rest.b)
+            self.assume(EQ(whole, IntImm(whole.dtype, value % modulus)))
+
     def _assume_different(self, difference: Sum) -> None:
+        self.unequal |= {difference.key, difference.scaled(-1).key}
         lo, hi = self.bounds.of(difference)
         if lo == 0:
             self.bounds.assume_not_negative(difference.shifted(-1))
@@ -223,6 +250,8 @@ class Simplifier(Canonical):
         if not difference.terms:
             return yes if difference.const == 0 else no
         if difference.const % gcd(*difference.terms.values()):
+            return no
+        if self.unequal and difference.key in self.unequal:
             return no
         prove = self.bounds.is_not_negative
         above, below = prove(difference.shifted(-1)), prove(difference.scaled(-1).shifted(-1))

@@ -21,6 +21,8 @@ from ..expr import (
     CmpExpr,
     FloorDiv,
     FloorMod,
+    Max,
+    Min,
     Mul,
     Select,
     Sub,
@@ -298,8 +300,8 @@ class Binary(Atom):
 
     @property
     def is_split(self) -> bool:  # type: ignore[override]
-        """Divisions can meet their other half in a sum."""
-        return self.kind in (FloorDiv, FloorMod)
+        """Divisions and minima can meet their other half in a sum."""
+        return self.kind in (FloorDiv, FloorMod, Min)
 
     def parts(self) -> tuple[Sum, ...]:
         return (self.a, self.b)
@@ -496,6 +498,8 @@ class Terms:
 
     def _merge_unknown(self, total: Sum, atom: Atom, coefficient: int) -> Sum | None:
         assert isinstance(atom, Binary)
+        if atom.kind is Min:
+            return self._merge_extremes(total, atom, coefficient)
         if atom.kind is not FloorMod:
             return None
         quotient = self.multiply(self.binary(FloorDiv, atom.a, atom.b), atom.b)
@@ -503,6 +507,15 @@ class Terms:
             return None
         rest = self.add(_without(total, atom), quotient, -coefficient)
         return self.add(rest, atom.a.scaled(coefficient))
+
+    def _merge_extremes(self, total: Sum, least: Binary, coefficient: int) -> Sum | None:
+        """`min(x, y) + max(x, y) -> x + y`."""
+        operands = frozenset((least.a.key, least.b.key))
+        most = self._atoms.get((Binary, least.dtype, Max, operands))
+        if most is None or total.terms.get(most) != coefficient:
+            return None
+        both = self.add(least.a, least.b).scaled(coefficient)
+        return self.add(_without(total, least, most), both)
 
 
 def reduced(total: Sum, modulus: int) -> Sum:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -49,13 +50,17 @@ _FOLD: dict[type[PrimExpr], Callable[[Any, Any], Any]] = {
     E.GE: lambda a, b: a >= b,
 }
 _CONSTANTS = frozenset((IntImm, FloatImm, Broadcast))
-_DIVIDES = (E.FloorDiv, E.FloorMod, E.Div, E.Mod)
+_INDICES = frozenset(("int32", "int64"))
+_RESTS = (E.FloorMod, E.Mod)
+_DIVIDES = (E.FloorDiv, E.Div, *_RESTS)
 
 
 def _fold(kind: type[PrimExpr], a: PrimExpr, b: PrimExpr) -> PrimExpr | None:
     """The constant `kind(a, b)`, if both are constants and it is exact in their type."""
     x, y = const_value(a), const_value(b)
-    if x is None or y is None or (kind in _DIVIDES and y == 0):
+    if y == 0 and kind in _DIVIDES and dtype_of(a.dtype).is_integral:
+        raise ArgumentError(f"division of `{a}` by zero")
+    if x is None or y is None or (kind in _RESTS and a.dtype not in _INDICES):
         return None
     info = dtype_of(a.dtype)
     if info.is_custom:
@@ -69,11 +74,11 @@ def _fold(kind: type[PrimExpr], a: PrimExpr, b: PrimExpr) -> PrimExpr | None:
 
 
 def _fold_float(kind: type[PrimExpr], x: Scalar, y: Scalar, dtype: str) -> PrimExpr | None:
-    if kind in (E.FloorDiv, E.FloorMod, E.Div, E.Mod):
+    if kind in _DIVIDES:
         return None
     numpy_type = dtype_of(dtype_of(dtype).element).numpy.type
     with np.errstate(all="ignore"):
-        return const(float(_FOLD[kind](numpy_type(x), numpy_type(y))), dtype)
+        return folded(float(_FOLD[kind](numpy_type(x), numpy_type(y))), dtype)
 
 
 def _identity(kind: type[PrimExpr], a: PrimExpr, b: PrimExpr) -> PrimExpr | None:
@@ -134,14 +139,36 @@ _truncdiv = _binary(E.Div, "truncdiv")
 _truncmod = _binary(E.Mod, "truncmod")
 _floordiv = _binary(E.FloorDiv, "floordiv")
 _floormod = _binary(E.FloorMod, "floormod")
-min = _binary(E.Min, "min", bools=True)
-max = _binary(E.Max, "max", bools=True)
-equal = _binary(E.EQ, "equal", bools=True)
+_min = _binary(E.Min, "min", bools=True)
+_max = _binary(E.Max, "max", bools=True)
+_equal = _binary(E.EQ, "equal", bools=True)
 not_equal = _binary(E.NE, "not_equal", bools=True)
 less = _binary(E.LT, "less", bools=True)
 less_equal = _binary(E.LE, "less_equal", bools=True)
 greater = _binary(E.GT, "greater", bools=True)
 greater_equal = _binary(E.GE, "greater_equal", bools=True)
+
+
+def min(lhs: object, rhs: object, *more: object, span: Any = None) -> PrimExpr:
+    """The least of the values. Operands are brought to a common type; folds."""
+    return functools.reduce(_min, more, _min(lhs, rhs, span))
+
+
+def max(lhs: object, rhs: object, *more: object, span: Any = None) -> PrimExpr:
+    """The greatest of the values. Operands are brought to a common type; folds."""
+    return functools.reduce(_max, more, _max(lhs, rhs, span))
+
+
+def equal(lhs: object, rhs: object, span: Any = None) -> PrimExpr:
+    """`a == b`. Operands are brought to a common type; folds."""
+    if is_vscale(lhs) and is_vscale(rhs):
+        return const(1, "bool")
+    return _equal(lhs, rhs, span)
+
+
+def is_vscale(value: object) -> bool:
+    """True of a call of `vscale`, which is one number wherever it stands."""
+    return isinstance(value, E.Call) and getattr(value.op, "name", None) == "tir.vscale"
 
 
 def _is_floating(value: object) -> bool:
@@ -179,8 +206,10 @@ def div(a: object, b: object, span: Any = None) -> PrimExpr:
     """`a / b`: of floats exact to half an ulp, of integers rounded towards zero."""
     x, y = common(a, b, "div")
     p, q = const_value(x), const_value(y)
-    if dtype_of(x.dtype).is_float and p is not None and q:
-        return const(_float_quotient(p, q, x.dtype), x.dtype)
+    if dtype_of(x.dtype).is_float and p is not None and q is not None:
+        if q == 0:
+            raise ArgumentError(f"division of `{x}` by zero")
+        return folded(_float_quotient(p, q, x.dtype), x.dtype)
     return truncdiv(x, y, span)
 
 

@@ -23,14 +23,16 @@ __all__ = [
 
 def _bits(name: str, doc: str, fold: Callable[[int, int], int]) -> Callable[..., PrimExpr]:
     op = intrinsic(name, numpy=fold)
+    shifts = name.startswith("shift")
 
     def make(x: object, y: object, span: Any = None) -> PrimExpr:
         a, b = common(x, y, name)
         if not dtype_of(a.dtype).is_integral:
             raise ArgumentError(f"{name} needs integers, found {a.dtype}")
         p, q = const_value(a), const_value(b)
-        inside = isinstance(q, int) and 0 <= q < dtype_of(a.dtype).bits
-        if isinstance(p, int) and isinstance(q, int) and (inside or not name.startswith("shift")):
+        if shifts and q is not None and not 0 <= q < dtype_of(a.dtype).bits:
+            raise ArgumentError(f"{name} of a {a.dtype} by {q} bits")
+        if isinstance(p, int) and isinstance(q, int):
             return folded(fold(p, q), a.dtype)
         return Call(a.dtype, op, (a, b), span=span)
 

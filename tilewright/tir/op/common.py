@@ -63,7 +63,8 @@ def _like(value: object, dtype: str) -> PrimExpr:
         )
     if info.is_bool and not isinstance(value, (bool, np.bool_)):
         return as_scalar(value)
-    if info.is_custom or info.min_value <= value <= info.max_value:
+    has_range = info.is_float or info.is_integral
+    if not has_range or info.min_value <= value <= info.max_value:
         return const(value, dtype)
     return _beyond(value, dtype)
 
@@ -83,7 +84,7 @@ def _beyond(value: Any, dtype: str) -> PrimExpr:
 
 
 def _wider(a: str, b: str) -> str:
-    """The type both convert to: floats over integers, the wider of a kind, signed over unsigned
+    """The type both convert to: floats over integers, the wider of a kind, unsigned over signed
     of the same width, `bool` to anything."""
     ia, ib = dtype_of(a), dtype_of(b)
     if ia.is_float != ib.is_float:
@@ -94,4 +95,4 @@ def _wider(a: str, b: str) -> str:
         return a if ia.bits > ib.bits else b
     if ia.is_float:
         raise ArgumentError(f"no common type of {a} and {b}", hint="convert one with astype")
-    return a if ia.is_int else b
+    return a if ia.is_uint else b

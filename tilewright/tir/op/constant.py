@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ...ir.expr import FloatImm, IntImm, PrimExpr, as_scalar
-from ...support.dtypes import DType, dtype_of
+from ...support.dtypes import DType, dtype_name, dtype_of
 from ...support.errors import ArgumentError
 from ..expr import Broadcast
 
@@ -17,13 +20,14 @@ __all__ = [
 
 
 def const(value: Any, dtype: str | None = None, span: Any = None) -> PrimExpr:
-    """A constant of `dtype` (default: `bool`, `int32` or `float32` by the value's kind);
-    with lanes, the same in each. A float becomes an integer by rounding towards zero.
+    """A constant of `dtype`; with lanes, the same in each. A float becomes an integer by rounding
+    towards zero. Without `dtype`, NumPy's scalars keep theirs, and Python's are `bool`, `int32` or
+    `float32`, or twice as wide where the value needs it.
 
     Raises `ArgumentError` for what is no number, and for a number that `dtype` does not hold.
     """
     if dtype is None:
-        return as_scalar(value)
+        return as_scalar(value) if isinstance(value, PrimExpr) else const(value, _dtype_of(value))
     info = dtype_of(dtype)
     if info.lanes > 1:
         return Broadcast(const(value, info.element), info.lanes, span=span)
@@ -45,6 +49,17 @@ def folded(value: Any, dtype: str) -> PrimExpr:
     """The constant that arithmetic in `dtype` makes of `value`: integers wrap around."""
     info = dtype_of(dtype)
     return const(wrap(int(value), info.element) if info.is_integral else value, dtype)
+
+
+def _dtype_of(value: Any) -> str:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return dtype_name(value.dtype)
+    if isinstance(value, float) and math.isfinite(value):
+        return "float32" if builtins.abs(value) <= _FLOAT32.max_value else "float64"
+    return as_scalar(value).dtype
+
+
+_FLOAT32 = dtype_of("float32")
 
 
 def wrap(value: int, dtype: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...ir.expr import OPERATORS, FloatImm, IntImm, PrimExpr, PrimExprLike, as_scalar
 from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError
 from ..expr import Broadcast, Call, Cast
 from .constant import wrap
 from .declare import intrinsic
@@ -24,8 +25,12 @@ intrinsic("reinterpret")
 def cast(value: object, dtype: str, span: Any = None) -> PrimExpr:
     """`value` converted to `dtype` (a scalar dtype keeps the lanes); constants fold."""
     value = as_scalar(value)
-    lanes = dtype_of(value.dtype).lanes
-    info = dtype_of(dtype)
+    held, info = dtype_of(value.dtype), dtype_of(dtype)
+    lanes = held.lanes
+    if held.is_handle and not info.is_handle:
+        raise ArgumentError(f"Can't cast a handle to other types: `{value}` to {dtype}", span)
+    if lanes == 1 and info.lanes > 1:
+        return Broadcast(cast(value, info.element), info.lanes, span=span)
     if info.lanes == 1 and lanes > 1:
         info = dtype_of(info.with_lanes(lanes))
     dtype = info.name

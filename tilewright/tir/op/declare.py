@@ -23,10 +23,13 @@ from ...ir.op import Op, register_op
 from ...support.dtypes import dtype_of
 from ..expr import BufferLoad, Call, CallEffectKind, StringImm, Var
 
-__all__ = ["DTYPE_AT", "as_argument", "declare", "intrinsic"]
+__all__ = ["DTYPE_AT", "SCRIPT_NAMES", "as_argument", "declare", "intrinsic"]
 
 DTYPE_AT: dict[str, int] = {}
 """Where script writes the type of the result of an intrinsic, among its arguments."""
+
+SCRIPT_NAMES: dict[str, str] = {}
+"""What script calls an operator whose constructor has another name."""
 
 
 def intrinsic(name: str, effect: CallEffectKind = CallEffectKind.Pure, **attributes: Any) -> Op:
@@ -70,6 +73,8 @@ def declare(
 
     if "dtype" in names:
         DTYPE_AT[op or name] = names.index("dtype")
+    if op:
+        SCRIPT_NAMES[op] = name
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc
     make.__signature__ = shape  # type: ignore[attr-defined]

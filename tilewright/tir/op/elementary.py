@@ -118,6 +118,8 @@ def _predicate(name: str, doc: str, fold: Callable[[Any], Any]) -> Callable[...,
         boolean = dtype_of("bool").with_lanes(info.lanes)
         if not info.is_float:
             return const(int(name == "isfinite"), boolean)
+        if name == "isnan" and info.bits < 32:
+            value = cast(value, "float32")
         return Call(boolean, op, (value,), span=span)
 
     make.__name__ = make.__qualname__ = name

@@ -66,11 +66,11 @@ call_cpacked = declare(
     doc="A call of a function of this library by name with the packed calling convention.",
 )  # fmt: skip
 call_packed_lowered = declare(
-    "call_packed_lowered(dtype, *args)", "dtype", UPDATE, op="tvm_call_packed_lowered",
+    "call_packed_lowered(*args)", "int32", UPDATE, op="tvm_call_packed_lowered",
     doc="A packed call whose arguments stand on the stack.",
 )  # fmt: skip
 call_cpacked_lowered = declare(
-    "call_cpacked_lowered(dtype, *args)", "dtype", UPDATE, op="tvm_call_cpacked_lowered",
+    "call_cpacked_lowered(*args)", "int32", UPDATE, op="tvm_call_cpacked_lowered",
     doc="A packed call of a function of this library whose arguments stand on the stack.",
 )  # fmt: skip
 tvm_call_packed_lowered, tvm_call_cpacked_lowered = call_packed_lowered, call_cpacked_lowered

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...ir.expr import PrimExpr, PrimExprLike, as_scalar
 from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError
 from .. import expr as E
 from ..expr import Broadcast, Call, Select
 from .arithmetic import not_equal
@@ -21,14 +23,21 @@ intrinsic("likely")
 intrinsic("if_then_else")
 
 
-def truth(value: object) -> PrimExpr:
+def truth(value: object, which: str) -> PrimExpr:
+    """`value` as a condition of `which`; numbers of Python count as true unless 0."""
     made = as_scalar(value)
-    return made if dtype_of(made.dtype).is_bool else not_equal(made, const(0, made.dtype))
+    if dtype_of(made.dtype).is_bool:
+        return made
+    if not isinstance(value, PrimExpr):
+        return not_equal(made, const(0, made.dtype))
+    raise ArgumentError(
+        f"{which} needs conditions, found `{made}` of {made.dtype}", hint="compare it, as in x != 0"
+    )
 
 
 def logical_and(a: object, b: object, span: Any = None) -> PrimExpr:
     """Both conditions; a constant side folds."""
-    x, y = common(truth(a), truth(b), "logical_and")
+    x, y = common(truth(a, "logical_and"), truth(b, "logical_and"), "logical_and")
     for one, other in ((x, y), (y, x)):
         value = const_value(one)
         if value is not None:
@@ -38,7 +47,7 @@ def logical_and(a: object, b: object, span: Any = None) -> PrimExpr:
 
 def logical_or(a: object, b: object, span: Any = None) -> PrimExpr:
     """Either condition; a constant side folds."""
-    x, y = common(truth(a), truth(b), "logical_or")
+    x, y = common(truth(a, "logical_or"), truth(b, "logical_or"), "logical_or")
     for one, other in ((x, y), (y, x)):
         value = const_value(one)
         if value is not None:
@@ -48,31 +57,34 @@ def logical_or(a: object, b: object, span: Any = None) -> PrimExpr:
 
 def logical_not(a: object, span: Any = None) -> PrimExpr:
     """The opposite condition; a constant folds."""
-    x = truth(a)
+    x = truth(a, "logical_not")
     value = const_value(x)
     return const(int(not value), x.dtype) if value is not None else E.Not(x, span=span)
 
 
 def all(*conditions: object, span: Any = None) -> PrimExpr:
     """Every one of the conditions."""
-    result: PrimExpr = const(1, "bool")
-    for condition in conditions:
-        result = logical_and(result, condition, span)
-    return result
+    return _joined(True, logical_and, conditions, span)
 
 
 def any(*conditions: object, span: Any = None) -> PrimExpr:
     """At least one of the conditions."""
-    result: PrimExpr = const(0, "bool")
-    for condition in conditions:
-        result = logical_or(result, condition, span)
+    return _joined(False, logical_or, conditions, span)
+
+
+def _joined(
+    of_none: bool, join: Callable[..., PrimExpr], conditions: Sequence[object], span: Any
+) -> PrimExpr:
+    result = as_scalar(conditions[0] if conditions else of_none)
+    for condition in conditions[1:]:
+        result = join(result, condition, span)
     return result
 
 
 def select(condition: object, yes: object, no: object, span: Any = None) -> PrimExpr:
     """`yes` where `condition` holds, else `no`; both are computed."""
     a, b = common(yes, no, "select")
-    test = truth(condition)
+    test = truth(condition, "select")
     value = const_value(test)
     if value is not None:
         return a if value else b
@@ -84,7 +96,7 @@ def select(condition: object, yes: object, no: object, span: Any = None) -> Prim
 def if_then_else(cond: object, t: object, f: object, span: Any = None) -> PrimExpr:
     """`t` if `cond` else `f`; only the one taken is computed."""
     a, b = common(t, f, "if_then_else")
-    test = truth(cond)
+    test = truth(cond, "if_then_else")
     value = const_value(test)
     if value is not None:
         return a if value else b

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...ir.expr import IntImm, PrimExpr
+from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from .. import op as T
+from ..arith import Analyzer
 from ..buffer import Buffer
 from ..expr import Var
 from ..function import PrimFunc
@@ -100,33 +101,56 @@ def _description(body: Stmt) -> tuple[list[For], BlockRealize | None]:
 def suggest_index_map(
     buffer: Buffer, indices: Sequence[PrimExpr], loops: Sequence[For], predicate: PrimExpr
 ) -> IndexMap | None:
-    """A layout in which `indices`, accessed in the order of `loops`, come one after another.
+    """A layout in which `indices`, accessed in the order of `loops`, come one after another: a
+    dimension for each loop that moves in the buffer.
 
-    None if it would be the layout that the buffer has, or the indices are not affine.
-    `predicate` does not matter to the order.
+    None if the indices are not affine or leave holes. `predicate` does not matter to the order.
     """
-    del buffer, predicate
+    del predicate
     space = Space()
     for l in loops:
         space.bind(l.loop_var, l.min, l.extent)
-    if not is_affine(space, list(indices), {space._variable(l.loop_var) for l in loops}):
+    places = [as_scalar(i) for i in indices]
+    if not is_affine(space, places, {space._variable(l.loop_var) for l in loops}):
         return None
     order = {space._variable(l.loop_var): k for k, l in enumerate(loops)}
+    flat = space.joined(space.poly(_flattened(places, buffer.shape)))
     parts = []
-    for place, index in enumerate(indices):
-        for digit in digits_of(space, space.joined(space.poly(index)), set(order)) or ():
-            scale, extent = value_of(digit.scale), value_of(digit.extent)
-            loop = max(order[v] for v in space.variables(dict(digit.source)))
-            if scale is None or extent is None:
-                return None
-            if extent > 1:
-                parts.append((loop, -(value_of(digit.lower) or 0), place, scale, extent))
-    axes = [Var(f"i{k}", i.dtype) for k, i in enumerate(indices)]
+    for digit in digits_of(space, flat, set(order)) or ():
+        scale, extent = value_of(digit.scale), value_of(digit.extent)
+        loop = max(order[v] for v in space.variables(dict(digit.source)))
+        if scale is None or extent is None:
+            return None
+        if extent > 1:
+            parts.append((loop, -(value_of(digit.lower) or 0), scale, extent))
+    if not _are_dense(parts) or value_of(space.relax(flat)[0] or {}) != 0:
+        return None
+    axes = [Var(f"i{k}", i.dtype) for k, i in enumerate(places)]
+    analyzer = Analyzer()
+    for axis, size in zip(axes, buffer.shape, strict=True):
+        analyzer.bind(axis, Range(IntImm(axis.dtype, 0), T.cast(size, axis.dtype)))
+    whole = _flattened(axes, buffer.shape)
+    largest = max((scale for *_, scale, _ in parts), default=1)
     final = []
-    for _, _, place, scale, extent in sorted(parts):
-        outer = all(s <= scale for _, _, p, s, _ in parts if p == place)
-        part = T.floordiv(axes[place], scale)
-        final.append(part if outer else T.floormod(part, extent))
-    made = IndexMap(tuple(axes), tuple(final))
-    plain = len(final) == len(axes) and all(f is a for f, a in zip(final, axes, strict=True))
-    return None if plain else made
+    for *_, scale, extent in sorted(parts):
+        part = T.floordiv(whole, scale)
+        final.append(analyzer.simplify(part if scale == largest else T.floormod(part, extent)))
+    return IndexMap(tuple(axes), tuple(final))
+
+
+def _flattened(indices: Sequence[PrimExpr], shape: Sequence[PrimExpr]) -> PrimExpr:
+    """The place in memory of an element, in row-major order."""
+    made: PrimExpr = T.const(0, indices[0].dtype if indices else "int32")
+    for index, size in zip(indices, shape, strict=True):
+        made = T.add(T.multiply(made, T.cast(size, index.dtype)), index)
+    return made
+
+
+def _are_dense(parts: Sequence[tuple[int, int, int, int]]) -> bool:
+    """True if the digits, each with its scale and extent, write all numbers up to their product."""
+    span = 1
+    for scale, extent in sorted((scale, extent) for *_, scale, extent in parts):
+        if scale != span:
+            return False
+        span *= extent
+    return True

@@ -26,5 +26,9 @@ class BlockDependenceInfo:
         return self._state.get_sref(block)
 
     def get_block_scope(self, block_sref: StmtSRef) -> BlockScope:
-        """The blocks directly in a block and the dependencies between them."""
-        return self._state.get_block_scope(block_sref)
+        """The blocks directly in a block and the dependencies between them; of a loop (what a
+        block's `parent` is), those of the block around it."""
+        inside = block_sref.is_block
+        return self._state.get_block_scope(
+            block_sref if inside else self._state.scope_root(block_sref)
+        )

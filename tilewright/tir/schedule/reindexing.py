@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ...ir.expr import PrimExpr
 from ...ir.structural import structural_equal
@@ -44,10 +44,16 @@ class Reindexed:
 
 
 def plan(
-    state: ScheduleState, block: StmtSRef, side: str, place: int, index_map: IndexMap | None
+    state: ScheduleState,
+    block: StmtSRef,
+    side: str,
+    place: int,
+    index_map: IndexMap | None,
+    *,
+    simplified: bool = False,
 ) -> Reindexed:
-    """What a copy of the buffer looks like: one dimension for each axis in its indices, or for
-    each result of `index_map` (of all the block's axes)."""
+    """What a copy of the buffer looks like: one dimension for each axis in its indices (in normal
+    form, if `simplified`), or for each result of `index_map` (of all the block's axes)."""
     stmt = block.block
     buffer: Buffer = getattr(stmt, f"{side}s")[place].buffer
     require_leaf(state, block)
@@ -63,6 +69,10 @@ def plan(
             refuse(f"the axis `{axis.var.name}` does not start at 0", block)
         extents.append(axis.dom.extent)
     _require_inside(state, block, buffer, indices)
+    if simplified:
+        space = space_at(state, block)
+        bind(space, block)
+        indices = tuple(space.simplify(i) for i in indices)
     if side == "write":
         require_complete_or_reduction(state, block, state.scope_root(block))
         bad = [v for i in indices for v in variables_in(i)
@@ -74,12 +84,14 @@ def plan(
         used = {v for i in indices for v in variables_in(i)}
         kept = [a for a in stmt.iter_vars if a.var in used]
         shape = [a.dom.extent for a in kept if a.dom is not None]
-        return Reindexed(block, buffer, indices, tuple(a.var for a in kept), tuple(shape), True)
+        widest = "int64" if any(d.dtype == "int64" for d in shape) else "int32"
+        sizes = tuple(T.cast(d, widest) for d in shape)
+        return Reindexed(block, buffer, indices, tuple(a.var for a in kept), sizes, True)
     dtype = "int64" if any(d.dtype == "int64" for d in buffer.shape) else "int32"
     where = [T.cast(i, dtype) for i in index_map.map_indices([a.var for a in stmt.iter_vars])]
     _require_injective(state, block, indices, where, side)
-    sizes = [T.cast(d, dtype) for d in index_map.map_shape(extents)]
-    return Reindexed(block, buffer, indices, tuple(where), tuple(sizes), False)
+    sizes = tuple(T.cast(d, dtype) for d in index_map.map_shape(extents))
+    return Reindexed(block, buffer, indices, tuple(where), sizes, False)
 
 
 def _require_injective(
@@ -143,21 +155,15 @@ def apply(
     scope: str,
     name: str,
     block_name: str | None = None,
-    *,
-    simplified: bool = False,
 ) -> StmtSRef:
     """Makes the copy, and lets the block use it. Returns the block that copies, `block_name` or
-    called as the copy is. `simplified`: the indices at which it copies are."""
+    called as the copy is."""
     block, buffer = what.block, what.buffer
     root = state.scope_root(block)
     _require_whole(state, root, what, side)
     data = Var(name, pointer(buffer.dtype, scope))  # type: ignore[arg-type]
     copy = Buffer(data, buffer.dtype, what.shape, name=name)
     made_name = fresh_name(state, block, block_name or name)
-    if simplified:
-        space = space_at(state, block)
-        bind(space, block)
-        what = replace(what, indices=tuple(space.simplify(i) for i in what.indices))
     nest, copied = _copy_nest(made_name, what, copy, side)
     changed, reuse = _use_copy(what, copy, side)
     if block.realize is None:

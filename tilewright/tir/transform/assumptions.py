@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ir.expr import PrimExpr, Range
-from ...ir.functor import Rewriter, Visitor, on
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...ir.node import Node
 from ...ir.structural import structural_equal
 from .. import op as O
@@ -17,7 +17,7 @@ from ..buffer import Buffer
 from ..expr import EQ, BufferLoad, Call, Or, Var
 from ..function import PrimFunc
 from ..stmt import Block, BufferStore, Evaluate, For, IfThenElse, Stmt
-from ..stmt_functor import post_order_visit, substitute
+from ..stmt_functor import substitute
 from .base import factory
 from .scoped import ScopedRewriter
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ...ir.expr import PrimExpr
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import Node, children
 from ...ir.transform import Pass, PassContext
 from ..analysis.effects import is_movable
@@ -14,7 +14,6 @@ from ..buffer import Buffer
 from ..expr import Broadcast, BufferLoad, Call, Let, Ramp, Reduce, Shuffle, Var
 from ..function import PrimFunc
 from ..stmt import Block, LetStmt, Stmt
-from ..stmt_functor import post_order_visit
 from .base import prim_func_pass
 from .config import DISABLE_CSE
 from .simplify import Simplifying

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.structural import structural_equal
 from ...ir.transform import Pass, PassContext
 from .. import op as O
@@ -28,7 +28,6 @@ from ..stmt import (
     ForKind,
     Stmt,
 )  # fmt: skip
-from ..stmt_functor import post_order_visit
 from .base import prim_func_pass
 from .lower_match_buffer import shift
 

@@ -15,6 +15,7 @@ from ..expr import BinaryOpExpr, Broadcast, BufferLoad, Call, Cast, CmpExpr, Let
 from ..function import PrimFunc
 from ..stmt import BufferStore, LetStmt
 from .base import prim_func_pass
+from .narrow_floats import is_native
 
 Chooses = Callable[[str], bool]
 
@@ -102,8 +103,10 @@ class _Widen(Rewriter):
         return let.replace(var=var, value=value, body=self.rewrite(let.body))
 
 
-def _compute(name: str, chosen: Chooses, wide: str) -> Pass:
+def _compute(name: str, chosen: Chooses, wide: str, native: str = "") -> Pass:
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        if native and is_native(func, native):
+            return func
         return func.replace(body=_Widen(chosen, wide).run(func.body))
 
     made: Pass = prim_func_pass(transform, opt_level=0, name=name)
@@ -111,8 +114,11 @@ def _compute(name: str, chosen: Chooses, wide: str) -> Pass:
 
 
 def BF16ComputeLegalize() -> Pass:
-    """C = a + b in bfloat16   ->   C = bfloat16(float32(a) + float32(b))"""
-    return _compute("tir.BF16ComputeLegalize", lambda d: d == "bfloat16", "float32")
+    """C = a + b in bfloat16   ->   C = bfloat16(float32(a) + float32(b))
+
+    Functions for CUDA from sm_80 on stay.
+    """
+    return _compute("tir.BF16ComputeLegalize", lambda d: d == "bfloat16", "float32", "bfloat16")
 
 
 def FP16ComputeLegalize() -> Pass:
@@ -121,5 +127,7 @@ def FP16ComputeLegalize() -> Pass:
 
 
 def FP8ComputeLegalize(promote_dtype: str = "float32") -> Pass:
-    """The same for the types of 8 bits, computed in `promote_dtype`."""
-    return _compute("tir.FP8ComputeLegalize", lambda d: d.startswith("float8"), promote_dtype)
+    """The same for the types of 8 bits, computed in `promote_dtype`; CUDA from sm_89 on stays."""
+    return _compute(
+        "tir.FP8ComputeLegalize", lambda d: d.startswith("float8"), promote_dtype, "float8"
+    )

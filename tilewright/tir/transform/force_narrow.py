@@ -58,8 +58,9 @@ class _Narrow(Rewriter):
                 f"`{buffer.name}` holds {buffer.dtype}, which cannot be made int32",
                 buffer.span, hint="ForceNarrowIndexToInt32 is for functions on other elements",
             )  # fmt: skip
-        made: Any = self.rewrite_variable(buffer)
-        return made  # type: ignore[no-any-return]
+        made = self.rewrite_variable(buffer)
+        assert isinstance(made, Buffer)
+        return made
 
     @on(BinaryOpExpr, CmpExpr)
     def binary(self, expr: Any) -> PrimExpr:

@@ -7,14 +7,14 @@ from enum import IntFlag
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import Rewriter, Visitor, on
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...ir.node import Node
 from ...ir.transform import Pass, PassContext
 from ..analysis.effects import is_movable
 from ..expr import And, Call, IterVar, Let, Or, Select, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, For, IfThenElse, LetStmt, SeqStmt, Stmt
-from ..stmt_functor import post_order_visit, renew_defs
+from ..stmt_functor import renew_defs
 from .base import prim_func_pass
 from .config import HoistExpressionConfig, HoistIfThenElseConfig, group_of
 from .simplify import Simplifying

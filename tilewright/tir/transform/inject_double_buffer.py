@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.transform import PassContext
 from ...support.errors import CompileError
 from .. import op as O
@@ -23,7 +23,7 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )  # fmt: skip
-from ..stmt_functor import post_order_visit, renew_defs, substitute
+from ..stmt_functor import renew_defs, substitute
 from .base import context_factory
 from .config import InjectDoubleBufferConfig, group_of
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...ir.expr import IntImm
 from ...ir.functor import Rewriter, on
-from ...support.errors import CompileError
+from ...support.errors import ArgumentError
 from ..analysis.access_region import get_block_read_write_region
 from ..buffer import Buffer
 from ..expr import Var
@@ -66,7 +66,7 @@ class _Inject(Rewriter):
         """The statements of the body; `owned` gets the buffers of the blocks around them."""
         body = _opened(loop.body, owned)
         if not isinstance(body, SeqStmt):
-            raise CompileError(
+            raise ArgumentError(
                 f"the body of the pipelined loop `{loop.loop_var.name}` is one statement",
                 loop.span, hint="a software pipeline needs two at least",
             )  # fmt: skip
@@ -96,7 +96,7 @@ def _numbers(loop: For, key: str, count: int | None = None) -> list[int]:
         return []
     values = [int(value) for value in given] if given is not None else []
     if count is not None and len(values) != count:
-        raise CompileError(
+        raise ArgumentError(
             f"loop `{loop.loop_var.name}` has {count} statements and {len(values)} numbers in "
             f"`{key}`", loop.span, hint="give one for each statement",
         )  # fmt: skip
@@ -108,7 +108,9 @@ def _steps(loop: For, blocks: list[Block]) -> list[Step]:
     orders = _numbers(loop, ORDER, len(blocks))
     is_async = set(_numbers(loop, ASYNC))
     if len(set(orders)) != len(orders):
-        raise CompileError(f"`{ORDER}` of loop `{loop.loop_var.name}` has a place twice", loop.span)
+        raise ArgumentError(
+            f"`{ORDER}` of loop `{loop.loop_var.name}` has a place twice", loop.span
+        )
     return [
         Step(block, stage, order, stage in is_async)
         for block, stage, order in zip(blocks, stages, orders, strict=True)
@@ -126,7 +128,7 @@ def _check_dependences(loop: For, steps: list[Step]) -> None:
             swapped = first.stage == second.stage and first.order > second.order
             if late or swapped:
                 what = "stage" if late else "order"
-                raise CompileError(
+                raise ArgumentError(
                     f"the pipeline of loop `{loop.loop_var.name}` moves the use of "
                     f"`{shared.name}` before its definition",
                     loop.span, hint=f"give the later statement a later {what}",

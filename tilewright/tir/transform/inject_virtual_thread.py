@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import Rewriter, Visitor, on
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit, pre_order_visit
 from ...ir.node import Node
 from ...ir.op import register_op
 from .. import op as O
@@ -26,7 +26,7 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )  # fmt: skip
-from ..stmt_functor import post_order_visit, pre_order_visit, renew_defs, substitute
+from ..stmt_functor import renew_defs, substitute
 from .base import factory
 
 VIRTUAL_THREAD = "virtual_thread"

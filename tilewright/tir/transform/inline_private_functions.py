@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import BaseFunc, GlobalVar
-from ...ir.functor import Rewriter, Visitor, on
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...ir.module import IRModule
 from ...ir.node import children
 from ...ir.transform import PassContext
@@ -13,7 +13,7 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, Call, Var
 from ..function import PrimFunc
 from ..stmt import BufferStore, Evaluate, LetStmt, Stmt
-from ..stmt_functor import post_order_visit, renew_defs, substitute
+from ..stmt_functor import renew_defs, substitute
 from .base import module_factory
 
 

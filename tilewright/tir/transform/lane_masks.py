@@ -25,10 +25,10 @@ def active_lanes(condition: Any) -> PrimExpr:
     return Call(condition.dtype, "tir.get_active_lane_mask", args)
 
 
-def conjuncts(condition: PrimExpr) -> list[PrimExpr]:
+def conjuncts(condition: Any) -> list[PrimExpr]:
     """The conditions that `condition` joins; what is `likely` opened."""
     if isinstance(condition, And):
         return [*conjuncts(condition.a), *conjuncts(condition.b)]
     if isinstance(condition, Call) and getattr(condition.op, "name", "") == "tir.likely":
-        return conjuncts(condition.args[0])  # type: ignore[arg-type]
+        return conjuncts(condition.args[0])
     return [condition]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import Rewriter, Visitor, on
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...ir.node import Node
 from ...ir.transform import Pass, PassContext
 from .. import op as O
@@ -19,7 +19,7 @@ from ..arith.terms import Sum
 from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
-from ..stmt_functor import post_order_visit, renew_defs
+from ..stmt_functor import renew_defs
 from .base import prim_func_pass
 from .config import LoopPartitionConfig, group_of, is_given
 from .scoped import ScopedRewriter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, pre_order_visit
 from ...support.errors import CompileError
 from .. import op as O
 from ..analysis.reduction import Factored, NotFactored, reduction_of
@@ -29,7 +29,7 @@ from ..stmt import (
     element_region,
     stmt_seq,
 )  # fmt: skip
-from ..stmt_functor import pre_order_visit, substitute
+from ..stmt_functor import substitute
 from .base import factory
 from .lane_masks import conjuncts
 
@@ -335,6 +335,7 @@ def LowerCrossThreadReduction(func: PrimFunc) -> PrimFunc:
     there are no other such loops and no condition, there is no `p`. A result in local memory is
     kept by each thread; a block that stores what follows from it is run by the first one alone.
     Raises `ThreadReductionError` if the operation is not known to be commutative, if loops are
-    bound to other than `threadIdx`, or if other loops or later blocks lie within the reduction's.
+    bound to other than `threadIdx`, or if other loops or later blocks lie within the reduction's
+    loops.
     """
     return func.replace(body=_Lower().run(func.body))

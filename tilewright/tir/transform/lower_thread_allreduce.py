@@ -281,7 +281,8 @@ class _Lower(Rewriter):
         by_shuffles = self._can_shuffle(reduction.dtypes, place)
         made = reduction.by_shuffles() if by_shuffles else reduction.through_memory()
         for result, load in zip(results, reduction.results, strict=True):
-            self.moved[result.buffer.data] = load  # type: ignore[assignment]
+            assert isinstance(load, BufferLoad)
+            self.moved[result.buffer.data] = load
         return reduction.memory.around(made)
 
     def _place(self, axes: list[Var], call: Call) -> _Place:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import Visitor, on
+from ...ir.functor import Visitor, on, post_order_visit
 from ...support.dtypes import dtype_of
 from ...support.errors import CompileError
 from ...target import Target
@@ -17,7 +17,6 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, Call, IterVar, Ramp, Var, pointer
 from ..function import PrimFunc
 from ..stmt import Allocate, AttrStmt, BufferStore, DeclBuffer, Stmt
-from ..stmt_functor import post_order_visit
 from .base import factory
 from .scoped import ScopedRewriter
 from .thread_sync import scope_of
@@ -128,7 +127,7 @@ class _Lower(ScopedRewriter):
         run = self._run(name, lane, stores.indices)
         if size % (run * width):
             _refuse(name, f"{size} elements are not {run} for each of {width} threads, repeated")
-        local = Var(name, pointer(node.dtype, "local"))  # type: ignore[arg-type]
+        local = Var(name, "handle", type_annotation=pointer(node.dtype, "local"))
         return _Lanes(lane, width, run, size, local)
 
     def _run(self, name: str, lane: Var, indices: list[PrimExpr]) -> int:

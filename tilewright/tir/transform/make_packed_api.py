@@ -13,7 +13,7 @@ from ...ir.expr import GlobalVar, IntImm, PrimExpr
 from ...ir.functor import post_order_visit
 from ...ir.module import IRModule
 from ...ir.transform import ModulePass, Pass, PassContext, PassInfo
-from ...ir.type import PrimType
+from ...ir.type import PrimType, void_type
 from ...support.dtypes import dtype_of
 from .. import op as O
 from ..arith import Analyzer
@@ -329,12 +329,26 @@ def _is_public(func: PrimFunc) -> bool:
     return "global_symbol" in func.attrs and not func.attrs.get("tir.is_packed", False)
 
 
+def _with_return_type(func: PrimFunc) -> PrimFunc:
+    """A function made without saying so that it returns a value says so."""
+    found: list[str] = []
+
+    def look(node: Any) -> None:
+        if isinstance(node, Call) and getattr(node.op, "name", "") == "tir.ret":
+            found.append(node.dtype)
+
+    if func.ret_type == void_type():
+        post_order_visit(func.body, look)
+    return func.replace(ret_type=PrimType(found[0])) if found else func
+
+
 def _make_packed(mod: IRModule, ctx: PassContext) -> IRModule:
     functions: dict[GlobalVar, Any] = {}
     for var, func in mod.items():
         if not isinstance(func, PrimFunc):
             functions[var] = func
             continue
+        func = _with_return_type(func)
         functions[var] = bare_kernel(func)
         if _is_public(func):
             symbol = func.global_symbol()

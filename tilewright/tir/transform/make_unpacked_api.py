@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from operator import is_
 
 from ...ir.expr import PrimExpr
+from ...ir.functor import post_order_visit
 from ..expr import Var
 from ..function import PrimFunc
-from ..stmt_functor import post_order_visit
 from .base import factory
 
 

@@ -196,7 +196,7 @@ class _Kernels(Rewriter):
         if len(lives) < 2:
             return node
         total = _placed(lives)
-        merged = Var(NAMES[self.scope], pointer("uint8", self.scope))  # type: ignore[arg-type]
+        merged = Var(NAMES[self.scope], "handle", type_annotation=pointer("uint8", self.scope))
         body: Stmt = _Merge(finder.found, merged).run(node.body)
         made = Allocate(merged, "uint8", (total,), IntImm("bool", 1), body)
         return node.replace(body=made)

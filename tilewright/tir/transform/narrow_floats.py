@@ -8,6 +8,7 @@ from ...ir.expr import PrimExpr
 from ...support.dtypes import dtype_of
 from ...support.errors import CompileError
 from .. import op as O
+from ..function import PrimFunc
 
 
 @dataclass(frozen=True)
@@ -134,3 +135,16 @@ def _rebiased(form: Format, size: PrimExpr, rounded: PrimExpr, word: str, lanes:
     small = O.subtract(O.reinterpret(word, total), _like(magic_bits, word))
     limit = (127 - form.bias + 1) << 23
     return O.select(O.less(size, _like(limit, word)), small, normal)
+
+
+_NATIVE_SINCE = {"bfloat16": 80, "float8": 89}
+"""The first CUDA architecture that computes in a type, `sm_80` as 80."""
+
+
+def is_native(func: PrimFunc, kind: str) -> bool:
+    """Whether the function's target computes in `bfloat16` or `float8` by itself."""
+    target = func.attrs.get("target")
+    if target is None or target.kind.name != "cuda":
+        return False
+    digits = str(target.attrs.get("arch", "")).removeprefix("sm_").rstrip("af")
+    return digits.isdigit() and int(digits) >= _NATIVE_SINCE[kind]

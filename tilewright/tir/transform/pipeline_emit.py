@@ -66,6 +66,8 @@ def versions_of(buffer: Buffer, steps: list[Step]) -> int:
     if not writers or not readers:
         return 1
     count = max(s.stage for s in readers) - min(s.stage for s in writers) + 1
+    if any(_is_doubled(writer.block, buffer) for writer in writers):
+        return max(count, 2)
     if count != 2:
         return max(count, 1)
     for writer in writers:
@@ -74,6 +76,13 @@ def versions_of(buffer: Buffer, steps: list[Step]) -> int:
             if ahead and _may_meet(writer, reader, buffer):
                 return 2
     return 1
+
+
+def _is_doubled(block: Block, buffer: Buffer) -> bool:
+    """Whether the annotation `double_buffer_scope` names it, by its place among what is written."""
+    given = block.annotations.get("double_buffer_scope")
+    place = None if given is None else int(getattr(given, "value", given))
+    return place is not None and block.writes[place].buffer is buffer
 
 
 def _may_meet(writer: Step, reader: Step, buffer: Buffer) -> bool:
@@ -183,14 +192,21 @@ class Emitter:
         low, extent = self.loop.min, self.loop.extent
         ramp_up = O.add(low, IntImm(low.dtype, self.depth))
         end = O.add(low, extent)
+        drained = O.add(end, IntImm(low.dtype, self.depth))
+        if isinstance(extent, IntImm) and extent.value < self.depth:
+            end = ramp_up
         parts = [
             self._part(low, ramp_up, True),
             self._part(ramp_up, end, False),
-            self._part(end, O.add(end, IntImm(low.dtype, self.depth)), True),
+            self._part(end, drained, True, ramp_up),
         ]
         return [part for part in parts if part is not None]
 
-    def _part(self, start: PrimExpr, end: PrimExpr, unrolled: bool) -> Stmt | None:
+    def _part(
+        self, start: PrimExpr, end: PrimExpr, unrolled: bool, least: PrimExpr | None = None
+    ) -> Stmt | None:
+        """The steps from `start` to `end`, of these only those that are not below `least`: a short
+        loop has left the others to the part before."""
         analyzer = Analyzer()
         loop = self.loop
         extent = analyzer.simplify(O.subtract(end, start))
@@ -201,7 +217,7 @@ class Emitter:
         if not O.is_const_int(extent, 1):
             analyzer.bind(var, Range(loop.min, extent))
             now = O.add(var, O.subtract(start, loop.min))
-        body = self._iteration(analyzer, analyzer.simplify(now))
+        body = self._iteration(analyzer, analyzer.simplify(now), least)
         if body is None:
             return None
         if O.is_const_int(extent, 1):
@@ -213,14 +229,16 @@ class Emitter:
         )  # fmt: skip
         return realized(as_block(made, self.buffers))
 
-    def _iteration(self, analyzer: Analyzer, now: PrimExpr) -> Stmt | None:
+    def _iteration(self, analyzer: Analyzer, now: PrimExpr, least: PrimExpr | None) -> Stmt | None:
         """What runs when the newest iteration is `now`."""
         out: list[Stmt] = []
         for step in self.steps:
             here = analyzer.simplify(O.subtract(now, step.stage))
-            inside = analyzer.simplify(
-                O.all(here >= self.loop.min, here < O.add(self.loop.min, self.loop.extent))
-            )
+            last = O.add(self.loop.min, self.loop.extent)
+            inside = O.all(here >= self.loop.min, here < last)
+            if least is not None:
+                inside = O.logical_and(inside, now >= least)
+            inside = analyzer.simplify(inside)
             if not O.is_const_int(inside, 0):
                 out.append(self._step(analyzer, step, here, inside))
         return renew_defs(stmt_seq(*out)) if out else None
@@ -231,16 +249,16 @@ class Emitter:
         block = substitute(block, {self.loop.loop_var: here})
         block = _Simplified(analyzer).run(block)
         if step.is_async:
-            body = AttrStmt("async", ASYNC_SCOPE, IntImm("int32", 1), block.body)
+            body = AttrStmt(IntImm("int32", 0), ASYNC_SCOPE, IntImm("int32", 1), block.body)
             block = block.replace(body=body)
         waits = self._waits(analyzer, step, here)
         for stage, count in waits:
-            wait = AttrStmt("async", WAIT_COUNT, count, block.body)
-            body = AttrStmt("async", WAIT_QUEUE, IntImm("int32", stage), wait)
+            wait = AttrStmt(IntImm("int32", 0), WAIT_COUNT, count, block.body)
+            body = AttrStmt(IntImm("int32", 0), WAIT_QUEUE, IntImm("int32", stage), wait)
             block = block.replace(body=body)
         made: Stmt = realized(block, inside)
         if step.is_async and self._is_last_of_stage(step):
-            made = AttrStmt("async", COMMIT_QUEUE, IntImm("int32", step.stage), made)
+            made = AttrStmt(IntImm("int32", 0), COMMIT_QUEUE, IntImm("int32", step.stage), made)
         return made
 
     def _is_last_of_stage(self, step: Step) -> bool:

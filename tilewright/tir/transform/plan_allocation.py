@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from ...ir.expr import IntImm
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import Node
 from ..analysis.access_lca import access_chains
 from ..analysis.reach import is_self_contained
 from ..buffer import Buffer
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, For, Stmt
-from ..stmt_functor import post_order_visit
 from .base import factory
 
 

@@ -82,7 +82,7 @@ class _Retype(Rewriter):
         if known is None:
             element = getattr(var.type_annotation, "element_type", None)
             dtype = dtype_of(getattr(element, "dtype", "float32")).with_lanes(self.lanes[var])
-            made = Var(var.name, pointer(dtype, scope_of(var)))  # type: ignore[arg-type]
+            made = Var(var.name, "handle", type_annotation=pointer(dtype, scope_of(var)))
             known = self._variables[id(var)] = (var, made)
         return known[1]  # type: ignore[return-value]
 

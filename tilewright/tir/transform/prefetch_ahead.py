@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import Node
 from ...support.dtypes import dtype_of
 from .. import op as O
@@ -13,7 +13,7 @@ from ..arith import Analyzer
 from ..expr import BufferLoad, Ramp, Var
 from ..function import PrimFunc
 from ..stmt import BufferStore, Evaluate, For, Stmt, stmt_seq
-from ..stmt_functor import post_order_visit, substitute
+from ..stmt_functor import substitute
 from .base import factory
 
 PREFETCH_AHEAD = "prefetch_ahead"
@@ -31,6 +31,7 @@ class _Prefetch(Rewriter):
 
     @on(For)
     def loop(self, loop: For) -> Stmt:
+        """Fetches in the innermost loops of one that is annotated."""
         ahead = loop.annotations.get(PREFETCH_AHEAD)
         if ahead is not None:
             self.around.append((loop, int(ahead)))
@@ -43,6 +44,11 @@ class _Prefetch(Rewriter):
             fetched = self._fetched(made, *self.around[-1])
             made = made.replace(body=stmt_seq(*fetched, made.body))
         return made  # type: ignore[no-any-return]
+
+    @on(BufferStore, Evaluate)
+    def leaf(self, stmt: Stmt) -> Stmt:
+        """What holds no loops stays."""
+        return stmt
 
     def _fetched(self, inner: For, outer: For, ahead: int) -> list[Stmt]:
         last = outer.min + outer.extent - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import on
+from ...ir.functor import on, post_order_visit
 from ...ir.transform import PassContext
 from .. import op as O
 from ..analysis.effects import has_effects
@@ -28,7 +28,6 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )  # fmt: skip
-from ..stmt_functor import post_order_visit
 from .base import context_factory
 from .config import RemoveNoOpConfig, group_of
 from .simplify import NOTHING, Simplifying

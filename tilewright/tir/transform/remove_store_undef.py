@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ...ir.functor import Rewriter, Visitor, on
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...support.errors import CompileError
 from ..expr import Call, Let, Var
 from ..function import PrimFunc
 from ..stmt import BufferStore, LetStmt, Stmt
-from ..stmt_functor import post_order_visit
 from .base import factory
 from .simplify import NOTHING
 

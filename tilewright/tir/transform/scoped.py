@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import Rewriter, Visitor, on
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, effect_of, reads_memory
 from ..expr import BufferLoad, Call, CallEffectKind, Let, Var
 from ..stmt import AssertStmt, AttrStmt, Block, BufferStore, For, IfThenElse, LetStmt, Stmt
-from ..stmt_functor import post_order_visit
 from .lane_masks import conjuncts
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr
-from ...ir.functor import on
+from ...ir.functor import on, post_order_visit
 from .. import op as O
 from ..arith.canonical import INDEX_TYPES
 from ..arith.terms import Atom, Sum
 from ..expr import Add, BufferLoad, Call, Mul, Ramp, Select, SizeVar, Sub, Var
 from ..function import PrimFunc
 from ..stmt import BufferStore, For, Stmt
-from ..stmt_functor import post_order_visit
 from .base import factory
 from .simplify import Simplifying
 

@@ -15,7 +15,7 @@ from .. import op as O
 from ..expr import BinaryOpExpr, Call, Cast, CmpExpr
 from ..function import PrimFunc
 from .base import prim_func_pass
-from .narrow_floats import decoded, encoded, storage_of
+from .narrow_floats import decoded, encoded, is_native, storage_of
 from .stored_types import StoredTypes
 
 _CARRIES = frozenset(("tir.if_then_else", "tir.type_annotation", "tir.undef"))
@@ -93,8 +93,10 @@ def _legalized(func: PrimFunc, chosen: Any, name: str) -> PrimFunc:
     return func.replace(params=params, body=rewriter.run(func.body))
 
 
-def _storage(name: str, chosen: Any) -> Pass:
+def _storage(name: str, chosen: Any, native: str) -> Pass:
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
+        if is_native(func, native):
+            return func
         return _legalized(func, chosen, name)
 
     made: Pass = prim_func_pass(transform, opt_level=0, name=f"tir.{name}")
@@ -106,9 +108,9 @@ def BF16StorageLegalize() -> Pass:
 
     After `BF16ComputeLegalize` and a pass that makes parameters of arrays.
     """
-    return _storage("BF16StorageLegalize", lambda dtype: dtype == "bfloat16")
+    return _storage("BF16StorageLegalize", lambda dtype: dtype == "bfloat16", "bfloat16")
 
 
 def FP8StorageLegalize() -> Pass:
     """The same for the types of 8 bits, stored as `uint8`."""
-    return _storage("FP8StorageLegalize", lambda dtype: dtype.startswith("float8"))
+    return _storage("FP8StorageLegalize", lambda dtype: dtype.startswith("float8"), "float8")

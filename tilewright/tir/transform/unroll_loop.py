@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import children
 from ...ir.transform import PassContext
 from ...support.errors import CompileError
@@ -15,7 +15,7 @@ from ..buffer import Buffer
 from ..expr import EQ, Add, BufferLoad, Mul, Select, Sub, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, BufferStore, Evaluate, For, ForKind, Stmt, stmt_seq
-from ..stmt_functor import post_order_visit, renew_defs
+from ..stmt_functor import renew_defs
 from .base import context_factory
 from .config import UnrollLoopConfig, group_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr, as_scalar
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import Node
 from ...ir.op import Op
 from ...support.dtypes import ScalableLanes, dtype_of
@@ -55,7 +55,7 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )  # fmt: skip
-from ..stmt_functor import post_order_visit, substitute
+from ..stmt_functor import substitute
 from .lane_masks import active_lanes, conjuncts, counts_lanes
 from .row_reductions import can_reduce, reduce_rows
 

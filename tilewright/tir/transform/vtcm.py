@@ -15,12 +15,40 @@ from ..expr import Call, CallEffectKind, StringImm
 from ..function import PrimFunc
 from ..stmt import Allocate, LetStmt, Stmt
 from .base import factory
+from .compact_buffer import CompactBufferAllocation
 from .config import VTCM_CAPACITY
+from .convert_blocks_to_opaque import ConvertBlocksToOpaque
+from .flatten_buffer import FlattenBuffer
+from .inject_software_pipeline import InjectSoftwarePipeline
+from .lower_init_block import LowerInitBlock
+from .lower_match_buffer import LowerMatchBuffer
+from .lower_opaque_block import LowerOpaqueBlock
+from .plan_allocation import PlanAndUpdateBufferAllocationLocation
+from .simplify import Simplify
+from .storage_rewrite import StorageRewrite
 from .thread_sync import scope_of
+from .vectorize_loop import VectorizeLoop
 
 SCOPE = "global.vtcm"
 ALLOCATE = register_op("tir.nd_mem_alloc_with_scope", effect=CallEffectKind.UpdateState)
 """`nd_mem_alloc_with_scope(scope, rank, extents...)`: memory of a scope of the device."""
+
+
+def get_vtcm_compaction_passes() -> list[Pass]:
+    """What lowers blocks and places memory, after which the use of `global.vtcm` can be counted."""
+    return [
+        LowerInitBlock(),
+        PlanAndUpdateBufferAllocationLocation(),
+        ConvertBlocksToOpaque(),
+        CompactBufferAllocation(),
+        LowerMatchBuffer(),
+        InjectSoftwarePipeline(),
+        LowerOpaqueBlock(),
+        FlattenBuffer(),
+        Simplify(),
+        VectorizeLoop(),
+        StorageRewrite(),
+    ]
 
 
 def VerifyVTCMLimit(default_target: Any = None) -> Pass:

@@ -52,7 +52,7 @@ def _dilation(
         made: PrimExpr = te.max(op.if_then_else(inside, value, lowest), reduced)
         return made
 
-    return compute(shape, element, "dilation2d", f"dilation2d_{layout.lower()}")
+    return compute(shape, element, "compute", f"dilation2d_{layout.lower()}")
 
 
 def dilation2d_nchw(

@@ -40,7 +40,7 @@ def affine_grid(data: Tensor, target_shape: Sequence[Any]) -> Tensor:
             total = op.add(op.multiply(data(batch, row, k), at), total)
         return total
 
-    return compute([data.shape[0], n, *dims], element, "affine_grid", tag.INJECTIVE)
+    return compute([data.shape[0], n, *dims], element, "compute", tag.INJECTIVE)
 
 
 def _reflected(at: PrimExpr, size: PrimExpr, align_corners: bool) -> PrimExpr:
@@ -123,7 +123,7 @@ def grid_sample(
         return op.cast(blend(sampler, batch, channel, points), data.dtype)
 
     shape = [*data.shape[:2], *grid.shape[2:]]
-    return compute(shape, element, "grid_sample", tag.INJECTIVE)
+    return compute(shape, element, "compute", tag.INJECTIVE)
 
 
 Point = Sequence[PrimExpr]

@@ -48,7 +48,7 @@ def depthwise_conv2d_backward_input_nhwc(
         made: PrimExpr = te.sum(op.if_then_else(inside, value, zero), [ry, rx, rm])
         return made
 
-    return compute(ishape, element, "in_grad", "depthwise_conv2d_backward_input_nhwc")
+    return compute(ishape, element, "compute", "depthwise_conv2d_backward_input_nhwc")
 
 
 def depthwise_conv2d_backward_weight_nhwc(
@@ -82,4 +82,4 @@ def depthwise_conv2d_backward_weight_nhwc(
         made: PrimExpr = te.sum(op.if_then_else(inside, value, zero), [rn, ry, rx])
         return made
 
-    return compute(fshape, element, "weight_grad", "depthwise_conv2d_backward_weight_nhwc")
+    return compute(fshape, element, "compute", "depthwise_conv2d_backward_weight_nhwc")

@@ -88,14 +88,14 @@ def binary_dense(data: Tensor, weight: Tensor) -> Tensor:
         lambda i, j: te.sum(
             op.cast(op.popcount(op.bitwise_xor(data(i, k.var), weight(j, k.var))), "int32"), k
         ),
-        "binary_dense_count",
+        "compute",
         "binary_dense",
     )
     total = op.cast(data.shape[1], "int32") * 32
     return compute(
         ones.shape,
         lambda *i: op.cast(total - op.const(2, "int32") * ones(*i), "float32"),
-        "binary_dense",
+        "compute",
         tag.ELEMWISE,
     )
 
@@ -127,7 +127,7 @@ def bitserial_dense(
         made: PrimExpr = te.sum(_product(*words, p.var, q.var, unipolar, out_dtype), [k, p, q])
         return made
 
-    return compute((data.shape[0], weight.shape[0]), element, "bitserial_dense", "bitserial_dense")
+    return compute((data.shape[0], weight.shape[0]), element, "compute", "bitserial_dense")
 
 
 def _conv2d(
@@ -167,8 +167,7 @@ def _conv2d(
         )
         return made
 
-    name = f"bitserial_conv2d_{layout.lower()}"
-    return compute(shape, element, name, name)
+    return compute(shape, element, "Conv2dOutput", f"bitserial_conv2d_{layout.lower()}")
 
 
 def bitserial_conv2d_nchw(

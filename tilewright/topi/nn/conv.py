@@ -282,19 +282,16 @@ def conv(
         made: PrimExpr = te.sum(op.multiply(left, right), [*channels[:1], *taps, *channels[1:]])
         return made
 
-    attrs = {"strides": strides, "dilation": dilations, "groups": groups}
     made: Tensor = te.compute(
         plan.out_shape(inp.shape[at["N"]], extents),
         lambda *i: element(*i),
-        "DepthwiseConv2d" if plan.depthwise else plan.tag if plan.in_block > 1 else _NAMES[count],
+        "DepthwiseConv2d" if plan.depthwise else plan.tag,
         plan.tag,
-        attrs,
-        _axis_names(plan.out),
+        varargs_names=_axis_names(plan.out),
     )
     return made if kept == result else cast(made, result)
 
 
-_NAMES = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
 _AXES = {"N": "nn", "C": "ff", "D": "zz", "H": "yy", "W": "xx"}
 
 
@@ -501,8 +498,5 @@ def _depthwise(
         made: PrimExpr = te.sum(op.multiply(left, right), taps)
         return made
 
-    made = compute(
-        shape, element, "DepthwiseConv2d", f"depthwise_conv2d_{layout.lower()}",
-        strides=strides, dilation=dilations,
-    )  # fmt: skip
+    made = compute(shape, element, "DepthwiseConv2d", f"depthwise_conv2d_{layout.lower()}")
     return made if kept == result else cast(made, result)

@@ -109,11 +109,7 @@ def conv_transpose(
     shape[at["C"]] = op.multiply(per_out, as_dim(groups, per_out.dtype))
     for x, extent in zip(spatial, outs, strict=True):
         shape[at[x]] = extent
-    made = compute(
-        shape, element, "compute" if groups == 1 else "group_conv_transpose",
-        name if groups == 1 else f"group_{name}",
-        strides=strides, dilation=dilations, groups=groups,
-    )  # fmt: skip
+    made = compute(shape, element, "compute", name if groups == 1 else f"group_{name}")
     return made if kept == result else cast(made, result)
 
 

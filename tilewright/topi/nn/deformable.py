@@ -116,7 +116,7 @@ def deformable_conv2d_nchw(
         made: PrimExpr = te.sum(op.multiply(value, weight), [rc, ry, rx])
         return made
 
-    made = compute(shape, element, "deformable_conv2d", "deformable_conv2d_nchw")
+    made = compute(shape, element, "compute", "deformable_conv2d_nchw")
     return made if kept == result else cast(made, result)
 
 

@@ -26,6 +26,7 @@ def product(
     transpose_a: bool,
     transpose_b: bool,
     name: str,
+    block: str = "T_matmul",
 ) -> Tensor:
     """The product of the last two dimensions, the others broadcast; a tensor of one dimension is
     a row on the left, a column on the right, and that dimension is dropped. `bias` is added."""
@@ -58,7 +59,8 @@ def product(
         made: PrimExpr = te.sum(op.multiply(op.cast(x, kept), op.cast(y, kept)), k)
         return made
 
-    made = compute(shape, element, f"T_{name}", name)
+    sides = "NT"[transpose_a] + "NT"[transpose_b]
+    made = compute(shape, element, f"{block}_{sides}", name)
     if bias is not None:
         total, extra = made, bias
         made = compute(
@@ -104,4 +106,5 @@ def batch_matmul(
         raise ArgumentError(
             f"batch_matmul needs at least 3 dimensions, found {tensor_a.ndim} and {tensor_b.ndim}"
         )
-    return product(tensor_a, tensor_b, None, out_dtype, transpose_a, transpose_b, "batch_matmul")
+    sides = transpose_a, transpose_b
+    return product(tensor_a, tensor_b, None, out_dtype, *sides, "batch_matmul", "T_batch_matmul")

@@ -63,7 +63,7 @@ def _operator(name: str, function: Callable[[PrimExpr], PrimExpr], doc: str) -> 
 
 def relu(x: Tensor) -> Tensor:
     """`x` where positive, else 0."""
-    return elementwise(x, _relu, "T_relu")
+    return elementwise(x, _relu)
 
 
 def relu6(x: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
         made = made if beta == 1.0 else op.div(made, _c(beta, v))
         return op.select(op.greater(scaled, _c(threshold, v)), v, made)
 
-    return elementwise(x, in_float32(element), "T_softplus")
+    return elementwise(x, in_float32(element))
 
 
 def leaky_relu(x: Tensor, alpha: float) -> Tensor:
@@ -98,7 +98,7 @@ def leaky_relu(x: Tensor, alpha: float) -> Tensor:
     def element(v: PrimExpr) -> PrimExpr:
         return op.select(op.greater(v, _c(0, v)), v, op.multiply(v, _c(alpha, v)))
 
-    return elementwise(x, element, "T_leaky_relu")
+    return elementwise(x, element)
 
 
 def thresholded_relu(x: Tensor, alpha: float = 1.0) -> Tensor:
@@ -173,7 +173,7 @@ def prelu(x: Tensor, slope: Tensor, axis: int = 1) -> Tensor:
         factor = slope(op.const(0, i[place].dtype) if single else i[place])
         return op.select(op.greater(value, _c(0, value)), value, op.multiply(value, factor))
 
-    return compute(x.shape, element, "T_prelu", tag.BROADCAST)
+    return compute(x.shape, element, "compute", tag.BROADCAST)
 
 
 def bias_add(data: Tensor, bias: Tensor, axis: int = 1) -> Tensor:

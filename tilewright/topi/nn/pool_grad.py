@@ -76,7 +76,7 @@ def pool_grad(
         made: PrimExpr = te.sum(op.if_then_else(inside, value, zero), windows)
         return made
 
-    total = compute(data.shape, element, "pool_grad", "pool_grad")
+    total = compute(data.shape, element, "T_pool_grad", "pool_grad")
     if kept == data.dtype:
         return total
     return compute(data.shape, lambda *i: op.cast(total(*i), data.dtype), "T_cast", "elemwise")

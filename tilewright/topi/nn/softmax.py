@@ -85,11 +85,11 @@ def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     def lowered(i: tuple[PrimExpr, ...]) -> PrimExpr:
         return op.subtract(op.cast(x(*i), rows.kept), op.cast(high(*rows.row(i)), rows.kept))
 
-    total = rows.reduce(te.sum, lambda *i: op.exp(lowered(i)), "T_softmax_expsum")
+    total = rows.reduce(te.sum, lambda *i: op.exp(lowered(i)), "compute")
     return compute(
         x.shape,
         lambda *i: op.cast(op.subtract(lowered(i), op.log(total(*rows.row(i)))), x.dtype),
-        "T_log_softmax_norm",
+        "compute",
         "log_softmax_output",
         axis=rows.place,
     )

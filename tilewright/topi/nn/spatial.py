@@ -46,9 +46,10 @@ def _divisible(dim: PrimExpr, by: int, who: str) -> PrimExpr:
 def depth_to_space(
     data: Tensor, block_size: int, layout: str = "NCHW", mode: str = "DCR"
 ) -> Tensor:
-    """Blocks of channels spread over space; `DCR`: the block is outside the channel, `CRD`: in."""
+    """Blocks of channels spread over space; `DCR`: the block is outside the channel, `CRD` (or
+    `CDR`): in."""
     at = _nchw(data, layout, "depth_to_space")
-    if mode not in ("DCR", "CRD"):
+    if mode not in ("DCR", "CRD", "CDR"):
         raise ArgumentError(f"depth_to_space: mode is DCR or CRD, found {mode!r}")
     channels = _divisible(data.shape[at["C"]], block_size * block_size, "depth_to_space")
     shape = list(data.shape)

@@ -94,7 +94,7 @@ def _computation(
         )
         for a, size in zip(used, shape, strict=True)
     ]
-    data = Var(names[1], pointer(index.dtype, scope))  # type: ignore[arg-type]
+    data = Var(names[1], "handle", type_annotation=pointer(index.dtype, scope))
     buffer = Buffer(data, index.dtype, tuple(shape), name=names[1])
     at = tuple(a.var for a in fresh)
     env = {a.var: T.add(b.var, _first(a)) for a, b in zip(used, fresh, strict=True)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...stmt import Block as BlockNode
-from ...stmt import Stmt
+from ...stmt import Stmt, stmt_seq
 from ..buffer_args import WriteBuffer
 from ..copies import (
     after,
@@ -35,6 +35,8 @@ def cache_write(
 
     B[i] = f(A[i])   ->   B_local[i] = f(A[i]); B[i] = B_local[i]
 
+    The copy stands at the end of the scope, or behind the loops that write if blocks read the
+    buffer there.
     `consumer_blocks`: blocks that read the cache instead of the buffer (default: none). Within a
     nested block the cache is no larger than what is written.
     """
@@ -77,7 +79,10 @@ def cache_write(
         if reader.realize is not None:
             table[id(reader.realize)] = reader.realize.replace(block=redirected)
     holder = top.loop if not top.is_block else top.block
-    inner = replace_statements(after(holder.body, step_towards(top, block).node, nest), table)
+    body = stmt_seq(holder.body, nest)
+    if others:
+        body = after(holder.body, step_towards(top, block).node, nest)
+    inner = replace_statements(body, table)
     if inner is None:
         raise TypeError("nothing left of the body")
     changed_holder = holder.replace(body=inner)

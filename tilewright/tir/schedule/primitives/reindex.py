@@ -20,8 +20,7 @@ def reindex(
     the index as the block has it. Returns the block that copies.
     """
     side, place = buffer
-    what = plan(state, block, side, place, None)
+    what = plan(state, block, side, place, None, simplified=not skip_simplify)
     name = f"{what.buffer.name}_reindex"
     block_name = f"{name}_reindex" if side == "read" else name
-    scope = what.buffer.scope()
-    return apply(state, what, side, scope, name, block_name, simplified=not skip_simplify)
+    return apply(state, what, side, what.buffer.scope(), name, block_name)

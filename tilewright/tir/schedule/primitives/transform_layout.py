@@ -20,7 +20,7 @@ from ..layouts import ChangeLayout, axes_over, full_nest, sole_nest
 from ..poly import Space
 from ..refusal import Refusal, refuse
 from ..regions import sizes_of
-from ..rewrite import home_of, replace_statements, substitute
+from ..rewrite import accesses, home_of, replace_statements, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -55,6 +55,8 @@ def transform_layout(
             block,
             hint="pad_value says what they hold",
         )
+    if pad_value is not None:
+        _require_own_loads(pad_value, old, block)
     shape = index_map.map_shape(old.shape)
     dtype = "int64" if any(d.dtype == "int64" for d in old.shape) else "int32"
     new = old.replace(shape=tuple(T.cast(d, dtype) for d in shape), strides=(), axis_separators=())
@@ -69,6 +71,13 @@ def transform_layout(
         state.set_function(var.name_hint, state.mod[var].replace(buffer_map=changed))
     if pad_value is not None and padding is not None and pads:
         _fill(state, block, root, new, padding, pad_value)
+
+
+def _require_own_loads(pad_value: IndexMap, buffer: Buffer, block: StmtSRef) -> None:
+    """Refuses padding that depends on what another buffer holds."""
+    others = [l.buffer for l in accesses(pad_value.final_indices).loads if l.buffer is not buffer]
+    if others:
+        refuse(f"the padding of `{buffer.name}` is loaded from `{others[0].name}`", block)
 
 
 Padding = tuple[IndexMap, PrimExpr]
