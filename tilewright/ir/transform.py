@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
@@ -101,7 +102,13 @@ class PassContext:
         return info.name in self.required_pass or info.opt_level <= self.opt_level
 
 
+_DECLARED_BY = {"tir": "tilewright.tir.transform.config"}
+"""The module that declares the options whose names begin so, if it has not been imported yet."""
+
+
 def _checked(name: str, value: Any) -> Any:
+    if name not in CONFIG and name.partition(".")[0] in _DECLARED_BY:
+        importlib.import_module(_DECLARED_BY[name.partition(".")[0]])
     if name not in CONFIG:
         import difflib
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ... import te
 from ...ir.expr import PrimExpr
+from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
@@ -203,6 +204,9 @@ def _pool(
 
 
 def _divided(total: PrimExpr, count: PrimExpr | int) -> PrimExpr:
+    whole = isinstance(count, int) and not is_float(total.dtype)
+    if whole and count > dtype_of(total.dtype).max_value:
+        total = op.cast(total, "int64")  # the type of small elements does not hold their number
     number = op.const(count, total.dtype) if isinstance(count, int) else op.cast(count, total.dtype)
     if is_float(total.dtype) and isinstance(count, int):
         return (
