@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
+from ...ir.node import Node
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
+from ..buffer import Buffer
 from ..expr import Call, Let, Var
-from ..stmt import AssertStmt, AttrStmt, Block, For, IfThenElse, LetStmt
+from ..stmt import Allocate, AssertStmt, AttrStmt, Block, For, IfThenElse, LetStmt
 
 
 class ScopedRewriter(Rewriter):
@@ -100,3 +102,15 @@ def is_cheap(value: PrimExpr) -> bool:
 def is_pure(expr: PrimExpr) -> bool:
     """True if the value depends on nothing that may change."""
     return not reads_memory(expr)
+
+
+def views_of(node: Allocate) -> list[Buffer]:
+    """The buffers that see the memory, declared or not."""
+    found: dict[Buffer, None] = {}
+
+    def look(part: Node) -> None:
+        if isinstance(part, Buffer) and part.data is node.buffer_var:
+            found[part] = None
+
+    post_order_visit(node.body, look)
+    return list(found)

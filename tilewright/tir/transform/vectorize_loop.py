@@ -65,6 +65,7 @@ from .base import prim_func_pass
 from .config import BUFFER_LEVEL_PREDICATION, DISABLE_VECTORIZE
 from .lane_masks import active_lanes, conjuncts, counts_lanes
 from .row_reductions import can_reduce, reduce_rows
+from .scoped import views_of
 
 VECTOR_REDUCE = "vector_reduce"
 """The annotation of a serial loop that adds up into one element and may do so as a vector."""
@@ -449,13 +450,14 @@ class _Lanes(Rewriter):
     @on(Allocate)
     def allocate(self, node: Allocate) -> Stmt:
         """Memory private to an iteration is multiplied by the lanes."""
-        if len(node.extents) != 1 or not isinstance(node.body, DeclBuffer):
+        views = views_of(node)
+        if len(node.extents) != 1 or any(view.ndim != 1 for view in views):
             raise _NoVector("an allocation that is not flat")
-        buffer = node.body.buffer
         size = O.multiply(node.extents[0], self.count)
-        wide = buffer.replace(shape=(size,))
-        self.buffers[buffer] = wide
-        body = DeclBuffer(wide, self.rewrite(node.body.body))
+        self.buffers.update({view: view.replace(shape=(size,)) for view in views})
+        if not isinstance(node.body, DeclBuffer):
+            return node.replace(extents=(size,), body=self.rewrite(node.body))
+        body = DeclBuffer(self.buffers[node.body.buffer], self.rewrite(node.body.body))
         return node.replace(extents=(size,), body=body)
 
     @on(SeqStmt)
