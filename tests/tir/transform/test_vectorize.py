@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tilewright import tir
 from tilewright.ir import IRModule
 from tilewright.script import from_source
 from tilewright.tir import interpreter
 from tilewright.tir import transform as T
 
-from .cases import check, same_result
+from .cases import check, nodes, same_result
 
 HEAD = """
 @T.prim_func
@@ -186,3 +187,18 @@ for j in T.vectorized(4):
 """),
         lines("A[0:4] = T.FloorDiv(T.Broadcast(T.float32(3), 4), B[0:4])"),
     )
+
+
+def test_memory_of_an_iteration_that_nothing_declares_is_multiplied() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((8,), "float32"), C: T.Buffer((8,), "float32")):
+    for i in T.vectorized(8):
+        data = T.allocate([1], "float32", "local")
+        B = T.Buffer((1,), data=data, scope="local")
+        B[0] = A[i] * T.float32(2)
+        C[i] = B[0] + A[i]
+"""
+    made = same_result(T.VectorizeLoop(), text, (8,), (8,))
+    (allocate,) = nodes(made, tir.Allocate)
+    assert allocate.extents[0].value == 8 and not nodes(made, tir.For)

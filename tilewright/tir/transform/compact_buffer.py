@@ -30,6 +30,7 @@ from ..stmt import (
 )  # fmt: skip
 from .base import prim_func_pass
 from .lower_match_buffer import shift
+from .scoped import views_of
 
 Alignment = dict[int, tuple[int, int]]
 """Factor and offset of the strides of some axes."""
@@ -232,13 +233,7 @@ def _with_strides(buffer: Buffer, alignment: Alignment) -> Buffer:
 
 def _only_view(node: Allocate) -> Buffer | None:
     """The buffer that memory is, if all that uses the memory sees it as this one."""
-    views: dict[Buffer, None] = {}
-
-    def look(found: Any) -> None:
-        if isinstance(found, Buffer) and found.data is node.buffer_var:
-            views[found] = None
-
-    post_order_visit(node.body, look)
+    views = views_of(node)
     if len(views) != 1:
         return None
     (view,) = views

@@ -6,11 +6,23 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, Visitor, on, post_order_visit
+from ...ir.node import Node
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, effect_of, reads_memory
+from ..buffer import Buffer
 from ..expr import BufferLoad, Call, CallEffectKind, Let, Var
-from ..stmt import AssertStmt, AttrStmt, Block, BufferStore, For, IfThenElse, LetStmt, Stmt
+from ..stmt import (
+    Allocate,
+    AssertStmt,
+    AttrStmt,
+    Block,
+    BufferStore,
+    For,
+    IfThenElse,
+    LetStmt,
+    Stmt,
+)
 from .lane_masks import conjuncts
 
 
@@ -150,3 +162,15 @@ def is_cheap(value: PrimExpr) -> bool:
 def is_pure(expr: PrimExpr) -> bool:
     """True if the value depends on nothing that may change."""
     return not reads_memory(expr)
+
+
+def views_of(node: Allocate) -> list[Buffer]:
+    """The buffers that see the memory, declared or not."""
+    found: dict[Buffer, None] = {}
+
+    def look(part: Node) -> None:
+        if isinstance(part, Buffer) and part.data is node.buffer_var:
+            found[part] = None
+
+    post_order_visit(node.body, look)
+    return list(found)

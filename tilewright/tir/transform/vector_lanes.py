@@ -58,6 +58,7 @@ from ..stmt import (
 from ..stmt_functor import substitute
 from .lane_masks import active_lanes, conjuncts, counts_lanes
 from .row_reductions import can_reduce, reduce_rows
+from .scoped import views_of
 
 LOOPS, COMPARED, ACTIVE = "loops", "compared", "active"
 """What becomes of a condition by lane: a loop, a comparison or the number of lanes as a mask."""
@@ -467,13 +468,14 @@ class Lanes(Rewriter):
     @on(Allocate)
     def allocate(self, node: Allocate) -> Stmt:
         """Memory private to an iteration is multiplied by the lanes."""
-        if len(node.extents) != 1 or not isinstance(node.body, DeclBuffer):
+        views = views_of(node)
+        if len(node.extents) != 1 or any(view.ndim != 1 for view in views):
             raise NoVector("an allocation that is not flat")
-        buffer = node.body.buffer
         size = O.multiply(node.extents[0], self.count)
-        wide = buffer.replace(shape=(size,))
-        self.buffers[buffer] = wide
-        body = DeclBuffer(wide, self.rewrite(node.body.body))
+        self.buffers.update({view: view.replace(shape=(size,)) for view in views})
+        if not isinstance(node.body, DeclBuffer):
+            return node.replace(extents=(size,), body=self.rewrite(node.body))
+        body = DeclBuffer(self.buffers[node.body.buffer], self.rewrite(node.body.body))
         return node.replace(extents=(size,), body=body)
 
     @on(SeqStmt)
