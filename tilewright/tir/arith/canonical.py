@@ -157,6 +157,9 @@ class Canonical:
         lo, hi = self.bounds.of(a)
         if -abs(c) < lo and hi < abs(c):
             return self.terms.const(0, a.dtype)
+        if lo >= 0:
+            whole = self.divider.floordiv_by(a, self.terms.const(abs(c), a.dtype))
+            return whole.scaled(1 if c > 0 else -1)
         inner = a.single()
         of = inner.of if isinstance(inner, Opaque) else None
         if isinstance(of, Div) and isinstance(of.b, IntImm) and of.b.value:
@@ -172,6 +175,8 @@ class Canonical:
         lo, hi = self.bounds.of(a)
         if -c < lo and hi < c:
             return a.scaled(common)
+        if lo >= 0:
+            return self.divider.floormod_by(a, self.terms.const(c, a.dtype)).scaled(common)
         return self._folded(O.truncmod(a.expr(), IntImm(a.dtype, c))).scaled(common)
 
     def _folded(self, made: PrimExpr) -> Sum:

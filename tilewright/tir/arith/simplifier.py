@@ -273,7 +273,7 @@ class Simplifier(Canonical):
             self.scopes += 1  # one may say something about the other
             join = O.logical_and if kind is EQ else O.logical_or
             return join(self._equality(kind, coarse), self._equality(kind, fine))
-        return self._equality_of(kind, coarse)
+        return self._equality(kind, coarse) if step > 1 else self._equality_of(kind, coarse)
 
     def _equal_quotient(self, kind: type[PrimExpr], difference: Sum) -> PrimExpr | None:
         """`x // 4 == 2 -> x < 12` where `x >= 8` is known; likewise from above."""
