@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tilewright import tir
@@ -136,13 +138,14 @@ def test_walks_see_what_is_computed() -> None:
 
 def test_walks_of_rare_nodes() -> None:
     """Conditions of allocations come last, indices of shuffles first."""
-    seen: list[str] = []
-    look = lambda n: seen.append(str(n)) if isinstance(n, tir.PrimExpr) else None  # noqa: E731
-    stmt_functor.post_order_visit(STATEMENTS["Allocate"], look)
-    assert seen == ["32", "0", "T.bool(True)"]
-    seen.clear()
-    stmt_functor.post_order_visit(EXPRESSIONS["Shuffle"], look)
-    assert seen[:4] == ["1", "0", "x", "y"]
+
+    def seen(node: Any) -> list[str]:
+        found: list[Any] = []
+        stmt_functor.post_order_visit(node, found.append)
+        return [str(n) for n in found if isinstance(n, tir.PrimExpr)]
+
+    assert seen(STATEMENTS["Allocate"]) == ["32", "0", "T.bool(True)"]
+    assert seen(EXPRESSIONS["Shuffle"])[:4] == ["1", "0", "x", "y"]
 
 
 def test_the_anchor_is_the_dearest_reduction() -> None:

@@ -31,6 +31,17 @@ _INTEGER_BITS = (1, 2, 4, 8, 16, 32, 64, 128)
 _SUBBYTE = {"float6_e2m3fn": 6, "float6_e3m2fn": 6, "float4_e2m1fn": 4}
 
 
+class Lanes(int):
+    """A number of lanes, which is also read as the constant that it stands for."""
+
+    dtype = "int32"
+
+    @property
+    def value(self) -> int:
+        """The number."""
+        return int(self)
+
+
 class ScalableLanes(int):
     """The lanes of a scalable vector, `float32xvscalex4`: this many times what the machine has.
 

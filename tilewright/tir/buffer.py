@@ -11,7 +11,8 @@ from ..ir.node import Node, definition, ignored, node
 from ..ir.type import PointerType
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
-from .expr import BufferLoad, Ramp, Var, as_indices, pointer
+from .accesses import as_indices
+from .expr import BufferLoad, Ramp, Var, pointer
 from .op import simplified, tvm_access_ptr_of
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,9 @@ from ..ir.expr import BaseExpr, FloatImm, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, binders, definition, ignored, node, unwalked
 from ..ir.op import Op, register_op
 from ..ir.type import PointerType, PrimType, Type
-from ..support.dtypes import ScalableLanes, dtype_of
+from ..support.dtypes import Lanes, ScalableLanes, dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
+from .accesses import access_dtype, as_indices, check_predicate
 from .enums import CallEffectKind as CallEffectKind
 from .enums import IterVarType as IterVarType
 
@@ -311,43 +311,6 @@ class BufferLoad(PrimExpr):
             check_predicate(self.predicate, self.dtype, self.span)
 
 
-def as_indices(indices: Sequence[object]) -> tuple[PrimExpr, ...]:
-    """A tuple of expressions from expressions and plain integers."""
-    try:
-        items = iter(indices)
-    except TypeError:
-        raise ArgumentTypeError(
-            f"expected a list or a tuple of expressions, found {type(indices).__name__}",
-            hint="write [i, j]",
-        ) from None
-    return tuple(i if isinstance(i, PrimExpr) else as_scalar(i) for i in items)
-
-
-def access_dtype(buffer: Buffer, indices: Sequence[PrimExpr]) -> str:
-    """The dtype of a value loaded from or stored to `buffer` at `indices`.
-
-    All but the last index are scalars; the last one's lanes multiply the buffer's.
-    """
-    if not indices:
-        return buffer.dtype
-    lanes = dtype_of(indices[-1].dtype).lanes
-    if lanes == 1:
-        return buffer.dtype
-    info = dtype_of(buffer.dtype)
-    return info.with_lanes(info.lanes * lanes)
-
-
-def check_predicate(predicate: PrimExpr, accessed: str, span: Any) -> None:
-    """Raises `ArgumentError` for a mask that has not one `bool` for each lane of `accessed`."""
-    mask, info = dtype_of(predicate.dtype), dtype_of(accessed)
-    if not mask.is_bool or mask.lanes != info.lanes:
-        raise ArgumentError(
-            f"an access of {accessed} is masked by {dtype_of('bool').with_lanes(info.lanes)}, "
-            f"found {predicate.dtype}",
-            span,
-        )
-
-
 @node("tir.ProducerLoad")
 class ProducerLoad(PrimExpr):
     """An element of a tensor of `te` that has no buffer yet."""
@@ -358,17 +321,6 @@ class ProducerLoad(PrimExpr):
     def __post_init__(self) -> None:
         self.indices = as_indices(self.indices)  # type: ignore[misc]
         self.dtype = self.producer.dtype
-
-
-class Lanes(int):
-    """A number of lanes, which is also read as the constant that it stands for."""
-
-    dtype = "int32"
-
-    @property
-    def value(self) -> int:
-        """The number."""
-        return int(self)
 
 
 def _counted(lanes: Any) -> tuple[Any, int]:

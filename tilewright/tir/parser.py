@@ -23,6 +23,7 @@ from ..support.errors import ArgumentError, TVMError
 from . import expr as E
 from . import op as tir_op
 from . import stmt as S
+from .accesses import access_dtype, as_indices
 from .buffer import Buffer
 from .expr import Var
 from .forms import (
@@ -272,7 +273,7 @@ def _store(parser: Parser, target: ast.Subscript, value: Any, given: ast.AST) ->
             )
         items = _indices(buffer, index)
         indices = vector_indices(items)
-        dtype = E.access_dtype(buffer, E.as_indices(indices))
+        dtype = access_dtype(buffer, as_indices(indices))
     with parser.at(given):
         value = stored_value(value, dtype)
         writer(parser).emit(S.BufferStore(buffer, value, indices))

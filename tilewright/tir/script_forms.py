@@ -12,8 +12,8 @@ from ..script.parser import FUNCTIONS, Decorator, MacroDecorator
 from ..script.parser.arguments import checked, shown_value
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
-from . import expr as E
 from . import stmt as S
+from .accesses import access_dtype, as_indices
 from .buffer import Buffer as BufferNode
 from .expr import (
     IterVar,
@@ -458,7 +458,7 @@ def buffer_store(
     """The statement `buffer[indices] = value`; slices are vectors, the value is cast if need be."""
     items = indices if isinstance(indices, (list, tuple)) else [indices]
     places = vector_indices(items)
-    made = stored_value(value, E.access_dtype(buffer, E.as_indices(places)))
+    made = stored_value(value, access_dtype(buffer, as_indices(places)))
     return S.BufferStore(buffer, made, places, predicate)
 
 

@@ -10,17 +10,9 @@ from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, binders, definition, ignored, node
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
+from .accesses import access_dtype, as_indices, check_predicate
 from .buffer import Buffer
-from .expr import (
-    BufferLoad,
-    IterVar,
-    Ramp,
-    StringImm,
-    Var,
-    access_dtype,
-    as_indices,
-    check_predicate,
-)
+from .expr import BufferLoad, IterVar, Ramp, StringImm, Var
 
 
 @node("tir.Stmt")

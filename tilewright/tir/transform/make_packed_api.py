@@ -16,9 +16,10 @@ from ...ir.transform import ModulePass, Pass, PassContext, PassInfo
 from ...ir.type import PrimType, void_type
 from ...support.dtypes import dtype_of
 from .. import op as O
+from ..accesses import as_indices
 from ..arith import Analyzer
 from ..buffer import Buffer, decl_buffer
-from ..expr import BufferLoad, Call, StringImm, Var, as_indices, pointer
+from ..expr import BufferLoad, Call, StringImm, Var, pointer
 from ..function import PrimFunc
 from ..stmt import AssertStmt, Evaluate, IfThenElse, LetStmt, SeqStmt, Stmt
 from ..stmt_functor import substitute

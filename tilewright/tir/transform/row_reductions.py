@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 
 from ...ir.expr import PrimExpr
 from ...support.dtypes import dtype_of
-from ..expr import Let, Shuffle, Var, as_indices
+from ..accesses import as_indices
+from ..expr import Let, Shuffle, Var
 
 Combine = Callable[[PrimExpr, PrimExpr], PrimExpr]
 
