@@ -26,6 +26,15 @@ MAPPINGS = (dict, Map, Dict)
 """What holds other values in order, and by key; the containers of the ABI among them."""
 
 
+@functools.cache
+def form_of(kind: type) -> str:
+    """The method that compares or hashes values of this type, nothing for plain ones."""
+    for base, name in ((Node, "_nodes"), (SEQUENCES, "_sequences"), (MAPPINGS, "_mappings")):
+        if issubclass(kind, base):
+            return name
+    return ""
+
+
 def structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> bool:
     """True if `lhs` and `rhs` are equal up to the names of bound variables."""
     return get_first_structural_mismatch(lhs, rhs, map_free_vars) is None
@@ -88,15 +97,11 @@ class _Matcher:
         """The steps to the first difference in each side, the last one first."""
 
     def equal(self, a: Any, b: Any, defining: bool) -> bool:
-        if isinstance(a, Node):
-            return isinstance(b, Node) and self._nodes(a, b, defining)
-        if isinstance(b, Node):
+        form = form_of(type(a))
+        if form is not form_of(type(b)):
             return False
-        if isinstance(a, SEQUENCES):
-            return isinstance(b, SEQUENCES) and self._sequences(a, b, defining)
-        if isinstance(a, MAPPINGS):
-            return isinstance(b, MAPPINGS) and self._mappings(a, b, defining)
-        return leaf_equal(a, b)
+        same: bool = getattr(self, form)(a, b, defining) if form else leaf_equal(a, b)
+        return same
 
     def _differ(self, kind: AccessKind, key: Any, other: Any = None) -> bool:
         step = AccessStep(kind, key)
@@ -255,17 +260,18 @@ class _Hasher:
         self.views: dict[int, int] = {}
 
     def hash(self, value: Any, defining: bool) -> int:
-        if isinstance(value, Node):
-            return self._node(value, defining)
-        if isinstance(value, SEQUENCES):
-            state = _mix(11, len(value))
-            for item in value:
-                state = _mix(state, self.hash(item, defining))
-            return state
-        if isinstance(value, MAPPINGS):
-            return self._mapping(value, defining)
+        form = form_of(type(value))
+        if form:
+            made: int = getattr(self, form)(value, defining)
+            return made
         special = LEAF_HASH.get(type(value))
         return self._leaf(special(value) if special else value)
+
+    def _sequences(self, value: Any, defining: bool) -> int:
+        state = _mix(11, len(value))
+        for item in value:
+            state = _mix(state, self.hash(item, defining))
+        return state
 
     def _leaf(self, value: Any) -> int:
         if type(value) is str:
@@ -281,14 +287,14 @@ class _Hasher:
             return _mix(3, int(value))
         return _text_hash(type(value).__name__, repr(value))
 
-    def _mapping(self, value: Any, defining: bool) -> int:
+    def _mappings(self, value: Any, defining: bool) -> int:
         total = _mix(13, len(value))
         for key, item in value.items():
-            name = self._node(key, False) if isinstance(key, Node) else self._leaf(key)
+            name = self._nodes(key, False) if isinstance(key, Node) else self._leaf(key)
             total = (total + _mix(name, self.hash(item, defining))) & _MASK
         return total
 
-    def _node(self, node: Node, defining: bool) -> int:
+    def _nodes(self, node: Node, defining: bool) -> int:
         kind = type(node)
         state = _text_hash("node", kind.type_key)
         if kind.by_content:
