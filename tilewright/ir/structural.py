@@ -26,13 +26,16 @@ MAPPINGS = (dict, Map, Dict)
 """What holds other values in order, and by key; the containers of the ABI among them."""
 
 
-@functools.cache
-def form_of(kind: type) -> str:
-    """The method that compares or hashes values of this type, nothing for plain ones."""
-    for base, name in ((Node, "_nodes"), (SEQUENCES, "_sequences"), (MAPPINGS, "_mappings")):
-        if issubclass(kind, base):
-            return name
-    return ""
+class _Forms(dict[type, str]):
+    """By type, the method that compares or hashes its values; nothing for plain ones."""
+
+    def __missing__(self, kind: type) -> str:
+        bases = ((Node, "_nodes"), (SEQUENCES, "_sequences"), (MAPPINGS, "_mappings"))
+        self[kind] = next((name for base, name in bases if issubclass(kind, base)), "")
+        return self[kind]
+
+
+FORMS = _Forms()
 
 
 def structural_equal(lhs: object, rhs: object, map_free_vars: bool = False) -> bool:
@@ -97,8 +100,8 @@ class _Matcher:
         """The steps to the first difference in each side, the last one first."""
 
     def equal(self, a: Any, b: Any, defining: bool) -> bool:
-        form = form_of(type(a))
-        if form is not form_of(type(b)):
+        form = FORMS[type(a)]
+        if form is not FORMS[type(b)]:
             return False
         same: bool = getattr(self, form)(a, b, defining) if form else leaf_equal(a, b)
         return same
@@ -260,7 +263,7 @@ class _Hasher:
         self.views: dict[int, int] = {}
 
     def hash(self, value: Any, defining: bool) -> int:
-        form = form_of(type(value))
+        form = FORMS[type(value)]
         if form:
             made: int = getattr(self, form)(value, defining)
             return made
