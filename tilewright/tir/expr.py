@@ -187,6 +187,10 @@ class CmpExpr(PrimExpr):
         lanes = dtype_of(_operands(type(self).__name__, self)).lanes
         self.dtype = dtype_of("bool").with_lanes(lanes)
 
+    def asobject(self) -> CmpExpr:
+        """The comparison as a node, which it is."""
+        return self
+
 
 @node("tir.EQ")
 class EQ(CmpExpr):
@@ -582,11 +586,5 @@ for _name in ("if_then_else", "reinterpret", "likely", "ret"):
     register_op(f"tir.{_name}")
 
 
-def EqualOp(a: PrimExpr, b: PrimExpr, span: Any = None) -> EQ:
-    """The comparison `a == b`, whose truth as a Python condition is identity."""
-    return EQ(a, b, span=span)
-
-
-def NotEqualOp(a: PrimExpr, b: PrimExpr, span: Any = None) -> NE:
-    """The comparison `a != b`, whose truth as a Python condition is difference."""
-    return NE(a, b, span=span)
+EqualOp, NotEqualOp = EQ, NE
+"""What `a == b` and `a != b` give, by TVM's names."""
