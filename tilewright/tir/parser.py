@@ -145,8 +145,11 @@ def _compared(name: str) -> Any:
     return compare
 
 
-def _logical(word: str, build: Any) -> Any:
-    """`build` of conditions only: of numbers, Python's `and` would give one of the two."""
+def _logical(word: str, build: Any, of_vectors: Any = None) -> Any:
+    """`build` of conditions only: of numbers, Python's `and` would give one of the two.
+
+    `of_vectors` builds where one of them is a vector.
+    """
 
     def combine(*operands: Any) -> PrimExpr:
         made = [as_scalar(operand) for operand in operands]
@@ -157,7 +160,8 @@ def _logical(word: str, build: Any) -> Any:
                     f"`{word}` needs conditions, found {one.dtype}",
                     hint=sides if isinstance(one, IntImm) else f"compare, as in `{one} != 0`",
                 )
-        result: PrimExpr = build(*made)
+        is_vector = of_vectors is not None and any(E.dtype_of(o.dtype).lanes != 1 for o in made)
+        result: PrimExpr = (of_vectors if is_vector else build)(*made)
         return result
 
     return combine
@@ -175,8 +179,9 @@ LOGIC.update({
     "is_node": lambda value: isinstance(value, (PrimExpr, RelaxExpr, E.IterVar)),
     "is_constant": lambda value: isinstance(value, (IntImm, FloatImm, E.StringImm)),
     "is_part": lambda value: isinstance(value, (Buffer, S.BufferRegion, S.Stmt, Form)),
-    "kind": _kind, "and": _logical("and", tir_op.logical_and),
-    "or": _logical("or", tir_op.logical_or), "not": _logical("not", tir_op.logical_not),
+    "kind": _kind, "and": _logical("and", tir_op.logical_and, tir_op.bitwise_and),
+    "or": _logical("or", tir_op.logical_or, tir_op.bitwise_or),
+    "not": _logical("not", tir_op.logical_not),
     **{name: _compared(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     "min": _folded(tir_op.min), "max": _folded(tir_op.max), "abs": tir_op.abs,
     "all": _logical("all", tir_op.all), "any": _logical("any", tir_op.any),

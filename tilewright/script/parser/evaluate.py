@@ -236,7 +236,7 @@ def _applied(parser: Parser, step: ast.BinOp, left: Any, right: Any) -> Any:
 @evaluates(ast.UnaryOp)
 def unary(parser: Parser, node: ast.UnaryOp) -> Any:
     """`-a`, `~a`, `not a`."""
-    value = parser.value(node.operand)
+    value = _operand(parser, node.operand)
     with parser.at(node):
         if isinstance(node.op, ast.Not):
             return LOGIC["not"](value) if is_node(value) else not truth(value)
@@ -257,12 +257,12 @@ def unary(parser: Parser, node: ast.UnaryOp) -> Any:
 def boolean(parser: Parser, node: ast.BoolOp) -> Any:
     """`a and b`, `a or b`; Python's own short cut where the left side is a Python value."""
     is_and = isinstance(node.op, ast.And)
-    value = parser.value(node.values[0])
+    value = _operand(parser, node.values[0])
     for item in node.values[1:]:
         with parser.at(node):
             if not is_node(value) and truth(value) != is_and:
                 return value
-        right = parser.value(item)
+        right = _operand(parser, item)
         with parser.at(node):
             if is_node(value) or is_node(right):
                 value = LOGIC["and" if is_and else "or"](value, right)
@@ -274,10 +274,10 @@ def boolean(parser: Parser, node: ast.BoolOp) -> Any:
 @evaluates(ast.Compare)
 def compare(parser: Parser, node: ast.Compare) -> Any:
     """`a < b`, and `a < b < c` as both."""
-    left, before = parser.value(node.left), node.left
+    left, before = _operand(parser, node.left), node.left
     result: Any = None
     for op, item in zip(node.ops, node.comparators, strict=True):
-        right = parser.value(item)
+        right = _operand(parser, item)
         with parser.at(node):
             if type(op) in _ORDERED and (is_node(left) or is_node(right)):
                 one = LOGIC[_ORDERED[type(op)]](left, right)  # Python might swap the sides

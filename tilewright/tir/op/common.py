@@ -9,7 +9,6 @@ import numpy as np
 from ...ir.expr import PrimExpr, as_scalar
 from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError
-from .. import expr as E
 from ..expr import Broadcast
 from .constant import const
 from .conversion import cast
@@ -23,12 +22,7 @@ Scalar = int | float
 
 def common(a: object, b: object, which: str) -> tuple[PrimExpr, PrimExpr]:
     """Both operands in one type: constants follow the other side, narrow types the wide one."""
-    a = getattr(a, "asobject", lambda: a)() if not isinstance(a, PrimExpr) else a
-    b = getattr(b, "asobject", lambda: b)() if not isinstance(b, PrimExpr) else b
-    if isinstance(a, E.IterVar):
-        a = a.var
-    if isinstance(b, E.IterVar):
-        b = b.var
+    a, b = _meant(a), _meant(b)
     if not isinstance(a, PrimExpr):
         a = _like(a, b.dtype) if isinstance(b, PrimExpr) else as_scalar(a)
     if not isinstance(b, PrimExpr):
@@ -47,6 +41,16 @@ def common(a: object, b: object, which: str) -> tuple[PrimExpr, PrimExpr]:
     wide = _wider(ia.element, ib.element)
     dtype = dtype_of(wide).with_lanes(ia.lanes)
     return cast(a, dtype), cast(b, dtype)
+
+
+def _meant(value: object) -> object:
+    """The expression that an axis, a region or an element of a tensor stands for."""
+    if isinstance(value, PrimExpr):
+        return value
+    for name in ("asobject", "as_expr"):
+        if hasattr(value, name):
+            return getattr(value, name)()
+    return value
 
 
 def _like(value: object, dtype: str) -> PrimExpr:
