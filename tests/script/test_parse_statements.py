@@ -1,8 +1,13 @@
 """What statements of loop programs mean where the parser completes what the text leaves out."""
 
+import pytest
+
 from tilewright import tir
 from tilewright.ir.structural import assert_structural_equal
+from tilewright.script import from_source
+from tilewright.script import ir as I
 from tilewright.script import tir as T
+from tilewright.support.errors import DiagnosticError
 
 
 def test_regions_are_vectors_under_every_operator() -> None:
@@ -26,3 +31,100 @@ def test_regions_are_vectors_under_every_operator() -> None:
     assert_structural_equal(regions, vectors)
     both = regions.body.seq[3].value
     assert isinstance(both, tir.Call) and both.op.name == "tir.bitwise_and"
+
+
+def test_the_block_around_everything_has_the_regions_that_it_declares() -> None:
+    @T.prim_func
+    def bare(A: T.Buffer((8,)), B: T.Buffer((8,))):
+        with T.block():
+            for i in range(8):
+                with T.block():
+                    v = T.axis.spatial(8, i)
+                    B[v] = A[v]
+
+    @T.prim_func
+    def told(A: T.Buffer((8,)), B: T.Buffer((8,))):
+        with T.block():
+            T.reads(A[0:8])
+            for i in range(8):
+                with T.block():
+                    v = T.axis.spatial(8, i)
+                    B[v] = A[v]
+
+    root, inner = bare.body.block, bare.body.block.body.body.block
+    assert (len(root.reads), len(root.writes)) == (0, 0)
+    assert (len(inner.reads), len(inner.writes)) == (1, 1)
+    assert len(told.body.block.reads) == 1 and len(told.body.block.writes) == 0
+
+
+def test_annotations_of_several_lines_are_merged() -> None:
+    @T.prim_func
+    def kernel():
+        with T.block():
+            T.block_attr({"plan": {"a": {"x": 1}}, "level": 2})
+            T.block_attr({"plan": {"a": {"y": 2}, "b": 3}, "level": 2})
+            T.evaluate(0)
+
+    assert kernel.body.block.annotations == {"plan": {"a": {"x": 1, "y": 2}, "b": 3}, "level": 2}
+
+
+def test_a_reduction_over_threads_into_memory_known_by_address() -> None:
+    @T.prim_func
+    def kernel(A: T.Buffer((32,)), B: T.Buffer((1,))):
+        for i in T.thread_binding(32, thread="threadIdx.x"):
+            with T.block("sum"):
+                v = T.axis.spatial(32, i)
+                T.evaluate(T.tvm_thread_allreduce(T.uint32(1), A[v], True, B.data, v))
+
+    block = kernel.body.block.body.body.block
+    assert [r.buffer.name for r in block.reads] == ["A", "B"]
+    assert [r.buffer.name for r in block.writes] == ["B"]
+
+
+def test_types_by_a_name_that_is_computed() -> None:
+    name = "float16"
+
+    @T.prim_func
+    def kernel():
+        T.evaluate(getattr(T, name)(1))
+
+    assert kernel.body.value.dtype == "float16"
+    text = '@T.prim_func\ndef f():\n    T.evaluate(getattr(T, "__dict__"))'
+    with pytest.raises(DiagnosticError, match="script cannot read `__dict__`"):
+        from_source(text)
+
+
+def test_calls_between_programs_of_a_module() -> None:
+    @I.ir_module
+    class Module:
+        @T.prim_func
+        def main():
+            tir.call_tir(Module.other)
+
+        @T.prim_func
+        def other():
+            T.evaluate(0)
+
+    call = Module["main"].body.value
+    assert (call.op.name_hint, call.dtype, len(call.args)) == ("other", "void", 0)
+    assert_structural_equal(from_source(Module.script()), Module)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("with T.allocate([1], 'float32') as [A, B]:", "gives no such value"),
+        ("with T.block('step') as x:", "gives no such value"),
+        ("with T.attr(0, 'key', 1) as x:", "gives no such value"),
+        ("with T.block('step'):\n        v = T.axis.spatial(8)", "axis `v` of block `step` has no"),
+        (
+            "with T.block():\n        A = T.match_buffer(P[0, 0:4], (5,))",
+            r"the shape \(5\), the re",
+        ),
+        ("with T.block():\n        A = T.match_buffer(P[0:2, 0:4], (4,))", r"has \(2, 4\)"),
+    ],
+)
+def test_mistakes(line: str, message: str) -> None:
+    head = '@T.prim_func\ndef f(P: T.Buffer((8, 8), "float32")):\n    '
+    with pytest.raises(DiagnosticError, match=message):
+        from_source(f"{head}{line}\n        T.evaluate(0)")

@@ -74,6 +74,9 @@ class TirForm(Form):
         target = item.optional_vars
         name = target.id if isinstance(target, ast.Name) else ""
         with parser.at(item), self.open(writer(parser), name) as value, parser.scope() as names:
+            if target is not None and (not name or value is None):
+                hint = "write one name after `as`" if value is not None else "leave the `as` out"
+                parser.fail(target, f"`{ast.unparse(item)}` gives no such value", hint=hint)
             if name:
                 names[name] = value
             parser.statements(node.body)

@@ -108,7 +108,7 @@ class BlockForm(ScopedForm):
         """As written."""
         return "T.block"
 
-    def open(self, w: Writer, name: str = "") -> AbstractContextManager[Any]:
+    def open(self, w: Writer, name: str = "") -> AbstractContextManager[None]:
         """The block, which is emitted at the end."""
         return w.in_block(self.name, self.no_realize)
 

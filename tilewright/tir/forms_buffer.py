@@ -118,8 +118,28 @@ def _matched(w: Writer, form: BufferForm, name: str) -> Buffer:
         form.shape, form.dtype = [r.extent for r in matched.region], matched.buffer.dtype
     form.options["scope"] = form.options.get("scope") or matched.buffer.scope()
     made = form.make(name)
+    _check_view(made, matched)
     w.block(form.title()).match_buffers.append(S.MatchBufferRegion(made, matched))
     return made
+
+
+def _check_view(made: Buffer, source: S.BufferRegion) -> None:
+    """Raises `ArgumentError` if the shape of a view is not that of the region: the region's last
+    dimensions, after those of one element. What is not constant may be equal."""
+    ahead = len(source.region) - made.ndim
+    extents = [r.extent for r in source.region]
+    wanted = [IntImm("int32", 1)] * ahead + list(made.shape)
+    same = ahead >= 0 and all(
+        not (isinstance(a, IntImm) and isinstance(b, IntImm)) or a.value == b.value
+        for a, b in zip(extents, wanted, strict=True)
+    )
+    if not same:
+        shown = [", ".join(map(str, dims)) for dims in (made.shape, extents)]
+        raise ArgumentError(
+            f"buffer `{made.name}` has the shape ({shown[0]}), the region that it matches has "
+            f"({shown[1]})",
+            hint="give the extents of the region, without leading ones",
+        )
 
 
 DECLARE: dict[str, Callable[..., Buffer]] = {

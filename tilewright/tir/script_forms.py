@@ -245,15 +245,23 @@ def block_attr(attrs: dict[str, Any]) -> Directive:
     """Annotations of the block."""
 
     def tell(w: Writer) -> None:
-        known = w.block("T.block_attr").annotations
-        for key, value in attrs.items():
-            if key in known and not structural_equal(known[key], value):
-                raise ArgumentError(
-                    f"the block has two annotations {key!r}", hint="leave one of them out"
-                )
-            known[key] = value
+        _merge(w.block("T.block_attr").annotations, attrs)
 
     return Directive("T.block_attr", tell)
+
+
+def _merge(known: dict[str, Any], more: dict[str, Any]) -> None:
+    """Adds annotations; those that are dictionaries are merged."""
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(known.get(key), dict):
+            known[key] = dict(known[key])
+            _merge(known[key], value)
+        elif key in known and not structural_equal(known[key], value):
+            raise ArgumentError(
+                f"the block has two annotations {key!r}", hint="leave one of them out"
+            )
+        else:
+            known[key] = value
 
 
 def func_attr(attrs: dict[str, Any]) -> Directive:

@@ -82,6 +82,7 @@ class Writer:
         self.block_parts: BlockParts = self.root
         self.loops: dict[int, Range] = {}
         self.has_blocks = False
+        self.last: tuple[BlockParts, S.BlockRealize] | None = None
         self.branches: list[dict[str, S.Stmt]] = []
 
     # statements
@@ -122,18 +123,25 @@ class Writer:
         return self.block_parts
 
     @contextmanager
-    def in_block(self, name: str, no_realize: bool) -> Iterator[BlockParts]:
+    def in_block(self, name: str, no_realize: bool) -> Iterator[None]:
         """Writes a block inside the `with`."""
         outer, self.block_parts = self.block_parts, BlockParts(name)
         made = self.block_parts
         try:
             with self.inner() as body:
-                yield made
+                yield
                 stmt = body.finish()
         finally:
             self.block_parts = outer
         self.has_blocks = True
+        for axis, value in zip(made.iter_vars, made.iter_values, strict=True):
+            if value is None and not no_realize:
+                raise ArgumentError(
+                    f"axis `{axis.var.name}` of block `{name}` has no value",
+                    hint="write its value after its domain, as in T.axis.spatial(8, i)",
+                )
         realized = self._closed(made, stmt)
+        self.last = made, realized
         self.emit(realized.block if no_realize else realized)
 
     def _closed(self, made: BlockParts, body: S.Stmt) -> S.BlockRealize:
@@ -194,7 +202,17 @@ class Writer:
     def _with_root(self, body: S.Stmt) -> S.Stmt:
         """The body in its root block, if it has blocks and does not write the root itself."""
         allocs = self.root.alloc_buffers
-        is_root = isinstance(body, S.BlockRealize) and not body.block.iter_vars and not allocs
-        if is_root or not (self.has_blocks or allocs):
-            return body
-        return self._closed(self.root, body)
+        if isinstance(body, S.BlockRealize) and not body.block.iter_vars and not allocs:
+            return self._undetected(body)
+        return self._closed(self.root, body) if self.has_blocks or allocs else body
+
+    def _undetected(self, root: S.BlockRealize) -> S.BlockRealize:
+        """A root that the text writes itself, with no other regions than it declares."""
+        if self.last is None or self.last[1] is not root:
+            return root
+        made = self.last[0]
+        if made.reads is not None and made.writes is not None:
+            return root
+        return root.replace(
+            block=root.block.replace(reads=made.reads or (), writes=made.writes or ())
+        )

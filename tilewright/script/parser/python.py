@@ -108,8 +108,8 @@ def without_nodes(
 
 PYTHON = {
     f.__name__: f
-    for f in (abs, all, any, bool, dict, divmod, enumerate, float, int, isinstance, len, list, max,
-              min, range, reversed, round, set, slice, sorted, str, sum, tuple, zip)
+    for f in (abs, all, any, bool, dict, divmod, enumerate, float, getattr, int, isinstance, len,
+              list, max, min, range, reversed, round, set, slice, sorted, str, sum, tuple, zip)
 }  # fmt: skip
 """The Python built-ins that script may call while it is read."""
 
@@ -161,7 +161,15 @@ def _is_asked(plain: Callable[..., Any], value: Any) -> bool:
     return is_unknown(value) or (is_part(value) and not has_length)
 
 
+def _attribute(owner: Any, name: str, *otherwise: Any) -> Any:
+    """Python's `getattr`, without names that Python keeps to itself."""
+    if str(name).startswith("__"):
+        raise ArgumentError(f"script cannot read `{name}`")
+    return getattr(owner, name, *otherwise)
+
+
 MEANINGS: dict[Any, Callable[..., Any]] = {
+    getattr: _attribute,
     min: _reduction(min, unpacks=True),
     max: _reduction(max, unpacks=True),
     all: _reduction(all, unpacks=False),

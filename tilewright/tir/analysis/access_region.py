@@ -145,8 +145,11 @@ class AccessCollector(Visitor):
         results = args[2 + count : 2 + 2 * count]
         self.visit((*args[1 : 2 + count], *args[2 + 2 * count :]))
         for result in results:
-            self._touch(self.writes, result.buffer, self._region(result.indices))
-            self.visit(result.indices)
+            if isinstance(result, BufferLoad):
+                self._touch(self.writes, result.buffer, self._region(result.indices))
+                self.visit(result.indices)
+            else:
+                self.visit(result)
 
     @on(Select)
     def select(self, select: Select) -> None:

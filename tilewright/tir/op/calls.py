@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...ir.expr import PrimExpr, as_scalar
+from ...ir.expr import GlobalVar, PrimExpr, as_scalar
 from ...ir.op import Op
 from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError
@@ -16,8 +16,8 @@ from .constant import const
 from .declare import as_argument, intrinsic
 
 __all__ = [
-    "SIMPLIFY", "address_of", "call_extern", "call_intrin", "call_pure_extern", "ramp", "ret",
-    "simplified", "tvm_access_ptr_of",
+    "SIMPLIFY", "address_of", "call_extern", "call_intrin", "call_pure_extern", "call_tir", "ramp",
+    "ret", "simplified", "tvm_access_ptr_of",
 ]  # fmt: skip
 
 intrinsic("call_extern", CallEffectKind.UpdateState)
@@ -41,6 +41,15 @@ def call_pure_extern(dtype: str, func_name: str, *args: object, span: Any = None
     """A call of a C function without side effects by its symbol."""
     parts = tuple(as_argument(arg) for arg in args)
     return Call(dtype, "tir.call_pure_extern", (StringImm(func_name), *parts), span=span)  # type: ignore[arg-type]
+
+
+def call_tir(global_var: GlobalVar, *args: object) -> PrimExpr:
+    """A call of the loop program `global_var` of the same module.
+
+    It has the type of that function's result where that is known, else it is `void`.
+    """
+    result = getattr(global_var.struct_info_, "ret", None)
+    return Call(getattr(result, "dtype", "void"), global_var, tuple(args))  # type: ignore[arg-type]
 
 
 def address_of(obj: object, span: Any = None) -> PrimExpr:
