@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..ir.functor import post_order_visit
@@ -20,30 +22,80 @@ def undeclared(f: PrimFunc) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
     for b in f.buffer_map.values():
         known.update((id(b), id(b.data)))
         post_order_visit((b.shape, b.strides, b.elem_offset), lambda n: known.add(id(n)))
-    return _free((tuple(f.params), f.body), known)
+    return _free(f.body, known)
 
 
-def _free(root: Any, known: set[int]) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
-    seen: dict[int, Any] = {}
-
-    def visit(n: Node) -> None:
-        if isinstance(n, (E.Var, Buffer)):
-            seen.setdefault(id(n), n)
-        known.update(_defined(n))
-
-    post_order_visit(root, visit)
+def _free(root: Node, known: set[int]) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
+    """What is used outside of where it is declared; `known` is declared around `root`."""
     views: dict[int, list[Buffer]] = {}
-    free: list[E.Var] = []
-    for key, n in seen.items():
-        if key in known:
-            continue
+    free: dict[int, E.Var] = {}
+
+    def use(n: E.Var | Buffer) -> None:
+        if id(n) in known:
+            return
         if isinstance(n, Buffer):
             views.setdefault(id(n.data), []).append(n)
-            if id(n.data) not in known and not _among(n.data, free):
-                free.append(n.data)
-        elif not _among(n, free):
-            free.append(n)
-    return free, views
+            use(n.data)
+        else:
+            free.setdefault(id(n), n)
+
+    _walk_scopes(root, known, use)
+    return list(free.values()), views
+
+
+@dataclass
+class _End:
+    """Where the declarations of a node end."""
+
+    declared: list[int]
+
+
+def _walk_scopes(root: Node, known: set[int], use: Callable[[Any], None]) -> None:
+    """Calls `use` on variables and buffers; meanwhile `known` has those declared around them.
+
+    What several places share is visited once in each scope.
+    """
+    todo: list[Node | _End] = [root]
+    visited: set[int] = set()
+    inside: list[list[int]] = [[]]
+    while todo:
+        n = todo.pop()
+        if isinstance(n, _End):
+            known.difference_update(n.declared)
+            visited.difference_update(inside.pop())
+            continue
+        if id(n) in visited:
+            continue
+        visited.add(id(n))
+        inside[-1].append(id(n))
+        if isinstance(n, (E.Var, Buffer)):
+            use(n)
+        declared = [key for key in _defined(n) if key not in known]
+        if declared:
+            known.update(declared)
+            inside.append([])
+            todo.append(_End(declared))
+        todo += reversed(list(children(n)))
+
+
+def launched_axis(n: Node) -> E.IterVar | None:
+    """The axis whose threads a statement launches, with its domain; None if it launches none."""
+    if not isinstance(n, S.AttrStmt) or n.attr_key not in ("thread_extent", "virtual_thread"):
+        return None
+    return n.node if isinstance(n.node, E.IterVar) and n.node.dom is not None else None
+
+
+def shared_threads(body: S.Stmt, free: list[E.Var]) -> list[E.IterVar]:
+    """The axes of threads that are launched at several places, or used outside of these."""
+    seen: dict[int, list[E.IterVar]] = {}
+
+    def visit(n: Node) -> None:
+        axis = launched_axis(n)
+        if axis is not None:
+            seen.setdefault(id(axis.var), []).append(axis)
+
+    post_order_visit(body, visit)
+    return [axes[0] for axes in seen.values() if len(axes) > 1 or _among(axes[0].var, free)]
 
 
 def _used_by_itself(root: Node) -> set[int]:
@@ -66,9 +118,9 @@ def _among(v: E.Var, variables: list[E.Var]) -> bool:
 def _defined(n: Node) -> list[int]:
     """The variables and buffers that a node declares for what is in it."""
     found: list[int] = []
-    if isinstance(n, S.AttrStmt) and isinstance(n.node, E.IterVar):
-        if n.attr_key in ("thread_extent", "virtual_thread") and n.node.dom is not None:
-            found.append(id(n.node.var))
+    axis = launched_axis(n)
+    if axis is not None:
+        found.append(id(axis.var))
     elif isinstance(n, S.For) and n.thread_binding is not None:
         found.append(id(n.thread_binding.var))
     for key in _DEFINES.get(type(n), ()):
@@ -77,7 +129,7 @@ def _defined(n: Node) -> list[int]:
             made = item.var if isinstance(item, E.IterVar) else item
             made = made.buffer if isinstance(made, S.MatchBufferRegion) else made
             found.append(id(made))
-            if isinstance(made, Buffer):
+            if isinstance(made, Buffer) and not isinstance(n, S.DeclBuffer):
                 found.append(id(made.data))
     return found
 

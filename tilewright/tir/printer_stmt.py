@@ -24,7 +24,7 @@ from .printer import (
     t,
     typed_var,
 )
-from .printer_free import undeclared, unknown_dims
+from .printer_free import shared_threads, undeclared, unknown_dims
 
 statements(S.Stmt, S.MatchBufferRegion, PrimFunc)
 
@@ -62,6 +62,10 @@ def let_stmt(p: Printer, s: S.LetStmt) -> None:
     value = p(s.value)
     typed = typed_var(p, s.var)
     name, _, kind = typed.partition(": ")
+    if id(s.var) in p.facts.get("free", ()):
+        form = f"{t(p, 'LetStmt')}({value}, var={name})"
+        _scoped(p, form, form, _Viewed(s.var, s.body))
+        return
     form = f"{t(p, 'LetStmt')}({value}, {kind}) as {name}"
     _scoped(p, f"{typed} = {value}", form, _Viewed(s.var, s.body))
 
@@ -70,8 +74,12 @@ def let_stmt(p: Printer, s: S.LetStmt) -> None:
 def attr_stmt(p: Printer, s: S.AttrStmt) -> None:
     """`T.attr(node, key, value)`."""
     if _is_launch(p, s):
-        form = f'{t(p, "launch_thread")}("{s.node.thread_tag}", {p(s.value)})'
         name = p(s.node.var)
+        if id(s.node.var) in p.facts.get("threads", ()):
+            form = f"{t(p, 'launch_thread')}({name}, {p(s.value)})"
+            _scoped(p, form, form, s.body)
+            return
+        form = f'{t(p, "launch_thread")}("{s.node.thread_tag}", {p(s.value)})'
         _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
         return
     body = s.body
@@ -101,7 +109,9 @@ def _realize(p: Printer, s: S.BufferRealize, scope: PrimExpr | None) -> None:
 
 def _is_launch(p: Printer, s: S.AttrStmt) -> bool:
     node = s.node
-    if not isinstance(node, E.IterVar) or p.is_named(node.var) or node.dom is None:
+    if not isinstance(node, E.IterVar) or node.dom is None:
+        return False
+    if p.is_named(node.var) and id(node.var) not in p.facts.get("threads", ()):
         return False
     if s.attr_key != ("virtual_thread" if node.thread_tag == "vthread" else "thread_extent"):
         return False
@@ -407,6 +417,12 @@ def _function_inside(
         p.line(f"{name} = {t(p, 'match_buffer')}({handle}, {args})")
     variables, buffers = undeclared(f)
     p.facts["views"] = buffers
+    p.facts["free"] = {id(var) for var in variables}
+    threads = shared_threads(f.body, variables)
+    p.facts["threads"] = {id(axis.var) for axis in threads}
+    for axis in threads:
+        dtype = "" if axis.var.dtype == p.config.int_dtype else f', "{axis.var.dtype}"'
+        p.line(f'{p(axis.var)} = {t(p, "env_thread")}("{axis.thread_tag}"{dtype})')
     for var in variables:
         if not p.is_named(var):
             p.line(f"{p(var)} = {free_variable(p, var)}")
