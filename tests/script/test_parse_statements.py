@@ -128,3 +128,16 @@ def test_mistakes(line: str, message: str) -> None:
     head = '@T.prim_func\ndef f(P: T.Buffer((8, 8), "float32")):\n    '
     with pytest.raises(DiagnosticError, match=message):
         from_source(f"{head}{line}\n        T.evaluate(0)")
+
+
+def test_slices_of_as_many_lanes_as_the_machine_has() -> None:
+    @T.prim_func(private=True)
+    def slices(A: T.Buffer((128,)), B: T.Buffer((128,))):
+        B[4 : 4 + T.vscale() * 4] = A[0 : T.vscale() * 4] + A[0 : T.vscale() * 4 : 1]
+
+    @T.prim_func(private=True)
+    def ramps(A: T.Buffer((128,)), B: T.Buffer((128,))):
+        lanes = T.meta_var(T.Ramp(0, 1, T.vscale() * 4))
+        B[T.Ramp(4, 1, T.vscale() * 4)] = A[lanes] + A[lanes]
+
+    assert_structural_equal(slices, ramps)

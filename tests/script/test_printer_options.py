@@ -108,7 +108,7 @@ def test_without_sugar_every_node_is_written() -> None:
 def test_free_names_are_declared_above() -> None:
     loop = scale.body.block.body.seq[0]
     assert loop.script(verbose_expr=True).startswith(
-        'A = T.Buffer((16, 16), "float32")\nB = T.Buffer((16, 16), "float32")\nfor i, j in T.grid('
+        "A = T.Buffer((16, 16))\nB = T.Buffer((16, 16))\nfor i, j in T.grid("
     )
     x, y = tir.Var("x", "int64"), tir.SizeVar("y", "int64")
     assert (x + y).script(verbose_expr=True) == (
@@ -161,4 +161,34 @@ def test_a_matched_region_prints_as_it_stands_in_a_block() -> None:
     a = tir.decl_buffer((8, 8), "float32", "A")
     view = tir.MatchBufferRegion(tir.decl_buffer((2, 2), "float32", "B"), a[0:2, 4:6])
     assert str(view) == "B = T.match_buffer(A[0:2, 4:6], (2, 2))"
-    assert view.script(verbose_expr=True).startswith('A = T.Buffer((8, 8), "float32")\nB = ')
+    assert view.script(verbose_expr=True).startswith("A = T.Buffer((8, 8))\nB = ")
+
+
+def test_parameters_are_arrays_where_nothing_uses_their_address() -> None:
+    @T.prim_func
+    def copy(a: T.handle, b: T.handle):
+        A = T.match_buffer(a, (8,))
+        B = T.match_buffer(b, (8,), "float16")
+        B[0] = T.Cast("float16", A[0])
+        T.evaluate(b)
+
+    assert copy.script() == (
+        "@T.prim_func\n"
+        'def copy(A: T.Buffer((8,), "float32"), b: T.handle):\n'
+        '    B = T.match_buffer(b, (8,), "float16")\n'
+        '    B[0] = T.Cast("float16", A[0])\n'
+        "    T.evaluate(b)"
+    )
+    assert_structural_equal(from_source(copy.script()), copy)
+
+
+@pytest.mark.parametrize("option", ["ir_prefix", "tir_prefix", "relax_prefix"])
+def test_prefixes_are_names(option: str) -> None:
+    with pytest.raises(ArgumentError, match=f"`{option}` is how the text calls a dialect, found '"):
+        plain.script(**{option: "2I"})
+
+
+def test_small_floats_look_like_floats() -> None:
+    texts = [str(tir.const(value, "float8_e4m3fn")) for value in (0.0, -0.0, 1.0, 0.5)]
+    shown = ["0.0", "-0.0", "1.0", "0.5"]
+    assert texts == [f"T.float8_e4m3fn({text})" for text in shown]

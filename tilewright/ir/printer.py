@@ -98,12 +98,12 @@ def number(p: Printer, value: int | float, dtype: str) -> Text:
 def _shortest(value: float, dtype: str) -> str:
     if not np.isfinite(value):
         return f'"{value}"'
-    if value == 0 and np.signbit(value):
-        return "-0.0"  # small types print "-0", which is the integer 0
     narrow = dtype_of(dtype).numpy
     with np.errstate(over="ignore"):
         short = str(narrow.type(value)) if narrow.itemsize <= 4 else repr(value)
-    return short if float(short) == value else repr(value)
+    if float(short) != value:
+        return repr(value)
+    return f"{short}.0" if short.lstrip("-").isdigit() else short  # small types print "1"
 
 
 @prints(IntImm)

@@ -172,7 +172,7 @@ def declare_free(p: Printer, root: Any) -> list[str]:
         if shares and not p.is_named(b.data):
             lines.append(f"{p(b.data)} = {free_variable(p, b.data)}")
         name = declare_buffer(p, b)
-        args = buffer_arguments(p, b, with_data=shares, all_dtypes=True)
+        args = buffer_arguments(p, b, with_data=shares)
         lines.append(f"{name} = {t(p, 'Buffer')}({args})")
     return lines
 

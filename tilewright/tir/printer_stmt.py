@@ -269,7 +269,7 @@ def _views(p: Printer, memory: E.Var) -> None:
     for b in p.facts.get("views", {}).get(id(memory), ()):
         if p.is_named(b):
             continue
-        text = buffer_arguments(p, b, with_data=True, all_dtypes=True)
+        text = buffer_arguments(p, b, with_data=True)
         p.line(f"{p.name(b, b.name)} = {t(p, 'Buffer')}({text})")
 
 
@@ -385,7 +385,7 @@ def prim_func(p: Printer, f: PrimFunc) -> None:
         if _lacks_root(f.body):
             options.append("root=False")
         attrs = {k: v for k, v in f.attrs.items() if not (k == "global_symbol" and v == name)}
-        sugar = {v: b for v, b in f.buffer_map.items() if _is_simple(p, f, v, b)}
+        sugar = _simple(p, f)
         params = []
         for v in f.params:
             if v in sugar:
@@ -468,10 +468,16 @@ def _is_root(s: S.BlockRealize) -> bool:
     return b.name_hint == "root" and not extra and always
 
 
-def _is_simple(p: Printer, f: PrimFunc, v: E.Var, b: Buffer) -> bool:
-    """Whether `v: T.Buffer(...)` says all there is to say of a parameter."""
+def _simple(p: Printer, f: PrimFunc) -> dict[E.Var, Buffer]:
+    """The parameters of which `A: T.Buffer(...)` says all there is to say."""
     if not p.config.syntax_sugar:
-        return False
+        return {}
+    used: set[int] = set()
+    post_order_visit(f.body, lambda n: used.add(id(n)) if isinstance(n, E.Var) else None)
+    return {v: b for v, b in f.buffer_map.items() if id(v) not in used and _is_simple(f, b)}
+
+
+def _is_simple(f: PrimFunc, b: Buffer) -> bool:
     plain = all(isinstance(d, IntImm) for d in (*b.shape, *b.strides, b.elem_offset))
     alone = [x for x in f.buffer_map.values() if x.data is b.data or x is b]
-    return plain and len(alone) == 1 and v.name in (f"{b.name}_handle", f"var_{b.name}", b.name)
+    return plain and len(alone) == 1

@@ -118,14 +118,17 @@ def _equal(a: PrimExpr, b: PrimExpr) -> bool:
     return a is b or (type(a) is type(b) and structural_equal(a, b))
 
 
-def lanes_between(start: PrimExpr, stop: PrimExpr, step: PrimExpr) -> int:
-    """How many lanes `start:stop:step` has. Raises `ArgumentError` if that is no constant."""
+def lanes_between(start: PrimExpr, stop: PrimExpr, step: PrimExpr) -> int | PrimExpr:
+    """How many lanes `start:stop:step` has, perhaps a multiple of `vscale()`. Raises
+    `ArgumentError` if that is no constant."""
     extent = extent_between(start, stop)
     lanes = extent if isinstance(step, IntImm) and step.value == 1 else None
     if lanes is None:
         lanes = simplified((extent + step - IntImm(step.dtype, 1)) // step)
     if not isinstance(lanes, IntImm):
         lanes = simplified(lanes)
+    if E.multiple_of_vscale(lanes) is not None:
+        return lanes
     if not isinstance(lanes, IntImm):
         raise ArgumentError(f"a vector needs a constant number of lanes, found {lanes}")
     return lanes.value
@@ -136,7 +139,7 @@ def ramp_of(item: slice) -> PrimExpr:
     start = as_scalar(item.start if item.start is not None else 0)
     step = positive_step(as_scalar(item.step if item.step is not None else 1, start.dtype))
     lanes = lanes_between(start, as_scalar(item.stop, start.dtype), step)
-    return start if lanes == 1 else E.Ramp(start, step, lanes)
+    return start if isinstance(lanes, int) and lanes == 1 else E.Ramp(start, step, lanes)
 
 
 def is_plain_ramp(index: PrimExpr) -> bool:

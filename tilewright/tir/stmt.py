@@ -12,7 +12,7 @@ from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from .accesses import access_dtype, as_indices, check_predicate
 from .buffer import Buffer
-from .expr import BufferLoad, IterVar, Ramp, StringImm, Var
+from .expr import BufferLoad, IterVar, Ramp, StringImm, Var, multiple_of_vscale
 
 
 @node("tir.Stmt")
@@ -262,6 +262,8 @@ class BufferRegion(Node):
 
 
 def _lanes(r: Range) -> PrimExpr:
+    if multiple_of_vscale(r.extent) is not None:
+        return Ramp(r.min, IntImm(r.min.dtype, 1), r.extent)
     if not isinstance(r.extent, IntImm):
         raise ArgumentError(f"a vector needs a constant number of lanes, found {r.extent}")
     return r.min if r.extent.value == 1 else Ramp(r.min, IntImm(r.min.dtype, 1), r.extent.value)

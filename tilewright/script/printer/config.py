@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...support.errors import ArgumentError
+
 if TYPE_CHECKING:
     from ...ffi.access_path import AccessPath
 
@@ -45,3 +47,12 @@ class PrinterConfig:
     path_to_annotate: dict[AccessPath, str] | None = None
     obj_to_underline: list[Any] | None = None
     obj_to_annotate: dict[Any, str] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        for name in ("ir_prefix", "tir_prefix", "relax_prefix"):
+            given = getattr(self, name)
+            if not isinstance(given, str) or not given.isidentifier():
+                raise ArgumentError(
+                    f"`{name}` is how the text calls a dialect, found {given!r}",
+                    hint="give a name of Python, such as T",
+                )
