@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -97,11 +98,18 @@ def iter_var(var: Variable, dom: Domain | None, iter_type: str, thread_tag: str 
 def comm_reducer(combiner: Callable[..., Any], identity: Sequence[Scalar]) -> CommReducer:
     """A commutative reduction from a function of pairs and its neutral values."""
     values = tuple(as_scalar(i) for i in identity)
-    lhs = tuple(Var(f"x{k}", v.dtype) for k, v in enumerate(values))
-    rhs = tuple(Var(f"y{k}", v.dtype) for k, v in enumerate(values))
-    result = combiner(*lhs, *rhs)
+    names = list(inspect.signature(combiner).parameters)
+    if len(names) != 2 * len(values):
+        raise ArgumentError(
+            f"a reduction of {len(values)} values combines {2 * len(values)}, "
+            f"the function takes {len(names)}",
+            hint="write T.comm_reducer(lambda x, y: x + y, [T.float32(0)])",
+        )
+    sides = [Var(n, v.dtype) for n, v in zip(names, values * 2, strict=True)]
+    lhs, rhs = sides[: len(values)], sides[len(values) :]
+    result = combiner(*sides)
     parts = tuple(result) if isinstance(result, (tuple, list)) else (result,)
-    return CommReducer(lhs, rhs, parts, values)
+    return CommReducer(tuple(lhs), tuple(rhs), parts, values)
 
 
 def index_map(
