@@ -152,9 +152,10 @@ def is_plain_ramp(index: PrimExpr) -> bool:
         return False
     stop = index.base + index.stride * index.lanes
     try:
-        return lanes_between(index.base, stop, index.stride) == index.lanes
+        lanes = lanes_between(index.base, stop, index.stride)
     except ArgumentError:
         return False
+    return isinstance(lanes, int) and lanes == index.lanes
 
 
 def stored_value(value: Any, dtype: str) -> PrimExpr:
