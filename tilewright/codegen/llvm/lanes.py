@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import floordiv, mod
+from operator import floordiv, mod, mul
 
 from tilewright.ir.expr import IntImm, PrimExpr
-from tilewright.tir.expr import Add, Broadcast, FloorDiv, FloorMod, Mul, Ramp, Sub
+from tilewright.tir.expr import (
+    Add,
+    BinaryOpExpr,
+    Broadcast,
+    FloorDiv,
+    FloorMod,
+    Max,
+    Min,
+    Mul,
+    Ramp,
+    Sub,
+)
 
 Spread = tuple[tuple[PrimExpr, ...], tuple[int, ...]]
 """Scalars whose sum is the start, and the distance of each lane from it."""
@@ -26,7 +37,7 @@ def spread_of(index: PrimExpr, count: int) -> Spread | None:
         return _from(index.base, tuple(n * index.stride.value for n in range(count)))
     if isinstance(index, (Add, Sub)):
         return _sum(index, count)
-    if isinstance(index, (Mul, FloorDiv, FloorMod)):
+    if isinstance(index, BinaryOpExpr) and type(index) in _OF_CONSTANTS:
         return _fixed(index, count)
     return None
 
@@ -51,16 +62,16 @@ def _sum(index: Add | Sub, count: int) -> Spread | None:
 
 
 _OF_CONSTANTS: dict[type[PrimExpr], Callable[[int, int], int]] = {
-    Mul: lambda x, y: x * y, FloorDiv: floordiv, FloorMod: mod
+    Mul: mul, FloorDiv: floordiv, FloorMod: mod, Min: min, Max: max
 }  # fmt: skip
 
 
-def _fixed(index: Mul | FloorDiv | FloorMod, count: int) -> Spread | None:
+def _fixed(index: BinaryOpExpr, count: int) -> Spread | None:
     """Of constants only."""
     a, b = spread_of(index.a, count), spread_of(index.b, count)
     if a is None or b is None or a[0] or b[0]:
         return None
-    if not isinstance(index, Mul) and 0 in b[1]:
+    if isinstance(index, (FloorDiv, FloorMod)) and 0 in b[1]:
         return None
     apply = _OF_CONSTANTS[type(index)]
     return (), tuple(apply(x, y) for x, y in zip(a[1], b[1], strict=True))
