@@ -138,6 +138,8 @@ class Canonical:
             return self.divider.floordiv_by(a, b)
         if not b.terms and b.const and not a.may_wrap():
             return self._truncdiv_by(a, b.const)
+        if a.key == b.key and not a.may_wrap() and a.terms:
+            return self.terms.const(1, a.dtype)
         return self._folded(O.truncdiv(a.expr(), b.expr()))
 
     def _truncmod(self, expr: Any) -> Sum:
@@ -330,6 +332,20 @@ def reads_memory(expr: Node) -> bool:
     if isinstance(expr, Call) and effect_of(expr) > CallEffectKind.Pure:
         return True
     return any(reads_memory(child) for child in children(expr))
+
+
+def may_trap(expr: Node) -> bool:
+    """True if computing `expr` where it was not computed before may fail: a division."""
+    if isinstance(expr, (Div, Mod, FloorDiv, FloorMod)):
+        divisor = expr.b
+        if not isinstance(divisor, IntImm) or divisor.value == 0:
+            return True
+    return any(may_trap(child) for child in children(expr))
+
+
+def is_movable(expr: Node) -> bool:
+    """True if `expr` has the same value wherever its variables are defined, and never fails."""
+    return not reads_memory(expr) and not may_trap(expr)
 
 
 _TO_SUM: dict[type[PrimExpr], Callable[[Canonical, Any], Sum]] = {

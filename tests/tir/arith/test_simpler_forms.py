@@ -1,0 +1,122 @@
+"""Forms that become smaller: what each family of rules makes of an expression, and its value."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from tilewright import tir
+from tilewright.support.errors import TVMError
+from tilewright.tir.arith import Analyzer
+from tilewright.tir.arith.simplifier import same
+
+from .test_simplify import evaluate
+
+x, y, z = (tir.Var(name, "int32") for name in "xyz")
+p = tir.Var("p", "bool")
+fld, flm, tdiv, tmod = tir.floordiv, tir.floormod, tir.truncdiv, tir.truncmod
+VALUES = [-9, -4, -1, 0, 1, 3, 8]
+
+
+def check(expr: Any, expected: Any, known: Any = True) -> None:
+    """`expr` becomes `expected` where `known` holds, stays so, and both have the same values."""
+    analyzer = Analyzer()
+    with analyzer.constraint_scope(tir.const(known, "bool") if known is True else known):
+        made = analyzer.simplify(expr)
+        assert same(made, expected), f"{expr} became {made}"
+        assert analyzer.simplify(made) is made
+    for values in itertools.product(VALUES, repeat=3):
+        env = dict(zip("xyz", values, strict=True))
+        if known is True or evaluate(known, env):
+            assert evaluate(expr, env) == evaluate(expected, env), env
+
+
+def simplified(expr: Any, known: Any = None) -> Any:
+    analyzer = Analyzer()
+    with analyzer.constraint_scope(tir.const(True) if known is None else known):
+        return analyzer.simplify(expr)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "expected"),
+    [
+        (tir.const(3, "int32"), "float32", tir.const(3.0, "float32")),
+        (tir.const(-7, "int32"), "uint8", tir.const(249, "uint8")),
+        (tir.const(2.75, "float32"), "int32", tir.const(2, "int32")),
+        (tir.const(2.0, "float16"), "bool", tir.const(True)),
+        (tir.EQ(x, x), "float16", tir.const(1.0, "float16")),
+    ],
+    ids=str,
+)
+def test_conversions_of_constants_fold(value: Any, dtype: str, expected: Any) -> None:
+    assert same(simplified(tir.Cast(dtype, value)), expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "zeros"), [(0, "int32", 32), (5, "int64", 61), (-1, "int8", 0)]
+)
+def test_leading_zeros_of_constants_fold(value: int, dtype: str, zeros: int) -> None:
+    assert same(simplified(tir.clz(tir.const(value, dtype))), tir.const(zeros, "int32"))
+
+
+def test_nested_conditions_with_one_alternative_join() -> None:
+    inner = tir.if_then_else(tir.LT(y, 3), x, z)
+    made = simplified(tir.if_then_else(tir.LT(x, 5), inner, z))
+    assert same(made, tir.if_then_else(tir.And(tir.LT(x, 5), tir.LT(y, 3)), x, z))
+
+
+FLAGS = tir.decl_buffer((8,), "bool")
+
+
+@pytest.mark.parametrize("unsafe", [FLAGS[x], tir.EQ(flm(x, y), 0)], ids=str)
+def test_conditions_that_need_protection_stay_nested(unsafe: Any) -> None:
+    guarded = tir.if_then_else(tir.NE(y, 0), tir.if_then_else(unsafe, x, z), z)
+    assert same(simplified(guarded), guarded)
+
+
+def lanes(base: Any, stride: int = 1, count: int = 4) -> Any:
+    return tir.Ramp(base, tir.const(stride), count)
+
+
+def spread(value: Any, count: int = 4) -> Any:
+    return tir.Broadcast(tir.const(value) if isinstance(value, int) else value, count)
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (tdiv(lanes(x * 8 + 2), spread(8)), spread(x)),
+        (tmod(lanes(x * 8 + 2), spread(8)), lanes(tir.const(2))),
+        (tdiv(lanes(x, 6), spread(3)), lanes(tdiv(x, 3), 2)),
+        (flm(lanes(x * 8 + 13, 15), spread(8)), tir.FloorMod(lanes(tir.const(5), 15), spread(8))),
+    ],
+    ids=str,
+)
+def test_divided_ramps(expr: Any, expected: Any) -> None:
+    assert same(simplified(expr, tir.GE(x, 0)), simplified(expected, tir.GE(x, 0)))
+
+
+@pytest.mark.parametrize("kind", [tir.Div, tir.Mod])
+def test_ramps_through_zero_stay_divided(kind: Any) -> None:
+    truncated = kind(lanes(x, 6), spread(3))
+    assert same(simplified(truncated), truncated)
+
+
+@pytest.mark.parametrize("kind", [tir.Div, tir.Mod, tir.FloorDiv, tir.FloorMod])
+def test_a_ramp_divided_by_zero_is_refused(kind: Any) -> None:
+    with pytest.raises(TVMError, match="by zero"):
+        simplified(kind(lanes(tir.const(1)), spread(0)))
+
+
+def test_operations_on_broadcasts_are_done_once() -> None:
+    v = tir.Var("v", "int32x4")
+    made = simplified(tir.Min(tir.Min(v, spread(x)), spread(y)))
+    assert same(made, tir.Min(v, spread(tir.Min(x, y))))
+    both = tir.And(tir.LT(spread(x), spread(y)), spread(p))
+    assert same(simplified(both), spread(tir.And(tir.LT(x, y), p)))
+
+
+def test_a_number_divided_by_itself() -> None:
+    assert same(simplified(tir.Div(x, x)), tir.const(1))
