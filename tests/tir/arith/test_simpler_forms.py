@@ -120,3 +120,55 @@ def test_operations_on_broadcasts_are_done_once() -> None:
 
 def test_a_number_divided_by_itself() -> None:
     assert same(simplified(tir.Div(x, x)), tir.const(1))
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (z - tir.min(x + z, y), tir.Max(0 - x, z - y)),
+        (tir.min(x - 5, y) + 5, tir.Min(x, y + 5)),
+        (tir.max(y, x - z * 3) * 2 + z * 6, tir.Max(y + z * 3, x) * 2),
+        (tir.max(x, y) - x, tir.Max(y - x, 0)),
+        (tir.max(y + 2, x + 9) - tir.max(x, y - 7), tir.const(9)),
+        (tir.max(y, x) * tir.min(x, y), y * x),
+    ],
+    ids=str,
+)
+def test_extremes_in_sums(expr: Any, expected: Any) -> None:
+    check(expr, expected)
+
+
+@pytest.mark.parametrize("what", [tir.Select(p, x, y) - x, tir.min(x, y) - x], ids=str)
+def test_a_choice_takes_in_what_cancels(what: Any) -> None:
+    analyzer = Analyzer()
+    assert analyzer.can_prove(tir.EQ(simplified(what) + x, what + x))
+    assert not isinstance(simplified(what), tir.Sub)
+
+
+def test_choices_by_one_condition_join() -> None:
+    two = tir.Select(tir.LT(x, 0), y, 3) - tir.Select(tir.LT(x, 0), 1, z)
+    check(two, tir.Select(tir.LT(x, 0), y - 1, 3 - z))
+
+
+@pytest.mark.parametrize(("div", "mod"), [(fld, flm), (tdiv, tmod)])
+def test_halves_of_divisions(div: Any, mod: Any) -> None:
+    check(div(x, 3) * 3 + mod(x, 3), x)
+    check(x - div(x, 3) * 3, mod(x, 3))
+    check(div(x + y, 4) * 4 - y, x - mod(x + y, 4))
+    check(z + x * 3 - div(x - y, 4) * 12, simplified(z + mod(x - y, 4) * 3 + y * 3))
+    check(div(y, -5) * -5 - y, simplified(0 - mod(y, -5)))
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (fld(x + 7, 5) - fld(x, 5), fld(flm(x, 5) + 7, 5)),
+        (fld(flm(x, 3) + 5, 3) + fld(x, 3), fld(x + 5, 3)),
+        (flm(x, 2) + y + flm(x + 3, 2), y + 1),
+        (fld(x, 2) + flm(x, 2), fld(x + 1, 2)),
+        (fld(x + 1, 2) - flm(x, 2), fld(x, 2)),
+    ],
+    ids=str,
+)
+def test_quotients_that_differ_by_a_constant(expr: Any, expected: Any) -> None:
+    check(expr, expected)

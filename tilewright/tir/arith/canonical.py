@@ -24,12 +24,14 @@ from ..expr import (
     Min,
     Mod,
     Mul,
+    Select,
     Sub,
     Var,
 )  # fmt: skip
 from .bounds import Bounds, Interval, dtype_interval, opaque_interval
 from .divide import Divider
-from .terms import Atom, Binary, Key, Opaque, Sum, Terms
+from .merge import Merging
+from .terms import Atom, Binary, Choice, Key, Opaque, Sum, Truncated
 
 INDEX_TYPES = ("int32", "int64")
 
@@ -47,9 +49,11 @@ class Canonical:
     """Turns index expressions into sums; `Simplifier` adds all other expressions."""
 
     def __init__(self) -> None:
-        self.terms = Terms()
+        self.terms = Merging()
         self.bounds = Bounds(self.terms)
         self.divider = Divider(self.terms, self.bounds)
+        self.terms.floordiv, self.terms.floormod = self.divider.floordiv, self.divider.floormod
+        self.terms.extremum, self.terms.sum = self.extremum, self.sum
         self.bounds.interval_of = lambda of: opaque_interval(of, self.interval)
         self.bindings: dict[Var, PrimExpr] = {}
         self.memo: dict[int, tuple[PrimExpr, Sum]] = {}
@@ -285,7 +289,19 @@ class Canonical:
         return self._single(self._atom_of(made))
 
     def _atom_of(self, expr: PrimExpr) -> Atom:
-        return self.terms.opaque(expr, self._node_key(expr))
+        atom = self.terms.opaque(expr, self._node_key(expr))
+        if atom.parts_of is None:
+            atom.parts_of = self._parts_of(expr)
+        return atom
+
+    def _parts_of(self, expr: Any) -> Truncated | Choice | None:
+        """What merges with other terms within a truncated division or a choice."""
+        if isinstance(expr, (Div, Mod)) and isinstance(expr.b, IntImm) and expr.b.value:
+            return Truncated(self.sum(expr.a), expr.b.value, isinstance(expr, Mod))
+        if isinstance(expr, Select):
+            yes, no = self.sum(expr.true_value), self.sum(expr.false_value)
+            return Choice(expr.condition, self.key(expr.condition), yes, no)
+        return None
 
     # ---- keys -------------------------------------------------------------------------------
 
