@@ -172,3 +172,59 @@ def test_halves_of_divisions(div: Any, mod: Any) -> None:
 )
 def test_quotients_that_differ_by_a_constant(expr: Any, expected: Any) -> None:
     check(expr, expected)
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (flm(x - flm(x, 6), 6), tir.const(0)),
+        (fld(x - flm(x, 6), 6), fld(x, 6)),
+        (fld(x - flm(x, 12), 3), fld(x, 12) * 4),
+        (flm(x + flm(x * 5, 6), 6), tir.const(0)),
+        (fld(flm(x, 2) * 7 + 5, 4), flm(x, 2) * 2 + 1),
+        (flm(flm(x, 2) * 5 + 2, 4), flm(x, 2) + 2),
+        (fld(tir.min(x * 6, y), 3), tir.Min(x * 2, fld(y, 3))),
+    ],
+    ids=str,
+)
+def test_divided_sums(expr: Any, expected: Any) -> None:
+    check(expr, expected)
+
+
+@pytest.mark.parametrize(
+    ("divisor", "quotient", "rest"), [(16, x * 6, x * 4 + y), (30, x * 3, x * 10 + y)]
+)
+def test_multiples_come_out_of_quotients_where_the_rest_is_small(
+    divisor: int, quotient: Any, rest: Any
+) -> None:
+    known = tir.all(x >= 0, x < 2, y >= 0, y < 9)
+    for made, expected in ((fld, quotient), (flm, rest)):
+        check(made(x * 100 + y, divisor), expected, known)
+
+
+def test_rests_of_unknown_divisors() -> None:
+    assert same(simplified(flm(x - flm(x, y), y)), tir.const(0))
+    assert same(simplified(fld(x - flm(x, y), y)), fld(x, y))
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (tir.min(tir.max(x, y), tir.min(y, z)), tir.Min(y, z)),
+        (tir.min(tir.max(x, y), tir.max(z, x)), tir.Max(tir.Min(y, z), x)),
+        (tir.max(tir.max(tir.max(x, y), z * 2), y), tir.Max(tir.Max(x, y), z * 2)),
+        (tir.max(5 - x, 2), 5 - tir.Min(x, 3)),
+        (tir.max(fld(x, 7), fld(y, 7)), fld(tir.Max(x, y), 7)),
+        (tir.max(tdiv(x, -7), tdiv(y, -7)), tdiv(tir.Min(x, y), -7)),
+        (tir.min(tdiv(x + 3, 4) * 4, x), x),
+        (tir.Min(tir.Select(x < y, x, 1), tir.Select(x < y, z, y)),
+         tir.Select(x < y, tir.Min(x, z), tir.Min(y, 1))),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_extremes(expr: Any, expected: Any) -> None:
+    check(expr, expected)
+
+
+def test_an_extreme_beyond_both_sides_of_another_drops() -> None:
+    check(tir.min(fld(x + 3, 4) * 4, tir.max(x, 4)), tir.Max(x, 4), x > 0)

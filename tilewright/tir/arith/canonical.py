@@ -31,7 +31,7 @@ from ..expr import (
 from .bounds import Bounds, Interval, dtype_interval, opaque_interval
 from .divide import Divider
 from .merge import Merging
-from .terms import Atom, Binary, Choice, Key, Opaque, Sum, Truncated
+from .terms import OPPOSITE, Atom, Binary, Choice, Key, Opaque, Split, Sum, Truncated
 
 INDEX_TYPES = ("int32", "int64")
 
@@ -211,24 +211,61 @@ class Canonical:
             return b if kind is Min else a
         if self.bounds.is_not_negative(difference.scaled(-1)):
             return a if kind is Min else b
-        choose = min if kind is Min else max
         for one, other in ((a, b), (b, a)):
-            atom = one.single()
-            if isinstance(atom, Binary) and atom.kind is kind:
-                if not other.terms and not atom.b.terms:
-                    limit = choose(atom.b.const, other.const)
-                    return self.terms.binary(kind, atom.a, Sum(a.dtype, {}, limit), True)
-                if other.key in (atom.a.key, atom.b.key):
-                    return one
-            elif (
-                isinstance(atom, Binary)
-                and atom.kind in (Min, Max)
-                and other.key in (atom.a.key, atom.b.key)
-            ):
-                return other
+            made = self._absorbed(kind, one, other)
+            if made is not None:
+                return made
+        made = self._extremum_within(kind, a.single(), b.single())
+        if made is not None:
+            return made
         if not a.terms:
             a, b = b, a
         return self._extremum_outside(kind, a, b)
+
+    def _absorbed(self, kind: type[PrimExpr], one: Sum, other: Sum) -> Sum | None:
+        """The minimum of an extremum `one` and `other`, if one drops or both share an operand."""
+        atom = one.single()
+        if not isinstance(atom, Binary) or atom.kind not in OPPOSITE:
+            return None
+        if atom.kind is kind:
+            if not other.terms and not atom.b.terms:
+                limit = (min if kind is Min else max)(atom.b.const, other.const)
+                return self.terms.binary(kind, atom.a, Sum(one.dtype, {}, limit), True)
+            return one if _is_operand(kind, atom, other) else None
+        if other.key in (atom.a.key, atom.b.key):
+            return other
+        beside = other.single()
+        for side, rest in ((atom.a, atom.b), (atom.b, atom.a)):
+            if isinstance(beside, Binary) and side.key in (beside.a.key, beside.b.key):
+                if beside.kind is kind:  # `min(max(x, y), min(x, z))`
+                    return other
+                if beside.kind is atom.kind:  # `min(max(x, y), max(x, z))`
+                    last = beside.b if side.key == beside.a.key else beside.a
+                    return self.extremum(atom.kind, self.extremum(kind, rest, last), side)
+        sign = 1 if kind is Min else -1
+        beyond = (self.terms.sub(other, side).scaled(sign) for side in (atom.a, atom.b))
+        return one if all(self.bounds.is_not_negative(each) for each in beyond) else None
+
+    def _extremum_within(self, kind: type[PrimExpr], a: Any, b: Any) -> Sum | None:
+        """`min(x // c, y // c) -> min(x, y) // c`, and the like for choices by one condition."""
+        if isinstance(a, Split) and isinstance(b, Split):
+            if a.lower != b.lower or a.upper is not None or b.upper is not None:
+                return None
+            return self.divider.floordiv(self.extremum(kind, a.base, b.base), a.lower)
+        if not isinstance(a, Opaque) or not isinstance(b, Opaque):
+            return None
+        one, other = a.parts_of, b.parts_of
+        if isinstance(one, Truncated) and isinstance(other, Truncated):
+            if one.by == other.by and not one.is_rest and not other.is_rest:
+                inner = self.extremum(kind if one.by > 0 else OPPOSITE[kind], one.base, other.base)
+                return self._truncdiv_by(inner, one.by)
+        elif isinstance(one, Choice) and isinstance(other, Choice) and one.key == other.key:
+            yes, no = (
+                self.extremum(kind, *pair).expr()
+                for pair in ((one.yes, other.yes), (one.no, other.no))
+            )
+            return self.sum(Select(one.condition, yes, no))
+        return None
 
     def _extremum_outside(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum:
         """`min(x + z, y + z) -> min(x, y) + z`, `min(-4 * x, -8) -> max(x, 2) * -4`."""
@@ -244,7 +281,10 @@ class Canonical:
         if not any(abs(c) == factor for c in (*a.terms.values(), *b.terms.values())):
             factor = 1
         if all(c < 0 for c in (*a.terms.values(), *b.terms.values())):
-            factor, kind = -factor, Max if kind is Min else Min
+            if a.const and not b.terms:  # `min(3 - x, 2) -> 3 - max(x, 1)`
+                moved = self._extremum_outside(kind, a.shifted(-a.const), b.shifted(-a.const))
+                return moved.shifted(a.const)
+            factor, kind = -factor, OPPOSITE[kind]
         made = self.terms.binary(kind, _divided(a, factor), _divided(b, factor), True)
         return made.scaled(factor)
 
@@ -326,6 +366,20 @@ class Canonical:
             return (Call, value.dtype, value.op, self.key(value.args))
         dtype = value.dtype if isinstance(value, PrimExpr) else None
         return (type(value), dtype, *(self.key(getattr(value, n)) for n in type(value).walked))
+
+
+def _is_operand(kind: type[PrimExpr], atom: Binary, total: Sum) -> bool:
+    """True if `total` is one of those between which nested extrema choose."""
+    pending = [atom]
+    while pending:
+        one = pending.pop()
+        for side in (one.a, one.b):
+            if side.key == total.key:
+                return True
+            inner = side.single()
+            if isinstance(inner, Binary) and inner.kind is kind:
+                pending.append(inner)
+    return False
 
 
 def _divided(total: Sum, by: int) -> Sum:

@@ -259,18 +259,12 @@ def _cancelling(total: Sum, atom: Atom, coefficient: int, a: Sum, b: Sum) -> Sum
     None if there are none."""
     moved: dict[Atom, int] = {}
     for term, times in total.terms.items():
-        if term is not atom and not _may_wrap(term):
-            sides = [side.terms.get(term, 0) * coefficient for side in (a, b)]
-            if _is_cheaper_within(sides, times):
-                moved[term] = times
-    sides = [side.const * coefficient for side in (a, b) if side.terms]
-    const = total.const if len(sides) == 2 and _is_cheaper_within(sides, total.const) else 0
+        present = [side.terms.get(term, 0) * coefficient for side in (a, b)]
+        if -times in present and term is not atom and not _may_wrap(term):
+            moved[term] = times
+    cancels = -total.const in [side.const * coefficient for side in (a, b) if side.terms]
+    const = total.const if cancels else 0
     return Sum(total.dtype, moved, const) if moved or const else None
-
-
-def _is_cheaper_within(sides: list[int], times: int) -> bool:
-    """True if `times` cancels one of `sides` and makes the other at most longer by a term."""
-    return times != 0 and -times in sides
 
 
 def _distance(a: Sum, b: Sum) -> int | None:
