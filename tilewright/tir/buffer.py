@@ -249,7 +249,11 @@ def decl_buffer(
     buffer_type: str = "",
     axis_separators: Sequence[int] = (),
 ) -> Buffer:
-    """A new buffer of `shape` (integers or expressions); its memory is a new variable `name`."""
+    """A new buffer of `shape` (integers or expressions); its memory is a new variable `name`.
+
+    With `offset_factor` and without `elem_offset`, where its elements lie in the memory is a new
+    variable as well.
+    """
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     for axis, dim in enumerate(dims):
         size = dim.value if isinstance(dim, IntImm) else dim
@@ -260,6 +264,8 @@ def decl_buffer(
             )
     memory = data if data is not None else Var(name, pointer(dtype, scope or "global"))  # type: ignore[arg-type]
     offset = None if elem_offset is None else as_scalar(elem_offset)
+    if offset is None and offset_factor:
+        offset = Var(f"{name}_elem_offset", getattr(dims[0], "dtype", "int32") if dims else "int32")
     return Buffer(
         memory,
         dtype,
