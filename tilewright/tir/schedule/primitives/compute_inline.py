@@ -42,7 +42,7 @@ def compute_inline(state: ScheduleState, block: Block) -> None:
     body = replace_statements(root.block.body, {id(block.realize): None})
     if body is None:
         refuse("the block is the only one in its scope", block)
-    rewriter = InlineLoads(value_at)
+    rewriter = InlineLoads(value_at, *(r.buffer for r in block.block.reads))
     made = without_buffer(root.block.replace(body=rewriter.run(body)), buffer)
     state.replace(root, made, {**rewriter.blocks, root.block: made})
 

@@ -60,7 +60,8 @@ def reverse_compute_inline(state: ScheduleState, block: Block) -> None:
     require_every_instance(state, block)
     rewriter = _Forward(buffer, store, axes)
     body = rewriter.run(producer.block.body)
-    made = with_regions(producer.block.replace(body=body))
+    taken = [r.buffer for r in block.block.reads if r.buffer is not buffer]
+    made = with_regions(producer.block.replace(body=body), *taken)
     realize = _guarded(state, block, producer, axes, made)
     table = {id(block.realize): None, id(producer.realize): realize}
     inner = replace_statements(root.block.body, table)
