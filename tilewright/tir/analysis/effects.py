@@ -1,11 +1,13 @@
-"""Whether an expression may be computed somewhere else than it stands."""
+"""Whether what is computed may be computed somewhere else than it stands."""
 
 from __future__ import annotations
 
 from ...ir.expr import IntImm
 from ...ir.node import Node, children
+from ...ir.op import Op
 from ..arith.canonical import effect_of, reads_memory
 from ..expr import Call, CallEffectKind, Div, FloorDiv, FloorMod, Mod
+from ..stmt import BufferStore, Evaluate, For, Stmt, While
 
 
 def may_trap(expr: Node) -> bool:
@@ -27,3 +29,20 @@ def has_effects(expr: Node) -> bool:
 def is_movable(expr: Node) -> bool:
     """True if `expr` has the same value wherever its variables are defined, and never fails."""
     return not reads_memory(expr) and not may_trap(expr)
+
+
+BREAK, CONTINUE = Op.get("tir.break_loop"), Op.get("tir.continue_loop")
+
+
+def is_left_early(body: Stmt | None) -> bool:
+    """True if `break` or `continue` in `body` ends an iteration of the loop around it: the body
+    has to stay within a loop, and each iteration for itself."""
+    pending: list[Node] = [] if body is None else [body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Evaluate):
+            if isinstance(node.value, Call) and node.value.op in (BREAK, CONTINUE):
+                return True
+        elif not isinstance(node, (For, While, BufferStore)):
+            pending.extend(child for child in children(node) if isinstance(child, Stmt))
+    return False

@@ -9,6 +9,7 @@ from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import on
 from ...ir.transform import PassContext
 from .. import op as O
+from ..analysis.effects import is_left_early
 from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
 from ..expr import BufferLoad
@@ -53,7 +54,7 @@ class Simplifying(ScopedRewriter):
         if isinstance(extent, IntImm) and extent.value <= 0:
             return NOTHING
         bare = not loop.annotations and loop.thread_binding is None and is_pure(low)
-        if bare and O.is_const_int(extent, 1):
+        if bare and O.is_const_int(extent, 1) and not is_left_early(loop.body):
             self.analyzer.bind(loop.loop_var, low)
             made: Stmt = self.rewrite(loop.body)
             return made
