@@ -251,8 +251,7 @@ def decl_buffer(
 ) -> Buffer:
     """A new buffer of `shape` (integers or expressions); its memory is a new variable `name`.
 
-    With `offset_factor` and without `elem_offset`, where its elements lie in the memory is a new
-    variable as well.
+    With an `offset_factor` alone the buffer begins anywhere: `elem_offset` is a new variable.
     """
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     for axis, dim in enumerate(dims):
@@ -263,15 +262,15 @@ def decl_buffer(
                 hint="write an integer of 0 or more; sizes known at run time are variables",
             )
     memory = data if data is not None else Var(name, pointer(dtype, scope or "global"))  # type: ignore[arg-type]
-    offset = None if elem_offset is None else as_scalar(elem_offset)
-    if offset is None and offset_factor:
-        offset = Var(f"{name}_elem_offset", getattr(dims[0], "dtype", "int32") if dims else "int32")
+    if elem_offset is None and offset_factor:
+        index = getattr(dims[0], "dtype", "int32") if dims else "int32"
+        elem_offset = Var(f"{name}_elem_offset" if name else "elem_offset", index)
     return Buffer(
         memory,
         dtype,
         dims,
         tuple(strides or ()),  # type: ignore[arg-type]
-        offset,  # type: ignore[arg-type]
+        None if elem_offset is None else as_scalar(elem_offset),  # type: ignore[arg-type]
         name,
         64 if data_alignment <= 0 else data_alignment,
         offset_factor or 1,
