@@ -244,6 +244,35 @@ def test_mistakes_are_errors(mistake, words):
 def test_a_reduction_within_an_expression_is_an_error():
     a = te.placeholder((4,), name="A")
     k = te.reduce_axis((0, 4), "k")
-    b = te.compute((1,), lambda i: te.sum(a[k], k) + 1.0, name="B")
     with pytest.raises(ArgumentError, match="of its own"):
-        te.create_prim_func([a, b])
+        te.compute((1,), lambda i: te.sum(a[k], k) + 1.0, name="B")
+
+
+def test_reductions_side_by_side_run_over_the_same_axes():
+    a = te.placeholder((4,), name="A")
+    k, other = te.reduce_axis((0, 4), "k"), te.reduce_axis((0, 3), "other")
+    with pytest.raises(ArgumentError, match="different axes"):
+        te.compute((1,), lambda i: (te.sum(a[k], k), te.sum(a[other], other)), name="B")
+
+
+def test_regions_stand_in_the_order_in_which_the_update_reads_them():
+    place = te.placeholder((8,), "int32", name="place")
+    value = te.placeholder((8,), name="value")
+    k = te.reduce_axis((0, 8), "k")
+    largest = te.comm_reducer(
+        lambda x, y: (tir.Select(x[1] >= y[1], x[0], y[0]), tir.Select(x[1] >= y[1], x[1], y[1])),
+        lambda t0, t1: (tir.const(-1, t0), te.min_value(t1)),
+    )
+    best = te.compute((1,), lambda i: largest((place[k], value[k]), axis=k), name="best")
+    func = te.create_prim_func([place, value, *best])
+    assert "T.reads(value[v_k], place[v_k])" in text(func)
+
+
+def test_inputs_of_free_layout_that_are_allocated_are_named_by_the_block():
+    a = te.placeholder((4,), name="A")
+    b = te.compute((4,), lambda i: a[i] + 1.0, name="B")
+    attrs = {"layout_free_placeholders": [a, b]}
+    c = te.compute((4,), lambda i: a[i] * b[i], name="C", attrs=attrs)
+    func = te.create_prim_func([a, c])
+    assert func.attrs["layout_free_buffers"] == [0]
+    assert 'T.block_attr({"layout_free_placeholders": [B]})' in text(func)

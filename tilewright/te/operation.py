@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ..ir.functor import post_order_visit
 from ..support.errors import ArgumentError
 from ..tir import op
 from ..tir.buffer import Buffer, decl_buffer
@@ -148,14 +149,30 @@ def _as_value(value: Any, name: str) -> PrimExpr:
 
 
 def _check_reductions(body: tuple[PrimExpr, ...], name: str) -> None:
+    for value in body:
+        parts = (value.source, value.init) if isinstance(value, Reduce) else (value,)
+        post_order_visit(parts, lambda part: _refuse_reduction(part, name))
+    first = body[0] if body else None
     if not any(isinstance(value, Reduce) for value in body):
         return
-    first = body[0]
     for value in body:
-        if not isinstance(value, Reduce) or (
-            isinstance(first, Reduce) and value.combiner is not first.combiner
-        ):
+        if not isinstance(value, Reduce) or not isinstance(first, Reduce):
             raise ArgumentError(f"compute `{name}` mixes a reduction with other values")
+        if value.combiner is not first.combiner or not _same_axes(value, first):
+            raise ArgumentError(f"compute `{name}` mixes reductions by different axes or combiners")
+
+
+def _same_axes(a: Reduce, b: Reduce) -> bool:
+    return len(a.axis) == len(b.axis) and all(x is y for x, y in zip(a.axis, b.axis, strict=True))
+
+
+def _refuse_reduction(part: object, name: str) -> None:
+    if isinstance(part, Reduce):
+        raise ArgumentError(
+            f"compute `{name}`: a reduction stands within another expression",
+            part.span,
+            hint="give the reduction a te.compute of its own",
+        )
 
 
 def extern(
