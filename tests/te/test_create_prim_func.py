@@ -3,6 +3,7 @@ import pytest
 
 from tests.topi.evaluator import run
 from tilewright import te, tir
+from tilewright.script import tir as T
 from tilewright.support.errors import ArgumentError
 from tilewright.tir.expr import IterVar
 
@@ -172,6 +173,24 @@ def test_extern_primfunc():
     y = te.compute((4,), lambda i: made[i] + 1.0, name="Y")
     out = run(te.create_prim_func([x, y]), [np.ones(4, "float32")])[0]
     np.testing.assert_array_equal(out, [3, 3, 3, 3])
+
+
+def test_extern_primfunc_finds_what_is_read_and_what_is_written():
+    @T.prim_func
+    def both(
+        out: T.Buffer((4,), "float32"),
+        x: T.Buffer((4,), "float32"),
+        state: T.Buffer((1,), "float32"),
+    ):
+        for i in range(4):
+            out[i] = x[i] + state[0]
+            state[0] = x[i]
+
+    x, start = te.placeholder((4,), name="x"), te.placeholder((1,), name="start")
+    made = te.extern_primfunc([x, start], both)
+    assert [b.name for b in made.op.output_placeholders] == ["out"]
+    with pytest.raises(ArgumentError, match="it reads x, state"):
+        te.extern_primfunc([x], both)
 
 
 def test_index_dtype_override():
