@@ -103,6 +103,22 @@ def require_every_instance(
         refuse("the loops may leave out some of the block's instances", block)
 
 
+def runs_box(state: ScheduleState, block: StmtSRef, top: StmtSRef) -> bool:
+    """True if the instances that the block runs in one run of the body of `top` fill the box around
+    them, as far as it is within the domains of the axes."""
+    realize = block.realize
+    if realize is None:
+        return False
+    space = space_at(state, block)
+    free = {space._variable(at.loop.loop_var) for at in loops_between(block, top)}
+    region = [Range(v, IntImm(v.dtype, 1)) for v in realize.iter_values]
+    return (
+        _keeps_to_domains(space, realize)
+        and fills_box(space, region, free)
+        and _runs_through(space, region, [None] * len(region), free)
+    )
+
+
 def _keeps_to_domains(space: Space, realize: BlockRealize) -> bool:
     """True if the condition says no more than that the axes are in their domains."""
     return all(
