@@ -33,8 +33,11 @@ def fills_box(space: Space, region: Sequence[Range], loops: set[int]) -> bool:
 def _are_digits(space: Space, ranges: list[Range], loops: set[int]) -> bool:
     """True if indices that move together are independent digits of loops that all run."""
     indices = [r.min for r in ranges]
-    whole = all(space.variables(space.joined(space.poly(i))) <= loops for i in indices)
-    return whole and is_affine(space, indices, loops)
+    for index in indices:
+        moving = [space.variables({m: 1}) for m in space.joined(space.poly(index))]
+        if any(inside & loops and not inside <= loops for inside in moving):
+            return False
+    return is_affine(space, indices, loops)
 
 
 def _has_no_holes(space: Space, start: Poly, extent: Poly, loops: set[int]) -> bool:
