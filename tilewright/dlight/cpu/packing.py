@@ -185,10 +185,11 @@ def place_packing(
 def _crowds(info: BlockInfo, width: int | None, machine: MachineModel) -> bool:
     """Whether the `width` rows of a panel are so far apart that the first cache does not hold a
     line of each: lines a way's size apart share one place in each way."""
-    near, written = machine.l1d, info.block.body.indices[-1]
-    lane = next((i for i in info.spatial if i.var in variables(written)), None)
-    if lane is None or width is None or not near.ways or len(info.inputs) != 1:
+    near = machine.l1d
+    if info.output is None or width is None or not near.ways or len(info.inputs) != 1:
         return False
+    written = variables(info.output.indices[-1])
+    lane = next(i for i in info.spatial if i.var in written)
     stride = info.inputs[0].stride(lane.var)
     if not isinstance(stride, IntImm):
         return False
