@@ -11,7 +11,7 @@ from ...target.machine import MachineModel
 WINOGRAD = register_config(
     "relax.BlockChannels.winograd",
     bool,
-    "whether convolutions may use Winograd's algorithm (it does by default): its error is relative to "
+    "whether convolutions may use Winograd's algorithm, by default: its error is relative to "
     "the largest value of a tile, and an infinity in one makes NaN of its results",
 )
 
