@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tilewright import tir
+from tilewright import arith, tir
 from tilewright.support.errors import TVMError
 from tilewright.tir.arith import Analyzer
 from tilewright.tir.arith.simplifier import same
@@ -228,3 +228,45 @@ def test_extremes(expr: Any, expected: Any) -> None:
 
 def test_an_extreme_beyond_both_sides_of_another_drops() -> None:
     check(tir.min(fld(x + 3, 4) * 4, tir.max(x, 4)), tir.Max(x, 4), x > 0)
+
+
+@pytest.mark.parametrize(
+    ("quotient", "rest", "expected"),
+    [
+        (2, tir.EQ(flm(x, 6), 5), tir.EQ(x, 17)),
+        (-2, tir.EQ(flm(x, 6), 5), tir.EQ(x, -7)),
+        (1, flm(x, 6) < 4, tir.And(tir.LE(6, x), tir.LT(x, 10))),
+        (1, tir.LE(4, flm(x, 6)), tir.And(tir.LE(10, x), tir.LT(x, 12))),
+    ],
+    ids=str,
+)
+def test_quotient_and_rest_together_are_a_range(quotient: int, rest: Any, expected: Any) -> None:
+    whole = tir.EQ(fld(x, 6), quotient)
+    made = simplified(tir.And(whole, rest))
+    check(tir.And(whole, rest), made)
+    assert same(made, expected) or {str(made.a), str(made.b)} == {str(expected.a), str(expected.b)}
+    assert str(simplified(tir.And(rest, whole))) == str(made)
+
+
+def test_a_rest_that_is_not_positive_is_zero() -> None:
+    check(tir.GE(fld(x, 4) * 4, x), tir.EQ(flm(x, 4), 0))
+
+
+def test_products_are_compared_at_their_ends_and_without_what_they_share() -> None:
+    bounded = tir.all(x > 0, y > 0, x < 64, y < 64)
+    assert same(simplified(x * y < (x + y) * 32, bounded), tir.const(True))
+    assert not same(simplified(x * y < (x + y) * 31, bounded), tir.const(True))
+    assert same(simplified(z * x < z * y, tir.all(x < y, z > 0)), tir.const(True))
+    assert not same(simplified(z * x < z * y, tir.all(x < y, z >= 0)), tir.const(True))
+
+
+def test_multiples_of_an_unknown_number() -> None:
+    above = tir.GE(fld(x + y - 1, y) * y, x)
+    assert same(simplified(above, y > 0), tir.const(True))
+    assert not same(simplified(above), tir.const(True))
+
+
+def test_repeated_calls_are_common_subexpressions() -> None:
+    root = tir.floor(tir.Var("r", "float32"))
+    found = arith.detect_common_subexpr(root * 2.0 + root * root, 3)
+    assert [(same(expr, root), times) for expr, times in found.items()] == [(True, 3)]

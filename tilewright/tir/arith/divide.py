@@ -262,18 +262,11 @@ class Divider:
         (unit,) = b.terms
         for factor in factors_of(unit):
             if all(factor in factors_of(atom) for atom in a.terms):
-                return self._over(a, factor), self._over(b, factor), self.terms.of(factor)
+                return (
+                    self.terms.without_factor(a, factor), self.terms.without_factor(b, factor),
+                    self.terms.of(factor),
+                )  # fmt: skip
         return None
-
-    def _over(self, total: Sum, factor: Atom) -> Sum:
-        made = self.terms.const(0, total.dtype)
-        for atom, coefficient in total.terms.items():
-            left = without_factors(atom, (factor,))
-            if left:
-                made = self.terms.add(made, self.terms.of(self.terms.product(left), coefficient))
-            else:
-                made = made.shifted(coefficient)
-        return made
 
     def _symbolic(self, kind: type[FloorDiv] | type[FloorMod], r: Sum, b: Sum) -> Sum:
         if not r.terms and r.const == 0:

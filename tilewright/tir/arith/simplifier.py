@@ -26,6 +26,7 @@ from ..expr import (
     Cast,
     CmpExpr,
     Div,
+    FloorDiv,
     Let,
     Max,
     Min,
@@ -131,8 +132,11 @@ class Simplifier(Canonical):
     def _assume_comparison(self, kind: type[PrimExpr], a: Sum, b: Sum) -> None:
         assume = self.bounds.assume_not_negative
         if kind is EQ:
-            assume(self.terms.sub(a, b))
-            assume(self.terms.sub(b, a))
+            for slack in (self.terms.sub(a, b), self.terms.sub(b, a)):
+                assume(slack)
+                solved = self._without_quotient(slack)
+                if solved is not None:
+                    assume(solved)
             self._assume_residue(self.terms.sub(a, b))
         elif kind is NE:
             self._assume_different(self.terms.sub(a, b))
@@ -200,6 +204,8 @@ class Simplifier(Canonical):
         solved = self._without_quotient(slack)
         if solved is not None:
             return self._inequality(solved, strict)
+        if _is_least_rest(slack):
+            return self._equality(EQ, slack)
         known = self._by_extremum(slack, strict)
         return _inequality_of(slack, strict) if known is None else known
 
@@ -317,7 +323,24 @@ class Simplifier(Canonical):
             b = self.simplify(expr.b)
         if isinstance(b, IntImm):
             return a if b.value else b
+        if _fixes_quotient(b) or (b is not expr.b and _fixes_quotient(a)):
+            a, b = self._joined(a, b)
+            if isinstance(a, IntImm):
+                return b if a.value else a
+            if isinstance(b, IntImm):
+                return a if b.value else b
         return self._ruled(expr if a is expr.a and b is expr.b else And(a, b))
+
+    def _joined(self, a: PrimExpr, b: PrimExpr) -> tuple[PrimExpr, PrimExpr]:
+        """Both, each simplified under the other: `x % 8 == 4` and `x // 8 == 3` are `x == 28`."""
+        with self.scope(b):
+            made = self.simplify(a)
+        if made is a or isinstance(made, IntImm):
+            return made, b
+        with self.scope(made):
+            b = self.simplify(b)
+        is_lower = isinstance(b, CmpExpr) and isinstance(b.a, IntImm)
+        return (b, made) if is_lower else (made, b)
 
     def _or(self, expr: Any) -> PrimExpr:
         if expr.dtype != "bool":
@@ -449,6 +472,19 @@ class Simplifier(Canonical):
     def _known_truth(self, expr: PrimExpr) -> PrimExpr | None:
         found = self.truths.get(self.key(expr))
         return None if found is None else TRUE if found else FALSE
+
+
+def _is_least_rest(slack: Sum) -> bool:
+    """True of the slack of `x % 4 <= 0`."""
+    if slack.const or len(slack.terms) != 1:
+        return False
+    ((atom, sign),) = slack.terms.items()
+    return sign < 0 and isinstance(atom, Split) and atom.upper is not None
+
+
+def _fixes_quotient(condition: Any) -> bool:
+    """True of `x // 8 == 3`."""
+    return type(condition) is EQ and type(condition.a) is FloorDiv and type(condition.b) is IntImm
 
 
 def _inequality_of(slack: Sum, strict: bool) -> PrimExpr:

@@ -445,6 +445,17 @@ class Terms:
         """`a - b`."""
         return self.add(a, b, -1)
 
+    def without_factor(self, total: Sum, factor: Atom) -> Sum:
+        """`total / factor`, where all terms have that factor."""
+        made = self.const(0, total.dtype)
+        for atom, coefficient in total.terms.items():
+            left = without_factors(atom, (factor,))
+            if left:
+                made = self.add(made, self.of(self.product(left), coefficient))
+            else:
+                made = made.shifted(coefficient)
+        return made
+
     def multiply(self, a: Sum, b: Sum) -> Sum | None:
         """`a * b` multiplied out; None if that is too long."""
         if not a.terms:
