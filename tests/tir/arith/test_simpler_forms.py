@@ -270,3 +270,15 @@ def test_repeated_calls_are_common_subexpressions() -> None:
     root = tir.floor(tir.Var("r", "float32"))
     found = arith.detect_common_subexpr(root * 2.0 + root * root, 3)
     assert [(same(expr, root), times) for expr, times in found.items()] == [(True, 3)]
+
+
+def test_proofs_with_choices_among_the_facts_end() -> None:
+    chosen = tir.Select(tir.NE(z, x), x, tir.const(2))
+    among = tir.And(tir.GE(x - y + z, chosen), tir.EQ(z - y, y - x))
+    made = simplified(among)
+    for values in itertools.product(VALUES, repeat=3):
+        env = dict(zip("xyz", values, strict=True))
+        assert bool(evaluate(made, env)) == bool(evaluate(among, env)), env
+    least = tir.Min(x, y * 3)
+    other = tir.Select(tir.NE(x * 2 + z, least), tir.Max(x, z), y * 4 - tir.Max(y, x))
+    assert same(simplified(other, tir.GE(z, 7)), simplified(simplified(other), tir.GE(z, 7)))

@@ -53,10 +53,12 @@ class Canonical:
         self.bounds = Bounds(self.terms)
         self.divider = Divider(self.terms, self.bounds)
         self.terms.floordiv, self.terms.floormod = self.divider.floordiv, self.divider.floormod
-        self.terms.extremum, self.terms.sum = self.extremum, self.sum
+        self.terms.extremum, self.terms.atom_of = self.extremum, self._atom_of
         self.bounds.interval_of = lambda of: opaque_interval(of, self.interval)
         self.bindings: dict[Var, PrimExpr] = {}
         self.memo: dict[int, tuple[PrimExpr, Sum]] = {}
+        self.deciding = False
+        """Between which sums to choose is being proved: proofs add sums, whose extrema meet."""
 
     def other(self, expr: PrimExpr) -> PrimExpr:
         """`expr`, which is no sum, with its parts simplified."""
@@ -206,11 +208,16 @@ class Canonical:
         """The smaller or larger of two sums; one of them if it can be told."""
         if a.may_wrap() or b.may_wrap():
             return a if a.key == b.key else self.terms.binary(kind, a, b, True)
-        difference = self.terms.sub(a, b)
-        if self.bounds.is_not_negative(difference):
-            return b if kind is Min else a
-        if self.bounds.is_not_negative(difference.scaled(-1)):
-            return a if kind is Min else b
+        if a.terms == b.terms:
+            return a if (a.const <= b.const) == (kind is Min) else b
+        if not self.deciding:
+            self.deciding = True
+            try:
+                decided = self._decided(kind, a, b)
+            finally:
+                self.deciding = False
+            if decided is not None:
+                return decided
         for one, other in ((a, b), (b, a)):
             made = self._absorbed(kind, one, other)
             if made is not None:
@@ -221,6 +228,23 @@ class Canonical:
         if not a.terms:
             a, b = b, a
         return self._extremum_outside(kind, a, b)
+
+    def _decided(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum | None:
+        """The one that is known to be the smaller or larger."""
+        prove = self.bounds.is_not_negative
+        difference = self.terms.sub(a, b)
+        if prove(difference):
+            return b if kind is Min else a
+        if prove(difference.scaled(-1)):
+            return a if kind is Min else b
+        sign = 1 if kind is Min else -1
+        for one, other in ((a, b), (b, a)):
+            atom = one.single()
+            if isinstance(atom, Binary) and atom.kind is OPPOSITE[kind]:
+                beyond = (self.terms.sub(other, side).scaled(sign) for side in atom.parts())
+                if all(map(prove, beyond)):
+                    return one
+        return None
 
     def _absorbed(self, kind: type[PrimExpr], one: Sum, other: Sum) -> Sum | None:
         """The minimum of an extremum `one` and `other`, if one drops or both share an operand."""
@@ -242,9 +266,7 @@ class Canonical:
                 if beside.kind is atom.kind:  # `min(max(x, y), max(x, z))`
                     last = beside.b if side.key == beside.a.key else beside.a
                     return self.extremum(atom.kind, self.extremum(kind, rest, last), side)
-        sign = 1 if kind is Min else -1
-        beyond = (self.terms.sub(other, side).scaled(sign) for side in (atom.a, atom.b))
-        return one if all(self.bounds.is_not_negative(each) for each in beyond) else None
+        return None
 
     def _extremum_within(self, kind: type[PrimExpr], a: Any, b: Any) -> Sum | None:
         """`min(x // c, y // c) -> min(x, y) // c`, and the like for choices by one condition."""
@@ -260,11 +282,8 @@ class Canonical:
                 inner = self.extremum(kind if one.by > 0 else OPPOSITE[kind], one.base, other.base)
                 return self._truncdiv_by(inner, one.by)
         elif isinstance(one, Choice) and isinstance(other, Choice) and one.key == other.key:
-            yes, no = (
-                self.extremum(kind, *pair).expr()
-                for pair in ((one.yes, other.yes), (one.no, other.no))
-            )
-            return self.sum(Select(one.condition, yes, no))
+            yes, no = self.extremum(kind, one.yes, other.yes), self.extremum(kind, one.no, other.no)
+            return self.terms.choice(one.condition, yes, no)
         return None
 
     def _extremum_outside(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum:
@@ -328,7 +347,7 @@ class Canonical:
             return self.sum(made)
         return self._single(self._atom_of(made))
 
-    def _atom_of(self, expr: PrimExpr) -> Atom:
+    def _atom_of(self, expr: PrimExpr) -> Opaque:
         atom = self.terms.opaque(expr, self._node_key(expr))
         if atom.parts_of is None:
             atom.parts_of = self._parts_of(expr)

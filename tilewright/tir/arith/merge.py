@@ -34,7 +34,7 @@ class Merging(Terms):
     floordiv: Callable[[Sum, int], Sum]
     floormod: Callable[[Sum, int], Sum]
     extremum: Callable[[type[PrimExpr], Sum, Sum], Sum]
-    sum: Callable[[PrimExpr], Sum]
+    atom_of: Callable[[PrimExpr], Opaque]
 
     def merge(self, total: Sum) -> Sum:
         """`total` with what one of its terms can be put together with; the same if there is
@@ -196,7 +196,7 @@ class Merging(Terms):
         return None
 
     def _truncmod(self, base: Sum, by: int) -> Sum:
-        return self.sum(Mod(base.expr(), IntImm(base.dtype, by)))
+        return self.of(self.atom_of(Mod(base.expr(), IntImm(base.dtype, abs(by)))))
 
     def _choices(self, total: Sum, atom: Opaque, coefficient: int, one: Choice) -> Sum | None:
         """`select(c, a, b) + select(c, d, e) -> select(c, a + d, b + e)`."""
@@ -205,14 +205,20 @@ class Merging(Terms):
             if isinstance(more, Choice) and abs(times) == abs(coefficient) and more.key == one.key:
                 sign = times // coefficient
                 yes, no = self.add(one.yes, more.yes, sign), self.add(one.no, more.no, sign)
-                made = self.sum(Select(one.condition, yes.expr(), no.expr()))
+                made = self.choice(one.condition, yes, no)
                 return self.add(_without(total, atom, other), made, coefficient)
         moved = _cancelling(total, atom, coefficient, one.yes, one.no)
         if moved is None:
             return None
         yes, no = (self.add(moved, side, coefficient) for side in (one.yes, one.no))
-        made = self.sum(Select(one.condition, yes.expr(), no.expr()))
+        made = self.choice(one.condition, yes, no)
         return self.add(self.sub(_without(total, atom), moved), made)
+
+    def choice(self, condition: PrimExpr, yes: Sum, no: Sum) -> Sum:
+        """`select(condition, yes, no)` as it is."""
+        if yes.key == no.key:
+            return yes
+        return self.of(self.atom_of(Select(condition, yes.expr(), no.expr())))
 
     def _binary(self, total: Sum, atom: Binary, coefficient: int) -> Sum | None:
         if atom.kind is FloorMod:
