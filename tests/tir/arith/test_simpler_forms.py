@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tilewright import arith, tir
+from tilewright import arith, ir, tir
 from tilewright.support.errors import TVMError
 from tilewright.tir.arith import Analyzer
 from tilewright.tir.arith.simplifier import same
@@ -184,6 +184,8 @@ def test_quotients_that_differ_by_a_constant(expr: Any, expected: Any) -> None:
         (fld(flm(x, 2) * 7 + 5, 4), flm(x, 2) * 2 + 1),
         (flm(flm(x, 2) * 5 + 2, 4), flm(x, 2) + 2),
         (fld(tir.min(x * 6, y), 3), tir.Min(x * 2, fld(y, 3))),
+        (fld(fld(flm(x, 16), 2) + 1, 3), fld(flm(x, 16) + 2, 6)),
+        (flm(tir.max(x - 3, y) + 7, 4), flm(tir.Max(x, y + 3), 4)),
     ],
     ids=str,
 )
@@ -214,6 +216,7 @@ def test_rests_of_unknown_divisors() -> None:
         (tir.min(tir.max(x, y), tir.max(z, x)), tir.Max(tir.Min(y, z), x)),
         (tir.max(tir.max(tir.max(x, y), z * 2), y), tir.Max(tir.Max(x, y), z * 2)),
         (tir.max(5 - x, 2), 5 - tir.Min(x, 3)),
+        (tir.max(0 - tir.min(x, 2), -1), 0 - tir.Min(x, 1)),
         (tir.max(fld(x, 7), fld(y, 7)), fld(tir.Max(x, y), 7)),
         (tir.max(tdiv(x, -7), tdiv(y, -7)), tdiv(tir.Min(x, y), -7)),
         (tir.min(tdiv(x + 3, 4) * 4, x), x),
@@ -282,3 +285,26 @@ def test_proofs_with_choices_among_the_facts_end() -> None:
     least = tir.Min(x, y * 3)
     other = tir.Select(tir.NE(x * 2 + z, least), tir.Max(x, z), y * 4 - tir.Max(y, x))
     assert same(simplified(other, tir.GE(z, 7)), simplified(simplified(other), tir.GE(z, 7)))
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (tdiv(x, 8) * 8 + tmod(tdiv(x, 2), 4) * 2 + tmod(x, 2), x),
+        (tmod(tdiv(tmod(x, 24), 2), 3), tmod(tdiv(x, 2), 3)),
+        (tmod(tmod(x, 24), 6), tmod(x, 6)),
+    ],
+    ids=str,
+)
+def test_truncated_divisions(expr: Any, expected: Any) -> None:
+    check(expr, expected)
+
+
+def test_narrowing_conversions_of_sums_that_fit() -> None:
+    i, j = tir.Var("i", "int64"), tir.Var("j", "int64")
+    analyzer = Analyzer()
+    analyzer.bind(i, ir.Range(tir.const(0, "int64"), tir.const(50, "int64")))
+    step = tir.Cast("int32", i * 3 + 2) - tir.Cast("int32", i) * 3
+    assert same(analyzer.simplify(step), tir.const(2))
+    wide = tir.Cast("int32", j + 2) - tir.Cast("int32", j)
+    assert same(analyzer.simplify(wide), wide)
