@@ -308,3 +308,17 @@ def test_narrowing_conversions_of_sums_that_fit() -> None:
     assert same(analyzer.simplify(step), tir.const(2))
     wide = tir.Cast("int32", j + 2) - tir.Cast("int32", j)
     assert same(analyzer.simplify(wide), wide)
+
+
+@pytest.mark.parametrize(("bound", "least"), [(x < 23, 20), (tir.LE(x, 16), 14), (x < -9, -10)])
+def test_a_bound_goes_down_to_the_last_number_with_the_rest(bound: Any, least: int) -> None:
+    rest = flm(x, 6) < 2
+    expected = tir.LT(x, tir.const(least))
+    check(tir.And(bound, rest), tir.And(expected, rest))
+    check(tir.And(rest, bound), tir.And(rest, expected))
+
+
+def test_conjunctions_lean_to_the_left() -> None:
+    q, r = tir.Var("q", "bool"), tir.Var("r", "bool")
+    assert same(simplified(tir.And(p, tir.And(q, r))), tir.And(tir.And(p, q), r))
+    assert same(simplified(tir.Or(p, tir.Or(q, r))), tir.Or(tir.Or(p, q), r))

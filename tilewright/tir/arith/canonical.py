@@ -267,7 +267,7 @@ class Canonical:
         if atom.kind is kind:
             if not other.terms and not atom.b.terms:
                 limit = (min if kind is Min else max)(atom.b.const, other.const)
-                return self.terms.binary(kind, atom.a, Sum(one.dtype, {}, limit), True)
+                return self.extremum(kind, atom.a, Sum(one.dtype, {}, limit))
             return one if _is_operand(kind, atom, other) else None
         if other.key in (atom.a.key, atom.b.key):
             return other
@@ -316,9 +316,10 @@ class Canonical:
             if a.const and not b.terms:  # `min(3 - x, 2) -> 3 - max(x, 1)`
                 moved = self.extremum(kind, a.shifted(-a.const), b.shifted(-a.const))
                 return self.terms.shifted(moved, a.const)
-            turned = self.extremum(OPPOSITE[kind], _divided(a, -factor), _divided(b, -factor))
-            return turned.scaled(-factor)
-        made = self.terms.binary(kind, _divided(a, factor), _divided(b, factor), True)
+            factor, kind = -factor, OPPOSITE[kind]
+        if factor == 1:
+            return self.terms.binary(kind, a, b, True)
+        made = self.extremum(kind, _divided(a, factor), _divided(b, factor))
         return made.scaled(factor)
 
     def _cast(self, expr: Any) -> Sum:
