@@ -14,7 +14,7 @@ memory by way of different parameters are as in other passes: parameters do not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
@@ -25,9 +25,19 @@ from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
 from ..arith.int_set import mentions
-from ..arith.rules import LOGIC
+from ..arith.rules import LOGIC, MAKERS
 from ..buffer import Buffer
-from ..expr import EQ, And, Broadcast, BufferLoad, Call, Not, Or, Ramp, Var
+from ..expr import (
+    EQ,
+    And,
+    BinaryOpExpr,
+    BufferLoad,
+    Call,
+    CmpExpr,
+    Not,
+    Or,
+    Var,
+)
 from ..stmt import (
     Allocate,
     AttrStmt,
@@ -43,69 +53,40 @@ from ..stmt import (
     While,
 )
 from ..stmt_functor import substitute
+from .buffer_facts import (
+    Binder,
+    Fact,
+    Known,
+    Write,
+    all_writes,
+    are_plain,
+    are_same,
+    by_lane,
+    iterations,
+    wholes,
+)
 from .clauses import ALWAYS, NEVER, Cases, Clauses, clauses_of, replaced
 from .effects import has_effects, is_left_early
-
-Binder = tuple[Var, Any, Any]
-"""A variable, and where its values begin and end; None if that is not known."""
 
 _ROUNDS = 4
 _MOST_PIECES = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Fact:
-    """The elements of `buffer` in `where` hold `value`, which reads no memory. Both are written
-    with the axes of the buffer and with variables in scope. `origin` is what first told of it."""
-
-    buffer: Buffer
-    where: Clauses
-    value: PrimExpr
-    origin: object = field(default_factory=object)
-
-
-@dataclass(frozen=True, eq=False)
-class Write:
-    """A store, which writes to `where` at most, for the values of `binders`; None as buffer: to
-    any memory. `pieces` are the values that are known, and under which conditions."""
-
-    buffer: Buffer | None
-    where: Clauses = ALWAYS
-    indices: tuple[PrimExpr, ...] = ()
-    pieces: tuple[tuple[Clauses, PrimExpr], ...] = ()
-    binders: tuple[Binder, ...] = ()
-
-    def renamed(self, old: Var, low: PrimExpr, end: PrimExpr, new: Var) -> Write:
-        """The same for the iterations from `low` to before `end` of the loop of `old`."""
-        at = {old: new}
-        return Write(
-            self.buffer,
-            replaced(self.where, at),
-            tuple(substitute(index, at) for index in self.indices),
-            tuple((replaced(c, at), substitute(v, at)) for c, v in self.pieces),
-            (*((v, substitute(a, at), substitute(b, at)) for v, a, b in self.binders),
-             (new, low, end)),
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What is known at a place: of memory, and which conditions hold."""
-
-    facts: tuple[Fact, ...] = ()
-    given: tuple[Clauses, ...] = ()
-
-
 class BufferContents(Visitor):
-    """What is known at each statement of `body`; `at(stmt)` tells it."""
+    """What is known at each statement of `body`; `at(stmt)` tells it.
 
-    def __init__(self, body: Stmt) -> None:
-        self.analyzer = Analyzer()
+    `known` is known before, if the body is one that stands, or could, in that of `around`.
+    """
+
+    def __init__(
+        self, body: Stmt, known: Known | None = None, around: BufferContents | None = None
+    ) -> None:
+        self.analyzer: Analyzer = Analyzer() if around is None else around.analyzer
         self.cases = Cases(self.analyzer)
-        self.names: dict[Var, PrimExpr] = {}
-        self.axes: dict[Buffer, tuple[Var, ...]] = {}
-        self.facts: tuple[Fact, ...] = ()
-        self.given: tuple[Clauses, ...] = ()
+        self.names: dict[Var, PrimExpr] = {} if around is None else dict(around.names)
+        self.axes: dict[Buffer, tuple[Var, ...]] = {} if around is None else around.axes
+        self.facts: tuple[Fact, ...] = () if known is None else known.facts
+        self.given: tuple[Clauses, ...] = () if known is None else known.given
         self.writes: list[Write] = []
         self.found: dict[int, Known] = {}
         self.body = body
@@ -340,12 +321,12 @@ class BufferContents(Visitor):
         for round_ in range(_ROUNDS + 1):
             self.facts, self.writes, self.given = known, [], given
             self.visit(loop.body)
-            again = self._less(before, _iterations(self.writes, var, low, var))
-            if _are_same(again, known):
+            again = self._less(before, iterations(self.writes, var, low, var))
+            if are_same(again, known):
                 break
             is_last = round_ == _ROUNDS - 1
-            known = self._less(before, _wholes(self.writes)) if is_last else again
-        left = self._left(before, _iterations(self.writes, var, O.add(var, 1), end), loop, end)
+            known = self._less(before, wholes(self.writes)) if is_last else again
+        left = self._left(before, iterations(self.writes, var, O.add(var, 1), end), loop, end)
         whole = [replace(w, binders=(*w.binders, (var, low, end))) for w in self.writes]
         self.facts = (*self._less(before, whole), *left)
         self.writes, self.given = [*outer, *whole], given
@@ -380,8 +361,17 @@ class BufferContents(Visitor):
 
     @on(BlockRealize)
     def block(self, realize: BlockRealize) -> None:
-        """Nothing is known of what a block writes, which may be part of a reduction."""
-        self._unordered(realize.block.body, realize.block)
+        """A block's axes are their values. Nothing is known of what a block writes that has a
+        predicate, or is a reduction."""
+        block = realize.block
+        for axis, value in zip(block.iter_vars, realize.iter_values, strict=True):
+            (plain,) = self._plain(value)
+            if not reads_memory(plain):
+                self.names[axis.var] = plain
+        if block.init is None and O.is_const_int(realize.predicate, 1) and not block.match_buffers:
+            self.visit(block.body)
+        else:
+            self._unordered(block.body, block)
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> None:
@@ -393,7 +383,7 @@ class BufferContents(Visitor):
 
     def _unordered(self, body: Stmt, around: Any = None) -> None:
         """A body that runs any number of times, in any order."""
-        writes = _all_writes(body if around is None else around)
+        writes = all_writes(body if around is None else around)
         before = self._less(self.facts, writes)
         outer, given = self.writes, self.given
         self.facts, self.writes = before, []
@@ -487,67 +477,18 @@ class _Resolve(Rewriter):
         """Buffers stay."""
         return buffer
 
+    @on(BinaryOpExpr, CmpExpr)
+    def binary(self, expr: Any) -> PrimExpr:
+        """Constants that came in fold."""
+        a, b = self.rewrite(expr.a), self.rewrite(expr.b)
+        return expr if a is expr.a and b is expr.b else MAKERS[type(expr)](a, b)
+
     @on(BufferLoad)
     def load(self, load: BufferLoad) -> PrimExpr:
         """A[i]   ->   what it holds"""
         new: BufferLoad = self.rewrite_children(load)
         value = self.contents.value_of(new, self.known, self.cases)
         return new if value is None else value
-
-
-def by_lane(buffer: Buffer, indices: tuple[PrimExpr, ...], value: PrimExpr) -> Any:
-    """Indices and value of one lane of a store, and the variable of the lane; None as indices or
-    value if they have no such form."""
-    if not indices or not isinstance(indices[-1], Ramp):
-        return indices, value if value.dtype == buffer.dtype else None, ()
-    ramp = indices[-1]
-    lane = Var("lane", ramp.base.dtype)
-    index = O.add(ramp.base, O.multiply(lane, ramp.stride))
-    made: PrimExpr | None = None
-    if isinstance(value, Broadcast):
-        made = value.value
-    elif isinstance(value, Ramp):
-        made = O.add(value.base, O.multiply(O.cast(lane, value.base.dtype), value.stride))
-    is_counted = isinstance(ramp.lanes, int) and buffer.dtype == getattr(made, "dtype", None)
-    binders = ((lane, IntImm(lane.dtype, 0), O.const(ramp.lanes, lane.dtype)),)
-    return (*indices[:-1], index), made if is_counted else None, binders
-
-
-def are_plain(indices: Sequence[PrimExpr]) -> bool:
-    """True for indices of which one can tell where they are: integers that read no memory."""
-    return all(index.dtype in INDEX_TYPES and not reads_memory(index) for index in indices)
-
-
-def _iterations(writes: list[Write], var: Var, low: PrimExpr, end: PrimExpr) -> list[Write]:
-    """The writes of the iterations from `low` to before `end`."""
-    return [write.renamed(var, low, end, var.copy_with_dtype(var.dtype)) for write in writes]
-
-
-def _wholes(writes: list[Write]) -> list[Write]:
-    return [Write(write.buffer) for write in writes]
-
-
-def _all_writes(stmt: Stmt) -> list[Write]:
-    """Writes to all of the memory that `stmt` may write to."""
-    found: dict[Buffer | None, None] = {}
-
-    def look(node: Any) -> None:
-        if isinstance(node, BufferStore):
-            found[node.buffer] = None
-        elif isinstance(node, Call) and has_effects(node):
-            found[None] = None
-
-    post_order_visit(stmt, look)
-    return [Write(buffer) for buffer in found]
-
-
-def _are_same(a: tuple[Fact, ...], b: tuple[Fact, ...]) -> bool:
-    def is_same(one: Fact, other: Fact) -> bool:
-        if one is other:
-            return True
-        return one.origin is other.origin and structural_equal(one.where, other.where)
-
-    return len(a) == len(b) and all(map(is_same, a, b))
 
 
 def _disjuncts(condition: Any) -> list[PrimExpr]:

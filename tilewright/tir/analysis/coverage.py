@@ -13,7 +13,7 @@ from ..buffer import Buffer
 from ..expr import Var
 from ..stmt import AttrStmt, Block, BufferStore, For, IfThenElse, LetStmt, Stmt, While
 from ..stmt_functor import substitute
-from .buffer_contents import are_plain, by_lane
+from .buffer_facts import are_plain, by_lane
 from .clauses import ALWAYS, NEVER, Cases, Clauses, clauses_of
 from .effects import is_left_early
 

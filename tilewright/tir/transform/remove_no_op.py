@@ -44,7 +44,7 @@ def _only_for(*values: PrimExpr) -> Stmt:
     return stmt_seq([Evaluate(value) for value in values if has_effects(value)])
 
 
-class _Remove(Simplifying):
+class RemovingNothing(Simplifying):
     """Simplifies, and takes away what does nothing then."""
 
     keeps_empty = False
@@ -143,7 +143,7 @@ def is_stored_over(
     """True if `later` stores to all `elements` before it reads any."""
     stored: Clauses = NEVER
     for stmt in later:
-        read, views = _uses(stmt, buffer)
+        read, views = uses_of(stmt, buffer)
         if read or views or not is_in_sight(stmt):
             return False
         stored = (*stored, *coverage.least(stmt).get(buffer, NEVER))
@@ -152,7 +152,7 @@ def is_stored_over(
     return False
 
 
-def _uses(stmt: Stmt, buffer: Buffer) -> tuple[bool, bool]:
+def uses_of(stmt: Stmt, buffer: Buffer) -> tuple[bool, bool]:
     """Whether `stmt` reads `buffer`, and whether it uses its memory under another name."""
     read, views = False, False
 
@@ -194,9 +194,9 @@ def RemoveNoOp(func: PrimFunc, ctx: PassContext) -> PrimFunc:
     anybody reads them, and those of what is there already.
     """
     if not group_of(ctx, RemoveNoOpConfig).use_dataflow_analysis:
-        return func.replace(body=_Remove().run(func.body))
-    known = _Remove()
+        return func.replace(body=RemovingNothing().run(func.body))
+    known = RemovingNothing()
     known.contents = BufferContents(func.body)
-    unread = _Remove()
+    unread = RemovingNothing()
     unread.overwritten = True
     return func.replace(body=unread.run(known.run(func.body)))
