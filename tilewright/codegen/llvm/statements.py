@@ -151,7 +151,9 @@ def _allocate(e: FunctionEmitter, node: S.Allocate) -> S.Stmt:
     count = stack_size(node)
     if count is not None:
         align = max(VECTOR_ALIGNMENT, alignment(node.dtype))
-        pointer = e.b.alloca(type, max(1, count), align)
+        bytes = -(-max(1, count * size_of(type)) // VECTOR_ALIGNMENT) * VECTOR_ALIGNMENT
+        pointer = e.b.alloca("i8", bytes, align)
+        e.stack[id(node.buffer_var)] = bytes
     else:
         pointer = _workspace(e, node, type)
     e.bind(node.buffer_var, pointer)
