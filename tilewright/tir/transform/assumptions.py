@@ -14,8 +14,7 @@ from ..analysis.buffer_contents import BufferContents
 from ..analysis.buffer_facts import Known
 from ..analysis.clauses import Clauses, clauses_of
 from ..analysis.coverage import Coverage
-from ..analysis.effects import may_trap
-from ..arith.canonical import reads_memory
+from ..arith.canonical import may_trap, reads_memory
 from ..expr import BufferLoad, Call
 from ..function import PrimFunc
 from ..stmt import BufferStore, For, IfThenElse, SeqStmt, Stmt
