@@ -384,3 +384,48 @@ def main(A: T.Buffer((8,)), B: T.Buffer((8,))):
             B[i] = total[0]
 """
     check(T.PlanAndUpdateBufferAllocationLocation(), text, text)
+
+
+def test_weights_come_in_the_layout_in_which_they_are_used() -> None:
+    check(T.RemoveWeightLayoutRewriteBlock(), """
+@T.prim_func
+def main(W: T.Buffer((4, 4)), B: T.Buffer((4,))):
+    packed = T.alloc_buffer((2, 4, 2))
+    for i, j in T.grid(4, 4):
+        with T.block("pack"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            T.block_attr({"meta_schedule.layout_rewrite_preproc": True})
+            packed[vi // 2, vj, vi % 2] = W[vi, vj]
+    for j in range(4):
+        with T.block("use"):
+            vj = T.axis.spatial(4, j)
+            B[vj] = packed[0, vj, 1]
+""", """
+@T.prim_func
+def main(W: T.Buffer((2, 4, 2)), B: T.Buffer((4,))):
+    for i, j in T.grid(4, 4):
+        with T.block("pack"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            T.reads()
+            T.writes()
+            T.block_attr({"meta_schedule.layout_rewrite_preproc": True})
+            T.evaluate(0)
+    for j in range(4):
+        with T.block("use"):
+            vj = T.axis.spatial(4, j)
+            B[vj] = W[0, vj, 1]
+""")  # fmt: skip
+
+
+def test_vectors_of_virtual_threads_stay_ramps() -> None:
+    text = applied(
+        T.InjectVirtualThread(),
+        """
+@T.prim_func
+def main():
+    v = T.launch_thread("vthread", 2)
+    B = T.decl_buffer((4,), "int32", scope="shared")
+    B[0:4] = T.broadcast(v, 4)
+""",
+    ).script()
+    assert "[T.Mul(1, 4):T.Mul(1, 4) + 4:1] = T.Broadcast(1, 4)" in text
