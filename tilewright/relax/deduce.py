@@ -7,9 +7,11 @@ from typing import Any
 
 from ..ir.expr import OPERATORS, BaseFunc, GlobalVar
 from ..ir.op import Op
+from ..ir.type import PrimType
 from ..support.dtypes import dtype_name
 from ..support.errors import CompileError, TVMError
 from ..tir.expr import Var as TirVar
+from ..tir.function import PrimFunc
 from .analysis.relations import apply_function, erase_vars, struct_info_lca
 from .base import HOOKS, Expr, ShapeExpr, StructInfo
 from .dims import symbolic_vars
@@ -129,6 +131,12 @@ def return_info(func: Function) -> StructInfo:
     return info
 
 
+def _result_of(func: PrimFunc) -> StructInfo:
+    returned = func.ret_type
+    is_value = isinstance(returned, PrimType) and returned.dtype not in ("void", "handle")
+    return PrimStructInfo(returned.dtype) if is_value else TupleStructInfo(())  # type: ignore[attr-defined]
+
+
 DEDUCE: dict[type[Expr], Callable[[Any], StructInfo]] = {
     Constant: lambda c: TensorStructInfo(ShapeExpr(c.array.shape), dtype_name(c.array.dtype)),
     ShapeExpr: lambda s: ShapeStructInfo(s.values),
@@ -143,6 +151,7 @@ DEDUCE: dict[type[Expr], Callable[[Any], StructInfo]] = {
     Function: lambda f: FuncStructInfo(infos_of(f.params), f.ret_struct_info, f.is_pure),
     ExternFunc: lambda f: f.annotation or FuncStructInfo.opaque_func(),
     Op: lambda op: FuncStructInfo.opaque_func(),
+    PrimFunc: lambda f: FuncStructInfo.opaque_func(ret=_result_of(f)),
     BaseFunc: lambda f: FuncStructInfo.opaque_func(ret=TupleStructInfo(())),
 }
 OPERATORS["struct_info"] = deduce
