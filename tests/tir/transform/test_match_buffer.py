@@ -30,7 +30,7 @@ def main(A: T.Buffer((8, 8), "float32")):
         with T.block("b"):
             T.reads()
             T.writes(A[i, j * 4 : j * 4 + 4])
-            A[i, j * 4 + 1] = T.Cast("float32", 8)
+            A[i, j * 4 + 1] = T.float32(8)
 """
     check([T.LowerMatchBuffer(), T.Simplify()], VIEW, after)
 

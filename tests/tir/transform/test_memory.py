@@ -303,6 +303,37 @@ def main(A: T.Buffer((4, 8), "float32")):
     check(T.FlattenBuffer(), before, after)
 
 
+def test_what_a_condition_leaves_of_scaled_indices_is_enough_for_each_image() -> None:
+    """Vectors of the last axis reach over the end, `2 * (8 * i + j)` too: the condition says not
+    to."""
+    func = func_of("""
+@T.prim_func
+def main(A: T.Buffer((6, 23), "float32"), B: T.Buffer((6, 11), "float32")):
+    wide = T.alloc_buffer((6, 23))
+    for c in range(6):
+        for x in range(23):
+            with T.block("wide"):
+                vc, vx = T.axis.remap("SS", [c, x])
+                wide[vc, vx] = A[vc, vx]
+        for i, j, r in T.grid(2, 8, 3):
+            with T.block("pool"):
+                T.where(i * 8 + j < 11)
+                vc, vx = T.axis.spatial(6, c), T.axis.spatial(11, i * 8 + j)
+                vr = T.axis.reduce(3, r)
+                with T.init():
+                    B[vc, vx] = T.float32(0)
+                B[vc, vx] = T.max(B[vc, vx], wide[vc, vx * 2 + vr])
+""")
+    module = IRModule({"main": func})
+    for step in (
+        T.LowerInitBlock(), T.PlanAndUpdateBufferAllocationLocation(), T.ConvertBlocksToOpaque(),
+        T.CompactBufferAllocation(),
+    ):  # fmt: skip
+        module = step(module)
+    (wide,) = _allocated(module["main"])
+    assert [d.value for d in wide.shape] == [1, 23]
+
+
 CARRIED = """
 @T.prim_func
 def main(A: T.Buffer((8, 8), "int32"), B: T.Buffer((8, 8), "int32")):

@@ -61,6 +61,7 @@ from .share_indices import ShareIndices
 from .simplify import Simplify
 from .small import (
     AnnotateEntryFunc,
+    AnnotateIrregularLoop,
     Apply,
     DisableAssert,
     Filter,
