@@ -145,7 +145,7 @@ class _Kernels(Rewriter):
         """The outermost launch: its memory is allocated at its beginning."""
         if node.attr_key != "thread_extent":
             return self.rewrite_children(node)
-        found = Lives(self.scope, self.around).measure(node.body)
+        found = Lives(self.scope, around=self.around).measure(node.body)
         lives = list(found.values())
         if len(lives) < 2:
             return node

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import Visitor, on
+from ...ir.functor import Visitor, on, post_order_visit
 from ...ir.node import children
 from ...ir.type import PointerType
 from ...support.dtypes import dtype_of
 from .. import op as O
 from ..expr import Call, Var
-from ..stmt import Allocate, AttrStmt, DeclBuffer, For, Stmt, While
+from ..stmt import Allocate, AttrStmt, DeclBuffer, For, LetStmt, Stmt, While
 
 
 def scope_of(var: object) -> str:
@@ -40,8 +40,8 @@ class Lives(Visitor):
     """Numbers statements in order; a use in a loop lasts as long as the loop, unless the memory is
     allocated in it, and a copy that goes on by itself until somebody waits for all of them."""
 
-    def __init__(self, scope: str, around: Iterable[Allocate] = ()) -> None:
-        self.scope = scope
+    def __init__(self, *scopes: str, around: Iterable[Allocate] = ()) -> None:
+        self.scopes = scopes
         self.found: dict[Var, Life] = {}
         self.clock = 0
         self.copied: set[Var] = set()
@@ -58,6 +58,13 @@ class Lives(Visitor):
         for var in self.copied:
             self.found[var].last = max(self.found[var].last, self.clock)
         self.copied.clear()
+
+    @on(LetStmt)
+    def let(self, node: LetStmt) -> None:
+        """Memory is in use as long as its address has a name."""
+        self.statement(node)
+        if node.var.dtype == "handle":
+            post_order_visit(node.value, lambda n: self.use(n) if isinstance(n, Var) else None)
 
     @on(Call)
     def call(self, call: Call) -> None:
@@ -83,7 +90,7 @@ class Lives(Visitor):
         self.visit(node.body)
 
     def _add(self, node: Allocate) -> None:
-        if scope_of(node.buffer_var) == self.scope:
+        if scope_of(node.buffer_var) in self.scopes:
             size: PrimExpr = IntImm("int32", dtype_of(node.dtype).bytes)
             for extent in node.extents:
                 size = O.multiply(size, extent)

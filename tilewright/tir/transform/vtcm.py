@@ -47,7 +47,7 @@ def get_vtcm_compaction_passes() -> list[Pass]:
         FlattenBuffer(),
         Simplify(),
         VectorizeLoop(),
-        StorageRewrite(),
+        StorageRewrite(moves=False),
     ]
 
 
