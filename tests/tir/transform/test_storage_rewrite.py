@@ -6,7 +6,7 @@ import pytest
 
 from tilewright.tir import transform as T
 
-from .cases import check, same_result
+from .cases import applied, check, same_result
 
 HEAD = """
 @T.prim_func
@@ -131,3 +131,22 @@ def test_without_moves_only_memory_allocated_together_is_shared() -> None:
         Y[i] = A[i + 4]
         B[i + 4] = Y[i]
 """)  # fmt: skip
+
+
+@pytest.mark.parametrize(("scope", "count"), [("local.acc", 1), ("local", 2), ("wmma.matrix_a", 2)])
+def test_memory_of_devices_is_used_again_for_any_type(scope: str, count: int) -> None:
+    text = (
+        HEAD
+        + """
+    for j in range(2):
+        X = T.decl_buffer((16,), scope="SCOPE")
+        X[j] = A[j]
+        B[j] = X[j]
+    for j in range(2):
+        Y = T.decl_buffer((16,), "int16", scope="SCOPE")
+        Y[j] = T.Cast("int16", A[j])
+        B[j] = B[j] + T.Cast("float32", Y[j])
+"""
+    )
+    made = applied(T.StorageRewrite(), text.replace("SCOPE", scope)).script()
+    assert made.count("T.allocate") == count

@@ -48,6 +48,10 @@ class Lives(Visitor):
         for node in around:
             self._add(node)
 
+    def includes(self, scope: str) -> bool:
+        """True for memory whose lives are looked for."""
+        return scope in self.scopes
+
     def measure(self, body: Stmt) -> dict[Var, Life]:
         """The lives within `body`."""
         self.walk(body)
@@ -90,7 +94,7 @@ class Lives(Visitor):
         self.visit(node.body)
 
     def _add(self, node: Allocate) -> None:
-        if scope_of(node.buffer_var) in self.scopes:
+        if self.includes(scope_of(node.buffer_var)):
             size: PrimExpr = IntImm("int32", dtype_of(node.dtype).bytes)
             for extent in node.extents:
                 size = O.multiply(size, extent)

@@ -19,9 +19,12 @@ from ..stmt import Allocate, AttrStmt, BufferStore, DeclBuffer, For, ForKind, Le
 from ..stmt_functor import substitute
 from .base import prim_func_pass
 from .config import DISABLE_STORAGE_REWRITE
-from .shared_lives import Life, Lives
+from .lower_storage_access import KNOWN
+from .shared_lives import Life, Lives, scope_of
 
 SCOPES = ("", "global")
+RANKS = ("global", "shared", "warp", "local")
+"""Memory that is plain bytes, whatever tag follows: no registers of matrix units."""
 LAUNCHES = frozenset(("thread_extent", "virtual_thread", "device_scope", "target"))
 """Attributes whose body runs somewhere else: its memory stays inside."""
 APART = frozenset((ForKind.PARALLEL, ForKind.VECTORIZED, ForKind.THREAD_BINDING))
@@ -61,6 +64,10 @@ class _Groups(Lives):
         self.store: BufferStore | None = None
         self.loops: list[For] = []
         self.uses: dict[Var, list[_Use]] = {}
+
+    def includes(self, scope: str) -> bool:
+        """Global memory, and that of devices if it may be moved."""
+        return super().includes(scope) or (self.moves and _is_special(scope))
 
     def _within(self, node: Stmt) -> None:
         self.groups.append(_Group(node))
@@ -160,13 +167,18 @@ class _Plan:
 
     def _fits(self, home: Life, life: Life) -> bool:
         one, other = home.node, life.node
-        if one.dtype != other.dtype:
+        scope = scope_of(one.buffer_var)
+        if scope != scope_of(other.buffer_var):
+            return False
+        if one.dtype != other.dtype and not _is_special(scope):
             return False
         if home.last < life.first:
             size = _bytes(other)
             return size is not None and (_bytes(one) or 0) >= size
-        same = len(one.extents) == len(other.extents) and all(
-            map(structural_equal, one.extents, other.extents)
+        same = (
+            one.dtype == other.dtype
+            and len(one.extents) == len(other.extents)
+            and all(map(structural_equal, one.extents, other.extents))
         )
         return self.moves and same and self._in_place(home, life)
 
@@ -218,6 +230,12 @@ def _is_elementwise(use: _Use, old: Var, new: Var) -> bool:
     once = all(mentions(store.indices, {var}) for var in ranges)
     injective = bool(detect_iter_map(store.indices, ranges, check_level="bijective").indices)
     return once and injective and not found.others & {old, new}
+
+
+def _is_special(scope: str) -> bool:
+    """True for memory of a device, such as `local.acc`, whose contents have any type."""
+    rank, _, tag = scope.partition(".")
+    return rank in RANKS and tag not in KNOWN and not tag.startswith("texture")
 
 
 def _bytes(node: Allocate) -> int | None:
