@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -120,6 +120,18 @@ class IndexMap(Node):
         analyzer = analyzer or Analyzer()
         found = [analyzer.simplify(substitute(i, env)) for i in self.final_indices]
         return _in_type_of(found, indices)
+
+    @property
+    def free_variables(self) -> list[Var]:
+        """The variables in the results that are not the map's indices."""
+        own = set(self.initial_indices)
+        return [v for v in variables_of(self.final_indices) if v not in own]
+
+    def with_values(self, values: Mapping[Var, PrimExpr]) -> IndexMap:
+        """The map with values for some of its `free_variables`."""
+        if not values:
+            return self
+        return self.replace(final_indices=tuple(substitute(i, values) for i in self.final_indices))
 
     def _bound(self, indices: Sequence[Any]) -> dict[Var, PrimExpr]:
         if len(indices) != len(self.initial_indices):
