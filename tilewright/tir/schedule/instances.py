@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 
 from ...ir.expr import IntImm, PrimExpr, Range
@@ -157,8 +156,7 @@ def fills_what_it_writes(
     declared = [w for w in block.block.writes if w.buffer is buffer]
     needed = touched(space, block, declared, loops)
     boxes = [touched(space, block, [part], loops) for part in parts
-             if fills_box(space, part.region, free)
-             and _runs_through(space, part.region, buffer.shape, free)]  # fmt: skip
+             if fills_box(space, part.region, free, buffer.shape)]  # fmt: skip
     joined = joined_boxes(space, [b for b in boxes if b is not None])
     return needed is not None and any(covers(space, buffer, b, needed) for b in joined)
 
@@ -225,9 +223,7 @@ def _fill_buffer(state: ScheduleState, block: StmtSRef, parts: Sequence[BufferRe
     bind(space, block)
     numbers = {space._variable(a.var) for a in block.block.iter_vars}
     for part in parts:
-        if not fills_box(space, part.region, numbers):
-            continue
-        if not _runs_through(space, part.region, part.buffer.shape, numbers):
+        if not fills_box(space, part.region, numbers, part.buffer.shape):
             continue
         box: Box = []
         for r in part.region:
@@ -237,34 +233,6 @@ def _fill_buffer(state: ScheduleState, block: StmtSRef, parts: Sequence[BufferRe
         if covers(space, part.buffer, box, full_box(space, part.buffer.shape)):
             return True
     return False
-
-
-def _runs_through(
-    space: Space, region: Sequence[Range], limits: Sequence[PrimExpr | None], loops: set[int]
-) -> bool:
-    """True if indices that are digits of one number take all combinations of their values, as far
-    as these are below `limits`: `i // 4` and `i % 4` do for `i < 12`, not for `i < 10`."""
-    last: dict[Source, list[Poly]] = {}
-    cut: set[Source] = set()
-    for r, limit in zip(region, limits, strict=True):
-        digits = digits_of(space, space.joined(space.poly(r.min)), loops) or []
-        for digit in digits:
-            extent = digit.extent
-            if len(digits) == 1 and limit is not None and value_of(digit.scale) == 1:
-                size = space.poly(limit)
-                extent = size if space.nonneg(plus(extent, size, -1)) else extent
-            most = times(digit.lower, plus(extent, constant(-1)))
-            last.setdefault(digit.source, []).append(most)
-            if digit.is_cut:
-                cut.add(digit.source)
-    for source, parts in last.items():
-        high = space.relax(dict(source))[1]
-        if len(parts) == 1 and source not in cut:
-            continue
-        total = functools.reduce(plus, parts)
-        if high is None or not space.nonneg(plus(high, total, -1)):
-            return False
-    return True
 
 
 def _is_within(space: Space, axis: IterVar, value: PrimExpr) -> bool:
@@ -351,7 +319,7 @@ def _fill_as_box(space: Space, rows: Rows, loops: set[int]) -> bool:
     """True if the bindings leave no hole in a box around the domains."""
     region = [Range(v, IntImm(v.dtype, 1)) for _, v in rows]
     limits = [a.dom.extent if a.dom is not None else None for a, _ in rows]
-    if not (fills_box(space, region, loops) and _runs_through(space, region, limits, loops)):
+    if not fills_box(space, region, loops, limits):
         return False
     for axis, value in rows:
         if axis.dom is None:

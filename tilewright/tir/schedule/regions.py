@@ -10,7 +10,7 @@ from ..buffer import Buffer
 from ..expr import GE, GT, LE, LT, SizeVar, Var
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, BufferRegion, For
-from .exact import fills_box
+from .exact import fills_box, is_dense
 from .poly import Interval, Poly, Space, constant, plus, variables_in
 from .rewrite import conjuncts
 from .sref import StmtSRef
@@ -165,7 +165,11 @@ def covers(space: Space, buffer: Buffer, made: Box, needed: Box) -> bool:
 
 def is_covered(state: ScheduleState, consumer: StmtSRef, producers: list[StmtSRef]) -> bool:
     """True if all that `consumer` reads of its producers' results has been written before, in
-    the same run of the loops that they share: by one of them, or by several together."""
+    the same run of the loops that they share: by one of them, or by several together.
+
+    What a producer that has run as a whole leaves out of its box, such as the padding of a layout,
+    nothing reads.
+    """
     for buffer in dict.fromkeys(r.buffer for r in consumer.block.reads):
         makers = [p for p in producers if any(w.buffer is buffer for w in p.block.writes)]
         if not makers or any(_covered_by(state, consumer, [p], buffer) for p in makers):
@@ -188,7 +192,8 @@ def _covered_by(
         free = {space._variable(at.loop.loop_var) for at in relaxed}
         for part in writes:
             box = touched(space, producer, [part], relaxed)
-            if box is not None and fills_box(space, part.region, free):
+            is_whole = top.is_block and is_dense(space, part.region, free)
+            if box is not None and (is_whole or fills_box(space, part.region, free, buffer.shape)):
                 boxes.append(box)
     reads = [r for r in consumer.block.reads if r.buffer is buffer]
     needed = touched(space, consumer, reads, loops_between(consumer, top), where=True)
