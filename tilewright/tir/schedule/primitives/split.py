@@ -72,7 +72,7 @@ def _extents(space: Space, loop: StmtSRef, factors: list[int | PrimExpr | None])
         refuse("no factors are given", loop)
     if sum(f is None for f in factors) > 1:
         refuse("more than one factor is None", loop)
-    known = [T.cast(f, dtype) if isinstance(f, PrimExpr) else IntImm(dtype, f)
+    known = [space.simplify(T.cast(f, dtype)) if isinstance(f, PrimExpr) else IntImm(dtype, f)
              for f in factors if f is not None]  # fmt: skip
     product: PrimExpr = IntImm(dtype, 1)
     for f in known:
