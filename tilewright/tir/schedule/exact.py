@@ -35,7 +35,7 @@ def _are_digits(space: Space, ranges: list[Range], loops: set[int]) -> bool:
     indices = [r.min for r in ranges]
     for index in indices:
         moving = [space.variables({m: 1}) for m in space.joined(space.poly(index))]
-        if any(inside & loops and not inside <= loops for inside in moving):
+        if any(inside & loops and inside & space.ranges.keys() - loops for inside in moving):
             return False
     return is_affine(space, indices, loops)
 

@@ -36,7 +36,6 @@ Interval = tuple["Poly | None", "Poly | None"]
 """Inclusive bounds; None where there is none."""
 
 ONE: Monomial = ()
-LARGEST_VSCALE = 16
 
 
 def constant(value: int) -> Poly:
@@ -184,6 +183,8 @@ class Space:
         whole, rest = self._divide(p, d)
         if not rest or self._within(rest, d):
             return whole
+        if rest == {ONE: -1}:  # `d` is 1 at least
+            return plus(whole, rest)
         return plus(whole, self._reduced_quotient(rest, d))
 
     def remainder(self, p: Poly, d: Poly) -> Poly:
@@ -453,19 +454,8 @@ class Space:
         return self.expr(self.joined(self.poly(expr)), expr.dtype)
 
     def can_prove_less(self, a: PrimExpr, b: PrimExpr) -> bool:
-        """True if `a < b` for all values in range, and for all vectors if they depend on them."""
-        if self.nonneg(plus(plus(self.poly(b), self.poly(a), -1), constant(-1))):
-            return True
-        if self.vscale is not None or self.lanes is None:
-            return False
-        try:
-            for vscale in range(1, LARGEST_VSCALE + 1):
-                self.vscale = vscale
-                if not self.can_prove_less(a, b):
-                    return False
-            return True
-        finally:
-            self.vscale = None
+        """True if `a < b` for all values in range."""
+        return self.nonneg(plus(plus(self.poly(b), self.poly(a), -1), constant(-1)))
 
 
 def variables_in(expr: object) -> KeysView[Var]:
