@@ -248,14 +248,10 @@ def require_leaf(state: ScheduleState, block: StmtSRef) -> None:
         refuse("the block holds other blocks", block, *inner)
 
 
-def output_blocks(state: ScheduleState, root: StmtSRef) -> list[StmtSRef]:
-    """The blocks of the scope that write a buffer which lives longer than the scope."""
+def writes_out(block: StmtSRef, root: StmtSRef) -> bool:
+    """True if `block`, whose scope is `root`, writes a buffer that lives longer than the scope."""
     own = {b.data for b in root.block.alloc_buffers}
-    return [
-        child
-        for child in state.get_block_scope(root).children
-        if any(w.buffer.data not in own for w in child.block.writes)
-    ]
+    return any(w.buffer.data not in own for w in block.block.writes)
 
 
 def require_not_output(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
