@@ -281,3 +281,51 @@ def main(A: T.Buffer((8,), "float32")):
     for copy in (before, after):
         assert [int(sch.get(l).extent) for l in sch.get_loops(copy)] == [1, 8]
     assert_same_result(func, sch.func)
+
+
+LAYOUT = """
+@T.prim_func
+def main(A: T.Buffer((3, 5, 16)), C: T.Buffer((6, 5, 8))):
+    B = T.alloc_buffer((3, 5, 16))
+    for c, h, k in T.grid(3, 5, 16):
+        with T.block("B"):
+            vc, vh, vk = T.axis.remap("SSS", [c, h, k])
+            B[vc, vh, vk] = A[vc, vh, vk] + T.float32(1)
+    for c, h, k in T.grid(6, 5, 8):
+        with T.block("C"):
+            vc, vh, vk = T.axis.remap("SSS", [c, h, k])
+            C[vc, vh, vk] = B[(vc * 8 + vk) // 16, vh, (vc * 8 + vk) % 16]
+"""
+
+
+def test_reverse_compute_at_through_quotients_and_remainders() -> None:
+    func = from_source(LAYOUT)
+    sch = Schedule(func)
+    sch.reverse_compute_at("C", sch.get_loops("B")[0])
+    assert [int(sch.get(l).extent) for l in sch.get_loops("C")] == [3, 2, 5, 8]
+    assert_same_result(func, sch.func)
+
+
+def test_a_fused_loop_covers_a_buffer_of_unknown_size() -> None:
+    func = from_source("""
+@T.prim_func
+def main(a: T.handle, c: T.handle):
+    n = T.int32()
+    A = T.match_buffer(a, (4, n))
+    C = T.match_buffer(c, (4, n))
+    B = T.alloc_buffer((4, n))
+    for f in range(4 * n):
+        with T.block("B"):
+            vi = T.axis.spatial(4, f // n)
+            vj = T.axis.spatial(n, f % n)
+            B[vi, vj] = A[vi, vj] + T.float32(1)
+    for f in range(4 * n):
+        with T.block("C"):
+            vi = T.axis.spatial(4, f // n)
+            vj = T.axis.spatial(n, f % n)
+            C[vi, vj] = B[vi, vj]
+""")
+    sch = Schedule(func)
+    sch.reverse_compute_at("C", sch.get_loops("B")[0])
+    assert len(sch.get_loops("C")) == 1
+    assert_same_result(func, sch.func, n=5)
