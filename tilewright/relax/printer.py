@@ -11,7 +11,7 @@ from ..ir.node import Node
 from ..ir.op import Op
 from ..ir.printer import metadata_entry
 from ..ir.structural import structural_equal
-from ..script.printer import Printer, Text, prints, statements
+from ..script.printer import Printer, Text, prints, programs, statements
 from ..support.dtypes import dtype_of
 from ..tir.expr import Var as TirVar
 from ..tir.printer import free_variable
@@ -21,7 +21,8 @@ from .base import ShapeExpr
 from .distributed import DeviceMesh, DTensorStructInfo, Placement
 from .script_ops import operator
 
-statements(E.Function, E.Binding, E.BindingBlock)
+statements(E.Binding, E.BindingBlock)
+programs(E.Function)
 
 
 def r(p: Printer, name: str) -> str:

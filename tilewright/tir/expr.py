@@ -445,7 +445,7 @@ class Call(PrimExpr):
             name = self.op if "." in self.op else f"tir.{self.op}"
             self.op = Op.get(name)  # type: ignore[misc]
         self.args = tuple(  # type: ignore[misc]
-            arg if isinstance(arg, Node)
+            arg if isinstance(arg, BaseExpr)
             else StringImm(arg) if isinstance(arg, str) else as_scalar(arg)
             for arg in self.args
         )  # fmt: skip
