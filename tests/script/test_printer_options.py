@@ -244,3 +244,18 @@ def test_memory_that_is_one_buffer_is_declared_at_once() -> None:
     for func in (whole, half):
         assert_structural_equal(from_source(func.script()), func)
     assert whole.body.script().startswith('with T.decl_buffer((8,), "int32") as A:\n    A[0:4]')
+
+
+def test_what_values_do_not_tell_stays_without_all_struct_info() -> None:
+    func = from_source("""
+@R.function
+def main(x: R.Tensor((4, 2), "float32"), f: R.Callable, g: R.Callable(purity=True)):
+    known: R.Tensor((4, 2), "float32") = R.add(x, x)
+    wide: R.Tensor(ndim=2, dtype="float32") = R.add(x, x)
+    return known, wide
+""")
+    text = func.script(show_all_struct_info=False)
+    assert "known = R.add(x, x)" in text
+    assert 'wide: R.Tensor(dtype="float32", ndim=2) = R.add(x, x)' in text
+    assert "f: R.Callable, g: R.Callable(purity=True)" in text
+    assert_structural_equal(from_source(text), func)
