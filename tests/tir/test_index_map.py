@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tilewright.ir import assert_structural_equal
+from tilewright.runtime.ndarray import Tensor, tensor
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import IndexMap, Var, const
 from tilewright.tir.arith import Analyzer
@@ -102,3 +103,71 @@ def test_the_shape_of_a_map_of_sizes_that_are_not_known() -> None:
     loose = IndexMap.from_func(lambda i: i * Var("m", "int64"), index_dtype="int64")
     with pytest.raises(ArgumentError, match="has no bounds"):
         loose.map_shape((n,))
+
+
+def holds(condition, axes, at):
+    env = {a: const(x, a.dtype) for a, x in zip(axes, at, strict=True)}
+    return bool(Analyzer().simplify(substitute(condition, env)).value)
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "padding"),
+    [
+        (lambda i: [(i + 1) // 4, (i + 1) % 4], [14],
+         "axis0 == 0 and axis1 < 1 or axis0 == 3 and axis1 == 3"),
+        (lambda i: [(i + 3) // 16, (i + 3) % 4, (i + 3) // 4 % 4], [10],
+         "axis1 + axis2 * 4 < 3 or 13 <= axis1 + axis2 * 4"),
+        (lambda i, j: [(i + 1) // 2, j // 8, (i + 1) % 2, j % 8], [5, 13],
+         "axis0 == 0 and axis2 < 1 or axis1 == 1 and 5 <= axis3"),
+        (lambda i, j: [(i * 3 + j) // 4, (i * 3 + j) % 4], [3, 3], "axis0 == 2 and 1 <= axis1"),
+        (lambda i: [i // 4, i % 4], [3], "axis1 == 3"),
+        (lambda i: [i // 4, i % 4], [1], "1 <= axis1"),
+    ],
+)  # fmt: skip
+def test_padding_before_and_after_what_is_mapped(function, shape, padding):
+    m = IndexMap.from_func(function, index_dtype="int32")
+    back, condition = m.non_surjective_inverse(shape)
+    assert str(condition) == padding
+    outer = [int(d) for d in m.map_shape(shape)]
+    reached = {}
+    for at in np.ndindex(*shape):
+        reached[tuple(int(i) for i in m.map_indices(at))] = at
+    for at in np.ndindex(*outer):
+        assert holds(condition, back.initial_indices, at) == (at not in reached)
+        if at in reached:
+            assert tuple(int(i) for i in back.map_indices(at)) == reached[at]
+
+
+def test_maps_on_which_two_indices_meet_have_no_padded_inverse():
+    with pytest.raises(ArgumentError, match="no inverse"):
+        IndexMap.from_func(lambda i: [i // 4]).non_surjective_inverse([14])
+    with pytest.raises(ArgumentError, match="no inverse"):
+        IndexMap.from_func(lambda i, j: [i + j]).non_surjective_inverse([3, 3])
+
+
+def test_groups_are_whole_however_few_indices_there_are():
+    m = IndexMap.from_func(lambda c: [c // 16, c % 16], index_dtype="int32")
+    assert [int(d) for d in m.map_shape([3])] == [1, 16]
+    n = Var("n", "int32")
+    outer, inner = m.map_shape([n])
+    assert str(outer) == "(n + 15) // 16"
+    assert inner.value == 16
+
+
+def test_groups_of_a_size_that_is_not_known():
+    n = Var("n", "int64")
+    m = IndexMap.from_func(lambda i: [i // n, i % n])
+    back, padding = m.non_surjective_inverse([16])
+    assert back.is_equivalent_to(IndexMap.from_func(lambda a, b: [a * n + b]))
+    assert_structural_equal(m.map_shape([16])[1], n)
+    env = {n: const(5, "int64")}
+    for at in np.ndindex(4, 5):
+        beyond = substitute(padding, env)
+        assert holds(beyond, back.initial_indices, at) == (at[0] * 5 + at[1] >= 16)
+
+
+def test_tensors_are_mapped_to_tensors():
+    m = IndexMap.from_func(lambda i: [i // 4, i % 4])
+    out = m.map_tensor(tensor(np.arange(1, 7)))
+    assert isinstance(out, Tensor)
+    np.testing.assert_array_equal(out.numpy(), [[1, 2, 3, 4], [5, 6, 0, 0]])

@@ -12,6 +12,7 @@ from ..tir import op
 from ..tir.buffer import Buffer, decl_buffer
 from ..tir.expr import BufferLoad, IterVar, ProducerLoad, Reduce, Var
 from ..tir.function import PrimFunc
+from ..tir.index_dtype import with_index_dtype
 from ..tir.stmt import (
     Block,
     BlockRealize,
@@ -24,7 +25,6 @@ from ..tir.stmt import (
     Stmt,
     full_region,
 )
-from .index_dtype import with_index_dtype
 from .regions import union
 from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, ScanOp, Tensor
 

@@ -256,7 +256,10 @@ def decl_buffer(
     buffer_type: str = "",
     axis_separators: Sequence[int] = (),
 ) -> Buffer:
-    """A new buffer of `shape` (integers or expressions); its memory is a new variable `name`."""
+    """A new buffer of `shape` (integers or expressions); its memory is a new variable `name`.
+
+    With an `offset_factor` alone the buffer begins anywhere: `elem_offset` is a new variable.
+    """
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     for axis, dim in enumerate(dims):
         size = dim.value if isinstance(dim, IntImm) else dim
@@ -266,13 +269,15 @@ def decl_buffer(
                 hint="write an integer of 0 or more; sizes known at run time are variables",
             )
     memory = data if data is not None else Var(name, pointer(dtype, scope or "global"))  # type: ignore[arg-type]
-    offset = None if elem_offset is None else as_scalar(elem_offset)
+    if elem_offset is None and offset_factor:
+        index = getattr(dims[0], "dtype", "int32") if dims else "int32"
+        elem_offset = Var(f"{name}_elem_offset" if name else "elem_offset", index)
     return Buffer(
         memory,
         dtype,
         dims,
         tuple(strides or ()),  # type: ignore[arg-type]
-        offset,  # type: ignore[arg-type]
+        None if elem_offset is None else as_scalar(elem_offset),  # type: ignore[arg-type]
         name,
         64 if data_alignment <= 0 else data_alignment,
         offset_factor or 1,

@@ -11,17 +11,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..ir.expr import FloatImm, IntImm, PrimExpr, Range, as_scalar
-from ..ir.functor import post_order_visit
 from ..ir.node import Node, definition, ignored, node
+from ..runtime.ndarray import Tensor, tensor
 from ..support.errors import ArgumentError
 from . import op as T
 from .arith.analyzer import Analyzer
 from .arith.bound import ConstIntBound
 from .arith.int_set import NEG_INF, POS_INF, IntervalSet
-from .arith.iter_expr import IterMapLevel
+from .arith.iter_expr import variables_of
 from .arith.iter_inverse import inverse_affine_iter_map
-from .arith.iter_map import detect_iter_map
-from .expr import FloorDiv, FloorMod, Var
+from .arith.iter_map import detect_injective_map, padded_ranges
+from .expr import Var
 from .stmt_functor import substitute
 
 
@@ -93,6 +93,13 @@ class IndexMap(Node):
 
     # ---- using ------------------------------------------------------------------------------
 
+    @property
+    def is_identity(self) -> bool:
+        """True if the results are the indices themselves, in their order."""
+        return len(self.initial_indices) == len(self.final_indices) and all(
+            a is b for a, b in zip(self.initial_indices, self.final_indices, strict=True)
+        )
+
     def is_equivalent_to(self, other_map: IndexMap) -> bool:
         """True if both give the same results for all indices."""
         if len(self.initial_indices) != len(other_map.initial_indices) or len(
@@ -125,19 +132,23 @@ class IndexMap(Node):
         }
 
     def map_ranges(self, ranges: Sequence[Range]) -> list[Range]:
-        """The smallest box that holds the results for all indices within `ranges`, whose own
-        variables are sizes: at least 0. Raises `ArgumentError` if there is none."""
+        """The box that holds the results for all indices within `ranges`, whose own variables are
+        sizes: at least 0. A quotient and a remainder by 4 run through whole groups of 4, however
+        few indices there are. Raises `ArgumentError` if there is no box."""
+        given = dict(zip(self.initial_indices, ranges, strict=True))
+        found = padded_ranges(self.final_indices, given)
+        return self._boxed(given) if found is None else found
+
+    def _boxed(self, ranges: dict[Var, Range]) -> list[Range]:
+        """The ranges by interval arithmetic."""
         analyzer = Analyzer()
-        for size in _free_variables([r.extent for r in ranges]):
+        for size in variables_of([r.extent for r in ranges.values()]):
             analyzer.update(size, ConstIntBound(0, ConstIntBound.POS_INF))
-        for var, r in zip(self.initial_indices, ranges, strict=True):
+        for var, r in ranges.items():
             analyzer.bind(var, r)
         out = []
         for index in self.final_indices:
-            found = analyzer.int_set(
-                index,
-                {v: _interval(r) for v, r in zip(self.initial_indices, ranges, strict=True)},
-            )
+            found = analyzer.int_set(index, {v: _interval(r) for v, r in ranges.items()})
             low, high = found.min_value, found.max_value
             if low is NEG_INF or high is POS_INF:
                 raise ArgumentError(f"the index {index} of the map has no bounds")
@@ -156,15 +167,16 @@ class IndexMap(Node):
         return self._shape(shape)
 
     def _shape(self, shape: Sequence[Any]) -> list[PrimExpr]:
-        dtype = self._index_dtype()
-        ranges = [Range(IntImm(dtype, 0), T.cast(as_scalar(d, dtype), dtype)) for d in shape]
-        return [r.extent for r in self.map_ranges(ranges)]
+        return [r.extent for r in self.map_ranges(self._ranges(shape))]
 
-    def map_ndarray(self, arr_src: Any) -> np.ndarray[Any, Any]:
-        """`arr_src` (an array or a runtime tensor) laid out anew; elements that nothing reaches
-        are 0."""
-        source = arr_src.numpy() if hasattr(arr_src, "numpy") else np.asarray(arr_src)
-        return self.map_array(source, 0)
+    def map_tensor(self, arr_src: Any) -> Any:
+        """`arr_src` (a runtime tensor on the host, or an array) laid out anew, of the same kind;
+        elements that nothing reaches are 0."""
+        if isinstance(arr_src, Tensor):
+            return tensor(self.map_array(arr_src.numpy(), 0), arr_src.device)
+        return self.map_array(np.asarray(arr_src), 0)
+
+    map_ndarray = map_tensor
 
     def map_array(self, source: np.ndarray[Any, Any], fill: float) -> np.ndarray[Any, Any]:
         """`source` laid out anew; elements that nothing reaches hold `fill`."""
@@ -180,45 +192,56 @@ class IndexMap(Node):
         """The map back, for initial indices within `shape`. Raises if the map is not bijective."""
         if self.inverse_index_map is not None:
             return self.inverse_index_map
-        found, _ = self._inverse(shape, allow_padding=False)
-        return found
+        back, padding = self._inverse(shape)
+        if not T.is_const_int(padding, 0):
+            raise ArgumentError(
+                f"the index map {self.as_python()} has no inverse on the shape "
+                f"[{', '.join(map(str, shape))}]",
+                note=f"nothing is mapped to the indices where {padding}",
+                hint="non_surjective_inverse gives the map back and where padding is",
+            )
+        return back
 
     def non_surjective_inverse(self, shape: Sequence[Any]) -> tuple[IndexMap, PrimExpr]:
         """The map back, and the condition on its indices under which they are padding: reached
-        from no initial index within `shape`."""
+        from no initial index within `shape`. Raises `ArgumentError` if two indices may meet."""
         if self.inverse_index_map is not None:
             back = self.inverse_index_map
             return back, _outside(back.final_indices, shape, Analyzer())
-        return self._inverse(shape, allow_padding=True)
+        return self._inverse(shape)
 
     def _index_dtype(self) -> str:
         return self.initial_indices[0].dtype if self.initial_indices else "int64"
 
-    def _inverse(self, shape: Sequence[Any], allow_padding: bool) -> tuple[IndexMap, PrimExpr]:
+    def _inverse(self, shape: Sequence[Any]) -> tuple[IndexMap, PrimExpr]:
         dtype = self._index_dtype()
-        sizes = [T.cast(as_scalar(d, dtype), dtype) for d in shape]
-        if len(sizes) != len(self.initial_indices):
+        if len(shape) != len(self.initial_indices):
             raise ArgumentError(
-                f"the index map takes {len(self.initial_indices)} dimensions, given {len(sizes)}"
+                f"the index map takes {len(self.initial_indices)} dimensions, given {len(shape)}"
             )
-        padded = _padded(self, sizes) if allow_padding else sizes
-        ranges = {v: Range(IntImm(dtype, 0), d)
-                  for v, d in zip(self.initial_indices, padded, strict=True)}  # fmt: skip
-        found = detect_iter_map(self.final_indices, ranges, True, IterMapLevel.Bijective)
+        ranges = dict(zip(self.initial_indices, self._ranges(shape), strict=True))
+        found = detect_injective_map(self.final_indices, ranges)
         if found.errors:
             raise ArgumentError(
                 f"the index map {self.as_python()} has no inverse on the shape "
-                f"[{', '.join(map(str, sizes))}]",
-                note="; ".join(str(e) for e in found.errors),
+                f"[{', '.join(map(str, shape))}]",
+                note="; ".join(found.errors),
             )
         outputs = [Var(f"axis{k}", dtype) for k in range(len(self.final_indices))]
-        analyzer = Analyzer()
-        for var, extent in zip(outputs, self.map_shape(padded), strict=True):
-            analyzer.bind(var, Range(IntImm(dtype, 0), extent))
         values = inverse_affine_iter_map(found.indices, outputs)
-        back = [analyzer.simplify(T.cast(values.get(v, IntImm(dtype, 0)), dtype))
+        loose = Analyzer()
+        back = [loose.simplify(T.cast(values.get(v, IntImm(dtype, 0)), dtype))
                 for v in self.initial_indices]  # fmt: skip
-        return IndexMap(tuple(outputs), tuple(back)), _outside(back, sizes, analyzer)
+        analyzer = Analyzer()
+        for var, reached in zip(outputs, self.map_ranges(list(ranges.values())), strict=True):
+            analyzer.bind(var, reached)
+        env = dict(zip(self.initial_indices, back, strict=True))
+        padding = analyzer.simplify(substitute(found.padding_predicate, env))
+        return IndexMap(tuple(outputs), tuple(back)), padding
+
+    def _ranges(self, shape: Sequence[Any]) -> list[Range]:
+        dtype = self._index_dtype()
+        return [Range(IntImm(dtype, 0), T.cast(as_scalar(d, dtype), dtype)) for d in shape]
 
     # ---- text -------------------------------------------------------------------------------
 
@@ -230,12 +253,6 @@ class IndexMap(Node):
 
     def __repr__(self) -> str:
         return f"index_map({self.as_python()})"
-
-
-def _free_variables(exprs: Sequence[PrimExpr]) -> list[Var]:
-    found: dict[Var, None] = {}
-    post_order_visit(tuple(exprs), lambda n: found.setdefault(n) if isinstance(n, Var) else None)
-    return list(found)
 
 
 @lru_cache(maxsize=512)
@@ -301,37 +318,6 @@ def _outside(values: Sequence[PrimExpr], shape: Sequence[Any], analyzer: Analyze
         if not analyzer.can_prove(T.less(value, size)):
             parts.append(analyzer.simplify(T.greater_equal(value, size)))
     return T.any(*parts)
-
-
-def _padded(index_map: IndexMap, shape: Sequence[PrimExpr]) -> list[PrimExpr]:
-    """The shape rounded up so that the divisors in the map divide it."""
-    factors: dict[Var, int] = {}
-    for index in index_map.final_indices:
-        for v, c in _divisors(index):
-            factors[v] = math.lcm(factors.get(v, 1), c)
-    out = []
-    for var, extent in zip(index_map.initial_indices, shape, strict=True):
-        c = factors.get(var, 1)
-        whole = T.floordiv(extent + (c - 1), IntImm(extent.dtype, c)) * c
-        out.append(Analyzer().simplify(whole) if c > 1 else extent)
-    return out
-
-
-def _divisors(index: PrimExpr) -> list[tuple[Var, int]]:
-    """Each variable with what it is divided by: `(v // a) % b` by `a * b`, `v // a` by `a`."""
-    found: list[tuple[Var, int]] = []
-
-    def see(n: object) -> None:
-        if isinstance(n, (FloorDiv, FloorMod)) and isinstance(n.b, IntImm):
-            inner, c = n.a, n.b.value
-            while isinstance(inner, (FloorDiv, FloorMod)) and isinstance(inner.b, IntImm):
-                c = c * inner.b.value if isinstance(inner, FloorDiv) else inner.b.value
-                inner = inner.a
-            if isinstance(inner, Var):
-                found.append((inner, c))
-
-    post_order_visit(index, see)
-    return found
 
 
 def _evaluate(expr: PrimExpr, env: dict[Var, Any]) -> Any:

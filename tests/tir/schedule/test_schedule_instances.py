@@ -106,6 +106,13 @@ def test_loop_partition_makes_no_empty_part():
         sch.loop_partition(sch.get_loops("B")[0], [2, None])
 
 
+@pytest.mark.parametrize("lengths", [[-2, -3], [0, None], [None, -1]])
+def test_the_parts_of_a_loop_are_not_empty(lengths):
+    sch = Schedule(elementwise(8, 6))
+    with pytest.raises(ScheduleError, match="is not known to be positive"):
+        sch.loop_partition(sch.get_loops("B")[0], lengths)
+
+
 @pytest.mark.parametrize("sample", ["sample_perfect_tile", "sample_partitioned_tile"])
 def test_the_tile_of_an_empty_loop_is_drawn_again_in_a_replay(sample):
     func = from_source("""
@@ -180,10 +187,19 @@ def test_cache_inplace_copies_what_the_block_leaves():
 
 
 def test_pad_einsum_refuses_an_axis_that_only_repeats():
-    sch = Schedule(matmul(6, 5, 4))
-    sch.transform_block_layout("C", lambda i, j, k: [i, j, k // 4, k % 4])
-    with pytest.raises(ScheduleError, match="the axis `v2` indexes no operand"):
-        sch.pad_einsum("C", [1, 1, 2, 1])
+    source = """
+@T.prim_func
+def main(A: T.Buffer((6, 4), "float32"), B: T.Buffer((4, 5), "float32"),
+         C: T.Buffer((6, 5), "float32")):
+    for i, j, r, k in T.grid(6, 5, 2, 4):
+        with T.block("C"):
+            vi, vj, vr, vk = T.axis.remap("SSRR", [i, j, r, k])
+            with T.init():
+                C[vi, vj] = T.float32(0)
+            C[vi, vj] = C[vi, vj] + A[vi, vk] * B[vk, vj]
+"""
+    with pytest.raises(ScheduleError, match="the axis `vr` indexes no operand"):
+        Schedule(from_source(source)).pad_einsum("C", [1, 1, 4, 1])
 
 
 def test_write_at_does_not_copy_what_another_iteration_has_written():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...ir.expr import PrimExpr
 from ...ir.functor import Visitor, on, post_order_visit
 from ...ir.node import Node
+from ..arith.int_set import mentions
 from ..buffer import Buffer
 from ..expr import BufferLoad, IterVarType, Var
 from ..function import PrimFunc
@@ -15,8 +17,7 @@ from ..stmt import BlockRealize, BufferStore, For
 class _Lca(Visitor):
     """Keeps the chain of loops and blocks down to the statement at hand."""
 
-    def __init__(self, function: PrimFunc, *, with_regions: bool = True) -> None:
-        self.with_regions = with_regions
+    def __init__(self, function: PrimFunc) -> None:
         self.grids: list[tuple[Node, ...]] = []
         self.chain: list[Node] = [function]
         self.found: dict[Buffer, tuple[Node, ...]] = {}
@@ -36,19 +37,16 @@ class _Lca(Visitor):
 
     @on(BlockRealize)
     def realize(self, realize: BlockRealize) -> None:
-        """What a block updates through a reduction lives outside the reduction's loops."""
+        """What a block updates through a reduction lives outside the reduction's loops, what it
+        reads at places of an ordered or opaque axis outside the loops of this axis."""
         block = realize.block
         self.visit(realize.iter_values)
         self.visit(realize.predicate)
-        depth = self._carried_depth(realize)
-        self.limits.append({region.buffer: depth for region in block.writes})
+        self.limits.append(self._limits(realize))
         for buffer in block.alloc_buffers:
             self.by_data[buffer.data] = buffer
         for match in block.match_buffers:
             self.by_data[match.buffer.data] = match.buffer
-        if self.with_regions:
-            self.visit(block.reads)
-            self.visit(block.writes)
         self.chain.append(block)
         self.visit(tuple(match.source for match in block.match_buffers))
         if block.init is not None:
@@ -57,14 +55,34 @@ class _Lca(Visitor):
         self.chain.pop()
         self.limits.pop()
 
-    def _carried_depth(self, realize: BlockRealize) -> int:
-        """How much of the chain is free of loops that carry values around."""
-        carried: set[Any] = set()
-        for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
-            if axis.iter_type != IterVarType.DataPar:
-                post_order_visit(value, lambda n: carried.add(n) if isinstance(n, Var) else None)
+    def _limits(self, realize: BlockRealize) -> dict[Buffer, int]:
+        """How much of the chain, by buffer, is free of loops that carry values around."""
+        block = realize.block
+        carried = [
+            (axis, value)
+            for axis, value in zip(block.iter_vars, realize.iter_values, strict=True)
+            if axis.iter_type != IterVarType.DataPar
+        ]
+        if not carried:
+            return {}
+        depth = self._depth_outside([value for _, value in carried])
+        limits = {region.buffer: depth for region in block.writes}
+        for region in block.reads:
+            ordered = [
+                value for axis, value in carried
+                if axis.iter_type != IterVarType.CommReduce and mentions(region.region, {axis.var})
+            ]  # fmt: skip
+            if ordered:
+                known = limits.get(region.buffer, len(self.chain) + 1)
+                limits[region.buffer] = min(known, self._depth_outside(ordered))
+        return limits
+
+    def _depth_outside(self, values: list[PrimExpr]) -> int:
+        """How much of the chain lies outside the loops over the variables of `values`."""
+        variables: set[Any] = set()
+        post_order_visit(values, lambda n: variables.add(n) if isinstance(n, Var) else None)
         for depth, place in enumerate(self.chain):
-            if isinstance(place, For) and place.loop_var in carried:
+            if isinstance(place, For) and place.loop_var in variables:
                 return depth
         return len(self.chain) + 1
 
@@ -82,7 +100,7 @@ class _Lca(Visitor):
 
     @on(Buffer)
     def region(self, buffer: Buffer) -> None:
-        """A declared region or a view is an access."""
+        """A view is an access."""
         self._touch(buffer)
 
     @on(Var)
@@ -112,7 +130,7 @@ def detect_buffer_access_lca(func: PrimFunc) -> dict[Buffer, Node | None]:
     """The loop or block around all accesses of each buffer, reductions' loops left out; None for
     the whole function. Accesses are those of bodies, not the regions that blocks declare. Global
     memory belongs to whole grids: its place lies within no thread of a block of threads."""
-    finder = _Lca(func, with_regions=False)
+    finder = _Lca(func)
     finder.walk(func.body)
     places: dict[Buffer, Node | None] = {}
     for buffer, chain in finder.found.items():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
 from ...ir.expr import PrimExpr
+from ...ir.functor import post_order_visit
 from ...ir.node import Node, node
 from .. import op as O
 from ..expr import Var
@@ -82,6 +84,13 @@ def _split_value(split: IterSplitExpr) -> PrimExpr:
     if not O.is_const_int(O.simplified(O.equal(whole, split.extent)), 1):
         value = O.floormod(value, split.extent)
     return O.multiply(value, split.scale)
+
+
+def variables_of(exprs: Sequence[PrimExpr]) -> list[Var]:
+    """The variables in `exprs`, in the order in which they are met."""
+    found: dict[Var, None] = {}
+    post_order_visit(tuple(exprs), lambda n: found.setdefault(n) if isinstance(n, Var) else None)
+    return list(found)
 
 
 def var_of(split: IterSplitExpr) -> Var | None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
-from ...ir.functor import post_order_visit
 from ...support.errors import ArgumentError
 from .. import op as O
 from ..expr import And, Var
 from .analyzer import Analyzer
 from .int_set import mentions
-from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr
-from .iter_map import Detector, NotAffine, _level
+from .iter_detector import Detector, NotAffine
+from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr, variables_of
+from .iter_map import level_of
 from .linear import linear_coefficients
 
 
@@ -50,24 +49,13 @@ def inverse_affine_iter_map(
 
 def _variable_of(mark: IterMark) -> tuple[Var, PrimExpr]:
     """The iterator of a mark that is no sum, and where it starts: `x - 3` is `x`, from 3."""
-    variables = list(_variables(mark.source))
+    variables = variables_of([mark.source])
     analyzer = Analyzer()
     for var in variables:
         made = linear_coefficients(analyzer.engine.terms, analyzer.sum(mark.source), [var])
         if made is not None and made[0][var].constant == 1:
             return var, made[1].scaled(-1).expr()
     raise ArgumentError(f"{mark.source} is no iterator counted from its start")
-
-
-def _variables(expr: PrimExpr) -> dict[Var, None]:
-    found: dict[Var, None] = {}
-
-    def look(node: Any) -> None:
-        if isinstance(node, Var):
-            found[node] = None
-
-    post_order_visit(expr, look)
-    return found
 
 
 def _hand_down(index: IterSumExpr, value: PrimExpr, give: object) -> None:
@@ -131,7 +119,7 @@ def subspace_divide(
     One pair of marks a binding, and a last pair whose extents are the predicates of the outer
     and inner space. Empty if a binding does not divide.
     """
-    level = _level(check_level)
+    level = level_of(check_level)
     condition = as_scalar(predicate)
     inner_vars = set(sub_iters)
     try:
