@@ -69,7 +69,9 @@ def test_memory_is_stored_to_as_the_buffer_that_it_is() -> None:
     a = tir.ir_builder.create().pointer("float32", name="A")
     store = tir.BufferStore(a, tir.const(1.0, "float32"), [0])
     assert store.buffer is a.asobject()
-    with pytest.raises(ArgumentTypeError, match="a store needs a buffer, found 'A'"):
+    with pytest.raises(
+        ArgumentTypeError, match=r"`buffer` of tir\.BufferStore is a Buffer, found 'A'"
+    ):
         tir.BufferStore("A", tir.const(1.0, "float32"), [0])
 
 

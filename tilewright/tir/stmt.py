@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, binders, definition, ignored, node
 from ..support.dtypes import dtype_of
-from ..support.errors import ArgumentError, ArgumentTypeError
+from ..support.errors import ArgumentError
 from .accesses import access_dtype, as_indices, check_predicate
 from .buffer import Buffer
 from .expr import BufferLoad, IterVar, Ramp, StringImm, Var, multiple_of_vscale
@@ -125,8 +125,6 @@ class BufferStore(Stmt):
     predicate: PrimExpr | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.buffer, Buffer):
-            self.buffer = _buffer_of(self.buffer, self.span)
         self.indices = as_indices(self.indices)  # type: ignore[misc]
         expected = access_dtype(self.buffer, self.indices)
         self.value = as_scalar(self.value, expected)  # type: ignore[misc]
@@ -143,14 +141,6 @@ class BufferStore(Stmt):
             )
         if self.predicate is not None:
             check_predicate(self.predicate, expected, self.span)
-
-
-def _buffer_of(given: Any, span: Any) -> Buffer:
-    """The buffer behind the memory of an `ir_builder`. Raises `ArgumentTypeError` for no buffer."""
-    made = given.asobject() if hasattr(given, "asobject") else given
-    if not isinstance(made, Buffer):
-        raise ArgumentTypeError(f"a store needs a buffer, found {given!r}", span)
-    return made
 
 
 @node("tir.Allocate")

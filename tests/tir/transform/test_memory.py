@@ -459,4 +459,4 @@ def main():
     B[0:4] = T.broadcast(v, 4)
 """,
     ).script()
-    assert "[T.Mul(1, 4):T.Mul(1, 4) + 4:1] = T.Broadcast(1, 4)" in text
+    assert "[T.Mul(1, 4):T.Mul(1, 4) + 4] = T.Broadcast(1, 4)" in text

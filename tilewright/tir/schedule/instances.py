@@ -111,11 +111,8 @@ def runs_box(state: ScheduleState, block: StmtSRef, top: StmtSRef) -> bool:
     space = space_at(state, block)
     free = {space._variable(at.loop.loop_var) for at in loops_between(block, top)}
     region = [Range(v, IntImm(v.dtype, 1)) for v in realize.iter_values]
-    return (
-        _keeps_to_domains(space, realize)
-        and fills_box(space, region, free)
-        and _runs_through(space, region, [None] * len(region), free)
-    )
+    whole = fills_box(space, region, free, [None] * len(region))
+    return whole and _keeps_to_domains(space, realize)
 
 
 def _keeps_to_domains(space: Space, realize: BlockRealize) -> bool:
