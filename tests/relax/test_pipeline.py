@@ -19,6 +19,7 @@ def run_all(mod, *args):
         mod = step(mod)
         got = interpreter.run(mod, *args)
         for a, b in zip(flat(expected), flat(got), strict=True):
+            assert np.shape(a) == np.shape(b), step.info.name
             np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6, err_msg=step.info.name)
     return mod
 
@@ -43,6 +44,17 @@ def test_symbolic_program_with_views_and_several_outputs() -> None:
 
     mod = run_all(module([x, w], write), random(3, 4), random(4, 8, seed=1))
     assert "fused_matmul_add_relu" in mod.names() and "reshape" not in mod.names()
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 1)])
+def test_constants_of_one_element_give_the_result_their_dimensions(shape) -> None:
+    x, one = tensor_var("x", shape), relax.const(np.full((1, 1, 1), 2, "float32"))
+
+    def write(bb):
+        y = bb.emit(relax.op.add(bb.emit(relax.op.multiply(x, one)), relax.const(1.0)))
+        return relax.op.where(relax.op.greater(y, one), one, y)
+
+    run_all(module([x], write), np.asarray(random(*shape), "float32"))
 
 
 def test_convolutions_with_batch_norm_and_a_residual() -> None:

@@ -177,8 +177,8 @@ def _arguments(declared: Declaration, call: Call) -> list[Any]:
     args = [None if is_null(a) else a for a in call.args]
     if not declared.elementwise:
         return args
-    info = call.struct_info
-    ndim = info.ndim if isinstance(info, TensorStructInfo) else -1
+    infos = [a.struct_info for a in args if a is not None and not _is_one(a)]
+    ndim = max((i.ndim for i in infos if isinstance(i, TensorStructInfo)), default=-1)
     literals = [_literal(a, ndim) for a in args]
     if all(literal is not None for literal in literals):
         return args
@@ -186,11 +186,16 @@ def _arguments(declared: Declaration, call: Call) -> list[Any]:
 
 
 def _literal(arg: Expr | None, ndim: int) -> PrimExpr | None:
-    """The number that a constant of one element is, if it has no more than `ndim` dimensions."""
-    if not isinstance(arg, Constant) or arg.array.size != 1 or arg.array.ndim > ndim:
+    """The number that a constant of one element is, if it has no more than `ndim` dimensions: those
+    of the other arguments, which then tell the result's."""
+    if not isinstance(arg, Constant) or not _is_one(arg) or arg.array.ndim > ndim:
         return None
     made: PrimExpr = tir_op.const(arg.array.reshape(-1)[0].item(), arg.struct_info.dtype)
     return made
+
+
+def _is_one(arg: Expr) -> bool:
+    return isinstance(arg, Constant) and arg.array.size == 1
 
 
 def _tensors(args: Any) -> list[Expr]:
