@@ -202,7 +202,7 @@ def test_fields_of_tensors_are_read() -> None:
         struct_get("uint8", tensor, 0, 6), struct_get("uint16", tensor, 0, 7),
         struct_get("int32", tensor, 0, 10), struct_get("int32", tensor, 0, 9),
         struct_get("uint64", tensor, 0, 8), BufferLoad(shape, [i32(1)]),
-        struct_get("int32", args, 0, 12),
+        struct_get("int32", args, 0, 13),
     ]  # fmt: skip
     body: Stmt = SeqStmt((Evaluate(call_packed("tilewright.test.note", *facts)),
                           Evaluate(Call("int32", "tir.ret", (i32(0),)))))  # fmt: skip
@@ -233,7 +233,7 @@ def test_tensors_are_made_on_the_stack(lowered: bool) -> None:
         sets = [
             Evaluate(Call("int32", "tir.tvm_struct_set", (stack, i32(n), i32(kind), value)))
             for n, v in enumerate((x, y))
-            for kind, value in ((12, i32(7)), (13, i32(0)), (14, v))
+            for kind, value in ((13, i32(7)), (15, i32(0)), (14, v))
         ]
         call = Call("int32", "tir.tvm_call_packed_lowered",
                     (StringImm("tilewright.test.double"), stack, i32(0), i32(2)))  # fmt: skip

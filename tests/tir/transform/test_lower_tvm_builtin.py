@@ -40,11 +40,11 @@ def main(n: T.int32):
 @T.prim_func
 def main(n: T.int32):
     stack: T.handle = T.tvm_stack_alloca("tvm_ffi_any", 3)
-    T.tvm_struct_set(stack, 0, 12, 1)
-    T.tvm_struct_set(stack, 0, 13, 0)
+    T.tvm_struct_set(stack, 0, 13, 1)
+    T.tvm_struct_set(stack, 0, 15, 0)
     T.tvm_struct_set(stack, 0, 14, T.Cast("int64", n))
-    T.tvm_struct_set(stack, 1, 12, 3)
-    T.tvm_struct_set(stack, 1, 13, 0)
+    T.tvm_struct_set(stack, 1, 13, 3)
+    T.tvm_struct_set(stack, 1, 15, 0)
     T.tvm_struct_set(stack, 1, 14, T.float64(1.5))
     T.evaluate(T.tvm_call_packed_lowered("f", stack, 0, 2))
 """

@@ -36,7 +36,7 @@ TENSOR_FIELDS = {
 }  # fmt: skip
 TENSOR_ADDRESS = 0
 # ... and in an array of TVMFFIAny.
-ANY_TYPE, ANY_ZERO, ANY_VALUE = 12, 13, 14
+ANY_TYPE, ANY_VALUE, ANY_ZERO = 13, 14, 15
 
 
 def _int(node: object) -> int:

@@ -27,7 +27,7 @@ from .make_unpacked_api import bare_kernel, is_public, kernel_params, on_host
 
 PREFIX = "__tvm_ffi_"
 DATA, SHAPE, STRIDES, NDIM, CODE, BITS, LANES, OFFSET, DEVICE_TYPE = 1, 2, 3, 4, 5, 6, 7, 8, 10
-ANY_TYPE, ANY_ZERO, ANY_VALUE = 12, 13, 14
+ANY_TYPE, ANY_VALUE, ANY_ZERO = 13, 14, 15
 NONE, INT, BOOL, FLOAT, POINTER, DLTENSOR, TENSOR = 0, 1, 2, 3, 4, 7, 70
 OBJECT_HEADER = 24
 CODES = {
