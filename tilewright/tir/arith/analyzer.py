@@ -9,6 +9,7 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import deep_recursion
+from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
 from ..expr import IterVar, Var
@@ -167,9 +168,12 @@ class Analyzer:
     # ---- questions --------------------------------------------------------------------------
 
     def const_int_bound(self, expr: PrimExpr) -> ConstIntBound:
-        """The constants between which `expr` lies."""
+        """The constants between which `expr` lies; all lanes of it, if it is a vector."""
+        made = as_scalar(expr)
+        if dtype_of(made.dtype).lanes != 1:
+            made = self.simplify(made)
         with deep_recursion():
-            return ConstIntBound.of(*self.engine.interval(as_scalar(expr)))
+            return ConstIntBound.of(*self.engine.interval(made))
 
     def const_int_bound_is_bound(self, var: Var) -> bool:
         """True if something is known of `var`."""

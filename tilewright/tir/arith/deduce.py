@@ -96,7 +96,7 @@ def _solved(analyzer: Analyzer, var: Var, relaxed: Evaluator, slack: Sum) -> End
 
 def _without_quotient(analyzer: Analyzer, var: Var, slack: Sum) -> Sum | None:
     """`b - x // 4 >= 0 -> 4 * b + 3 - x >= 0`, where `var` is in one quotient only."""
-    within = [atom for atom in slack.terms if mentions(atom.expr(), (var,))]
+    within = [atom for atom in slack.terms if mentions(atom.expr(), {var})]
     atom = within[0]
     if len(within) != 1 or not isinstance(atom, Split) or atom.upper is not None:
         return None
