@@ -173,7 +173,7 @@ class AccessCollector(Visitor):
         range_ = Range(loop.min, loop.extent)
         evaluator = Evaluator(self.analyzer, self.domain)
         lo, hi = ends_of(self.analyzer, range_)
-        self.analyzer.bind(loop.loop_var, range_)
+        self.analyzer.bind(loop.loop_var, range_, override=True)
         least = None if lo is None else evaluator.of(lo)[0]
         most = None if hi is None else evaluator.of(hi)[1]
         self.domain[loop.loop_var] = (least, most)
@@ -199,7 +199,7 @@ class AccessCollector(Visitor):
         """A bound name is what it stands for."""
         self.visit(let.value)
         if let.var.dtype in INDEX_TYPES:
-            self.analyzer.bind(let.var, let.value)
+            self.analyzer.bind(let.var, let.value, override=True)
         self.visit(let.body)
 
     @on(BlockRealize)

@@ -22,7 +22,7 @@ class Reach(AccessCollector):
         self.visit(realize.predicate)
         for axis, value in zip(block.iter_vars, realize.iter_values, strict=True):
             if axis.var.dtype in INDEX_TYPES:
-                self.analyzer.bind(axis.var, value)
+                self.analyzer.bind(axis.var, value, override=True)
         for match in block.match_buffers:
             self.match(match.source)
         if block.init is not None:
@@ -52,7 +52,7 @@ def is_self_contained(body: Stmt, buffer: Buffer, outer: list[For]) -> bool:
     """True if one run of `body` reads no more of `buffer` than it writes itself."""
     reach = Reach({buffer.data: buffer})
     for loop in outer:
-        reach.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
+        reach.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
     reach.walk(body)
     if buffer in reach.opaque:
         return False

@@ -44,7 +44,7 @@ class _Facts(Visitor):
     def loop(self, loop: For) -> None:
         """The range of a loop."""
         self.ranges[loop.loop_var] = Range(loop.min, loop.extent)
-        self.analyzer.bind(loop.loop_var, self.ranges[loop.loop_var])
+        self.analyzer.bind(loop.loop_var, self.ranges[loop.loop_var], override=True)
         self.visit(loop.body)
 
     @on(IfThenElse)
@@ -61,7 +61,7 @@ class _Facts(Visitor):
         for axis in block.iter_vars:
             if axis.dom is not None:
                 self.ranges[axis.var] = axis.dom
-                self.analyzer.bind(axis.var, axis.dom)
+                self.analyzer.bind(axis.var, axis.dom, override=True)
         self.visit((block.init, block.body))
 
     @on(BufferStore)

@@ -55,7 +55,7 @@ class _Narrow(ScopedRewriter):
         var = loop.loop_var
         end = loop.min + loop.extent
         usable = var.dtype == "int64" and self._fits(loop.min) and self._fits(end)
-        self.analyzer.bind(var, Range(loop.min, loop.extent))
+        self.analyzer.bind(var, Range(loop.min, loop.extent), override=True)
         low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
         if usable:
             self.narrow[var] = var.copy_with_dtype("int32")

@@ -54,7 +54,7 @@ class Simplifying(ScopedRewriter):
             return NOTHING
         bare = not loop.annotations and loop.thread_binding is None and is_pure(low)
         if bare and O.is_const_int(extent, 1):
-            self.analyzer.bind(loop.loop_var, low)
+            self.analyzer.bind(loop.loop_var, low, override=True)
             made: Stmt = self.rewrite(loop.body)
             return made
         self._bind(loop, low, extent)
@@ -89,7 +89,7 @@ class Simplifying(ScopedRewriter):
         """A name for a constant or variable goes."""
         value = self.rewrite(let.value)
         if is_cheap(value):
-            self.analyzer.bind(let.var, value)
+            self.analyzer.bind(let.var, value, override=True)
             made: Stmt = self.rewrite(let.body)
             return made
         self._learn(let.var, value)
