@@ -238,13 +238,13 @@ def test_the_accumulators_of_a_convolution_stay_in_registers():
 
 SPECIAL = {
     "rows and columns are one axis": (lambda: grouped(14), AVX512, """
-for 1, parallel 4, for 7, for 17:
+parallel 4, for 7, for 17:
   unroll 4, unroll 2, vector 16, group_conv2d_nchw_init where
   for 1, for 1, for 17, unroll 4, unroll 4, unroll 2, vector 16, group_conv2d_nchw_update where
   unroll 4, unroll 2, vector 16, compute where
 """),
     "half vectors fill better": (lambda: grouped(7), SPLITTING, """
-for 1, parallel 2, for 2, for 34:
+parallel 2, for 2, for 34:
   unroll 4, unroll 4, vector 8, group_conv2d_nchw_init where
   for 1, for 1, for 17, unroll 4, unroll 4, unroll 4, vector 8, group_conv2d_nchw_update where
   unroll 4, unroll 4, vector 8, compute where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ...ir.functor import Visitor, on, post_order_visit
@@ -21,6 +22,7 @@ class _Lca(Visitor):
         self.chain: list[Node] = [function]
         self.found: dict[Buffer, tuple[Node, ...]] = {}
         self.by_data: dict[Var, Buffer] = {b.data: b for b in function.buffers()}
+        self.views: dict[Buffer, Buffer] = {}
         self.limits: list[dict[Buffer, int]] = []
 
     @on(For)
@@ -46,11 +48,14 @@ class _Lca(Visitor):
             self.by_data[buffer.data] = buffer
         for match in block.match_buffers:
             self.by_data[match.buffer.data] = match.buffer
+            if not self.with_regions:
+                self.views[match.buffer] = match.source.buffer
         if self.with_regions:
             self.visit(block.reads)
             self.visit(block.writes)
         self.chain.append(block)
-        self.visit(tuple(match.source for match in block.match_buffers))
+        for match in block.match_buffers:
+            self.visit(match.source if self.with_regions else match.source.region)
         if block.init is not None:
             self.visit(block.init)
         self.visit(block.body)
@@ -66,7 +71,7 @@ class _Lca(Visitor):
         for depth, place in enumerate(self.chain):
             if isinstance(place, For) and place.loop_var in carried:
                 return depth
-        return len(self.chain) + 1
+        return sys.maxsize
 
     @on(BufferLoad, BufferStore)
     def access(self, access: Any) -> None:
@@ -82,7 +87,7 @@ class _Lca(Visitor):
 
     @on(Buffer)
     def region(self, buffer: Buffer) -> None:
-        """A declared region or a view is an access."""
+        """A declared region or the origin of a view is an access."""
         self._touch(buffer)
 
     @on(Var)
@@ -92,7 +97,9 @@ class _Lca(Visitor):
             self._touch(self.by_data[var])
 
     def _touch(self, buffer: Buffer) -> None:
-        depth = min((limit.get(buffer, len(self.chain)) for limit in self.limits), default=99999)
+        if buffer in self.views:  # what is done to a view is done to what it shows
+            self._touch(self.views[buffer])
+        depth = min((limit.get(buffer, sys.maxsize) for limit in self.limits), default=None)
         chain = tuple(self.chain[:depth])
         known = self.found.get(buffer)
         self.found[buffer] = chain if known is None else _common(known, chain)

@@ -39,7 +39,7 @@ class AccessCollector(Visitor):
         self.domain: dict[Var, Ends] = {}
         self.reads: dict[Buffer, list[Region]] = {}
         self.writes: dict[Buffer, list[Region]] = {}
-        self.opaque: dict[Buffer, None] = {}
+        self.opaque: dict[Buffer, list[Region]] = {}
         self.own: set[Buffer] = set()
         self.conditions: list[PrimExpr] = []
 
@@ -131,10 +131,10 @@ class AccessCollector(Visitor):
         for both may do anything."""
         buffer = self.buffers_by_data[args[1]]
         if args[4].value == 3:
-            self.opaque[buffer] = None
+            self._touch(self.opaque, buffer, self._whole(buffer))
             self.visit(args[2:4])
             return
-        whole = tuple(ends_of(self.analyzer, r) for r in full_region(buffer).region)
+        whole = self._whole(buffer)
         for bit, where in ((1, self.reads), (2, self.writes)):
             if args[4].value & bit:
                 self._touch(where, buffer, whole)
@@ -161,7 +161,10 @@ class AccessCollector(Visitor):
         """An address used outside loads and stores: anything may happen to its buffer."""
         buffer = self.buffers_by_data.get(var)
         if buffer is not None:
-            self.opaque[buffer] = None
+            self._touch(self.opaque, buffer, self._whole(buffer))
+
+    def _whole(self, buffer: Buffer) -> Region:
+        return tuple(ends_of(self.analyzer, r) for r in full_region(buffer).region)
 
     # ---- scopes -----------------------------------------------------------------------------
 
@@ -249,10 +252,8 @@ class AccessCollector(Visitor):
             for where in (self.reads, self.writes):
                 for region in where.pop(match.buffer, ()):
                     self._touch(where, source.buffer, self._behind(region, whole))
-            if match.buffer in self.opaque:
-                del self.opaque[match.buffer]
-                self._touch(self.reads, source.buffer, whole)
-                self._touch(self.writes, source.buffer, whole)
+            if self.opaque.pop(match.buffer, ()):
+                self._touch(self.opaque, source.buffer, whole)
 
     def _behind(self, region: Region, whole: Region) -> Region:
         """The part `region` of a view of `whole`, whose dimensions are the last ones of it."""
@@ -278,12 +279,12 @@ class AccessCollector(Visitor):
         for axis, extent in enumerate(buffer.shape):
             lo, hi = union(self.analyzer, (region[axis] for region in found))
             if lo is None or hi is None:
-                lo, hi = self._whole(extent)
+                lo, hi = self._all_of(extent)
             size = self.analyzer.engine.terms.sub(hi, lo).shifted(1)
             ranges.append(Range(lo.expr(), size.expr()))
         return BufferRegion(buffer, tuple(ranges))
 
-    def _whole(self, extent: PrimExpr) -> tuple[Any, Any]:
+    def _all_of(self, extent: PrimExpr) -> tuple[Any, Any]:
         zero = self.analyzer.engine.terms.const(0, extent.dtype)
         return zero, self.analyzer.sum(extent).shifted(-1)
 
@@ -306,13 +307,15 @@ def _collect(block: Block, buffer_var_map: Mapping[Var, Buffer]) -> AccessCollec
 def get_block_access_region(
     block: Block, buffer_var_map: Mapping[Var, Buffer]
 ) -> tuple[tuple[BufferRegion, ...], tuple[BufferRegion, ...], tuple[BufferRegion, ...]]:
-    """The regions that `block` reads, writes, and touches in ways unknown (by address).
+    """The regions that `block` reads, writes, and touches in ways unknown (by address), of the
+    buffers in `buffer_var_map`, which names that of each address.
 
     What a block with `init` writes does not count as read, though its body updates it.
-    `buffer_var_map` names the buffer of each address.
     """
     found = _collect(block, buffer_var_map)
-    opaque = tuple(full_region(b) for b in found.opaque if b not in found.own)
+    found.own.update({b for w in (found.reads, found.writes, found.opaque) for b in w}
+                     - set(buffer_var_map.values()))  # fmt: skip
+    opaque = found.regions(found.opaque)
     return found.regions(found.reads), found.regions(found.writes), opaque
 
 
@@ -321,8 +324,8 @@ def get_block_read_write_region(
 ) -> tuple[tuple[BufferRegion, ...], tuple[BufferRegion, ...]]:
     """The regions that `block` reads and writes; what is touched by address counts as both."""
     found = _collect(block, buffer_var_map)
-    for buffer in found.opaque:
-        whole = tuple(ends_of(found.analyzer, r) for r in full_region(buffer).region)
-        found._touch(found.reads, buffer, whole)
-        found._touch(found.writes, buffer, whole)
+    for buffer, regions in found.opaque.items():
+        for region in regions:
+            found._touch(found.reads, buffer, region)
+            found._touch(found.writes, buffer, region)
     return found.regions(found.reads), found.regions(found.writes)
