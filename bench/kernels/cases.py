@@ -326,6 +326,43 @@ def elementwise() -> Iterator[Case]:
         yield Case("elementwise", f"{name} {_label(*shape)}", inputs, (), ours, theirs, by_numpy)
 
 
+def memory() -> Iterator[Case]:
+    """What only moves data, from the second cache, from the third, and from memory."""
+    rows_of = {"in L2": 64, "in L3": 1024, "in memory": 16384}
+    each: dict[str, tuple[int, Function, Function, Function]] = {
+        "add": (2, lambda op, x, y: op.add(x, y), lambda t, x, y: x + y, lambda n, x, y: x + y),
+        "relu": (
+            1, lambda op, x: op.nn.relu(x), lambda t, x: t.relu(x), lambda n, x: n.maximum(x, 0)
+        ),
+        "sum of rows": (
+            1, lambda op, x: op.sum(x, 1), lambda t, x: x.sum(1), lambda n, x: x.sum(1)
+        ),
+        "sum of columns": (
+            1, lambda op, x: op.sum(x, 0), lambda t, x: x.sum(0), lambda n, x: x.sum(0)
+        ),
+        "largest of rows": (
+            1, lambda op, x: op.max(x, 1), lambda t, x: x.amax(1), lambda n, x: x.max(1)
+        ),
+        "halves joined": (
+            2, lambda op, x, y: op.concat([x, y], 1), lambda t, x, y: t.cat([x, y], 1),
+            lambda n, x, y: n.concatenate([x, y], 1),
+        ),
+        "half": (
+            1, lambda op, x: op.strided_slice(x, [1], [0], [512]),
+            lambda t, x: x[:, :512].contiguous(),
+            lambda n, x: n.ascontiguousarray(x[:, :512]),
+        ),
+        "turned": (
+            1, lambda op, x: op.permute_dims(x, [1, 0]), lambda t, x: x.t().contiguous(),
+            lambda n, x: n.ascontiguousarray(x.T),
+        ),
+    }  # fmt: skip
+    for level, rows in rows_of.items():
+        for name, (count, ours, theirs, by_numpy) in each.items():
+            inputs = ((rows, 1024),) * count
+            yield Case("memory", f"{name} {level}", inputs, (), ours, theirs, by_numpy)
+
+
 def scans() -> Iterator[Case]:
     """Sorting and running sums along rows."""
     for shape in ((64, 1024), (1, 65536)):
@@ -354,6 +391,7 @@ FAMILIES: dict[str, Callable[[], Iterator[Case]]] = {
     "gather": gather,
     "transpose": transpose,
     "elementwise": elementwise,
+    "memory": memory,
     "scan": scans,
 }
 

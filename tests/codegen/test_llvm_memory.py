@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,87 @@ def test_every_second_element_stays_inside_the_buffer() -> None:
     y = np.zeros(16, np.float32)
     run(PrimFunc([source.data, target.data], store), x, y)
     assert np.array_equal(y, np.arange(0, 31, 2))
+
+
+def halved(first: int, base: PrimExpr) -> PrimExpr:
+    """`base` plus half of `first`, `first + 1`, ... each."""
+    return Broadcast(base, 16) + ramp(first, 1, 16) // Broadcast(i32(2), 16)
+
+
+NEAR: dict[str, Callable[[PrimExpr], PrimExpr]] = {
+    "copies": lambda n: halved(0, n),
+    "neighbours": lambda n: halved(-1, n + 1),
+    "stops": lambda n: (
+        Broadcast(n, 16)
+        + tir.max(halved(-1, i32(0)), Broadcast(i32(0), 16)) * Broadcast(i32(2), 16)
+    ),
+    "wraps": lambda n: ramp(3, 1, 16) % Broadcast(i32(5), 16) + Broadcast(n, 16),
+    "from behind": lambda n: Broadcast(n + 20, 16) - halved(4, i32(0)),
+    "two starts": lambda n: halved(0, n) + ramp(0, 1, 16) + Broadcast(n // 2, 16),
+}
+"""Indices whose lanes lie at fixed distances."""
+
+
+@pytest.mark.parametrize("kind", NEAR)
+def test_lanes_near_each_other_are_loaded_at_once(kind: str) -> None:
+    source, target, n = flat("source", 64), flat("target", 16), Var("n", "int32")
+    store = BufferStore(target, BufferLoad(source, [NEAR[kind](n)]), [ramp(0, 1, 16)])
+    compiled = Compiled({"kernel": PrimFunc([source.data, target.data, n], store)})
+    x, y = np.arange(64, dtype=np.float32) + 100, np.zeros(16, np.float32)
+    half = np.arange(16) // 2
+    for start in (2, 5):
+        compiled("kernel", x, y, start)
+        expected = {
+            "copies": start + half,
+            "neighbours": start + 1 + np.arange(-1, 15) // 2,
+            "stops": start + 2 * np.maximum(np.arange(-1, 15) // 2, 0),
+            "wraps": start + np.arange(3, 19) % 5,
+            "from behind": start + 20 - np.arange(4, 20) // 2,
+            "two starts": start + half + np.arange(16) + start // 2,
+        }[kind]
+        assert np.array_equal(y, x[expected])
+    assert "insertelement" not in compiled.text
+
+
+def test_what_lies_between_near_lanes_is_all_that_is_read() -> None:
+    """The buffer begins and ends at pages that cannot be read."""
+    import ctypes
+    import mmap
+
+    page = mmap.mmap(-1, 3 * mmap.PAGESIZE)
+    whole = np.frombuffer(page, np.float32)
+    for side in (0, 2):
+        address = ctypes.c_void_p(whole.ctypes.data + side * mmap.PAGESIZE)
+        ctypes.CDLL(None).mprotect(address, mmap.PAGESIZE, 0)
+    size = mmap.PAGESIZE // 4
+    for first, last in ((size, size + 9), (2 * size - 9, 2 * size)):
+        x = whole[first:last]
+        x[:] = np.arange(9)
+        source, target = flat("source", 9), flat("target", 16)
+        load = BufferLoad(source, [halved(-1, i32(1))])
+        y = np.zeros(16, np.float32)
+        run(PrimFunc([source.data, target.data], BufferStore(target, load, [ramp(0, 1, 16)])), x, y)
+        assert np.array_equal(y, np.arange(-1, 15) // 2 + 1)
+
+
+def test_the_last_vector_of_a_local_buffer_is_a_register() -> None:
+    source, target = flat("source", 24), flat("target", 24)
+    kept = flat("kept", 24, scope="local")
+    body: list[Stmt] = []
+    for start in (0, 16):
+        at, mask = [ramp(start, 1, 16)], ramp(start, 1, 16) < Broadcast(i32(24), 16)
+        body.append(BufferStore(kept, BufferLoad(source, at, mask), at, mask))
+    for start in (0, 16):
+        at, mask = [ramp(start, 1, 16)], ramp(start, 1, 16) < Broadcast(i32(24), 16)
+        twice = BufferLoad(kept, at, mask) + BufferLoad(kept, at, mask)
+        body.append(BufferStore(target, twice, at, mask))
+    func = PrimFunc([source.data, target.data], Allocate(kept.data, "float32", (24,), True,
+                                                         SeqStmt(tuple(body))))  # fmt: skip
+    compiled = Compiled({"kernel": func})
+    x, y = np.arange(24, dtype=np.float32), np.zeros(24, np.float32)
+    compiled("kernel", x, y)
+    assert np.array_equal(y, 2 * x)
+    assert "(%rsp)" not in compiled.asm or "mm" not in compiled.asm
 
 
 def test_gather_and_scatter_by_a_vector_of_indices() -> None:

@@ -31,7 +31,7 @@ def compiled(value: str, target: str = SVE) -> tuple[str, str]:
     func = from_source(PROGRAM.replace("VALUE", value.replace("@", HERE)))
     mod = IRModule({"kernel": func})
     with Target(target) as t:
-        for one in (T.FlattenBuffer(), T.Simplify(), T.VectorizeLoop(), T.MakeUnpackedAPI(),
+        for one in (T.FlattenBuffer(), T.Simplify(), T.VectorizeLoop(), T.BareKernel(),
                     T.LowerTVMBuiltin(), T.LowerIntrin()):  # fmt: skip
             mod = one(mod)
         text = emit_module({"kernel": mod["kernel"]}, t)
@@ -69,6 +69,6 @@ def kernel(A: T.Buffer((64,), "float16"), B: T.Buffer((64,), "float64")):
     B[T.Ramp(0, 1, T.vscale() * 8)] = T.Cast("float64xvscalex8", A[T.Ramp(0, 1, T.vscale() * 8)])
 """)
     with Target(SVE) as t:
-        mod = T.MakeUnpackedAPI()(IRModule({"kernel": func}))
+        mod = T.BareKernel()(IRModule({"kernel": func}))
         code = assembly(emit_module({"kernel": mod["kernel"]}, t), machine_of(t))
     assert code.count("st1d") + code.count("str\tz") == 4

@@ -364,7 +364,10 @@ def test_images_between_two_steps_stay_in_the_caches():
     lines = made([x, topi.image.resize2d(x, None, (128, 128))], AVX512).splitlines()
     assert lines == [
         "parallel 32:",
-        "  for 64, for 8, vector 16, resize_axis",
+        "  for 64:",
+        "    for 1, vector 16, resize_axis_ax1_00",  # its neighbours stop at the border
+        "    for 6, vector 16, resize_axis_ax1_01",
+        "    for 1, vector 16, resize_axis_ax1_02",
         "  for 128, for 8, vector 16, resize",
     ]
 
@@ -373,3 +376,23 @@ def test_what_is_small_between_two_steps_is_computed_before():
     x = tensor(1, 8, 4, 4)
     lines = made([x, topi.image.resize2d(x, None, (16, 16))], AVX512).splitlines()
     assert [line.split()[-1] for line in lines] == ["resize_axis", "resize"]
+
+
+def test_a_sum_over_far_rows_reads_memory_in_its_order():
+    x = tensor(16384, 1024)
+    assert made([x, topi.sum(x, 0)], AVX512).splitlines() == [
+        "parallel 4:",
+        "  for 64, vector 16, x_red_rf_init",
+        "  for 4096, for 64, vector 16, x_red_rf_update",
+        "for 8:",
+        "  unroll 8, vector 16, x_red_init",
+        "  unroll 4, unroll 8, vector 16, x_red_update",
+        "  unroll 8, vector 16, x_red_local",
+    ]
+
+
+def test_many_columns_are_summed_in_parts_that_stay_in_the_first_cache():
+    x = tensor(64, 1 << 20)
+    lines = made([x, topi.sum(x, 0)], AVX512).splitlines()
+    assert lines[0] == "parallel 256:"
+    assert lines[2] == "  for 64, for 256, vector 16, x_red_update"

@@ -119,3 +119,15 @@ def test_submodules_are_where_tvm_has_them() -> None:
     assert Map is ffi.Map
     assert remove_global_func is ffi.remove_global_func
     assert ffi.Device.kDLCUDA == 2 and ffi.device("cpu").device_type == ffi.Device.kDLCPU
+
+
+class Thing:
+    """Known to Python alone."""
+
+
+def test_what_the_abi_has_no_form_of_stays_itself() -> None:
+    thing = Thing()
+    assert ffi.convert(thing) is thing
+    assert ffi.convert({thing: 1})[thing] == 1
+    assert isinstance(ffi.convert({"a": thing}), ffi.Map)
+    assert ffi.convert([thing])[0] is thing

@@ -10,6 +10,7 @@ from tilewright.relax.analysis import (
     struct_info_base_check,
     struct_info_lca,
 )
+from tilewright.script import tir as S
 from tilewright.support.errors import ArgumentError, CompileError
 
 n, m = tir.Var("n", "int64"), tir.Var("m", "int64")
@@ -133,3 +134,43 @@ def test_derived_results_and_dimensions() -> None:
     assert derive_call_ret_struct_info(func, call) == T([5])
     both = relax.TupleStructInfo([T([n, n * 2]), relax.ShapeStructInfo([n])])
     assert [str(e) for e in collect_non_negative_expressions(both)] == ["n", "n * T.int64(2)"]
+
+
+def test_kernels_tell_their_parameters_and_whether_they_write_to_them() -> None:
+    @S.prim_func
+    def scale(x: S.handle, k: S.int32, Y: S.Buffer((4,), "float32"), address: S.handle):
+        n = S.int64()
+        X = S.match_buffer(x, (n, 2), "int8")
+        for i in range(4):
+            Y[i] = S.Cast("float32", X[0, 0]) + S.Cast("float32", k)
+
+    @S.prim_func
+    def product(k: S.int32) -> S.int32:
+        return k * k
+
+    info = scale.struct_info
+    assert [str(p) for p in info.params] == [
+        'R.Tensor((n, 2), dtype="int8")', 'R.Prim("int32")', 'R.Tensor((4,), dtype="float32")',
+        "R.Object",
+    ]  # fmt: skip
+    assert not info.purity and str(info.ret) == "R.Tuple"
+    assert product.struct_info.purity and str(product.struct_info.ret) == 'R.Prim("int32")'
+
+
+def test_the_size_of_a_kernels_array_may_be_narrow() -> None:
+    @S.prim_func
+    def copy(x: S.handle, Y: S.Buffer((4,), "float32")):
+        n = S.int32()
+        X = S.match_buffer(x, (n,), "float32")
+        Y[0] = X[0]
+
+    assert copy.struct_info.params[0].ndim == 1 and copy.struct_info.params[0].dims is None
+
+
+def test_a_number_is_an_operand_like_a_tensor_without_dimensions() -> None:
+    x = relax.Var("x", T([2, n], "float32"))
+    one = relax.PrimValue(tir.FloatImm("float32", 1.0))
+    assert str(relax.op.add(x, one).struct_info) == 'R.Tensor((2, n), dtype="float32")'
+    assert relax.op.less(one, x).struct_info.dtype == "bool"
+    with pytest.raises(CompileError, match="must be a tensor"):
+        _ = relax.op.add(one, one).struct_info

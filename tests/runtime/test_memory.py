@@ -40,6 +40,17 @@ def test_the_cache_holds_no_more_than_its_limit() -> None:
     assert cache.held == 0
 
 
+def test_the_cache_gives_up_what_came_back_first() -> None:
+    cache = BlockCache(limit=1 << 20)
+    old, new = cache.take(600_000), cache.take(500_000)
+    cache.give_back(old)
+    cache.give_back(new)
+    assert cache.held == new.capacity and cache.take(500_000) is new
+    assert cache.take(600_000) is not old
+    cache.give_back(cache.take(2 << 20))
+    assert cache.held == 0
+
+
 def test_unpooled_memory_is_fresh() -> None:
     array = allocate_array((4,), dtype_of("float32"), pooled=False)
     array[:] = 1

@@ -15,7 +15,7 @@ CASES = [
     (HEAD + "    A[0, 0] = A[n]", "2 dimensions, indexed with 1", 3, 15),
     (HEAD + "    A[0, 0] = A[0, 0:2]", "float32x2", 3, 15),
     (HEAD + "    A[0, T.float32(1)] = T.float32(1)", "float32", 3, 5),
-    (HEAD + "    if n:\n        A[0, 0] = T.float32(1)", "needs a boolean condition", 3, 8),
+    (HEAD + "    if A[n, n]:\n        A[0, 0] = T.float32(1)", "needs a boolean condition", 3, 8),
     (HEAD + "    for i in T.serial():\n        pass", "missing a required argument", 3, 14),
     (HEAD + "    for i, j in T.grid(8):\n        pass", "1 loops with 2 variables", 3, 9),
     (HEAD + "    for i in [1, 2]:\n        pass", "a loop runs over a list", 3, 14),

@@ -141,3 +141,38 @@ def test_slices_of_as_many_lanes_as_the_machine_has() -> None:
         B[T.Ramp(4, 1, T.vscale() * 4)] = A[lanes] + A[lanes]
 
     assert_structural_equal(slices, ramps)
+
+
+def test_integers_are_conditions_as_in_python() -> None:
+    @T.prim_func(private=True)
+    def bare(A: T.Buffer((8,), "int32"), n: T.int64):
+        assert n, "nothing to do"
+        while A[0]:
+            if n:
+                A[0] = A[0] - 1
+
+    @T.prim_func(private=True)
+    def compared(A: T.Buffer((8,), "int32"), n: T.int64):
+        assert n != T.int64(0), "nothing to do"
+        while A[0] != 0:
+            if n != T.int64(0):
+                A[0] = A[0] - 1
+
+    assert_structural_equal(bare, compared)
+
+
+def test_calls_have_the_type_that_the_called_function_returns() -> None:
+    @I.ir_module
+    class Module:
+        @T.prim_func
+        def main(n: T.int32):
+            status = cls.kernel(n)
+            assert status == 0, "the kernel failed"
+
+        @T.prim_func
+        def kernel(n: T.int32) -> T.int32:
+            T.ret(n)
+
+    call = Module["main"].body.value
+    assert (call.op.name_hint, call.dtype) == ("kernel", "int32")
+    assert_structural_equal(from_source(Module.script()), Module)

@@ -3,6 +3,7 @@ import pytest
 
 from tests.topi.evaluator import run
 from tilewright import te, tir
+from tilewright.script import tir as T
 from tilewright.support.errors import ArgumentError
 from tilewright.tir.expr import IterVar
 
@@ -174,6 +175,24 @@ def test_extern_primfunc():
     np.testing.assert_array_equal(out, [3, 3, 3, 3])
 
 
+def test_extern_primfunc_finds_what_is_read_and_what_is_written():
+    @T.prim_func
+    def both(
+        out: T.Buffer((4,), "float32"),
+        x: T.Buffer((4,), "float32"),
+        state: T.Buffer((1,), "float32"),
+    ):
+        for i in range(4):
+            out[i] = x[i] + state[0]
+            state[0] = x[i]
+
+    x, start = te.placeholder((4,), name="x"), te.placeholder((1,), name="start")
+    made = te.extern_primfunc([x, start], both)
+    assert [b.name for b in made.op.output_placeholders] == ["out"]
+    with pytest.raises(ArgumentError, match="it reads x, state"):
+        te.extern_primfunc([x], both)
+
+
 def test_index_dtype_override():
     a = te.placeholder((4, 6), "int32", "A")
     k = te.reduce_axis((0, 6), "k")
@@ -244,6 +263,35 @@ def test_mistakes_are_errors(mistake, words):
 def test_a_reduction_within_an_expression_is_an_error():
     a = te.placeholder((4,), name="A")
     k = te.reduce_axis((0, 4), "k")
-    b = te.compute((1,), lambda i: te.sum(a[k], k) + 1.0, name="B")
     with pytest.raises(ArgumentError, match="of its own"):
-        te.create_prim_func([a, b])
+        te.compute((1,), lambda i: te.sum(a[k], k) + 1.0, name="B")
+
+
+def test_reductions_side_by_side_run_over_the_same_axes():
+    a = te.placeholder((4,), name="A")
+    k, other = te.reduce_axis((0, 4), "k"), te.reduce_axis((0, 3), "other")
+    with pytest.raises(ArgumentError, match="different axes"):
+        te.compute((1,), lambda i: (te.sum(a[k], k), te.sum(a[other], other)), name="B")
+
+
+def test_regions_stand_in_the_order_in_which_the_update_reads_them():
+    place = te.placeholder((8,), "int32", name="place")
+    value = te.placeholder((8,), name="value")
+    k = te.reduce_axis((0, 8), "k")
+    largest = te.comm_reducer(
+        lambda x, y: (tir.Select(x[1] >= y[1], x[0], y[0]), tir.Select(x[1] >= y[1], x[1], y[1])),
+        lambda t0, t1: (tir.const(-1, t0), te.min_value(t1)),
+    )
+    best = te.compute((1,), lambda i: largest((place[k], value[k]), axis=k), name="best")
+    func = te.create_prim_func([place, value, *best])
+    assert "T.reads(value[v_k], place[v_k])" in text(func)
+
+
+def test_inputs_of_free_layout_that_are_allocated_are_named_by_the_block():
+    a = te.placeholder((4,), name="A")
+    b = te.compute((4,), lambda i: a[i] + 1.0, name="B")
+    attrs = {"layout_free_placeholders": [a, b]}
+    c = te.compute((4,), lambda i: a[i] * b[i], name="C", attrs=attrs)
+    func = te.create_prim_func([a, c])
+    assert func.attrs["layout_free_buffers"] == [0]
+    assert 'T.block_attr({"layout_free_placeholders": [B]})' in text(func)

@@ -11,7 +11,7 @@ from tilewright.support.errors import ArgumentError, TVMError
 
 WRONG: list[dict[str, Any]] = [
     {"data": 7}, {"offset_factor": "x"}, {"buffer_type": 7}, {"dtype": 4}, {"dtype": "int33"},
-    {"shape": (-1,)}, {"shape": "x"}, {"shape": (2.5,)},
+    {"axis_separators": (1, 2)}, {"shape": (-1,)}, {"shape": "x"}, {"shape": (2.5,)},
 ]  # fmt: skip
 
 
@@ -43,3 +43,13 @@ def test_an_access_is_r_or_w() -> None:
     with pytest.raises(ArgumentError, match="read"):
         buffer.access_ptr("rx")
     assert buffer.access_ptr("rw").args[-1].value == 3  # type: ignore[attr-defined]
+
+
+def test_names_of_one_type_are_one_type() -> None:
+    assert tir.decl_buffer((8,), "uint1").dtype == tir.decl_buffer((8,), "bool").dtype == "bool"
+
+
+def test_the_place_of_an_element_is_folded() -> None:
+    n = tir.SizeVar("n", "int32")
+    buffer = tir.decl_buffer((4, n), elem_offset=100)
+    assert str(buffer.offset_of([2, 3])[0]) == "n * 2 + 103"

@@ -89,3 +89,12 @@ def test_decorated_classes_must_be_derived() -> None:
         @tir.functor.visitor
         class Plain:
             pass
+
+
+def test_sizes_are_renewed_before_the_shapes_that_use_them() -> None:
+    n = tir.SizeVar("n", "int64")
+    wide, narrow = tir.decl_buffer((n * 2,)), tir.decl_buffer((n,))
+    func = tir.PrimFunc((wide, narrow), tir.BufferStore(wide, narrow[0], (0,)))
+    made = tir.stmt_functor.renew_defs(func)
+    first, second = made.buffers()
+    assert second.shape[0] is not n and first.shape[0].a is second.shape[0]

@@ -127,6 +127,6 @@ def test_the_result_is_the_same(body: str) -> None:
 def test_a_target_without_scalable_vectors_refuses_them() -> None:
     with pytest.raises(CompileError, match=r"the loop of extent T.vscale\(\) \* 4 for target"):
         vectorized("A[j] = B[j]", "llvm")
-    func = T.MakeUnpackedAPI()(IRModule({"main": from_source(PROGRAM)}))["main"]
+    func = T.BareKernel()(IRModule({"main": from_source(PROGRAM)}))["main"]
     with pytest.raises(CompileError, match=r"no scalable vectors, found \w+32xvscalex4"):
         emit_module({"main": func}, Target("llvm -mtriple=x86_64-linux-gnu"))

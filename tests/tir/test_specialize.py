@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tilewright import te, tir
+from tilewright.script import tir as T
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import interpreter
 
@@ -46,3 +47,19 @@ def test_what_does_not_fit() -> None:
         func.specialize({func.params[0]: tir.decl_buffer((5, 5), name="A")})
     with pytest.raises(ArgumentError, match="float64"):
         func.specialize({func.params[0]: tir.decl_buffer((5, 4), "float64", name="A")})
+
+
+def test_an_address_becomes_an_expression() -> None:
+    @T.prim_func(private=True)
+    def shift(source: T.handle("float32"), target: T.handle("float32")):
+        A = T.decl_buffer(8, "float32", data=source)
+        B = T.decl_buffer(4, "float32", data=target)
+        for i in range(4):
+            B[i] = A[i] * 2.0
+
+    A = shift.body.buffer
+    fixed = shift.specialize({shift.params[1]: tir.address_of(A[4])})
+    assert [p.name for p in fixed.params] == ["source"]
+    bound = fixed.body.body
+    assert bound.var is shift.params[1] and str(bound.value) == "T.address_of(A[4])"
+    assert bound.body.buffer.data is bound.var

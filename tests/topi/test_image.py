@@ -8,7 +8,7 @@ from onnx.reference.ops.op_resize import (
 )
 
 from tests.topi.evaluator import check, evaluate, given
-from tilewright import te, topi
+from tilewright import te, tir, topi
 from tilewright.support.errors import ArgumentError
 
 rng = np.random.default_rng(9)
@@ -193,3 +193,10 @@ def test_smaller_first_and_single_elements_before_rows(size, last):
     made = topi.image.resize2d(x, None, size)
     (between,) = made.op.input_tensors
     assert [k for k in (2, 3) if int(between.shape[k]) == int(x.shape[k])] == [last]
+
+
+def test_symbolic_sizes_keep_their_type():
+    height, width = tir.Var("height", "int64"), tir.Var("width", "int64")
+    data = te.placeholder((1, 2, 5, 4), name="data")
+    made = topi.image.resize2d(data, (0.0,) * 4, size=(height, width), method="nearest_neighbor")
+    assert made.shape[2] is height and made.shape[3] is width

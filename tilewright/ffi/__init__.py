@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import access_path, container, serialization
 from ._load import core, tvm_ffi
+from .conversion import convert
 from .device import Device
 from .errors import register_error
 from .registry import (
@@ -38,7 +39,6 @@ ObjectConvertible = core.ObjectConvertible
 Shape = tvm_ffi.Shape
 String = core.String
 Tensor = core.Tensor
-convert = tvm_ffi.convert
 device = tvm_ffi.device
 dtype = tvm_ffi.dtype
 from_dlpack = core.from_dlpack

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Any
 
 from ..support.errors import ArgumentError, ArgumentTypeError, listing
 from .expr import BaseFunc, GlobalVar
 from .node import Node, node
+from .rename import renamed
 
 
 @node("ir.IRModule")
@@ -97,6 +98,29 @@ class IRModule(Node):
         pairs = other.functions if isinstance(other, IRModule) else other
         for var, func in pairs.items():
             self[var] = func
+
+    def replace_global_vars(
+        self, replacements: Mapping[GlobalVar | str, GlobalVar | str]
+    ) -> IRModule:
+        """A module whose functions have other names, wherever they are mentioned; a public one
+        has its new name as `global_symbol` too. The module itself if nothing is replaced.
+
+        Raises `ArgumentError` for a function that is not there, and for a name given twice.
+        """
+        names: dict[str, GlobalVar] = {}
+        for old, new in replacements.items():
+            var = self._own(old)
+            names[var.name_hint] = made = GlobalVar(new) if isinstance(new, str) else new
+            if made.struct_info_ is None:
+                made._struct_info = var.struct_info_
+        if not names:
+            return self
+        made_functions = renamed(self.functions, names)
+        given = [var.name_hint for var in made_functions]
+        twice = next((name for name in given if given.count(name) > 1), None)
+        if twice is not None:
+            raise ArgumentError(f"two functions would be called {twice!r}")
+        return self.with_functions(made_functions)
 
     def update_global_info(self, name: str, infos: tuple[Node, ...]) -> None:
         """Sets the global infos called `name`."""

@@ -78,8 +78,7 @@ def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModul
 
 def _finish(module: IRModule, variable: GlobalVar, function: Any) -> None:
     module.functions[variable] = function
-    if "struct_info" in OPERATORS:
-        variable._struct_info = function.struct_info
+    variable._struct_info = function.struct_info if "struct_info" in OPERATORS else None
 
 
 CLASSES["ir"] = _module

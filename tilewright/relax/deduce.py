@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..ir.expr import OPERATORS, BaseFunc, GlobalVar
+from ..ir.expr import OPERATORS, BaseFunc, GlobalVar, IntImm
 from ..ir.op import Op
+from ..ir.type import PrimType
 from ..support.dtypes import dtype_name
 from ..support.errors import CompileError, TVMError
+from ..tir.analysis import is_pure_function
 from ..tir.expr import Var as TirVar
+from ..tir.function import PrimFunc
 from .analysis.relations import apply_function, erase_vars, struct_info_lca
 from .base import HOOKS, Expr, ShapeExpr, StructInfo
 from .dims import symbolic_vars
@@ -112,6 +115,26 @@ def _function_call(call: Call) -> StructInfo:
     return apply_function(func, infos_of(call.args), what)
 
 
+def _kernel(func: PrimFunc) -> StructInfo:
+    """Arrays are tensors (of unknown dimensions if these are no `int64`), scalars are primitives,
+    other handles objects; pure if nothing that is given is written to."""
+    ret = func.ret_type
+    return FuncStructInfo(
+        tuple([_parameter(func, param) for param in func.params]),
+        PrimStructInfo(ret.dtype) if isinstance(ret, PrimType) else TupleStructInfo(()),
+        is_pure_function(func),
+    )
+
+
+def _parameter(func: PrimFunc, param: TirVar) -> StructInfo:
+    buffer = func.buffer_map.get(param)
+    if buffer is not None:
+        if all(isinstance(d, IntImm) or d.dtype == "int64" for d in buffer.shape):
+            return TensorStructInfo(ShapeExpr(buffer.shape), buffer.dtype)
+        return TensorStructInfo(dtype=buffer.dtype, ndim=buffer.ndim)
+    return ObjectStructInfo() if param.dtype == "handle" else PrimStructInfo(param.dtype)
+
+
 def _sequence(seq: SeqExpr) -> StructInfo:
     outer = seq.body.struct_info
     local: set[TirVar] = set()
@@ -143,6 +166,7 @@ DEDUCE: dict[type[Expr], Callable[[Any], StructInfo]] = {
     Function: lambda f: FuncStructInfo(infos_of(f.params), f.ret_struct_info, f.is_pure),
     ExternFunc: lambda f: f.annotation or FuncStructInfo.opaque_func(),
     Op: lambda op: FuncStructInfo.opaque_func(),
+    PrimFunc: _kernel,
     BaseFunc: lambda f: FuncStructInfo.opaque_func(ret=TupleStructInfo(())),
 }
 OPERATORS["struct_info"] = deduce

@@ -11,10 +11,11 @@ import numpy as np
 from ..ir.expr import OPERATORS, BaseFunc, FloatImm, GlobalVar, IntImm, PrimExpr, as_scalar
 from ..ir.node import ItemsAsFields, Node, binders, definition, ignored, node
 from ..ir.op import Op
+from ..script.ir_builder import IRBuilder
 from ..support.dtypes import dtype_name, dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
 from ..support.span import Span
-from ..tir.expr import Call as TirCall
+from ..tir.op import call_tir
 from .base import HOOKS, Expr, ExprWithOp, ShapeExpr, StructInfo
 from .struct_info import TensorStructInfo
 
@@ -462,9 +463,10 @@ HOOKS["call"] = lambda func, args, attrs: Call(
 
 def _call_global(gvar: GlobalVar, args: Sequence[Any]) -> Any:
     """A call from Relax if all arguments are values of Relax, else one from TensorIR."""
-    if all(isinstance(a, (Expr, tuple, list, np.ndarray)) for a in args):
+    in_kernel = IRBuilder.is_in_scope() and "writer" in IRBuilder.current().facts
+    if not in_kernel and all(isinstance(a, (Expr, tuple, list, np.ndarray)) for a in args):
         return Call(gvar, tuple(as_expr(a) for a in args))
-    return TirCall("void", gvar, tuple(args))
+    return call_tir(gvar, *args)
 
 
 OPERATORS["call_global"] = _call_global

@@ -51,12 +51,14 @@ class _Lease:
 
 
 class BlockCache:
-    """Free blocks by size, at most `limit` bytes of them. Safe to use from many threads."""
+    """Free blocks by size, at most `limit` bytes of them: those that came back last. Safe to use
+    from many threads."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = 0
         self._free: dict[int, list[_Block]] = {}
+        self._ages: dict[_Block, None] = {}  # the free blocks, the oldest first
         self._lock = threading.RLock()  # a collection inside the lock may give a block back
 
     def take(self, nbytes: int) -> _Block:
@@ -66,20 +68,30 @@ class BlockCache:
             free = self._free.get(capacity)
             if free:
                 self.held -= capacity
-                return free.pop()
+                block = free.pop()
+                del self._ages[block]
+                return block
         return _Block(capacity)
 
     def give_back(self, block: _Block) -> None:
-        """Keeps `block` for reuse if there is room."""
+        """Keeps `block` for reuse; others that nobody asked for since make room."""
+        if block.capacity > self.limit:
+            return
         with self._lock:
-            if self.held + block.capacity <= self.limit:
-                self.held += block.capacity
-                self._free.setdefault(block.capacity, []).append(block)
+            self.held += block.capacity
+            self._free.setdefault(block.capacity, []).append(block)
+            self._ages[block] = None
+            while self.held > self.limit:
+                oldest = next(iter(self._ages))
+                del self._ages[oldest]
+                self._free[oldest.capacity].remove(oldest)
+                self.held -= oldest.capacity
 
     def clear(self) -> None:
         """Frees every block that is not in use."""
         with self._lock:
             self._free.clear()
+            self._ages.clear()
             self.held = 0
 
     def _after_fork(self) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
-from ..ir.functor import Rewriter, deep_recursion, on
+from ..ir.functor import Rewriter, deep_recursion, on, post_order_visit
 from ..support.errors import ArgumentError
 from ..tir import op
 from ..tir.buffer import Buffer, decl_buffer
 from ..tir.expr import BufferLoad, IterVar, ProducerLoad, Reduce, Var
 from ..tir.function import PrimFunc
+from ..tir.index_dtype import with_index_dtype
 from ..tir.stmt import (
     Block,
     BlockRealize,
@@ -24,7 +25,6 @@ from ..tir.stmt import (
     Stmt,
     full_region,
 )
-from .index_dtype import with_index_dtype
 from .regions import union
 from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, ScanOp, Tensor
 
@@ -69,14 +69,6 @@ class _Lowering(Rewriter):
     def integer(self, value: IntImm) -> PrimExpr:
         return value
 
-    @on(Reduce)
-    def nested(self, value: Reduce) -> PrimExpr:
-        raise ArgumentError(
-            "a reduction stands within another expression",
-            value.span,
-            hint="give the reduction a te.compute of its own",
-        )
-
     @on(ProducerLoad)
     def load(self, value: ProducerLoad) -> PrimExpr:
         known = self.memo.get(id(value))
@@ -90,9 +82,20 @@ class _Lowering(Rewriter):
         made: PrimExpr = known
         return made
 
-    def regions(self) -> tuple[BufferRegion, ...]:
-        """What was read since `begin`, one region a buffer."""
-        return tuple([union(buffer, places) for buffer, places in self.reads.values()])
+    def regions(self, statement: Stmt) -> tuple[BufferRegion, ...]:
+        """What was read since `begin`, one region a buffer, in the order of `statement`; what it
+        does not read comes first."""
+        regions = [union(buffer, places) for buffer, places in self.reads.values()]
+        order: dict[int, int] = {}
+
+        def note(part: object) -> None:
+            if isinstance(part, BufferLoad):
+                order.setdefault(id(part.buffer), len(order))
+
+        if len(regions) > 1:
+            post_order_visit(statement, note)
+            regions.sort(key=lambda region: order.get(id(region.buffer), -1))
+        return tuple(regions)
 
 
 class _Substitute(Rewriter):
@@ -166,6 +169,16 @@ class _Builder:
             buffer_map=self.buffer_map,
             attrs=attrs,
         )
+
+    def annotations(self, operation: Operation) -> dict[str, Any]:
+        """The operation's attributes; of inputs whose layout is free, those that are allocated
+        here: arguments are named by the function."""
+        made = {k: v for k, v in operation.attrs.items() if k != LAYOUT_FREE}
+        given = {_key(arg) for arg in self.args if isinstance(arg, Tensor)}
+        free = [t for t in operation.attrs.get(LAYOUT_FREE, ()) if _key(t) not in given]
+        if free:
+            made[LAYOUT_FREE] = [self.buffers[_key(t)] for t in free]
+        return made
 
     def layout_free(self, order: list[Operation]) -> list[int]:
         """The arguments whose layout may be chosen freely, as operations say of their inputs."""
@@ -256,14 +269,14 @@ class _Builder:
         ])  # fmt: skip
         block = Block(
             tuple(iter_vars),
-            self.lowering.regions(),
+            self.lowering.regions(update),
             writes,
             self.block_names.fresh(
                 operation.name if len(outputs) == operation.num_outputs else outputs[0].name
             ),
             update,
             init,
-            annotations=_annotations(operation),
+            annotations=self.annotations(operation),
         )
         stmt: Stmt = BlockRealize(tuple(values), guard, block)
         driven = iter_vars[len(iter_vars) - len(axes) :]
@@ -385,7 +398,7 @@ class _Builder:
             tuple([full_region(b) for b in outputs]),
             self.block_names.fresh(operation.name),
             body,
-            annotations=_annotations(operation),
+            annotations=self.annotations(operation),
         )
         return BlockRealize((), op.const(1, "bool"), block)
 
@@ -456,10 +469,6 @@ def _filled(operation: ComputeOp) -> ComputeOp:
         if isinstance(value, Reduce):
             body.append((value.init or value.combiner.identity_element)[index])
     return operation.replace(body=tuple(body))
-
-
-def _annotations(operation: Operation) -> dict[str, Any]:
-    return {k: v for k, v in operation.attrs.items() if k != LAYOUT_FREE}
 
 
 def _in_order(tensors: list[Tensor]) -> list[Operation]:

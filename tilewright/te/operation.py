@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ..ir.functor import post_order_visit
 from ..support.errors import ArgumentError
 from ..tir import op
 from ..tir.buffer import Buffer, decl_buffer
-from ..tir.expr import IterVar, Reduce, SizeVar, Var
+from ..tir.expr import BufferLoad, IterVar, Reduce, SizeVar, Var
 from ..tir.function import PrimFunc
-from ..tir.stmt import Evaluate, Stmt
+from ..tir.stmt import BufferStore, Evaluate, Stmt
 from .tag import current_tag
 from .tensor import (
     ComputeOp,
@@ -148,14 +149,30 @@ def _as_value(value: Any, name: str) -> PrimExpr:
 
 
 def _check_reductions(body: tuple[PrimExpr, ...], name: str) -> None:
+    for value in body:
+        parts = (value.source, value.init) if isinstance(value, Reduce) else (value,)
+        post_order_visit(parts, lambda part: _refuse_reduction(part, name))
+    first = body[0] if body else None
     if not any(isinstance(value, Reduce) for value in body):
         return
-    first = body[0]
     for value in body:
-        if not isinstance(value, Reduce) or (
-            isinstance(first, Reduce) and value.combiner is not first.combiner
-        ):
+        if not isinstance(value, Reduce) or not isinstance(first, Reduce):
             raise ArgumentError(f"compute `{name}` mixes a reduction with other values")
+        if value.combiner is not first.combiner or not _same_axes(value, first):
+            raise ArgumentError(f"compute `{name}` mixes reductions by different axes or combiners")
+
+
+def _same_axes(a: Reduce, b: Reduce) -> bool:
+    return len(a.axis) == len(b.axis) and all(x is y for x, y in zip(a.axis, b.axis, strict=True))
+
+
+def _refuse_reduction(part: object, name: str) -> None:
+    if isinstance(part, Reduce):
+        raise ArgumentError(
+            f"compute `{name}`: a reduction stands within another expression",
+            part.span,
+            hint="give the reduction a te.compute of its own",
+        )
 
 
 def extern(
@@ -213,30 +230,52 @@ def _outputs(
 
 
 def extern_primfunc(input_tensors: Sequence[Tensor], primfunc: PrimFunc, **options: Any) -> Any:
-    """The output of `primfunc`, whose first buffer parameters are bound to `input_tensors`; a list
-    where it has several. `options` are `name`, `tag` and `attrs` of `te.extern`."""
-    buffers = primfunc.buffers()
-    if len(buffers) < len(input_tensors) + 1:
+    """The output of `primfunc`; a list where it has several. Array parameters that it reads are
+    bound to `input_tensors`, in order; those that it only writes are the outputs (without such,
+    the last that it writes). `options` are `name`, `tag` and `attrs` of `te.extern`."""
+    inputs, outputs = _roles(primfunc)
+    if len(inputs) != len(input_tensors):
         raise ArgumentError(
-            f"the function has {len(buffers)} array parameters, given {len(input_tensors)} inputs"
+            f"the function reads {len(inputs)} array parameters, given {len(input_tensors)} inputs",
+            note=f"it reads {', '.join(b.name for b in inputs) or 'none'}",
         )
-    for tensor, buffer in zip(input_tensors, buffers, strict=False):
+    for tensor, buffer in zip(input_tensors, inputs, strict=True):
         if tensor.ndim != buffer.ndim or tensor.dtype != buffer.dtype:
             raise ArgumentError(
                 f"`{tensor.name}` ({tensor.ndim} dimensions of {tensor.dtype}) does not fit "
                 f"parameter `{buffer.name}` ({buffer.ndim} dimensions of {buffer.dtype})"
             )
-    outputs = buffers[len(input_tensors) :]
     made = extern(
         [b.shape for b in outputs],
         input_tensors,
         lambda ins, outs: primfunc.body,
         dtype=[b.dtype for b in outputs],
-        in_buffers=buffers[: len(input_tensors)],
+        in_buffers=inputs,
         out_buffers=outputs,
         **options,
     )
     return made[0] if len(outputs) == 1 else made
+
+
+def _roles(primfunc: PrimFunc) -> tuple[list[Buffer], list[Buffer]]:
+    """The array parameters that are inputs, and those that are outputs."""
+    read: set[int] = set()
+    written: set[int] = set()
+
+    def look(part: object) -> None:
+        if isinstance(part, BufferLoad):
+            read.add(id(part.buffer.data))
+        elif isinstance(part, BufferStore):
+            written.add(id(part.buffer.data))
+
+    post_order_visit(primfunc.body, look)
+    outputs = [b for b in primfunc.buffers() if id(b.data) in written - read]
+    if not outputs:
+        outputs = [b for b in primfunc.buffers() if id(b.data) in written][-1:]
+    if not outputs:
+        raise ArgumentError("the function writes to none of its array parameters")
+    inputs = [b for b in primfunc.buffers() if id(b.data) in read and b not in outputs]
+    return inputs, outputs
 
 
 def scan(

@@ -46,13 +46,20 @@ class Buffer(Node):
         self.strides = tuple(as_scalar(d, index) for d in self.strides or ())  # type: ignore[misc]
         if self.elem_offset is None:
             self.elem_offset = IntImm(index, 0)
-        self.axis_separators = tuple(int(x) for x in self.axis_separators or ())  # type: ignore[misc]
+        self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
+        if self.axis_separators:
+            self._check_separators()
         if not isinstance(self.data, Var):
             self._refuse("data", "an address, which is a variable")
         if not isinstance(self.offset_factor, int):
             self._refuse("offset_factor", "an integer")
         if not isinstance(self.buffer_type, str):
             self._refuse("buffer_type", "a string")
+
+    def _check_separators(self) -> None:
+        self.axis_separators = ends = tuple(int(x) for x in self.axis_separators)  # type: ignore[misc]
+        if list(ends) != sorted(ends) or ends[0] < 0 or ends[-1] > len(self.shape):
+            self._refuse("axis_separators", f"in order, from 0 to {len(self.shape)}")
 
     def _refuse(self, name: str, kind: str) -> NoReturn:
         raise ArgumentError(
@@ -99,7 +106,7 @@ class Buffer(Node):
 
     def offset_of(self, indices: Sequence[object]) -> tuple[PrimExpr, ...]:
         """Where the element at `indices` lies in `data`: one flat index, `elem_offset` included."""
-        return flat_indices(self, as_indices(indices))
+        return tuple([simplified(i) for i in flat_indices(self, as_indices(indices))])
 
     def get_flattened_buffer(self) -> Buffer:
         """The same memory as one dimension (one a group of `axis_separators`)."""
@@ -249,7 +256,10 @@ def decl_buffer(
     buffer_type: str = "",
     axis_separators: Sequence[int] = (),
 ) -> Buffer:
-    """A new buffer of `shape` (integers or expressions); its memory is a new variable `name`."""
+    """A new buffer of `shape` (integers or expressions); its memory is a new variable `name`.
+
+    With an `offset_factor` alone the buffer begins anywhere: `elem_offset` is a new variable.
+    """
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     for axis, dim in enumerate(dims):
         size = dim.value if isinstance(dim, IntImm) else dim
@@ -259,13 +269,15 @@ def decl_buffer(
                 hint="write an integer of 0 or more; sizes known at run time are variables",
             )
     memory = data if data is not None else Var(name, pointer(dtype, scope or "global"))  # type: ignore[arg-type]
-    offset = None if elem_offset is None else as_scalar(elem_offset)
+    if elem_offset is None and offset_factor:
+        index = getattr(dims[0], "dtype", "int32") if dims else "int32"
+        elem_offset = Var(f"{name}_elem_offset" if name else "elem_offset", index)
     return Buffer(
         memory,
         dtype,
         dims,
         tuple(strides or ()),  # type: ignore[arg-type]
-        offset,  # type: ignore[arg-type]
+        None if elem_offset is None else as_scalar(elem_offset),  # type: ignore[arg-type]
         name,
         64 if data_alignment <= 0 else data_alignment,
         offset_factor or 1,

@@ -44,11 +44,15 @@ class BufferForm(TirForm):
             )
         for dim in shape:
             as_scalar(dim)
+        is_given = o.get("data") is None and self.how in ("Buffer", "match_buffer")
+        factor = o.pop("offset_factor", 0)
         named = [Var(s, "int32") if isinstance(s, str) else s for s in o.pop("strides") or ()]
-        return decl_buffer(
+        made = decl_buffer(
             shape, self.dtype, name, scope=scope, data_alignment=align or -1, strides=named,
+            offset_factor=factor if is_given else 0,
             **{k: v for k, v in o.items() if v is not None},
         )  # fmt: skip
+        return made if is_given else made.replace(offset_factor=factor or 1)
 
     def declare(self, w: Writer, name: str) -> Any:
         """Declares the buffer as its kind asks for."""

@@ -34,7 +34,7 @@ class PrimFunc(BaseFunc):
         if not isinstance(given, (tuple, list)):
             raise ArgumentTypeError(f"the parameters of a function are a list, found {given!r}")
         for param in given:
-            made: Any = param
+            made: Any = param.asobject() if hasattr(param, "asobject") else param
             if isinstance(made, Buffer):
                 handle = Var(made.name + "_handle", "handle")
                 buffers[handle] = made

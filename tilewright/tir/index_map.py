@@ -93,6 +93,13 @@ class IndexMap(Node):
 
     # ---- using ------------------------------------------------------------------------------
 
+    @property
+    def is_identity(self) -> bool:
+        """True if the results are the indices themselves, in their order."""
+        return len(self.initial_indices) == len(self.final_indices) and all(
+            a is b for a, b in zip(self.initial_indices, self.final_indices, strict=True)
+        )
+
     def is_equivalent_to(self, other_map: IndexMap) -> bool:
         """True if both give the same results for all indices."""
         if len(self.initial_indices) != len(other_map.initial_indices) or len(

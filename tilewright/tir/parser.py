@@ -7,11 +7,13 @@ import functools
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..ir.expr import OPERATORS, FloatImm, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
+from ..ir.expr import OPERATORS, FloatImm, GlobalVar, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
+from ..ir.script_forms import DECLARERS
 from ..ir.type import PointerType, PrimType, Type
 from ..script.ir_builder import IRBuilder
 from ..script.parser import FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
@@ -386,10 +388,14 @@ def while_(parser: Parser, node: ast.While) -> None:
 
 
 def _condition(parser: Parser, node: ast.expr, what: str) -> PrimExpr:
+    """The condition of a statement: a boolean, or an integer other than 0 as in Python."""
     value = parser.value(node)
     with parser.at(node):
         made = as_scalar(value)
-        if not E.dtype_of(made.dtype).is_bool:
+        dtype = E.dtype_of(made.dtype)
+        if dtype.is_integral and dtype.lanes == 1 and not dtype.is_bool:
+            return tir_op.not_equal(made, 0)
+        if not dtype.is_bool:
             parser.fail(
                 node, f"`{what}` needs a boolean condition, found {made.dtype}",
                 hint=f"compare, as in `{ast.unparse(node)} != 0`",
@@ -509,9 +515,7 @@ class _Function:
         with IRBuilder(writer=w):
             for arg in positional(parser, node):
                 self._param(arg)
-            if node.returns is not None:
-                with parser.at(node.returns):
-                    w.result = return_type(parser.value(node.returns))
+            w.result = _result(parser, node)
             with parser.scope():
                 parser.statements(node.body)
             with parser.at(node):
@@ -535,6 +539,27 @@ class _Function:
         parser.bind(arg.arg, self.writer.parameter(var))
 
 
+def _result(parser: Parser, node: ast.FunctionDef) -> Type | None:
+    if node.returns is None:
+        return None
+    with parser.at(node.returns):
+        return return_type(parser.value(node.returns))
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """What calls of a function see before its body is read: the type of its result."""
+
+    ret: Type
+
+
+def _declare(parser: Parser, node: ast.FunctionDef, decorator: Any, gvar: GlobalVar) -> None:
+    del decorator
+    with parser.using("tir"):
+        result = _result(parser, node)
+    gvar._struct_info = None if result is None else _Signature(result)
+
+
 def return_type(value: Any) -> Type | None:
     """The type of a result from its annotation. Raises `ArgumentError` if it is none."""
     if value is None:
@@ -553,3 +578,4 @@ def return_type(value: Any) -> Type | None:
 
 
 FUNCTIONS["tir"] = prim_func
+DECLARERS["tir"] = _declare

@@ -15,6 +15,7 @@ from . import expr as E
 from . import op as tir_op
 from .buffer import Buffer
 from .index_map import IndexMap
+from .op.calls import result_dtype
 from .op.declare import SCRIPT_NAMES
 from .script_rules import arguments_of, extent_between, is_plain_ramp, named_call, rebuilds
 from .stmt import BufferRegion
@@ -134,7 +135,7 @@ def call(p: Printer, e: E.Call) -> Text:
     Where the short form would build another call, `T.call_intrin` says all of it.
     """
     if not isinstance(e.op, Op):
-        if e.dtype == "void" and e.args:
+        if e.args and e.dtype == result_dtype(e.op):
             return Text.of(f"{p(e.op)}({p.list(e.args)})")
         return Text.of(f'{t(p, "CallNode")}("{e.dtype}", {p(e.op)}, {p.tuple(e.args)})')
     name = e.op.name.removeprefix("tir.")

@@ -14,7 +14,7 @@ from .arith import Analyzer
 from .buffer import Buffer
 from .expr import Var
 from .function import PrimFunc
-from .stmt import DeclBuffer, MatchBufferRegion
+from .stmt import DeclBuffer, LetStmt, MatchBufferRegion, Stmt
 
 
 class _Specialize(Rewriter):
@@ -54,10 +54,23 @@ class _Specialize(Rewriter):
         new: PrimExpr = self.rewrite_children(expr)
         return new if new is expr else _folded(new)
 
-    @on(DeclBuffer, MatchBufferRegion)
+    @on(MatchBufferRegion)
     def declaration(self, node: Node) -> Node:
         """Views follow their sources."""
         return self.rewrite_children(node)
+
+    @on(DeclBuffer)
+    def view(self, node: DeclBuffer) -> Stmt:
+        """An address that becomes an expression is bound where memory is seen through it."""
+        data = node.buffer.data
+        value = self.values.get(data)
+        if value is None or isinstance(value, Var):
+            made: Stmt = self.rewrite_children(node)
+            return made
+        del self.values[data]
+        body = self.rewrite_children(node)
+        self.values[data] = value
+        return LetStmt(data, value, body)
 
 
 def _folded(expr: PrimExpr) -> PrimExpr:

@@ -176,6 +176,8 @@ class _Renew(Rewriter):
                 self._define(item, owns_memory)
         elif isinstance(value, dict):
             for item in value.values():
+                self._copy_sizes(item)
+            for item in value.values():
                 self._define(item, owns_memory)
 
     def _copy_var(self, var: Var) -> None:
@@ -187,10 +189,13 @@ class _Renew(Rewriter):
             return
         if owns_memory:
             self._copy_var(buffer.data)
-            for part in (*buffer.shape, *buffer.strides, buffer.elem_offset):
-                if isinstance(part, Var):
-                    self._copy_var(part)
+            self._copy_sizes(buffer)
         self._variables[id(buffer)] = (buffer, self._copied(buffer))
+
+    def _copy_sizes(self, buffer: Buffer) -> None:
+        for part in (*buffer.shape, *buffer.strides, buffer.elem_offset):
+            if isinstance(part, Var):
+                self._copy_var(part)
 
     def _copied(self, buffer: Buffer) -> Buffer:
         names = ("data", "shape", "strides", "elem_offset")

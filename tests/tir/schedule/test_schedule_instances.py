@@ -106,6 +106,13 @@ def test_loop_partition_makes_no_empty_part():
         sch.loop_partition(sch.get_loops("B")[0], [2, None])
 
 
+@pytest.mark.parametrize("lengths", [[-2, -3], [0, None], [None, -1]])
+def test_the_parts_of_a_loop_are_not_empty(lengths):
+    sch = Schedule(elementwise(8, 6))
+    with pytest.raises(ScheduleError, match="is not known to be positive"):
+        sch.loop_partition(sch.get_loops("B")[0], lengths)
+
+
 @pytest.mark.parametrize("sample", ["sample_perfect_tile", "sample_partitioned_tile"])
 def test_the_tile_of_an_empty_loop_is_drawn_again_in_a_replay(sample):
     func = from_source("""

@@ -182,11 +182,11 @@ def test_tiles_that_do_not_divide_are_made_to():
 
     def perfect(*decision):
         made = sch.sample_perfect_tile(loop, len(decision), 64, decision=list(decision))
-        return [sch.get(f).value for f in made]
+        return [sch.get(f) for f in made]
 
     def partitioned(*decision, place=1):
         made = sch.sample_partitioned_tile(loop, len(decision), place, 4, decision=list(decision))
-        return [sch.get(f).value for f in made]
+        return [sch.get(f) for f in made]
 
     assert perfect(3, 3) == [1, 128]
     assert perfect(2, 3, 2) == [1, 64, 2]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from tilewright import ffi
 from tilewright.ir import IntImm
+from tilewright.ir.base import make_node
 from tilewright.support.errors import CompileError
 from tilewright.tir import transform as T
 
@@ -108,7 +107,23 @@ def test_pointers_are_addresses_of_elements() -> None:
 def test_memory_of_a_device_is_where_the_device_says() -> None:
     with pytest.raises(CompileError, match=r"nothing is known of the memory `local.special`"):
         applied(T.LowerDeviceStorageAccessInfo(), ACCESS)
-    info = SimpleNamespace(unit_bits=64, head_address=IntImm("int64", 4096))
+    about = {"unit_bits": 64, "max_num_bits": 2**16, "max_simd_bits": 64}
+    info = make_node("target.MemoryInfo", **about, head_address=IntImm("int64", 4096))
     ffi.register_global_func("tvm.info.mem.local.special", lambda: info, override=True)
     made = applied(T.LowerDeviceStorageAccessInfo(), ACCESS).script()
     assert "T.allocate" not in made and "T.int64(4096)" in made
+
+
+def test_memory_that_has_no_address_is_not_declared() -> None:
+    info = make_node("target.MemoryInfo", unit_bits=8, max_num_bits=64, max_simd_bits=8)
+    ffi.register_global_func("tvm.info.mem.local.unseen", lambda: info, override=True)
+    check(
+        T.LowerDeviceStorageAccessInfo(),
+        """
+@T.prim_func
+def main():
+    A = T.decl_buffer((16,), scope="local.unseen")
+    T.evaluate(0)
+""",
+        "@T.prim_func\ndef main():\n    T.evaluate(0)",
+    )

@@ -98,6 +98,32 @@ def main(A: T.Buffer((80, 16), "float32"), B: T.Buffer((64, 16), "float32")):
     assert_structural_equal(mod["main"], expected)
 
 
+def test_addresses_of_elements_are_named_where_they_are_declared() -> None:
+    mod = T.InlinePrivateFunctions()(from_source(MODULE))
+    expected = from_source("""
+@T.prim_func
+def main(A: T.Buffer((80, 16), "float32"), B: T.Buffer((64, 16), "float32")):
+    T.func_attr({"global_symbol": "main"})
+    for i in range(64):
+        k: T.int32 = i * 2
+        a: T.handle("float32") = T.address_of(A[i, 0])
+        A_1 = T.decl_buffer((16, 16), "float32", data=a)
+        b: T.handle("float32") = T.address_of(B[i, 0])
+        B_1 = T.decl_buffer((16,), "float32", data=b)
+        for j in range(16):
+            B_1[j] = A_1[k % 16, j]
+""")
+    assert_structural_equal(mod["main"], expected)
+
+
+def test_functions_of_another_target_stay() -> None:
+    text = MODULE.replace(
+        "    A = T.decl", '    T.func_attr({"target": T.target("cuda")})\n        A = T.decl'
+    )
+    mod = from_source(text)
+    assert_structural_equal(T.InlinePrivateFunctions()(mod), mod)
+
+
 RECURSIVE = """
 @I.ir_module
 class M:

@@ -259,3 +259,117 @@ def main(A: T.Buffer((4, 8), "float32")):
             A_flat[vi * 9] = B[vi % 2 * 3 + 1, 2]
 """
     check(T.FlattenBuffer(), before, after)
+
+
+def test_what_a_condition_leaves_of_scaled_indices_is_enough_for_each_image() -> None:
+    """Vectors of the last axis reach over the end, `2 * (8 * i + j)` too: the condition says not
+    to."""
+    func = func_of("""
+@T.prim_func
+def main(A: T.Buffer((6, 23), "float32"), B: T.Buffer((6, 11), "float32")):
+    wide = T.alloc_buffer((6, 23))
+    for c in range(6):
+        for x in range(23):
+            with T.block("wide"):
+                vc, vx = T.axis.remap("SS", [c, x])
+                wide[vc, vx] = A[vc, vx]
+        for i, j, r in T.grid(2, 8, 3):
+            with T.block("pool"):
+                T.where(i * 8 + j < 11)
+                vc, vx = T.axis.spatial(6, c), T.axis.spatial(11, i * 8 + j)
+                vr = T.axis.reduce(3, r)
+                with T.init():
+                    B[vc, vx] = T.float32(0)
+                B[vc, vx] = T.max(B[vc, vx], wide[vc, vx * 2 + vr])
+""")
+    module = IRModule({"main": func})
+    for step in (
+        T.LowerInitBlock(), T.PlanAndUpdateBufferAllocationLocation(), T.ConvertBlocksToOpaque(),
+        T.CompactBufferAllocation(),
+    ):  # fmt: skip
+        module = step(module)
+    (wide,) = _allocated(module["main"])
+    assert [d.value for d in wide.shape] == [1, 23]
+
+
+CARRIED = """
+@T.prim_func
+def main(A: T.Buffer((8, 8), "int32"), B: T.Buffer((8, 8), "int32")):
+    last = T.alloc_buffer((8, 8), "int32")
+    for i, j in T.grid(8, 8):
+        with T.block("keep"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            last[vi, vj] = A[vi, vj]
+        with T.block("add"):
+            vi = T.axis.spatial(8, i)
+            vj = T.axis.opaque(8, j)
+            T.reads(last[vi, vj - 1:vj + 1])
+            T.writes(B[vi, vj])
+            B[vi, vj] = last[vi, vj] + T.if_then_else(0 < vj, last[vi, vj - 1], 0)
+"""
+
+
+def test_memory_lives_outside_of_the_loops_of_ordered_axes() -> None:
+    check(T.PlanAndUpdateBufferAllocationLocation(), CARRIED, """
+@T.prim_func
+def main(A: T.Buffer((8, 8), "int32"), B: T.Buffer((8, 8), "int32")):
+    for i in range(8):
+        with T.block(""):
+            T.reads(A[i, 0:8])
+            T.writes(B[i, 0:8])
+            last = T.alloc_buffer((8, 8), "int32")
+            for j in range(8):
+                with T.block("keep"):
+                    vi, vj = T.axis.remap("SS", [i, j])
+                    last[vi, vj] = A[vi, vj]
+                with T.block("add"):
+                    vi = T.axis.spatial(8, i)
+                    vj = T.axis.opaque(8, j)
+                    T.reads(last[vi, vj - 1:vj + 1])
+                    T.writes(B[vi, vj])
+                    B[vi, vj] = last[vi, vj] + T.if_then_else(0 < vj, last[vi, vj - 1], 0)
+""")  # fmt: skip
+
+
+def test_memory_of_a_block_lives_in_it_and_is_not_declared_around_it() -> None:
+    within = """
+@T.prim_func
+def main(A: T.Buffer((64,)), B: T.Buffer((64,))):
+    OUTSIDE
+    for i in range(8):
+        with T.block("step"):
+            vi = T.axis.spatial(8, i)
+            T.reads(A[vi * 8:vi * 8 + 8]READ)
+            T.writes(B[vi * 8:vi * 8 + 8]WRITTEN)
+            INSIDE
+            for j in range(8):
+                copy[vi * 8 + j] = A[vi * 8 + j]
+            for j in range(8):
+                B[vi * 8 + j] = copy[vi * 8 + j]
+"""
+    alloc, region = "copy = T.alloc_buffer((64,))", ", copy[vi * 8:vi * 8 + 8]"
+    before = within.replace("OUTSIDE", alloc).replace("INSIDE", "")
+    after = within.replace("OUTSIDE", "").replace("INSIDE", alloc)
+    check(
+        T.PlanAndUpdateBufferAllocationLocation(),
+        before.replace("READ", region).replace("WRITTEN", region),
+        after.replace("READ", "").replace("WRITTEN", ""),
+    )
+
+
+def test_a_block_without_axes_keeps_what_its_runs_pass_on() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((8,)), B: T.Buffer((8,))):
+    total = T.alloc_buffer((1,))
+    for i in range(8):
+        with T.block("step"):
+            T.reads(A[i], total[0])
+            T.writes(B[i], total[0])
+            if i == 0:
+                total[0] = T.float32(0)
+            else:
+                total[0] = total[0] + A[i]
+            B[i] = total[0]
+"""
+    check(T.PlanAndUpdateBufferAllocationLocation(), text, text)

@@ -266,10 +266,10 @@ def test_a_part_of_a_warp_reduces_by_shuffles() -> None:
     data = T.allocate([1], "float32", "local")
     r = T.decl_buffer((1,), data=data, scope="local")
 """ + OPERATION + """
-        t_data = T.allocate([1], "float32", "local")
-        t = T.decl_buffer((1,), data=t_data, scope="local")
         mask_data = T.allocate([1], "uint32", "local")
         mask = T.decl_buffer((1,), "uint32", data=mask_data, scope="local")
+        t_data = T.allocate([1], "float32", "local")
+        t = T.decl_buffer((1,), data=t_data, scope="local")
         r[0] = A[ty * 64 + tx]
         mask[0] = T.tvm_warp_activemask()
         t[0] = T.tvm_warp_shuffle_down(mask[0], r[0], 2, 32, 32)
@@ -284,6 +284,7 @@ def test_a_part_of_a_warp_reduces_by_shuffles() -> None:
 def test_threads_that_are_no_neighbours_reduce_in_shared_memory() -> None:
     check(T.LowerThreadAllreduce(), ALLREDUCE.replace("r[0], tx)", "r[0], ty)"), HEAD + """
     data = T.allocate([8], "float32", "shared")
+    T.attr(data, "volatile_scope", 1)
     r = T.decl_buffer((8,), data=data, scope="shared")
 """ + OPERATION + """
         T.tvm_storage_sync("shared")

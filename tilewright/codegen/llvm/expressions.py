@@ -168,14 +168,16 @@ def float_min_max(
     a_is_number: bool = False,
     b_is_number: bool = False,
 ) -> Value:
-    """The smaller or larger float; NaN if either is. The compare and select are one instruction
-    on x86, which yields its second operand if there is a NaN."""
+    """The smaller or larger float; NaN if either is; of zeros, either.
+
+    Where one is known to be a number, the compare and select are one instruction on x86, which
+    yields its second operand if there is a NaN. Else LLVM knows how the machine does it best.
+    """
+    if not (a_is_number or b_is_number):
+        return e.b.overloaded(f"{which}imum", [a, b], "nsz ")
     if b_is_number:
-        a, b, a_is_number = b, a, True
-    chosen = e.b.select(e.b.fcompare("ogt" if which == "max" else "olt", a, b), a, b)
-    if a_is_number:
-        return chosen
-    return e.b.select(e.b.fcompare("uno", a, a), a, chosen)
+        a, b = b, a
+    return e.b.select(e.b.fcompare("ogt" if which == "max" else "olt", a, b), a, b)
 
 
 for _class, _which in {E.Min: "min", E.Max: "max"}.items():

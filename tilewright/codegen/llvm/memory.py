@@ -9,9 +9,10 @@ from tilewright.tir.buffer import Buffer
 from tilewright.tir.expr import Add, Broadcast, BufferLoad, Ramp, Sub
 from tilewright.tir.stmt import BufferStore, Stmt
 
-from .builder import Value, constant, lanes_of, mangled, vector
+from .builder import Value, constant, constants, lanes_of, mangled, size_of, vector
 from .emitter import STATEMENTS, FunctionEmitter
 from .expressions import on
+from .lanes import Spread, spread_of
 from .narrow import from_memory, to_memory
 from .types import alignment, is_narrow, memory_type
 
@@ -94,14 +95,16 @@ def _load_vector(
         stride = index.stride.value if isinstance(index.stride, IntImm) else None
         if stride == 1:
             address = place(e, pointer, index.base, element)
-            whole = _is_whole(buffer, index)
+            whole = _is_whole(e, buffer, index)
             return _masked_load(e, type, address, align, None if whole else mask)
-        fixed = not isinstance(count, ScalableLanes)
-        if fixed and stride is not None and (mask is None or stride == 2):
+        if stride == 2 and mask is not None and not isinstance(count, ScalableLanes):
             first = place(e, pointer, index.base, element)
-            if mask is not None:
-                return _load_every_second(e, element, align, first, count, mask)
-            return _load_strided(e, element, align, first, stride, count)
+            return _load_every_second(e, element, align, first, count, mask)
+    spread = None
+    if mask is None and not isinstance(count, ScalableLanes):
+        spread = spread_of(index, count)
+    if spread is not None:
+        return _load_spread(e, element, align, pointer, spread)
     addresses = _addresses(e, element, pointer, index, count)
     if mask is None and isinstance(count, ScalableLanes):
         mask = constant(vector("i1", count), True)
@@ -118,15 +121,15 @@ def _load_vector(
     )
 
 
-def _is_whole(buffer: Buffer, index: Ramp) -> bool:
-    """True if all lanes, masked or not, lie in memory that this function alone sees: accesses to
+def _is_whole(e: FunctionEmitter, buffer: Buffer, index: Ramp) -> bool:
+    """True if all lanes, masked or not, lie in memory that this thread alone sees: accesses to
     it without a mask become registers."""
-    size = buffer.shape[0] if buffer.shape else None
+    size = e.stack.get(id(buffer.data), 0) // size_of(memory_type(buffer.dtype))
     return (
         buffer.scope() == "local"
         and isinstance(index.base, IntImm)
-        and isinstance(size, IntImm)
-        and 0 <= index.base.value <= size.value - index.lanes
+        and not isinstance(index.lanes, ScalableLanes)
+        and 0 <= index.base.value <= size - index.lanes
     )
 
 
@@ -149,31 +152,31 @@ def _masked_load(
     return e.b.emit(type, f"call {type} @{name}({where}, {mask}, {type} zeroinitializer)")
 
 
-def _load_strided(
-    e: FunctionEmitter,
-    element: str,
-    align: int,
-    first: Value,
-    stride: int,
-    count: int,
+def _load_spread(
+    e: FunctionEmitter, element: str, align: int, pointer: Value, spread: Spread
 ) -> Value:
-    """Reversed: one load. Every second: two loads that stay inside. Else lane by lane."""
+    """Lanes close to each other: one load, or two, of what lies between the first and the last;
+    nothing outside is read. Others: lane by lane."""
     b = e.b
-    type = vector(element, count)
-    if stride == -1:
-        start = b.offset(first, Value("i64", str(1 - count)), element)
-        return b.shuffle(b.load(type, start, align), None, range(count - 1, -1, -1))
-    if stride == 2:
-        second = b.offset(first, Value("i64", str(count - 1)), element)
-        low, high = b.load(type, first, align), b.load(type, second, align)
-        half = (count + 1) // 2
-        wanted = [2 * n if n < half else count + 2 * n - count + 1 for n in range(count)]
-        return b.shuffle(low, high, wanted)
-    items = [
-        b.load(element, b.offset(first, Value("i64", str(n * stride)), element), align)
-        for n in range(count)
-    ]
-    return b.gather_lanes(items)
+    bases, distances = spread
+    count, low, high = len(distances), min(distances), max(distances)
+    type, span = vector(element, count), high - low + 1
+    first = pointer
+    for offset in (*map(e.index, bases), Value("i64", str(low))):
+        # Not `inbounds`: only the last sum must lie in the buffer.
+        first = b.pure("ptr", f"getelementptr {element}, {first}, {offset}")
+    if span > 2 * count:
+        steps = [b.offset(first, Value("i64", str(d - low)), element) for d in distances]
+        return b.gather_lanes([b.load(element, step, align) for step in steps])
+    if span <= count:
+        inside = constants("i1", [n < span for n in range(count)])
+        near = _masked_load(e, type, first, align, None if span == count else inside)
+        return b.shuffle(near, None, [d - low for d in distances])
+    second = b.offset(first, Value("i64", str(span - count)), element)
+    near, far = b.load(type, first, align), b.load(type, second, align)
+    skipped = span - 2 * count  # from lanes of `near` to those of `far`, which overlap
+    places = [d - low for d in distances]
+    return b.shuffle(near, far, [n if n < count else n - skipped for n in places])
 
 
 def _load_every_second(
@@ -204,7 +207,7 @@ def _store(e: FunctionEmitter, node: Stmt) -> None:
         e.b.store(value, place(e, pointer, index, element), align)
     elif isinstance(index, Ramp) and isinstance(index.stride, IntImm) and index.stride.value == 1:
         address = place(e, pointer, index.base, element)
-        if mask is not None and _is_whole(buffer, index):
+        if mask is not None and _is_whole(e, buffer, index):
             value = e.b.select(mask, value, e.b.load(value.type, address, align))
             mask = None
         _masked_store(e, value, address, align, mask)

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from tilewright.ir.expr import IntImm, PrimExpr
-from tilewright.ir.node import Node, children
-from tilewright.ir.op import Op
 from tilewright.support.errors import CompileError
 from tilewright.tir import stmt as S
-from tilewright.tir.expr import Call, StringImm
+from tilewright.tir.analysis.effects import is_left_early
+from tilewright.tir.expr import StringImm
 
 from ..threads import refuse_threads
 from .builder import Value, escaped, int_of, size_of
@@ -22,7 +21,6 @@ from .loops import as_int64, no_unroll, run_loop
 from .parallel import launch
 from .types import alignment, memory_type
 
-BREAK, CONTINUE = Op.get("tir.break_loop"), Op.get("tir.continue_loop")
 Handler = Callable[..., "S.Stmt | None"]
 VECTOR_ALIGNMENT = 64
 
@@ -84,7 +82,7 @@ def _for(e: FunctionEmitter, node: S.For) -> S.Stmt | None:
     if is_never_negative(e, node.min):
         e.never_negative.add(id(node.loop_var))
     begin = e.index(node.min)
-    if count == 1 and not _jumps(node.body):
+    if count == 1 and not is_left_early(node.body):
         e.bind(node.loop_var, begin)
         return node.body
     if node.kind == S.ForKind.PARALLEL and e.parent is None:
@@ -92,18 +90,6 @@ def _for(e: FunctionEmitter, node: S.For) -> S.Stmt | None:
     else:
         run_loop(e, node, begin, e.b.add(begin, extent, " nsw"), count is not None)
     return None
-
-
-def _jumps(body: S.Stmt) -> bool:
-    """Whether a small body may hold a `break` or `continue` of the loop around it."""
-    pending: list[Node] = [body]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, Call) and node.op in (BREAK, CONTINUE):
-            return True
-        if not isinstance(node, (S.For, S.While, S.BufferStore)):
-            pending.extend(children(node))
-    return False
 
 
 @on(S.While)
@@ -165,7 +151,9 @@ def _allocate(e: FunctionEmitter, node: S.Allocate) -> S.Stmt:
     count = stack_size(node)
     if count is not None:
         align = max(VECTOR_ALIGNMENT, alignment(node.dtype))
-        pointer = e.b.alloca(type, max(1, count), align)
+        bytes = -(-max(1, count * size_of(type)) // VECTOR_ALIGNMENT) * VECTOR_ALIGNMENT
+        pointer = e.b.alloca("i8", bytes, align)
+        e.stack[id(node.buffer_var)] = bytes
     else:
         pointer = _workspace(e, node, type)
     e.bind(node.buffer_var, pointer)

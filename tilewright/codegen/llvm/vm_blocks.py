@@ -13,7 +13,7 @@ from .vm_text import Text
 LARGE = 1 << 20
 """Bytes from which the memory of a tensor is kept; malloc itself keeps smaller blocks."""
 
-KEPT = 128 << 20
+KEPT = 1 << 30
 """Bytes that are kept at most."""
 
 SLOTS = 8

@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import math
 
+from ...ir.functor import pre_order_visit
+from ...ir.node import Node
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
+from ...tir.arith.int_set import mentions
+from ...tir.expr import Max, Min
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo
 from ..base import note
@@ -91,4 +95,31 @@ def _together(
     threads = TOO_LITTLE
     if worth_parallel(machine, info.output.buffer.dtype, info.work()):
         threads = parallelize(sch, [around], machine)
+    _part_borders(sch, first)
     note(sch, reader, f"images, {threads}")
+
+
+def _part_borders(sch: Schedule, block: BlockRV) -> None:
+    """Where indices along the vectors stop at the borders, the first and the last vectors of a row
+    get loops of their own: between them no index is compared, so that neighbours are loaded at
+    once."""
+    *_, outer, _ = sch.get_loops(block)
+    extent = extent_of(sch, outer)
+    if extent is not None and extent > 2 and _stops(BlockInfo(sch, block)):
+        sch.loop_partition(outer, [1, extent - 2, None])
+
+
+def _stops(info: BlockInfo) -> bool:
+    """True if an index that depends on the last axis is a minimum or a maximum."""
+    across = info.iters[-1].var
+    found: list[bool] = []
+
+    def look(node: Node) -> bool:
+        if isinstance(node, (Min, Max)):
+            found.append(mentions(node, (across,)))
+        return True
+
+    for access in info.inputs:
+        for index in access.indices:
+            pre_order_visit(index, look)
+    return any(found)

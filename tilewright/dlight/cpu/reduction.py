@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 
 from ...ir.expr import IntImm
+from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir.expr import BufferLoad, Call
 from ...tir.schedule import BlockRV, LoopRV, Schedule
@@ -34,12 +35,16 @@ from .tiling import (
     bytes_of,
     divisor_up_to,
     imbalance,
+    kept_near,
     vector_lanes,
     worth_parallel,
 )
 
 MAX_STRIDE = 4
 """How far apart the lanes of a vector may be in memory and still be loaded together."""
+
+MOST_SIDE_BY_SIDE = 8
+"""Vectors that accumulate side by side: enough to hide the latency of additions."""
 
 MAX_TAPS = 128
 """Multiply-adds in the body of a window, of whose taps as many loops are unrolled."""
@@ -53,6 +58,8 @@ def schedule_reduction(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
         return None
     column = kept_vector(info) if info.output is not None and info.block.init is not None else None
     if column is not None:
+        if _is_from_memory(info, column, machine) and not borders(sch, info):
+            return _row_by_row(sch, info, column, machine)
         return _by_columns(sch, info, column, machine)
     _parallel_rows(sch, info, machine)
     return None
@@ -136,6 +143,76 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     return reduce_loops[0]
 
 
+def _is_from_memory(info: BlockInfo, column: IterInfo, machine: MachineModel) -> bool:
+    """True if the one input does not stay in the caches, and steps of the sum are so far apart that
+    the vectors of a tile are a small piece of what lies between them: reading piece after piece
+    is then several times slower than reading all in order."""
+    assert info.output is not None
+    work, dtype = info.work(), info.output.buffer.dtype
+    sources = [a for a in info.inputs if a.buffer is not info.output.buffer]
+    if work is None or column.extent is None or len(sources) != 1:
+        return False
+    step = sources[0].stride(info.reduction[-1].var)
+    vectors = column.extent // machine.lanes(dtype)
+    return (
+        isinstance(step, IntImm)
+        and step.value >= column.extent
+        and vectors > 2 * MOST_SIDE_BY_SIDE
+        and bytes_of(sources[0].buffer.dtype, work) > kept_near(machine)
+    )
+
+
+def _row_by_row(sch: Schedule, info: BlockInfo, column: IterInfo, machine: MachineModel) -> LoopRV:
+    """All columns of a step of the sum, or as many as stay in the first cache, then the next step:
+    memory is read in its order. Each core has steps of its own, whose sums are added at the end:
+
+    parallel part: for k: for vector: sums[part, vector] += a[part, k, vector]
+    for vector: out[vector] = sums[0, vector] + sums[1, vector] + ..
+    """
+    assert info.output is not None
+    parts = math.prod(i.extent or 1 for i in info.spatial if i is not column)
+    parts *= -(-(column.extent or 1) // _kept_columns(column, info.output, machine))
+    if parts >= machine.cores:
+        return _along_rows(sch, info, machine)
+    first = next(i for i in info.reduction if i.extent != 1)
+    assert first.loop_rv is not None
+    part, _ = sch.split(first.loop_rv, [machine.cores, None])
+    apart = sch.rfactor(part, 0)
+    steps = _along_rows(sch, BlockInfo(sch, apart), machine)
+    added = BlockInfo(sch, info.block_rv)
+    result = _by_columns(sch, added, kept_vector(added) or column, machine)
+    sch.decompose_reduction(apart, steps)
+    return result
+
+
+def _kept_columns(column: IterInfo, output: Access, machine: MachineModel) -> int:
+    """How many columns' sums stay in the first cache, in whole vectors."""
+    dtype = output.buffer.dtype
+    lanes = vector_lanes(machine, dtype, column.extent)
+    most = machine.l1d.size // 2 // bytes_of(dtype, lanes)
+    return lanes * row_tile(-(-(column.extent or 1) // lanes), most)
+
+
+def _along_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> LoopRV:
+    """The kept axis, in parts, is innermost; its neighbours are vectors. Returns the outermost loop
+    of the sum."""
+    column = kept_vector(info)
+    if column is None or column.loop_rv is None or info.output is None:
+        raise ScheduleError("no kept axis is contiguous")
+    dtype = info.output.buffer.dtype
+    lanes = vector_lanes(machine, dtype, column.extent)
+    outer = _loops([i for i in info.spatial if i is not column])
+    reduce_loops = _loops(info.reduction)
+    kept = _kept_columns(column, info.output, machine)
+    around, vector, lane = sch.split(column.loop_rv, [None, kept // lanes, lanes])
+    outer.append(around)
+    sch.reorder(*outer, *reduce_loops, vector, lane)
+    attempt(sch.vectorize, lane)
+    threads = parallelize(sch, outer, machine)
+    note(sch, info.block_rv, f"reduction row by row, {dtype}x{lanes}, {threads}")
+    return reduce_loops[0]
+
+
 def _unrolled(info: BlockInfo, width: int) -> list[LoopRV]:
     """The innermost loops of the sum that stand side by side, `width` results each."""
     count, found = width, []
@@ -152,7 +229,7 @@ def _columns(
 ) -> tuple[list[LoopRV], list[LoopRV], LoopRV]:
     """(loops around a tile, loops over its vectors, lanes)."""
     assert column.loop_rv is not None
-    most = min(8, machine.vector_registers // 2)
+    most = min(MOST_SIDE_BY_SIDE, machine.vector_registers // 2)
     outer, tile = _loops(others), []
     if column.extent is None or column.extent >= 2 * lanes:
         around, within, vector = sch.split(column.loop_rv, _wide(column, lanes, most))

@@ -12,7 +12,7 @@ from ...support.dtypes import dtype_of
 from ...support.errors import CompileError
 from ..base import StructInfo
 from ..dims import Dims, is_different, is_equal
-from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
+from ..struct_info import PrimStructInfo, ShapeStructInfo, TensorStructInfo, TupleStructInfo
 
 
 def tensor(info: StructInfo | None, what: str = "the argument") -> TensorStructInfo:
@@ -136,14 +136,24 @@ def broadcast(*infos: TensorStructInfo, dtype: str | None = None) -> TensorStruc
     return TensorStructInfo(total, result, vdevice, rank)  # type: ignore[arg-type]
 
 
+def operands(a: StructInfo | None, b: StructInfo | None) -> tuple[TensorStructInfo, ...]:
+    """Two tensors; one of them may be a number (`R.prim_value`), which counts as a tensor of no
+    dimensions. Raises `CompileError` for other arguments."""
+    if isinstance(a, PrimStructInfo) and isinstance(b, TensorStructInfo):
+        a = made((), a.dtype)
+    elif isinstance(b, PrimStructInfo) and isinstance(a, TensorStructInfo):
+        b = made((), b.dtype)
+    return tensor(a, "the first argument"), tensor(b, "the second argument")
+
+
 def binary(a: Any, b: Any, *rest: Any) -> StructInfo:
-    """Two tensors that broadcast; the result has their dtype."""
-    return broadcast(tensor(a, "the first argument"), tensor(b, "the second argument"))
+    """Two tensors that broadcast, or one and a number; the result has their dtype."""
+    return broadcast(*operands(a, b))
 
 
 def comparison(a: Any, b: Any) -> StructInfo:
-    """Two tensors that broadcast; the result is boolean."""
-    x, y = tensor(a, "the first argument"), tensor(b, "the second argument")
+    """Two tensors that broadcast, or one and a number; the result is boolean."""
+    x, y = operands(a, b)
     common_dtype(x, y)
     return broadcast(x, y, dtype="bool")
 

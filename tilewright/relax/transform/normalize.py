@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...ir.expr import BaseFunc, GlobalVar
-from ...ir.functor import Rewriter, on
 from ...ir.module import IRModule
+from ...ir.rename import RenameGlobals
 from ...ir.transform import Pass
 from .. import normalizer
 from ..analysis.variables import all_global_vars
@@ -42,15 +42,6 @@ def _mentions(func: BaseFunc) -> list[GlobalVar]:
     return all_global_vars(func) if isinstance(func, Function) else []
 
 
-class _Rename(Rewriter):
-    def __init__(self, names: dict[str, GlobalVar]) -> None:
-        self.names = names
-
-    @on(GlobalVar)
-    def global_var(self, var: GlobalVar) -> GlobalVar:
-        return self.names.get(var.name_hint, var)
-
-
 def NormalizeGlobalVar() -> Pass:
     """Names every public function as its `global_symbol` says; private ones give way."""
 
@@ -70,7 +61,7 @@ def NormalizeGlobalVar() -> Pass:
                 wanted = _fresh(wanted, taken)
             if wanted != var.name_hint:
                 names[var.name_hint] = name_function(GlobalVar(wanted), func)
-        rename = _Rename(names)
+        rename = RenameGlobals(names)
         return mod.with_functions(
             {names.get(v.name_hint, v): rename.run(f) for v, f in mod.items()}
         )

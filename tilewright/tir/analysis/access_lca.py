@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
+from ...ir.expr import PrimExpr
 from ...ir.functor import Visitor, on, post_order_visit
 from ...ir.node import Node
+from ..arith.int_set import mentions
 from ..buffer import Buffer
 from ..expr import BufferLoad, IterVarType, Var
 from ..function import PrimFunc
@@ -16,13 +17,11 @@ from ..stmt import BlockRealize, BufferStore, For
 class _Lca(Visitor):
     """Keeps the chain of loops and blocks down to the statement at hand."""
 
-    def __init__(self, function: PrimFunc, *, with_regions: bool = True) -> None:
-        self.with_regions = with_regions
+    def __init__(self, function: PrimFunc) -> None:
         self.grids: list[tuple[Node, ...]] = []
         self.chain: list[Node] = [function]
         self.found: dict[Buffer, tuple[Node, ...]] = {}
         self.by_data: dict[Var, Buffer] = {b.data: b for b in function.buffers()}
-        self.views: dict[Buffer, Buffer] = {}
         self.limits: list[dict[Buffer, int]] = []
 
     @on(For)
@@ -38,40 +37,54 @@ class _Lca(Visitor):
 
     @on(BlockRealize)
     def realize(self, realize: BlockRealize) -> None:
-        """What a block updates through a reduction lives outside the reduction's loops."""
+        """What a block updates through a reduction lives outside the reduction's loops, what it
+        reads at places of an ordered or opaque axis outside the loops of this axis."""
         block = realize.block
         self.visit(realize.iter_values)
         self.visit(realize.predicate)
-        depth = self._carried_depth(realize)
-        self.limits.append({region.buffer: depth for region in block.writes})
+        self.limits.append(self._limits(realize))
         for buffer in block.alloc_buffers:
             self.by_data[buffer.data] = buffer
         for match in block.match_buffers:
             self.by_data[match.buffer.data] = match.buffer
-            if not self.with_regions:
-                self.views[match.buffer] = match.source.buffer
-        if self.with_regions:
-            self.visit(block.reads)
-            self.visit(block.writes)
         self.chain.append(block)
-        for match in block.match_buffers:
-            self.visit(match.source if self.with_regions else match.source.region)
+        self.visit(tuple(match.source for match in block.match_buffers))
         if block.init is not None:
             self.visit(block.init)
         self.visit(block.body)
         self.chain.pop()
         self.limits.pop()
 
-    def _carried_depth(self, realize: BlockRealize) -> int:
-        """How much of the chain is free of loops that carry values around."""
-        carried: set[Any] = set()
-        for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
-            if axis.iter_type != IterVarType.DataPar:
-                post_order_visit(value, lambda n: carried.add(n) if isinstance(n, Var) else None)
+    def _limits(self, realize: BlockRealize) -> dict[Buffer, int]:
+        """How much of the chain, by buffer, is free of loops that carry values around."""
+        block = realize.block
+        carried = [
+            (axis, value)
+            for axis, value in zip(block.iter_vars, realize.iter_values, strict=True)
+            if axis.iter_type != IterVarType.DataPar
+        ]
+        if not carried:
+            return {}
+        depth = self._depth_outside([value for _, value in carried])
+        limits = {region.buffer: depth for region in block.writes}
+        for region in block.reads:
+            ordered = [
+                value for axis, value in carried
+                if axis.iter_type != IterVarType.CommReduce and mentions(region.region, {axis.var})
+            ]  # fmt: skip
+            if ordered:
+                known = limits.get(region.buffer, len(self.chain) + 1)
+                limits[region.buffer] = min(known, self._depth_outside(ordered))
+        return limits
+
+    def _depth_outside(self, values: list[PrimExpr]) -> int:
+        """How much of the chain lies outside the loops over the variables of `values`."""
+        variables: set[Any] = set()
+        post_order_visit(values, lambda n: variables.add(n) if isinstance(n, Var) else None)
         for depth, place in enumerate(self.chain):
-            if isinstance(place, For) and place.loop_var in carried:
+            if isinstance(place, For) and place.loop_var in variables:
                 return depth
-        return sys.maxsize
+        return len(self.chain) + 1
 
     @on(BufferLoad, BufferStore)
     def access(self, access: Any) -> None:
@@ -87,7 +100,7 @@ class _Lca(Visitor):
 
     @on(Buffer)
     def region(self, buffer: Buffer) -> None:
-        """A declared region or the origin of a view is an access."""
+        """A view is an access."""
         self._touch(buffer)
 
     @on(Var)
@@ -97,9 +110,7 @@ class _Lca(Visitor):
             self._touch(self.by_data[var])
 
     def _touch(self, buffer: Buffer) -> None:
-        if buffer in self.views:  # what is done to a view is done to what it shows
-            self._touch(self.views[buffer])
-        depth = min((limit.get(buffer, sys.maxsize) for limit in self.limits), default=None)
+        depth = min((limit.get(buffer, len(self.chain)) for limit in self.limits), default=99999)
         chain = tuple(self.chain[:depth])
         known = self.found.get(buffer)
         self.found[buffer] = chain if known is None else _common(known, chain)
@@ -119,7 +130,7 @@ def detect_buffer_access_lca(func: PrimFunc) -> dict[Buffer, Node | None]:
     """The loop or block around all accesses of each buffer, reductions' loops left out; None for
     the whole function. Accesses are those of bodies, not the regions that blocks declare. Global
     memory belongs to whole grids: its place lies within no thread of a block of threads."""
-    finder = _Lca(func, with_regions=False)
+    finder = _Lca(func)
     finder.walk(func.body)
     places: dict[Buffer, Node | None] = {}
     for buffer, chain in finder.found.items():

@@ -75,17 +75,22 @@ class AccessCollector(Visitor):
         return least, most
 
     def _limit(self, index: PrimExpr) -> Sum | None:
-        """The largest value of an index below which a condition keeps it: `i + 1` for `i < n` gives
-        `n`. Only limits that stay the same in the loops within."""
+        """The largest value of an index below which a condition keeps it: `2 * i + j` for `i < n`
+        and `j < 3` gives `2 * (n - 1) + 2`. Only limits that stay the same in the loops within."""
         terms, place = self.analyzer.engine.terms, self.analyzer.sum(index)
         for condition in self.conditions:
             for part in _conjuncts(condition):
                 if not isinstance(part, (LT, LE)) or part.a.dtype != index.dtype:
                     continue
-                ahead = terms.sub(place, self.analyzer.sum(part.a))
-                if ahead.constant is not None and not mentions(part.b, self.domain):
-                    last = ahead.constant - isinstance(part, LT)
-                    return self.analyzer.sum(part.b).shifted(last)
+                bounded = self.analyzer.sum(part.a)
+                scale = _multiple(place, bounded)
+                if scale == 0 or mentions(part.b, self.domain):
+                    continue
+                rest = terms.add(place, bounded, -scale)
+                most = Evaluator(self.analyzer, self.domain).of(rest)[1]
+                if most is not None:
+                    last = self.analyzer.sum(part.b).shifted(-isinstance(part, LT))
+                    return terms.add(most, last, scale)
         return None
 
     def _is_not_below(self, a: Sum, b: Sum) -> bool:
@@ -287,6 +292,17 @@ class AccessCollector(Visitor):
     def _all_of(self, extent: PrimExpr) -> tuple[Any, Any]:
         zero = self.analyzer.engine.terms.const(0, extent.dtype)
         return zero, self.analyzer.sum(extent).shifted(-1)
+
+
+def _multiple(total: Sum, part: Sum) -> int:
+    """How many times, above zero, `total` holds the variables of `part`; 0 if it does not."""
+    scale = 0
+    for atom, coefficient in part.terms.items():
+        times, left = divmod(total.terms.get(atom, 0), coefficient)
+        if left or times <= 0 or (scale and times != scale):
+            return 0
+        scale = times
+    return scale
 
 
 def _conjuncts(condition: PrimExpr) -> list[PrimExpr]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.functor import post_order_visit
+from ...ir.node import children
 from ...support.errors import ImpureError
 from ..arith.canonical import effect_of
 from ..expr import Call, CallEffectKind, Var
@@ -26,23 +26,28 @@ def assert_pure_function(func: PrimFunc) -> bool:
 
 
 def _impurity(func: PrimFunc) -> Any:
+    """The first effect of `func`; None if it has none."""
     own: set[Var] = set()
-    found: list[Any] = []
-
-    def declare(node: Any) -> None:
+    seen: set[int] = set()
+    todo: list[Any] = [func.body]
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
         if isinstance(node, (Allocate, AllocateConst)):
             own.add(node.buffer_var)
         elif isinstance(node, Block):
             own.update(buffer.data for buffer in node.alloc_buffers)
+        elif _is_effect(node, own):
+            return node
+        todo += reversed(list(children(node)))
+    return None
 
-    def look(node: Any) -> None:
-        if (
-            (isinstance(node, BufferStore) and node.buffer.data not in own)
-            or isinstance(node, AssertStmt)
-            or (isinstance(node, Call) and effect_of(node) is CallEffectKind.UpdateState)
-        ):
-            found.append(node)
 
-    post_order_visit(func.body, declare)
-    post_order_visit(func.body, look)
-    return found[0] if found else None
+def _is_effect(node: Any, own: set[Var]) -> bool:
+    if isinstance(node, BufferStore):
+        return node.buffer.data not in own
+    if isinstance(node, Call):
+        return effect_of(node) is CallEffectKind.UpdateState
+    return isinstance(node, AssertStmt)

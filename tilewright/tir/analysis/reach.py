@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from ...ir.expr import PrimExpr, Range
-from ...ir.functor import on
+from collections.abc import Set
+from dataclasses import dataclass, replace
+
+from ...ir.expr import IntImm, PrimExpr, Range
+from ...ir.functor import on, post_order_visit
+from ...ir.node import Node
+from ...ir.structural import structural_equal
 from ..arith.canonical import INDEX_TYPES
 from ..arith.terms import Sum
 from ..buffer import Buffer
-from ..stmt import BlockRealize, BufferRegion, DeclBuffer, For, Stmt
+from ..expr import Var
+from ..stmt import BlockRealize, BufferRegion, BufferStore, DeclBuffer, For, Stmt
 from .access_region import AccessCollector, Region
 
 
@@ -48,23 +54,103 @@ class Reach(AccessCollector):
         return self._box(buffer, found)
 
 
-def is_self_contained(body: Stmt, buffer: Buffer, outer: list[For]) -> bool:
-    """True if one run of `body` reads no more of `buffer` than it writes itself."""
-    reach = Reach({buffer.data: buffer})
+@dataclass(frozen=True, eq=False)
+class _Access:
+    """A region touched where `conditions`, which differ only between runs of the whole, hold;
+    `before` writes come first."""
+
+    region: Region
+    conditions: list[PrimExpr]
+    before: int
+
+
+class _Ordered(Reach):
+    """The accesses of one run of a statement in their order; `outer` tells runs apart."""
+
+    def __init__(self, buffer: Buffer, outer: Set[Var]) -> None:
+        super().__init__({buffer.data: buffer})
+        self.traced, self.outer = buffer, outer
+        self.axes: dict[Var, PrimExpr] = {}
+        self.read: list[_Access] = []
+        self.written: list[_Access] = []
+
+    @on(BlockRealize)
+    def realize(self, realize: BlockRealize) -> None:
+        """Axes of blocks stand for their values."""
+        axes = (axis.var for axis in realize.block.iter_vars)
+        self.axes.update(zip(axes, realize.iter_values, strict=True))
+        super().realize(realize)
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> None:
+        """What is stored is read before."""
+        self.visit(store.indices)
+        self.visit(store.value)
+        self._touch(self.writes, store.buffer, self._region(store.indices))
+
+    @on(BufferRegion)
+    def match(self, region: BufferRegion) -> None:
+        """Through a view elements are written before they are read."""
+        super().match(region)
+        if region.buffer is self.traced:
+            last = self.read.pop()
+            self.read.append(replace(last, before=len(self.written)))
+
+    def _touch(self, where: dict[Buffer, list[Region]], buffer: Buffer, region: Region) -> None:
+        super()._touch(where, buffer, region)
+        if buffer is self.traced:
+            own = [c for c in self.conditions if self._is_outer(c)]
+            trace = self.written if where is self.writes else self.read
+            trace.append(_Access(region, own, len(self.written)))
+
+    def _is_outer(self, condition: PrimExpr) -> bool:
+        """True for a condition on nothing but the variables outside."""
+        if isinstance(condition, IntImm):
+            return False
+        found: set[Var] = set()
+
+        def look(node: Node) -> None:
+            if isinstance(node, Var) and node in self.axes:
+                post_order_visit(self.axes[node], look)
+            elif isinstance(node, Var):
+                found.add(node)
+
+        post_order_visit(condition, look)
+        return bool(found) and found <= self.outer
+
+    def is_covered(self) -> bool:
+        """True if every read lies within what was written before under its conditions."""
+        groups: dict[tuple[int, ...], list[Region]] = {}
+        for read in self.read:
+            surely = (
+                place for place, write in enumerate(self.written[: read.before])
+                if all(any(structural_equal(c, r) for r in read.conditions)
+                       for c in write.conditions)
+            )  # fmt: skip
+            groups.setdefault(tuple(surely), []).append(read.region)
+        return all(self._covers(places, reads) for places, reads in groups.items())
+
+    def _covers(self, places: tuple[int, ...], reads: list[Region]) -> bool:
+        if not places:
+            return False
+        inner = self.box(self.traced, reads)
+        around = self.box(self.traced, [self.written[place].region for place in places])
+        return all(
+            _within(self, a.min, a.min + a.extent, b.min, b.min + b.extent)
+            for a, b in zip(inner.region, around.region, strict=True)
+        )
+
+
+def is_self_contained(body: Stmt, buffer: Buffer, outer: list[For], inside: Set[Var]) -> bool:
+    """True if one run of `body` reads no more of `buffer` than it has written itself before.
+
+    `outer` are the loops around; the memory lives through runs of those over `inside`.
+    """
+    reach = _Ordered(buffer, inside)
     for loop in outer:
         reach.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
     reach.walk(body)
-    if buffer in reach.opaque:
-        return False
-    reads, writes = reach.reads.get(buffer), reach.writes.get(buffer)
-    if not reads or not writes:
-        return not reads
-    inner = reach.box(buffer, reads)
-    around = reach.box(buffer, writes)
-    return all(
-        _within(reach, a.min, a.min + a.extent, b.min, b.min + b.extent)
-        for a, b in zip(inner.region, around.region, strict=True)
-    )
+    return buffer not in reach.opaque and reach.is_covered()
 
 
 def _within(reach: Reach, low: PrimExpr, end: PrimExpr, least: PrimExpr, most: PrimExpr) -> bool:

@@ -24,12 +24,14 @@ from ..expr import (
     Min,
     Mod,
     Mul,
+    Select,
     Sub,
     Var,
 )  # fmt: skip
 from .bounds import Bounds, Interval, dtype_interval, opaque_interval
 from .divide import Divider
-from .terms import Atom, Binary, Key, Opaque, Sum, Terms
+from .merge import Merging
+from .terms import OPPOSITE, Atom, Binary, Choice, Key, Opaque, Split, Sum, Truncated
 
 INDEX_TYPES = ("int32", "int64")
 
@@ -47,9 +49,11 @@ class Canonical:
     """Turns index expressions into sums; `Simplifier` adds all other expressions."""
 
     def __init__(self) -> None:
-        self.terms = Terms()
+        self.terms = Merging()
         self.bounds = Bounds(self.terms)
         self.divider = Divider(self.terms, self.bounds)
+        self.terms.floordiv, self.terms.floormod = self.divider.floordiv, self.divider.floormod
+        self.terms.extremum, self.terms.sum = self.extremum, self.sum
         self.bounds.interval_of = lambda of: opaque_interval(of, self.interval)
         self.bindings: dict[Var, PrimExpr] = {}
         self.memo: dict[int, tuple[PrimExpr, Sum]] = {}
@@ -138,6 +142,8 @@ class Canonical:
             return self.divider.floordiv_by(a, b)
         if not b.terms and b.const and not a.may_wrap():
             return self._truncdiv_by(a, b.const)
+        if a.key == b.key and not a.may_wrap() and a.terms:
+            return self.terms.const(1, a.dtype)
         return self._folded(O.truncdiv(a.expr(), b.expr()))
 
     def _truncmod(self, expr: Any) -> Sum:
@@ -205,24 +211,61 @@ class Canonical:
             return b if kind is Min else a
         if self.bounds.is_not_negative(difference.scaled(-1)):
             return a if kind is Min else b
-        choose = min if kind is Min else max
         for one, other in ((a, b), (b, a)):
-            atom = one.single()
-            if isinstance(atom, Binary) and atom.kind is kind:
-                if not other.terms and not atom.b.terms:
-                    limit = choose(atom.b.const, other.const)
-                    return self.terms.binary(kind, atom.a, Sum(a.dtype, {}, limit), True)
-                if other.key in (atom.a.key, atom.b.key):
-                    return one
-            elif (
-                isinstance(atom, Binary)
-                and atom.kind in (Min, Max)
-                and other.key in (atom.a.key, atom.b.key)
-            ):
-                return other
+            made = self._absorbed(kind, one, other)
+            if made is not None:
+                return made
+        made = self._extremum_within(kind, a.single(), b.single())
+        if made is not None:
+            return made
         if not a.terms:
             a, b = b, a
         return self._extremum_outside(kind, a, b)
+
+    def _absorbed(self, kind: type[PrimExpr], one: Sum, other: Sum) -> Sum | None:
+        """The minimum of an extremum `one` and `other`, if one drops or both share an operand."""
+        atom = one.single()
+        if not isinstance(atom, Binary) or atom.kind not in OPPOSITE:
+            return None
+        if atom.kind is kind:
+            if not other.terms and not atom.b.terms:
+                limit = (min if kind is Min else max)(atom.b.const, other.const)
+                return self.terms.binary(kind, atom.a, Sum(one.dtype, {}, limit), True)
+            return one if _is_operand(kind, atom, other) else None
+        if other.key in (atom.a.key, atom.b.key):
+            return other
+        beside = other.single()
+        for side, rest in ((atom.a, atom.b), (atom.b, atom.a)):
+            if isinstance(beside, Binary) and side.key in (beside.a.key, beside.b.key):
+                if beside.kind is kind:  # `min(max(x, y), min(x, z))`
+                    return other
+                if beside.kind is atom.kind:  # `min(max(x, y), max(x, z))`
+                    last = beside.b if side.key == beside.a.key else beside.a
+                    return self.extremum(atom.kind, self.extremum(kind, rest, last), side)
+        sign = 1 if kind is Min else -1
+        beyond = (self.terms.sub(other, side).scaled(sign) for side in (atom.a, atom.b))
+        return one if all(self.bounds.is_not_negative(each) for each in beyond) else None
+
+    def _extremum_within(self, kind: type[PrimExpr], a: Any, b: Any) -> Sum | None:
+        """`min(x // c, y // c) -> min(x, y) // c`, and the like for choices by one condition."""
+        if isinstance(a, Split) and isinstance(b, Split):
+            if a.lower != b.lower or a.upper is not None or b.upper is not None:
+                return None
+            return self.divider.floordiv(self.extremum(kind, a.base, b.base), a.lower)
+        if not isinstance(a, Opaque) or not isinstance(b, Opaque):
+            return None
+        one, other = a.parts_of, b.parts_of
+        if isinstance(one, Truncated) and isinstance(other, Truncated):
+            if one.by == other.by and not one.is_rest and not other.is_rest:
+                inner = self.extremum(kind if one.by > 0 else OPPOSITE[kind], one.base, other.base)
+                return self._truncdiv_by(inner, one.by)
+        elif isinstance(one, Choice) and isinstance(other, Choice) and one.key == other.key:
+            yes, no = (
+                self.extremum(kind, *pair).expr()
+                for pair in ((one.yes, other.yes), (one.no, other.no))
+            )
+            return self.sum(Select(one.condition, yes, no))
+        return None
 
     def _extremum_outside(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum:
         """`min(x + z, y + z) -> min(x, y) + z`, `min(-4 * x, -8) -> max(x, 2) * -4`."""
@@ -238,7 +281,10 @@ class Canonical:
         if not any(abs(c) == factor for c in (*a.terms.values(), *b.terms.values())):
             factor = 1
         if all(c < 0 for c in (*a.terms.values(), *b.terms.values())):
-            factor, kind = -factor, Max if kind is Min else Min
+            if a.const and not b.terms:  # `min(3 - x, 2) -> 3 - max(x, 1)`
+                moved = self._extremum_outside(kind, a.shifted(-a.const), b.shifted(-a.const))
+                return moved.shifted(a.const)
+            factor, kind = -factor, OPPOSITE[kind]
         made = self.terms.binary(kind, _divided(a, factor), _divided(b, factor), True)
         return made.scaled(factor)
 
@@ -283,7 +329,19 @@ class Canonical:
         return self._single(self._atom_of(made))
 
     def _atom_of(self, expr: PrimExpr) -> Atom:
-        return self.terms.opaque(expr, self._node_key(expr))
+        atom = self.terms.opaque(expr, self._node_key(expr))
+        if atom.parts_of is None:
+            atom.parts_of = self._parts_of(expr)
+        return atom
+
+    def _parts_of(self, expr: Any) -> Truncated | Choice | None:
+        """What merges with other terms within a truncated division or a choice."""
+        if isinstance(expr, (Div, Mod)) and isinstance(expr.b, IntImm) and expr.b.value:
+            return Truncated(self.sum(expr.a), expr.b.value, isinstance(expr, Mod))
+        if isinstance(expr, Select):
+            yes, no = self.sum(expr.true_value), self.sum(expr.false_value)
+            return Choice(expr.condition, self.key(expr.condition), yes, no)
+        return None
 
     # ---- keys -------------------------------------------------------------------------------
 
@@ -310,6 +368,20 @@ class Canonical:
         return (type(value), dtype, *(self.key(getattr(value, n)) for n in type(value).walked))
 
 
+def _is_operand(kind: type[PrimExpr], atom: Binary, total: Sum) -> bool:
+    """True if `total` is one of those between which nested extrema choose."""
+    pending = [atom]
+    while pending:
+        one = pending.pop()
+        for side in (one.a, one.b):
+            if side.key == total.key:
+                return True
+            inner = side.single()
+            if isinstance(inner, Binary) and inner.kind is kind:
+                pending.append(inner)
+    return False
+
+
 def _divided(total: Sum, by: int) -> Sum:
     """`total / by`, where `by` divides every coefficient."""
     if by == 1:
@@ -330,6 +402,20 @@ def reads_memory(expr: Node) -> bool:
     if isinstance(expr, Call) and effect_of(expr) > CallEffectKind.Pure:
         return True
     return any(reads_memory(child) for child in children(expr))
+
+
+def may_trap(expr: Node) -> bool:
+    """True if computing `expr` where it was not computed before may fail: a division."""
+    if isinstance(expr, (Div, Mod, FloorDiv, FloorMod)):
+        divisor = expr.b
+        if not isinstance(divisor, IntImm) or divisor.value == 0:
+            return True
+    return any(may_trap(child) for child in children(expr))
+
+
+def is_movable(expr: Node) -> bool:
+    """True if `expr` has the same value wherever its variables are defined, and never fails."""
+    return not reads_memory(expr) and not may_trap(expr)
 
 
 _TO_SUM: dict[type[PrimExpr], Callable[[Canonical, Any], Sum]] = {

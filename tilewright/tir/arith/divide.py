@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import gcd
 
 from ..expr import FloorDiv, FloorMod
 from .bounds import Bounds, floor_quotient
-from .terms import Atom, Binary, Split, Sum, Terms, factors_of, reduced, without_factors
+from .merge import Merging
+from .terms import OPPOSITE, Atom, Binary, Split, Sum, factors_of, reduced, without_factors
 
 
 class Divider:
     """`a // b` and `a % b` in canonical form."""
 
-    def __init__(self, terms: Terms, bounds: Bounds) -> None:
+    def __init__(self, terms: Merging, bounds: Bounds) -> None:
         self.terms = terms
         self.bounds = bounds
         self.residues: dict[Atom, tuple[int, int]] = {}
@@ -69,7 +71,10 @@ class Divider:
         lifted = self._lifted(r)
         if lifted is not None:
             return self.floordiv(lifted[0], lifted[1] * c)
-        return self.terms.split(r, c, None)
+        made = self._two_valued(r, lambda value: value // c)
+        if made is None:
+            made = self._by_parts(r, c)
+        return self.terms.split(r, c, None) if made is None else made
 
     def _rest(self, r: Sum, c: int) -> Sum:
         lo, hi = self.bounds.of(r)
@@ -92,7 +97,69 @@ class Divider:
         lifted = self._lifted(r)
         if lifted is not None:
             return self.part(lifted[0], lifted[1], lifted[1] * c)
+        made = self._two_valued(r, lambda value: value % c)
+        if made is not None and all(k > 0 for k in made.terms.values()):
+            return made
+        parts = self._whole_and_small(r, c)
+        if parts is not None:
+            return parts[1]
+        if len(r.terms) > 1 and any(type(a) is Split and a.upper is not None for a in r.terms):
+            plain = self.terms.residue(r, c)
+            if len(plain.terms) < len(r.terms):
+                return self.floormod(plain, c)
         return self.terms.split(r, 1, c)
+
+    def _two_valued(self, r: Sum, of: Callable[[int], int]) -> Sum | None:
+        """`of` a sum of one atom that has two neighbouring values: a line through both."""
+        if len(r.terms) != 1:
+            return None
+        ((atom, coefficient),) = r.terms.items()
+        lo, hi = self.bounds.atom(atom)
+        if hi - lo != 1:
+            return None
+        first = of(int(lo) * coefficient + r.const)
+        step = of(int(hi) * coefficient + r.const) - first
+        return Sum(r.dtype, {atom: step} if step else {}, first - step * int(lo))
+
+    def _whole_and_small(self, r: Sum, c: int) -> tuple[Sum, Sum] | None:
+        """`r = c * whole + small` with the multiples of `c` in each coefficient taken out, if
+        `0 <= small < c`."""
+        if all(abs(k) < c for k in r.terms.values()):
+            return None
+        small = {a: k % c if k > 0 else -(-k % c) for a, k in r.terms.items()}
+        left = Sum(r.dtype, {a: k for a, k in small.items() if k}, r.const)
+        lo, hi = self.bounds.of(left)
+        if lo < 0 or hi >= c:
+            return None
+        whole = {a: (k - small[a]) // c for a, k in r.terms.items() if k != small[a]}
+        return Sum(r.dtype, whole, 0), left
+
+    def _by_parts(self, r: Sum, c: int) -> Sum | None:
+        """`r // c` from the quotients of its parts."""
+        parts = self._whole_and_small(r, c)
+        if parts is not None:
+            return parts[0]
+        for rest, k in r.terms.items() if len(r.terms) > 1 else ():
+            # `(x - x % m) // c` where `c` divides `m`
+            if (
+                isinstance(rest, Split)
+                and rest.lower == 1
+                and rest.upper
+                and k * rest.upper % c == 0
+            ):
+                without = Sum(r.dtype, {a: k for a, k in r.terms.items() if a is not rest}, r.const)
+                plain = self.terms.add(without, rest.base, k)
+                if len(plain.terms) < len(r.terms):
+                    whole = self.floordiv(rest.base, rest.upper)
+                    times = -k * rest.upper // c
+                    return self.terms.add(self.floordiv(plain, c), whole, times)
+        extreme = r.single()
+        if not isinstance(extreme, Binary) or extreme.kind not in OPPOSITE:
+            return None
+        if not any(_is_multiple(side, c) for side in extreme.parts()):
+            return None
+        a, b = (self.floordiv(side, c) for side in extreme.parts())
+        return self.terms.extremum(extreme.kind, a, b)
 
     def _lifted(self, r: Sum) -> tuple[Sum, int] | None:
         """`x + y // c -> (c * x + y) // c`: the base and `c`, if `r` has one such quotient."""
@@ -154,8 +221,24 @@ class Divider:
         common = self._common(a, b)
         if common is not None:
             return self.floordiv_by(common[0], common[1])
-        whole, rest = self._split_symbolic(a, b)
-        return self.terms.add(whole, self._symbolic(FloorDiv, rest, b))
+        plain, taken = self._without_rests(a, b)
+        whole, rest = self._split_symbolic(plain, b)
+        made = self.terms.add(whole, self._symbolic(FloorDiv, rest, b))
+        for base, k in taken:
+            made = self.terms.add(made, self.floordiv_by(base, b), -k)
+        return made
+
+    def _without_rests(self, a: Sum, b: Sum) -> tuple[Sum, list[tuple[Sum, int]]]:
+        """`a` with `x` for `x % b` where that is shorter, and the `x` with their coefficients."""
+        taken: list[tuple[Sum, int]] = []
+        for rest, k in a.terms.items() if len(a.terms) > 1 else ():
+            if isinstance(rest, Binary) and rest.kind is FloorMod and rest.b.key == b.key:
+                without = Sum(a.dtype, {t: c for t, c in a.terms.items() if t is not rest}, a.const)
+                plain = self.terms.add(without, rest.a, k)
+                if len(plain.terms) < len(a.terms):
+                    more = self._without_rests(plain, b)
+                    return more[0], [(rest.a, k), *more[1]]
+        return a, taken
 
     def floormod_by(self, a: Sum, b: Sum) -> Sum:
         """`a % b` for any `b` that is not zero."""
@@ -170,7 +253,7 @@ class Divider:
             made = self.terms.multiply(self.floormod_by(common[0], common[1]), common[2])
             if made is not None:
                 return made
-        return self._symbolic(FloorMod, self._split_symbolic(a, b)[1], b)
+        return self._symbolic(FloorMod, self._split_symbolic(self._without_rests(a, b)[0], b)[1], b)
 
     def _common(self, a: Sum, b: Sum) -> tuple[Sum, Sum, Sum] | None:
         """`a` and `b` without a factor that all their terms share, and that factor."""
@@ -234,6 +317,10 @@ class Divider:
         if odd or times == 0 or any(a.terms.get(t, 0) != times * c for t, c in b.terms.items()):
             return zero, a
         return self.terms.const(times, a.dtype), self.terms.add(a, b, -times)
+
+
+def _is_multiple(total: Sum, c: int) -> bool:
+    return total.const % c == 0 and all(k % c == 0 for k in total.terms.values())
 
 
 def _is_negated(b: Sum) -> bool:

@@ -23,6 +23,7 @@ from ..expr import (
     Broadcast,
     BufferLoad,
     Call,
+    Cast,
     CmpExpr,
     Div,
     Let,
@@ -37,7 +38,7 @@ from ..expr import (
     StringImm,
     Var,
 )  # fmt: skip
-from .canonical import INDEX_TYPES, Canonical
+from .canonical import INDEX_TYPES, Canonical, is_movable
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
 from .terms import Atom, Binary, Opaque, Split, Sum
 from .vectors import simplify_vector
@@ -361,13 +362,24 @@ class Simplifier(Canonical):
             made = rebuild(expr, {"args": args})
         return _fold_call(name, made)
 
+    def _cast_expr(self, expr: Any) -> PrimExpr:
+        value = self.simplify(expr.value)
+        if isinstance(value, (IntImm, FloatImm)):
+            return O.cast(value, expr.dtype)
+        made: PrimExpr = expr
+        return made if value is expr.value else rebuild(made, {"value": value})
+
     def _conditional(self, expr: Any) -> PrimExpr:
         condition = self.simplify(expr.args[0])
         if isinstance(condition, IntImm):
             return self.simplify(expr.args[1 if condition.value else 2])
-        args = (condition, *self._branches(condition, expr.args[1], expr.args[2]))
-        if same(args[1], args[2]):
-            return args[1]
+        yes, no = self._branches(condition, expr.args[1], expr.args[2])
+        if same(yes, no):
+            return yes
+        inner = _conditional_args(yes)
+        if inner is not None and same(inner[2], no) and is_movable(inner[0]):
+            condition, yes = self.simplify(And(condition, inner[0])), inner[1]
+        args = (condition, yes, no)
         if all(a is b for a, b in zip(args, expr.args, strict=True)):
             made: PrimExpr = expr
         else:
@@ -430,7 +442,7 @@ class Simplifier(Canonical):
                 made = INTEGER.apply(expr)
         elif made is None and info.is_integral:
             made = INTEGER.apply(expr)
-        if made is None and info.lanes > 1 and isinstance(expr, (BinaryOpExpr, CmpExpr)):
+        if made is None and info.lanes > 1 and isinstance(expr, (BinaryOpExpr, CmpExpr, And, Or)):
             made = simplify_vector(self, expr)
         return expr if made is None else self.simplify(made)
 
@@ -476,18 +488,30 @@ def _compares_floats(expr: PrimExpr) -> bool:
     return dtype_of(inner.dtype).is_float
 
 
+def _conditional_args(value: PrimExpr) -> tuple[Any, ...] | None:
+    """The arguments of a call of `if_then_else`."""
+    if isinstance(value, Call) and getattr(value.op, "name", "") == "tir.if_then_else":
+        return value.args
+    return None
+
+
 def _fold_call(name: str, call: Any) -> PrimExpr:
-    """A shift or bit operation of constants, folded."""
+    """A shift, an operation on bits or their count, of constants, folded."""
     maker = _FOLDERS.get(name)
     if maker is None or not all(isinstance(a, IntImm) for a in call.args):
         return call  # type: ignore[no-any-return]
     return maker(*call.args)
 
 
+def _leading_zeros(value: IntImm) -> IntImm:
+    bits = dtype_of(value.dtype).bits
+    return IntImm("int32", bits - O.wrap(value.value, f"uint{bits}").bit_length())
+
+
 _FOLDERS: dict[str, Callable[..., PrimExpr]] = {
     "tir.shift_left": O.shift_left, "tir.shift_right": O.shift_right,
     "tir.bitwise_and": O.bitwise_and, "tir.bitwise_or": O.bitwise_or,
-    "tir.bitwise_xor": O.bitwise_xor, "tir.bitwise_not": O.bitwise_not,
+    "tir.bitwise_xor": O.bitwise_xor, "tir.bitwise_not": O.bitwise_not, "tir.clz": _leading_zeros,
 }  # fmt: skip
 
 
@@ -527,6 +551,7 @@ _SIMPLIFY: dict[type[PrimExpr], Callable[[Simplifier, Any], PrimExpr]] = {
     Or: Simplifier._or,
     Select: Simplifier._select,
     Call: Simplifier._call_expr,
+    Cast: Simplifier._cast_expr,
     Let: Simplifier._let_expr,
     Ramp: Simplifier._generic,
     Broadcast: Simplifier._generic,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...ir.expr import IntImm, PrimExpr
 from .. import op as O
@@ -30,13 +30,16 @@ from ..expr import (
 
 Key = Any
 
+OPPOSITE: dict[type[PrimExpr], type[PrimExpr]] = {Min: Max, Max: Min}
+
 
 class Atom:
     """A factor that sums do not look into; one object for each distinct one of a `Terms`."""
 
     __slots__ = ("_expr", "dtype", "is_data", "order")
 
-    is_split = False
+    may_merge: bool = False
+    """True if it can become something simpler together with other terms of a sum."""
 
     def __init__(self, dtype: str, order: int, is_data: bool) -> None:
         self.dtype = dtype
@@ -219,15 +222,38 @@ def _factored(terms: dict[Atom, int], common: Atom) -> tuple[PrimExpr, int]:
     return Mul(made, common.expr()), sign
 
 
+class Truncated(NamedTuple):
+    """What is divided and by what constant, rounding to zero; `is_rest` tells `%` from `/`."""
+
+    base: Sum
+    by: int
+    is_rest: bool
+
+
+class Choice(NamedTuple):
+    """The condition of a `Select`, its key, and the values."""
+
+    condition: PrimExpr
+    key: Key
+    yes: Sum
+    no: Sum
+
+
 class Opaque(Atom):
     """A variable, a load, a call...: an expression as it is."""
 
-    __slots__ = ("is_variable", "of")
+    __slots__ = ("is_variable", "of", "parts_of")
 
     def __init__(self, dtype: str, order: int, of: PrimExpr) -> None:
         self.is_variable = type(of).is_variable
         super().__init__(dtype, order, depends_on_data(of))
         self.of = of
+        self.parts_of: Truncated | Choice | None = None
+
+    @property
+    def may_merge(self) -> bool:  # type: ignore[override]
+        """Truncated divisions can meet their other half, choices others of one condition."""
+        return self.parts_of is not None
 
     def _build(self) -> PrimExpr:
         return self.of
@@ -260,7 +286,7 @@ class Split(Atom):
 
     __slots__ = ("base", "lower", "upper")
 
-    is_split = True
+    may_merge = True
 
     def __init__(self, dtype: str, order: int, base: Sum, lower: int, upper: int | None) -> None:
         super().__init__(dtype, order, base.holds_data())
@@ -299,9 +325,9 @@ class Binary(Atom):
         self.kind, self.a, self.b = kind, a, b
 
     @property
-    def is_split(self) -> bool:  # type: ignore[override]
-        """Divisions and minima can meet their other half in a sum."""
-        return self.kind in (FloorDiv, FloorMod, Min)
+    def may_merge(self) -> bool:  # type: ignore[override]
+        """Divisions can meet their other half in a sum, minima and maxima what they choose from."""
+        return True
 
     def parts(self) -> tuple[Sum, ...]:
         return (self.a, self.b)
@@ -319,10 +345,10 @@ class Product(Atom):
     def __init__(self, dtype: str, order: int, factors: tuple[Atom, ...]) -> None:
         super().__init__(dtype, order, any(factor.is_data for factor in factors))
         self.factors = factors
-        self.holds_split = any(factor.is_split for factor in factors)
+        self.holds_split = any(factor.may_merge for factor in factors)
 
     @property
-    def is_split(self) -> bool:  # type: ignore[override]
+    def may_merge(self) -> bool:  # type: ignore[override]
         """Products of divisions can meet their other half too."""
         return self.holds_split
 
@@ -349,9 +375,9 @@ class Terms:
             known = self._atoms[key] = make(key[1], len(self._atoms), *args)
         return known
 
-    def opaque(self, of: PrimExpr, key: Key) -> Atom:
+    def opaque(self, of: PrimExpr, key: Key) -> Opaque:
         """The atom of an expression that is known by `key`."""
-        made: Atom = self._intern((Opaque, of.dtype, key), Opaque, of)
+        made: Opaque = self._intern((Opaque, of.dtype, key), Opaque, of)
         return made
 
     def split(self, base: Sum, lower: int, upper: int | None) -> Sum:
@@ -377,6 +403,10 @@ class Terms:
 
     # ---- sums -------------------------------------------------------------------------------
 
+    def merge(self, total: Sum) -> Sum:
+        """`total` with the terms that make something simpler together put together."""
+        return total
+
     def of(self, atom: Atom, coefficient: int = 1) -> Sum:
         """The sum of one term."""
         return Sum(atom.dtype, {atom: coefficient}, 0)
@@ -385,12 +415,22 @@ class Terms:
         """A constant."""
         return Sum(dtype, {}, value)
 
+    def _times(self, x: Atom, y: Atom) -> Sum:
+        """`x * y`; of the minimum and the maximum of two sums, these multiplied."""
+        if are_extremes(x, y):
+            made = self.multiply(x.a, x.b)  # type: ignore[attr-defined]
+            if made is not None:
+                return made
+        return self.of(self.product([*factors_of(x), *factors_of(y)]))
+
     def add(self, a: Sum, b: Sum, factor: int = 1) -> Sum:
         """`a + factor * b`, with the parts of divisions put together again."""
         if not b.terms or factor == 0:
-            return a.shifted(b.const * factor)
+            made = a.shifted(b.const * factor)
+            return self.merge(made) if made.const and _chooses(made.terms) else made
         if not a.terms:
-            return b.scaled(factor).shifted(a.const)
+            made = b.scaled(factor).shifted(a.const)
+            return self.merge(made) if made.const and _chooses(made.terms) else made
         terms = dict(a.terms)
         for atom, coefficient in b.terms.items():
             total = terms.get(atom, 0) + coefficient * factor
@@ -399,7 +439,7 @@ class Terms:
             else:
                 del terms[atom]
         made = Sum(a.dtype, terms, a.const + b.const * factor)
-        return self._merge(made) if _any_split(terms) else made
+        return self.merge(made) if _any_merges(terms) else made
 
     def sub(self, a: Sum, b: Sum) -> Sum:
         """`a - b`."""
@@ -416,106 +456,17 @@ class Terms:
         total = self.const(a.const * b.const, a.dtype)
         for x, p in a.terms.items():
             for y, q in b.terms.items():
-                atom = self.product([*factors_of(x), *factors_of(y)])
-                total = self.add(total, self.of(atom, p * q))
+                total = self.add(total, self._times(x, y), p * q)
         total = self.add(total, a.shifted(-a.const), b.const)
         return self.add(total, b.shifted(-b.const), a.const)
 
-    def _merge(self, total: Sum) -> Sum:
-        """`(x // c) * c + x % c -> x` and `x - (x // c) * c -> x % c`."""
-        for atom, coefficient in total.terms.items():
-            if not atom.is_split:
-                continue
-            if isinstance(atom, Product):
-                found = self._merge_product(total, atom)
-            elif isinstance(atom, Split):
-                found = self._merge_split(total, atom, coefficient)
-            else:
-                found = self._merge_unknown(total, atom, coefficient)
-            if found is not None:
-                return found
-        return total
 
-    def _merge_product(self, total: Sum, product: Product) -> Sum | None:
-        """`(x // c) * c * n + (x % c) * n -> x * n`."""
-        for split in product.factors:
-            if not split.is_split:
-                continue
-            others = without_factors(product, (split,)) or []
-            inner: dict[Atom, int] = {}
-            members: list[Atom] = []
-            for atom, coefficient in total.terms.items():
-                left = without_factors(atom, others)
-                if left:
-                    inner[self.product(left)] = coefficient
-                    members.append(atom)
-            parts = Sum(total.dtype, inner, 0)
-            merged = self._merge(parts) if len(inner) > 1 else parts
-            if merged is not parts:
-                scaled = self.multiply(merged, self.of(self.product(others)))
-                if scaled is not None:
-                    return self.add(_without(total, *members), scaled)
-        return None
-
-    def _merge_split(self, total: Sum, atom: Split, coefficient: int) -> Sum | None:
-        if atom.upper is not None:
-            for other, times in total.terms.items():
-                if (
-                    isinstance(other, Split)
-                    and other.lower == atom.upper
-                    and times * atom.lower == coefficient * atom.upper
-                    and self._is_congruent(other.base, atom.base, atom.upper)
-                ):
-                    whole = self.split(other.base, atom.lower, other.upper).scaled(coefficient)
-                    return self.add(_without(total, atom, other), whole)
-            return None
-        if coefficient % atom.lower:
-            return None
-        factor = -(coefficient // atom.lower)
-        if not _contains(total, atom.base, factor):
-            return None
-        rest = self.add(_without(total, atom), atom.base, -factor)
-        base = reduced(atom.base, atom.lower)
-        return self.add(rest, self.split(base, 1, atom.lower).scaled(factor))
-
-    def _is_congruent(self, a: Sum, b: Sum, modulus: int) -> bool:
-        """True if `a` and `b` are plainly equal modulo `modulus`."""
-        same = a.key == b.key or self._residue(a, modulus).key == self._residue(b, modulus).key
-        return bool(same)
-
-    def _residue(self, total: Sum, modulus: int) -> Sum:
-        """A sum equal to `total` modulo `modulus`: `x % c` is `x` where `modulus` divides `c`."""
-        made = self.const(total.const % modulus, total.dtype)
-        for atom, coefficient in total.terms.items():
-            term = self.of(atom, coefficient)
-            is_rest = isinstance(atom, Split) and atom.lower == 1 and atom.upper is not None
-            if is_rest and coefficient * atom.upper % modulus == 0:  # type: ignore[attr-defined]
-                base: Sum = atom.base  # type: ignore[attr-defined]
-                term = self._residue(base, modulus).scaled(coefficient)
-            made = self.add(made, term)
-        kept = {a: c % modulus for a, c in made.terms.items() if c % modulus}
-        return Sum(total.dtype, kept, made.const % modulus)
-
-    def _merge_unknown(self, total: Sum, atom: Atom, coefficient: int) -> Sum | None:
-        assert isinstance(atom, Binary)
-        if atom.kind is Min:
-            return self._merge_extremes(total, atom, coefficient)
-        if atom.kind is not FloorMod:
-            return None
-        quotient = self.multiply(self.binary(FloorDiv, atom.a, atom.b), atom.b)
-        if quotient is None or not _contains(total, quotient, coefficient):
-            return None
-        rest = self.add(_without(total, atom), quotient, -coefficient)
-        return self.add(rest, atom.a.scaled(coefficient))
-
-    def _merge_extremes(self, total: Sum, least: Binary, coefficient: int) -> Sum | None:
-        """`min(x, y) + max(x, y) -> x + y`."""
-        operands = frozenset((least.a.key, least.b.key))
-        most = self._atoms.get((Binary, least.dtype, Max, operands))
-        if most is None or total.terms.get(most) != coefficient:
-            return None
-        both = self.add(least.a, least.b).scaled(coefficient)
-        return self.add(_without(total, least, most), both)
+def _chooses(terms: dict[Atom, int]) -> bool:
+    """True if there is a minimum or maximum that a constant may go into."""
+    for atom in terms:  # noqa: SIM110  (a generator costs three times as much)
+        if type(atom) is Binary:
+            return True
+    return False
 
 
 def reduced(total: Sum, modulus: int) -> Sum:
@@ -529,16 +480,15 @@ def reduced(total: Sum, modulus: int) -> Sum:
     return Sum(total.dtype, {atom: left} if left else {}, total.const)
 
 
-def _any_split(terms: dict[Atom, int]) -> bool:
-    return len(terms) > 1 and any(atom.is_split for atom in terms)
+def _any_merges(terms: dict[Atom, int]) -> bool:
+    return len(terms) > 1 and any(atom.may_merge for atom in terms)
 
 
-def _contains(total: Sum, part: Sum, factor: int) -> bool:
-    return all(total.terms.get(a) == c * factor for a, c in part.terms.items())
-
-
-def _without(total: Sum, *atoms: Atom) -> Sum:
-    return Sum(total.dtype, {a: c for a, c in total.terms.items() if a not in atoms}, total.const)
+def are_extremes(a: Atom, b: Atom) -> bool:
+    """True of the minimum and the maximum of the same two sums."""
+    if not isinstance(a, Binary) or not isinstance(b, Binary) or OPPOSITE.get(a.kind) is not b.kind:
+        return False
+    return bool({a.a.key, a.b.key} == {b.a.key, b.b.key})
 
 
 def without_factors(atom: Atom, gone: Sequence[Atom]) -> list[Atom] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...ir.expr import GlobalVar, PrimExpr, as_scalar
+from ...ir.expr import OPERATORS, GlobalVar, PrimExpr, as_scalar
 from ...ir.op import Op
 from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError
@@ -48,8 +48,16 @@ def call_tir(global_var: GlobalVar, *args: object) -> PrimExpr:
 
     It has the type of that function's result where that is known, else it is `void`.
     """
+    return Call(result_dtype(global_var), global_var, tuple(args))  # type: ignore[arg-type]
+
+
+def result_dtype(global_var: GlobalVar) -> str:
+    """The type of the result of a loop program, `void` where none is known."""
     result = getattr(global_var.struct_info_, "ret", None)
-    return Call(getattr(result, "dtype", "void"), global_var, tuple(args))  # type: ignore[arg-type]
+    return getattr(result, "dtype", None) or "void"
+
+
+OPERATORS["call_global"] = lambda global_var, args: call_tir(global_var, *args)
 
 
 def address_of(obj: object, span: Any = None) -> PrimExpr:

@@ -16,7 +16,7 @@ from ..stmt import BlockRealize, For, Stmt
 from .auto_tensorize import AutoTensorizeMappingInfo as AutoTensorizeMappingInfo
 from .auto_tensorize import get_auto_tensorize_mapping_info as get_auto_tensorize_mapping_info
 from .bindings import digits_of, is_affine
-from .conditions import output_blocks
+from .conditions import writes_out
 from .poly import Space, value_of
 from .rv import BlockRV
 from .schedule import Schedule
@@ -32,7 +32,7 @@ def has_block(sch: Schedule, block_name: str) -> bool:
 def is_output_block(sch: Schedule, block: BlockRV) -> bool:
     """True if the block writes a buffer which lives longer than its scope."""
     sref = sch.get_sref(block)
-    return sref in output_blocks(sch.state, sch.state.scope_root(sref))
+    return writes_out(sref, sch.state.scope_root(sref))
 
 
 @dataclass(frozen=True)

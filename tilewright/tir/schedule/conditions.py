@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from ..expr import IterVarType, Var
 from ..stmt import Block, For
-from .bindings import is_affine, uses_loops_up
-from .poly import variables_in
+from .bindings import digits_of, is_affine, uses_loops_up
+from .poly import Space, variables_in
 from .refusal import refuse
 from .regions import is_covered, space_at
 from .scope import BlockScope
@@ -15,18 +15,20 @@ from .sref import StmtSRef
 from .state import ScheduleState
 
 
-def _not_dominant(scope: BlockScope, block: StmtSRef) -> str | None:
+def _not_dominant(scope: BlockScope, block: StmtSRef, under: StmtSRef | None) -> str | None:
     for region in block.block.writes:
         writers = scope.buffer_writers.get(region.buffer.data, [])
-        others = [w for w in writers if w is not block]
+        others = [w for w in writers if w is not block and (under is None or w.is_under(under))]
         if others:
             return f"`{region.buffer.name}` is also written by block `{others[0].block.name_hint}`"
     return None
 
 
-def not_complete(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str | None:
-    """Why `block` is not complete: it is the only writer of its buffers, all its axes are
-    data-parallel, and it does not read what it writes. None if it is."""
+def not_complete(
+    state: ScheduleState, block: StmtSRef, root: StmtSRef, under: StmtSRef | None = None
+) -> str | None:
+    """Why `block` is not complete: it is the only writer of its buffers (among the blocks `under` a
+    loop), all its axes are data-parallel, and it does not read what it writes. None if it is."""
     stmt = block.block
     for axis in stmt.iter_vars:
         if axis.iter_type is not IterVarType.DataPar:
@@ -35,12 +37,15 @@ def not_complete(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str |
     for read in stmt.reads:
         if read.buffer.data in written:
             return f"it reads `{read.buffer.name}`, which it writes"
-    return _not_dominant(state.get_block_scope(root), block)
+    return _not_dominant(state.get_block_scope(root), block, under)
 
 
-def not_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str | None:
+def not_reduction(
+    state: ScheduleState, block: StmtSRef, root: StmtSRef, under: StmtSRef | None = None
+) -> str | None:
     """Why `block` is not a reduction: it has an `init`, its axes are data-parallel or reduce, it
-    is the only writer, and no reduction axis indexes what it writes. None if it is."""
+    is the only writer (`under` a loop), and no reduction axis indexes what it writes. None if it
+    is."""
     stmt = block.block
     if stmt.init is None:
         return "it has no `init`"
@@ -48,7 +53,7 @@ def not_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> str 
     for axis in stmt.iter_vars:
         if axis.iter_type not in allowed:
             return f"its axis `{axis.var.name}` is neither data-parallel nor a reduction axis"
-    why = _not_dominant(state.get_block_scope(root), block)
+    why = _not_dominant(state.get_block_scope(root), block, under)
     if why is not None:
         return why
     reducing = {a.var for a in stmt.iter_vars if a.iter_type is IterVarType.CommReduce}
@@ -103,11 +108,27 @@ def affine_within(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> bool
     """True if the bindings are affine in `loop` and the loops in it, those around it fixed."""
     if block.realize is None:
         return False
+    space, inner = _loops_within(state, block, loop)
+    return is_affine(space, list(block.realize.iter_values), inner)
+
+
+def is_idempotent(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> bool:
+    """True if `block` is complete and bound to sums of parts of `loop` and the loops in it. These
+    may overlap: what it writes does not depend on how often and in which order it runs."""
+    if block.realize is None or not_complete(state, block, state.scope_root(block)) is not None:
+        return False
+    space, inner = _loops_within(state, block, loop)
+    values = [space.joined(space.poly(v)) for v in block.realize.iter_values]
+    return all(digits_of(space, p, inner) is not None for p in values)
+
+
+def _loops_within(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> tuple[Space, set[int]]:
+    """Arithmetic at the block, and the numbers of `loop` and the loops between it and the block."""
     space = space_at(state, block)
     inner = {space._variable(loop.loop.loop_var)}
     inner |= {space._variable(at.loop.loop_var) for at in state.loops_of(block)
               if at.is_under(loop)}  # fmt: skip
-    return is_affine(space, list(block.realize.iter_values), inner)
+    return space, inner
 
 
 def _same(a: list[Block | For | None], b: list[Block | For | None]) -> bool:
@@ -136,12 +157,14 @@ def require_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> 
         refuse(f"the block is not a reduction: {why}", block)
 
 
-def require_complete_or_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
-    """Refuses unless `block` is complete or a reduction."""
-    why = not_complete(state, block, root)
+def require_complete_or_reduction(
+    state: ScheduleState, block: StmtSRef, root: StmtSRef, under: StmtSRef | None = None
+) -> None:
+    """Refuses unless `block` is complete or a reduction (among the blocks `under` a loop)."""
+    why = not_complete(state, block, root, under)
     if why is None:
         return
-    other = not_reduction(state, block, root)
+    other = not_reduction(state, block, root, under)
     if other is not None:
         refuse(f"the block is not complete ({why}) and not a reduction ({other})", block)
 
@@ -152,15 +175,25 @@ def require_compact(state: ScheduleState, blocks: Iterable[StmtSRef], root: Stmt
         require_complete_or_reduction(state, block, root)
 
 
-def require_stage_pipeline(state: ScheduleState, root: StmtSRef) -> None:
-    """Refuses unless each block of the scope is complete or a reduction, and reads only what
-    its producers have written in the same run of their common loops."""
+def require_stage_pipeline(
+    state: ScheduleState, root: StmtSRef, moving: StmtSRef | None = None
+) -> None:
+    """Refuses unless each block of the scope (where one is `moving`: it and its producers) is
+    complete or a reduction, and each reads only what its producers have written in the same run of
+    their common loops."""
     key = ("pipeline", root)
     known = state.facts.get(key)
     if known is not None and known[0] is root.stmt:
         return
     scope = state.get_block_scope(root)
-    require_compact(state, scope.children, root)
+    if moving is not None:
+        require_compact(state, (moving, *scope.producers(moving)), root)
+        key = ("covered", root)
+        known = state.facts.get(key)
+        if known is not None and known[0] is root.stmt:
+            return
+    else:
+        require_compact(state, scope.children, root)
     for block in scope.children if state.enable_check else ():
         if not is_covered(state, block, scope.producers(block)):
             refuse(
@@ -215,14 +248,10 @@ def require_leaf(state: ScheduleState, block: StmtSRef) -> None:
         refuse("the block holds other blocks", block, *inner)
 
 
-def output_blocks(state: ScheduleState, root: StmtSRef) -> list[StmtSRef]:
-    """The blocks of the scope that write a buffer which lives longer than the scope."""
+def writes_out(block: StmtSRef, root: StmtSRef) -> bool:
+    """True if `block`, whose scope is `root`, writes a buffer that lives longer than the scope."""
     own = {b.data for b in root.block.alloc_buffers}
-    return [
-        child
-        for child in state.get_block_scope(root).children
-        if any(w.buffer.data not in own for w in child.block.writes)
-    ]
+    return any(w.buffer.data not in own for w in block.block.writes)
 
 
 def require_not_output(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ...ir.expr import IntImm, Range
 from ...ir.functor import Rewriter, on
 from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, IterVarType, Var
-from ..stmt import Block, BufferRegion, BufferStore, MatchBufferRegion, Stmt, stmt_seq
+from ..stmt import (
+    Allocate,
+    AllocateConst,
+    Block,
+    BufferRegion,
+    BufferStore,
+    DeclBuffer,
+    LetStmt,
+    MatchBufferRegion,
+    SeqStmt,
+    Stmt,
+    stmt_seq,
+)
 from .instances import fills_what_it_writes
 from .moving import nest_of, required_boxes
 from .poly import Space
 from .refusal import refuse
 from .regions import Box, space_at
 from .rewrite import point
-from .sref import StmtSRef, holds
+from .sref import StmtSRef, holds, substatements
 from .state import ScheduleState
+
+DECLARATIONS = (Allocate, AllocateConst, DeclBuffer, LetStmt)
+"""The statements that give their body a name and do nothing else."""
 
 
 def fresh_name(state: ScheduleState, at: StmtSRef, name: str) -> str:
@@ -128,19 +144,56 @@ def redirect(block: Block, old: Buffer, new: Buffer) -> tuple[Block, dict[Block,
     return rewriter.run(block), rewriter.blocks
 
 
-def after(top: Stmt, target: Stmt, new: Stmt) -> Stmt:
-    """The body `top` with `new` after the statement in it that holds `target`."""
-    parts = list(getattr(top, "seq", (top,)))
-    at = next((k for k, part in enumerate(parts) if holds(part, target)), len(parts) - 1)
+def after(top: Stmt, target: Stmt | None, new: Stmt) -> Stmt:
+    """The body `top` with `new` after the statement in it that holds `target` (None: at its end),
+    within the declarations around that."""
+    parts = _parts(top)
+    held = [k for k, part in enumerate(parts) if target is not None and holds(part, target)]
+    at = held[0] if held else len(parts) - 1
+    if isinstance(parts[at], DECLARATIONS):
+        parts[at] = parts[at].replace(body=after(parts[at].body, target, new))
+        return stmt_seq(parts)
     return stmt_seq([*parts[: at + 1], new, *parts[at + 1 :]])
 
 
 def before(top: Stmt, targets: Sequence[Stmt], new: Stmt) -> Stmt:
-    """The body `top` with `new` before the first statement in it that holds one of `targets`."""
-    parts = list(getattr(top, "seq", (top,)))
+    """The body `top` with `new` before the first statement in it that holds one of `targets`,
+    within the declarations around that."""
+    parts = _parts(top)
     held = [any(holds(part, target) for target in targets) for part in parts]
     at = held.index(True) if True in held else 0
+    if isinstance(parts[at], DECLARATIONS):
+        parts[at] = parts[at].replace(body=before(parts[at].body, targets, new))
+        return stmt_seq(parts)
     return stmt_seq([*parts[:at], new, *parts[at:]])
+
+
+def at_beginning(top: Stmt, buffer: Buffer, new: Stmt) -> Stmt:
+    """The body `top` with `new`, which uses `buffer`, as early as the buffer is declared. Refuses
+    a buffer that is declared in a loop."""
+    parts = _parts(top)
+    at = next((k for k, part in enumerate(parts) if _declares(part, buffer)), 0)
+    if isinstance(parts[at], DECLARATIONS):
+        parts[at] = parts[at].replace(body=at_beginning(parts[at].body, buffer, new))
+        return stmt_seq(parts)
+    if _declares(parts[at], buffer):
+        refuse(f"`{buffer.name}` is declared in a loop or a condition", parts[at])
+    return stmt_seq([*parts[:at], new, *parts[at:]])
+
+
+def _parts(body: Stmt) -> list[Any]:
+    return list(body.seq) if isinstance(body, SeqStmt) else [body]
+
+
+def _declares(stmt: Stmt, buffer: Buffer) -> bool:
+    """True if `buffer` or its memory is declared at or within `stmt`."""
+    if isinstance(stmt, DeclBuffer) and stmt.buffer is buffer:
+        return True
+    if isinstance(stmt, (Allocate, AllocateConst)) and stmt.buffer_var is buffer.data:
+        return True
+    if isinstance(stmt, LetStmt) and stmt.var is buffer.data:
+        return True
+    return any(_declares(part, buffer) for part in substatements(stmt))
 
 
 def require_apart(

@@ -8,11 +8,11 @@ from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import on
 from ...support.errors import ArgumentError
 from .. import op as T
-from ..analysis.access_region import get_block_read_write_region
+from ..analysis.access_region import get_block_access_region
 from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, Var
 from ..index_map import IndexMap
-from ..stmt import Block, BufferStore
+from ..stmt import Block, BufferRegion, BufferStore, full_region
 from .refusal import refuse
 from .rewrite import MapLoads, accesses
 from .sref import StmtSRef
@@ -90,18 +90,34 @@ def require_loads_only(root: StmtSRef, buffer: Buffer) -> None:
         refuse(f"the address of `{buffer.name}` is used by itself")
 
 
-def with_regions(block: Block) -> Block:
-    """The block with its reads and writes computed from its body."""
-    reads, writes = get_block_read_write_region(block, {})
-    return block.replace(reads=reads, writes=writes)
+def with_regions(block: Block, *moved_here: Buffer) -> Block:
+    """The block with its reads and writes computed from its body; what it accesses by address alone
+    stays as declared. It reads buffers `moved_here`, which it did not declare, as a whole."""
+    declared = (*block.reads, *block.writes)
+    new = [b for b in moved_here if all(r.buffer is not b for r in declared)]
+    known = {b.data: b for b in (*(r.buffer for r in declared), *new)}
+    reads, writes, addressed = get_block_access_region(block, known)
+    hidden = {r.buffer for r in addressed}
+
+    def kept(found: Sequence[BufferRegion], old: Sequence[BufferRegion]) -> list[BufferRegion]:
+        seen = (r for r in found if r.buffer not in hidden)
+        return [*(r for r in old if r.buffer in hidden), *seen]
+
+    return block.replace(
+        reads=tuple(kept(reads, [*block.reads, *map(full_region, new)])),
+        writes=tuple(kept(writes, block.writes)),
+    )
 
 
 class InlineLoads(MapLoads):
     """Replaces loads; blocks that change have their regions computed anew and are recorded."""
 
-    def __init__(self, function: Callable[[BufferLoad], PrimExpr | None]) -> None:
+    def __init__(
+        self, function: Callable[[BufferLoad], PrimExpr | None], *moved_here: Buffer
+    ) -> None:
         super().__init__(function)
         self.blocks: dict[Block, Block] = {}
+        self.moved_here = moved_here
 
     @on(Block)
     def block(self, block: Block) -> Block:
@@ -110,7 +126,7 @@ class InlineLoads(MapLoads):
         init = self.rewrite(block.init) if block.init is not None else None
         if body is block.body and init is block.init:
             return block
-        made = with_regions(block.replace(body=body, init=init))
+        made = with_regions(block.replace(body=body, init=init), *self.moved_here)
         if not block.reads and not block.writes:
             made = made.replace(reads=(), writes=())
         self.blocks[block] = made

@@ -229,6 +229,10 @@ class InstructionKind:
         """True for the mark after which post-processors act."""
         return self.name == "EnterPostproc"
 
+    def same_as(self, other: object) -> bool:
+        """True if `other` is this very kind."""
+        return self is other
+
     def __repr__(self) -> str:
         return f"InstructionKind({self.name})"
 
@@ -254,6 +258,10 @@ class Instruction:
             parts = tuple(next(source) for _ in range(p.role.width))
             out[p.name] = parts[0] if p.is_list or parts[0] is None else p.role.whole(parts)
         return out
+
+    def same_as(self, other: object) -> bool:
+        """True if `other` is this very instruction."""
+        return self is other
 
     def __str__(self) -> str:
         return STATEMENT[0](self) if STATEMENT else self.kind.name

@@ -5,7 +5,8 @@ from __future__ import annotations
 from .. import op as T
 from ..expr import IterVarType
 from ..stmt import ForKind
-from .conditions import affine, affine_within, require_affine, require_compact
+from .conditions import affine, affine_within, require_affine, require_complete_or_reduction
+from .ordering import require_separate_iterations
 from .poly import variables_in
 from .refusal import refuse
 from .regions import is_covered
@@ -33,15 +34,17 @@ def require_parallelizable(state: ScheduleState, loop: StmtSRef, thread_tag: str
     the same block (`threadIdx`) may also run a part of a reduction. A block may do the same work
     in several iterations if its result is used within the iteration only."""
     root = state.scope_root(loop)
-    for block in state.child_blocks(loop):
+    blocks = state.child_blocks(loop)
+    for block in blocks:
         if not (
             affine(state, block)
             or affine_within(state, block, loop)
             or is_private(state, block, loop, root)
         ):
             require_affine(state, block)
-        require_compact(state, (block,), root)
+        require_complete_or_reduction(state, block, root, loop)
         _require_independent(block, loop, thread_tag)
+    require_separate_iterations(state, loop, blocks)
 
 
 def is_private(state: ScheduleState, block: StmtSRef, loop: StmtSRef, root: StmtSRef) -> bool:

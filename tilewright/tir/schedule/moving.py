@@ -11,7 +11,7 @@ from ..buffer import Buffer
 from ..expr import IterVar, Var
 from ..stmt import Block, BlockRealize, BufferRegion, For, ForKind, SeqStmt, Stmt, stmt_seq
 from .instances import kept_conditions
-from .poly import Interval, Poly, Space, constant, plus, times, value_of
+from .poly import ONE, Interval, Poly, Space, constant, plus, times, value_of
 from .refusal import refuse
 from .regions import Box, extreme, loops_between, shared_threads, space_at, touched, unite
 from .rewrite import replace_statements
@@ -156,8 +156,11 @@ def _solve(
         return
     if _solve_split(space, numbers, p, interval, found):
         return
-    simple = all(len(m) == 1 and m[0] in numbers and c > 0 for m, c in terms)
     low, high = interval
+    if width == 1 and low is not None and high is not None and all(c < 0 for _, c in terms):
+        p, low, high = plus({}, p, -1), plus({}, high, -1), plus({}, low, -1)
+        terms = [(m, -c) for m, c in terms]
+    simple = all(len(m) == 1 and m[0] in numbers and c > 0 for m, c in terms)
     if not simple or low is None or high is None or width is None:
         if exact:
             refuse("what the block reads cannot be related to one run of the loop", block)
@@ -318,10 +321,12 @@ def _bounds(space: Space, axis: IterVar, value: PrimExpr) -> list[PrimExpr]:
     out = []
     p, start = space.poly(value), space.poly(axis.dom.min)
     end = plus(start, space.poly(axis.dom.extent))
+    dtype, shift = value.dtype, constant(p.get(ONE, 0))
+    moving = space.expr(plus(p, shift, -1), dtype) if shift else value
     if not space.nonneg(plus(p, start, -1)):
-        out.append(T.greater_equal(value, axis.dom.min))
+        out.append(T.less_equal(space.expr(plus(start, shift, -1), dtype), moving))
     if not space.nonneg(plus(plus(end, p, -1), constant(-1))):
-        out.append(T.less(value, space.expr(end, value.dtype)))
+        out.append(T.less(moving, space.expr(plus(end, shift, -1), dtype)))
     return out
 
 

@@ -387,12 +387,15 @@ class Space:
     # ---- back to expressions ----------------------------------------------------------------
 
     def expr(self, p: Poly, dtype: str = "int32") -> PrimExpr:
-        """`p` as an expression of `dtype`."""
+        """`p` as an expression of `dtype`, a positive term first if there is one."""
         total: PrimExpr | None = None
         rest = p.get(ONE, 0)
-        for m, c in p.items():
-            if m == ONE:
-                continue
+        terms = [(m, c) for m, c in p.items() if m != ONE]
+        if terms and terms[0][1] < 0:
+            terms.sort(key=lambda term: term[1] < 0)
+            if terms[0][1] < 0 and rest > 0:
+                total, rest = IntImm(dtype, rest), 0
+        for m, c in terms:
             term = self._product(m, dtype)
             if total is None:
                 total = term * c if c != 1 else term

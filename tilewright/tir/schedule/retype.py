@@ -7,36 +7,40 @@ from ...ir.functor import Rewriter, on
 from ..buffer import Buffer
 from ..expr import BufferLoad, Cast, Var, pointer
 from ..stmt import Block, BufferRegion, BufferStore
+from .refusal import refuse
+from .rewrite import view_within
 
 
 class _Retype(Rewriter):
     def __init__(self, old: Buffer, new: Buffer) -> None:
-        self.old, self.new = old, new
+        self.new = {old: new}
         self.blocks: dict[Block, Block] = {}
 
     @on(BufferLoad)
     def load(self, load: BufferLoad) -> PrimExpr:
         """The value as it was before, cast from how it is kept."""
         indices = self.rewrite_tuple(load.indices)
-        if load.buffer is not self.old:
+        new = self.new.get(load.buffer)
+        if new is None:
             return load.replace(indices=indices)
-        return Cast(load.dtype, BufferLoad(self.new, indices, load.predicate))
+        return Cast(load.dtype, BufferLoad(new, indices, load.predicate))
 
     @on(BufferStore)
     def store(self, store: BufferStore) -> BufferStore:
         """The store, its value cast to how it is kept."""
         value = self.rewrite(store.value)
         indices = self.rewrite_tuple(store.indices)
-        if store.buffer is not self.old:
+        new = self.new.get(store.buffer)
+        if new is None:
             return store.replace(value=value, indices=indices)
-        kept = value if value.dtype == self.new.dtype else Cast(self.new.dtype, value)
-        return BufferStore(self.new, kept, indices, store.predicate)
+        kept = value if value.dtype == new.dtype else Cast(new.dtype, value)
+        return BufferStore(new, kept, indices, store.predicate)
 
     @on(BufferRegion)
     def region(self, region: BufferRegion) -> BufferRegion:
         """The same part of the new buffer."""
         made = self.rewrite(region.region)
-        buffer = self.new if region.buffer is self.old else region.buffer
+        buffer = self.new.get(region.buffer, region.buffer)
         if made is region.region and buffer is region.buffer:
             return region
         return BufferRegion(buffer, made)
@@ -44,11 +48,23 @@ class _Retype(Rewriter):
     @on(Buffer)
     def buffer(self, buffer: Buffer) -> Buffer:
         """The new buffer where the old one is declared."""
-        return self.new if buffer is self.old else buffer
+        return self.new.get(buffer, buffer)
+
+    @on(Var)
+    def variable(self, var: Var) -> Var:
+        """The variable. Refuses memory that is used otherwise than by loads and stores."""
+        old = next((b for b in self.new if b.data is var), None)
+        if old is not None:
+            refuse(f"the memory of `{old.name}` is used otherwise than by loads and stores")
+        return var
 
     @on(Block)
     def block(self, block: Block) -> Block:
-        """The block rewritten, recorded."""
+        """The block rewritten, recorded; views of the buffer are of the new type as well."""
+        for match in block.match_buffers:
+            source = self.new.get(match.source.buffer)
+            if source is not None:
+                self.new[match.buffer] = view_within(match.buffer, source)
         made = self.rewrite_children(block)
         if made is not block:
             self.blocks[block] = made

@@ -83,13 +83,14 @@ def substitute(node: N, env: Mapping[Var, PrimExpr]) -> N:
 
 
 class ReplaceBuffer(Rewriter):
-    """Exchanges buffers wherever they are accessed or declared as accessed.
+    """Exchanges buffers wherever they are accessed or declared as accessed, and views of them by
+    views in the same memory.
 
     `blocks` records each block that has changed, old to new.
     """
 
     def __init__(self, env: Mapping[Buffer, Buffer]) -> None:
-        self.env = env
+        self.env = dict(env)
         self.data = {old.data: new.data for old, new in env.items()}
         self.blocks: dict[Block, Block] = {}
 
@@ -106,10 +107,31 @@ class ReplaceBuffer(Rewriter):
     @on(Block)
     def block(self, block: Block) -> Block:
         """The block with its buffers exchanged, recorded."""
+        for match in block.match_buffers:
+            source = self.env.get(match.source.buffer)
+            if source is not None:
+                view = view_within(match.buffer, source)
+                self.env[match.buffer] = view
+                self.data[match.buffer.data] = view.data
         made = self.rewrite_children(block)
         if made is not block:
             self.blocks[block] = made
         return made
+
+
+def view_within(view: Buffer, source: Buffer) -> Buffer:
+    """`view` as one of `source`: of its type, in its memory, in as many groups of dimensions (of
+    which, if it has another number of dimensions, the last holds all)."""
+    groups = len(source.axis_separators)
+    if len(view.axis_separators) != groups:
+        separators = source.axis_separators if view.ndim == source.ndim else (0,) * groups
+        view = view.replace(axis_separators=separators)
+    if view.scope() == source.scope() and view.dtype == source.dtype:
+        return view
+    scope = source.scope()
+    name = view.name if view.scope() == scope else f"{view.name}_{scope}"
+    data = Var(name, E.pointer(source.dtype, scope))  # type: ignore[arg-type]
+    return view.replace(data=data, name=name, dtype=source.dtype)
 
 
 def replace_buffer(node: N, env: Mapping[Buffer, Buffer]) -> tuple[N, dict[Block, Block]]:

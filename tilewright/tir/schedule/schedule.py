@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ...ir.expr import IntImm, PrimExpr
+from ...ir.expr import GlobalVar, IntImm, PrimExpr
 from ...ir.module import IRModule
 from ...support.errors import ArgumentError, ScheduleError
 from ..expr import Var
@@ -23,6 +23,10 @@ from .trace import Trace
 
 RV = BlockRV | LoopRV | PrimExpr
 LEVELS = ("detail", "fast", "none")
+
+
+class UnknownRandomVariable(ScheduleError, IndexError):
+    """A random variable of another schedule, or one that has been removed."""
 
 
 def _of(kind: InstructionKind, error: ArgumentError) -> ArgumentError:
@@ -54,7 +58,7 @@ class Schedule:
             )
         self.state = ScheduleState(mod, debug_mask=debug_mask, enable_check=enable_check)
         self.error_render_level = error_render_level
-        self.func_working_on: str | None = None
+        self.func_working_on: GlobalVar | None = None
         self._trace: Trace | None = Trace()
         self._symbols: dict[Any, Any] = {}
         self._handles: dict[StmtSRef, StmtSRef] = {}
@@ -102,7 +106,7 @@ class Schedule:
 
     def work_on(self, func_name: str) -> None:
         """Makes `func_name` the function in which blocks are looked up."""
-        self.func_working_on = require_function(self.mod, func_name, None)
+        self.func_working_on = self.mod.get_global_var(require_function(self.mod, func_name, None))
 
     def copy(self) -> Schedule:
         """A schedule of the same program with the same random variables, to go on apart."""
@@ -145,7 +149,7 @@ class Schedule:
             return found
         found = self._symbols.get(rand_var_or_stmt)
         if found is None:
-            raise ScheduleError(
+            raise UnknownRandomVariable(
                 f"{rand_var_or_stmt!r} is not a block or loop of this schedule",
                 hint="it may come from another schedule, or have been removed by remove_rv",
             )
@@ -159,18 +163,18 @@ class Schedule:
         return handle
 
     def get(self, rand_var_or_sref: RV | StmtSRef) -> Any:
-        """The block, loop or integer that stands behind a random variable or handle."""
+        """The block, loop or integer (an `int` if it is constant) that stands behind a random
+        variable or handle."""
         if isinstance(rand_var_or_sref, StmtSRef):
             return rand_var_or_sref.stmt
         if isinstance(rand_var_or_sref, PrimExpr):
-            value = self._evaluate(rand_var_or_sref)
-            return value if isinstance(value, PrimExpr) else IntImm("int32", value)
+            return self._evaluate(rand_var_or_sref)
         return self.get_sref(rand_var_or_sref).stmt
 
     def remove_rv(self, rand_var: RV) -> None:
         """Forgets a random variable."""
         if self._symbols.pop(rand_var, None) is None:
-            raise ScheduleError(f"{rand_var!r} is not a random variable of this schedule")
+            raise UnknownRandomVariable(f"{rand_var!r} is not a random variable of this schedule")
 
     def _evaluate(self, value: Any) -> Any:
         """An integer if all random variables in `value` are known, else an expression."""

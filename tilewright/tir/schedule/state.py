@@ -16,6 +16,7 @@ from ...ir.module import IRModule
 from ...support.errors import ArgumentError, InternalError, listing
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, For, SeqStmt, Stmt, stmt_seq
+from .refusal import Refusal
 from .scope import BlockScope, scope_of
 from .sref import BODIES, StmtSRef, blocks_and_loops, realizes_under, substatements
 
@@ -342,6 +343,17 @@ class ScheduleState:
             self.srefs[id(stmt)] = s
         self.mod, self.roots = taken.mod, dict(taken.roots)
 
+    def would_apply(self, primitive: Callable[..., Any], *args: Any) -> bool:
+        """True if the primitive succeeds on `args`. The program stays as it is."""
+        taken = self.snapshot()
+        try:
+            primitive(self, *args)
+        except Refusal:
+            return False
+        finally:
+            self.restore(taken)
+        return True
+
     def copy(self) -> tuple[ScheduleState, dict[StmtSRef, StmtSRef]]:
         """A state with handles of its own on the same program, and where each handle went."""
         made = object.__new__(ScheduleState)
@@ -383,11 +395,11 @@ def _with_root_block(func: PrimFunc) -> PrimFunc:
     return func.with_body(BlockRealize((), IntImm("bool", 1), root))
 
 
-def require_function(mod: IRModule, name: str | None, working: str | None) -> str:
+def require_function(mod: IRModule, name: str | None, working: GlobalVar | None) -> str:
     """The name of the function meant by `name` (None: the one worked on, or the only one)."""
     names = [v.name_hint for v, f in mod.functions.items() if isinstance(f, PrimFunc)]
-    if name is None:
-        name = working
+    if name is None and working is not None:
+        name = working.name_hint
     if name is None:
         name = names[0] if len(names) == 1 else "main"
     if name not in names:

@@ -45,7 +45,7 @@ from .lower_thread_allreduce import LowerThreadAllreduce
 from .lower_tvm_builtin import LowerTVMBuiltin
 from .lower_warp_memory import LowerWarpMemory
 from .make_packed_api import MakePackedAPI
-from .make_unpacked_api import MakeUnpackedAPI
+from .make_unpacked_api import BareKernel, MakeUnpackedAPI
 from .manifest_local_stage import ManifestSharedMemoryLocalStage
 from .merge_shared_memory import MergeSharedMemoryAllocations
 from .narrow_data_type import NarrowDataType
@@ -60,6 +60,7 @@ from .share_indices import ShareIndices
 from .simplify import Simplify
 from .small import (
     AnnotateEntryFunc,
+    AnnotateIrregularLoop,
     Apply,
     DisableAssert,
     Filter,

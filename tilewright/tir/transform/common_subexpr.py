@@ -9,7 +9,7 @@ from ...ir.expr import PrimExpr
 from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import Node, children
 from ...ir.transform import Pass, PassContext
-from ..analysis.effects import is_movable
+from ..arith.canonical import is_movable
 from ..buffer import Buffer
 from ..expr import Broadcast, BufferLoad, Call, Let, Ramp, Reduce, Shuffle, Var
 from ..function import PrimFunc

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
+from ...support.errors import CompileError
 from ..expr import Var
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize
@@ -16,6 +17,8 @@ class _ToOpaque(Rewriter):
         """Replaces the axes of the block by the values that they are realized with."""
         block = realize.block
         if block.iter_vars:
+            axes = {axis.var for axis in block.iter_vars}
+            post_order_visit(realize.predicate, lambda n: _refuse(n, axes, block))
             values: dict[Var, object] = {
                 axis.var: value
                 for axis, value in zip(block.iter_vars, realize.iter_values, strict=True)
@@ -25,7 +28,18 @@ class _ToOpaque(Rewriter):
         return self.rewrite_children(realize)
 
 
+def _refuse(node: object, axes: set[Var], block: Block) -> None:
+    if isinstance(node, Var) and node in axes:
+        raise CompileError(
+            f"the predicate of block `{block.name_hint}` reads its own axis `{node.name}`",
+            block.span, hint="write it with the loops\' variables, which the axis is bound to",
+        )  # fmt: skip
+
+
 @factory
 def ConvertBlocksToOpaque(func: PrimFunc) -> PrimFunc:
-    """vi = axis(i): A[vi] = 0   ->   A[i] = 0"""
+    """vi = axis(i): A[vi] = 0   ->   A[i] = 0
+
+    Raises `CompileError` where the predicate of a block reads the block's own axes.
+    """
     return func.replace(body=_ToOpaque().run(func.body))

@@ -93,8 +93,12 @@ class _Narrow(Rewriter):
 
     @on(Call)
     def call(self, expr: Call) -> PrimExpr:
-        """A call gives int32 where it gave int64."""
-        return expr.replace(dtype=_narrow(expr.dtype), args=self.rewrite(expr.args))
+        """A call gives int32 where it gave int64; `clz` counts the bits that went, too."""
+        made: PrimExpr = expr.replace(dtype=_narrow(expr.dtype), args=self.rewrite(expr.args))
+        is_clz = getattr(expr.op, "name", "") == "tir.clz"
+        if not is_clz or made.args[0].dtype == expr.args[0].dtype:  # type: ignore[attr-defined]
+            return made
+        return O.add(O.subtract(made, 32), 64)
 
     @on(BufferStore)
     def store(self, store: BufferStore) -> BufferStore:

@@ -10,7 +10,7 @@ from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...ir.node import Node
 from ...ir.transform import Pass, PassContext
-from ..analysis.effects import is_movable
+from ..arith.canonical import is_movable
 from ..expr import And, Call, IterVar, Let, Or, Select, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, For, IfThenElse, LetStmt, SeqStmt, Stmt

@@ -2,63 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...ir.expr import BaseFunc, GlobalVar
-from ...ir.functor import Rewriter, Visitor, on, post_order_visit
+from ...ir.expr import BaseFunc, GlobalVar, PrimExpr
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.module import IRModule
 from ...ir.node import children
 from ...ir.transform import PassContext
-from ..buffer import Buffer
-from ..expr import BufferLoad, Call, Var
+from ...target import Target
+from ..arith.int_set import mentions
+from ..expr import Call, Var
 from ..function import PrimFunc
-from ..stmt import BufferStore, Evaluate, LetStmt, Stmt
+from ..stmt import DeclBuffer, Evaluate, LetStmt, Stmt
 from ..stmt_functor import renew_defs, substitute
 from .base import module_factory
 
-
-class _Calls(Visitor):
-    """The functions called, and those called otherwise than as a statement."""
-
-    def __init__(self) -> None:
-        self.called: dict[GlobalVar, None] = {}
-        self.as_values: set[GlobalVar] = set()
-
-    @on(Evaluate)
-    def evaluate(self, stmt: Evaluate) -> None:
-        """f(x) as a statement."""
-        call = stmt.value
-        if isinstance(call, Call) and isinstance(call.op, GlobalVar):
-            self.called[call.op] = None
-            self.visit(call.args)
-        else:
-            self.visit(stmt.value)
-
-    @on(GlobalVar)
-    def value(self, var: GlobalVar) -> None:
-        """f within an expression."""
-        self.called[var] = None
-        self.as_values.add(var)
+Called = Mapping[GlobalVar, set[GlobalVar]]
+"""The functions that each function calls itself."""
 
 
-def _calls(func: BaseFunc) -> _Calls:
-    found = _Calls()
-    if isinstance(func, PrimFunc):
-        found.walk(func.body)
+def _called(func: BaseFunc) -> set[GlobalVar]:
+    found: set[GlobalVar] = set()
+    post_order_visit(func, lambda n: found.add(n) if isinstance(n, GlobalVar) else None)
     return found
 
 
-def _is_recursive(var: GlobalVar, called: dict[GlobalVar, dict[GlobalVar, None]]) -> bool:
+def _reached(starts: Iterable[GlobalVar], called: Called) -> set[GlobalVar]:
+    """All functions that run when those of `starts` do, which are among them only if called."""
     seen: set[GlobalVar] = set()
-    pending = list(called.get(var, ()))
+    pending = [one for start in starts for one in called[start]]
     while pending:
         one = pending.pop()
-        if one is var:
-            return True
         if one not in seen:
             seen.add(one)
             pending += called.get(one, ())
-    return False
+    return seen
 
 
 def _returns(func: PrimFunc) -> bool:
@@ -87,13 +66,21 @@ class _Inline(Rewriter):
 
     def _body(self, func: PrimFunc, args: tuple[Any, ...]) -> Stmt:
         given: dict[Any, Any] = dict(zip(func.params, args, strict=True))
-        memory = _memory_of(func.body)
-        replaced = {v: a for v, a in given.items() if v in memory or not _parts_of(a)}
+        replaced = {v: a for v, a in given.items() if not _parts_of(a)}
         body: Stmt = self.rewrite(substitute(func.body, replaced))
-        for var, arg in reversed(list(given.items())):
+        numbers_first = sorted(given.items(), key=lambda pair: pair[0].dtype == "handle")
+        for var, arg in reversed(numbers_first):
             if var not in replaced:
-                body = LetStmt(var, arg, body)
+                body = _named(var, arg, body)
         return body
+
+
+def _named(var: Var, value: PrimExpr, body: Stmt) -> Stmt:
+    """`body` with `var` standing for `value`; an address stands right before it is declared."""
+    is_address = var.dtype == "handle"
+    if is_address and isinstance(body, DeclBuffer) and not mentions(body.buffer, {var}):
+        return body.replace(body=_named(var, value, body.body))
+    return LetStmt(var, value, body)
 
 
 def _parts_of(expr: Any) -> list[Any]:
@@ -101,18 +88,9 @@ def _parts_of(expr: Any) -> list[Any]:
     return [] if isinstance(expr, Var) else list(children(expr))
 
 
-def _memory_of(body: Stmt) -> set[Var]:
-    """The addresses of buffers that are accessed: a variable must stand there."""
-    found: set[Var] = set()
-
-    def look(node: Any) -> None:
-        if isinstance(node, Buffer):
-            found.add(node.data)
-        elif isinstance(node, (BufferLoad, BufferStore)):
-            found.add(node.buffer.data)
-
-    post_order_visit(body, look)
-    return found
+def _target(func: BaseFunc) -> Target | None:
+    given = func.attrs.get("target") if isinstance(func, PrimFunc) else None
+    return None if given is None else Target(given)
 
 
 @module_factory
@@ -120,23 +98,23 @@ def InlinePrivateFunctions(mod: IRModule, ctx: PassContext) -> IRModule:
     """def f(x): g(x); main: f(1)   ->   main: g(1)
 
     Functions without `global_symbol` and without arrays among their parameters, called as
-    statements, never by themselves, and that return nothing. Those that nobody calls any more go.
+    statements by functions of the same target, never by themselves, and that return nothing.
+    Those that nobody calls any more go.
     """
-    calls = {var: _calls(func) for var, func in mod.items()}
-    called = {var: found.called for var, found in calls.items()}
-    as_values = {var for found in calls.values() for var in found.as_values}
+    called = {var: _called(func) for var, func in mod.items()}
     chosen = {
         var: func for var, func in mod.items()
         if isinstance(func, PrimFunc) and "global_symbol" not in func.attrs
-        and not func.buffer_map and not _is_recursive(var, called) and not _returns(func)
+        and not func.buffer_map and var not in _reached([var], called) and not _returns(func)
         and any(var in names for names in called.values())
     }  # fmt: skip
     if not chosen:
         return mod
-    inline = _Inline(chosen)
     out: dict[GlobalVar, BaseFunc] = {}
     for var, func in mod.items():
-        if var in chosen and var not in as_values:
-            continue
-        out[var] = func.replace(body=inline.run(func.body)) if isinstance(func, PrimFunc) else func
-    return mod.with_functions(out)
+        near = {v: f for v, f in chosen.items() if _target(f) == _target(func)}
+        made = isinstance(func, PrimFunc) and func.replace(body=_Inline(near).run(func.body))
+        out[var] = made or func
+    kept = [var for var in out if var not in chosen]
+    used = _reached(kept, {var: _called(func) for var, func in out.items()}).union(kept)
+    return mod.with_functions({var: func for var, func in out.items() if var in used})

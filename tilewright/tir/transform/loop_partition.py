@@ -10,6 +10,7 @@ from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...ir.node import Node
 from ...ir.transform import Pass, PassContext
 from .. import op as O
+from ..analysis.effects import is_left_early
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
 from ..arith.int_set import Ends, Evaluator
@@ -204,6 +205,7 @@ class _Partition(ScopedRewriter):
         hinted = hinted or loop.loop_var in self.hinted
         loop = loop.replace(annotations=annotations) if PARTITION_HINT in loop.annotations else loop
         asked = hinted or self.cuts_constant or not isinstance(loop.extent, IntImm)
+        asked = asked and not is_left_early(loop.body)
         made = None
         if asked and loop.kind in _KINDS and self.depth < _LIMIT:
             made = self._cut(loop)

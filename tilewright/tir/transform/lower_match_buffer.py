@@ -48,8 +48,7 @@ class _LowerMatch(ScopedRewriter):
         self.values[view.data] = buffer.data
         if view.strides:
             self._unify(view.strides, _strides(buffer)[extra:], view, "strides")
-        if isinstance(view.elem_offset, Var):
-            self._unify([view.elem_offset], buffer.offset_of(begin), view, "elem_offset")
+        self._unify([view.elem_offset], buffer.offset_of(begin), view, "elem_offset")
 
     def _unify(
         self, parts: Sequence[PrimExpr], given: Sequence[PrimExpr], view: Buffer, what: str

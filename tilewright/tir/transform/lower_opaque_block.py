@@ -8,6 +8,7 @@ from ...ir.expr import IntImm, PrimExpr, as_scalar
 from ...ir.functor import Rewriter, on
 from ...ir.node import Node
 from .. import op as O
+from ..analysis.effects import is_left_early
 from ..buffer import Buffer
 from ..expr import StringImm, Var
 from ..function import PrimFunc
@@ -52,7 +53,8 @@ class _LowerOpaque(Rewriter):
         low: PrimExpr = self.rewrite(loop.min)
         extent: PrimExpr = O.simplified(self.rewrite(loop.extent))
         bound = loop.kind == ForKind.THREAD_BINDING
-        if O.is_const_int(extent, 1) and not bound and not loop.annotations:
+        is_unit = O.is_const_int(extent, 1) and not bound and not loop.annotations
+        if is_unit and not is_left_early(loop.body):
             self.units[loop.loop_var] = low
             body: Stmt = self.rewrite(loop.body)
             return body
@@ -81,7 +83,7 @@ def _memory_shape(buffer: Buffer) -> tuple[PrimExpr, ...]:
 
 
 def _attributes(annotations: dict[str, Any], where: Any, body: Stmt) -> Stmt:
-    for key, value in annotations.items():
+    for key, value in sorted(annotations.items(), reverse=True):
         if key.startswith("pragma_"):
             made: Any = value if isinstance(value, Node) else _value(value)
             body = AttrStmt(where if isinstance(where, Var) else "pragma", key, made, body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ffi import get_global_func
 from ...ir.expr import PrimExpr
 from ...ir.functor import Rewriter, on
 from ...support.dtypes import dtype_of
@@ -13,7 +12,8 @@ from .. import op as O
 from ..buffer import decl_buffer
 from ..expr import BufferLoad, Call, Var
 from ..function import PrimFunc
-from ..stmt import Allocate, LetStmt, Stmt
+from ..memory_info import MemoryInfo, memory_info
+from ..stmt import Allocate, DeclBuffer, LetStmt, Stmt
 from .base import factory
 from .thread_sync import scope_of
 
@@ -23,7 +23,7 @@ KNOWN = ("", "dyn", "barrier", "workspace", "vtcm")
 
 class _Lower(Rewriter):
     def __init__(self) -> None:
-        self.special: dict[Var, Any] = {}
+        self.special: dict[Var, MemoryInfo] = {}
 
     @on(Allocate)
     def allocate(self, node: Allocate) -> Stmt:
@@ -31,16 +31,23 @@ class _Lower(Rewriter):
         scope = scope_of(node.buffer_var)
         if scope.partition(".")[2] in KNOWN:
             return self.rewrite_children(node)
-        function = get_global_func(f"tvm.info.mem.{scope}", allow_missing=True)
-        if function is None:
+        info = memory_info(scope)
+        if info is None:
             raise CompileError(
                 f"nothing is known of the memory `{scope}` of `{node.buffer_var.name}`",
                 node.span, hint=f"register a function `tvm.info.mem.{scope}`",
             )  # fmt: skip
-        info = self.special[node.buffer_var] = function()
+        self.special[node.buffer_var] = info
         body: Stmt = self.rewrite(node.body)
         head = info.head_address
         return body if head is None else LetStmt(node.buffer_var, head, body)
+
+    @on(DeclBuffer)
+    def declare(self, node: DeclBuffer) -> Stmt:
+        """What has no address needs no name either."""
+        new: DeclBuffer = self.rewrite_children(node)
+        info = self.special.get(node.buffer.data)
+        return new if info is None or info.head_address is not None else new.body
 
     @on(Call)
     def call(self, call: Call) -> PrimExpr:

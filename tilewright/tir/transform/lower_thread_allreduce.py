@@ -96,12 +96,12 @@ class _Reduction:
             first = self._stored(parts, ZERO, self.values)
             return stmt_seq(first, *steps, self._stored(parts, ZERO, spread))
         warps = place.count // self.warp
-        staging = self.memory.new(self.dtypes, "red_buf_staging", "shared", place.groups * warps)
         results = [
             decl_buffer((place.groups,), d, "red_result", scope="shared") for d in self.dtypes
         ]
-        parts, steps, _ = self._shuffled(self.warp)
         others, more, _ = self._shuffled(warps)
+        parts, steps, _ = self._shuffled(self.warp)
+        staging = self.memory.new(self.dtypes, "red_buf_staging", "shared", place.groups * warps)
         base = O.multiply(place.group, warps)
         slot = O.add(base, O.floordiv(place.index, self.warp))
         is_first = O.equal(O.floormod(place.index, self.warp), 0)
@@ -123,14 +123,14 @@ class _Reduction:
 
     def _shuffled(self, count: int) -> tuple[list[Buffer], list[Stmt], PrimExpr]:
         """Registers whose first `count` of a warp are reduced into the first one, and how."""
-        theirs = self.memory.new(self.dtypes, "t{}", "local")
+        own = self.memory.new(self.dtypes, "red_buf{}", "local")
         steps: list[Stmt] = []
         mask: PrimExpr = ZERO
         if self.has_mask:
             (kept,) = self.memory.new(["uint32"], "mask", "local")
             mask = BufferLoad(kept, (ZERO,))
             steps.append(BufferStore(kept, Call("uint32", "tir.tvm_warp_activemask", ()), (ZERO,)))
-        own = self.memory.new(self.dtypes, "red_buf{}", "local")
+        theirs = self.memory.new(self.dtypes, "t{}", "local")
         offset = _half(count)
         while offset:
             fetched = [
@@ -337,8 +337,9 @@ class _Move(Rewriter):
         if load is None:
             return self.rewrite_children(node)
         body: Stmt = self.rewrite(node.body)
-        declared = isinstance(body, DeclBuffer) and body.buffer is load.buffer
-        return _allocated(load.buffer, body if declared else DeclBuffer(load.buffer, body))
+        if load.buffer.scope() == "shared":
+            body = AttrStmt(load.buffer.data, "volatile_scope", O.const(1), body)
+        return _allocated(load.buffer, body)
 
     @on(DeclBuffer)
     def declare(self, node: DeclBuffer) -> Stmt:

@@ -23,7 +23,7 @@ from ..expr import BufferLoad, Call, StringImm, Var, pointer
 from ..function import PrimFunc
 from ..stmt import AssertStmt, Evaluate, IfThenElse, LetStmt, SeqStmt, Stmt
 from ..stmt_functor import substitute
-from .make_unpacked_api import bare_kernel, kernel_params
+from .make_unpacked_api import bare_kernel, is_public, kernel_params
 
 PREFIX = "__tvm_ffi_"
 DATA, SHAPE, STRIDES, NDIM, CODE, BITS, LANES, OFFSET, DEVICE_TYPE = 1, 2, 3, 4, 5, 6, 7, 8, 10
@@ -326,10 +326,6 @@ def packed_function(func: PrimFunc, symbol: str, kernel: str) -> PrimFunc:
     return PrimFunc(params, body, PrimType("int32"), {}, attrs)
 
 
-def _is_public(func: PrimFunc) -> bool:
-    return "global_symbol" in func.attrs and not func.attrs.get("tir.is_packed", False)
-
-
 def _with_return_type(func: PrimFunc) -> PrimFunc:
     """A function made without saying so that it returns a value says so."""
     found: list[str] = []
@@ -351,7 +347,7 @@ def _make_packed(mod: IRModule, ctx: PassContext) -> IRModule:
             continue
         func = _with_return_type(func)
         functions[var] = bare_kernel(func)
-        if _is_public(func):
+        if is_public(func):
             symbol = func.global_symbol()
             functions[GlobalVar(PREFIX + symbol)] = packed_function(func, symbol, var.name_hint)
     return mod.with_functions(functions)

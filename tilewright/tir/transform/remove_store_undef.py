@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...support.errors import CompileError
-from ..expr import Call, Let, Var
+from ..expr import BufferLoad, Call, Let, Var
 from ..function import PrimFunc
 from ..stmt import BufferStore, LetStmt, Stmt
 from .base import factory
@@ -32,6 +32,10 @@ class _Undefined(Visitor):
         post_order_visit(value, look)
         return bool(found)
 
+    def _require_defined(self, access: object) -> None:
+        if isinstance(access, (BufferLoad, BufferStore)) and self._depends(access.indices):
+            raise CompileError(f"an index of `{access.buffer.name}` is undefined", access.span)
+
     @on(LetStmt, Let)
     def let(self, let: LetStmt | Let) -> None:
         """A name for something undefined is undefined."""
@@ -42,8 +46,8 @@ class _Undefined(Visitor):
     @on(BufferStore)
     def store(self, store: BufferStore) -> None:
         """An undefined index is a mistake; an undefined value is nothing."""
-        if self._depends(store.indices):
-            raise CompileError(f"an index of `{store.buffer.name}` is undefined", store.span)
+        self._require_defined(store)
+        post_order_visit(store.value, self._require_defined)
         if self._depends(store.value):
             self.stores.add(id(store))
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from operator import is_
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import on
+from ...ir.functor import on, post_order_visit
+from ...ir.node import Node
 from ...ir.transform import PassContext
 from .. import op as O
+from ..analysis.effects import is_left_early
 from ..arith.canonical import INDEX_TYPES
+from ..arith.int_set import mentions
 from ..buffer import Buffer
-from ..expr import BufferLoad
+from ..expr import BufferLoad, Var
 from ..function import PrimFunc
 from ..stmt import BufferStore, Evaluate, For, IfThenElse, LetStmt, SeqStmt, Stmt
+from ..stmt_functor import substitute
 from .base import context_factory
 from .booleans import and_of_ors, constrained, is_composed
 from .config import SimplifyConfig, group_of
@@ -27,6 +32,16 @@ class Simplifying(ScopedRewriter):
 
     options = SimplifyConfig()
     keeps_empty = True  # what did nothing before; what does nothing any more goes
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root: Any = None
+        self.conditions: dict[Var, PrimExpr] = {}  # what names of conditions stand for
+
+    def run(self, root: Any) -> Any:
+        """`root` simplified."""
+        self.root = root
+        return super().run(root)
 
     def _goes(self, before: Stmt, after: Stmt) -> bool:
         return _is_nothing(after) and not (self.keeps_empty and _is_nothing(before))
@@ -53,7 +68,7 @@ class Simplifying(ScopedRewriter):
         if isinstance(extent, IntImm) and extent.value <= 0:
             return NOTHING
         bare = not loop.annotations and loop.thread_binding is None and is_pure(low)
-        if bare and O.is_const_int(extent, 1):
+        if bare and O.is_const_int(extent, 1) and not is_left_early(loop.body):
             self.analyzer.bind(loop.loop_var, low, override=True)
             made: Stmt = self.rewrite(loop.body)
             return made
@@ -66,7 +81,7 @@ class Simplifying(ScopedRewriter):
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> Stmt:
         """A condition that is decided leaves one case."""
-        condition = self.rewrite(branch.condition)
+        condition = self._decided(self.rewrite(branch.condition))
         if isinstance(condition, IntImm):
             chosen = branch.then_case if condition.value else branch.else_case
             made: Stmt = NOTHING if chosen is None else self.rewrite(chosen)
@@ -84,17 +99,40 @@ class Simplifying(ScopedRewriter):
             return NOTHING
         return branch.replace(condition=condition, then_case=then_case, else_case=else_case)
 
+    def _decided(self, condition: PrimExpr) -> PrimExpr:
+        """The truth of a condition, if that is known of the names in it; else the condition."""
+        if not self.conditions or not mentions(condition, self.conditions):
+            return condition
+        made = self.analyzer.simplify(substitute(condition, self.conditions))
+        return made if isinstance(made, IntImm) else condition
+
     @on(LetStmt)
     def let(self, let: LetStmt) -> Stmt:
-        """A name for a constant or variable goes."""
+        """A name for a constant or variable goes, unless a buffer is declared with it."""
         value = self.rewrite(let.value)
         if is_cheap(value):
+            is_needed = let.var in self.described
             self.analyzer.bind(let.var, value, override=True)
             made: Stmt = self.rewrite(let.body)
-            return made
+            return let.replace(value=value, body=made) if is_needed else made
+        if value.dtype == "bool" and is_pure(value):
+            self.conditions[let.var] = value
         self._learn(let.var, value)
         body = self.rewrite(let.body)
         return let.replace(value=value, body=body)
+
+    @cached_property
+    def described(self) -> set[Var]:
+        """The variables in buffers of the whole, which stay as they are."""
+        found: set[Var] = set()
+
+        def look(node: Node) -> None:
+            if isinstance(node, Buffer):
+                parts = (node.data, node.shape, node.strides, node.elem_offset)
+                post_order_visit(parts, lambda n: found.add(n) if isinstance(n, Var) else None)
+
+        post_order_visit(self.root, look)
+        return found
 
     @on(SeqStmt)
     def sequence(self, node: SeqStmt) -> Stmt:
@@ -138,8 +176,12 @@ def _is_nothing(stmt: Any) -> bool:
 def Simplify(func: PrimFunc, ctx: PassContext) -> PrimFunc:
     """A[(i * 4 + 0) // 2] with i in [0, 1)   ->   A[0]
 
+    The extents of parameters are taken not to be negative.
     Config `tir.Simplify` says in which form conditions are given.
     """
     rewriter = Simplifying()
     rewriter.options = group_of(ctx, SimplifyConfig)
+    for extent in dict.fromkeys(e for b in func.buffer_map.values() for e in b.shape):
+        if extent.dtype in INDEX_TYPES and not isinstance(extent, IntImm):
+            rewriter.analyzer.assume(extent >= 0)
     return func.replace(body=rewriter.run(func.body))

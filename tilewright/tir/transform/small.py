@@ -10,10 +10,11 @@ from ...ir.functor import Rewriter, on
 from ...ir.module import IRModule
 from ...ir.transform import ModulePass, Pass, PassContext, PassInfo
 from ...support.errors import CompileError
+from ..analysis.effects import has_effects, is_left_early
 from ..analysis.verify import host_accesses
 from ..expr import Call
 from ..function import PrimFunc
-from ..stmt import AssertStmt, Block, Evaluate, Stmt
+from ..stmt import AssertStmt, Block, Evaluate, For, IfThenElse, SeqStmt, Stmt, stmt_seq
 from .base import context_factory, factory, prim_func_pass
 from .config import DISABLE_ASSERT
 from .simplify import NOTHING
@@ -64,11 +65,46 @@ class _RemoveAssume(Rewriter):
         is_assume = isinstance(value, Call) and getattr(value.op, "name", "") == "tir.assume"
         return NOTHING if is_assume else stmt
 
+    @on(SeqStmt)
+    def sequence(self, node: SeqStmt) -> Stmt:
+        """What is left of the statements."""
+        return stmt_seq([stmt for stmt in self.rewrite(node.seq) if stmt is not NOTHING])
+
+    @on(For)
+    def loop(self, loop: For) -> Stmt:
+        """A loop around nothing goes."""
+        new: For = self.rewrite_children(loop)
+        return NOTHING if new.body is NOTHING else new
+
+    @on(IfThenElse)
+    def branch(self, branch: IfThenElse) -> Stmt:
+        """A condition of nothing goes."""
+        new: IfThenElse = self.rewrite_children(branch)
+        if new.then_case is NOTHING and new.else_case is None and not has_effects(new.condition):
+            return NOTHING
+        return new
+
 
 @factory
 def RemoveAssume(func: PrimFunc) -> PrimFunc:
     """assume(c); f   ->   f"""
     return func.replace(body=_RemoveAssume().run(func.body))
+
+
+class _AnnotateIrregular(Rewriter):
+    @on(For)
+    def loop(self, loop: For) -> For:
+        """A mark on the loop if its iterations may end early."""
+        new: For = self.rewrite_children(loop)
+        if not is_left_early(loop.body):
+            return new
+        return new.replace(annotations={**loop.annotations, "irregular_loop_mark": 1})
+
+
+@factory
+def AnnotateIrregularLoop(func: PrimFunc) -> PrimFunc:
+    """for i in range(n): if c: break   ->   the same, annotated with `irregular_loop_mark`"""
+    return func.replace(body=_AnnotateIrregular().run(func.body))
 
 
 class _SkipAssert(Rewriter):

@@ -10,6 +10,7 @@ from ...ir.node import children
 from ...ir.transform import PassContext
 from ...support.errors import CompileError
 from .. import op as O
+from ..analysis.effects import is_left_early
 from ..arith.rules import MAKERS
 from ..buffer import Buffer
 from ..expr import EQ, Add, BufferLoad, Mul, Select, Sub, Var
@@ -107,7 +108,10 @@ class _Unroll(Rewriter):
         """for i in unroll(2): f(i)   ->   f(0); f(1)"""
         low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
         asked = loop.kind == ForKind.UNROLLED
-        if not isinstance(extent, IntImm) or not (asked or self._is_small(loop, extent.value)):
+        if self._is_unit(loop, extent):
+            return self._copies(loop, low, 1)
+        chosen = isinstance(extent, IntImm) and (asked or self._is_small(loop, extent.value))
+        if not chosen or is_left_early(loop.body):
             kind = ForKind.SERIAL if asked else loop.kind
             return loop.replace(min=low, extent=extent, kind=kind, body=self.rewrite(loop.body))
         if not self.explicit:
@@ -120,6 +124,13 @@ class _Unroll(Rewriter):
                 loop.span, hint=f"at most {LIMIT} iterations are",
             )  # fmt: skip
         return self._copies(loop, low, extent.value)
+
+    def _is_unit(self, loop: For, extent: PrimExpr) -> bool:
+        """True for a loop of one iteration where `auto_max_extent` asks for just these: it goes,
+        whatever it holds."""
+        if self.options.auto_max_extent != 1 or not O.is_const_int(extent, 1):
+            return False
+        return loop.kind in (ForKind.SERIAL, ForKind.UNROLLED) and not is_left_early(loop.body)
 
     def _copies(self, loop: For, low: PrimExpr, count: int) -> Stmt:
         defines = _defines(loop.body)

@@ -329,7 +329,7 @@ class Lanes(Rewriter):
             return store.replace(buffer=buffer, indices=indices, value=value)
         if self.mask is not None and lanes_of(self.mask) != lanes:
             raise NoVector("a vector that is the same in all lanes, under a condition by lane")
-        value = widen(value, lanes)
+        value = widen(value, lanes * dtype_of(buffer.dtype).lanes)
         if self.mask is not None and self._is_private(buffer, indices):
             kept = BufferLoad(buffer, indices)
             return store.replace(

@@ -11,6 +11,7 @@ from ...ir.transform import Pass, PassContext
 from ...support.dtypes import ScalableLanes
 from ...support.errors import CompileError
 from ...target import Target
+from ..analysis.effects import is_left_early
 from ..arith import Analyzer
 from ..buffer import Buffer
 from ..expr import multiple_of_vscale
@@ -65,6 +66,8 @@ class _Vectorize(Rewriter):
             self._require_scalable(loop)
             return self._vector(loop, body, ScalableLanes(multiple))
         if not isinstance(loop.extent, IntImm):
+            return loop.replace(kind=ForKind.SERIAL, body=body)
+        if is_left_early(loop.body):
             return loop.replace(kind=ForKind.SERIAL, body=body)
         if loop.extent.value == 1:
             made: Stmt = substitute(body, {loop.loop_var: loop.min})

@@ -118,7 +118,8 @@ class _Axis:
         self, size: PrimExpr, out: Any, roi: Any, scale: float | None, options: dict[str, Any]
     ) -> None:
         self.size = size
-        self.out = as_dim(out, size.dtype)
+        symbolic = isinstance(out, PrimExpr) and const_or_none(out) is None
+        self.out = as_dim(out, out.dtype if symbolic else size.dtype)
         self.roi = roi
         self.scale = scale
         self.options = options

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ...buffer import Buffer
 from ...stmt import Block as BlockNode
-from ...stmt import Stmt, stmt_seq
+from ...stmt import Stmt
 from ..buffer_args import ReadBuffer
 from ..copies import (
+    at_beginning,
     before,
     box_under,
     copy_block,
@@ -111,7 +112,7 @@ def _insert(
     if writers:
         body = before(holder.body, [step_towards(top, reader).node for reader in readers], nest)
     else:
-        body = stmt_seq(nest, holder.body)
+        body = at_beginning(holder.body, old, nest)
     changed_holder = holder.replace(body=replace_statements(body, table) or body)
     made_root = root.block
     if top is root:

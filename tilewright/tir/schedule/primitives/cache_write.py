@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...stmt import Block as BlockNode
-from ...stmt import Stmt, stmt_seq
+from ...stmt import Stmt
 from ..buffer_args import WriteBuffer
 from ..copies import (
     after,
@@ -79,9 +79,7 @@ def cache_write(
         if reader.realize is not None:
             table[id(reader.realize)] = reader.realize.replace(block=redirected)
     holder = top.loop if not top.is_block else top.block
-    body = stmt_seq(holder.body, nest)
-    if others:
-        body = after(holder.body, step_towards(top, block).node, nest)
+    body = after(holder.body, step_towards(top, block).node if others else None, nest)
     inner = replace_statements(body, table)
     if inner is None:
         raise TypeError("nothing left of the body")

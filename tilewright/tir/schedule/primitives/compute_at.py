@@ -13,6 +13,7 @@ from ..moving import (
     required_boxes,
     solve_axes,
 )
+from ..ordering import require_order_kept
 from ..refusal import refuse
 from ..regions import bind
 from ..sref import INLINE_MARK
@@ -42,7 +43,7 @@ def compute_at(
             compute_inline(state, block)
         return
     root = require_movable(state, block, loop)
-    require_stage_pipeline(state, root)
+    require_stage_pipeline(state, root, block)
     require_not_output(state, block, root)
     scope = state.get_block_scope(root)
     consumers = scope.consumers(block)
@@ -51,6 +52,7 @@ def compute_at(
     for consumer in consumers:
         if not consumer.is_under(loop):
             refuse("a consumer of the block is not under the loop", consumer, loop)
+    require_order_kept(state, root, block, [loop])
     place = place_among(loop, scope.producers(block), consumers, index)
     space = region_space(state, loop)
     stmt = block.block

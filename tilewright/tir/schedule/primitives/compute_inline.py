@@ -14,6 +14,7 @@ from ..inlining import (
     without_buffer,
 )
 from ..instruction import Block, primitive
+from ..ordering import require_order_kept
 from ..refusal import refuse
 from ..rewrite import replace_statements, substitute
 from ..sref import StmtSRef
@@ -33,6 +34,7 @@ def compute_inline(state: ScheduleState, block: Block) -> None:
     buffer = store.buffer
     axes = axes_at(block.block, store.indices, f"`{buffer.name}` is stored")
     require_loads_only(root, buffer)
+    require_order_kept(state, root, block, state.get_block_scope(root).consumers(block))
 
     def value_at(load: BufferLoad) -> PrimExpr | None:
         if load.buffer is not buffer:
@@ -42,14 +44,14 @@ def compute_inline(state: ScheduleState, block: Block) -> None:
     body = replace_statements(root.block.body, {id(block.realize): None})
     if body is None:
         refuse("the block is the only one in its scope", block)
-    rewriter = InlineLoads(value_at)
+    rewriter = InlineLoads(value_at, *(r.buffer for r in block.block.reads))
     made = without_buffer(root.block.replace(body=rewriter.run(body)), buffer)
     state.replace(root, made, {**rewriter.blocks, root.block: made})
 
 
 def inlinable(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> BufferStore:
     """The store of a block that may be inlined. Refuses if it may not."""
-    require_stage_pipeline(state, root)
+    require_stage_pipeline(state, root, block)
     require_complete(state, block, root)
     require_not_output(state, block, root)
     return single_store(block)

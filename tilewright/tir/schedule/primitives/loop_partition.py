@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ....ir.expr import IntImm, PrimExpr
+from ....ir.expr import IntImm, PrimExpr, as_scalar
 from ... import op as T
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, For, ForKind, Stmt, stmt_seq
 from ...stmt_functor import renew_defs
 from ..instruction import Expr, Loop, primitive
 from ..loop_checks import require_plain
-from ..poly import Space
+from ..poly import Space, constant, plus
 from ..refusal import refuse
 from ..regions import space_at
 from ..rewrite import map_realizes, substitute
@@ -66,6 +66,9 @@ def _ends(space: Space, at_loop: StmtSRef, factors: list[int | PrimExpr | None])
     loop = at_loop.loop
     if sum(f is None for f in factors) > 1 or not factors:
         refuse("exactly one of the lengths may be None", at_loop)
+    for f in factors:
+        if f is not None and not space.nonneg(plus(space.poly(as_scalar(f)), constant(-1))):
+            refuse(f"the length {f} is not known to be positive", at_loop)
     dtype = loop.loop_var.dtype
     end = T.add(loop.min, loop.extent)
     known: PrimExpr = IntImm(dtype, 0)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ...expr import IterVarType, Var
 from ...stmt import For, Stmt
-from ..conditions import mixed_loops, require_affine
+from ..conditions import affine_within, is_idempotent, mixed_loops, require_affine
 from ..instruction import Loop, primitive
+from ..ordering import require_separate_iterations
 from ..poly import variables_in
 from ..refusal import refuse
-from ..regions import is_covered
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -20,8 +20,9 @@ def reorder(state: ScheduleState, *ordered_loops: Loop) -> None:
     for i, j, k in grid(a, b, c)   ->   for k, j, i in grid(c, b, a)   # reorder(k, i): j stays
 
     The loops must be nested, each the only child of the one outside it, with extents that do not
-    depend on loops that come inside; the blocks within must have affine bindings and only
-    data-parallel and reduction axes.
+    depend on loops that come inside; the blocks within must have only data-parallel and reduction
+    axes, and bindings that are affine in the loops from the outermost one named inwards (with
+    overlaps, if a block is complete).
     """
     if len(ordered_loops) < 2:
         return
@@ -29,7 +30,7 @@ def reorder(state: ScheduleState, *ordered_loops: Loop) -> None:
         twice = next(l for l in ordered_loops if ordered_loops.count(l) > 1)
         refuse("the loop is named twice", twice)
     chain = _chain(ordered_loops)
-    _check_blocks(state, chain[-1])
+    _check_blocks(state, chain)
     given = iter(ordered_loops)
     order = [next(given) if l in ordered_loops else l for l in chain]
     _check_extents(order)
@@ -62,8 +63,9 @@ def _chain(loops: tuple[StmtSRef, ...]) -> list[StmtSRef]:
     return chain[::-1]
 
 
-def _check_blocks(state: ScheduleState, bottom: StmtSRef) -> None:
+def _check_blocks(state: ScheduleState, chain: list[StmtSRef]) -> None:
     allowed = (IterVarType.DataPar, IterVarType.CommReduce)
+    bottom = chain[-1]
     blocks = state.child_blocks(bottom)
     for block in blocks:
         for axis in block.block.iter_vars:
@@ -72,13 +74,9 @@ def _check_blocks(state: ScheduleState, bottom: StmtSRef) -> None:
                     f"the axis `{axis.var.name}` is neither data-parallel nor a reduction axis",
                     block,
                 )
-        require_affine(state, block)
-    if len(blocks) > 1:
-        scope = state.get_block_scope(state.scope_root(bottom))
-        for block in blocks:
-            within = [p for p in scope.producers(block) if p in blocks]
-            if within and not is_covered(state, block, within):
-                refuse("the block reads what another iteration of the loops has written", block)
+        if not (affine_within(state, block, chain[0]) or is_idempotent(state, block, chain[0])):
+            require_affine(state, block)
+    require_separate_iterations(state, bottom, blocks)
 
 
 def _check_init(block: StmtSRef, order: list[StmtSRef], before: list[StmtSRef]) -> None:

@@ -14,6 +14,7 @@ from ..moving import (
     required_boxes,
     solve_axes,
 )
+from ..ordering import require_order_kept
 from ..refusal import refuse
 from ..regions import bind
 from ..scope import BlockScope, DepKind
@@ -58,6 +59,7 @@ def reverse_compute_at(
         require_finished(producer, loop)
     if not producers:
         _require_repeatable(scope, block, loop, order)
+    require_order_kept(state, root, block, [loop])
     place = place_among(loop, inside, scope.consumers(block), index)
     require_every_instance(state, block, conditions=True)
     space = region_space(state, loop)

@@ -22,6 +22,7 @@ from ..inlining import (
 )
 from ..instances import require_every_instance
 from ..instruction import Block, primitive
+from ..ordering import require_order_kept
 from ..refusal import refuse
 from ..regions import space_at
 from ..rewrite import (
@@ -56,11 +57,13 @@ def reverse_compute_inline(state: ScheduleState, block: Block) -> None:
     load = _only_load(block, store, buffer)
     axes = axes_at(block.block, load.indices, f"`{buffer.name}` is loaded")
     require_loads_only(root, buffer)
+    require_order_kept(state, root, block, [producer])
     _require_inside(state, block, load)
     require_every_instance(state, block)
     rewriter = _Forward(buffer, store, axes)
     body = rewriter.run(producer.block.body)
-    made = with_regions(producer.block.replace(body=body))
+    taken = [r.buffer for r in block.block.reads if r.buffer is not buffer]
+    made = with_regions(producer.block.replace(body=body), *taken)
     realize = _guarded(state, block, producer, axes, made)
     table = {id(block.realize): None, id(producer.realize): realize}
     inner = replace_statements(root.block.body, table)

@@ -37,8 +37,9 @@ def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
     for k0, k1: C[i] += A[i, k0, k1]   ->   for k1, k0: C_rf[i, k1] += A[i, k0, k1]
                                             for k1: C[i] += C_rf[i, k1]          # rfactor(k1, 1)
 
-    The loop belongs to the reduction only. `factor_axis` is the place of the new dimension. A
-    block of partial results that are of one step each has no `init`.
+    The loop is serial and belongs to the reduction only, or has one iteration and is not used.
+    `factor_axis` is the place of the new dimension. A block of partial results that are of one step
+    each has no `init`.
     Returns the block of the partial results; the old block is the final one.
     """
     root = state.scope_root(loop)
@@ -107,6 +108,8 @@ def _chain(block: StmtSRef) -> list[StmtSRef]:
 def _check_loops(block: StmtSRef, loop: StmtSRef, chain: list[StmtSRef]) -> None:
     if block.realize is None or loop not in chain:
         refuse("other blocks are in the loops around the block", loop, block)
+    if loop.loop.kind is not ForKind.SERIAL:
+        refuse(f"the loop is {loop.loop.kind.name.lower()}, not serial", loop)
     inside = {l.loop.loop_var for l in chain}
     mixed = mixed_loops(block)
     for at in chain:
@@ -122,7 +125,8 @@ def _check_loops(block: StmtSRef, loop: StmtSRef, chain: list[StmtSRef]) -> None
         elif loop.loop.loop_var in used:
             refuse(f"the loop runs the data-parallel axis `{axis.var.name}`", loop, block)
     reducing = [v for a, v in pairs if a.iter_type is IterVarType.CommReduce]
-    if all(loop.loop.loop_var not in variables_in(v) for v in reducing):
+    reduces = any(loop.loop.loop_var in variables_in(v) for v in reducing)
+    if not reduces and not T.is_const_int(loop.loop.extent, 1):
         refuse("the loop does not belong to the reduction", loop, block)
 
 
@@ -245,8 +249,12 @@ def _final_block(plan: _Plan) -> BlockRealize:
 def _final_nest(
     state: ScheduleState, plan: _Plan, chain: list[StmtSRef], final: BlockRealize
 ) -> Stmt:
-    """The loops around the final block: those of its axes, with variables of their own."""
+    """The loops around the final block: those of its axes, and those of one iteration that no axis
+    uses, with variables of their own."""
     needed = {v for value in final.iter_values for v in variables_in(value)}
+    used = {v for value in plan.realize.iter_values for v in variables_in(value)}
+    needed |= {l.loop.loop_var for l in chain
+               if l.loop.loop_var not in used and T.is_const_int(l.loop.extent, 1)}  # fmt: skip
     kept = [l.loop for l in chain if l.loop.loop_var in needed]
     rename: dict[Var, Var] = {l.loop_var: l.loop_var.copy_with_name(l.loop_var.name) for l in kept}
     # where a partial result exists, it exists at the beginning of the other reduction loops

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from ....ir.expr import IntImm
 from ..instruction import Expr, primitive
 from ..refusal import refuse
 from ..sampling import as_int
@@ -31,4 +32,4 @@ def sample_categorical(
         place = as_int(decision)
         if not 0 <= place < len(candidates):
             refuse(f"the decision {place} is not the place of one of {len(candidates)} candidates")
-    return candidates[place], place
+    return candidates[place], IntImm("int32", place)

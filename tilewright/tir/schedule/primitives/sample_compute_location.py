@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
+from ....ir.expr import IntImm
+from ... import op as T
 from ...expr import IterVarType
-from ..conditions import not_complete
 from ..instruction import Block, Loop, primitive
 from ..poly import variables_in
-from ..refusal import Refusal, refuse
 from ..sampling import as_int
 from ..sref import INLINE_MARK, ROOT_MARK, StmtSRef
 from ..state import ScheduleState
+from .compute_at import compute_at
+from .compute_inline import compute_inline
 
 
 @primitive(sampling=True)
@@ -31,44 +34,49 @@ def sample_compute_location(
         chosen = as_int(decision)
         if chosen not in places:
             chosen = max((p for p in places if p <= chosen), default=-1)
-    return places[chosen], chosen  # type: ignore[return-value]
+    return places[chosen], IntImm("int32", chosen)  # type: ignore[return-value]
 
 
 def _possible(state: ScheduleState, block: StmtSRef) -> dict[int, StmtSRef]:
-    root = state.scope_root(block)
     places = {-1: ROOT_MARK}
-    try:
-        if not_complete(state, block, root) is None:
-            places[-2] = INLINE_MARK
-        places.update(_loops(state, block, root))
-    except Refusal:
-        pass
+    if state.would_apply(compute_inline, block):
+        places[-2] = INLINE_MARK
+    for depth, loop in _worthwhile(state, block):
+        if state.would_apply(compute_at, block, loop, True):
+            places[depth] = loop
     return places
 
 
-def _loops(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> dict[int, StmtSRef]:
-    """The loops that all consumers share, by depth, as far as they run data-parallel axes."""
-    consumers = state.get_block_scope(root).consumers(block)
+def _worthwhile(state: ScheduleState, block: StmtSRef) -> Iterator[tuple[int, StmtSRef]]:
+    """The loops that all consumers share and that run more than once, by depth; no data-parallel
+    ones within others, and no others within which there is no data-parallel one."""
+    consumers = state.get_block_scope(state.scope_root(block)).consumers(block)
     if not consumers:
-        refuse("the block has no consumers", block)
+        return
     shared = state.loops_of(consumers[0])
     for consumer in consumers[1:]:
         theirs = state.loops_of(consumer)
         shared = [l for l in shared if l in theirs]
-    found: dict[int, StmtSRef] = {}
-    for depth, loop in enumerate(shared):
-        if block.is_under(loop) or _reduces(consumers, loop):
+    parallel = [_is_data_parallel(state, l) for l in shared]
+    last = max((k for k, holds in enumerate(parallel) if holds), default=-1)
+    is_within_other = False
+    for depth, loop in enumerate(shared[: last + 1]):
+        if T.is_const_int(loop.loop.extent, 1):
             continue
-        found[depth] = loop
-    return found
+        if not parallel[depth]:
+            is_within_other = True
+        elif is_within_other:
+            return
+        yield depth, loop
 
 
-def _reduces(consumers: list[StmtSRef], loop: StmtSRef) -> bool:
-    for consumer in consumers:
-        if consumer.realize is None:
+def _is_data_parallel(state: ScheduleState, loop: StmtSRef) -> bool:
+    """True if no axis but data-parallel ones is bound to the loop, in no block under it."""
+    for block in state.child_blocks(loop):
+        if block.realize is None:
             continue
-        for axis, value in zip(consumer.block.iter_vars, consumer.realize.iter_values, strict=True):
-            reduces = axis.iter_type is not IterVarType.DataPar
-            if reduces and loop.loop.loop_var in variables_in(value):
-                return True
-    return False
+        for axis, value in zip(block.block.iter_vars, block.realize.iter_values, strict=True):
+            is_parallel = axis.iter_type is IterVarType.DataPar
+            if not is_parallel and loop.loop.loop_var in variables_in(value):
+                return False
+    return True

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ....ir.expr import IntImm, Range
 from ...buffer import Buffer
+from ...function import PrimFunc
+from ...index_dtype import with_index_dtype
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferRegion, MatchBufferRegion, Stmt
 from ...stmt_functor import renew_defs
 from ...tensor_intrin import TensorIntrin
 from ..instruction import BlockOrLoop, primitive
+from ..layout_args import index_type
 from ..matching import Matcher, Mismatch
 from ..refusal import refuse
 from ..sref import StmtSRef
@@ -37,15 +40,16 @@ def tensorize(
     matcher = Matcher()
     for axis in block.block.iter_vars:
         matcher.bind_axis(axis)
-    desc = _root(intrin.desc.body)
+    described, implemented = (_in_type_of(block, f) for f in (intrin.desc, intrin.impl))
+    desc = _root(described.body)
     try:
         matcher.match(block.block.body, desc.body)
     except Mismatch as error:
         refuse(f"the block does not do what {tensor_intrin!r} describes: {error}", block)
-    impl = renew_defs(intrin.impl)
+    impl = renew_defs(implemented)
     views = [
         _view(block, matcher, d, i)
-        for d, i in zip(intrin.desc.buffers(), impl.buffers(), strict=True)
+        for d, i in zip(described.buffers(), impl.buffers(), strict=True)
     ]
     inner = _root(impl.body)
     old = block.block
@@ -56,6 +60,12 @@ def tensorize(
         annotations={**old.annotations, **inner.annotations},
     )
     state.replace(block, made, {old: made})
+
+
+def _in_type_of(block: StmtSRef, func: PrimFunc) -> PrimFunc:
+    """The function with indices of 64 bits if the block has such."""
+    dtype = index_type(block.block)
+    return func if dtype == "int32" else with_index_dtype(func, dtype)
 
 
 def _root(body: Stmt) -> BlockNode:

@@ -48,6 +48,8 @@ def transform_layout(
     side, place = buffer
     old: Buffer = getattr(block.block, f"{side}s")[place].buffer
     padding = _padding(index_map, old, assume_injective_transform, block)
+    if index_map.is_identity:
+        return
     pads = padding is not None and not T.is_const_int(padding[1], 0)
     if pads and pad_value is None and not assume_injective_transform:
         refuse(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from ....support.dtypes import dtype_name
-from ...buffer import Buffer
 from ..buffer_args import WriteBuffer
 from ..instruction import Block, primitive
-from ..refusal import refuse
 from ..retype import retyped
-from ..sref import StmtSRef
 from ..state import ScheduleState
 from .set_scope import allocation_site
 
@@ -26,13 +23,5 @@ def unsafe_set_dtype(
     if wanted == old.dtype:
         return
     home = allocation_site(block, old)
-    _require_no_views(state, home, old)
     made, reuse = retyped(home.block, old, wanted)
     state.replace(home, made, {**reuse, home.block: made})
-
-
-def _require_no_views(state: ScheduleState, home: StmtSRef, buffer: Buffer) -> None:
-    """Refuses a buffer of which a block takes a view: the view has a type of its own."""
-    for at in state.walk(home):
-        if at.is_block and any(m.source.buffer is buffer for m in at.block.match_buffers):
-            refuse(f"the block takes a view of `{buffer.name}`", at)

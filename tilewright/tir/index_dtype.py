@@ -8,9 +8,9 @@ from typing import Any
 from ..ir.expr import IntImm, PrimExpr, Range
 from ..ir.functor import Rewriter, on
 from ..support.dtypes import dtype_of
-from ..tir import op
-from ..tir.buffer import Buffer
-from ..tir.expr import (
+from . import op
+from .buffer import Buffer
+from .expr import (
     Add,
     BinaryOpExpr,
     BufferLoad,
@@ -27,8 +27,8 @@ from ..tir.expr import (
     Sub,
     Var,
 )
-from ..tir.function import PrimFunc
-from ..tir.stmt import BufferRegion, BufferStore, For, LetStmt
+from .function import PrimFunc
+from .stmt import BufferRegion, BufferStore, For, LetStmt
 
 _MAKE: dict[type[PrimExpr], Callable[..., PrimExpr]] = {
     Add: op.add, Sub: op.subtract, Mul: op.multiply, FloorDiv: op.floordiv, FloorMod: op.floormod,
@@ -153,9 +153,9 @@ def with_index_dtype(func: PrimFunc, dtype: str) -> PrimFunc:
     """`func` with indices, loops, axes, shapes and integer parameters of `dtype`."""
     rewriter = _WithIndexDtype(dtype)
     for buffer in func.buffers():
-        for extent in buffer.shape:
-            if isinstance(extent, Var):
-                rewriter.define(extent)
+        for part in (*buffer.shape, *buffer.strides, buffer.elem_offset):
+            if isinstance(part, Var):
+                rewriter.define(part)
     params = tuple(rewriter.define(p) if _is_index(p) else p for p in func.params)
     buffers = {p: rewriter.run(b) for p, b in func.buffer_map.items()}
     return func.replace(params=params, body=rewriter.run(func.body), buffer_map=buffers)

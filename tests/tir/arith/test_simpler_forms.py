@@ -1,0 +1,230 @@
+"""Forms that become smaller: what each family of rules makes of an expression, and its value."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from tilewright import tir
+from tilewright.support.errors import TVMError
+from tilewright.tir.arith import Analyzer
+from tilewright.tir.arith.simplifier import same
+
+from .test_simplify import evaluate
+
+x, y, z = (tir.Var(name, "int32") for name in "xyz")
+p = tir.Var("p", "bool")
+fld, flm, tdiv, tmod = tir.floordiv, tir.floormod, tir.truncdiv, tir.truncmod
+VALUES = [-9, -4, -1, 0, 1, 3, 8]
+
+
+def check(expr: Any, expected: Any, known: Any = True) -> None:
+    """`expr` becomes `expected` where `known` holds, stays so, and both have the same values."""
+    analyzer = Analyzer()
+    with analyzer.constraint_scope(tir.const(known, "bool") if known is True else known):
+        made = analyzer.simplify(expr)
+        assert same(made, expected), f"{expr} became {made}"
+        assert analyzer.simplify(made) is made
+    for values in itertools.product(VALUES, repeat=3):
+        env = dict(zip("xyz", values, strict=True))
+        if known is True or evaluate(known, env):
+            assert evaluate(expr, env) == evaluate(expected, env), env
+
+
+def simplified(expr: Any, known: Any = None) -> Any:
+    analyzer = Analyzer()
+    with analyzer.constraint_scope(tir.const(True) if known is None else known):
+        return analyzer.simplify(expr)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "expected"),
+    [
+        (tir.const(3, "int32"), "float32", tir.const(3.0, "float32")),
+        (tir.const(-7, "int32"), "uint8", tir.const(249, "uint8")),
+        (tir.const(2.75, "float32"), "int32", tir.const(2, "int32")),
+        (tir.const(2.0, "float16"), "bool", tir.const(True)),
+        (tir.EQ(x, x), "float16", tir.const(1.0, "float16")),
+    ],
+    ids=str,
+)
+def test_conversions_of_constants_fold(value: Any, dtype: str, expected: Any) -> None:
+    assert same(simplified(tir.Cast(dtype, value)), expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "zeros"), [(0, "int32", 32), (5, "int64", 61), (-1, "int8", 0)]
+)
+def test_leading_zeros_of_constants_fold(value: int, dtype: str, zeros: int) -> None:
+    assert same(simplified(tir.clz(tir.const(value, dtype))), tir.const(zeros, "int32"))
+
+
+def test_nested_conditions_with_one_alternative_join() -> None:
+    inner = tir.if_then_else(tir.LT(y, 3), x, z)
+    made = simplified(tir.if_then_else(tir.LT(x, 5), inner, z))
+    assert same(made, tir.if_then_else(tir.And(tir.LT(x, 5), tir.LT(y, 3)), x, z))
+
+
+FLAGS = tir.decl_buffer((8,), "bool")
+
+
+@pytest.mark.parametrize("unsafe", [FLAGS[x], tir.EQ(flm(x, y), 0)], ids=str)
+def test_conditions_that_need_protection_stay_nested(unsafe: Any) -> None:
+    guarded = tir.if_then_else(tir.NE(y, 0), tir.if_then_else(unsafe, x, z), z)
+    assert same(simplified(guarded), guarded)
+
+
+def lanes(base: Any, stride: int = 1, count: int = 4) -> Any:
+    return tir.Ramp(base, tir.const(stride), count)
+
+
+def spread(value: Any, count: int = 4) -> Any:
+    return tir.Broadcast(tir.const(value) if isinstance(value, int) else value, count)
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (tdiv(lanes(x * 8 + 2), spread(8)), spread(x)),
+        (tmod(lanes(x * 8 + 2), spread(8)), lanes(tir.const(2))),
+        (tdiv(lanes(x, 6), spread(3)), lanes(tdiv(x, 3), 2)),
+        (flm(lanes(x * 8 + 13, 15), spread(8)), tir.FloorMod(lanes(tir.const(5), 15), spread(8))),
+    ],
+    ids=str,
+)
+def test_divided_ramps(expr: Any, expected: Any) -> None:
+    assert same(simplified(expr, tir.GE(x, 0)), simplified(expected, tir.GE(x, 0)))
+
+
+@pytest.mark.parametrize("kind", [tir.Div, tir.Mod])
+def test_ramps_through_zero_stay_divided(kind: Any) -> None:
+    truncated = kind(lanes(x, 6), spread(3))
+    assert same(simplified(truncated), truncated)
+
+
+@pytest.mark.parametrize("kind", [tir.Div, tir.Mod, tir.FloorDiv, tir.FloorMod])
+def test_a_ramp_divided_by_zero_is_refused(kind: Any) -> None:
+    with pytest.raises(TVMError, match="by zero"):
+        simplified(kind(lanes(tir.const(1)), spread(0)))
+
+
+def test_operations_on_broadcasts_are_done_once() -> None:
+    v = tir.Var("v", "int32x4")
+    made = simplified(tir.Min(tir.Min(v, spread(x)), spread(y)))
+    assert same(made, tir.Min(v, spread(tir.Min(x, y))))
+    both = tir.And(tir.LT(spread(x), spread(y)), spread(p))
+    assert same(simplified(both), spread(tir.And(tir.LT(x, y), p)))
+
+
+def test_a_number_divided_by_itself() -> None:
+    assert same(simplified(tir.Div(x, x)), tir.const(1))
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (z - tir.min(x + z, y), tir.Max(0 - x, z - y)),
+        (tir.min(x - 5, y) + 5, tir.Min(x, y + 5)),
+        (tir.max(y, x - z * 3) * 2 + z * 6, tir.Max(y + z * 3, x) * 2),
+        (tir.max(x, y) - x, tir.Max(y - x, 0)),
+        (tir.max(y + 2, x + 9) - tir.max(x, y - 7), tir.const(9)),
+        (tir.max(y, x) * tir.min(x, y), y * x),
+    ],
+    ids=str,
+)
+def test_extremes_in_sums(expr: Any, expected: Any) -> None:
+    check(expr, expected)
+
+
+@pytest.mark.parametrize("what", [tir.Select(p, x, y) - x, tir.min(x, y) - x], ids=str)
+def test_a_choice_takes_in_what_cancels(what: Any) -> None:
+    analyzer = Analyzer()
+    assert analyzer.can_prove(tir.EQ(simplified(what) + x, what + x))
+    assert not isinstance(simplified(what), tir.Sub)
+
+
+def test_choices_by_one_condition_join() -> None:
+    two = tir.Select(tir.LT(x, 0), y, 3) - tir.Select(tir.LT(x, 0), 1, z)
+    check(two, tir.Select(tir.LT(x, 0), y - 1, 3 - z))
+
+
+@pytest.mark.parametrize(("div", "mod"), [(fld, flm), (tdiv, tmod)])
+def test_halves_of_divisions(div: Any, mod: Any) -> None:
+    check(div(x, 3) * 3 + mod(x, 3), x)
+    check(x - div(x, 3) * 3, mod(x, 3))
+    check(div(x + y, 4) * 4 - y, x - mod(x + y, 4))
+    check(z + x * 3 - div(x - y, 4) * 12, simplified(z + mod(x - y, 4) * 3 + y * 3))
+    check(div(y, -5) * -5 - y, simplified(0 - mod(y, -5)))
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (fld(x + 7, 5) - fld(x, 5), fld(flm(x, 5) + 7, 5)),
+        (fld(flm(x, 3) + 5, 3) + fld(x, 3), fld(x + 5, 3)),
+        (flm(x, 2) + y + flm(x + 3, 2), y + 1),
+        (fld(x, 2) + flm(x, 2), fld(x + 1, 2)),
+        (fld(x + 1, 2) - flm(x, 2), fld(x, 2)),
+    ],
+    ids=str,
+)
+def test_quotients_that_differ_by_a_constant(expr: Any, expected: Any) -> None:
+    check(expr, expected)
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (flm(x - flm(x, 6), 6), tir.const(0)),
+        (fld(x - flm(x, 6), 6), fld(x, 6)),
+        (fld(x - flm(x, 12), 3), fld(x, 12) * 4),
+        (flm(x + flm(x * 5, 6), 6), tir.const(0)),
+        (fld(flm(x, 2) * 7 + 5, 4), flm(x, 2) * 2 + 1),
+        (flm(flm(x, 2) * 5 + 2, 4), flm(x, 2) + 2),
+        (fld(tir.min(x * 6, y), 3), tir.Min(x * 2, fld(y, 3))),
+    ],
+    ids=str,
+)
+def test_divided_sums(expr: Any, expected: Any) -> None:
+    check(expr, expected)
+
+
+@pytest.mark.parametrize(
+    ("divisor", "quotient", "rest"), [(16, x * 6, x * 4 + y), (30, x * 3, x * 10 + y)]
+)
+def test_multiples_come_out_of_quotients_where_the_rest_is_small(
+    divisor: int, quotient: Any, rest: Any
+) -> None:
+    known = tir.all(x >= 0, x < 2, y >= 0, y < 9)
+    for made, expected in ((fld, quotient), (flm, rest)):
+        check(made(x * 100 + y, divisor), expected, known)
+
+
+def test_rests_of_unknown_divisors() -> None:
+    assert same(simplified(flm(x - flm(x, y), y)), tir.const(0))
+    assert same(simplified(fld(x - flm(x, y), y)), fld(x, y))
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (tir.min(tir.max(x, y), tir.min(y, z)), tir.Min(y, z)),
+        (tir.min(tir.max(x, y), tir.max(z, x)), tir.Max(tir.Min(y, z), x)),
+        (tir.max(tir.max(tir.max(x, y), z * 2), y), tir.Max(tir.Max(x, y), z * 2)),
+        (tir.max(5 - x, 2), 5 - tir.Min(x, 3)),
+        (tir.max(fld(x, 7), fld(y, 7)), fld(tir.Max(x, y), 7)),
+        (tir.max(tdiv(x, -7), tdiv(y, -7)), tdiv(tir.Min(x, y), -7)),
+        (tir.min(tdiv(x + 3, 4) * 4, x), x),
+        (tir.Min(tir.Select(x < y, x, 1), tir.Select(x < y, z, y)),
+         tir.Select(x < y, tir.Min(x, z), tir.Min(y, 1))),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_extremes(expr: Any, expected: Any) -> None:
+    check(expr, expected)
+
+
+def test_an_extreme_beyond_both_sides_of_another_drops() -> None:
+    check(tir.min(fld(x + 3, 4) * 4, tir.max(x, 4)), tir.Max(x, 4), x > 0)

@@ -1,0 +1,166 @@
+"""The structure that primitives give: where copies go, what moved blocks compute."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tir.schedule.evaluate import assert_same_result
+from tilewright.ir import assert_structural_equal
+from tilewright.script import from_source
+from tilewright.tir import PrimFunc, Schedule, ScheduleError
+
+TABLE = """
+@T.prim_func
+def main(A: T.Buffer((4,), "float32"), C: T.Buffer((4,), "float32")):
+    {allocated}
+    table = T.allocate_const([1.0, 2.0, 3.0, 4.0], "float32", [4])
+    B = T.decl_buffer((4,), data=table)
+    {copy}
+    for i in range(4):
+        with T.block("C"):
+            vi = T.axis.spatial(4, i)
+            {store}
+    {back}
+"""
+
+
+def copy_of(source: str, target: str, name: str) -> str:
+    return f"""for ax0 in range(4):
+        with T.block("{name}"):
+            v0 = T.axis.spatial(4, ax0)
+            {target}[v0] = {source}[v0]"""
+
+
+def table_program(allocated: str = "", copy: str = "", store: str = "", back: str = "") -> PrimFunc:
+    return from_source(TABLE.format(allocated=allocated, copy=copy, store=store, back=back))
+
+
+PLAIN = {"store": "C[vi] = A[vi] + B[vi]"}
+
+
+def test_a_copy_of_a_constant_follows_its_declaration() -> None:
+    sch = Schedule(table_program(**PLAIN))
+    sch.cache_read("C", 1, "local")
+    expected = table_program(
+        'B_local = T.alloc_buffer((4,), scope="local")',
+        copy_of("B", "B_local", "B_local"),
+        "C[vi] = A[vi] + B_local[vi]",
+    )
+    assert_structural_equal(sch.func, expected)
+
+
+def test_a_copy_back_stays_within_declarations() -> None:
+    sch = Schedule(table_program(**PLAIN))
+    sch.cache_write("C", 0, "local")
+    expected = table_program(
+        'C_local = T.alloc_buffer((4,), scope="local")',
+        store="C_local[vi] = A[vi] + B[vi]",
+        back=copy_of("C_local", "C", "C_local"),
+    )
+    assert_structural_equal(sch.func, expected)
+
+
+def test_no_copy_of_what_a_loop_declares() -> None:
+    sch = Schedule(
+        from_source("""
+@T.prim_func
+def main(C: T.Buffer((4,), "float32")):
+    for i in range(4):
+        table = T.allocate_const([1.0, 2.0, 3.0, 4.0], "float32", [4])
+        B = T.decl_buffer((4,), data=table)
+        with T.block("C"):
+            vi = T.axis.spatial(4, i)
+            C[vi] = B[vi]
+""")
+    )
+    with pytest.raises(ScheduleError, match="`B` is declared in a loop"):
+        sch.cache_read("C", 0, "local")
+
+
+BY_ADDRESS = """
+@T.prim_func
+def main(L: T.Buffer((16,), "int8"), A: T.Buffer((8,), "float32"), C: T.Buffer((8,), "float32")):
+    B = T.alloc_buffer((8,))
+    for i in range(8):
+        with T.block("B"):
+            vi = T.axis.spatial(8, i)
+            B[vi] = A[vi] * T.float32(2)
+    for i in range(8):
+        with T.block("C"):
+            vi = T.axis.spatial(8, i)
+            T.reads({reads}, B[vi])
+            T.writes(C[vi])
+            T.evaluate(T.call_extern("int32", "look", {address}))
+            C[vi] = B[vi]
+"""
+
+
+@pytest.mark.parametrize(
+    ("reads", "address"), [("L[0:16]", 'L.access_ptr("r")'), ("L[vi:vi + 4]", "L.data")]
+)
+def test_inlining_keeps_what_a_block_reads_by_address(reads: str, address: str) -> None:
+    sch = Schedule(from_source(BY_ADDRESS.format(reads=reads, address=address)))
+    sch.compute_inline("B")
+    block = sch.get(sch.get_block("C"))
+    assert {r.buffer.name for r in block.reads} == {"L", "A"}
+    table = next(r for r in block.reads if r.buffer.name == "L")
+    assert int(table.region[0].extent) == (16 if "access_ptr" in address else 4)
+    assert [w.buffer.name for w in block.writes] == ["C"]
+
+
+REVERSED = """
+@T.prim_func
+def main(A: T.Buffer((6, 6), "float32"), C: T.Buffer((6, 6), "float32")):
+    B = T.alloc_buffer((6, 6))
+    for i, j in T.grid(6, 6):
+        with T.block("B"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            B[5 - vi, 5 - vj] = A[vi, vj] + T.float32(1)
+    for i, j in T.grid(6, 6):
+        with T.block("C"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            C[vi, vj] = B[vj, vi] * T.float32(2)
+"""
+
+
+def test_compute_at_of_a_block_that_writes_backwards() -> None:
+    func = from_source(REVERSED)
+    sch = Schedule(func)
+    sch.compute_at("B", sch.get_loops("C")[0])
+    expected = from_source("""
+@T.prim_func
+def main(A: T.Buffer((6, 6), "float32"), C: T.Buffer((6, 6), "float32")):
+    B = T.alloc_buffer((6, 6))
+    for i in range(6):
+        for ax0 in range(6):
+            with T.block("B"):
+                vi = T.axis.spatial(6, ax0)
+                vj = T.axis.spatial(6, 5 - i)
+                B[5 - vi, 5 - vj] = A[vi, vj] + T.float32(1)
+        for j in range(6):
+            with T.block("C"):
+                vi, vj = T.axis.remap("SS", [i, j])
+                C[vi, vj] = B[vj, vi] * T.float32(2)
+""")
+    assert_structural_equal(sch.func, expected)
+    assert_same_result(func, sch.func)
+
+
+def test_compute_at_states_its_condition_on_what_moves() -> None:
+    sch = Schedule(
+        from_source("""
+@T.prim_func
+def main(A: T.Buffer((4,), "float32"), C: T.Buffer((6,), "float32")):
+    B = T.alloc_buffer((4,))
+    for i in range(4):
+        with T.block("B"):
+            vi = T.axis.spatial(4, i)
+            B[vi] = A[vi]
+    for i in range(6):
+        with T.block("C"):
+            vi = T.axis.spatial(6, i)
+            C[vi] = T.if_then_else(vi >= 2, B[vi - 2], T.float32(0))
+""")
+    )
+    sch.compute_at("B", sch.get_loops("C")[0])
+    assert "T.where(2 <= i)" in sch.func.script()

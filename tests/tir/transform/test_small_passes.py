@@ -1,0 +1,77 @@
+"""Passes of a few lines: what they take away, and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from tilewright import tir
+from tilewright.support.errors import CompileError
+from tilewright.tir import ir_builder
+from tilewright.tir import transform as T
+
+from .cases import applied, check
+
+
+def of(body: str, params: str = 'A: T.Buffer((8,), "int32"), n: T.int64') -> str:
+    lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
+    return f"@T.prim_func\ndef main({params}):\n{lines}\n"
+
+
+def test_assumptions_go_with_the_loops_around_them() -> None:
+    before = of("""
+for i in range(8):
+    if i < 4:
+        T.evaluate(T.assume(A[i] == 0))
+A[0] = 3
+""")
+    check(T.RemoveAssume(), before, of("A[0] = 3"))
+
+
+@pytest.mark.parametrize("text", ["A[0] = A[T.undef(dtype='int32')]", "A[T.undef('int32')] = 1"])
+def test_an_undefined_index_is_refused(text: str) -> None:
+    with pytest.raises(CompileError, match="index of `A` is undefined"):
+        applied(T.RemoveStoreUndef(), of(text))
+
+
+def test_a_predicate_on_the_own_axis_of_a_block_is_refused() -> None:
+    text = of("""
+for i in range(8):
+    with T.block("b"):
+        vi = T.axis.spatial(8, i)
+        A[vi] = 1
+""")
+    realize = applied([], text).body.block.body.body
+    axis = realize.block.iter_vars[0].var
+    body = realize.replace(predicate=axis < 6)
+    func = tir.PrimFunc((), body)
+    with pytest.raises(CompileError, match="the predicate of block `b` reads its own axis `vi`"):
+        T.ConvertBlocksToOpaque.apply(func)
+
+
+def test_narrowed_zeros_are_counted_from_64_bits() -> None:
+    before, after = of("A[0] = T.clz(n)"), of("A[0] = T.clz(n) - 32 + 64")
+    check(T.ForceNarrowIndexToInt32(), before, after.replace("int64", "int32"))
+
+
+def test_pragmas_nest_by_name() -> None:
+    made = applied(
+        T.LowerOpaqueBlock(),
+        of('for i in T.serial(8, annotations={"pragma_b": 1, "pragma_a": 2}):\n    A[i] = 1'),
+    )
+    assert [made.body.attr_key, made.body.body.attr_key] == ["pragma_a", "pragma_b"]
+
+
+def test_memory_of_the_builder_is_a_parameter() -> None:
+    ib = ir_builder.create()
+    memory = ib.pointer("float32", name="A")
+    memory[0] = 1.0
+    func = tir.PrimFunc([memory], ib.get())
+    assert func.buffers() == [memory.asobject()]
+
+
+def test_vectors_as_elements_are_not_mistaken_for_lanes() -> None:
+    text = of(
+        "for i in T.vectorized(4):\n    A[i] = T.Broadcast(1, 4)", 'A: T.Buffer((8,), "int32x4")'
+    )
+    made = applied(T.VectorizeLoop(), text)
+    assert made.body.kind == tir.ForKind.SERIAL
