@@ -243,3 +243,17 @@ def test_numbers_in_maps_written_by_hand() -> None:
     split = arith.IterSplitExpr(arith.IterMark(x, 10), 5, 2, 3)
     made = arith.IterSumExpr([split], 0)
     assert str(arith.normalize_iter_map_to_expr(made)) == "x // T.int64(5) * T.int64(3)"
+
+
+def test_bounded_sums_that_are_divided() -> None:
+    domain = iters(i=5, j=32)
+    i, j = domain
+    flat = i * 32 + j
+    assert _extents([flat % 16], domain, tir.all(flat >= 1, flat <= 32)) == [("0", ("16", "1"))]
+    within = tir.all(flat >= 1, flat < 65)
+    assert _extents([(flat - 1) // 16, (flat - 1) % 16], domain, within) == [
+        ("0", ("4", "1")),
+        ("0", ("16", "1")),
+    ]
+    parts = tir.all(flat < 96, flat // 12 < 5)
+    assert _extents([flat // 12], domain, parts) == [("0", ("5", "1"))]

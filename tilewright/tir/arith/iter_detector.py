@@ -13,9 +13,11 @@ from math import gcd, lcm
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ...ir.functor import Rewriter, on
 from .. import op as O
 from ..expr import GE, GT, LE, LT, And, Call, FloorDiv, FloorMod, Max, Min, Var
 from .analyzer import Analyzer
+from .canonical import INDEX_TYPES
 from .int_set import mentions
 from .iter_expr import (
     IterMark,
@@ -85,6 +87,7 @@ class Detector:
         self.marks: dict[Any, IterMark] = {}
         self.bounds: list[_Bound] = []
         self.met: set[_Bound] = set()
+        self.names: dict[Var, _Bound] = {}
         self.windows: dict[Any, _Window] = {}
         self.padded: dict[int, Padded] = {}
         self.given = set(input_iters)
@@ -93,7 +96,11 @@ class Detector:
         for var, range_ in input_iters.items():
             self._declare(var, range_, simplify_trivial)
         self._read_predicate(predicate)
-        self.bounds.sort(key=lambda bound: -len(bound.terms))
+        named = self._named(predicate)
+        while named is not predicate:  # bounds of sums that divide bounded sums
+            predicate, self.bounds = named, []
+            self._read_predicate(predicate)
+            named = self._named(predicate)
 
     def _declare(self, var: Var, range_: Range, simplify_trivial: bool) -> None:
         if not O.is_const_int(range_.min, 0):
@@ -123,6 +130,7 @@ class Detector:
                 self._read_bound(one)
             elif mentions(one, self.given):
                 raise NotAffine(f"the predicate {one} is no bound of an iterator")
+        self.bounds.sort(key=lambda bound: -len(bound.terms))
 
     def _read_bound(self, one: Any) -> None:
         kind = type(one)
@@ -152,14 +160,30 @@ class Detector:
             raise NotAffine(f"the predicate {one} is no bound of an iterator")
 
     def _iterates(self, atom: Atom) -> bool:
-        return mentions(atom.expr(), self.iters)
+        return mentions(atom.expr(), self.iters) or (
+            bool(self.names) and mentions(atom.expr(), self.names)
+        )
+
+    def name_of(self, bound: _Bound) -> Var:
+        """A variable that stands for a bounded sum."""
+        for name, known in self.names.items():
+            if known.terms == bound.terms:
+                return name
+        made = Var("bounded", next(iter(bound.terms)).dtype)
+        self.names[made] = bound
+        return made
+
+    def _named(self, index: Any) -> PrimExpr:
+        """`index` with bounded sums that are divided as variables: they would be torn apart."""
+        made = as_scalar(index)
+        return _Named(self).run(made) if any(len(b.terms) > 1 for b in self.bounds) else made
 
     # ---- parsing ----------------------------------------------------------------------------
 
     def parse_all(self, indices: Sequence[PrimExpr]) -> list[IterSumExpr]:
         """The indices as sums of splits; a mark that several of them divide is padded to what
         all the divisors divide."""
-        sums = [self.analyzer.sum(as_scalar(index)) for index in indices]
+        sums = [self.analyzer.sum(self._named(index)) for index in indices]
         for total in sums:
             self.parse_sum(total)
         if self.padded:
@@ -168,7 +192,7 @@ class Detector:
 
     def parse(self, index: PrimExpr) -> IterSumExpr:
         """`index` as a sum of splits, those under one predicate grouped."""
-        return self.parse_sum(self.analyzer.sum(as_scalar(index)))
+        return self.parse_sum(self.analyzer.sum(self._named(index)))
 
     def parse_sum(self, total: Sum, within: _Bound | None = None) -> IterSumExpr:
         """A canonical sum as a sum of splits, those under one predicate grouped: under one that
@@ -260,6 +284,9 @@ class Detector:
 
     def _split_of(self, atom: Atom) -> tuple[IterSplitExpr, Sum]:
         if isinstance(atom, Opaque) and isinstance(atom.of, Var):
+            if atom.of in self.names:
+                mark, start = self._bounded_mark(self.names[atom.of], atom.dtype)
+                return self.whole(mark), start
             return self.whole(self._variable_mark(atom.of)), self.terms.const(0, atom.dtype)
         if isinstance(atom, Split):
             upper = None if atom.upper is None else IntImm(atom.dtype, atom.upper)
@@ -495,6 +522,34 @@ class Detector:
         scale = self.analyzer.sum(split.scale)
         symbols = max((len(factors_of(atom)) for atom in scale.terms), default=0)
         return symbols, max((abs(c) for c in scale.terms.values()), default=abs(scale.const))
+
+
+class _Named(Rewriter):
+    """Writes dividends with the variables for bounded sums in them."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+
+    @on(FloorDiv, FloorMod)
+    def division(self, node: Any) -> PrimExpr:
+        """`(i * 32 + j + 1) // 16`, where `i * 32 + j` is bounded   ->   `(bounded + 1) // 16`"""
+        made = self.rewrite_children(node)
+        detector = self.detector
+        if made.dtype not in INDEX_TYPES:
+            return made  # type: ignore[no-any-return]
+        total = detector.analyzer.sum(made.a)
+        for bound in detector.bounds:
+            lead, unit = next(iter(bound.terms.items()))
+            times = total.terms.get(lead, 0) // unit
+            if (
+                len(bound.terms) > 1
+                and times
+                and all(total.terms.get(t) == c * times for t, c in bound.terms.items())
+            ):
+                rest = detector.terms.sub(total, Sum(total.dtype, bound.terms, 0).scaled(times))
+                dividend = O.add(O.multiply(detector.name_of(bound), times), rest.expr())
+                return self.division(type(made)(dividend, made.b))
+        return made  # type: ignore[no-any-return]
 
 
 def _smallest_first(split: IterSplitExpr) -> tuple[bool, int, bool]:
