@@ -314,3 +314,10 @@ def main(A: T.Buffer((4, 8), "float32"), B: T.Buffer((4, 8), "float32")):
     whole, column = tir.analysis._ffi_api._identify_memcpy(func.body)
     assert " ".join(map(str, whole)) == "A[0:4, 0:8] B[0:4, 0:8]"
     assert "with gaps between them" in column.value
+
+
+def test_vectors_of_unknown_length_may_reach_everything() -> None:
+    lanes = tir.Ramp(i, 1, tir.vscale() * 4)
+    store = tir.Evaluate(tir.BufferLoad(A, [j, lanes]))
+    reads, _ = get_block_read_write_region(block(store), BY_DATA)
+    assert str(reads[0]) == "A[j, 0:128]"

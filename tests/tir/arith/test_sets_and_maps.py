@@ -225,3 +225,12 @@ def test_bounds_of_what_is_loaded_cannot_be_deduced() -> None:
     a = tir.Var("a", "int32")
     load = tir.BufferLoad(tir.decl_buffer([16], "int32"), [a])
     assert arith.deduce_bound(a, load < 10, {}, {}).is_nothing()
+
+
+def test_touched_domain_of_vectors() -> None:
+    buffer = tir.decl_buffer((n * 4,), name="A")
+    store = tir.BufferStore(
+        buffer, tir.Broadcast(tir.FloatImm("float32", 1), 4), [tir.Ramp(i * 4, 1, 4)]
+    )
+    (box,) = arith.domain_touched(tir.For(i, 0, n, 0, store), buffer, True, True)
+    assert (number(box.min), str(box.extent)) == (0, "n * 4")

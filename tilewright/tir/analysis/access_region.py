@@ -7,6 +7,7 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Visitor, on
+from ...support.dtypes import ScalableLanes
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES
 from ..arith.int_set import Ends, Evaluator, ends_of, mentions, union
@@ -51,6 +52,8 @@ class AccessCollector(Visitor):
 
     def _ends(self, evaluator: Evaluator, index: PrimExpr) -> Ends:
         lanes = affine(index)
+        if lanes is not None and isinstance(lanes[2], ScalableLanes):
+            return None, None
         if lanes is not None:
             first = evaluator.of(self.analyzer.sum(lanes[0]))
             last = evaluator.of(self.analyzer.sum(lanes[0] + lanes[1] * (lanes[2] - 1)))

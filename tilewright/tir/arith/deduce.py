@@ -21,6 +21,8 @@ from .int_set import (
     IntSet,
     as_domain,
     as_set,
+    ends_of,
+    eval_set,
     mentions,
     union,
 )
@@ -137,10 +139,10 @@ def domain_touched(
     post_order_visit(stmt, look)
     for var, range_ in loops.items():
         analyzer.bind(var, range_)
-    evaluator = Evaluator(analyzer, as_domain(analyzer, loops))
     boxes: list[Range] = []
     for axis in range(buffer.ndim if accesses else 0):
-        ends = (evaluator.of(analyzer.sum(indices[axis])) for indices in accesses)
+        sets = (eval_set(analyzer, indices[axis], loops) for indices in accesses)
+        ends = (ends_of(analyzer, found) for found in sets)
         found = as_set(union(analyzer, ends)).range()
         if found is None:
             found = Range.from_min_extent(0, buffer.shape[axis])
