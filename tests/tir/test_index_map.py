@@ -171,3 +171,12 @@ def test_tensors_are_mapped_to_tensors():
     out = m.map_tensor(tensor(np.arange(1, 7)))
     assert isinstance(out, Tensor)
     np.testing.assert_array_equal(out.numpy(), [[1, 2, 3, 4], [5, 6, 0, 0]])
+
+
+def test_shapes_and_inverses_agree_on_what_is_padded():
+    m = IndexMap.from_func(lambda i, j: [(i * 4 + j) // 4 % 3, (i * 4 + j) % 4, (i * 4 + j) // 12])
+    back, padding = m.non_surjective_inverse([1, 4])
+    outer = [int(d) for d in m.map_shape([1, 4])]
+    reached = {tuple(int(i) for i in m.map_indices([0, k])) for k in range(4)}
+    for at in np.ndindex(*outer):
+        assert holds(padding, back.initial_indices, at) == (at not in reached)

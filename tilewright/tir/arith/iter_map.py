@@ -72,17 +72,12 @@ def detect_injective_map(
     Iterators of extent 1 stay iterators, and divisions that the ranges would decide stay where
     the map has them: `[x // 4, x % 4]` of `x` in `[0, 3)` runs through `[0, 1)` and `[0, 4)`.
     """
-    errors: list[str] = []
-    for literal in (True, False):
-        try:
-            detector = _padding_detector(input_iters, literal)
-            parsed = [detector.fuse(index) for index in detector.parse_all(indices)]
-            check_injective(detector, parsed)
-        except NotAffine as error:
-            errors.append(str(error))
-        else:
-            return IterMapResult(tuple(parsed), padding_predicate=detector.padding_predicate())
-    return IterMapResult(errors=(errors[-1],))
+    found = _injective(indices, input_iters)
+    if isinstance(found, NotAffine):
+        return IterMapResult(errors=(str(found),))
+    detector, parsed = found
+    fused = tuple(detector.fuse(index) for index in parsed)
+    return IterMapResult(fused, padding_predicate=detector.padding_predicate())
 
 
 def padded_ranges(
@@ -91,10 +86,31 @@ def padded_ranges(
     """The range of each index over the padded iterators, as in `detect_injective_map`; None if
     one is no sum of splits that grow."""
     try:
-        detector = _padding_detector(input_iters, literal=True)
-        return [_range_of(detector, index) for index in detector.parse_all(indices)]
+        found = _injective(indices, input_iters)
+        if isinstance(found, NotAffine):
+            detector = _padding_detector(input_iters, literal=True)
+            found = detector, detector.parse_all(indices)
+        return [_range_of(found[0], index) for index in found[1]]
     except NotAffine:
         return None
+
+
+def _injective(
+    indices: Sequence[PrimExpr], input_iters: Mapping[Var, Range]
+) -> tuple[Detector, list[IterSumExpr]] | NotAffine:
+    """The indices as they are written, or else as the ranges make them, whichever is injective;
+    or why neither is."""
+    reason = NotAffine()
+    for literal in (True, False):
+        try:
+            detector = _padding_detector(input_iters, literal)
+            parsed = detector.parse_all(indices)
+            check_injective(detector, [detector.fuse(index) for index in parsed])
+        except NotAffine as error:
+            reason = error
+        else:
+            return detector, parsed
+    return reason
 
 
 def _range_of(detector: Detector, index: IterSumExpr) -> Range:
@@ -110,7 +126,7 @@ def _padding_detector(input_iters: Mapping[Var, Range], literal: bool) -> Detect
     """A detector without predicate, for iterators over sizes: those are not negative."""
     detector = Detector(input_iters, IntImm("bool", 1), False, literal=literal)
     for size in variables_of([r.extent for r in input_iters.values()]):
-        detector.analyzer.update(size, ConstIntBound(0, ConstIntBound.POS_INF))
+        detector.analyzer.update(size, ConstIntBound(0, ConstIntBound.POS_INF), override=True)
     return detector
 
 
