@@ -179,3 +179,12 @@ def test_maps_of_other_index_types_may_be_equivalent():
     assert short.is_equivalent_to(long)
     assert long.is_equivalent_to(short)
     assert not short.is_equivalent_to(IndexMap.from_func(lambda i: [i // 4, i % 2]))
+
+
+def test_shapes_and_inverses_agree_on_what_is_padded():
+    m = IndexMap.from_func(lambda i, j: [(i * 4 + j) // 4 % 3, (i * 4 + j) % 4, (i * 4 + j) // 12])
+    back, padding = m.non_surjective_inverse([1, 4])
+    outer = [int(d) for d in m.map_shape([1, 4])]
+    reached = {tuple(int(i) for i in m.map_indices([0, k])) for k in range(4)}
+    for at in np.ndindex(*outer):
+        assert holds(padding, back.initial_indices, at) == (at not in reached)

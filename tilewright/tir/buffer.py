@@ -168,7 +168,7 @@ def _range(item: Any, extent: PrimExpr) -> Range:
         return Range(lo, IntImm(lo.dtype, 1))
     lo = as_scalar(item.start if item.start is not None else 0, extent.dtype)
     hi = as_scalar(item.stop, extent.dtype) if item.stop is not None else extent
-    return Range(lo, hi - lo)
+    return Range(lo, simplified(hi - lo))
 
 
 def _dot(indices: Sequence[PrimExpr], strides: Sequence[PrimExpr]) -> PrimExpr:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from tilewright import te, tir
+from tilewright.ir import IRModule
 from tilewright.ir.expr import Range
-from tilewright.support.errors import ArgumentError, CompileError
+from tilewright.script.parser import from_source
+from tilewright.support.errors import ArgumentError, CompileError, IllFormedError
 from tilewright.tir.analysis import (
     assert_pure_function,
     calculate_allocated_bytes,
@@ -19,6 +21,7 @@ from tilewright.tir.analysis import (
     estimate_tir_flops,
     get_block_access_region,
     get_block_read_write_region,
+    identify_memcpy,
     is_pure_function,
     undefined_vars,
     verify_ssa,
@@ -202,3 +205,119 @@ def test_a_variable_ends_with_its_scope() -> None:
 def test_calls_and_choices_are_no_operations_of_the_estimate() -> None:
     value = tir.Select(A[i, 0] < 0.0, tir.exp(A[i, 0]) + 1.0, A[i, 1])
     assert estimate_tir_flops(loop(i, 8, tir.BufferStore(B, value, (i, 0)))) == 8
+
+
+VIEWS = """
+@T.prim_func
+def main(A: T.Buffer((32, 32), "float32"), B: T.Buffer((32, 32), "float32")):
+    for i in range(2):
+        with T.block("outer"):
+            v = T.axis.spatial(2, i)
+            T.reads(B[v * 16:v * 16 + 16, 0:32])
+            T.writes(A[v * 16:v * 16 + 16, 0:32])
+            part = T.match_buffer(A[v * 16:v * 16 + 16, 0:32], (16, 32))
+            given = T.match_buffer(B[v * 16:v * 16 + 16, 0:32], (16, 32))
+            for j in range(16):
+                with T.block("inner"):
+                    w = T.axis.spatial(16, j)
+                    part[w, 0] = T.float32(1)
+            T.evaluate(given.data)
+"""
+
+
+def test_regions_that_views_show() -> None:
+    func = from_source(VIEWS)
+    first, second = func.buffer_map.values()
+    outer = func.body.block.body.body.block
+    inner = outer.body[0].body.block
+    places = detect_buffer_access_lca(func)
+    assert (places[first], places[second]) == (outer, outer)
+    known = {b.data: b for b in (first, second)}
+    reads, writes, opaque = get_block_access_region(outer, known)
+    assert (reads, [r.buffer for r in writes], [r.buffer for r in opaque]) == (
+        (),
+        [first],
+        [second],
+    )
+    assert [str(r) for r in opaque[0].region] == [str(r) for r in outer.reads[0].region]
+    assert get_block_access_region(inner, known) == ((), (), ())
+
+
+BOUND = """
+@T.prim_func
+def main(A: T.Buffer((256,), "int32")):
+    for i in range(16):
+        offset = T.int32()
+        B = T.Buffer((16,), "int32", elem_offset=offset)
+        T.attr([B, A], "buffer_bind_scope", T.tvm_tuple(i * 16, 16, dtype="handle"))
+        for j in range(16):
+            B[j] = offset
+"""
+
+
+def test_a_buffer_bound_to_a_part_of_another_is_defined_there() -> None:
+    func = from_source(BOUND)
+    assert verify_well_formed(func)
+    (bound,) = (n for n in _nodes(func) if isinstance(n, tir.AttrStmt))
+    after = tir.SeqStmt([func.body, tir.Evaluate(tir.BufferLoad(bound.node[0], [0]))])
+    assert not verify_well_formed(func.replace(body=after), assert_mode=False)
+
+
+def _nodes(func: tir.PrimFunc) -> list[Any]:
+    found: list[Any] = []
+    tir.stmt_functor.post_order_visit(func.body, found.append)
+    return found
+
+
+def test_no_variable_is_defined_in_two_functions() -> None:
+    funcs = [tir.PrimFunc([], tir.LetStmt(n, k, tir.Evaluate(n))) for k in (1, 2)]
+    assert verify_well_formed(IRModule({"a": funcs[0]}))
+    module = IRModule({"a": funcs[0], "b": funcs[1]})
+    with pytest.raises(IllFormedError, match="`n` has multiple definitions"):
+        verify_well_formed(module)
+
+
+COPIES: dict[str, tuple[str, str, str]] = {
+    "rows": ("(4, 8)", "B[i, j] = A[i, j]", "A[0:4, 0:8] B[0:4, 0:8]"),
+    "flat": ("(32,)", "B[i * 8 + j] = A[i, j]", "A[0:4, 0:8] B[0:32]"),
+    "computed": ("(4, 8)", "B[i, j] = A[i, j] + T.float32(1)", "no element of a buffer"),
+    "turned": ("(8, 4)", "B[j, i] = A[i, j]", "change their order"),
+    "repeated": ("(8,)", "B[j] = A[i, j]", "one by one"),
+    "gaps": ("(4, 8)", "B[i, j // 2] = A[i, j // 2]", "one by one"),
+    "condition": ("(4, 8)", "if i < j:\n            B[i, j] = A[i, j]", "more than one store"),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_loops_that_copy_memory(name: str) -> None:
+    shape, store, expected = COPIES[name]
+    func = from_source(f"""
+@T.prim_func
+def main(A: T.Buffer((4, 8), "float32"), B: T.Buffer({shape}, "float32")):
+    for i, j in T.grid(4, 8):
+        {store}
+""")
+    found = identify_memcpy(func.body)
+    if isinstance(found, tir.StringImm):
+        assert expected in found.value
+    else:
+        assert " ".join(map(str, found)) == expected
+
+
+def test_a_column_is_not_contiguous() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((4, 8), "float32"), B: T.Buffer((4, 8), "float32")):
+    for j, i in T.grid(8, 4):
+        B[i, j] = A[i, j]
+""")
+    whole, column = tir.analysis._ffi_api._identify_memcpy(func.body)
+    assert " ".join(map(str, whole)) == "A[0:4, 0:8] B[0:4, 0:8]"
+    assert "with gaps between them" in column.value
+
+
+def test_vectors_of_unknown_length_may_reach_everything() -> None:
+    lanes = tir.Ramp(i, 1, tir.vscale() * 4)
+    store = tir.Evaluate(tir.BufferLoad(A, [j, lanes]))
+    reads, _ = get_block_read_write_region(block(store), BY_DATA)
+    assert str(reads[0]) == "A[j, 0:128]"

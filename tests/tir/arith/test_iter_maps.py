@@ -144,3 +144,116 @@ def test_a_fused_iterator_with_a_limit_splits_again() -> None:
         fused < 30,
     )
     assert not made.errors and len(made.indices) == 2
+
+
+def iters(**extents: int) -> dict[tir.Var, ir.Range]:
+    return {te.var(name): ir.Range(0, extent) for name, extent in extents.items()}
+
+
+def _extents(indices: list[Any], domain: dict[tir.Var, ir.Range], predicate: Any = True) -> Any:
+    """Base, extent and scale of each index; the errors if there are none."""
+    found = arith.detect_iter_map(indices, domain, predicate)
+    if not found.indices:
+        return found.errors
+    return [(str(i.base), *((str(s.extent), str(s.scale)) for s in i.args)) for i in found.indices]
+
+
+def test_predicates_within_predicates() -> None:
+    domain = iters(i=11, j=5, k=2)
+    i, j, k = domain
+    inner = tir.all(j * 2 + k >= 1, j * 2 + k < 9)
+    whole = i * 8 + j * 2 + k
+    assert _extents([whole], domain, inner) == [("1", ("88", "1"))]
+    both = tir.all(inner, whole >= 3, whole < 25)
+    assert _extents([whole], domain, both) == [("3", ("22", "1"))]
+    assert _extents([i], domain, i * 2 < 7) == [("0", ("4", "1"))]
+    assert _extents([i // 2], domain, i < 6) == [("0", ("3", "1"))]
+
+
+def test_limits_that_are_not_known_end_where_iterators_do() -> None:
+    domain = iters(i=8)
+    (i,) = domain
+    n = tir.SizeVar("n", "int32")
+    assert _extents([i], domain, i < n) == [("0", ("T.min(n, 8)", "1"))]
+    (found,) = (
+        arith.estimate_region_strict_bound([ir.Range.from_min_extent(i, 1)], domain, i * 1 + n >= 3)
+        or ()
+    )
+    analyzer = arith.Analyzer()
+    assert analyzer.can_prove_equal(found.min_value, tir.max(3 - n, 0))
+    assert analyzer.can_prove_equal(found.max_value, 7)
+
+
+def test_predicates_on_sums_that_no_index_holds() -> None:
+    domain = iters(i=8, j=16)
+    i, j = domain
+    assert "there is a predicate" in _extents([i, j], domain, i * 16 + j < 100)[0]
+    assert "there is a predicate" in _extents([i], domain, i * 16 + j < 100)[0]
+    assert _extents([i], domain, j < 5) == [("0", ("8", "1"))]
+
+
+def test_divisors_do_not_iterate() -> None:
+    domain = iters(i=24, j=8)
+    i, j = domain
+    assert "divided by an iterator" in _extents([i // (j % 6)], domain)[0]
+
+
+def test_parts_of_padding_with_other_offsets() -> None:
+    domain = iters(i=176)
+    (i,) = domain
+    assert _extents([(i + 80) // 2 % 16, (i + 80) % 2], domain) == [
+        ("0", ("16", "1")),
+        ("0", ("2", "1")),
+    ]
+    assert "does not divide" in _extents([(i + 80) // 32, (i + 80) % 32], domain)[0]
+
+
+def test_splits_that_follow_one_another_are_one() -> None:
+    n = tir.SizeVar("n", "int64")
+    x = tir.Var("x", "int64")
+    domain = {x: ir.Range(0, n * n * 32)}
+    index = (x // (n * n) * n + x % (n * n) // n) * n + x % n
+    assert arith.iter_map_simplify([index], domain)[0] is x
+    made = arith.normalize_to_iter_sum(x // 4 * 4 + x % 4 + 3, domain)
+    assert str(arith.normalize_iter_map_to_expr(made)) == "x + T.int64(3)"
+    part = arith.normalize_to_iter_sum(x // 5, {x: ir.Range(0, tir.const(4096, "int64"))}).args[0]
+    assert (part.source.source, int(part.extent)) == (x, 820)
+
+
+def test_the_largest_scale_comes_first() -> None:
+    domain = iters(i=4, j=4, k=3)
+    i, j, k = domain
+    n = tir.SizeVar("n", "int32")
+    made = arith.normalize_to_iter_sum(k + tir.max(j, n) + (i * 4 + 2) * n, domain)
+    assert [str(s.scale) for s in made.args] == ["n * 4", "1"]
+    assert arith.Analyzer().can_prove_equal(made.base, tir.max(j, n) + n * 2)
+
+
+def test_predicates_of_both_spaces_do_not_divide() -> None:
+    domain = iters(i=8, j=4)
+    i, j = domain
+    assert not arith.subspace_divide([i * 4 + j], domain, [j], i * 4 + j < 30)
+    assert len(arith.subspace_divide([i * 4 + j], domain, [j], i < 5)) == 2
+    outer, inner = arith.subspace_divide([i * 4 + j], domain, [j], j < 4)[0]
+    assert (int(outer.extent), int(inner.extent)) == (8, 4)
+
+
+def test_numbers_in_maps_written_by_hand() -> None:
+    x = tir.Var("x", "int64")
+    split = arith.IterSplitExpr(arith.IterMark(x, 10), 5, 2, 3)
+    made = arith.IterSumExpr([split], 0)
+    assert str(arith.normalize_iter_map_to_expr(made)) == "x // T.int64(5) * T.int64(3)"
+
+
+def test_bounded_sums_that_are_divided() -> None:
+    domain = iters(i=5, j=32)
+    i, j = domain
+    flat = i * 32 + j
+    assert _extents([flat % 16], domain, tir.all(flat >= 1, flat <= 32)) == [("0", ("16", "1"))]
+    within = tir.all(flat >= 1, flat < 65)
+    assert _extents([(flat - 1) // 16, (flat - 1) % 16], domain, within) == [
+        ("0", ("4", "1")),
+        ("0", ("16", "1")),
+    ]
+    parts = tir.all(flat < 96, flat // 12 < 5)
+    assert _extents([flat // 12], domain, parts) == [("0", ("5", "1"))]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tilewright import arith, ir, te, tir
+from tilewright.support.errors import ArgumentError
 from tilewright.tir.arith import Analyzer, ConstIntBound, IntervalSet, ModularSet
 from tilewright.tir.stmt_functor import substitute
 
@@ -332,3 +333,22 @@ def test_buffers_that_look_alike_are_different_memory() -> None:
     assert Analyzer().simplify(greater) is greater
     same = tir.max(tir.BufferLoad(a, (i,)), tir.BufferLoad(a, (i,)))
     assert isinstance(Analyzer().simplify(same), tir.BufferLoad)
+
+
+def test_a_variable_has_one_meaning_unless_it_is_overridden() -> None:
+    x, y = tir.Var("x", "int32"), tir.Var("y", "int32")
+    analyzer = Analyzer()
+    analyzer.bind(x, ir.Range(0, 8))
+    analyzer.bind(x, ir.Range(0, 8))
+    with pytest.raises(ArgumentError, match="something else was said of `x`"):
+        analyzer.bind(x, ir.Range(0, 16))
+    with pytest.raises(ArgumentError, match="something else was said of `x`"):
+        analyzer.update(x, ConstIntBound(0, 15))
+    assert analyzer.const_int_bound(x).max_value == 7
+    analyzer.bind(x, ir.Range(0, 16), override=True)
+    assert analyzer.const_int_bound(x).max_value == 15
+    analyzer.bind(y, x + 1)
+    analyzer.bind(y, 1 + x)
+    with pytest.raises(ArgumentError, match="something else was said of `y`"):
+        analyzer.bind(y, x + 2)
+    assert analyzer.const_int_bound(y).max_value == 16

@@ -161,3 +161,76 @@ def test_repeated_expressions() -> None:
     shared = i * 4 + j
     found = arith.detect_common_subexpr(shared * shared + (i * 4 + j), 3)
     assert any(same(expr, shared) and count == 3 for expr, count in found.items())
+
+
+def test_sets_whose_lanes_the_machine_counts() -> None:
+    rising = arith.IntSet.vector(tir.Ramp(5, 2, tir.vscale() * 4))
+    assert (rising.min_value.value, rising.has_upper_bound()) == (5, False)
+    falling = arith.IntSet.vector(tir.Ramp(5, -1, tir.vscale() * 4))
+    assert (falling.has_lower_bound(), falling.max_value.value) == (False, 5)
+
+
+def test_divisions_rounded_to_zero_by_one_number() -> None:
+    x, n = tir.Var("x", "int32"), tir.Var("n", "int32")
+    analyzer = Analyzer()
+    analyzer.bind(n, Range(1, 100))
+
+    def shown(expr: Any, lo: int, hi: int) -> list[str]:
+        found = analyzer.int_set(expr, {x: arith.IntervalSet(lo, hi)})
+        return [str(found.min_value), str(found.max_value)]
+
+    assert shown(tir.truncdiv(x, n), 0, 10) == ["0", "10 // n"]
+    assert shown(tir.truncmod(x, n), 0, 10) == ["0", "n - 1"]
+    assert shown(tir.truncmod(x, n), -7, 10) == ["1 - n", "n - 1"]
+    assert shown(tir.truncmod(x, 5), -7, -1) == ["-4", "0"]
+
+
+def test_unions_of_open_sets() -> None:
+    infinite = arith.int_set.neg_inf(), arith.int_set.pos_inf()
+    below, above = arith.IntervalSet(infinite[0], 0), arith.IntervalSet(1, infinite[1])
+    empty = arith.IntervalSet(infinite[1], infinite[0])
+    assert arith.int_set.union_lower_bound([empty, below, above]).is_everything()
+    assert arith.int_set.union_lower_bound([empty]).is_nothing()
+    beyond = arith.IntervalSet(3, infinite[1])
+    assert arith.int_set.union_lower_bound([below, beyond]).max_value.value == 0
+
+
+def test_regions_that_run_backwards_or_depend_on_one_another() -> None:
+    domain = iters(i=4)
+    (found,) = arith.estimate_region_lower_bound([Range.from_min_extent(1 - i, 4)], domain)
+    assert (found.min_value.value, found.max_value.value) == (-2, 4)
+    both = [Range.from_min_extent(i * 4, 8), Range.from_min_extent(i * 3, 5)]
+    wide = iters(i=64)
+    first, second = arith.estimate_region_upper_bound(both, wide, i < 63)
+    assert (first.max_value.value, second.max_value.value) == (255, 190)
+
+
+def test_bounds_of_vectors_and_of_integers_held_by_floats() -> None:
+    analyzer = Analyzer()
+    analyzer.bind(i, Range(0, 129))
+
+    def shown(expr: Any) -> tuple[int, int]:
+        found = analyzer.const_int_bound(expr)
+        return found.min_value, found.max_value
+
+    assert shown(tir.Broadcast(i, 4)) == (0, 128)
+    assert shown(tir.Ramp(i, 2, 4) + tir.Broadcast(tir.const(2), 4)) == (2, 136)
+    assert shown(tir.Ramp(i, -2, 4)) == (-6, 128)
+    assert shown(i.astype("float32").astype("int32")) == (0, 128)
+    assert shown(i.astype("bfloat16").astype("int64")) == (0, 128)
+    assert shown((i * 2**20).astype("float32").astype("int32"))[0] < 0
+
+
+def test_bounds_of_what_is_loaded_cannot_be_deduced() -> None:
+    a = tir.Var("a", "int32")
+    load = tir.BufferLoad(tir.decl_buffer([16], "int32"), [a])
+    assert arith.deduce_bound(a, load < 10, {}, {}).is_nothing()
+
+
+def test_touched_domain_of_vectors() -> None:
+    buffer = tir.decl_buffer((n * 4,), name="A")
+    store = tir.BufferStore(
+        buffer, tir.Broadcast(tir.FloatImm("float32", 1), 4), [tir.Ramp(i * 4, 1, 4)]
+    )
+    (box,) = arith.domain_touched(tir.For(i, 0, n, 0, store), buffer, True, True)
+    assert (number(box.min), str(box.extent)) == (0, "n * 4")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Visitor, on
+from ...support.dtypes import ScalableLanes
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES
 from ..arith.int_set import Ends, Evaluator, ends_of, mentions, union
@@ -39,7 +40,7 @@ class AccessCollector(Visitor):
         self.domain: dict[Var, Ends] = {}
         self.reads: dict[Buffer, list[Region]] = {}
         self.writes: dict[Buffer, list[Region]] = {}
-        self.opaque: dict[Buffer, None] = {}
+        self.opaque: dict[Buffer, list[Region]] = {}
         self.own: set[Buffer] = set()
         self.conditions: list[PrimExpr] = []
 
@@ -51,6 +52,8 @@ class AccessCollector(Visitor):
 
     def _ends(self, evaluator: Evaluator, index: PrimExpr) -> Ends:
         lanes = affine(index)
+        if lanes is not None and isinstance(lanes[2], ScalableLanes):
+            return None, None
         if lanes is not None:
             first = evaluator.of(self.analyzer.sum(lanes[0]))
             last = evaluator.of(self.analyzer.sum(lanes[0] + lanes[1] * (lanes[2] - 1)))
@@ -136,10 +139,10 @@ class AccessCollector(Visitor):
         for both may do anything."""
         buffer = self.buffers_by_data[args[1]]
         if args[4].value == 3:
-            self.opaque[buffer] = None
+            self._touch(self.opaque, buffer, self._whole(buffer))
             self.visit(args[2:4])
             return
-        whole = tuple(ends_of(self.analyzer, r) for r in full_region(buffer).region)
+        whole = self._whole(buffer)
         for bit, where in ((1, self.reads), (2, self.writes)):
             if args[4].value & bit:
                 self._touch(where, buffer, whole)
@@ -166,7 +169,10 @@ class AccessCollector(Visitor):
         """An address used outside loads and stores: anything may happen to its buffer."""
         buffer = self.buffers_by_data.get(var)
         if buffer is not None:
-            self.opaque[buffer] = None
+            self._touch(self.opaque, buffer, self._whole(buffer))
+
+    def _whole(self, buffer: Buffer) -> Region:
+        return tuple(ends_of(self.analyzer, r) for r in full_region(buffer).region)
 
     # ---- scopes -----------------------------------------------------------------------------
 
@@ -178,7 +184,7 @@ class AccessCollector(Visitor):
         range_ = Range(loop.min, loop.extent)
         evaluator = Evaluator(self.analyzer, self.domain)
         lo, hi = ends_of(self.analyzer, range_)
-        self.analyzer.bind(loop.loop_var, range_)
+        self.analyzer.bind(loop.loop_var, range_, override=True)
         least = None if lo is None else evaluator.of(lo)[0]
         most = None if hi is None else evaluator.of(hi)[1]
         self.domain[loop.loop_var] = (least, most)
@@ -204,7 +210,7 @@ class AccessCollector(Visitor):
         """A bound name is what it stands for."""
         self.visit(let.value)
         if let.var.dtype in INDEX_TYPES:
-            self.analyzer.bind(let.var, let.value)
+            self.analyzer.bind(let.var, let.value, override=True)
         self.visit(let.body)
 
     @on(BlockRealize)
@@ -254,10 +260,8 @@ class AccessCollector(Visitor):
             for where in (self.reads, self.writes):
                 for region in where.pop(match.buffer, ()):
                     self._touch(where, source.buffer, self._behind(region, whole))
-            if match.buffer in self.opaque:
-                del self.opaque[match.buffer]
-                self._touch(self.reads, source.buffer, whole)
-                self._touch(self.writes, source.buffer, whole)
+            if self.opaque.pop(match.buffer, ()):
+                self._touch(self.opaque, source.buffer, whole)
 
     def _behind(self, region: Region, whole: Region) -> Region:
         """The part `region` of a view of `whole`, whose dimensions are the last ones of it."""
@@ -283,12 +287,12 @@ class AccessCollector(Visitor):
         for axis, extent in enumerate(buffer.shape):
             lo, hi = union(self.analyzer, (region[axis] for region in found))
             if lo is None or hi is None:
-                lo, hi = self._whole(extent)
+                lo, hi = self._all_of(extent)
             size = self.analyzer.engine.terms.sub(hi, lo).shifted(1)
             ranges.append(Range(lo.expr(), size.expr()))
         return BufferRegion(buffer, tuple(ranges))
 
-    def _whole(self, extent: PrimExpr) -> tuple[Any, Any]:
+    def _all_of(self, extent: PrimExpr) -> tuple[Any, Any]:
         zero = self.analyzer.engine.terms.const(0, extent.dtype)
         return zero, self.analyzer.sum(extent).shifted(-1)
 
@@ -322,13 +326,15 @@ def _collect(block: Block, buffer_var_map: Mapping[Var, Buffer]) -> AccessCollec
 def get_block_access_region(
     block: Block, buffer_var_map: Mapping[Var, Buffer]
 ) -> tuple[tuple[BufferRegion, ...], tuple[BufferRegion, ...], tuple[BufferRegion, ...]]:
-    """The regions that `block` reads, writes, and touches in ways unknown (by address).
+    """The regions that `block` reads, writes, and touches in ways unknown (by address), of the
+    buffers in `buffer_var_map`, which names that of each address.
 
     What a block with `init` writes does not count as read, though its body updates it.
-    `buffer_var_map` names the buffer of each address.
     """
     found = _collect(block, buffer_var_map)
-    opaque = tuple(full_region(b) for b in found.opaque if b not in found.own)
+    found.own.update({b for w in (found.reads, found.writes, found.opaque) for b in w}
+                     - set(buffer_var_map.values()))  # fmt: skip
+    opaque = found.regions(found.opaque)
     return found.regions(found.reads), found.regions(found.writes), opaque
 
 
@@ -337,8 +343,8 @@ def get_block_read_write_region(
 ) -> tuple[tuple[BufferRegion, ...], tuple[BufferRegion, ...]]:
     """The regions that `block` reads and writes; what is touched by address counts as both."""
     found = _collect(block, buffer_var_map)
-    for buffer in found.opaque:
-        whole = tuple(ends_of(found.analyzer, r) for r in full_region(buffer).region)
-        found._touch(found.reads, buffer, whole)
-        found._touch(found.writes, buffer, whole)
+    for buffer, regions in found.opaque.items():
+        for region in regions:
+            found._touch(found.reads, buffer, region)
+            found._touch(found.writes, buffer, region)
     return found.regions(found.reads), found.regions(found.writes)

@@ -29,14 +29,14 @@ class _OutOfBounds(Visitor):
         """The range of a loop; one that never runs is not looked at."""
         if isinstance(loop.extent, IntImm) and loop.extent.value <= 0:
             return
-        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
+        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
         self.visit(loop.body)
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> None:
         """The extent of a thread axis is the range of its variable."""
         if node.attr_key == "thread_extent" and isinstance(node.node, IterVar):
-            self.analyzer.bind(node.node.var, Range.from_min_extent(0, node.value))
+            self.analyzer.bind(node.node.var, Range.from_min_extent(0, node.value), override=True)
         self.visit(node.body)
 
     @on(IfThenElse)
@@ -52,7 +52,7 @@ class _OutOfBounds(Visitor):
     def realize(self, realize: BlockRealize) -> None:
         """The axes of a block have the values that they are realized with."""
         for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
-            self.analyzer.bind(axis.var, value)
+            self.analyzer.bind(axis.var, value, override=True)
         with self.analyzer.constraint_scope(realize.predicate):
             self.visit(realize.block)
 

@@ -148,7 +148,7 @@ class BufferContents(Visitor):
             axes = tuple(Var(f"x{n}", e.dtype) for n, e in enumerate(buffer.shape))
             self.axes[buffer] = axes
             for axis, extent in zip(axes, buffer.shape, strict=True):
-                self.analyzer.bind(axis, Range(IntImm(extent.dtype, 0), extent))
+                self.analyzer.bind(axis, Range(IntImm(extent.dtype, 0), extent), override=True)
         return self.axes[buffer]
 
     # ---- statements ----------------------------------------------------------------------------
@@ -310,7 +310,7 @@ class BufferContents(Visitor):
         """What holds before, unless it is written in it, and what each iteration leaves."""
         self._heed_effects(loop.min, loop.extent)
         var, (low, extent) = loop.loop_var, self._plain(loop.min, loop.extent)
-        self.analyzer.bind(var, Range(low, extent))
+        self.analyzer.bind(var, Range(low, extent), override=True)
         ordered = loop.kind in (ForKind.SERIAL, ForKind.UNROLLED, ForKind.VECTORIZED)
         if not ordered or is_left_early(loop.body) or reads_memory(low) or reads_memory(extent):
             self._unordered(loop.body)

@@ -50,7 +50,9 @@ class Coverage:
             axes = tuple(Var(f"x{n}", e.dtype) for n, e in enumerate(buffer.shape))
             self.axes[buffer] = axes
             for axis, extent in zip(axes, buffer.shape, strict=True):
-                self.cases.analyzer.bind(axis, Range(IntImm(extent.dtype, 0), extent))
+                self.cases.analyzer.bind(
+                    axis, Range(IntImm(extent.dtype, 0), extent), override=True
+                )
         return self.axes[buffer]
 
 
@@ -122,7 +124,7 @@ class _Written(Visitor):
         low, extent = self._plain(loop.min), self._plain(loop.extent)
         end = self.cases.analyzer.simplify(O.add(low, extent))
         known = not reads_memory(low) and not reads_memory(extent)
-        self.cases.analyzer.bind(loop.loop_var, Range(low, extent))
+        self.cases.analyzer.bind(loop.loop_var, Range(low, extent), override=True)
         ends = (low, end) if known else (None, None)
         is_whole = known and not is_left_early(loop.body)
         self._without(loop.loop_var, loop.body, ends, is_whole)

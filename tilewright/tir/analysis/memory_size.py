@@ -117,7 +117,7 @@ class _Flops(Visitor):
             raise ArgumentError(
                 f"the extent {loop.extent} of loop `{loop.loop_var.name}` is unknown"
             )
-        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
+        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
         before, self.weight = self.weight, self.weight * max(0, int(hi))
         self.visit(loop.body)
         self.weight = before

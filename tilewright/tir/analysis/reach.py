@@ -28,7 +28,7 @@ class Reach(AccessCollector):
         self.visit(realize.predicate)
         for axis, value in zip(block.iter_vars, realize.iter_values, strict=True):
             if axis.var.dtype in INDEX_TYPES:
-                self.analyzer.bind(axis.var, value)
+                self.analyzer.bind(axis.var, value, override=True)
         for match in block.match_buffers:
             self.match(match.source)
         if block.init is not None:
@@ -148,7 +148,7 @@ def is_self_contained(body: Stmt, buffer: Buffer, outer: list[For], inside: Set[
     """
     reach = _Ordered(buffer, inside)
     for loop in outer:
-        reach.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
+        reach.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
     reach.walk(body)
     return buffer not in reach.opaque and reach.is_covered()
 

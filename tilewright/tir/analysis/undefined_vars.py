@@ -36,9 +36,18 @@ class _Free(Visitor):
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> None:
-        """The attribute of a realize stands around it: the buffer is defined there."""
+        """The attribute of a realize stands around it: the buffer is defined there. A buffer that
+        is bound to a part of another is defined with the variables of its shape."""
         if node.attr_key == "realize_scope" and isinstance(node.body, BufferRealize):
             self.visit(node.body)
+        elif node.attr_key == "buffer_bind_scope":
+            view, source = node.node
+            self.visit((source, node.value))
+            before = set(self.defined)
+            self._define(view)
+            self._define_parts(view)
+            self.visit(node.body)
+            self.defined = before
         else:
             self.node(node)
 

@@ -10,7 +10,7 @@ from ...ir.module import IRModule
 from ...support.errors import IllFormedError
 from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
-from ..expr import BufferLoad, Let, Var
+from ..expr import BufferLoad, IterVar, Let, Var
 from ..function import PrimFunc
 from ..stmt import (
     Allocate,
@@ -105,6 +105,25 @@ def _conditions_are_boolean(function: _Function) -> Problems:
             yield f"a condition is of {node.condition.dtype}: {node.condition}"
 
 
+def _definitions(function: _Function) -> set[Var]:
+    """The variables that a function defines."""
+    made = {getattr(node, name) for kind, name in _DEFINES.items() for node in function.all(kind)}
+    made |= {axis.var for block in function.all(Block) for axis in block.iter_vars}
+    made |= {b.data for block in function.all(Block) for b in block.alloc_buffers}
+    threads = [n.node for n in function.all(AttrStmt) if n.attr_key == "thread_extent"]
+    return made | {t.var for t in threads if isinstance(t, IterVar)} | set(function.func.params)
+
+
+def _defined_in_one_function(functions: list[_Function]) -> Problems:
+    """What a module promises of its functions: none defines a variable of another."""
+    seen: set[Var] = set()
+    for function in functions:
+        made = _definitions(function)
+        for var in sorted(made & seen, key=lambda v: v.name):
+            yield f"variable `{var.name}` has multiple definitions, in several functions"
+        seen |= made
+
+
 PROMISES: tuple[tuple[str, Callable[[_Function], Problems]], ...] = (
     ("a variable is defined before it is used", _defined_before_use),
     ("a variable is defined once", _defined_once),
@@ -160,7 +179,16 @@ class _Declared(Visitor):
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> None:
-        """The attribute of a realize stands around it: the buffer is declared there."""
+        """The attribute of a realize stands around it: the buffer is declared there. A buffer that
+        is bound to a part of another holds within the body."""
+        if node.attr_key == "buffer_bind_scope":
+            view, source = node.node
+            self.visit((source, node.value))
+            before = set(self.memory)
+            self.memory.add(view.data)
+            self.visit(node.body)
+            self.memory = before
+            return
         if node.attr_key != "realize_scope" or not isinstance(node.body, BufferRealize):
             self.visit(node.node)
         self.visit((node.value, node.body))
@@ -240,6 +268,7 @@ def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bo
     )  # fmt: skip
     known = [_Function(func) for func in funcs]
     problems = [text for function in known for _, check in PROMISES for text in check(function)]
+    problems += _defined_in_one_function(known)
     if problems and assert_mode:
         raise IllFormedError("the program is not well formed: " + "; ".join(problems))
     return not problems

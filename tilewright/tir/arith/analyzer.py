@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Flag, IntEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import deep_recursion
+from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
 from ..expr import IterVar, Var
@@ -19,6 +20,10 @@ from .terms import Sum
 
 EVALUATE_SET: list[Callable[..., Any]] = []
 """What `int_set` calls, put here by the module of sets, which stands above this one."""
+
+
+Meaning: TypeAlias = "tuple[float | int, float | int] | PrimExpr"
+"""What is said of a variable: the ends of its values, or its value."""
 
 
 class ProofStrength(IntEnum):
@@ -61,6 +66,7 @@ class Analyzer:
     def __init__(self) -> None:
         self.engine = Simplifier()
         self.modular = ModularSets(self.engine)
+        self.said: dict[Var, Meaning] = {}
         self.enabled_extensions = Extension.NoExtensions
 
     # ---- simplification ---------------------------------------------------------------------
@@ -95,8 +101,11 @@ class Analyzer:
     def bind(
         self, var: Var | IterVar, expr: Range | PrimExpr | int, override: bool = False
     ) -> None:
-        """Says that `var` lies in a range, or equals an expression."""
-        del override
+        """Says that `var` lies in a range, or equals an expression.
+
+        Raises `ArgumentError` if something else was said of it before, unless `override`: then
+        that is forgotten.
+        """
         if isinstance(var, IterVar):
             var = var.var
         if not isinstance(var, Var):
@@ -104,11 +113,28 @@ class Analyzer:
                 f"Analyzer.bind says what a variable is, found {var!r}",
                 hint="write bind(var, Range(0, 8)) or bind(var, value)",
             )
-        self._forget(var)
         if isinstance(expr, Range):
-            self._bind_range(var, expr)
+            self._bind_range(var, expr, override)
         else:
-            self.engine.bindings[var] = as_scalar(expr, var.dtype)
+            value = as_scalar(expr, var.dtype)
+            self._say(var, value, override)
+            self.engine.bindings[var] = value
+
+    def _say(self, var: Var, meaning: Meaning, override: bool) -> None:
+        """Makes room for `meaning`, the one that `var` has from now on."""
+        known = self.said.get(var)
+        if known is not None and not override and not self._is_same(known, meaning):
+            raise ArgumentError(
+                f"something else was said of `{var.name}` before",
+                hint="override=True forgets what was said; another variable does not need it",
+            )
+        self.said[var] = meaning
+        self._forget(var)
+
+    def _is_same(self, a: Meaning, b: Meaning) -> bool:
+        if isinstance(a, PrimExpr) and isinstance(b, PrimExpr):
+            return a.dtype == b.dtype and self.can_prove_equal(a, b)
+        return isinstance(a, tuple) and isinstance(b, tuple) and a == b
 
     def _forget(self, var: Var) -> None:
         engine = self.engine
@@ -116,11 +142,12 @@ class Analyzer:
             engine.reset()
         engine.bindings.pop(var, None)
 
-    def _bind_range(self, var: Var, range_: Range) -> None:
+    def _bind_range(self, var: Var, range_: Range, override: bool) -> None:
         engine, bounds = self.engine, self.engine.bounds
         if var.dtype not in INDEX_TYPES:
             if isinstance(range_.min, IntImm) and isinstance(range_.extent, IntImm):
                 last = range_.min.value + range_.extent.value - 1
+                self._say(var, (range_.min.value, last), override)
                 bounds.variables[var] = (range_.min.value, last)
             return
         with deep_recursion():
@@ -129,6 +156,7 @@ class Analyzer:
         least, most = bounds.of(lo)[0], bounds.of(hi)[1]
         if most < least:
             most = least
+        self._say(var, (least, most), override)
         bounds.variables[var] = (least, most)
         if lo.terms or hi.terms:
             symbolic = lo if lo.terms else None, hi if hi.terms else None
@@ -137,12 +165,12 @@ class Analyzer:
             bounds.ranges.pop(var, None)
 
     def update(self, var: Var, info: ConstIntBound | ModularSet, override: bool = False) -> None:
-        """Says what values `var` takes."""
-        del override
-        self._forget(var)
+        """Says what values `var` takes. Raises `ArgumentError` as `bind` does."""
         if isinstance(info, ConstIntBound):
+            self._say(var, info.interval(), override)
             self.engine.bounds.variables[var] = info.interval()
         elif isinstance(info, ModularSet):
+            self._forget(var)
             self.modular.variables[var] = info
         else:
             raise ArgumentError(
@@ -161,15 +189,18 @@ class Analyzer:
     @contextmanager
     def loop(self, var: Var, range_: Range) -> Iterator[None]:
         """A `with` block in which `var` lies in `range_`, which is not empty."""
-        self.bind(var, range_)
+        self.bind(var, range_, override=True)
         yield
 
     # ---- questions --------------------------------------------------------------------------
 
     def const_int_bound(self, expr: PrimExpr) -> ConstIntBound:
-        """The constants between which `expr` lies."""
+        """The constants between which `expr` lies; all lanes of it, if it is a vector."""
+        made = as_scalar(expr)
+        if dtype_of(made.dtype).lanes != 1:
+            made = self.simplify(made)
         with deep_recursion():
-            return ConstIntBound.of(*self.engine.interval(as_scalar(expr)))
+            return ConstIntBound.of(*self.engine.interval(made))
 
     def const_int_bound_is_bound(self, var: Var) -> bool:
         """True if something is known of `var`."""

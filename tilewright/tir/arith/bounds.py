@@ -7,9 +7,25 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import ml_dtypes
+
 from ...ir.expr import PrimExpr
-from ...support.dtypes import dtype_of
-from ..expr import Call, Cast, Div, FloorDiv, FloorMod, Max, Min, Mod, Select, SizeVar, Var
+from ...support.dtypes import ScalableLanes, dtype_of
+from ..expr import (
+    Broadcast,
+    Call,
+    Cast,
+    Div,
+    FloorDiv,
+    FloorMod,
+    Max,
+    Min,
+    Mod,
+    Ramp,
+    Select,
+    SizeVar,
+    Var,
+)
 from .terms import Atom, Binary, Opaque, Product, Split, Sum, Terms, factors_of
 
 Interval: TypeAlias = "tuple[float | int, float | int]"
@@ -377,10 +393,33 @@ def _select(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
 
 def _cast(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     own = dtype_interval(of.dtype)
-    if not dtype_of(of.value.dtype).is_integral:
+    value = of.value
+    if isinstance(value, Cast) and dtype_of(value.dtype).is_float:
+        value = _exactly_in_float(value, interval)
+    if not dtype_of(value.dtype).is_integral:
         return own
-    inner = interval(of.value)
+    inner = interval(value)
     return inner if own[0] <= inner[0] and inner[1] <= own[1] else own
+
+
+def _exactly_in_float(cast: Cast, interval: Callable[[PrimExpr], Interval]) -> PrimExpr:
+    """The integer that `cast` makes a float of, if that holds all its values; else `cast`."""
+    if not dtype_of(cast.value.dtype).is_integral:
+        return cast
+    lo, hi = interval(cast.value)
+    digits = ml_dtypes.finfo(dtype_of(cast.dtype).numpy).nmant + 1
+    return cast.value if max(-lo, hi) <= 1 << digits else cast
+
+
+def _broadcast(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    return interval(of.value)
+
+
+def _ramp(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    lanes = dtype_of(of.dtype).lanes
+    steps = (0, math.inf if isinstance(lanes, ScalableLanes) else lanes - 1)
+    base, reach = interval(of.base), _product(interval(of.stride), steps)
+    return (base[0] + reach[0], base[1] + reach[1])
 
 
 def _call(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
@@ -440,6 +479,8 @@ _OPAQUE: dict[type[PrimExpr], Callable[[Any, Callable[[PrimExpr], Interval]], In
     Select: _select,
     Cast: _cast,
     Call: _call,
+    Broadcast: _broadcast,
+    Ramp: _ramp,
     Div: _pair(_truncated),
     Mod: _pair(_remainder),
 }

@@ -21,6 +21,8 @@ from .int_set import (
     IntSet,
     as_domain,
     as_set,
+    ends_of,
+    eval_set,
     mentions,
     union,
 )
@@ -96,7 +98,7 @@ def _solved(analyzer: Analyzer, var: Var, relaxed: Evaluator, slack: Sum) -> End
 
 def _without_quotient(analyzer: Analyzer, var: Var, slack: Sum) -> Sum | None:
     """`b - x // 4 >= 0 -> 4 * b + 3 - x >= 0`, where `var` is in one quotient only."""
-    within = [atom for atom in slack.terms if mentions(atom.expr(), (var,))]
+    within = [atom for atom in slack.terms if mentions(atom.expr(), {var})]
     atom = within[0]
     if len(within) != 1 or not isinstance(atom, Split) or atom.upper is not None:
         return None
@@ -137,10 +139,10 @@ def domain_touched(
     post_order_visit(stmt, look)
     for var, range_ in loops.items():
         analyzer.bind(var, range_)
-    evaluator = Evaluator(analyzer, as_domain(analyzer, loops))
     boxes: list[Range] = []
     for axis in range(buffer.ndim if accesses else 0):
-        ends = (evaluator.of(analyzer.sum(indices[axis])) for indices in accesses)
+        sets = (eval_set(analyzer, indices[axis], loops) for indices in accesses)
+        ends = (ends_of(analyzer, found) for found in sets)
         found = as_set(union(analyzer, ends)).range()
         if found is None:
             found = Range.from_min_extent(0, buffer.shape[axis])

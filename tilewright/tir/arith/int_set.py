@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ...ir.expr import PrimExpr, Range, as_scalar
 from ...ir.functor import post_order_visit
+from ...support.dtypes import ScalableLanes, dtype_of
 from .. import op as O
-from ..expr import Call, Cast, Div, FloorDiv, FloorMod, IterVar, Max, Min, Select, Var
+from ..expr import Call, Cast, Div, FloorDiv, FloorMod, IterVar, Max, Min, Mod, Select, Var
 from .analyzer import EVALUATE_SET, Analyzer
 from .canonical import INDEX_TYPES
 from .simplifier import same
@@ -160,11 +161,13 @@ class Evaluator:
         )
 
     def _converted(self, of: PrimExpr) -> Ends | None:
-        """The interval of a wider index, or of a quotient rounded to zero by a constant."""
+        """The interval of a wider index, or of a division rounded to zero by one number."""
+        if isinstance(of, Mod):
+            return self._remainder(of)
         make: Callable[[PrimExpr], PrimExpr]
         if isinstance(of, Cast) and of.dtype == "int64" and of.value.dtype == "int32":
             make, inside = functools.partial(Cast, "int64"), of.value
-        elif isinstance(of, Div) and isinstance(of.b, IntImm) and of.b.value > 0:
+        elif isinstance(of, Div) and self._is_fixed_positive(of.b):
             make, inside = functools.partial(Div, b=of.b), of.a
         else:
             return None
@@ -173,6 +176,23 @@ class Evaluator:
             for end in self.of(self.engine.sum(inside))
         )
         return lo, hi
+
+    def _is_fixed_positive(self, of: PrimExpr) -> bool:
+        """True if `of` is one number above 0."""
+        positive = self.engine.bounds.is_not_negative(self.engine.sum(of).shifted(-1))
+        return positive and not mentions(of, self.domain)
+
+    def _remainder(self, of: Mod) -> Ends | None:
+        """`x % n` rounded to zero, of the sign of `x`: within `(-n, n)`."""
+        if not self._is_fixed_positive(of.b):
+            return None
+        lo, hi = self.of(self.engine.sum(of.a))
+        last, prove = self.engine.sum(of.b).shifted(-1), self.engine.bounds.is_not_negative
+        zero = self.terms.const(0, of.dtype)
+        return (
+            zero if lo is not None and prove(lo) else last.scaled(-1),
+            zero if hi is not None and prove(hi.scaled(-1)) else last,
+        )
 
     def _split(self, atom: Split) -> Ends:
         lo, hi = self.of(atom.base)
@@ -323,6 +343,8 @@ def as_set(ends: Ends) -> IntervalSet:
 def eval_set(analyzer: Analyzer, expr: PrimExpr, dom_map: Mapping[Any, Any]) -> IntervalSet:
     """The values of `expr` when variables run through the sets (or ranges) of `dom_map`."""
     lanes = affine(expr)
+    if lanes is not None and isinstance(dtype_of(expr.dtype).lanes, ScalableLanes):
+        return _scalable(analyzer, lanes[0], lanes[1], dom_map)
     if lanes is not None:
         last = analyzer.simplify(lanes[0] + lanes[1] * (lanes[2] - 1))
         ends = sorted(
@@ -335,6 +357,15 @@ def eval_set(analyzer: Analyzer, expr: PrimExpr, dom_map: Mapping[Any, Any]) -> 
         return everything()
     domain = as_domain(analyzer, dom_map)
     return as_set(Evaluator(analyzer, domain).of(analyzer.sum(expr)))
+
+
+def _scalable(
+    analyzer: Analyzer, base: PrimExpr, stride: PrimExpr, dom_map: Mapping[Any, Any]
+) -> IntervalSet:
+    """The values of a ramp whose lanes the machine counts: open at its far end."""
+    first = eval_set(analyzer, base, dom_map)
+    rises, falls = (analyzer.can_prove(c) for c in (stride >= 0, stride <= 0))
+    return IntervalSet(first.min_value if rises else NEG_INF, first.max_value if falls else POS_INF)
 
 
 def union(analyzer: Analyzer, sets: Iterable[Ends]) -> Ends:
@@ -357,19 +388,29 @@ def union_lower_bound(sets: Iterable[IntSet]) -> IntervalSet:
     result: IntervalSet | None = None
     for each in sets:
         made = IntervalSet(each.min_value, each.max_value)
-        result = made if result is None else _touching(analyzer, result, made)
-    return result or everything()
+        if not made.is_nothing():
+            result = made if result is None else _touching(analyzer, result, made)
+    return result or IntervalSet(POS_INF, NEG_INF)
 
 
 def _touching(analyzer: Analyzer, a: IntervalSet, b: IntervalSet) -> IntervalSet:
-    if a.is_everything() or b.is_everything():
-        return everything()
+    """The union of two intervals without a gap between them; the first of others."""
+
+    def proven(lower: PrimExpr, upper: PrimExpr) -> bool:
+        return analyzer.can_prove(O.less_equal(lower, upper))
+
     for one, two in ((a, b), (b, a)):
-        starts = analyzer.can_prove(O.less_equal(one.min_value, two.min_value))
-        if starts and analyzer.can_prove(O.less_equal(two.min_value, one.max_value + 1)):
-            return IntervalSet(
-                one.min_value, analyzer.simplify(O.max(one.max_value, two.max_value))
-            )
+        starts = one.min_value is NEG_INF or (
+            two.min_value is not NEG_INF and proven(one.min_value, two.min_value)
+        )
+        meets = one.max_value is POS_INF or (
+            two.min_value is NEG_INF or proven(two.min_value, one.max_value + 1)
+        )
+        if starts and meets:
+            ends = (one.max_value, two.max_value)
+            is_open = any(end is POS_INF for end in ends)
+            most = POS_INF if is_open else analyzer.simplify(O.max(*ends))
+            return IntervalSet(one.min_value, most)
     return a
 
 

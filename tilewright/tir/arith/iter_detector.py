@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import lcm
+from math import gcd, lcm
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ...ir.functor import Rewriter, on
 from .. import op as O
-from ..expr import GE, GT, LE, LT, And, Call, FloorDiv, FloorMod, Var
+from ..expr import GE, GT, LE, LT, And, Call, FloorDiv, FloorMod, Max, Min, Var
 from .analyzer import Analyzer
+from .canonical import INDEX_TYPES
 from .int_set import mentions
 from .iter_expr import (
-    IterMapLevel,
     IterMark,
     IterSplitExpr,
     IterSumExpr,
+    is_whole,
     normalize_iter_map_to_expr,
 )  # fmt: skip
 from .simplifier import same
@@ -37,12 +39,16 @@ class _Bound:
     """A predicate `terms < limit` or `terms >= limit`."""
 
     terms: dict[Atom, int]
-    lower: int | None = None
+    lower: Sum | None = None
     upper: Sum | None = None
+
+    def is_part_of(self, other: _Bound) -> bool:
+        """True if some of the terms of `other` are these or multiples of these."""
+        return len(self.terms) < len(other.terms) and self.terms.keys() <= other.terms.keys()
 
 
 @dataclass(eq=False)
-class _Padded:
+class Padded:
     """The values of a padded mark that its iterators reach: `extent` of them from `left`."""
 
     divisor: PrimExpr
@@ -80,13 +86,21 @@ class Detector:
         self.literal = literal
         self.marks: dict[Any, IterMark] = {}
         self.bounds: list[_Bound] = []
+        self.met: set[_Bound] = set()
+        self.names: dict[Var, _Bound] = {}
         self.windows: dict[Any, _Window] = {}
-        self.padded: dict[int, _Padded] = {}
+        self.padded: dict[int, Padded] = {}
+        self.given = set(input_iters)
         self.iters: dict[Var, Range] = {}
         self.sources: dict[Var, PrimExpr] = {}
         for var, range_ in input_iters.items():
             self._declare(var, range_, simplify_trivial)
         self._read_predicate(predicate)
+        named = self._named(predicate)
+        while named is not predicate:  # bounds of sums that divide bounded sums
+            predicate, self.bounds = named, []
+            self._read_predicate(predicate)
+            named = self._named(predicate)
 
     def _declare(self, var: Var, range_: Range, simplify_trivial: bool) -> None:
         if not O.is_const_int(range_.min, 0):
@@ -114,8 +128,9 @@ class Detector:
                 pending += [one.a, one.b]
             elif isinstance(one, (LT, LE, GT, GE)):
                 self._read_bound(one)
-            elif not O.is_const_int(one, 1):
+            elif mentions(one, self.given):
                 raise NotAffine(f"the predicate {one} is no bound of an iterator")
+        self.bounds.sort(key=lambda bound: -len(bound.terms))
 
     def _read_bound(self, one: Any) -> None:
         kind = type(one)
@@ -131,22 +146,44 @@ class Detector:
         rest = Sum(
             slack.dtype, {x: c for x, c in slack.terms.items() if x not in left}, slack.const
         )
-        if left and all(c > 0 for c in left.values()):
-            self.bounds.append(_Bound(left, upper=rest))
-        elif left and all(c < 0 for c in left.values()) and not rest.terms:
-            self.bounds.append(_Bound({x: -c for x, c in left.items()}, lower=1 - rest.const))
+        if not left:
+            return
+        unit = gcd(*left.values())
+        left = {x: c // unit for x, c in left.items()}
+        if all(c > 0 for c in left.values()):
+            upper = self.analyzer.engine.divider.floordiv(rest.shifted(unit - 1), unit)
+            self.bounds.append(_Bound(left, upper=upper))
+        elif all(c < 0 for c in left.values()):
+            lower = self.analyzer.engine.divider.floordiv(rest.scaled(-1).shifted(unit), unit)
+            self.bounds.append(_Bound({x: -c for x, c in left.items()}, lower=lower))
         else:
             raise NotAffine(f"the predicate {one} is no bound of an iterator")
 
     def _iterates(self, atom: Atom) -> bool:
-        return mentions(atom.expr(), self.iters)
+        return mentions(atom.expr(), self.iters) or (
+            bool(self.names) and mentions(atom.expr(), self.names)
+        )
+
+    def name_of(self, bound: _Bound) -> Var:
+        """A variable that stands for a bounded sum."""
+        for name, known in self.names.items():
+            if known.terms == bound.terms:
+                return name
+        made = Var("bounded", next(iter(bound.terms)).dtype)
+        self.names[made] = bound
+        return made
+
+    def _named(self, index: Any) -> PrimExpr:
+        """`index` with bounded sums that are divided as variables: they would be torn apart."""
+        made = as_scalar(index)
+        return _Named(self).run(made) if any(len(b.terms) > 1 for b in self.bounds) else made
 
     # ---- parsing ----------------------------------------------------------------------------
 
     def parse_all(self, indices: Sequence[PrimExpr]) -> list[IterSumExpr]:
         """The indices as sums of splits; a mark that several of them divide is padded to what
         all the divisors divide."""
-        sums = [self.analyzer.sum(as_scalar(index)) for index in indices]
+        sums = [self.analyzer.sum(self._named(index)) for index in indices]
         for total in sums:
             self.parse_sum(total)
         if self.padded:
@@ -155,10 +192,11 @@ class Detector:
 
     def parse(self, index: PrimExpr) -> IterSumExpr:
         """`index` as a sum of splits, those under one predicate grouped."""
-        return self.parse_sum(self.analyzer.sum(as_scalar(index)))
+        return self.parse_sum(self.analyzer.sum(self._named(index)))
 
-    def parse_sum(self, total: Sum, grouped: bool = True) -> IterSumExpr:
-        """A canonical sum as a sum of splits; those under one predicate `grouped`."""
+    def parse_sum(self, total: Sum, within: _Bound | None = None) -> IterSumExpr:
+        """A canonical sum as a sum of splits, those under one predicate grouped: under one that
+        is part of `within`, if that is given."""
         base = Sum(total.dtype, {}, total.const)
         moving: dict[Atom, int] = {}
         for atom, coefficient in total.terms.items():
@@ -167,53 +205,65 @@ class Detector:
             else:
                 base = self.terms.add(base, self.terms.of(atom, coefficient))
         splits = []
-        for bound in self.bounds if grouped else ():
+        for bound in self.bounds:
+            if within is not None and not bound.is_part_of(within):
+                continue
             group = self._group(moving, bound)
             if group is not None:
                 splits.append(group[0])
-                base = base.shifted(group[1])
+                base = self.terms.add(base, group[1])
         for atom, coefficient in moving.items():
             split, offset = self._term(atom, coefficient)
             splits.append(split)
             base = self.terms.add(base, offset)
         return IterSumExpr(tuple(splits), base.expr())
 
-    def _group(self, moving: dict[Atom, int], bound: _Bound) -> tuple[IterSplitExpr, int] | None:
-        """Takes the terms of a bounded sum out of `moving` as one iterator."""
-        if len(bound.terms) == 0 or any(atom not in moving for atom in bound.terms):
+    def _group(self, moving: dict[Atom, int], bound: _Bound) -> tuple[IterSplitExpr, Sum] | None:
+        """Takes the terms of a bounded sum out of `moving` as one iterator; with it, where it
+        starts."""
+        if any(atom not in moving for atom in bound.terms):
             return None
         lead, unit = next(iter(bound.terms.items()))
         scale, odd = divmod(moving[lead], unit)
         if odd or any(moving[a] != c * scale for a, c in bound.terms.items()):
             return None
-        lower, upper = self._limits(bound)
         dtype = lead.dtype
-        mark = self._bounded_mark(bound, dtype, lower, upper)
+        mark, start = self._bounded_mark(bound, dtype)
         for atom in bound.terms:
             del moving[atom]
         one = IntImm(dtype, 1)
-        return IterSplitExpr(mark, one, mark.extent, IntImm(dtype, scale)), lower * scale
+        made = IterSplitExpr(mark, one, mark.extent, IntImm(dtype, scale))
+        return made, start.scaled(scale)
 
-    def _limits(self, bound: _Bound) -> tuple[int, Sum]:
-        """The lower end and the end of a bounded sum, its two bounds put together."""
-        lower, upper = bound.lower or 0, bound.upper
-        for other in self.bounds:
-            if other is not bound and other.terms == bound.terms:
-                lower = max(lower, other.lower or 0)
-                upper = upper or other.upper
-        if upper is None:
-            hi = self.analyzer.engine.bounds.of(Sum("int64", bound.terms, 0))[1]
-            upper = Sum(next(iter(bound.terms)).dtype, {}, int(hi) + 1)
-        return lower, upper
-
-    def _bounded_mark(self, bound: _Bound, dtype: str, lower: int, upper: Sum) -> IterMark:
+    def _bounded_mark(self, bound: _Bound, dtype: str) -> tuple[IterMark, Sum]:
+        """A mark for all values of a sum within all its bounds, and where they start."""
+        inner = self.fuse(self.parse_sum(Sum(dtype, bound.terms, 0), within=bound))
+        lower, upper = self._limits(bound, inner)
         key = frozenset(bound.terms.items())
         known = self.marks.get(key)
         if known is None:
-            inner = self.fuse(self.parse_sum(Sum(dtype, bound.terms, -lower), grouped=False))
-            known = IterMark(inner, upper.shifted(-lower).expr())
+            start = self.terms.sub(self.analyzer.sum(inner.base), lower)
+            extent = self.terms.sub(upper, lower)
+            known = IterMark(IterSumExpr(inner.args, start.expr()), extent.expr())
             self.marks[key] = known
-        return known
+        return known, lower
+
+    def _limits(self, bound: _Bound, inner: IterSumExpr) -> tuple[Sum, Sum]:
+        """The start and the end of a bounded sum: what all its bounds leave of `inner`."""
+        lower, engine = self.analyzer.sum(inner.base), self.analyzer.engine
+        upper = lower.shifted(1)
+        for split in inner.args:
+            reach = O.multiply(O.subtract(split.extent, 1), split.scale)
+            upper = self.terms.add(upper, self.analyzer.sum(reach))
+        for other in self.bounds:
+            if other.terms != bound.terms:
+                continue
+            self.met.add(other)
+            if other.lower is not None:
+                lower = engine.extremum(Max, lower, other.lower)
+            if other.upper is not None:
+                upper = engine.extremum(Min, upper, other.upper)
+        return lower, upper
 
     def _term(self, atom: Atom, coefficient: int) -> tuple[IterSplitExpr, Sum]:
         """The split of a term, and what it adds to the base."""
@@ -234,6 +284,9 @@ class Detector:
 
     def _split_of(self, atom: Atom) -> tuple[IterSplitExpr, Sum]:
         if isinstance(atom, Opaque) and isinstance(atom.of, Var):
+            if atom.of in self.names:
+                mark, start = self._bounded_mark(self.names[atom.of], atom.dtype)
+                return self.whole(mark), start
             return self.whole(self._variable_mark(atom.of)), self.terms.const(0, atom.dtype)
         if isinstance(atom, Split):
             upper = None if atom.upper is None else IntImm(atom.dtype, atom.upper)
@@ -262,38 +315,29 @@ class Detector:
     ) -> tuple[IterSplitExpr, Sum]:
         """`(base // lower) % (upper // lower)`: a split, and what it adds to the base."""
         divisor = lower if upper is None else upper
-        mark, skipped = self._mark_of(base, divisor)
+        if mentions(divisor, self.iters):
+            raise NotAffine(f"{base.expr()} is divided by an iterator")
+        of, skipped = self._dividend(base, divisor)
         offset = self.terms.const(0, base.dtype)
         if upper is None:
             offset = self.analyzer.engine.divider.floordiv_by(skipped, self.analyzer.sum(lower))
-        end = mark.extent if upper is None else upper
+        end = of.extent if upper is None else upper
         extent = self.analyzer.simplify(O.floordiv(end, lower))
-        return IterSplitExpr(mark, lower, extent, IntImm(base.dtype, 1)), offset
+        start = self.analyzer.simplify(O.multiply(of.lower_factor, lower))
+        return IterSplitExpr(of.source, start, extent, of.scale), offset
 
-    def _mark_of(self, base: Sum, divisor: PrimExpr) -> tuple[IterMark, Sum]:
-        """The mark that `divisor` divides whose value is `base` less a multiple of `divisor`,
+    def _dividend(self, base: Sum, divisor: PrimExpr) -> tuple[IterSplitExpr, Sum]:
+        """The split that `divisor` divides whose value is `base` less a multiple of `divisor`,
         which is the second result."""
-        zero = self.terms.const(0, base.dtype)
-        atom = base.single()
-        if isinstance(atom, Opaque) and isinstance(atom.of, Var) and atom.of in self.iters:
-            whole = self._variable_mark(atom.of)
-            inner = IterSumExpr((self.whole(whole),), zero.expr())
-        else:
-            inner = self.fuse(self.parse_sum(base))
-            if len(inner.args) != 1 or not O.is_const_int(inner.args[0].scale, 1):
-                raise NotAffine(f"{base.expr()} leaves gaps")
-            whole = inner.args[0].source
-        extent, start = inner.args[0].extent, self.analyzer.sum(inner.base)
-        aligned = self._divides(divisor, inner.base) and self._divides(divisor, extent)
+        inner = self.fuse(self.parse_sum(base))
+        if len(inner.args) != 1 or not O.is_const_int(inner.args[0].scale, 1):
+            raise NotAffine(f"{base.expr()} leaves gaps")
+        (split,) = inner.args
+        aligned = self._divides(divisor, inner.base) and self._divides(divisor, split.extent)
         if not aligned or base.shifted(-base.const).key in self.windows:
-            return self._padded_mark(base, inner, divisor)
-        if self._equal(extent, whole.extent) and O.is_const_int(inner.args[0].lower_factor, 1):
-            return whole, start
-        known = self.marks.get(base.key)
-        if known is None:
-            moving = IterSumExpr(inner.args, zero.expr())
-            known = self.marks[base.key] = IterMark(moving, extent)
-        return known, start
+            mark, skipped = self._padded_mark(base, inner, divisor)
+            return self.whole(mark), skipped
+        return split, self.analyzer.sum(inner.base)
 
     def _divides(self, divisor: PrimExpr, value: PrimExpr) -> bool:
         return self.prove(O.equal(O.floormod(value, divisor), 0))
@@ -314,7 +358,7 @@ class Detector:
             whole = self.analyzer.simplify(_rounded_up(end, window.divisor))
             known = IterMark(IterSumExpr(inner.args, left.expr()), whole)
             self.marks[key] = known
-            self.padded[id(known)] = _Padded(window.divisor, left.expr(), inner.args[0].extent)
+            self.padded[id(known)] = Padded(window.divisor, left.expr(), inner.args[0].extent)
         return known, skipped
 
     def _window(self, base: Sum, divisor: PrimExpr) -> _Window:
@@ -334,7 +378,7 @@ class Detector:
         if isinstance(a, IntImm) and isinstance(b, IntImm):
             return IntImm(a.dtype, lcm(a.value, b.value))
         for one, other in ((a, b), (b, a)):
-            if self._equal(one, other) or self._divides(one, other):
+            if self.equal(one, other) or self._divides(one, other):
                 return other
         raise NotAffine(f"neither of {a} and {b} divides the other")
 
@@ -347,7 +391,7 @@ class Detector:
                 found = O.logical_or(found, self._beyond(mark, pad))
         return found
 
-    def _beyond(self, mark: IterMark, pad: _Padded) -> PrimExpr:
+    def _beyond(self, mark: IterMark, pad: Padded) -> PrimExpr:
         """True in the first digit below what is reached, in the last digit above it."""
         found: PrimExpr = IntImm("bool", 0)
         value = normalize_iter_map_to_expr(mark.source)
@@ -359,7 +403,7 @@ class Detector:
         if O.is_const_int(beyond, 0):
             return found
         last = self.analyzer.simplify(O.floordiv(end, pad.divisor))
-        is_largest = self._equal(O.add(beyond, 1), pad.divisor)
+        is_largest = self.equal(O.add(beyond, 1), pad.divisor)
         unreached = O.equal(rest, beyond) if is_largest else O.greater_equal(rest, beyond)
         after = O.logical_and(O.equal(digit, last), unreached)
         if not isinstance(beyond, IntImm):
@@ -410,7 +454,7 @@ class Detector:
         reach = self.analyzer.simplify(O.multiply(lowest.scale, lowest.extent))
         while left:
             left.sort(key=_smallest_first)
-            following = next((s for s in left if self._equal(s.scale, reach)), None)
+            following = next((s for s in left if self.equal(s.scale, reach)), None)
             if following is not None:
                 reach = self.analyzer.simplify(O.multiply(following.scale, following.extent))
             else:
@@ -431,84 +475,81 @@ class Detector:
         step = O.multiply(scale, O.subtract(following.extent, 1))
         return following, self.analyzer.simplify(O.add(reach, step))
 
-    def _equal(self, a: PrimExpr, b: PrimExpr) -> bool:
+    def equal(self, a: PrimExpr, b: PrimExpr) -> bool:
+        """True if both are always equal."""
         return same(a, b) or self.prove(O.equal(a, b))
 
-    # ---- checks -----------------------------------------------------------------------------
+    def parts(self, index: PrimExpr) -> list[Sum]:
+        """The terms of `index`, each a sum."""
+        total = self.analyzer.sum(as_scalar(index))
+        terms = [self.terms.of(atom, times) for atom, times in total.terms.items()]
+        return [*terms, self.terms.const(total.const, total.dtype)]
 
-    def check_injective(self, indices: Sequence[IterSumExpr]) -> None:
-        """Raises NotAffine unless iterators, padded ones too, are used once and whole."""
-        used = self._used(indices)
-        for mark, splits in used.values():
-            self._check_mark(mark, splits, IterMapLevel.Bijective)
-        self._check_all_used(used)
+    def merged(self, splits: list[IterSplitExpr]) -> list[IterSplitExpr]:
+        """`splits` with those that follow one another in the same mark as one."""
+        for k, upper in enumerate(splits):
+            for lower in splits:
+                if lower.source is upper.source and self._goes_on(lower, upper):
+                    extent = self.analyzer.simplify(O.multiply(lower.extent, upper.extent))
+                    made = IterSplitExpr(lower.source, lower.lower_factor, extent, lower.scale)
+                    rest = [s for s in splits[:k] + splits[k + 1 :] if s is not lower]
+                    return self.merged([*rest, made])
+        return splits
 
-    def check(self, indices: Sequence[IterSumExpr], level: IterMapLevel) -> None:
-        """Raises NotAffine unless iterators are used as `level` demands."""
-        used = self._used(indices)
-        for mark, splits in used.values():
-            self._check_mark(mark, splits, level)
-            pad = self.padded.get(id(mark))
-            if pad is not None:
-                self._check_padded(mark, splits, pad, level)
-        if level is IterMapLevel.Bijective:
-            self._check_all_used(used)
+    def _goes_on(self, lower: IterSplitExpr, upper: IterSplitExpr) -> bool:
+        """True if `upper` counts the digits above those of `lower`, and weighs them so."""
+        ends = ((lower.lower_factor, upper.lower_factor), (lower.scale, upper.scale))
+        return all(self.equal(O.multiply(low, lower.extent), high) for low, high in ends)
 
-    def _used(
-        self, indices: Sequence[IterSumExpr]
-    ) -> dict[int, tuple[IterMark, list[IterSplitExpr]]]:
-        """The marks within `indices`, each with the splits of it."""
-        used: dict[int, tuple[IterMark, list[IterSplitExpr]]] = {}
-        pending = [split for index in indices for split in index.args]
-        while pending:
-            split = pending.pop()
-            mark, splits = used.setdefault(id(split.source), (split.source, []))
-            if not splits and isinstance(mark.source, IterSumExpr):
-                pending += mark.source.args
+    def unpadded(self, total: IterSumExpr) -> IterSumExpr:
+        """`total` with splits of what was padded in the end as shorter splits of that itself."""
+        splits = []
+        for split in total.args:
+            pad, inside = self.padded.get(id(split.source)), split.source.source
+            if pad is not None and isinstance(inside, IterSumExpr):
+                if not (O.is_const_int(pad.left, 0) and is_whole(split)):
+                    raise NotAffine(f"{split} is padded within")
+                (held,) = inside.args
+                lower = self.analyzer.simplify(O.multiply(held.lower_factor, split.lower_factor))
+                steps = _rounded_up(pad.extent, split.lower_factor)
+                extent = self.analyzer.simplify(O.floordiv(steps, split.lower_factor))
+                split = IterSplitExpr(held.source, lower, extent, split.scale)
             splits.append(split)
-        return used
+        return IterSumExpr(tuple(splits), total.base)
 
-    def _check_padded(
-        self, mark: IterMark, splits: list[IterSplitExpr], pad: _Padded, level: IterMapLevel
-    ) -> None:
-        """A padded mark need not be used whole; all values of its splits must be reached."""
-        if level is IterMapLevel.Bijective:
-            raise NotAffine(f"{mark.source} does not divide into {splits} without padding")
-        lowest = min(splits, key=lambda s: O.const_value(s.lower_factor) or 0).lower_factor
-        first = O.floordiv(pad.left, lowest)
-        end = O.floordiv(O.subtract(O.add(pad.left, pad.extent), 1), lowest)
-        reached = O.add(O.subtract(end, first), 1)
-        for split in splits:
-            values = O.floordiv(O.multiply(split.lower_factor, split.extent), lowest)
-            if not self.prove(O.greater_equal(reached, values)):
-                raise NotAffine(f"{mark.source} does not divide into all values of {split}")
+    def size_of(self, split: IterSplitExpr) -> tuple[int, int]:
+        """How large a scale is, for their order: by its symbols, then by its constant."""
+        scale = self.analyzer.sum(split.scale)
+        symbols = max((len(factors_of(atom)) for atom in scale.terms), default=0)
+        return symbols, max((abs(c) for c in scale.terms.values()), default=abs(scale.const))
 
-    def _check_mark(self, mark: IterMark, splits: list[IterSplitExpr], level: IterMapLevel) -> None:
-        expected: PrimExpr = IntImm(mark.source.dtype, 1)
-        left = list(splits)
-        while left:
-            following = next((s for s in left if self._equal(s.lower_factor, expected)), None)
-            if following is None:
-                following = self._after_gap(left, expected, level)
-            left.remove(following)
-            expected = self.analyzer.simplify(O.multiply(following.lower_factor, following.extent))
-        if level is IterMapLevel.Bijective and not self._equal(expected, mark.extent):
-            raise NotAffine(f"{mark.source} is not used whole")
 
-    def _after_gap(
-        self, left: list[IterSplitExpr], expected: PrimExpr, level: IterMapLevel
-    ) -> IterSplitExpr:
-        if level is IterMapLevel.Surjective:
-            for split in left:
-                if self.prove(O.equal(O.floormod(split.lower_factor, expected), 0)):
-                    return split
-        raise NotAffine(f"{left[0]} overlaps another use of {left[0].source.source}")
+class _Named(Rewriter):
+    """Writes dividends with the variables for bounded sums in them."""
 
-    def _check_all_used(self, used: dict[int, tuple[IterMark, list[IterSplitExpr]]]) -> None:
-        for var, range_ in self.iters.items():
-            mark = self.marks.get(var)
-            if not O.is_const_int(range_.extent, 1) and (mark is None or id(mark) not in used):
-                raise NotAffine(f"iterator {var} is not used")
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+
+    @on(FloorDiv, FloorMod)
+    def division(self, node: Any) -> PrimExpr:
+        """`(i * 32 + j + 1) // 16`, where `i * 32 + j` is bounded   ->   `(bounded + 1) // 16`"""
+        made = self.rewrite_children(node)
+        detector = self.detector
+        if made.dtype not in INDEX_TYPES:
+            return made  # type: ignore[no-any-return]
+        total = detector.analyzer.sum(made.a)
+        for bound in detector.bounds:
+            lead, unit = next(iter(bound.terms.items()))
+            times = total.terms.get(lead, 0) // unit
+            if (
+                len(bound.terms) > 1
+                and times
+                and all(total.terms.get(t) == c * times for t, c in bound.terms.items())
+            ):
+                rest = detector.terms.sub(total, Sum(total.dtype, bound.terms, 0).scaled(times))
+                dividend = O.add(O.multiply(detector.name_of(bound), times), rest.expr())
+                return self.division(type(made)(dividend, made.b))
+        return made  # type: ignore[no-any-return]
 
 
 def _smallest_first(split: IterSplitExpr) -> tuple[bool, int, bool]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from functools import reduce
 
-from ...ir.expr import PrimExpr
+from ...ir.expr import PrimExpr, as_scalar
 from ...ir.functor import post_order_visit
 from ...ir.node import Node, node
 from .. import op as O
@@ -39,6 +39,9 @@ class IterMark(Node):
     source: PrimExpr
     extent: PrimExpr
 
+    def __post_init__(self) -> None:
+        _as_scalars(self, self.source.dtype, "extent")
+
 
 @node("arith.IterSplitExpr")
 class IterSplitExpr(IterMapExpr):
@@ -51,6 +54,7 @@ class IterSplitExpr(IterMapExpr):
 
     def __post_init__(self) -> None:
         self.dtype = self.source.source.dtype
+        _as_scalars(self, self.dtype, "lower_factor", "extent", "scale")
 
 
 @node("arith.IterSumExpr")
@@ -62,28 +66,38 @@ class IterSumExpr(IterMapExpr):
 
     def __post_init__(self) -> None:
         self.args = tuple(self.args)  # type: ignore[misc]
+        _as_scalars(self, self.args[0].dtype if self.args else "int32", "base")
         self.dtype = self.base.dtype
 
 
+def _as_scalars(node: Node, dtype: str, *fields: str) -> None:
+    """Makes numbers among `fields` constants of `dtype`."""
+    for name in fields:
+        setattr(node, name, as_scalar(getattr(node, name), dtype))
+
+
 def normalize_iter_map_to_expr(expr: PrimExpr) -> PrimExpr:
-    """An iteration map written out as plain arithmetic."""
+    """An iteration map written out as plain arithmetic, its sums in their order."""
     if isinstance(expr, IterSumExpr):
-        total = expr.base
-        for arg in expr.args:
-            total = O.add(total, normalize_iter_map_to_expr(arg))
-        return O.simplified(total)
+        parts = [normalize_iter_map_to_expr(arg) for arg in expr.args]
+        total = reduce(O.add, parts) if parts else expr.base
+        return O.add(total, expr.base) if parts else total
     if isinstance(expr, IterSplitExpr):
-        return O.simplified(_split_value(expr))
+        return _split_value(expr)
     return expr
 
 
+def is_whole(split: IterSplitExpr) -> bool:
+    """True if a split ends where its mark does: it needs no modulus."""
+    end = O.multiply(split.lower_factor, split.extent)
+    return O.is_const_int(O.simplified(O.equal(end, split.source.extent)), 1)
+
+
 def _split_value(split: IterSplitExpr) -> PrimExpr:
-    value: Any = normalize_iter_map_to_expr(split.source.source)
-    value = O.floordiv(value, split.lower_factor)
-    whole = O.simplified(O.floordiv(split.source.extent, split.lower_factor))
-    if not O.is_const_int(O.simplified(O.equal(whole, split.extent)), 1):
-        value = O.floormod(value, split.extent)
-    return O.multiply(value, split.scale)
+    value = normalize_iter_map_to_expr(split.source.source)
+    if not is_whole(split):
+        value = O.floormod(value, O.multiply(split.lower_factor, split.extent))
+    return O.multiply(O.floordiv(value, split.lower_factor), split.scale)
 
 
 def variables_of(exprs: Sequence[PrimExpr]) -> list[Var]:

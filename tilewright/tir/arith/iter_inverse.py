@@ -10,8 +10,9 @@ from .. import op as O
 from ..expr import And, Var
 from .analyzer import Analyzer
 from .int_set import mentions
+from .iter_checks import check
 from .iter_detector import Detector, NotAffine
-from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr, variables_of
+from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr, is_whole, variables_of
 from .iter_map import level_of
 from .linear import linear_coefficients
 
@@ -62,15 +63,7 @@ def _hand_down(index: IterSumExpr, value: PrimExpr, give: object) -> None:
     """Gives each split of `index` its digit of `value`."""
     for position, split in enumerate(index.args):
         digit = O.floordiv(value, split.scale)
-        is_part = not _is_whole(split)
-        if position > 0 or (is_part and len(index.args) > 1):
-            digit = O.floormod(digit, split.extent)
-        give(split, digit)  # type: ignore[operator]
-
-
-def _is_whole(split: IterSplitExpr) -> bool:
-    whole = O.simplified(O.floordiv(split.source.extent, split.lower_factor))
-    return O.is_const_int(O.simplified(O.equal(whole, split.extent)), 1)
+        give(split, O.floormod(digit, split.extent) if position else digit)  # type: ignore[operator]
 
 
 class _outer_first:  # noqa: N801
@@ -125,19 +118,21 @@ def subspace_divide(
     try:
         detector = Detector(input_iters, condition, simplify_trivial_iterators)
         parsed = [detector.fuse(detector.parse(b)) for b in bindings]
-        detector.check(parsed, level)
+        check(detector, parsed, level)
         plain = Detector(input_iters, IntImm("bool", 1), simplify_trivial_iterators)
         pairs = [_divide(plain, plain.fuse(plain.parse(b)), inner_vars) for b in bindings]
+        outer, inner = _divide_predicate(condition, inner_vars, set(input_iters) - inner_vars)
     except NotAffine:
         return []
-    outer, inner = _divide_predicate(condition, inner_vars)
     zero = IntImm("int32", 0)
     pairs.append([IterMark(zero, outer), IterMark(zero, inner)])
     return pairs
 
 
-def _divide_predicate(condition: PrimExpr, inner: set[Var]) -> tuple[PrimExpr, PrimExpr]:
-    """The conjuncts free of inner iterators, and the others."""
+def _divide_predicate(
+    condition: PrimExpr, inner: set[Var], outer: set[Var]
+) -> tuple[PrimExpr, PrimExpr]:
+    """The conjuncts free of inner iterators, and the others, which are free of outer ones."""
     outside: PrimExpr = IntImm("bool", 1)
     inside: PrimExpr = IntImm("bool", 1)
     pending = [condition]
@@ -145,10 +140,12 @@ def _divide_predicate(condition: PrimExpr, inner: set[Var]) -> tuple[PrimExpr, P
         one = pending.pop(0)
         if isinstance(one, And):
             pending[:0] = [one.a, one.b]
-        elif mentions(one, inner):
-            inside = O.logical_and(inside, one)
-        else:
+        elif not mentions(one, inner):
             outside = O.logical_and(outside, one)
+        elif mentions(one, outer):
+            raise NotAffine(f"the predicate {one} is of outer and inner iterators")
+        else:
+            inside = O.logical_and(inside, one)
     return outside, inside
 
 
@@ -184,7 +181,7 @@ def _divide(detector: Detector, index: IterSumExpr, inner: set[Var]) -> list[Ite
 def _digits(split: IterSplitExpr) -> list[IterSplitExpr]:
     """The parts of a split that is all of a sum; itself otherwise."""
     source = split.source.source
-    if isinstance(source, IterSumExpr) and _is_whole(split) and O.is_const_int(source.base, 0):
+    if isinstance(source, IterSumExpr) and is_whole(split) and O.is_const_int(source.base, 0):
         return [
             IterSplitExpr(
                 p.source, p.lower_factor, p.extent,

@@ -10,8 +10,15 @@ from .. import op as O
 from ..expr import Var
 from .analyzer import Analyzer
 from .bound import ConstIntBound
+from .iter_checks import check, check_injective
 from .iter_detector import Detector, NotAffine
-from .iter_expr import IterMapLevel, IterSumExpr, variables_of
+from .iter_expr import (
+    IterMapLevel,
+    IterSplitExpr,
+    IterSumExpr,
+    normalize_iter_map_to_expr,
+    variables_of,
+)
 
 
 @dataclass
@@ -49,9 +56,9 @@ def detect_iter_map(
         parsed = detector.parse_all(indices)
         if level is not IterMapLevel.NoCheck:
             parsed = [detector.fuse(index) for index in parsed]
-            detector.check(parsed, level)
         else:
             parsed = [_fused_if_possible(detector, index) for index in parsed]
+        check(detector, parsed, level)
     except NotAffine as error:
         return IterMapResult(errors=(str(error),))
     return IterMapResult(tuple(parsed), padding_predicate=detector.padding_predicate())
@@ -65,17 +72,12 @@ def detect_injective_map(
     Iterators of extent 1 stay iterators, and divisions that the ranges would decide stay where
     the map has them: `[x // 4, x % 4]` of `x` in `[0, 3)` runs through `[0, 1)` and `[0, 4)`.
     """
-    errors: list[str] = []
-    for literal in (True, False):
-        try:
-            detector = _padding_detector(input_iters, literal)
-            parsed = [detector.fuse(index) for index in detector.parse_all(indices)]
-            detector.check_injective(parsed)
-        except NotAffine as error:
-            errors.append(str(error))
-        else:
-            return IterMapResult(tuple(parsed), padding_predicate=detector.padding_predicate())
-    return IterMapResult(errors=(errors[-1],))
+    found = _injective(indices, input_iters)
+    if isinstance(found, NotAffine):
+        return IterMapResult(errors=(str(found),))
+    detector, parsed = found
+    fused = tuple(detector.fuse(index) for index in parsed)
+    return IterMapResult(fused, padding_predicate=detector.padding_predicate())
 
 
 def padded_ranges(
@@ -84,10 +86,31 @@ def padded_ranges(
     """The range of each index over the padded iterators, as in `detect_injective_map`; None if
     one is no sum of splits that grow."""
     try:
-        detector = _padding_detector(input_iters, literal=True)
-        return [_range_of(detector, index) for index in detector.parse_all(indices)]
+        found = _injective(indices, input_iters)
+        if isinstance(found, NotAffine):
+            detector = _padding_detector(input_iters, literal=True)
+            found = detector, detector.parse_all(indices)
+        return [_range_of(found[0], index) for index in found[1]]
     except NotAffine:
         return None
+
+
+def _injective(
+    indices: Sequence[PrimExpr], input_iters: Mapping[Var, Range]
+) -> tuple[Detector, list[IterSumExpr]] | NotAffine:
+    """The indices as they are written, or else as the ranges make them, whichever is injective;
+    or why neither is."""
+    reason = NotAffine()
+    for literal in (True, False):
+        try:
+            detector = _padding_detector(input_iters, literal)
+            parsed = detector.parse_all(indices)
+            check_injective(detector, [detector.fuse(index) for index in parsed])
+        except NotAffine as error:
+            reason = error
+        else:
+            return detector, parsed
+    return reason
 
 
 def _range_of(detector: Detector, index: IterSumExpr) -> Range:
@@ -103,7 +126,7 @@ def _padding_detector(input_iters: Mapping[Var, Range], literal: bool) -> Detect
     """A detector without predicate, for iterators over sizes: those are not negative."""
     detector = Detector(input_iters, IntImm("bool", 1), False, literal=literal)
     for size in variables_of([r.extent for r in input_iters.values()]):
-        detector.analyzer.update(size, ConstIntBound(0, ConstIntBound.POS_INF))
+        detector.analyzer.update(size, ConstIntBound(0, ConstIntBound.POS_INF), override=True)
     return detector
 
 
@@ -115,17 +138,23 @@ def _fused_if_possible(detector: Detector, index: IterSumExpr) -> IterSumExpr:
 
 
 def normalize_to_iter_sum(index: PrimExpr, input_iters: Mapping[Var, Range]) -> IterSumExpr:
-    """`index` as a sum of splits, the largest scale first; what is not affine goes to `base`."""
-    try:
-        detector = Detector(input_iters, IntImm("bool", 1))
-        parsed = detector.parse(index)
-    except NotAffine:
-        return IterSumExpr((), index)
-    constant = all(isinstance(s.scale, IntImm) for s in parsed.args)
-    if constant:
-        args = sorted(parsed.args, key=lambda s: -int(O.const_value(s.scale) or 0))
-        return IterSumExpr(tuple(args), parsed.base)
-    return parsed
+    """`index` as a sum of splits, the largest scale first; what is not affine goes to `base`.
+
+    Splits that follow one another are one: `x // 4 * 4 + x % 4` is `x`.
+    """
+    detector = Detector(input_iters, IntImm("bool", 1))
+    terms = detector.terms
+    base = terms.const(0, index.dtype)
+    splits: list[IterSplitExpr] = []
+    for part in detector.parts(index):
+        try:
+            parsed = detector.unpadded(detector.parse_sum(part))
+            splits += parsed.args
+            base = terms.add(base, detector.analyzer.sum(parsed.base))
+        except NotAffine:
+            base = terms.add(base, part)
+    merged = detector.merged(splits)
+    return IterSumExpr(tuple(sorted(merged, key=detector.size_of, reverse=True)), base.expr())
 
 
 def iter_map_simplify(
@@ -135,10 +164,31 @@ def iter_map_simplify(
     check_level: IterMapLevel | str = IterMapLevel.Surjective,
     simplify_trivial_iterators: bool = True,
 ) -> tuple[PrimExpr, ...]:
-    """The indices simplified, knowing the ranges of the iterators and the predicate."""
-    del check_level, simplify_trivial_iterators
+    """The indices simplified, knowing the ranges of the iterators and the predicate.
+
+    `x // n * n + x % n` is `x` also where `n` is not known, if it divides the extent of `x`.
+    """
+    level_of(check_level)
+    condition = as_scalar(predicate)
     analyzer = Analyzer()
     for var, range_ in input_iters.items():
         analyzer.bind(var, range_)
-    with analyzer.constraint_scope(as_scalar(predicate)):
-        return tuple(analyzer.simplify(as_scalar(index)) for index in indices)
+    with analyzer.constraint_scope(condition):
+        simplified = [analyzer.simplify(as_scalar(index)) for index in indices]
+        try:
+            detector = Detector(input_iters, condition, simplify_trivial_iterators)
+        except NotAffine:
+            return tuple(simplified)
+        return tuple(analyzer.simplify(_shorter(detector, index)) for index in simplified)
+
+
+def _shorter(detector: Detector, index: PrimExpr) -> PrimExpr:
+    """`index` with splits that follow one another as one; itself if there are none."""
+    try:
+        parsed = detector.parse(index)
+    except NotAffine:
+        return index
+    merged = detector.merged(list(parsed.args))
+    if detector.padded or len(merged) == len(parsed.args):
+        return index
+    return normalize_iter_map_to_expr(IterSumExpr(tuple(merged), parsed.base))

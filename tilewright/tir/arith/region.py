@@ -30,16 +30,20 @@ def estimate_region_strict_bound(
 def _covers(index: IterSumExpr, extent: PrimExpr) -> bool:
     if not index.args:
         return True
-    scale = index.args[0].scale
+    scale = O.abs(index.args[0].scale)
     return O.is_const_int(O.simplified(O.less_equal(scale, extent)), 1)
 
 
 def _exact(index: IterSumExpr, extent: PrimExpr) -> IntSet:
     base = normalize_iter_map_to_expr(index.base)
-    last = base + extent - 1
+    first, last = base, base + extent - 1
     for split in index.args:
-        last = last + (split.extent - 1) * split.scale
-    return IntervalSet(O.simplified(base), O.simplified(last))
+        reach = (split.extent - 1) * split.scale
+        if int(O.const_value(split.scale) or 1) < 0:
+            first = first + reach
+        else:
+            last = last + reach
+    return IntervalSet(O.simplified(first), O.simplified(last))
 
 
 def estimate_region_lower_bound(
@@ -60,6 +64,10 @@ def estimate_region_upper_bound(
     evaluator = Evaluator(analyzer, as_domain(analyzer, var_dom))
     result: list[IntSet] = []
     for range_ in region:
+        alone = estimate_region_strict_bound([range_], var_dom, predicate)
+        if alone is not None:
+            result += alone
+            continue
         lo, hi = ends_of(analyzer, range_)
         least = None if lo is None else evaluator.of(lo)[0]
         most = None if hi is None else evaluator.of(hi)[1]

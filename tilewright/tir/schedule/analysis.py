@@ -129,7 +129,7 @@ def suggest_index_map(
     axes = [Var(f"i{k}", i.dtype) for k, i in enumerate(places)]
     analyzer = Analyzer()
     for axis, size in zip(axes, buffer.shape, strict=True):
-        analyzer.bind(axis, Range(IntImm(axis.dtype, 0), T.cast(size, axis.dtype)))
+        analyzer.bind(axis, Range(IntImm(axis.dtype, 0), T.cast(size, axis.dtype)), override=True)
     whole = _flattened(axes, buffer.shape)
     largest = max((scale for *_, scale, _ in parts), default=1)
     final = []

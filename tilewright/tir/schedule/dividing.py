@@ -105,7 +105,7 @@ def _simplified(block: StmtSRef, condition: PrimExpr) -> PrimExpr:
     analyzer = Analyzer()
     at = block.parent
     while at is not None and not at.is_block:
-        analyzer.bind(at.loop.loop_var, Range(at.loop.min, at.loop.extent))
+        analyzer.bind(at.loop.loop_var, Range(at.loop.min, at.loop.extent), override=True)
         at = at.parent
     return analyzer.simplify(condition)
 

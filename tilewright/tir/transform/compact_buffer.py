@@ -130,7 +130,7 @@ class _Compact(Rewriter):
             if place in shared:
                 body = For(around.var, around.min, around.extent, ForKind.SERIAL, body)
             else:
-                reach.analyzer.bind(around.var, Range(around.min, around.extent))
+                reach.analyzer.bind(around.var, Range(around.min, around.extent), override=True)
         reach.walk(body)
         for buffer in buffers:
             found = [*reach.reads.get(buffer, ()), *reach.writes.get(buffer, ())]

@@ -57,7 +57,7 @@ class _Conditions(Visitor):
         low = self.analyzer.sum(loop.min)
         extent = self.analyzer.sum(loop.extent)
         last = self.analyzer.engine.terms.add(low, extent).shifted(-1)
-        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
+        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
         self.inner[loop.loop_var] = (evaluator.of(low)[0], evaluator.of(last)[1])
         self.visit(loop.body)
 
@@ -239,7 +239,7 @@ class _Partition(ScopedRewriter):
         analyzer = self.analyzer
         low, extent = analyzer.sum(loop.min), analyzer.sum(loop.extent)
         end = analyzer.engine.terms.add(low, extent)
-        analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
+        analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
         finder = _Conditions(analyzer, loop, self.from_zero)
         finder.walk(loop.body)
         if finder.stores > _PEEL_LIMIT:
@@ -300,7 +300,7 @@ class _Partition(ScopedRewriter):
             copy = _counted_from_zero(copy)
         single = isinstance(extent, IntImm) and extent.value == 1
         if single and not loop.annotations and not self.options.no_unroll_loop_with_extent_one:
-            self.analyzer.bind(copy.loop_var, copy.min)
+            self.analyzer.bind(copy.loop_var, copy.min, override=True)
             inner: Stmt = _Substituted(copy.loop_var, copy.min).run(copy.body)
             made: Stmt = self.rewrite(inner)
             return made
@@ -320,7 +320,7 @@ class _Partition(ScopedRewriter):
             condition = O.logical_and(condition, O.greater_equal(var, main_low.expr()))
         if main_end.key != end.key:
             condition = O.logical_and(condition, O.less(var, main_end.expr()))
-        self.analyzer.bind(var, Range(loop.min, loop.extent))
+        self.analyzer.bind(var, Range(loop.min, loop.extent), override=True)
         self.depth += 1
         with self.analyzer.constraint_scope(condition):
             first = self.rewrite(main_body)

@@ -143,7 +143,7 @@ class _Nest:
         self.element: PrimExpr = IntImm(dtype, 0)
         for index, extent in enumerate(extents):
             var = Var(f"{self.name}_{index}", dtype)
-            self.analyzer.bind(var, Range(IntImm(dtype, 0), IntImm(dtype, extent)))
+            self.analyzer.bind(var, Range(IntImm(dtype, 0), IntImm(dtype, extent)), override=True)
             self.loops.append((var, extent))
             self.element = self.element * extent + var
 

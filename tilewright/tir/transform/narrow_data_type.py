@@ -114,7 +114,7 @@ class _Narrow(ScopedRewriter):
     def loop(self, loop: For) -> Any:
         """for i: int64   ->   for i: int32"""
         var = loop.loop_var
-        self.analyzer.bind(var, Range(loop.min, loop.extent))
+        self.analyzer.bind(var, Range(loop.min, loop.extent), override=True)
         low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
         binding = loop.thread_binding
         if self._define(var, loop.min, loop.min + loop.extent):
@@ -133,7 +133,9 @@ class _Narrow(ScopedRewriter):
         """launch_thread(i: int64)   ->   launch_thread(i: int32)"""
         axis, value = node.node, self.rewrite(node.value)
         if node.attr_key in ("thread_extent", "virtual_thread") and isinstance(axis, IterVar):
-            self.analyzer.bind(axis.var, Range(IntImm(axis.var.dtype, 0), node.value))
+            self.analyzer.bind(
+                axis.var, Range(IntImm(axis.var.dtype, 0), node.value), override=True
+            )
             if axis.var in self.narrow or self._define(axis.var, node.value):
                 value = self._typed(value)
                 axis = self._axis(axis)
@@ -152,7 +154,7 @@ class _Narrow(ScopedRewriter):
         for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
             made = self.rewrite(value)
             if axis.dom is not None:
-                self.analyzer.bind(axis.var, axis.dom)
+                self.analyzer.bind(axis.var, axis.dom, override=True)
             if axis.dom is not None and self._define(axis.var, axis.dom.min + axis.dom.extent):
                 axes.append(self._axis(axis))
                 values.append(self._typed(made))

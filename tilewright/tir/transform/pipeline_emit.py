@@ -215,7 +215,7 @@ class Emitter:
         var = loop.loop_var.copy_with_name(loop.loop_var.name)
         now: PrimExpr = start
         if not O.is_const_int(extent, 1):
-            analyzer.bind(var, Range(loop.min, extent))
+            analyzer.bind(var, Range(loop.min, extent), override=True)
             now = O.add(var, O.subtract(start, loop.min))
         body = self._iteration(analyzer, analyzer.simplify(now), least)
         if body is None:
@@ -308,5 +308,5 @@ class _Simplified(Rewriter):
     def loop(self, loop: For) -> For:
         """Within the loop its range is known."""
         low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
-        self.analyzer.bind(loop.loop_var, Range(low, extent))
+        self.analyzer.bind(loop.loop_var, Range(low, extent), override=True)
         return loop.replace(min=low, extent=extent, body=self.rewrite(loop.body))

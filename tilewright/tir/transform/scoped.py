@@ -89,7 +89,7 @@ class ScopedRewriter(Rewriter):
             written.walk(loop.body)
             if written.alters(low) or written.alters(extent):
                 return
-        self.analyzer.bind(loop.loop_var, Range(low, extent))
+        self.analyzer.bind(loop.loop_var, Range(low, extent), override=True)
 
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> Any:
@@ -118,7 +118,7 @@ class ScopedRewriter(Rewriter):
         value = self.rewrite(node.value)
         var = getattr(node.node, "var", None)
         if node.attr_key in ("thread_extent", "virtual_thread") and isinstance(var, Var):
-            self.analyzer.bind(var, Range(IntImm(var.dtype, 0), value))
+            self.analyzer.bind(var, Range(IntImm(var.dtype, 0), value), override=True)
         return node.replace(value=value, body=self.rewrite(node.body))
 
     @on(LetStmt)
@@ -144,7 +144,7 @@ class ScopedRewriter(Rewriter):
         """The axes of a block lie in their domains."""
         for axis in block.iter_vars:
             if axis.dom is not None:
-                self.analyzer.bind(axis.var, axis.dom)
+                self.analyzer.bind(axis.var, axis.dom, override=True)
         return self.rewrite_children(block)
 
     @on(IterVar)

@@ -73,7 +73,7 @@ class Simplifying(ScopedRewriter):
             return NOTHING
         bare = not loop.annotations and loop.thread_binding is None and is_pure(low)
         if bare and O.is_const_int(extent, 1) and not is_left_early(loop.body):
-            self.analyzer.bind(loop.loop_var, low)
+            self.analyzer.bind(loop.loop_var, low, override=True)
             made: Stmt = self.rewrite(loop.body)
             return made
         self._bind(loop, low, extent)
@@ -134,7 +134,7 @@ class Simplifying(ScopedRewriter):
         value = self.rewrite(let.value)
         if is_cheap(value):
             is_needed = let.var in self.described
-            self.analyzer.bind(let.var, value)
+            self.analyzer.bind(let.var, value, override=True)
             made: Stmt = self.rewrite(let.body)
             return let.replace(value=value, body=made) if is_needed else made
         if is_pure(value):

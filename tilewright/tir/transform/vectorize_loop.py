@@ -57,7 +57,7 @@ class _Vectorize(Rewriter):
     @on(For)
     def loop(self, loop: For) -> Stmt:
         """for i in vectorized(4): A[i] = 0   ->   A[ramp(0, 1, 4)] = 0"""
-        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
+        self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
         body: Stmt = self.rewrite(loop.body)
         if loop.kind != ForKind.VECTORIZED and VECTOR_REDUCE not in loop.annotations:
             return loop.replace(body=body)
