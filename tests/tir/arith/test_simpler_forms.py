@@ -322,3 +322,10 @@ def test_conjunctions_lean_to_the_left() -> None:
     q, r = tir.Var("q", "bool"), tir.Var("r", "bool")
     assert same(simplified(tir.And(p, tir.And(q, r))), tir.And(tir.And(p, q), r))
     assert same(simplified(tir.Or(p, tir.Or(q, r))), tir.Or(tir.Or(p, q), r))
+
+
+def test_knowledge_that_contradicts_itself_does_no_harm() -> None:
+    analyzer = Analyzer()
+    analyzer.bind(x, ir.Range(-1, 1))
+    with analyzer.constraint_scope(tir.GE(x + y, y + 2)):
+        assert analyzer.simplify(tir.min(fld(flm(x, 2), 2), y)) is not None

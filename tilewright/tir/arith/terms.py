@@ -391,6 +391,8 @@ class Terms:
         """`(base // lower) % (upper // lower)` as it is."""
         if lower == 1 and upper is None:
             return base
+        if lower == upper:
+            return self.const(0, base.dtype)
         if base.const and _chooses(base.terms):
             base = self.merge(base)
         key = (Split, base.dtype, base.key, lower, upper)
