@@ -257,3 +257,13 @@ def test_bounded_sums_that_are_divided() -> None:
     ]
     parts = tir.all(flat < 96, flat // 12 < 5)
     assert _extents([flat // 12], domain, parts) == [("0", ("5", "1"))]
+
+
+def test_predicates_of_quotients_bound_them_alone() -> None:
+    domain = iters(i=8, j=2, k=2)
+    i, j, k = domain
+    flat = i * 4 + j * 2 + k
+    assert _extents([flat // 2, k], domain, flat // 2 < 3) == [("0", ("3", "1")), ("0", ("2", "1"))]
+    both = tir.all(flat // 4 >= 3, flat >= 3)
+    assert "there is a predicate" in _extents([flat], domain, both)[0]
+    assert "no value is within" in _extents([i], domain, tir.all(i < 2, i >= 4))[0]

@@ -47,7 +47,7 @@ def _check_bounds(detector: Detector, used: Uses) -> None:
     iters = {v for v in detector.iters if v in detector.marks and id(detector.marks[v]) in used}
     for bound in missed:
         total = Sum(next(iter(bound.terms)).dtype, bound.terms, 0).expr()
-        if mentions(total, iters):
+        if mentions(total, iters) or mentions(total, detector.names):
             raise NotAffine(f"no index holds {total}, of which there is a predicate")
 
 

@@ -39,6 +39,7 @@ class _Bound:
     """A predicate `terms < limit` or `terms >= limit`."""
 
     terms: dict[Atom, int]
+    of: PrimExpr
     lower: Sum | None = None
     upper: Sum | None = None
 
@@ -96,11 +97,11 @@ class Detector:
         for var, range_ in input_iters.items():
             self._declare(var, range_, simplify_trivial)
         self._read_predicate(predicate)
-        named = self._named(predicate)
-        while named is not predicate:  # bounds of sums that divide bounded sums
-            predicate, self.bounds = named, []
-            self._read_predicate(predicate)
-            named = self._named(predicate)
+        for bound in list(self.bounds):  # of a sum that divides a bounded one
+            named = self._named(bound.of, bound)
+            if named is not bound.of:
+                self.bounds.remove(bound)
+                self._read_predicate(named)
 
     def _declare(self, var: Var, range_: Range, simplify_trivial: bool) -> None:
         if not O.is_const_int(range_.min, 0):
@@ -152,10 +153,10 @@ class Detector:
         left = {x: c // unit for x, c in left.items()}
         if all(c > 0 for c in left.values()):
             upper = self.analyzer.engine.divider.floordiv(rest.shifted(unit - 1), unit)
-            self.bounds.append(_Bound(left, upper=upper))
+            self.bounds.append(_Bound(left, one, upper=upper))
         elif all(c < 0 for c in left.values()):
             lower = self.analyzer.engine.divider.floordiv(rest.scaled(-1).shifted(unit), unit)
-            self.bounds.append(_Bound({x: -c for x, c in left.items()}, lower=lower))
+            self.bounds.append(_Bound({x: -c for x, c in left.items()}, one, lower=lower))
         else:
             raise NotAffine(f"the predicate {one} is no bound of an iterator")
 
@@ -173,10 +174,13 @@ class Detector:
         self.names[made] = bound
         return made
 
-    def _named(self, index: Any) -> PrimExpr:
-        """`index` with bounded sums that are divided as variables: they would be torn apart."""
+    def _named(self, index: Any, own: _Bound | None = None) -> PrimExpr:
+        """`index` with bounded sums that are divided as variables: they would be torn apart. Not
+        by its `own` bound, if it is a predicate."""
         made = as_scalar(index)
-        return _Named(self).run(made) if any(len(b.terms) > 1 for b in self.bounds) else made
+        bounds = [b for b in self.bounds if len(b.terms) > 1]
+        bounds = [b for b in bounds if own is None or b.terms != own.terms]
+        return _Named(self, bounds).run(made) if bounds else made
 
     # ---- parsing ----------------------------------------------------------------------------
 
@@ -244,6 +248,8 @@ class Detector:
         if known is None:
             start = self.terms.sub(self.analyzer.sum(inner.base), lower)
             extent = self.terms.sub(upper, lower)
+            if not extent.terms and extent.const <= 0:
+                raise NotAffine(f"no value is within the predicate {bound.of}")
             known = IterMark(IterSumExpr(inner.args, start.expr()), extent.expr())
             self.marks[key] = known
         return known, lower
@@ -527,8 +533,8 @@ class Detector:
 class _Named(Rewriter):
     """Writes dividends with the variables for bounded sums in them."""
 
-    def __init__(self, detector: Detector) -> None:
-        self.detector = detector
+    def __init__(self, detector: Detector, bounds: list[_Bound]) -> None:
+        self.detector, self.bounds = detector, bounds
 
     @on(FloorDiv, FloorMod)
     def division(self, node: Any) -> PrimExpr:
@@ -538,14 +544,10 @@ class _Named(Rewriter):
         if made.dtype not in INDEX_TYPES:
             return made  # type: ignore[no-any-return]
         total = detector.analyzer.sum(made.a)
-        for bound in detector.bounds:
+        for bound in self.bounds:
             lead, unit = next(iter(bound.terms.items()))
             times = total.terms.get(lead, 0) // unit
-            if (
-                len(bound.terms) > 1
-                and times
-                and all(total.terms.get(t) == c * times for t, c in bound.terms.items())
-            ):
+            if times and all(total.terms.get(t) == c * times for t, c in bound.terms.items()):
                 rest = detector.terms.sub(total, Sum(total.dtype, bound.terms, 0).scaled(times))
                 dividend = O.add(O.multiply(detector.name_of(bound), times), rest.expr())
                 return self.division(type(made)(dividend, made.b))
