@@ -238,7 +238,7 @@ class Merging(Terms):
 
     def _with_parts(self, of: PrimExpr, key: Key, parts: Truncated | Choice) -> Opaque:
         atom = self.opaque(of, key)
-        atom.parts_of = parts
+        atom.parts_of, atom.may_merge = parts, True
         return atom
 
     def _binary(self, total: Sum, atom: Binary, coefficient: int) -> Sum | None:

@@ -36,15 +36,14 @@ OPPOSITE: dict[type[PrimExpr], type[PrimExpr]] = {Min: Max, Max: Min}
 class Atom:
     """A factor that sums do not look into; one object for each distinct one of a `Terms`."""
 
-    __slots__ = ("_expr", "dtype", "is_data", "order")
+    __slots__ = ("_expr", "dtype", "is_data", "may_merge", "order")
 
-    may_merge: bool = False
-    """True if it can become something simpler together with other terms of a sum."""
-
-    def __init__(self, dtype: str, order: int, is_data: bool) -> None:
+    def __init__(self, dtype: str, order: int, is_data: bool, may_merge: bool = False) -> None:
         self.dtype = dtype
         self.order = order
         self.is_data = is_data
+        self.may_merge = may_merge
+        """True if it can become something simpler together with other terms of a sum."""
         self._expr: PrimExpr | None = None
 
     def expr(self) -> PrimExpr:
@@ -257,11 +256,6 @@ class Opaque(Atom):
         self.of = of
         self.parts_of: Truncated | Choice | None = None
 
-    @property
-    def may_merge(self) -> bool:  # type: ignore[override]
-        """Truncated divisions can meet their other half, choices others of one condition."""
-        return self.parts_of is not None
-
     def _build(self) -> PrimExpr:
         return self.of
 
@@ -293,10 +287,8 @@ class Split(Atom):
 
     __slots__ = ("base", "lower", "upper")
 
-    may_merge = True
-
     def __init__(self, dtype: str, order: int, base: Sum, lower: int, upper: int | None) -> None:
-        super().__init__(dtype, order, base.holds_data())
+        super().__init__(dtype, order, base.holds_data(), may_merge=True)
         self.base, self.lower, self.upper = base, lower, upper
 
     def parts(self) -> tuple[Sum, ...]:
@@ -328,13 +320,8 @@ class Binary(Atom):
     __slots__ = ("a", "b", "kind")
 
     def __init__(self, dtype: str, order: int, kind: type[PrimExpr], a: Sum, b: Sum) -> None:
-        super().__init__(dtype, order, a.holds_data() or b.holds_data())
+        super().__init__(dtype, order, a.holds_data() or b.holds_data(), may_merge=True)
         self.kind, self.a, self.b = kind, a, b
-
-    @property
-    def may_merge(self) -> bool:  # type: ignore[override]
-        """Divisions can meet their other half in a sum, minima and maxima what they choose from."""
-        return True
 
     def parts(self) -> tuple[Sum, ...]:
         return (self.a, self.b)
@@ -347,17 +334,12 @@ class Binary(Atom):
 class Product(Atom):
     """Two or more atoms multiplied, ordered."""
 
-    __slots__ = ("factors", "holds_split")
+    __slots__ = ("factors",)
 
     def __init__(self, dtype: str, order: int, factors: tuple[Atom, ...]) -> None:
         super().__init__(dtype, order, any(factor.is_data for factor in factors))
         self.factors = factors
-        self.holds_split = any(factor.may_merge for factor in factors)
-
-    @property
-    def may_merge(self) -> bool:  # type: ignore[override]
-        """Products of divisions can meet their other half too."""
-        return self.holds_split
+        self.may_merge = any(factor.may_merge for factor in factors)
 
     def _build(self) -> PrimExpr:
         first, *rest = self.factors
@@ -506,7 +488,11 @@ def reduced(total: Sum, modulus: int) -> Sum:
 
 
 def _any_merges(terms: dict[Atom, int]) -> bool:
-    return len(terms) > 1 and any(atom.may_merge for atom in terms)
+    if len(terms) > 1:
+        for atom in terms:
+            if atom.may_merge:
+                return True
+    return False
 
 
 def are_extremes(a: Atom, b: Atom) -> bool:
