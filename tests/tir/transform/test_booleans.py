@@ -28,6 +28,8 @@ CNF = "convert_boolean_to_and_of_ors"
         ((CONSTRAINED,), "i == 5 or i != 5", "T.bool(True)"),
         ((CONSTRAINED,), "i < 5 and (j < 3 or i < 9 and k < 2)", "i < 5 and (j < 3 or k < 2)"),
         ((CNF,), "(i < 5 or j == 2) and (i >= 5 or j == 2)", "j == 2"),
+        ((CNF,), "i == 2 or j == 0 or i != 3", "j == 0 or i != 3"),
+        ((CNF,), "(i == 0 or k == 2) and (k != 3 or i == 0)", "k == 2 or i == 0"),
         ((CNF,), "i == 5 and j == 5 or i == 5 and k == 5", "i == 5 and (j == 5 or k == 5)"),
         (
             (CNF,), "(i < 3 and j < 4) or (k < 4 and j < 3)",

@@ -70,6 +70,9 @@ def test_what_is_known_decides_a_branch(setup: str, condition: str, index: str) 
         "for i in range(15):\n    A[i + 1] = A[i]\n    if A[i + 1] == A[0]:\n        B[0] = 5",
         "A[0] = 1\nfor i in range(16):\n    if A[0] == 1:\n        B[0] = 5\n    A[0] = n",
         "A[0] = 1\nwhile B[0] < n:\n    A[0] = 2\n    B[0] = B[0] + 1\nif A[0] == 1:\n    B[0] = 5",
+        "A[0] = 1\nfor i in T.parallel(16):\n    A[i] = n\n    if A[0] == 1:\n        B[i] = 5",
+        "for i in T.thread_binding(4, thread='threadIdx.x'):\n    A[i] = 1\n"
+        "if A[0] == 1:\n    B[0] = 5",
         "A[B[0] % 16] = 1\nB[0] = n\nif A[B[0] % 16] == 1:\n    B[1] = 5",
         "for i in range(16):\n    if A[i] > n:\n        break\n    B[i] = 1\n"
         "if B[9] == 1:\n    A[0] = 5",
@@ -82,6 +85,29 @@ def test_what_is_known_decides_a_branch(setup: str, condition: str, index: str) 
 def test_what_may_have_changed_is_not_known(text: str) -> None:
     plain = applied(T.Simplify(), of(text))
     assert_structural_equal(applied(T.Simplify(), of(text), **PROVES), plain)
+
+
+def test_blocks_write_at_the_values_of_their_axes() -> None:
+    text = """
+for i in range(16):
+    with T.block("b"):
+        v = T.axis.spatial(16, i)
+        T.reads()
+        T.writes(A[v])
+        A[v] = v * 2
+for i in range(16):
+    with T.block("c"):
+        v = T.axis.spatial(16, i)
+        T.reads(A[v])
+        T.writes(B[v])
+        if A[v] == v * 2:
+            B[v] = 5
+"""
+    assert "if A" not in str(applied(T.Simplify(), of(text), **PROVES))
+    reduced = text.replace(
+        "        A[v] = v * 2", "        with T.init():\n            A[v] = v * 2"
+    )
+    assert "if A" in str(applied(T.Simplify(), of(reduced), **PROVES))
 
 
 def test_padding_that_a_convolution_keeps() -> None:

@@ -90,13 +90,16 @@ def _clauses(expr: PrimExpr) -> list[Clause] | None:
 
 
 def _shortened(parts: Clause, join: Callable[[PrimExpr, PrimExpr], PrimExpr | None]) -> Clause:
-    """The parts with any two that are one expression together replaced by it."""
+    """The parts with any two that are one expression together replaced by it, at the later's
+    place; of equal ones the first stays."""
     kept: Clause = []
     for part in parts:
         for place, other in enumerate(kept):
             joined = join(other, part)
             if joined is not None:
-                kept[place] = joined
+                if not structural_equal(other, part):
+                    del kept[place]
+                    kept.append(joined)
                 break
         else:
             kept.append(part)
@@ -124,13 +127,33 @@ def _merged(analyzer: Analyzer, clauses: list[Clause]) -> list[Clause] | None:
         for j, other in enumerate(clauses):
             if i == j:
                 continue
-            if all(any(_implies(analyzer, a, b) for b in other) for a in one):
-                return [clause for k, clause in enumerate(clauses) if k != j]
+            if _covers(analyzer, one, other):
+                if len(one) < len(other):
+                    return [clause for k, clause in enumerate(clauses) if k != j]
+                if _covers(analyzer, other, one):
+                    return [clause for k, clause in enumerate(clauses) if k != max(i, j)]
+                kept = [clause for k, clause in enumerate(clauses) if k not in (i, j)]
+                place = max(i, j) - 1
+                return [*kept[:place], _in_order_of(analyzer, other, one), *kept[place:]]
             rest = _resolved(analyzer, one, other)
             if rest is not None:
                 kept = [clause for k, clause in enumerate(clauses) if k not in (i, j)]
                 return [*kept[: min(i, j)], rest, *kept[min(i, j) :]]
     return None
+
+
+def _covers(analyzer: Analyzer, one: Clause, other: Clause) -> bool:
+    """True if `other` holds wherever `one` does."""
+    return all(any(_implies(analyzer, a, b) for b in other) for a in one)
+
+
+def _in_order_of(analyzer: Analyzer, order: Clause, clause: Clause) -> Clause:
+    """The parts of a clause, those first that imply the first of `order`, and so on."""
+    made: Clause = []
+    for wanted in order:
+        left = [p for p in clause if not any(p is own for own in made)]
+        made += [p for p in left if _implies(analyzer, p, wanted)]
+    return made
 
 
 def _resolved(analyzer: Analyzer, one: Clause, other: Clause) -> Clause | None:
