@@ -81,7 +81,7 @@ ROWS = [
         "",
         ("tir.LoopPartition.partition_const_loop=1",),
     ),
-    Row("VectorizeLoop", ARRAY, LOOP.replace("range", "T.vectorized"), "A[0:16:1]", "T.vectorized"),
+    Row("VectorizeLoop", ARRAY, LOOP.replace("range", "T.vectorized"), "A[0:16]", "T.vectorized"),
     Row("UnrollLoop", ARRAY, LOOP.replace("range(16)", "T.unroll(2)"), "A[1] = A[1]", "T.unroll"),
     Row(
         "InjectVirtualThread",
@@ -96,7 +96,7 @@ ROWS = [
         'for i in range(4):\n    B_data = T.allocate([4], "float32", "shared")\n'
         '    B = T.Buffer((4,), data=B_data, scope="shared")\n'
         '    with T.attr(B_data, "double_buffer_scope", 1):\n        B[0] = A[i]\n    A[i] = B[0]',
-        'T.allocate([8], "float32", "shared")',
+        'T.decl_buffer((8,), scope="shared")',
         "double_buffer_scope",
     ),
     Row(
@@ -125,7 +125,7 @@ ROWS = [
         COPY.replace("MARK", '"permuted_layout": True')
         .replace("16, 16", "16, 32")
         .replace("0:16, 0:16", "0:16, 0:32"),
-        "^",
+        "T.bitwise_xor",
         "permuted_layout",
     ),
     Row(
@@ -247,8 +247,8 @@ ROWS = [
         ("tir.instrument_lwp=1",),
     ),
     Row("MakePackedAPI", ARRAY, CPU + LOOP, "args", ""),
-    Row("BareKernel", ARRAY, LOOP, 'T.handle("float32")', ""),
-    Row("MakeUnpackedAPI", ARRAY, CPU + LOOP, 'T.handle("float32")', ""),
+    Row("BareKernel", ARRAY, LOOP, 'T.handle("float32", "global")', ""),
+    Row("MakeUnpackedAPI", ARRAY, CPU + LOOP, 'T.handle("float32", "global")', ""),
     Row("AnnotateDeviceRegions", ARRAY, GPU + THREADS + "A[t] = T.float32(1)", '"target", 0'),
     Row(
         "SplitHostDevice",
@@ -325,7 +325,7 @@ ROWS = [
         "vi",
     ),
     Row("CompactBufferAllocation", ARRAY, OPAQUE, "T.alloc_buffer((1,))", "B[i]"),
-    Row("LowerOpaqueBlock", ARRAY, OPAQUE, "T.allocate([16]", "T.block"),
+    Row("LowerOpaqueBlock", ARRAY, OPAQUE, "B = T.decl_buffer((16,))", "T.block"),
     Row(
         "LowerMatchBuffer",
         MATRIX,

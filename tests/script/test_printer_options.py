@@ -1,7 +1,10 @@
 """What the options of `script()` change."""
 
+import sys
+
 import pytest
 
+import tilewright
 from tilewright import relax, tir
 from tilewright.ffi.access_path import AccessPath
 from tilewright.ir import IRModule, assert_structural_equal
@@ -33,7 +36,8 @@ def scale(A: T.Buffer((16, 16), "float32")):
     T.evaluate(x + 1)
 
 
-HEAD = "@T.prim_func\ndef plain(a: T.int32, b: T.int32):\n"
+IMPORT = "# from tilewright.script import tir as T\n\n"
+HEAD = IMPORT + "@T.prim_func\ndef plain(a: T.int32, b: T.int32):\n"
 
 
 def test_an_object_is_underlined_wherever_it_is_used() -> None:
@@ -71,7 +75,10 @@ def test_remarks_stand_after_a_line_or_above_several() -> None:
     seq = ROOT.attr("body").attr("seq")
     text = plain.script(path_to_annotate={seq.array_item(1): "one", ROOT: "whole"})
     assert text == (
-        "# whole\n" + HEAD + "    T.evaluate(a + b)\n    T.evaluate(b)  # one\n    T.evaluate(a)"
+        IMPORT
+        + "# whole\n"
+        + HEAD.removeprefix(IMPORT)
+        + "    T.evaluate(a + b)\n    T.evaluate(b)  # one\n    T.evaluate(a)"
     )
     first = plain.body.seq[0]
     text = plain.script(obj_to_annotate={first: "stmt", plain.params[0]: "a"})
@@ -82,7 +89,7 @@ def test_only_lines_around_the_underlined_are_shown() -> None:
     text = plain.script(
         obj_to_underline=[plain.body.seq[2]], num_context_lines=0, print_line_numbers=True
     )
-    assert text == "(... 4 lines skipped ...)\n5     T.evaluate(a)\n      ^^^^^^^^^^^^^"
+    assert text == "(... 6 lines skipped ...)\n6     T.evaluate(a)\n      ^^^^^^^^^^^^^"
 
 
 def test_marked_loops_and_scopes_stand_on_their_own() -> None:
@@ -91,14 +98,14 @@ def test_marked_loops_and_scopes_stand_on_their_own() -> None:
     assert "for i in range(16):\n        # inner\n        for j in range(16):\n" in text
     let = scale.body.block.body.seq[1]
     text = scale.script(obj_to_annotate={let: "bound"})
-    assert "    # bound\n    with T.LetStmt(1, T.int32) as x:\n        T.evaluate(x + 1)" in text
+    assert "    # bound\n    with T.LetStmt(1) as x:\n        T.evaluate(x + 1)" in text
 
 
 def test_without_sugar_every_node_is_written() -> None:
     text = scale.script(syntax_sugar=False)
     for part in (
         'with T.block("root"):', "for i in range(16):", "vi = T.axis.spatial(16, i)",
-        "A = T.match_buffer(A_handle, (16, 16))", "with T.LetStmt(1, T.int32) as x:",
+        "A = T.match_buffer(A_handle, (16, 16))", "with T.LetStmt(1) as x:",
     ):  # fmt: skip
         assert part in text
     assert "T.grid" not in text and "remap" not in text
@@ -173,7 +180,7 @@ def test_parameters_are_arrays_where_nothing_uses_their_address() -> None:
         T.evaluate(b)
 
     assert copy.script() == (
-        "@T.prim_func\n"
+        IMPORT + "@T.prim_func\n"
         'def copy(A: T.Buffer((8,), "float32"), b: T.handle):\n'
         '    B = T.match_buffer(b, (8,), "float16")\n'
         '    B[0] = T.Cast("float16", A[0])\n'
@@ -192,3 +199,63 @@ def test_small_floats_look_like_floats() -> None:
     texts = [str(tir.const(value, "float8_e4m3fn")) for value in (0.0, -0.0, 1.0, 0.5)]
     shown = ["0.0", "-0.0", "1.0", "0.5"]
     assert texts == [f"T.float8_e4m3fn({text})" for text in shown]
+
+
+def test_a_program_tells_what_it_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name under which the package is in use."""
+    mod = IRModule({"plain": plain})
+    assert mod.script().startswith(
+        "# from tilewright.script import ir as I\n# from tilewright.script import tir as T\n\n@I."
+    )
+    monkeypatch.setitem(sys.modules, "tvm", tilewright)
+    assert plain.script().startswith("# from tvm.script import tir as T\n\n@T.prim_func\n")
+    assert plain.body.script().startswith("T.evaluate")
+
+
+def test_words_are_those_of_the_calls_that_they_stand_for() -> None:
+    x, y = tir.Var("x", "int32"), tir.Var("y", "int32")
+    shown = [str(e) for e in (x << y, x & y, ~x)]
+    assert shown == ["T.shift_left(x, y)", "T.bitwise_and(x, y)", "T.bitwise_not(x)"]
+    let = tir.Let(x, 1, x + 1)
+    assert let.script(verbose_expr=True) == "x = T.int32()\nT.Let(x + 1, where={x: 1})"
+
+
+def test_memory_that_is_one_buffer_is_declared_at_once() -> None:
+    @T.prim_func
+    def whole(n: T.int32) -> T.int32:
+        A = T.decl_buffer((8,), "int32")
+        A[0:4] = T.Broadcast(n, 4)
+        return A[1]
+
+    @T.prim_func
+    def half():
+        memory = T.allocate([8], "int32", "global")
+        A = T.decl_buffer((4,), "int32", data=memory)
+        A[0] = 1
+
+    text = whole.script()
+    for part in (
+        'A = T.decl_buffer((8,), "int32")\n',
+        "A[0:4] = T.Broadcast(n, 4)\n",
+        "return A[1]",
+    ):
+        assert part in text
+    assert "data=memory" in half.script()
+    for func in (whole, half):
+        assert_structural_equal(from_source(func.script()), func)
+    assert whole.body.script().startswith('with T.decl_buffer((8,), "int32") as A:\n    A[0:4]')
+
+
+def test_what_values_do_not_tell_stays_without_all_struct_info() -> None:
+    func = from_source("""
+@R.function
+def main(x: R.Tensor((4, 2), "float32"), f: R.Callable, g: R.Callable(purity=True)):
+    known: R.Tensor((4, 2), "float32") = R.add(x, x)
+    wide: R.Tensor(ndim=2, dtype="float32") = R.add(x, x)
+    return known, wide
+""")
+    text = func.script(show_all_struct_info=False)
+    assert "known = R.add(x, x)" in text
+    assert 'wide: R.Tensor(dtype="float32", ndim=2) = R.add(x, x)' in text
+    assert "f: R.Callable, g: R.Callable(purity=True)" in text
+    assert_structural_equal(from_source(text), func)

@@ -1,3 +1,5 @@
+import builtins
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,17 @@ def test_symbolic_shapes_are_bound_by_buffers_or_given_as_scalars():
     assert blocks(func)["B"].iter_vars[0].var.dtype == "int64"
     out = run(func, [np.arange(3, dtype="float32")], scalars=[2])[0]
     np.testing.assert_array_equal(out, [0, 2, 4])
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_extremes_are_of_values_and_over_axes(name):
+    extreme, k = getattr(tir, name), te.reduce_axis((0, 4), "k")
+    a = te.placeholder((4,), "int32", name="A")
+    b = te.compute((1,), lambda i: extreme(a[k], axis=k), name="B")
+    assert f"T.{name}(B[v_i], A[v_k])" in text(te.create_prim_func([a, b]))
+    assert extreme(3, 5).value == getattr(builtins, name)(3, 5)
+    with pytest.raises(ArgumentError, match=f"{name} needs an expression"):
+        extreme(axis=k)
 
 
 def test_several_results_of_one_reduction():

@@ -85,3 +85,9 @@ def test_bits_read_as_their_own_type_are_the_value() -> None:
     x = tir.Var("x", "float32")
     assert tir.reinterpret("float32", x) is x
     assert tir.reinterpret("int32", x).dtype == "int32"
+
+
+@pytest.mark.parametrize("dtype", [{}, [1]])
+def test_what_names_no_type_is_refused(dtype: object) -> None:
+    with pytest.raises(ArgumentError, match="unknown dtype"):
+        tir.const(3, dtype)

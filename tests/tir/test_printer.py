@@ -27,7 +27,6 @@ def test_a_block_prints_with_its_axes_regions_and_init() -> None:
         == """\
 # from tilewright.script import ir as I
 # from tilewright.script import tir as T
-# from tilewright.script import relax as R
 
 @I.ir_module
 class Module:

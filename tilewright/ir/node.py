@@ -16,6 +16,7 @@ from typing_extensions import dataclass_transform
 
 from ..support.errors import ArgumentError
 from ..support.span import Span
+from .checked import checked
 
 T = TypeVar("T", bound="type[Node]")
 N = TypeVar("N", bound="Node")
@@ -78,6 +79,10 @@ class _Declared:
     compared: ClassVar[tuple[FieldInfo, ...]] = ()
     is_variable: ClassVar[bool] = False
     by_content: ClassVar[bool] = False
+    is_checked: ClassVar[bool] = False
+    """Whether the constructor checks what it is given (see `checked`)."""
+    is_frequent: ClassVar[bool] = False
+    """Made so often that conversions alone tell what is wrong."""
 
 
 NODE_TYPES: dict[str, type[Node]] = {}
@@ -148,6 +153,8 @@ def _declare(cls: type[Node], key: str | None, variable: bool, by_content: bool)
     if made.type_key in NODE_TYPES and NODE_TYPES[made.type_key].__qualname__ != cls.__qualname__:
         raise ArgumentError(f"two node classes are called {made.type_key}")
     NODE_TYPES[made.type_key] = made
+    if made.is_checked:
+        checked(made)
     return made
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..script.printer import METADATA, Printer, Text, prints, script, show, statements
+from ..script.printer import METADATA, Printer, Text, prints, programs, script, show
 from ..support.dtypes import dtype_name, dtype_of
 from . import type as ty
 from .array_text import encode_array
@@ -17,17 +17,13 @@ from .node import PRINTERS, Node
 from .op import Op
 
 PRINTERS.update(script=script, show=show)
-statements(IRModule)
+programs(IRModule)
 
 
 @prints(IRModule)
 def module(p: Printer, mod: IRModule) -> None:
     """Prints a module as a class with one method a function."""
     c = p.config
-    p.line(f"# from tilewright.script import ir as {c.ir_prefix}")
-    p.line(f"# from tilewright.script import tir as {c.tir_prefix}")
-    p.line(f"# from tilewright.script import relax as {c.relax_prefix}")
-    p.line()
     p.line(f"@{c.ir_prefix}.ir_module")
     with p.indent(f"class {c.name or 'Module'}:"):
         if mod.attrs:
@@ -129,7 +125,7 @@ def pointer_type(p: Printer, value: ty.PointerType) -> Text:
     """An address."""
     inner = value.element_type
     element = f'"{inner.dtype}"' if isinstance(inner, ty.PrimType) else str(p(inner))
-    scope = f', "{value.storage_scope}"' if value.storage_scope not in ("", "global") else ""
+    scope = f', "{value.storage_scope}"' if value.storage_scope else ""
     return Text.of(f"{p.config.tir_prefix}.handle({element}{scope})")
 
 

@@ -11,7 +11,7 @@ from ..ir.node import Node
 from ..ir.op import Op
 from ..ir.printer import metadata_entry
 from ..ir.structural import structural_equal
-from ..script.printer import Printer, Text, prints, statements
+from ..script.printer import Printer, Text, prints, programs, statements
 from ..support.dtypes import dtype_of
 from ..tir.expr import Var as TirVar
 from ..tir.printer import free_variable
@@ -21,7 +21,8 @@ from .base import ShapeExpr
 from .distributed import DeviceMesh, DTensorStructInfo, Placement
 from .script_ops import operator
 
-statements(E.Function, E.Binding, E.BindingBlock)
+statements(E.Binding, E.BindingBlock)
+programs(E.Function)
 
 
 def r(p: Printer, name: str) -> str:
@@ -137,9 +138,11 @@ def tuple_info(p: Printer, s: S.TupleStructInfo) -> Text:
 
 @prints(S.FuncStructInfo)
 def func_info(p: Printer, s: S.FuncStructInfo) -> Text:
-    """`R.Callable((params), ret, purity)`."""
+    """`R.Callable((params), ret, purity)`; of an opaque function what is not the default."""
     if s.params is None:
-        return Text.of(r(p, "Callable"))
+        told = [] if isinstance(s.ret, S.ObjectStructInfo) else [f"ret={p(s.ret)}"]
+        told += ["purity=True"] if s.purity else []
+        return Text.of(r(p, "Callable") + (f"({', '.join(told)})" if told else ""))
     return Text.of(f"{r(p, 'Callable')}({p.tuple(s.params)}, {p(s.ret)}, {s.purity})")
 
 
@@ -302,9 +305,12 @@ def _dps_parts(p: Printer, c: E.Call) -> list[str]:
 # ---- bindings -------------------------------------------------------------------------------
 
 
-def _bind(p: Printer, v: E.Var, text: str) -> None:
+def _bind(p: Printer, v: E.Var, text: str, known: Any) -> None:
+    """`v = text`; with what is told of `v`, if all is asked for or it is not what is `known`."""
     info = v.struct_info_
-    shown = p.config.show_all_struct_info and info is not None
+    shown = info is not None and (
+        p.config.show_all_struct_info or not (known is None or structural_equal(info, known))
+    )
     p.line(f"{p(v)}: {p(info)} = {text}" if shown else f"{p(v)} = {text}")
 
 
@@ -317,7 +323,7 @@ def var_binding(p: Printer, b: E.VarBinding) -> None:
         p.facts["function"] = p(b.var)
         p.statement(b.value)
     else:
-        _bind(p, b.var, p(b.value))
+        _bind(p, b.var, p(b.value), getattr(b.value, "struct_info_", None))
 
 
 def _if(p: Printer, b: E.VarBinding) -> None:
@@ -340,7 +346,7 @@ def _if(p: Printer, b: E.VarBinding) -> None:
 def match_cast(p: Printer, b: E.MatchCast) -> None:
     """`x = R.match_cast(value, info)`."""
     _declare_dims(p, b.struct_info)
-    _bind(p, b.var, f"{r(p, 'match_cast')}({p(b.value)}, {p(b.struct_info)})")
+    _bind(p, b.var, f"{r(p, 'match_cast')}({p(b.value)}, {p(b.struct_info)})", b.struct_info)
 
 
 @prints(E.BindingBlock)

@@ -155,8 +155,10 @@ def Tuple(*fields: Any) -> TupleStructInfo | Deferred:
 
 
 @_info
-def Callable_(params: Any = None, ret: Any = None, purity: bool = True) -> Any:
-    """A function from `params` to `ret`; bare, any function."""
+def Callable_(params: Any = None, ret: Any = None, purity: bool | None = None) -> Any:
+    """A function from `params` to `ret`; bare, any function. It is pure where it is not told and
+    the parameters are known."""
+    purity = params is not None if purity is None else purity
     if params is None:
         return FuncStructInfo.opaque_func(ret=None if ret is None else as_info(ret), purity=purity)
     given = tuple(params) if isinstance(params, (list, tuple)) else (params,)

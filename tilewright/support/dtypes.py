@@ -236,5 +236,5 @@ def dtype_name(dtype: object) -> str:
         return _PYTHON_TYPES[dtype]
     try:
         return dtype_of(str(np.dtype(cast(Any, dtype)))).name
-    except TypeError:
+    except (TypeError, ValueError):
         return dtype_of(str(dtype).removeprefix("torch.")).name

@@ -113,6 +113,8 @@ NAMES = {
     "tir.StmtSRef": "tir.schedule:StmtSRef",
     "tir.TensorIntrin": "tir.tensor_intrin:TensorIntrin",
     "tir.comm_reducer": "te.reducer:comm_reducer",
+    "tir.max": "te.reducer:max",
+    "tir.min": "te.reducer:min",
     "tir.sum": "te.reducer:sum",
     "tir.analysis.get_vtcm_compaction_passes": "tir.transform.vtcm:get_vtcm_compaction_passes",
     "tir.function.IndexMap": "tir.index_map:IndexMap",

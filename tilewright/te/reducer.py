@@ -33,9 +33,15 @@ class Reducer:
         self._made: dict[tuple[str, ...], CommReducer] = {}
 
     def __call__(
-        self, expr: Any, axis: Any, where: Any = None, init: Any = None, *args: Any
+        self, expr: Any = None, axis: Any = None, where: Any = None, init: Any = None, *args: Any
     ) -> Any:
         """`expr` (or a tuple of them) reduced over `axis`, an axis or a sequence of axes."""
+        if expr is None or axis is None:
+            raise ArgumentError(
+                f"{self.__name__} needs an expression and what to reduce it over",
+                hint=f"write {self.__name__}(expr, axis=te.reduce_axis((0, n))), "
+                f"or {self.__name__}(a, b) of two values",
+            )
         if isinstance(axis, (IterVar, tuple, list)) and (
             isinstance(axis, IterVar) or all(isinstance(a, IterVar) for a in axis)
         ):

@@ -42,4 +42,5 @@ from .stmt import (
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # public names that other layers define; a checker would take all for granted
+    del max, min  # `te.max` and `te.min`, which reduce over axes as well
     __getattr__, __dir__ = _public.lazy_attributes(__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..ir.expr import BaseExpr, FloatImm, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, binders, definition, ignored, node, unwalked
@@ -120,6 +120,8 @@ def _operands(which: str, of: Any) -> str:
 class BinaryOpExpr(PrimExpr):
     """Two operands of one type, which is the result's."""
 
+    is_checked: ClassVar[bool] = True
+    is_frequent: ClassVar[bool] = True
     a: PrimExpr
     b: PrimExpr
 
@@ -180,6 +182,8 @@ class Max(BinaryOpExpr):
 class CmpExpr(PrimExpr):
     """A comparison of two operands of one type; the result is `bool` with their lanes."""
 
+    is_checked: ClassVar[bool] = True
+    is_frequent: ClassVar[bool] = True
     a: PrimExpr
     b: PrimExpr
 
@@ -237,6 +241,7 @@ def _require_bool(which: str, value: PrimExpr) -> None:
 class And(PrimExpr):
     """Both conditions."""
 
+    is_checked: ClassVar[bool] = True
     a: PrimExpr
     b: PrimExpr
 
@@ -249,6 +254,7 @@ class And(PrimExpr):
 class Or(PrimExpr):
     """Either condition."""
 
+    is_checked: ClassVar[bool] = True
     a: PrimExpr
     b: PrimExpr
 
@@ -261,6 +267,7 @@ class Or(PrimExpr):
 class Not(PrimExpr):
     """The opposite of a condition."""
 
+    is_checked: ClassVar[bool] = True
     a: PrimExpr
 
     def __post_init__(self) -> None:
@@ -273,6 +280,7 @@ class Not(PrimExpr):
 class Select(PrimExpr):
     """`true_value` where `condition`, else `false_value`; both are computed."""
 
+    is_checked: ClassVar[bool] = True
     condition: PrimExpr
     true_value: PrimExpr
     false_value: PrimExpr
@@ -370,6 +378,7 @@ class Ramp(PrimExpr):
     """The vector `base, base + stride, ...` of `lanes` elements: a number, or a multiple of
     `vscale()` for a scalable vector."""
 
+    is_checked: ClassVar[bool] = True
     base: PrimExpr
     stride: PrimExpr
     lanes: Any
@@ -391,6 +400,7 @@ class Ramp(PrimExpr):
 class Broadcast(PrimExpr):
     """`value` in each of `lanes` lanes: a number, or a multiple of `vscale()`."""
 
+    is_checked: ClassVar[bool] = True
     value: PrimExpr
     lanes: Any
 
@@ -405,6 +415,7 @@ class Broadcast(PrimExpr):
 class Shuffle(PrimExpr):
     """The lanes of `vectors`, strung together, picked by the constant `indices`."""
 
+    is_checked: ClassVar[bool] = True
     vectors: tuple[PrimExpr, ...]
     indices: tuple[PrimExpr, ...]
 
@@ -445,7 +456,7 @@ class Call(PrimExpr):
             name = self.op if "." in self.op else f"tir.{self.op}"
             self.op = Op.get(name)  # type: ignore[misc]
         self.args = tuple(  # type: ignore[misc]
-            arg if isinstance(arg, Node)
+            arg if isinstance(arg, BaseExpr)
             else StringImm(arg) if isinstance(arg, str) else as_scalar(arg)
             for arg in self.args
         )  # fmt: skip
@@ -455,6 +466,7 @@ class Call(PrimExpr):
 class Let(PrimExpr):
     """`body` with `var` standing for `value`."""
 
+    is_checked: ClassVar[bool] = True
     var: Var = definition()
     value: PrimExpr
     body: PrimExpr
@@ -549,10 +561,15 @@ IterVar.__hash__ = Node.__hash__  # type: ignore[method-assign]
 class CommReducer(Node):
     """A commutative reduction: `result` from `lhs` and `rhs`, starting at `identity_element`."""
 
+    is_checked: ClassVar[bool] = True
     lhs: tuple[Var, ...] = definition()
     rhs: tuple[Var, ...] = definition()
     result: tuple[PrimExpr, ...]
     identity_element: tuple[PrimExpr, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("lhs", "rhs", "result", "identity_element"):
+            setattr(self, name, tuple(getattr(self, name)))
 
 
 @node("tir.Reduce")
@@ -562,7 +579,8 @@ class Reduce(PrimExpr):
     `init`, if not empty, replaces the identity elements.
     """
 
-    combiner: CommReducer
+    is_checked: ClassVar[bool] = True
+    combiner: CommReducer | None
     source: tuple[PrimExpr, ...]
     axis: tuple[IterVar, ...] = binders()
     condition: PrimExpr
@@ -575,6 +593,12 @@ class Reduce(PrimExpr):
         if self.condition is None:
             self.condition = IntImm("bool", 1)
         self.dtype = self.source[self.value_index].dtype
+
+    def combining(self) -> CommReducer:
+        """The combiner. Raises `ArgumentError` if there is none: such a node is no computation."""
+        if self.combiner is None:
+            raise ArgumentError("a reduction without a combiner computes nothing", self.span)
+        return self.combiner
 
 
 def pointer(dtype: str, scope: str = "global") -> PointerType:

@@ -33,8 +33,6 @@ _BUILD: dict[type, Any] = {
     E.GE: tir_op.greater_equal, E.And: tir_op.logical_and, E.Or: tir_op.logical_or,
     E.Min: tir_op.min, E.Max: tir_op.max, E.Mod: tir_op.truncmod,
 }  # fmt: skip
-_BITS = {"bitwise_and": ("&", 7), "bitwise_or": ("|", 5), "bitwise_xor": ("^", 6),
-         "shift_left": ("<<", 8), "shift_right": (">>", 8)}  # fmt: skip
 
 
 def t(p: Printer, name: str) -> str:
@@ -144,11 +142,6 @@ def call(p: Printer, e: E.Call) -> Text:
         rest = ", ".join([f'"{e.dtype}"', f'"{e.op.name}"', *(p(arg) for arg in e.args)])
         return Text.of(f"{t(p, 'call_intrin')}({rest}{more})")
     args = arguments_of(e, name, p, Text.of(f'"{e.dtype}"'))
-    if name in _BITS:
-        symbol, binds = _BITS[name]
-        return Text.of(f"{args[0].within(binds)} {symbol} {args[1].within(binds + 1)}", binds)
-    if name == "bitwise_not":
-        return Text.of(f"~{args[0].within(11)}", 11)
     return Text.of(f"{t(p, SCRIPT_NAMES.get(name, name))}({', '.join(args)})")
 
 
@@ -166,12 +159,14 @@ def _is_short(e: E.Call, name: str) -> bool:
 
 
 def index_text(p: Printer, indices: tuple[PrimExpr, ...]) -> str:
-    """Indices between brackets; a ramp with a constant stride is a slice."""
+    """Indices between brackets; a ramp with a constant stride is a slice, which has no third part
+    if the stride is 1."""
     parts = []
     for at, index in enumerate(indices):
         if at == len(indices) - 1 and isinstance(index, E.Ramp) and is_plain_ramp(index):
             end = index.base + index.stride * index.lanes
-            parts.append(f"{p(index.base)}:{p(end)}:{p(index.stride)}")
+            one = isinstance(index.stride, IntImm) and index.stride.value == 1
+            parts.append(f"{p(index.base)}:{p(end)}" + ("" if one else f":{p(index.stride)}"))
         else:
             parts.append(p(index))
     return ", ".join(parts) if parts else "()"
@@ -180,7 +175,11 @@ def index_text(p: Printer, indices: tuple[PrimExpr, ...]) -> str:
 @prints(Buffer)
 def buffer(p: Printer, b: Buffer) -> Text:
     """A buffer by its name."""
-    return Text.of(p.name(b, b.name))
+    return Text.of(_buffer_name(p, b))
+
+
+def _buffer_name(p: Printer, b: Buffer) -> str:
+    return p.name(b, b.name or "buffer")
 
 
 @prints(E.BufferLoad)
@@ -316,7 +315,7 @@ def _is_bare(p: Printer, d: PrimExpr) -> bool:
 
 def declare_buffer(p: Printer, b: Buffer) -> str:
     """Names a buffer that is being declared, and its memory after it."""
-    name = p.name(b, b.name)
+    name = _buffer_name(p, b)
     if not p.is_named(b.data):
         p.rename(b.data, f"{name}.data")
     return name

@@ -154,11 +154,28 @@ def unknown_dims(p: Printer, b: Buffer) -> list[E.Var]:
     return found
 
 
+_PARTS = (E.PrimExpr, E.IterVar, S.Stmt, Buffer, S.BufferRegion, S.MatchBufferRegion)
+"""What has names of its own when it is printed alone."""
+
+
+def _bound_in_expressions(root: Node) -> list[E.Var]:
+    """The variables of each `T.Let(body, where={v: value})`: Python needs them to read the text."""
+    found: dict[int, E.Var] = {}
+
+    def look(n: Node) -> None:
+        if isinstance(n, E.Let):
+            found.setdefault(id(n.var), n.var)
+
+    post_order_visit(root, look)
+    return list(found.values())
+
+
 def declare_free(p: Printer, root: Any) -> list[str]:
     """The lines that declare the free variables and buffers of an expression or statement."""
-    if not isinstance(root, (E.PrimExpr, S.Stmt, S.BufferRegion, S.MatchBufferRegion)):
+    if not isinstance(root, _PARTS):
         return []
     free, views = _free(root, set())
+    free += _bound_in_expressions(root)
     used = _used_by_itself(root)
     buffers = [b for group in views.values() for b in group]
     memory = {id(b.data) for b in buffers}

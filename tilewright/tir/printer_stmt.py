@@ -9,8 +9,8 @@ from typing import Any
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
 from ..ir.structural import structural_equal
-from ..ir.type import PointerType, TupleType
-from ..script.printer import Printer, prints, statements
+from ..ir.type import PointerType, PrimType, TupleType
+from ..script.printer import Printer, prints, programs, statements
 from . import expr as E
 from . import stmt as S
 from .buffer import Buffer
@@ -26,13 +26,14 @@ from .printer import (
 )
 from .printer_free import shared_threads, undeclared, unknown_dims
 
-statements(S.Stmt, S.MatchBufferRegion, PrimFunc)
+statements(S.Stmt, S.MatchBufferRegion)
+programs(PrimFunc)
 
 
 @prints(S.SeqStmt)
 def seq(p: Printer, s: S.SeqStmt) -> None:
     """One after another; only the last may leave its scope open."""
-    outer = p.facts.get("tail", True)
+    outer = p.facts.get("tail", False)
     for index, stmt in enumerate(s.seq):
         p.facts["tail"] = outer and index == len(s.seq) - 1
         p.statement(stmt)
@@ -41,7 +42,7 @@ def seq(p: Printer, s: S.SeqStmt) -> None:
 
 def _scoped(p: Printer, plain: str, with_form: str, body: S.Stmt | _Viewed) -> None:
     """A statement whose scope is `body`: plain where the rest of the block is the scope."""
-    if p.facts.get("tail", True) and p.config.syntax_sugar and not p.is_marked_now():
+    if p.facts.get("tail", False) and p.config.syntax_sugar and not p.is_marked_now():
         p.line(plain)
         p.statement(body)
     else:
@@ -50,7 +51,7 @@ def _scoped(p: Printer, plain: str, with_form: str, body: S.Stmt | _Viewed) -> N
 
 
 def _body(p: Printer, body: S.Stmt | _Viewed) -> None:
-    outer = p.facts.get("tail", True)
+    outer = p.facts.get("tail", False)
     p.facts["tail"] = True
     p.statement(body)
     p.facts["tail"] = outer
@@ -66,7 +67,8 @@ def let_stmt(p: Printer, s: S.LetStmt) -> None:
         form = f"{t(p, 'LetStmt')}({value}, var={name})"
         _scoped(p, form, form, _Viewed(s.var, s.body))
         return
-    form = f"{t(p, 'LetStmt')}({value}, {kind}) as {name}"
+    plain = type(s.var) is E.Var and kind == t(p, s.value.dtype)
+    form = f"{t(p, 'LetStmt')}({value}{'' if plain else f', {kind}'}) as {name}"
     _scoped(p, f"{typed} = {value}", form, _Viewed(s.var, s.body))
 
 
@@ -210,8 +212,22 @@ def if_(p: Printer, s: S.IfThenElse) -> None:
 @prints(S.Evaluate)
 def evaluate(p: Printer, s: S.Evaluate) -> None:
     """An intrinsic call stands alone; other expressions are in `T.evaluate`."""
+    returned = _returned(p, s.value)
+    if returned is not None:
+        p.line(f"return {p(returned)}")
+        return
     text = p(s.value)
     p.line(text if isinstance(s.value, E.Call) else f"{t(p, 'evaluate')}({text})")
+
+
+def _returned(p: Printer, value: PrimExpr) -> Any:
+    """What `return` is followed by where that is read as this call; None for another expression."""
+    if not isinstance(value, E.Call) or getattr(value.op, "name", "") != "tir.ret":
+        return None
+    if len(value.args) != 1 or p.is_marked(value):
+        return None
+    result: Any = value.args[0]
+    return result if result.dtype == value.dtype else None
 
 
 @prints(S.BufferStore)
@@ -231,7 +247,14 @@ def _scope_name(v: E.Var) -> str:
 
 @prints(S.Allocate)
 def allocate(p: Printer, s: S.Allocate) -> None:
-    """`A = T.allocate([extents], dtype, scope)`."""
+    """`A = T.allocate([extents], dtype, scope)`; with the one buffer that is the whole of it,
+    `A = T.decl_buffer(shape)`."""
+    if _is_owned(p, s):
+        b = s.body.buffer  # type: ignore[attr-defined]
+        name = declare_buffer(p, b)
+        form = f"{t(p, 'decl_buffer')}({buffer_arguments(p, b, with_data=False)})"
+        _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body.body))  # type: ignore[attr-defined]
+        return
     extra = f", annotations={p(s.annotations)}" if s.annotations else ""
     if not (isinstance(s.condition, IntImm) and s.condition.value == 1):
         extra = f", {p(s.condition)}" + extra
@@ -239,6 +262,24 @@ def allocate(p: Printer, s: S.Allocate) -> None:
     form = f"{t(p, 'allocate')}({args})"
     name = p(s.buffer_var)
     _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body))
+
+
+def _is_owned(p: Printer, s: S.Allocate) -> bool:
+    """Whether a buffer is declared of all that is allocated, so that one declaration makes both."""
+    if not isinstance(s.body, S.DeclBuffer) or not p.config.syntax_sugar or p.is_marked(s.body):
+        return False
+    b = s.body.buffer
+    always = isinstance(s.condition, IntImm) and s.condition.value == 1
+    begins = isinstance(b.elem_offset, IntImm) and b.elem_offset.value == 0
+    return (
+        always
+        and begins
+        and b.data is s.buffer_var
+        and not (s.annotations or b.strides or p.is_named(b.data))
+        and b.data.type_annotation == PointerType(PrimType(b.dtype), b.scope())
+        and s.dtype == b.dtype
+        and structural_equal(s.extents, b.shape)
+    )
 
 
 @prints(S.AllocateConst)

@@ -146,7 +146,7 @@ def is_plain_ramp(index: PrimExpr) -> bool:
     """Whether a ramp may be written as a slice and read as the same."""
     if not (isinstance(index, E.Ramp) and isinstance(index.stride, IntImm)):
         return False
-    if not isinstance(index.lanes, int) or index.lanes <= 1:
+    if isinstance(index.lanes, int) and index.lanes <= 1:
         return False
     if index.stride.value <= 0 or dtype_of(index.base.dtype).lanes != 1:
         return False
@@ -155,7 +155,7 @@ def is_plain_ramp(index: PrimExpr) -> bool:
         lanes = lanes_between(index.base, stop, index.stride)
     except ArgumentError:
         return False
-    return isinstance(lanes, int) and lanes == index.lanes
+    return lanes == index.lanes if isinstance(lanes, int) else _equal(lanes, index.lanes)
 
 
 def stored_value(value: Any, dtype: str) -> PrimExpr:

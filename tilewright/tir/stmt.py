@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, binders, definition, ignored, node
@@ -18,6 +18,11 @@ from .expr import BufferLoad, IterVar, Ramp, StringImm, Var, multiple_of_vscale
 @node("tir.Stmt")
 class Stmt(Node):
     """The base of all statements."""
+
+    is_checked: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Nothing to convert."""
 
 
 @node("tir.LetStmt")
@@ -105,6 +110,9 @@ class While(Stmt):
 
     condition: PrimExpr
     body: Stmt
+
+    def __post_init__(self) -> None:
+        self.condition = as_scalar(self.condition)  # type: ignore[misc]
 
 
 @node("tir.BufferStore")
@@ -228,6 +236,9 @@ class IfThenElse(Stmt):
     then_case: Stmt
     else_case: Stmt | None = None
 
+    def __post_init__(self) -> None:
+        self.condition = as_scalar(self.condition)  # type: ignore[misc]
+
 
 @node("tir.Evaluate")
 class Evaluate(Stmt):
@@ -242,6 +253,8 @@ class Evaluate(Stmt):
 @node("tir.BufferRegion")
 class BufferRegion(Node):
     """The part of `buffer` within one range a dimension."""
+
+    is_checked: ClassVar[bool] = True
 
     buffer: Buffer
     region: tuple[Range, ...]
@@ -273,8 +286,13 @@ def _lanes(r: Range) -> PrimExpr:
 class MatchBufferRegion(Node):
     """`buffer` declared as a view of the region `source`."""
 
+    is_checked: ClassVar[bool] = True
+
     buffer: Buffer = definition()
     source: BufferRegion
+
+    def __post_init__(self) -> None:
+        """Nothing to convert."""
 
 
 @node("tir.Block")

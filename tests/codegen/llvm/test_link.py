@@ -278,6 +278,8 @@ def test_objects_for_other_machines(architecture: str, tmp_path: Path) -> None:
 def test_only_paths_that_load_again_are_written(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"ends in '\.bin'\n  hint: known are \.so"):
         export_library(tmp_path / "m.bin", model())
+    with pytest.raises(ArgumentError, match="there is no folder"):
+        export_library(tmp_path / "none" / "a.so", model())
     with pytest.raises(ArgumentError, match="it is a folder"):
         export_library(tmp_path, model())
     assert not list(tmp_path.iterdir())

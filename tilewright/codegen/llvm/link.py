@@ -73,6 +73,11 @@ def _check_path(path: Path) -> None:
     """Refuses what `load_module` could not read again."""
     if path.is_dir():
         raise ArgumentError(f"cannot export to {str(path)!r}: it is a folder", hint="name a file")
+    if not path.parent.is_dir():
+        raise ArgumentError(
+            f"cannot export to {str(path)!r}: there is no folder {str(path.parent)!r}",
+            hint="make the folder first",
+        )
     known = (*LIBRARY_SUFFIXES, *ARCHIVE_SUFFIXES)
     if path.suffix not in known:
         raise ArgumentError(
@@ -92,7 +97,6 @@ def _write_library(
     linker = find_linker(machine)
     glue = compile_module(_glue_ir(executable.constants, machine.triple), machine)
     support = compile_module(support_ir(machine.triple), machine)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".link-") as name:
         folder = Path(name)
         inputs = []
@@ -292,7 +296,6 @@ fail:
 def _write_archive(
     path: Path, executable: Executable, objects: Sequence[bytes], machine: Machine
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     entries = {f"objects/{i:06}.o": data for i, data in enumerate(objects)}
     entries["machine.json"] = json.dumps(asdict(machine)).encode()
     entries["executable"] = serialize.to_bytes(executable)

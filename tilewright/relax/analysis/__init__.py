@@ -7,6 +7,7 @@ from .effects import (
     is_impure_call,
     remove_all_unused,
 )
+from .layout_transforms import suggest_layout_transforms
 from .memory_usage import estimate_memory_usage
 from .relations import (
     BaseCheckResult,

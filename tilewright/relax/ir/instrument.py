@@ -13,15 +13,22 @@ UNCHECKED = ("Normalize", "NormalizeGlobalVar", "ResolveGlobals")
 
 
 class WellFormedInstrument(PassInstrument):
-    """Raises `CompileError` that says which pass took or left a module that is not well-formed."""
+    """Raises `CompileError` that says which pass took or left a module that is not well-formed.
 
-    def __init__(self, check_struct_info: bool = True) -> None:
+    What a pass is given is checked too with `validate_before_transform`.
+    """
+
+    def __init__(
+        self, check_struct_info: bool = True, validate_before_transform: bool = True
+    ) -> None:
         super().__init__()
         self.check_struct_info = check_struct_info
+        self.validate_before_transform = validate_before_transform
 
     def run_before_pass(self, mod: IRModule, info: PassInfo) -> None:
         """Checks what a pass is given."""
-        self._check(mod, info.name, "before")
+        if self.validate_before_transform:
+            self._check(mod, info.name, "before")
 
     def run_after_pass(self, mod: IRModule, info: PassInfo) -> None:
         """Checks what a pass made."""

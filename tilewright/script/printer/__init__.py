@@ -8,6 +8,7 @@ from .core import (
     Printer,
     Text,
     prints,
+    programs,
     script,
     statements,
 )

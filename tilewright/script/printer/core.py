@@ -9,6 +9,8 @@ unique inside a function.
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -261,9 +263,33 @@ _STATEMENTS: list[type] = []
 """Classes that print as lines rather than as an expression, put here by the dialects."""
 
 
+_PROGRAMS: list[type] = []
+"""Those of them that stand alone: their text begins with what it imports."""
+
+
 def statements(*classes: type) -> None:
     """Declares classes whose handlers print lines."""
     _STATEMENTS.extend(classes)
+
+
+def programs(*classes: type) -> None:
+    """Declares classes whose handlers print lines and whose text stands alone."""
+    statements(*classes)
+    _PROGRAMS.extend(classes)
+
+
+def _imports(printer: Printer) -> list[str]:
+    """Comments that tell where the dialects of a text come from, and an empty line."""
+    c, text = printer.config, "\n".join(printer.lines)
+    root = __name__.partition(".")[0]
+    package = "tvm" if sys.modules.get("tvm") is sys.modules[root] else root
+    prefixes = {"ir": c.ir_prefix, "tir": c.tir_prefix, "relax": c.relax_prefix}
+    lines = [
+        f"# from {package}.script import {dialect} as {prefix}"
+        for dialect, prefix in prefixes.items()
+        if re.search(rf"(?<![\w.]){prefix}\.", text)
+    ]
+    return [*lines, ""]
 
 
 def script(node: object, config: PrinterConfig | None = None, **options: Any) -> str:
@@ -277,6 +303,8 @@ def script(node: object, config: PrinterConfig | None = None, **options: Any) ->
         printer.statement(root)
     else:
         printer.line(printer(root))
+    if isinstance(root, tuple(_PROGRAMS)):
+        printer.lines[:0] = _imports(printer)
     if chosen.show_meta and printer.metadata:
         printer.lines.insert(0, METADATA[0](printer) + "\n")
     return printer.render()

@@ -28,6 +28,8 @@ def const(value: Any, dtype: str | None = None, span: Any = None) -> PrimExpr:
     """
     if dtype is None:
         return as_scalar(value) if isinstance(value, PrimExpr) else const(value, _dtype_of(value))
+    if not isinstance(dtype, str):
+        dtype = dtype_name(dtype)
     info = dtype_of(dtype)
     if info.lanes > 1:
         return Broadcast(const(value, info.element), info.lanes, span=span)

@@ -50,9 +50,9 @@ def _are_digits(space: Space, ranges: list[Range], loops: set[int]) -> bool:
     """True if indices that move together are independent digits of loops that all run, each added
     to what does not move."""
     indices = [r.min for r in ranges]
+    others = space.ranges.keys() - loops
     moving = [_split_off(space, space.joined(space.poly(i)), loops)[0] for i in indices]
-    whole = all(space.variables(p) <= loops for p in moving)
-    return whole and is_affine(space, indices, loops)
+    return not any(space.variables(p) & others for p in moving) and is_affine(space, indices, loops)
 
 
 def _has_no_holes(space: Space, start: Poly, extent: Poly, loops: set[int]) -> bool:
