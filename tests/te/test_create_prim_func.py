@@ -7,6 +7,7 @@ from tests.topi.evaluator import run
 from tilewright import te, tir
 from tilewright.script import tir as T
 from tilewright.support.errors import ArgumentError
+from tilewright.tir.analysis import undefined_vars
 from tilewright.tir.expr import IterVar
 
 
@@ -176,6 +177,42 @@ def test_extern_statements_are_bound_to_the_real_buffers():
     func = te.create_prim_func([a, c])
     np.testing.assert_array_equal(run(func, [np.arange(4, dtype="int32")])[0], [2, 4, 6, 8])
     assert str(blocks(func)["B"].writes[0]) == "B[0:4]"
+
+
+def test_buffers_of_extern_statements_that_may_lie_anywhere_lie_where_the_real_ones_do():
+    a = te.placeholder((4,), "int32", "A")
+    mine, made = (tir.decl_buffer((4,), "int32", n, offset_factor=1) for n in ("mine", "made"))
+
+    def program(ins, outs):
+        i = tir.Var("i", "int32")
+        value = ins[0][i] + ins[0].elem_offset + outs[0].elem_offset + 1
+        return tir.For(i, 0, 4, tir.ForKind.SERIAL, tir.BufferStore(outs[0], value, (i,)))
+
+    b = te.extern(
+        (4,), [a], program, name="B", dtype="int32", in_buffers=[mine], out_buffers=[made]
+    )
+    c = te.compute((4,), lambda i: b[i] * 2, name="C")
+    func = te.create_prim_func([a, c])
+    assert not undefined_vars(func)
+    np.testing.assert_array_equal(run(func, [np.arange(4, dtype="int32")])[0], [2, 4, 6, 8])
+
+
+def test_extern_primfunc_of_buffers_that_may_lie_anywhere():
+    @T.prim_func
+    def twice(a: T.handle, b: T.handle):
+        A = T.match_buffer(a, (4,), "float32", offset_factor=1)
+        B = T.match_buffer(b, (4,), "float32", offset_factor=1)
+        for i in range(4):
+            with T.block("B"):
+                vi = T.axis.spatial(4, i)
+                B[vi] = A[vi] * T.float32(2)
+
+    x = te.placeholder((4,), "float32", "X")
+    made = te.extern_primfunc([x], twice)
+    func = te.create_prim_func([x, te.compute((4,), lambda i: made[i] + 1.0, name="Y")])
+    assert not undefined_vars(func)
+    out = run(func, [np.ones(4, "float32")])[0]
+    np.testing.assert_array_equal(out, [3, 3, 3, 3])
 
 
 def test_extern_primfunc():

@@ -385,7 +385,8 @@ class _Builder:
         for old, new in zip(placeholders, (*inputs, *outputs), strict=True):
             swaps[id(old)] = new
             env[id(old.data)] = new.data
-            for left, right in zip(old.shape, new.shape, strict=True):
+            ours, theirs = ((*b.shape, b.elem_offset) for b in (old, new))
+            for left, right in zip(ours, theirs, strict=True):
                 if isinstance(left, Var) and left is not right:
                     env[id(left)] = right
         body = _Substitute(swaps, env).run(operation.body)

@@ -5,6 +5,7 @@ import pytest
 from bench.schedules.edges import EDGES
 from tests.tir.schedule.evaluate import assert_same_result
 from tilewright.script import from_source
+from tilewright.script import tir as T
 from tilewright.tir import Schedule, ScheduleError
 from tilewright.tir.schedule.testing import verify_trace_roundtrip
 
@@ -189,3 +190,22 @@ def test_merge_sees_a_reduction_behind_a_copy():
     with pytest.raises(ScheduleError, match="the reduction over `v_k` is not complete within one"):
         sch.merge(sch.get_loops("total")[0], sch.get_loops("scaled")[0])
     assert sch.mod is before
+
+
+def test_a_block_of_int32_axes_is_inlined_where_axes_are_of_int64():
+    @T.prim_func
+    def mixed(A: T.Buffer((T.int64(4),), "float32"), C: T.Buffer((T.int64(4),), "float32")):
+        B = T.alloc_buffer((T.int64(4),), "float32")
+        for i in range(4):
+            with T.block("B"):
+                vi = T.axis.spatial(4, i)
+                B[vi] = A[vi] * T.float32(2)
+        for i in range(T.int64(4)):
+            with T.block("C"):
+                vi = T.axis.spatial(T.int64(4), i)
+                C[vi] = B[vi] + A[vi]
+
+    sch = Schedule(mixed, debug_mask="all")
+    sch.compute_inline("B")
+    assert {r.min.dtype for r in sch.get(sch.get_block("C")).reads[0].region} == {"int64"}
+    assert_same_result(mixed, sch.func)

@@ -102,3 +102,21 @@ def test_indices_under_a_block_layout_are_simple():
     block = sch.get(sch.get_block("B"))
     assert str(block.reads[0]) == "A[v0 // 8, v0 % 8]"
     assert_same_result(scaled, sch.func)
+
+
+def test_stores_outside_of_blocks_write_a_buffer_too():
+    @T.prim_func
+    def bare(A: T.Buffer((6,), "int32"), C: T.Buffer((6,), "int32")):
+        B = T.alloc_buffer((6,), "int32")
+        for i in range(6):
+            B[i] = A[i]
+        for i in range(6):
+            with T.block("C"):
+                vi = T.axis.spatial(6, i)
+                C[vi] = B[vi]
+
+    sch = Schedule(bare, debug_mask="all")
+    sch.transform_layout("C", ("read", 0), lambda i: [i // 4, i % 4], pad_value=3)
+    assert [sch.get(b).name_hint for b in sch.get_child_blocks("root")] == ["B_pad", "C"]
+    assert "T.assume" not in sch.func.script()
+    assert_same_result(bare, sch.func)

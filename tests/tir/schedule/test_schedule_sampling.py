@@ -78,3 +78,5 @@ def test_kinds_and_instructions_are_compared_by_identity():
     assert first.same_as(first)
     assert not first.same_as(second)
     assert first.kind.same_as(second.kind)
+    assert first.outputs[0].same_as(first.outputs[0])
+    assert not first.outputs[0].same_as(second.outputs[0])

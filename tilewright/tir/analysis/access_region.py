@@ -15,7 +15,7 @@ from ..arith.terms import Sum
 from ..arith.vectors import affine
 from ..buffer import Buffer
 from ..expr import LE, LT, And, BufferLoad, Call, Let, Select, Var
-from ..op import logical_not
+from ..op import cast, logical_not
 from ..stmt import (
     Block,
     BlockRealize,
@@ -285,12 +285,23 @@ class AccessCollector(Visitor):
     def _box(self, buffer: Buffer, found: list[Region]) -> BufferRegion:
         ranges = []
         for axis, extent in enumerate(buffer.shape):
-            lo, hi = union(self.analyzer, (region[axis] for region in found))
+            ends = [region[axis] for region in found]
+            lo, hi = union(self.analyzer, self._of_one_type(ends) if len(ends) > 1 else ends)
             if lo is None or hi is None:
                 lo, hi = self._all_of(extent)
             size = self.analyzer.engine.terms.sub(hi, lo).shifted(1)
             ranges.append(Range(lo.expr(), size.expr()))
         return BufferRegion(buffer, tuple(ranges))
+
+    def _of_one_type(self, ends: list[Ends]) -> list[Ends]:
+        """The ends, of 64 bits if they are of several types."""
+        if len({end.dtype for pair in ends for end in pair if end is not None}) < 2:
+            return ends
+        wide = [
+            [None if end is None else self.analyzer.sum(cast(end.expr(), "int64")) for end in pair]
+            for pair in ends
+        ]
+        return [(lo, hi) for lo, hi in wide]
 
     def _all_of(self, extent: PrimExpr) -> tuple[Any, Any]:
         zero = self.analyzer.engine.terms.const(0, extent.dtype)

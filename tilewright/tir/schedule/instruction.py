@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, TypeVar, 
 
 from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError, ArgumentTypeError
-from .rv import BlockRV, LoopRV
+from .rv import BlockRV, Identity, LoopRV
 from .sref import StmtSRef
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _param(name: str, hint: Any, parameter: inspect.Parameter) -> Param:
 
 
 @dataclass(frozen=True, eq=False)
-class InstructionKind:
+class InstructionKind(Identity):
     """A primitive: its name in traces, its arguments and what it does."""
 
     name: str
@@ -229,16 +229,12 @@ class InstructionKind:
         """True for the mark after which post-processors act."""
         return self.name == "EnterPostproc"
 
-    def same_as(self, other: object) -> bool:
-        """True if `other` is this very kind."""
-        return self is other
-
     def __repr__(self) -> str:
         return f"InstructionKind({self.name})"
 
 
 @dataclass(eq=False)
-class Instruction:
+class Instruction(Identity):
     """One step of a trace: `inputs` are random variables and numbers, `attrs` plain data."""
 
     kind: InstructionKind
@@ -258,10 +254,6 @@ class Instruction:
             parts = tuple(next(source) for _ in range(p.role.width))
             out[p.name] = parts[0] if p.is_list or parts[0] is None else p.role.whole(parts)
         return out
-
-    def same_as(self, other: object) -> bool:
-        """True if `other` is this very instruction."""
-        return self is other
 
     def __str__(self) -> str:
         return STATEMENT[0](self) if STATEMENT else self.kind.name

@@ -7,7 +7,17 @@ from typing import TypeAlias
 from ...ir.expr import PrimExpr
 
 
-class BlockRV:
+class Identity:
+    """What is compared by being the very same object."""
+
+    __slots__ = ()
+
+    def same_as(self, other: object) -> bool:
+        """True if `other` is this very object."""
+        return self is other
+
+
+class BlockRV(Identity):
     """A block, named before it is known which."""
 
     __slots__ = ("__weakref__",)
@@ -16,7 +26,7 @@ class BlockRV:
         return f"BlockRV({id(self):#x})"
 
 
-class LoopRV:
+class LoopRV(Identity):
     """A loop, named before it is known which."""
 
     __slots__ = ("__weakref__",)

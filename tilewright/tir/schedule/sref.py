@@ -20,9 +20,10 @@ from ..stmt import (
     Stmt,
     While,
 )
+from .rv import Identity
 
 
-class StmtSRef:
+class StmtSRef(Identity):
     """Where a block or loop is in the program now; `stmt` is None once it has been removed.
 
     `realize` is the `BlockRealize` around a block, None for a loop.
@@ -44,10 +45,6 @@ class StmtSRef:
         if isinstance(self.stmt, Block):
             return f"sref of block {self.stmt.name_hint}"
         return f"sref of loop {self.stmt.loop_var.name}" if self.stmt else "sref of nothing"
-
-    def same_as(self, other: object) -> bool:
-        """True for the very same handle."""
-        return self is other
 
     @staticmethod
     def root_mark() -> StmtSRef:

@@ -115,15 +115,17 @@ def _fill(
     """Sees to it that padding holds the value."""
     scope = state.get_block_scope(root)
     writers = scope.buffer_writers.get(new.data, [])
-    if not writers:
+    bare = not writers and any(s.buffer is new for s in accesses(root.block.body).stores)
+    if not writers and not bare:
         _assume(state, block, root, new, padding, pad_value)
-    elif len(writers) == 1 and _widen(state, writers[0], new, padding, pad_value):
         return
-    else:
-        nest = _fill_nest(state, block, new, padding, pad_value)
-        last = step_towards(root, writers[-1])
-        made = root.block.replace(body=after(root.block.body, last.node, nest))
-        state.replace(root, made, {root.block: made})
+    if len(writers) == 1 and _widen(state, writers[0], new, padding, pad_value):
+        return
+    nest = _fill_nest(state, block, new, padding, pad_value)
+    old = root.block.body
+    body = stmt_seq(nest, old) if bare else after(old, step_towards(root, writers[-1]).node, nest)
+    made = root.block.replace(body=body)
+    state.replace(root, made, {root.block: made})
 
 
 def _condition(padding: Padding, axes: list[Var]) -> PrimExpr:
