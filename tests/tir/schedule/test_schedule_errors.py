@@ -157,7 +157,7 @@ def test_an_unknown_block() -> None:
         (lambda s, l: s.merge(l[0], l[0]), "the loop is named twice"),
         (lambda s, l: (s.reorder(l[2], l[0]), s.decompose_reduction("C", l[0])),
          "a loop outside of it runs the reduction axis `v_k`"),
-        (lambda s, l: s.compute_inline("C"), "the block is not complete"),
+        (lambda s, l: s.compute_inline("C"), "the block is not a complete block"),
         (lambda s, l: s.rolling_buffer("C", 0), "is not allocated in the function"),
         (lambda s, l: s.pad_einsum("C", [1, 2]), "is not a positive multiple for each"),
         (lambda s, l: s.tensorize(l[0], "nope"), "no tensor intrinsic is called 'nope'"),

@@ -72,17 +72,19 @@ ROWS: dict[str, Row] = {
     "compute_at": (
         elementwise,
         lambda s: s.compute_at("D", s.get_loops("B")[0]),
-        "compute_at: the block is an output: `D` is not allocated in its scope\n  at block `D`",
+        "compute_at: the block is an output block: `D` is not allocated in its scope\n"
+        "  at block `D`",
     ),
     "compute_inline": (
         elementwise,
         lambda s: s.compute_inline("D"),
-        "compute_inline: the block is an output: `D` is not allocated in its scope\n  at block `D`",
+        "compute_inline: the block is an output block: `D` is not allocated in its scope\n"
+        "  at block `D`",
     ),
     "decompose_padding": (
         conv2d,
         lambda s: s.decompose_padding("conv", s.get_loops("conv")[0]),
-        "decompose_padding: the block is not complete: its axis `v_rc` is not "
+        "decompose_padding: the block is not a complete block: its axis `v_rc` is not "
         "data-parallel\n"
         "  at block `conv`",
     ),

@@ -145,7 +145,7 @@ def require_complete(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> N
     """Refuses unless `block` is complete."""
     why = not_complete(state, block, root)
     if why is not None:
-        refuse(f"the block is not complete: {why}", block)
+        refuse(f"the block is not a complete block: {why}", block)
 
 
 def require_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> None:
@@ -166,7 +166,7 @@ def require_complete_or_reduction(
         return
     other = not_reduction(state, block, root, under)
     if other is not None:
-        refuse(f"the block is not complete ({why}) and not a reduction ({other})", block)
+        refuse(f"the block is not a complete block ({why}) and not a reduction ({other})", block)
 
 
 def require_compact(state: ScheduleState, blocks: Iterable[StmtSRef], root: StmtSRef) -> None:
@@ -260,6 +260,7 @@ def require_not_output(state: ScheduleState, block: StmtSRef, root: StmtSRef) ->
     for region in block.block.writes:
         if region.buffer.data not in own:
             refuse(
-                f"the block is an output: `{region.buffer.name}` is not allocated in its scope",
+                f"the block is an output block: `{region.buffer.name}` is not allocated in its "
+                "scope",
                 block,
             )

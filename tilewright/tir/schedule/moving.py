@@ -25,9 +25,9 @@ def require_movable(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> St
     """The common scope of block and loop. Refuses if there is none, or the block is there."""
     root = state.scope_root(block)
     if state.scope_root(loop) is not root:
-        refuse("the block and the loop are not in the same scope", block, loop)
+        refuse("the block and the loop are not in the same block scope", block, loop)
     if block.is_under(loop):
-        refuse("the block is under the loop already", block, loop)
+        refuse(f"the loop is an ancestor of block `{block.block.name_hint}` already", block, loop)
     return root
 
 

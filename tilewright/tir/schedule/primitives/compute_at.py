@@ -51,7 +51,7 @@ def compute_at(
         refuse("no block reads what the block writes", block)
     for consumer in consumers:
         if not consumer.is_under(loop):
-            refuse("a consumer of the block is not under the loop", consumer, loop)
+            refuse("it requires all the consumers of the block under the loop", consumer, loop)
     require_order_kept(state, root, block, [loop])
     place = place_among(loop, scope.producers(block), consumers, index)
     space = region_space(state, loop)
