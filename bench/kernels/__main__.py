@@ -144,6 +144,12 @@ def main(
     texts = shapes.split(",") if shapes else []
     numbers = counts(threads)
     total = len(cases(families, texts)) * len(numbers)
+    if total == 0:
+        raise click.BadParameter(
+            f"no case of {', '.join(families)} holds {' or '.join(texts)} in its name; without "
+            "--shapes all are measured and listed",
+            param_hint="'--shapes'",
+        )
     rows: list[Row] = []
     with progress(), stage("Measure kernels", total) as step:
         for count in numbers:

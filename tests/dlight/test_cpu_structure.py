@@ -396,3 +396,14 @@ def test_many_columns_are_summed_in_parts_that_stay_in_the_first_cache():
     lines = made([x, topi.sum(x, 0)], AVX512).splitlines()
     assert lines[0] == "parallel 256:"
     assert lines[2] == "  for 64, for 256, vector 16, x_red_update"
+
+
+def test_loops_over_several_unknown_sizes_run_in_parallel_as_far_as_their_digits_are_told_apart():
+    n = te.var("n", "int64")
+    x = te.placeholder((1, 3, 2, n, 8), name="x")
+    r, s = te.reduce_axis((0, 1)), te.reduce_axis((0, 1))
+    pooled = te.compute(
+        x.shape, lambda b, c, h, w, i: te.max(x[b, c, h + r, w + s, i], axis=[r, s]), "pooled"
+    )
+    lines = made([x, pooled], AVX512).splitlines()
+    assert lines[0] == "for T.int64(1), parallel (n + T.int64(7)) // T.int64(8) * T.int64(6):"

@@ -58,4 +58,4 @@ def test_notes_move_from_blocks_to_the_function() -> None:
     made = with_reason(sch.func, "Mine")
     assert made.attrs[REASON] == "Mine: as it is"
     assert REASON not in made.without_attr(REASON).script()
-    assert with_reason(double, "Mine").attrs[REASON] == "Mine"
+    assert with_reason(double, "Mine").attrs[REASON] == "Mine: loops as they were written"

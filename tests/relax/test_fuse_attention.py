@@ -12,8 +12,8 @@ from tilewright.relax import transform as T
 from .helpers import module, names, random, tensor_var
 
 op = relax.op
-q, k = tensor_var("q", [1, 2, 5, 8]), tensor_var("k", [1, 2, 8, 7])
-v, mask = tensor_var("v", [1, 2, 7, 8]), tensor_var("mask", [1, 1, 5, 7])
+q, k = tensor_var("q", [1, 2, 9, 8]), tensor_var("k", [1, 2, 8, 7])
+v, mask = tensor_var("v", [1, 2, 7, 8]), tensor_var("mask", [1, 1, 9, 7])
 
 
 def fused(mod: Any) -> Any:
@@ -59,11 +59,22 @@ def test_groups(write: Any, expected: list[str]) -> None:
     mod = module([q, k, v, mask], write)
     made = fused(mod)
     assert sorted(names(made)) == sorted(expected)
-    given = (random(1, 2, 5, 8), random(1, 2, 8, 7, seed=1), random(1, 2, 7, 8, seed=2),
-             random(1, 1, 5, 7, seed=3))  # fmt: skip
+    given = (random(1, 2, 9, 8), random(1, 2, 8, 7, seed=1), random(1, 2, 7, 8, seed=2),
+             random(1, 1, 9, 7, seed=3))  # fmt: skip
     np.testing.assert_allclose(
         interpreter.run(T.FuseTIR()(made), *given), interpreter.run(mod, *given), rtol=1e-5
     )
+
+
+def test_few_queries_are_three_kernels() -> None:
+    few, limits = tensor_var("q", [1, 2, 7, 8]), tensor_var("mask", [1, 1, 7, 7])
+
+    def write(bb: relax.BlockBuilder) -> Any:
+        scores = bb.emit(op.add(bb.emit(op.matmul(few, k)), limits))
+        return op.matmul(bb.emit(op.nn.softmax(scores)), v)
+
+    made = fused(module([few, k, v, limits], write))
+    assert sorted(names(made)) == ["fused_matmul_add", "matmul1", "softmax"]
 
 
 def test_products_with_weights_are_no_attention() -> None:

@@ -6,6 +6,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tilewright import relax
+from tilewright.ir.transform import PassContext
 from tilewright.relax import interpreter
 from tilewright.relax.transform import BlockChannels, blocked_layout
 from tilewright.relax.transform.winograd_choice import Window, best_tile
@@ -68,6 +69,12 @@ def test_convolutions(shape, attrs, chosen):
     x = random(*shape, seed=2)
     want, got = interpreter.run(mod, x), interpreter.run(made, x)
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+def test_it_is_left_out_on_request():
+    with PassContext(config={"relax.BlockChannels.winograd": False}):
+        _, made = blocked((1, 64, 12, 12), padding=1)
+    assert DIRECT in names(made) and WINOGRAD not in names(made)
 
 
 def check_dilated(shape, out=32, **attrs):

@@ -193,6 +193,7 @@ def test_a_hundred_thousand_calls_leave_memory_where_it_was(kernels: NativeModul
     for _ in range(1000):
         call(x)
         vm_error(call)
+    gc.collect()  # tracebacks hold cycles
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     resident = _resident()

@@ -173,6 +173,10 @@ def test_calls_have_the_type_that_the_called_function_returns() -> None:
         def kernel(n: T.int32) -> T.int32:
             T.ret(n)
 
+        @T.prim_func
+        def twice(n: T.int32) -> T.int32:
+            T.ret(cls.kernel(n) + cls.kernel(n))
+
     call = Module["main"].body.value
     assert (call.op.name_hint, call.dtype) == ("kernel", "int32")
     assert_structural_equal(from_source(Module.script()), Module)

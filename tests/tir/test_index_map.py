@@ -171,3 +171,11 @@ def test_tensors_are_mapped_to_tensors():
     out = m.map_tensor(tensor(np.arange(1, 7)))
     assert isinstance(out, Tensor)
     np.testing.assert_array_equal(out.numpy(), [[1, 2, 3, 4], [5, 6, 0, 0]])
+
+
+def test_maps_of_other_index_types_may_be_equivalent():
+    short = IndexMap.from_func(lambda i: [i // 4, i % 4], index_dtype="int32")
+    long = IndexMap.from_func(lambda i: [i // 4, i - i // 4 * 4], index_dtype="int64")
+    assert short.is_equivalent_to(long)
+    assert long.is_equivalent_to(short)
+    assert not short.is_equivalent_to(IndexMap.from_func(lambda i: [i // 4, i % 2]))

@@ -7,7 +7,7 @@ import pytest
 
 from tilewright import tir
 from tilewright.ir.structural import assert_structural_equal
-from tilewright.support.errors import ArgumentError
+from tilewright.support.errors import ArgumentError, ArgumentTypeError
 from tilewright.tir import interpreter
 
 
@@ -63,6 +63,16 @@ def test_vectors_of_memory() -> None:
     a[1] = tir.const(1.0, "float32x4")
     store = ib.get()
     assert store.value.dtype == "float32x4"
+
+
+def test_memory_is_stored_to_as_the_buffer_that_it_is() -> None:
+    a = tir.ir_builder.create().pointer("float32", name="A")
+    store = tir.BufferStore(a, tir.const(1.0, "float32"), [0])
+    assert store.buffer is a.asobject()
+    with pytest.raises(
+        ArgumentTypeError, match=r"`buffer` of tir\.BufferStore is a Buffer, found 'A'"
+    ):
+        tir.BufferStore("A", tir.const(1.0, "float32"), [0])
 
 
 def test_mistakes_name_the_rule() -> None:

@@ -94,12 +94,16 @@ class Machine:
             self.eval(e.false_value, mask),
         )
 
+    def eval_Broadcast(self, e, mask):
+        return np.repeat(self.eval(e.value, mask)[..., None], e.lanes, -1)
+
     def eval_Ramp(self, e, mask):
         return self.eval(e.base, mask) + self.eval(e.stride, mask) * np.arange(e.lanes)
 
     def eval_Shuffle(self, e, mask):
         lanes = np.concatenate([self.eval(v, mask) for v in e.vectors])
-        return lanes[[int(i.value) for i in e.indices]]
+        picked = lanes[[int(i.value) for i in e.indices]]
+        return picked if len(picked) > 1 else picked[0]
 
     def eval_Let(self, e, mask):
         self.env[id(e.var)] = self.eval(e.value, mask)

@@ -130,3 +130,27 @@ def test_a_compiled_sort_keeps_order(kind):
     tw.build(func, target=kind)["ordering"](tw.runtime.tensor(rows), places)
     expected = [stable_order(row, False) for row in rows]
     np.testing.assert_array_equal(places.numpy(), expected)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["fixed", "symbolic"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int32", "uint32", "int8"])
+@pytest.mark.parametrize(("size", "wanted"), [(1, 1), (7, 7), (300, 5), (1000, 64), (1025, 1)])
+def test_the_first_few_of_a_row(size, wanted, dtype, known):
+    """Chosen one by one: the same as by sorting all, equal elements in their order."""
+    rows = rng.integers(0, 50, (3, size)).astype(dtype)
+    if dtype.startswith("float"):
+        rows[rng.random(rows.shape) < 0.05] = np.nan
+        rows[rng.random(rows.shape) < 0.05] = -0.0
+        rows[rng.random(rows.shape) < 0.02] = -np.inf
+    n = size if known else te.var("n")
+    x = te.placeholder((3, n), dtype, "x")
+    for ascending in (False, True):
+        values, places = topi.topk(x, wanted, 1, "both", ascending)
+        program = te.create_prim_func([x, values, places]).with_attr("global_symbol", "first")
+        kernel = tw.build(program, target="llvm")["first"]
+        found = (np.zeros((3, wanted), dtype), np.zeros((3, wanted), "int64"))
+        outs = [tw.runtime.tensor(a) for a in found]
+        kernel(tw.runtime.tensor(rows), *outs)
+        order = np.array([stable_order(row, ascending)[:wanted] for row in rows])
+        np.testing.assert_array_equal(outs[1].numpy(), order)
+        np.testing.assert_array_equal(outs[0].numpy(), np.take_along_axis(rows, order, 1))

@@ -16,6 +16,9 @@ from ..tir.stmt import Block, BufferStore
 REASON = "tir.schedule_reason"
 """The attribute of a scheduled function that says which rule took it, and what it decided."""
 
+AS_WRITTEN = "loops as they were written"
+"""What is said of a function whose loops are no blocks that a rule schedules: sorts, scans."""
+
 Made = Schedule | list[Schedule] | None
 Apply = Callable[[PrimFunc, Target, bool], Made]
 
@@ -114,7 +117,7 @@ def with_reason(func: PrimFunc, rule: str) -> PrimFunc:
     notes = _Notes()
     body = notes.run(func.body)
     found = "; ".join(dict.fromkeys(notes.found))
-    reason = f"{rule}: {found}" if found else rule
+    reason = f"{rule}: {found or AS_WRITTEN}"
     return func.replace(body=body, attrs={**func.attrs, REASON: reason})
 
 

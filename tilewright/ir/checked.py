@@ -2,7 +2,7 @@
 
 A required field that is not given and a field that is given something of another class are errors
 that name the node, the field and what was given. Expressions (`PrimExpr`) may be given as numbers:
-the node's own `__post_init__` converts them.
+the node's own `__post_init__` converts them. What stands for a node (`asobject`) is taken as it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ def checked(cls: type[Any], expression: str = "PrimExpr") -> None:
     def check(self: Any) -> None:
         for name, fits, expected in checks:
             value = getattr(self, name)
+            if not fits(value) and hasattr(value, "asobject"):
+                value = value.asobject()
+                setattr(self, name, value)
             if not fits(value):
                 raise ArgumentTypeError(
                     f"`{name}` of {cls.type_key} is {expected}, found {_shown(value)}", self.span

@@ -73,12 +73,16 @@ def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModul
                 DECLARERS[d.dialect](parser, f, d, variables[f.name])
         for f, d in order:
             _finish(made, variables[f.name], d.parse(parser, f, variables[f.name]))
+    if "struct_info" not in OPERATORS:  # what calls had to know is found anew when asked for
+        for variable in variables.values():
+            variable._struct_info = None
     return made
 
 
 def _finish(module: IRModule, variable: GlobalVar, function: Any) -> None:
     module.functions[variable] = function
-    variable._struct_info = function.struct_info if "struct_info" in OPERATORS else None
+    if "struct_info" in OPERATORS:
+        variable._struct_info = function.struct_info
 
 
 CLASSES["ir"] = _module

@@ -48,6 +48,7 @@ def graph_passes() -> list[Pass]:
         T.BlockChannels(),
         T.TransposedConvPhases(),
         T.PackWeights(),
+        T.FuseTransposeMatmul(),
         T.DeadCodeElimination(),
     ]
 

@@ -30,6 +30,9 @@ _PARSERS: dict[type, Callable[[str], object]] = {
 }
 
 
+_KINDS = {bool: "a truth value", int: "an int of 0 or more", float: "a float", str: "a text"}
+
+
 class Knob(Generic[T]):
     """One setting, read with `.get()`.
 
@@ -58,10 +61,13 @@ class Knob(Generic[T]):
 
     def _parse(self, text: str) -> T:
         try:
-            return cast(T, _PARSERS[type(self.default)](text))
+            value = cast(T, _PARSERS[type(self.default)](text))
+            if isinstance(value, int) and value < 0:
+                raise ValueError
+            return value
         except ValueError:
             raise ArgumentError(
-                f"{self.variable} must be {type(self.default).__name__}, found {text!r}",
+                f"{self.variable} must be {_KINDS[type(self.default)]}, found {text!r}",
                 hint=self.doc,
             ) from None
 

@@ -117,6 +117,8 @@ NAMES = {
     "tir.min": "te.reducer:min",
     "tir.sum": "te.reducer:sum",
     "tir.analysis.get_vtcm_compaction_passes": "tir.transform.vtcm:get_vtcm_compaction_passes",
+    "tir.function.IndexMap": "tir.index_map:IndexMap",
+    "tir.function.TensorIntrin": "tir.tensor_intrin:TensorIntrin",
     "tir.bijective_layout": "tir.data_layout:bijective_layout",
     "tir.build": "driver:build_tir",
     "tir.layout": "tir.data_layout:layout",

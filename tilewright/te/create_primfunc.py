@@ -315,12 +315,12 @@ class _Builder:
             if not isinstance(first, Reduce):
                 value = self.lowering.rewrite(first)
                 return None, _store(outputs[0], value, indices), always
-            begin = first.init or first.combiner.identity_element
+            begin = first.init or first.combining().identity_element
             starts = tuple([self.lowering.rewrite(i) for i in begin])
-            results = tuple([self.lowering.rewrite(r) for r in first.combiner.result])
+            results = tuple([self.lowering.rewrite(r) for r in first.combining().result])
             sources = tuple([self.lowering.rewrite(source) for source in first.source])
             guard = self.lowering.rewrite(first.condition)
-            first = first.replace(combiner=first.combiner.replace(result=results))
+            first = first.replace(combiner=first.combining().replace(result=results))
         init = [_store(b, v, indices) for b, v in zip(outputs, starts, strict=True)]
         update = _update(first, sources, outputs, indices)
         if not op.is_const_int(guard, 1):
@@ -439,7 +439,7 @@ def _update(
     kept: list[BufferLoad] | None = None,
 ) -> Stmt:
     """One step of a reduction; several results are computed before any is stored."""
-    combiner = reduce.combiner
+    combiner = reduce.combining()
     env: dict[int, PrimExpr] = {}
     for var, buffer in zip(combiner.lhs, outputs, strict=True):
         env[id(var)] = BufferLoad(buffer, indices)
@@ -467,7 +467,7 @@ def _filled(operation: ComputeOp) -> ComputeOp:
     body = []
     for index, value in enumerate(operation.body):
         if isinstance(value, Reduce):
-            body.append((value.init or value.combiner.identity_element)[index])
+            body.append((value.init or value.combining().identity_element)[index])
     return operation.replace(body=tuple(body))
 
 

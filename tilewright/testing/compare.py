@@ -118,8 +118,9 @@ class CompareBeforeAfter:
                 pytest.fail(f"expected {expected.__name__}, got\n{after}")
             return
         after = transform(before)
-        if isinstance(expected, BaseFunc) and isinstance(after, IRModule):
-            after = _only_function(after)
+        if isinstance(expected, BaseFunc):
+            after = _nameless(_only_function(after) if isinstance(after, IRModule) else after)
+            expected = _nameless(expected)
         assert_structural_equal(after, expected, map_free_vars=False)
 
 
@@ -128,7 +129,7 @@ def _only_function(module: IRModule) -> Any:
     functions = list(module.functions.values())
     if len(functions) != 1:
         raise ArgumentError(f"a function is expected, found a module of {len(functions)}")
-    return _nameless(functions[0])
+    return functions[0]
 
 
 def _nameless(program: Any) -> Any:

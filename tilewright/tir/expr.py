@@ -580,7 +580,7 @@ class Reduce(PrimExpr):
     """
 
     is_checked: ClassVar[bool] = True
-    combiner: CommReducer
+    combiner: CommReducer | None
     source: tuple[PrimExpr, ...]
     axis: tuple[IterVar, ...] = binders()
     condition: PrimExpr
@@ -593,6 +593,12 @@ class Reduce(PrimExpr):
         if self.condition is None:
             self.condition = IntImm("bool", 1)
         self.dtype = self.source[self.value_index].dtype
+
+    def combining(self) -> CommReducer:
+        """The combiner. Raises `ArgumentError` if there is none: such a node is no computation."""
+        if self.combiner is None:
+            raise ArgumentError("a reduction without a combiner computes nothing", self.span)
+        return self.combiner
 
 
 def pointer(dtype: str, scope: str = "global") -> PointerType:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..ir.expr import OPERATORS, BaseFunc, PrimExpr
 from ..ir.node import definition, node
 from ..ir.type import Type, void_type
+from ..support import public as _public
 from ..support.errors import ArgumentError, ArgumentTypeError
 from .buffer import Buffer
 from .expr import Var
@@ -71,3 +72,7 @@ class PrimFunc(BaseFunc):
         if name is None:
             raise ArgumentError("the function has no attribute `global_symbol`")
         return str(name)
+
+
+if not TYPE_CHECKING:  # index maps and intrinsics stand above this module
+    __getattr__, __dir__ = _public.lazy_attributes(__name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range
@@ -159,3 +159,12 @@ def with_index_dtype(func: PrimFunc, dtype: str) -> PrimFunc:
     params = tuple(rewriter.define(p) if _is_index(p) else p for p in func.params)
     buffers = {p: rewriter.run(b) for p, b in func.buffer_map.items()}
     return func.replace(params=params, body=rewriter.run(func.body), buffer_map=buffers)
+
+
+def indices_with_dtype(
+    variables: Sequence[Var], indices: Sequence[PrimExpr], dtype: str
+) -> tuple[tuple[Var, ...], tuple[PrimExpr, ...]]:
+    """Variables of `dtype`, and the indices in terms of them."""
+    rewriter = _WithIndexDtype(dtype)
+    made = tuple(rewriter.define(v) for v in variables)
+    return made, tuple(rewriter.index(i) for i in indices)

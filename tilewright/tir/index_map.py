@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from .arith.iter_expr import variables_of
 from .arith.iter_inverse import inverse_affine_iter_map
 from .arith.iter_map import detect_injective_map, padded_ranges
 from .expr import Var
+from .index_dtype import indices_with_dtype
 from .stmt_functor import substitute
 
 
@@ -107,10 +108,17 @@ class IndexMap(Node):
         ) != len(other_map.final_indices):
             return False
         analyzer = Analyzer()
-        theirs = other_map.map_indices(self.initial_indices)
+        ours = self._of_int64()
+        theirs = other_map._of_int64().map_indices(ours.initial_indices)
         return all(
-            analyzer.can_prove_equal(a, b) for a, b in zip(self.final_indices, theirs, strict=True)
+            analyzer.can_prove_equal(a, b) for a, b in zip(ours.final_indices, theirs, strict=True)
         )
+
+    def _of_int64(self) -> IndexMap:
+        """The map of indices of 64 bits."""
+        if all(v.dtype == "int64" for v in self.initial_indices):
+            return self
+        return IndexMap(*indices_with_dtype(self.initial_indices, self.final_indices, "int64"))
 
     def map_indices(
         self, indices: Sequence[Any], analyzer: Analyzer | None = None
@@ -120,6 +128,18 @@ class IndexMap(Node):
         analyzer = analyzer or Analyzer()
         found = [analyzer.simplify(substitute(i, env)) for i in self.final_indices]
         return _in_type_of(found, indices)
+
+    @property
+    def free_variables(self) -> list[Var]:
+        """The variables in the results that are not the map's indices."""
+        own = set(self.initial_indices)
+        return [v for v in variables_of(self.final_indices) if v not in own]
+
+    def with_values(self, values: Mapping[Var, PrimExpr]) -> IndexMap:
+        """The map with values for some of its `free_variables`."""
+        if not values:
+            return self
+        return self.replace(final_indices=tuple(substitute(i, values) for i in self.final_indices))
 
     def _bound(self, indices: Sequence[Any]) -> dict[Var, PrimExpr]:
         if len(indices) != len(self.initial_indices):

@@ -15,7 +15,16 @@ from ..tir import op
 from ..tir.buffer import Buffer
 from ..tir.stmt import Stmt
 from .loops import Cell, cells, let, load, loop, nest, repeat_while, scratch, seq, store, when
-from .sort_network import KEY, Key, has_key, network_sort, padded_count, place_of
+from .sort_network import (
+    KEY,
+    Key,
+    chunk_of,
+    has_key,
+    network_select,
+    network_sort,
+    padded_count,
+    place_of,
+)
 from .utils import as_dim, const_or_none, normalize_axis
 
 __all__ = ["argsort", "searchsorted", "sort", "topk", "unique"]
@@ -109,10 +118,12 @@ def _rows(
     ascending: bool,
     emit: Callable[[list[PrimExpr], Place], Stmt],
     valid: Callable[[Sequence[PrimExpr]], PrimExpr] | None = None,
+    wanted: PrimExpr | None = None,
 ) -> Stmt:
     """`emit(outer indices, order)` for each row of `data` along `axis`, its elements ordered.
 
-    `valid` tells how many elements of a row are ordered; the others stay where they are.
+    `valid` tells how many elements of a row are ordered; the others stay where they are. With
+    `wanted` only so many elements are asked for.
     """
     extent = data.shape[axis]
     others = [d for k, d in enumerate(data.shape) if k != axis]
@@ -133,7 +144,7 @@ def _rows(
         return let(valid(outer), limited, "count")
 
     return _ordering(
-        data.dtype, extent, ascending,
+        data.dtype, extent, ascending, wanted,
         lambda work: nest(others, lambda *o: row(list(o), work), "i"),
     )  # fmt: skip
 
@@ -147,11 +158,48 @@ class Ordering:
     place: Place
 
 
+def _are_few(wanted: PrimExpr | None, extent: PrimExpr) -> bool:
+    """Whether taking so many elements one by one is faster than sorting all."""
+    few, size = const_or_none(wanted), const_or_none(extent)
+    if few is None:
+        return False
+    return few <= 64 if size is None else few * chunk_of(size) <= 4 * size
+
+
+def _selecting(
+    extent: PrimExpr, ascending: bool, wanted: PrimExpr, body: Callable[[Ordering], Stmt]
+) -> Stmt:
+    """`body` of a way to find the first `wanted` elements."""
+    chunk = chunk_of(const_or_none(extent))
+
+    def select(keys: Buffer, chosen: Buffer) -> Stmt:
+        return body(
+            Ordering(
+                lambda count, key: network_select(
+                    count, wanted, key, keys, ascending, chunk, chosen
+                ),
+                lambda k: place_of(chosen, k, extent.dtype),
+            )
+        )
+
+    size = op.const(chunk, extent.dtype)
+    return scratch(
+        [op.multiply(op.ceildiv(extent, size), size)], KEY,
+        lambda keys: scratch([wanted], KEY, lambda chosen: select(keys, chosen), "chosen"), "keys",
+    )  # fmt: skip
+
+
 def _ordering(
-    dtype: str, extent: PrimExpr, ascending: bool, body: Callable[[Ordering], Stmt]
+    dtype: str,
+    extent: PrimExpr,
+    ascending: bool,
+    wanted: PrimExpr | None,
+    body: Callable[[Ordering], Stmt],
 ) -> Stmt:
     """`body` of a way to sort rows of `extent` elements: by vectors where key and place fit into
     one number, else by merging."""
+    if wanted is not None and has_key(dtype) and _are_few(wanted, extent):
+        return _selecting(extent, ascending, wanted, body)
     if has_key(dtype):
         return scratch(
             [padded_count(extent)],
@@ -278,7 +326,7 @@ def topk(
 
             return loop(count, step, "j")
 
-        return _rows(ins[0], place, _is_ascending(is_ascend), emit)
+        return _rows(ins[0], place, _is_ascending(is_ascend), emit, wanted=count)
 
     made = te.extern(
         [shape] * len(names), [data], program, "topk_cpu", [kinds[n] for n in names], tag="topk_cpu"

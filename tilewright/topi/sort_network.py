@@ -1,4 +1,5 @@
-"""Sorting of a row by vectors: a bitonic network on numbers that hold key and place.
+"""Sorting of a row by vectors: a bitonic network on numbers that hold key and place; selection of
+the first few by the smallest numbers of chunks.
 
 Each element becomes one int64, its key above and its place below: no two are equal, so any sorting
 network is stable. Comparisons are minima and maxima of whole vectors, without branches; what lies
@@ -13,9 +14,9 @@ from ..ir.expr import PrimExpr
 from ..support.dtypes import dtype_of
 from ..tir import op
 from ..tir.buffer import Buffer
-from ..tir.expr import Ramp, Shuffle
+from ..tir.expr import Broadcast, Ramp, Shuffle
 from ..tir.stmt import ForKind, Stmt
-from .loops import Cell, cells, let, load, loop, repeat_while, seq, store
+from .loops import Cell, cells, let, load, loop, repeat_while, scratch, seq, store
 
 LANES = 8
 """Numbers a vector: 512 bits; narrower machines take two or four registers."""
@@ -87,15 +88,90 @@ def network_sort(count: PrimExpr, key: Key, keys: Buffer, ascending: bool) -> St
 
         return let(padded_count(count), ordered_runs, "whole")
 
-    return seq(_fill(count, key, keys, ascending), cells([dtype] * 2, program, "network"))
+    filled = _fill(count, padded_count(count), key, keys, ascending)
+    return seq(filled, cells([dtype] * 2, program, "network"))
+
+
+def chunk_of(size: int | None) -> int:
+    """The elements of a chunk of a row of `size`: about as many as there are chunks."""
+    return 256 if size is None else max(1, round(size**0.5 / LANES)) * LANES
+
+
+def network_select(
+    count: PrimExpr, wanted: PrimExpr, key: Key, keys: Buffer, ascending: bool, chunk: int,
+    chosen: Buffer,
+) -> Stmt:  # fmt: skip
+    """Fills `chosen` with the first `wanted` elements in order.
+
+    `keys` holds whole chunks. The smallest number of each chunk is known; the smallest of these is
+    the next element, after which one chunk is searched anew.
+    """
+    dtype = count.dtype
+    size = op.const(chunk, dtype)
+    chunks = op.ceildiv(count, size)
+    end = op.multiply(chunks, size)
+    vectors = op.const(chunk // LANES, dtype)
+
+    def searched(lows: Buffer, c: PrimExpr) -> Stmt:
+        return _smallest(keys, op.multiply(c, size), vectors, lambda v: store(lows, [c], v))
+
+    def take(lows: Buffer, n: PrimExpr) -> Stmt:
+        def found(number: PrimExpr) -> Stmt:
+            place = op.cast(op.bitwise_and(number, op.const((1 << PLACE_BITS) - 1, KEY)), dtype)
+            inside = op.min(place, op.subtract(end, op.const(1, dtype)))
+            return let(inside, lambda at: seq(
+                store(chosen, [n], number),
+                store(keys, [at], op.max_value(KEY)),
+                let(op.floordiv(at, size), lambda c: searched(lows, c), "chunk"),
+            ), "at")  # fmt: skip
+
+        return _smallest(lows, op.const(0, dtype), op.ceildiv(chunks, _lanes(dtype)), found)
+
+    def program(lows: Buffer) -> Stmt:
+        missing = op.subtract(padded_count(chunks), chunks)
+        return seq(
+            _fill(count, end, key, keys, ascending),
+            loop(chunks, lambda c: searched(lows, c), "c"),
+            loop(missing, lambda c: store(lows, [op.add(chunks, c)], op.max_value(KEY)), "c"),
+            loop(wanted, lambda n: take(lows, n), "n"),
+        )
+
+    return scratch([padded_count(chunks)], KEY, program, "lows")
+
+
+def _smallest(buffer: Buffer, first: PrimExpr, vectors: PrimExpr, then: Then) -> Stmt:
+    """`then` of the smallest of so many vectors from `first` on."""
+    zero = op.const(0, first.dtype)
+
+    def search(least: Buffer) -> Stmt:
+        def one(v: PrimExpr) -> Stmt:
+            there = _at(buffer, op.add(first, op.multiply(v, _lanes(first.dtype))))
+            return _put(least, zero, op.min(_at(least, zero), there))
+
+        none = Broadcast(op.max_value(KEY), LANES)
+        return seq(_put(least, zero, none), loop(vectors, one, "v"), _folds(_at(least, zero), then))
+
+    return scratch([LANES], KEY, search, "least", "local")
+
+
+def _folds(vector: PrimExpr, then: Then, step: int = LANES // 2) -> Stmt:
+    """`then` of the smallest lane."""
+    if step == 0:
+        return let(_picked([vector], [0]), then, "smallest")
+    other = _picked([vector], [n ^ step for n in range(LANES)])
+    return let(op.min(vector, other), lambda v: _folds(v, then, step // 2), "run")
+
+
+def _lanes(dtype: str) -> PrimExpr:
+    return op.const(LANES, dtype)
 
 
 def _half(value: PrimExpr) -> PrimExpr:
     return op.floordiv(value, op.const(2, value.dtype))
 
 
-def _fill(count: PrimExpr, key: Key, keys: Buffer, ascending: bool) -> Stmt:
-    """Elements with their places, and the largest number after the last."""
+def _fill(count: PrimExpr, end: PrimExpr, key: Key, keys: Buffer, ascending: bool) -> Stmt:
+    """Elements with their places, and the largest number from there to `end`."""
     dtype = count.dtype
     lanes = op.const(LANES, dtype)
     full = op.floordiv(count, lanes)
@@ -113,7 +189,7 @@ def _fill(count: PrimExpr, key: Key, keys: Buffer, ascending: bool) -> Stmt:
         return seq(
             loop(op.subtract(count, first), lambda i: put(op.add(first, i)), "k"),
             loop(
-                op.subtract(padded_count(count), count),
+                op.subtract(end, count),
                 lambda i: store(keys, [op.add(count, i)], op.max_value(KEY)),
                 "k",
             ),

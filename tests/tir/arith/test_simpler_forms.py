@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tilewright import tir
+from tilewright import arith, ir, tir
 from tilewright.support.errors import TVMError
 from tilewright.tir.arith import Analyzer
 from tilewright.tir.arith.simplifier import same
@@ -184,6 +184,8 @@ def test_quotients_that_differ_by_a_constant(expr: Any, expected: Any) -> None:
         (fld(flm(x, 2) * 7 + 5, 4), flm(x, 2) * 2 + 1),
         (flm(flm(x, 2) * 5 + 2, 4), flm(x, 2) + 2),
         (fld(tir.min(x * 6, y), 3), tir.Min(x * 2, fld(y, 3))),
+        (fld(fld(flm(x, 16), 2) + 1, 3), fld(flm(x, 16) + 2, 6)),
+        (flm(tir.max(x - 3, y) + 7, 4), flm(tir.Max(x, y + 3), 4)),
     ],
     ids=str,
 )
@@ -214,6 +216,7 @@ def test_rests_of_unknown_divisors() -> None:
         (tir.min(tir.max(x, y), tir.max(z, x)), tir.Max(tir.Min(y, z), x)),
         (tir.max(tir.max(tir.max(x, y), z * 2), y), tir.Max(tir.Max(x, y), z * 2)),
         (tir.max(5 - x, 2), 5 - tir.Min(x, 3)),
+        (tir.max(0 - tir.min(x, 2), -1), 0 - tir.Min(x, 1)),
         (tir.max(fld(x, 7), fld(y, 7)), fld(tir.Max(x, y), 7)),
         (tir.max(tdiv(x, -7), tdiv(y, -7)), tdiv(tir.Min(x, y), -7)),
         (tir.min(tdiv(x + 3, 4) * 4, x), x),
@@ -228,3 +231,94 @@ def test_extremes(expr: Any, expected: Any) -> None:
 
 def test_an_extreme_beyond_both_sides_of_another_drops() -> None:
     check(tir.min(fld(x + 3, 4) * 4, tir.max(x, 4)), tir.Max(x, 4), x > 0)
+
+
+@pytest.mark.parametrize(
+    ("quotient", "rest", "expected"),
+    [
+        (2, tir.EQ(flm(x, 6), 5), tir.EQ(x, 17)),
+        (-2, tir.EQ(flm(x, 6), 5), tir.EQ(x, -7)),
+        (1, flm(x, 6) < 4, tir.And(tir.LE(6, x), tir.LT(x, 10))),
+        (1, tir.LE(4, flm(x, 6)), tir.And(tir.LE(10, x), tir.LT(x, 12))),
+    ],
+    ids=str,
+)
+def test_quotient_and_rest_together_are_a_range(quotient: int, rest: Any, expected: Any) -> None:
+    whole = tir.EQ(fld(x, 6), quotient)
+    made = simplified(tir.And(whole, rest))
+    check(tir.And(whole, rest), made)
+    assert same(made, expected) or {str(made.a), str(made.b)} == {str(expected.a), str(expected.b)}
+    assert str(simplified(tir.And(rest, whole))) == str(made)
+
+
+def test_a_rest_that_is_not_positive_is_zero() -> None:
+    check(tir.GE(fld(x, 4) * 4, x), tir.EQ(flm(x, 4), 0))
+
+
+def test_products_are_compared_at_their_ends_and_without_what_they_share() -> None:
+    bounded = tir.all(x > 0, y > 0, x < 64, y < 64)
+    assert same(simplified(x * y < (x + y) * 32, bounded), tir.const(True))
+    assert not same(simplified(x * y < (x + y) * 31, bounded), tir.const(True))
+    assert same(simplified(z * x < z * y, tir.all(x < y, z > 0)), tir.const(True))
+    assert not same(simplified(z * x < z * y, tir.all(x < y, z >= 0)), tir.const(True))
+
+
+def test_multiples_of_an_unknown_number() -> None:
+    above = tir.GE(fld(x + y - 1, y) * y, x)
+    assert same(simplified(above, y > 0), tir.const(True))
+    assert not same(simplified(above), tir.const(True))
+
+
+def test_repeated_calls_are_common_subexpressions() -> None:
+    root = tir.floor(tir.Var("r", "float32"))
+    found = arith.detect_common_subexpr(root * 2.0 + root * root, 3)
+    assert [(same(expr, root), times) for expr, times in found.items()] == [(True, 3)]
+
+
+def test_proofs_with_choices_among_the_facts_end() -> None:
+    chosen = tir.Select(tir.NE(z, x), x, tir.const(2))
+    among = tir.And(tir.GE(x - y + z, chosen), tir.EQ(z - y, y - x))
+    made = simplified(among)
+    for values in itertools.product(VALUES, repeat=3):
+        env = dict(zip("xyz", values, strict=True))
+        assert bool(evaluate(made, env)) == bool(evaluate(among, env)), env
+    least = tir.Min(x, y * 3)
+    other = tir.Select(tir.NE(x * 2 + z, least), tir.Max(x, z), y * 4 - tir.Max(y, x))
+    assert same(simplified(other, tir.GE(z, 7)), simplified(simplified(other), tir.GE(z, 7)))
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (tdiv(x, 8) * 8 + tmod(tdiv(x, 2), 4) * 2 + tmod(x, 2), x),
+        (tmod(tdiv(tmod(x, 24), 2), 3), tmod(tdiv(x, 2), 3)),
+        (tmod(tmod(x, 24), 6), tmod(x, 6)),
+    ],
+    ids=str,
+)
+def test_truncated_divisions(expr: Any, expected: Any) -> None:
+    check(expr, expected)
+
+
+def test_narrowing_conversions_of_sums_that_fit() -> None:
+    i, j = tir.Var("i", "int64"), tir.Var("j", "int64")
+    analyzer = Analyzer()
+    analyzer.bind(i, ir.Range(tir.const(0, "int64"), tir.const(50, "int64")))
+    step = tir.Cast("int32", i * 3 + 2) - tir.Cast("int32", i) * 3
+    assert same(analyzer.simplify(step), tir.const(2))
+    wide = tir.Cast("int32", j + 2) - tir.Cast("int32", j)
+    assert same(analyzer.simplify(wide), wide)
+
+
+@pytest.mark.parametrize(("bound", "least"), [(x < 23, 20), (tir.LE(x, 16), 14), (x < -9, -10)])
+def test_a_bound_goes_down_to_the_last_number_with_the_rest(bound: Any, least: int) -> None:
+    rest = flm(x, 6) < 2
+    expected = tir.LT(x, tir.const(least))
+    check(tir.And(bound, rest), tir.And(expected, rest))
+    check(tir.And(rest, bound), tir.And(rest, expected))
+
+
+def test_conjunctions_lean_to_the_left() -> None:
+    q, r = tir.Var("q", "bool"), tir.Var("r", "bool")
+    assert same(simplified(tir.And(p, tir.And(q, r))), tir.And(tir.And(p, q), r))
+    assert same(simplified(tir.Or(p, tir.Or(q, r))), tir.Or(tir.Or(p, q), r))

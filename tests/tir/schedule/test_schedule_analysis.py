@@ -144,6 +144,8 @@ def test_another_operation_has_no_mapping() -> None:
         ((2, 4, 2, 4), lambda a, b, c, d: [a * 8 + c * 4 + d, b], (16, 4),
          "lambda i0, i1: (i0 // 8, i1, i0 % 8 // 4, i0 % 4,)"),
         ((32,), lambda i: [i // 8, i % 8], (4, 8), "lambda i0, i1: (i0 * 8 + i1,)"),
+        ((48, 2), lambda i, j: [i // 16 * 2 + i % 8 // 4, i % 4 * 2 + j], (6, 8),
+         "lambda i0, i1: (i0 // 2, i0 % 2 * 4 + i1 // 2, i1 % 2,)"),
         ((4, 8), lambda i, j: [i * 2, j], (8, 8), None),
         ((4, 8), lambda i, j: [i + 1, j], (8, 8), None),
         ((4, 8), lambda i, j: [i * i, j], (16, 8), None),

@@ -27,6 +27,8 @@ def test_an_axis_that_the_result_does_not_have() -> None:
 rfactor: the new axis 5 is not one of 3 places
   at block `C`
   note: in the function
+# from tilewright.script import tir as T
+
 @T.prim_func
 def main(A: T.Buffer((4, 4), "float32"), B: T.Buffer((4, 4), "float32"), \
 C: T.Buffer((4, 4), "float32")):

@@ -7,6 +7,7 @@ from tests.tir.schedule.programs import elementwise, matmul
 from tilewright import te, topi
 from tilewright.script import from_source
 from tilewright.tir import PrimFunc, Schedule, ScheduleError
+from tilewright.tir.analysis import undefined_vars
 from tilewright.tir.schedule.testing import (
     assert_structural_equal_ignore_global_symbol,
     verify_trace_roundtrip,
@@ -202,6 +203,18 @@ def test_blockize_of_blocks_of_one_value() -> None:
         sch.split(sch.get_loops(name)[1], [4, 1])
     sch.blockize(["B", "C"], preserve_unit_iters=False)
     assert len(sch.get(sch.get_block("B")).iter_vars) == 2
+    assert_same_result(func, sch.func)
+
+
+def test_a_block_around_blocks_does_not_use_axes_of_one_value() -> None:
+    func = from_source(PAIR)
+    sch = Schedule(func, debug_mask="all")
+    outer = sch.blockize(["B", "C"], preserve_unit_iters=False)
+    ones = {a.var for a in sch.get(outer).iter_vars if a.dom.extent.value == 1}
+    assert ones
+    for name in ("B", "C"):
+        block = sch.get(sch.get_block(name))
+        assert not ones & set(undefined_vars(block.body))
     assert_same_result(func, sch.func)
 
 

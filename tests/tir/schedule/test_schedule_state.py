@@ -256,3 +256,35 @@ def main(A: T.Buffer((16,), "float32"), B: T.Buffer((16,), "float32")):
     sch = tir.Schedule(func)
     flags = sch.state._get_cached_flags(sch.get_sref(sch.get_block("root")))
     assert flags == (True, True, written == "B")
+
+
+SHARED = """
+B = T.alloc_buffer((4, 8), "float32")
+for o in range(2):
+    for f in range({count}):
+        for j in range(2):
+            with T.block("B"):
+                vi = T.axis.spatial(4, f // 2{shift})
+                vj = T.axis.spatial(8, o * 4 + f % 2 * 2 + j)
+                T.where({where})
+                B[vi, vj] = A[vi, vj]
+    for i, j in T.grid(4, 4):
+        with T.block("C"):
+            vi = T.axis.spatial(4, i)
+            vj = T.axis.spatial(8, o * 4 + j)
+            C[vi, vj] = B[vi, vj]
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "shift", "where", "covers"),
+    [
+        (8, "", "True", True),
+        (7, "", "True", False),
+        (10, " - 1", "0 <= f // 2 - 1", True),
+        (9, " - 1", "0 <= f // 2 - 1", False),
+    ],
+)
+def test_digits_of_one_loop_fill_a_part_that_an_outer_loop_places(count, shift, where, covers):
+    state = state_of(SHARED.format(count=count, shift=shift, where=where))
+    assert flags(state, "C").region_cover is covers

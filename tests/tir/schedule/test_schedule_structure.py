@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.tir.schedule.evaluate import assert_same_result
 from tilewright.ir import assert_structural_equal
 from tilewright.script import from_source
 from tilewright.tir import PrimFunc, Schedule, ScheduleError
+from tilewright.tir.schedule import BlockRV
 
 TABLE = """
 @T.prim_func
@@ -164,3 +167,165 @@ def main(A: T.Buffer((4,), "float32"), C: T.Buffer((6,), "float32")):
     )
     sch.compute_at("B", sch.get_loops("C")[0])
     assert "T.where(2 <= i)" in sch.func.script()
+
+
+NEAR_AND_FAR = """
+@T.prim_func
+def main(X: T.Buffer((12,)), B: T.Buffer((12,)), C: T.Buffer((12,))):
+    A = T.alloc_buffer((12,))
+    for i in range(3):
+        for j in range(4):
+            with T.block("A"):
+                vi = T.axis.spatial(12, i * 4 + j)
+                A[vi] = X[vi] + T.float32(1)
+        for j in range(4):
+            with T.block("B"):
+                vi = T.axis.spatial(12, i * 4 + j)
+                B[vi] = A[vi] * T.float32(2)
+    for i in range(12):
+        with T.block("C"):
+            vi = T.axis.spatial(12, i)
+            C[vi] = A[11 - vi]
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda sch: sch.cache_read("B", 0, "local"),
+        lambda sch: sch.cache_write("A", 0, "local"),
+        lambda sch: sch.cache_write("A", 0, "local", consumer_blocks=["C"]),
+        lambda sch: sch.reindex_cache_read("B", 0, "local", lambda i: (i // 4, i % 4)),
+        lambda sch: sch.reindex_cache_write("A", 0, "local", lambda i: (i // 4, i % 4)),
+    ],
+    ids=["read", "write", "write_for_one", "reindex_read", "reindex_write"],
+)
+def test_a_copy_for_near_and_far_readers_stands_in_the_loops(
+    change: Callable[[Schedule], BlockRV],
+) -> None:
+    func = from_source(NEAR_AND_FAR)
+    sch = Schedule(func)
+    copy = change(sch)
+    assert [int(sch.get(l).extent) for l in sch.get_loops(copy)] == [3, 4]
+    assert_same_result(func, sch.func)
+
+
+@pytest.mark.parametrize(
+    ("consumers", "extents"), [(["B"], [12]), (["B", "C"], [12])], ids=["near", "all"]
+)
+def test_a_copy_that_no_near_reader_uses_stands_behind_the_loops(
+    consumers: list[str], extents: list[int]
+) -> None:
+    func = from_source(NEAR_AND_FAR)
+    sch = Schedule(func)
+    copy = sch.cache_write("A", 0, "local", consumer_blocks=consumers)
+    assert [int(sch.get(l).extent) for l in sch.get_loops(copy)] == extents
+    assert_same_result(func, sch.func)
+
+
+def test_a_copy_back_serves_earlier_blocks_of_the_next_iteration() -> None:
+    func = from_source("""
+@T.prim_func
+def main(X: T.Buffer((5,), "float32"), Y: T.Buffer((4,), "float32")):
+    for i in range(4):
+        with T.block("Y"):
+            vi = T.axis.spatial(4, i)
+            Y[vi] = X[vi]
+        with T.block("X"):
+            vi = T.axis.spatial(5, i + 1)
+            X[vi] = T.float32(7)
+""")
+    sch = Schedule(func)
+    sch.cache_write("X", 0, "local")
+    assert_same_result(func, sch.func)
+
+
+def test_cache_write_of_a_block_that_reads_what_it_has_written() -> None:
+    func = from_source("""
+@T.prim_func
+def main(X: T.Buffer((8,), "float32"), B: T.Buffer((8,), "float32")):
+    A = T.alloc_buffer((8,))
+    for o in range(2):
+        with T.block("part"):
+            vo = T.axis.spatial(2, o)
+            for i in range(4):
+                with T.block("A"):
+                    vi = T.axis.spatial(8, vo * 4 + i)
+                    A[vi] = X[vi] + T.float32(1)
+            for i in range(4):
+                with T.block("B"):
+                    vi = T.axis.spatial(8, vo * 4 + i)
+                    B[vi] = A[vi]
+    for i in range(8):
+        with T.block("C"):
+            vi = T.axis.spatial(8, i)
+            X[vi] = A[vi]
+""")
+    sch = Schedule(func)
+    sch.cache_write("part", 0, "local")
+    assert_same_result(func, sch.func)
+
+
+def test_cache_inplace_stays_in_loops_of_one_iteration() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((8,), "float32")):
+    for u in range(1):
+        for i in range(8):
+            with T.block("A"):
+                vi = T.axis.spatial(8, i)
+                A[vi] = A[vi] * T.float32(2)
+""")
+    sch = Schedule(func)
+    before, after = sch.cache_inplace("A", 0, "local")
+    for copy in (before, after):
+        assert [int(sch.get(l).extent) for l in sch.get_loops(copy)] == [1, 8]
+    assert_same_result(func, sch.func)
+
+
+LAYOUT = """
+@T.prim_func
+def main(A: T.Buffer((3, 5, 16)), C: T.Buffer((6, 5, 8))):
+    B = T.alloc_buffer((3, 5, 16))
+    for c, h, k in T.grid(3, 5, 16):
+        with T.block("B"):
+            vc, vh, vk = T.axis.remap("SSS", [c, h, k])
+            B[vc, vh, vk] = A[vc, vh, vk] + T.float32(1)
+    for c, h, k in T.grid(6, 5, 8):
+        with T.block("C"):
+            vc, vh, vk = T.axis.remap("SSS", [c, h, k])
+            C[vc, vh, vk] = B[(vc * 8 + vk) // 16, vh, (vc * 8 + vk) % 16]
+"""
+
+
+def test_reverse_compute_at_through_quotients_and_remainders() -> None:
+    func = from_source(LAYOUT)
+    sch = Schedule(func)
+    sch.reverse_compute_at("C", sch.get_loops("B")[0])
+    assert [int(sch.get(l).extent) for l in sch.get_loops("C")] == [3, 2, 5, 8]
+    assert_same_result(func, sch.func)
+
+
+def test_a_fused_loop_covers_a_buffer_of_unknown_size() -> None:
+    func = from_source("""
+@T.prim_func
+def main(a: T.handle, c: T.handle):
+    n = T.int32()
+    A = T.match_buffer(a, (4, n))
+    C = T.match_buffer(c, (4, n))
+    B = T.alloc_buffer((4, n))
+    for f in range(4 * n):
+        with T.block("B"):
+            vi = T.axis.spatial(4, f // n)
+            vj = T.axis.spatial(n, f % n)
+            B[vi, vj] = A[vi, vj] + T.float32(1)
+    for f in range(4 * n):
+        with T.block("C"):
+            vi = T.axis.spatial(4, f // n)
+            vj = T.axis.spatial(n, f % n)
+            C[vi, vj] = B[vi, vj]
+""")
+    sch = Schedule(func)
+    sch.reverse_compute_at("C", sch.get_loops("B")[0])
+    assert len(sch.get_loops("C")) == 1
+    assert_same_result(func, sch.func, n=5)

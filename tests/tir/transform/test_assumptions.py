@@ -125,3 +125,58 @@ def test_undefined_values_have_no_other_use() -> None:
     with pytest.raises(CompileError, match="an index of `A` is undefined"):
         text = UNDEFINED.replace("A[0] = VALUE", 'A[T.undef("int32")] = 1')
         check(T.RemoveStoreUndef(), text, "")
+
+
+LATER = """
+@T.prim_func
+def main(A: T.Buffer((16,), "int32"), B: T.Buffer((16,), "int32")):
+    for i in range(16):
+        if i < 14:
+            A[i] = 1
+    for i in range(16):
+        if i >= FIRST:
+            A[i] = VALUE
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "value", "is_reduced"),
+    [("14", "2", True), ("9", "2", True), ("15", "2", False), ("14", "A[i] + 1", False)],
+)
+def test_excess_that_is_stored_over_unread(first: str, value: str, is_reduced: bool) -> None:
+    text = LATER.replace("FIRST", first).replace("VALUE", value)
+    after = text.replace("        if i < 14:\n            A", "        A") if is_reduced else text
+    config = {"ReduceBranchingThroughOvercompute": {"use_dataflow_analysis": True}}
+    check(T.ReduceBranchingThroughOvercompute(), text, after, **config)
+    check(T.ReduceBranchingThroughOvercompute(), text, text)
+
+
+@pytest.mark.parametrize(
+    ("then", "other", "condition"),
+    [
+        ("A[i] = 1\nT.evaluate(0)", "A[i] = 1", "i < 14"),
+        ("A[i] = i * 2", "A[i] = 28", "i != 14"),
+        ("A[0] = A[0] + i * i", None, "i > 0"),
+        ("for j in range(i):\n    B[j] = 1", None, "i > 0"),
+    ],
+)
+def test_a_case_that_does_the_work_of_the_other(
+    then: str, other: str | None, condition: str
+) -> None:
+    def indented(text: str, by: int) -> str:
+        return "".join(f"{' ' * by}{line}\n" for line in text.splitlines())
+
+    head = LATER[: LATER.index("        if i < 14")]
+    before = f"{head}        if {condition}:\n{indented(then, 12)}"
+    if other is not None:
+        before += f"        else:\n{indented(other, 12)}"
+    config = {"ReduceBranchingThroughOvercompute": {"use_dataflow_analysis": True}}
+    check(T.ReduceBranchingThroughOvercompute(), before, head + indented(then, 8), **config)
+
+
+@pytest.mark.parametrize("then", ["A[i + 1] = A[i + 1]", "A[i] = A[i] + i // A[0] - i // A[0]"])
+def test_what_may_fail_stays_under_its_condition(then: str) -> None:
+    head = LATER[: LATER.index("        if i < 14")]
+    text = f"{head}        if i < 15:\n            {then}\n"
+    config = {"ReduceBranchingThroughOvercompute": {"use_dataflow_analysis": True}}
+    check(T.ReduceBranchingThroughOvercompute(), text, text, **config)

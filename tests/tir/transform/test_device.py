@@ -164,8 +164,28 @@ def main(A: T.Buffer((128,), "float32"), B: T.Buffer((128,), "float32")):
 
 
 def test_an_axis_has_one_extent() -> None:
-    with pytest.raises(CompileError, match=r"threadIdx\.x has the extent 4 in one place and 2"):
+    with pytest.raises(ValueError, match=r"threadIdx\.x has the extent 4 in one place and 2"):
         applied(T.UnifyThreadBinding(), TWO_LOOPS.replace("OTHER", "2"))
+
+
+def test_threads_of_other_types_are_cast_and_annotations_stay() -> None:
+    check(T.UnifyThreadBinding(), """
+@T.prim_func
+def main(A: T.Buffer((128,), "float32"), B: T.Buffer((128,), "float32")):
+    T.launch_thread("blockIdx.x", 32)
+    for j in T.thread_binding(4, thread="threadIdx.x"):
+        A[j] = T.float32(1)
+    for k in T.thread_binding(T.int64(4), thread="threadIdx.x", annotations={"unrolled": 1}):
+        B[k * T.int64(2)] = A[k]
+""", """
+@T.prim_func
+def main(A: T.Buffer((128,), "float32"), B: T.Buffer((128,), "float32")):
+    for blockIdx_x in T.thread_binding(32, thread="blockIdx.x"):
+        for threadIdx_x in T.thread_binding(4, thread="threadIdx.x"):
+            A[threadIdx_x] = T.float32(1)
+            for once in T.serial(T.int64(1), annotations={"unrolled": 1}):
+                B[T.Cast("int64", threadIdx_x) * T.int64(2)] = A[T.Cast("int64", threadIdx_x)]
+""")  # fmt: skip
 
 
 SHARED = """

@@ -109,11 +109,12 @@ def test_memory_of_a_device() -> None:
 @T.prim_func
 def main():
     ptr: T.handle("float32") = T.TVMBackendAllocWorkspace(2, 0, T.uint64(64), 2, 32)
+    T.attr(ptr, "storage_alignment", 64)
     if T.isnullptr(ptr):
-        T.tvm_throw_last_error()
+        T.call_intrin("int32", "tir.tvm_throw_last_error")
     T.evaluate(T.call_extern("int32", "use", ptr))
     if T.TVMBackendFreeWorkspace(2, 0, ptr) != 0:
-        T.tvm_throw_last_error()
+        T.call_intrin("int32", "tir.tvm_throw_last_error")
 """
     assert_structural_equal(made, from_source(expected))
 
@@ -121,6 +122,14 @@ def main():
 def test_memory_of_a_device_without_id() -> None:
     with pytest.raises(CompileError, match="`ptr` is allocated on a device that has no id"):
         lowered(DEVICE.replace("    ID\n", ""))
+
+
+def test_memory_of_a_device_that_nothing_tells() -> None:
+    text = DEVICE.replace("    ID\n", "").replace(
+        'T.attr("dummy", "device_type", 2)', 'T.func_attr({"tir.is_host_func": True})'
+    )
+    with pytest.raises(CompileError, match="`ptr` is allocated on a device that is not known"):
+        lowered(text)
 
 
 def test_memory_of_the_host_stays() -> None:

@@ -49,6 +49,48 @@ def test_memory_used_around_a_loop_lives_through_it() -> None:
     assert allocate.extents[0].value >= 64 + 32
 
 
+COPIED = """
+@T.prim_func
+def main(A: T.Buffer((64,), "float32"), B: T.Buffer((64,), "float32")):
+    S_data = T.allocate([64], "float32", "shared.dyn")
+    R_data = T.allocate([64], "float32", "shared.dyn")
+    tx = T.launch_thread("threadIdx.x", 64)
+    T.evaluate(T.ptx_cp_async("float32", S_data, tx, A.data, tx, 4))
+    WAIT
+    T.evaluate(T.ptx_cp_async("float32", R_data, tx, B.data, tx, 4))
+    T.call_extern("int32", "use", R_data)
+"""
+
+
+def test_memory_is_not_used_again_while_a_copy_to_it_goes_on() -> None:
+    made = applied(T.MergeSharedMemoryAllocations(), COPIED.replace("WAIT", "")).script()
+    assert 'T.allocate([512], "uint8", "shared.dyn")' in made
+    assert "buf_dyn_shmem, tx * 4, A.data" in made
+    assert "T.handle_add_byte_offset(buf_dyn_shmem, T.int64(256))" in made
+    waits = COPIED.replace("WAIT", "T.evaluate(T.ptx_wait_group(0))")
+    made = applied(T.MergeSharedMemoryAllocations(), waits).script()
+    assert 'T.allocate([256], "uint8", "shared.dyn")' in made
+
+
+def test_threads_wait_where_memory_may_be_used_again() -> None:
+    own = """
+@T.prim_func
+def main(A: T.Buffer((64,), "float32"), B: T.Buffer((64,), "float32")):
+    tx = T.launch_thread("threadIdx.x", 64)
+    S_data = T.allocate([64], "float32", "SCOPE")
+    S = T.decl_buffer((64,), data=S_data, scope="SCOPE")
+    R_data = T.allocate([64], "float32", "SCOPE")
+    R = T.decl_buffer((64,), data=R_data, scope="SCOPE")
+    S[tx] = A[tx]
+    B[tx] = S[tx]
+    R[63 - tx] = B[tx]
+    B[tx] = R[63 - tx]
+"""
+    for scope, barriers in (("shared", 0), ("shared.dyn", 1)):
+        made = applied(T.ThreadSync(scope), own.replace("SCOPE", scope)).script()
+        assert made.count("tvm_storage_sync") == barriers
+
+
 def test_static_memory_is_merged_on_request() -> None:
     text = MERGED.replace("SCOPE", "shared")
     check(T.MergeSharedMemoryAllocations(), text, text)
@@ -373,3 +415,48 @@ def main(A: T.Buffer((8,)), B: T.Buffer((8,))):
             B[i] = total[0]
 """
     check(T.PlanAndUpdateBufferAllocationLocation(), text, text)
+
+
+def test_weights_come_in_the_layout_in_which_they_are_used() -> None:
+    check(T.RemoveWeightLayoutRewriteBlock(), """
+@T.prim_func
+def main(W: T.Buffer((4, 4)), B: T.Buffer((4,))):
+    packed = T.alloc_buffer((2, 4, 2))
+    for i, j in T.grid(4, 4):
+        with T.block("pack"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            T.block_attr({"meta_schedule.layout_rewrite_preproc": True})
+            packed[vi // 2, vj, vi % 2] = W[vi, vj]
+    for j in range(4):
+        with T.block("use"):
+            vj = T.axis.spatial(4, j)
+            B[vj] = packed[0, vj, 1]
+""", """
+@T.prim_func
+def main(W: T.Buffer((2, 4, 2)), B: T.Buffer((4,))):
+    for i, j in T.grid(4, 4):
+        with T.block("pack"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            T.reads()
+            T.writes()
+            T.block_attr({"meta_schedule.layout_rewrite_preproc": True})
+            T.evaluate(0)
+    for j in range(4):
+        with T.block("use"):
+            vj = T.axis.spatial(4, j)
+            B[vj] = W[0, vj, 1]
+""")  # fmt: skip
+
+
+def test_vectors_of_virtual_threads_stay_ramps() -> None:
+    text = applied(
+        T.InjectVirtualThread(),
+        """
+@T.prim_func
+def main():
+    v = T.launch_thread("vthread", 2)
+    B = T.decl_buffer((4,), "int32", scope="shared")
+    B[0:4] = T.broadcast(v, 4)
+""",
+    ).script()
+    assert "[T.Mul(1, 4):T.Mul(1, 4) + 4] = T.Broadcast(1, 4)" in text

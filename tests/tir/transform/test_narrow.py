@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tilewright.support.errors import CompileError
+from tilewright.support.errors import ArgumentError, CompileError
 from tilewright.tir import transform as T
 
 from .cases import applied, check
@@ -67,3 +67,50 @@ def main(A: T.Buffer((T.int64(8),), "float32"), n: T.int64):
 """
     narrow = text.replace("T.serial(T.int64(8))", "range(8)")
     check(T.NarrowDataType(32), text, narrow)
+
+
+INDEX = """
+@T.prim_func
+def main(A: T.Buffer((T.int64(SIZE),), "int32"), B: T.Buffer((T.int64(SIZE),), "int32")):
+    for i in T.serial(T.int64(ROWS)):
+        for j in T.serial(T.int64(64)):
+            A[i * T.int64(64) + j] = B[T.int64(0)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "bits", "is_narrow"), [(2**9, 16, True), (2**10, 16, False), (2**25, 32, True),
+                                    (2**26, 32, False)]
+)  # fmt: skip
+def test_a_variable_keeps_the_bits_that_its_indices_need(
+    rows: int, bits: int, is_narrow: bool
+) -> None:
+    made = applied(
+        T.NarrowDataType(bits), INDEX.replace("SIZE", str(rows * 64)).replace("ROWS", str(rows))
+    )
+    outer, inner = made.body, made.body.body
+    expected = f"int{bits}" if is_narrow else "int64"
+    assert [outer.loop_var.dtype, inner.loop_var.dtype] == [expected, expected]
+    assert inner.body.indices[0].dtype == expected
+
+
+def test_axes_of_blocks_and_threads_are_narrowed() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((T.int64(128),), "float32")):
+    for i in T.thread_binding(T.int64(16), thread="threadIdx.x"):
+        for j in T.serial(T.int64(8)):
+            with T.block("b"):
+                v = T.axis.spatial(T.int64(128), i * T.int64(8) + j)
+                T.reads()
+                T.writes(A[v])
+                A[v] = T.float32(1)
+"""
+    narrow = text.replace("T.thread_binding(T.int64(16)", "T.thread_binding(16")
+    narrow = narrow.replace("T.serial(T.int64(8))", "range(8)").replace("i * T.int64(8)", "i * 8")
+    check(T.NarrowDataType(32), text, narrow.replace("spatial(T.int64(128)", "spatial(128"))
+
+
+def test_no_other_numbers_of_bits() -> None:
+    with pytest.raises(ArgumentError, match="takes 16 or 32 bits, found 33"):
+        T.NarrowDataType(33)

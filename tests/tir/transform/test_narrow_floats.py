@@ -149,3 +149,30 @@ def main(A: T.Buffer((16,), "TYPE")):
     ):
         before = text.replace("TYPE", dtype).replace("ARCH", str(arch))
         assert structural_equal(applied(step, before), func_of(before)) is stays
+
+
+def test_threads_reduce_wide_values() -> None:
+    text = """
+@T.prim_func
+def main(a: T.handle("bfloat16"), b: T.handle("bfloat16")):
+    T.func_attr({"target": T.target("metal")})
+    A = T.decl_buffer((8,), "bfloat16", data=a)
+    B = T.decl_buffer((8,), "bfloat16", data=b)
+    tx = T.launch_thread("threadIdx.x", 8)
+    r = T.decl_buffer((1,), "bfloat16", scope="local")
+    with T.attr(
+        T.comm_reducer(lambda x, y: x + y, [T.bfloat16(0)]),
+        "reduce_scope", T.reinterpret("handle", T.uint64(0)),
+    ):
+        T.tvm_thread_allreduce(T.uint32(1), A[tx], True, r[0], tx)
+    B[tx] = r[0]
+"""
+    mod = IRModule({"main": from_source(text)})
+    for step in (T.BF16ComputeLegalize, T.LowerThreadAllreduce, T.BF16StorageLegalize):
+        mod = step()(mod)
+    func = mod["main"]
+    assert "bfloat16" not in func.script()
+    a = np.arange(8).astype(ml_dtypes.bfloat16)
+    bits = np.zeros(8, "uint16")
+    interpreter.run(func, a.view("uint16"), bits)
+    np.testing.assert_array_equal(bits.view(ml_dtypes.bfloat16), np.full(8, 28.0, a.dtype))

@@ -56,3 +56,19 @@ def main(a: T.handle):
         text.replace("INDEX", "T.min(n, T.int64(1))"),
         text.replace("INDEX", "T.int64(1)"),
     )
+
+
+def test_an_axis_of_one_value_stays_declared() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((1, 8), "float32")):
+    for i, j in T.grid(2, 8):
+        with T.block("A"):
+            vi = T.axis.spatial(1, i // 2)
+            vj = T.axis.spatial(8, j)
+            T.reads()
+            T.writes(A[vi, vj])
+            A[vi, vj] = T.float32(1)
+"""
+    after = text.replace("i // 2", "0").replace("A[vi, vj]", "A[0, vj]")
+    check(T.Simplify(), text, after)

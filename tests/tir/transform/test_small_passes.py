@@ -75,3 +75,21 @@ def test_vectors_as_elements_are_not_mistaken_for_lanes() -> None:
     )
     made = applied(T.VectorizeLoop(), text)
     assert made.body.kind == tir.ForKind.SERIAL
+
+
+def test_bound_loops_become_launches_of_threads_and_of_virtual_ones() -> None:
+    text = of("""
+for i in T.thread_binding(4, thread="blockIdx.x"):
+    for j in T.thread_binding(2, thread="vthread.x"):
+        A[i * 2 + j] = 3
+""")
+    made = applied(T.LowerOpaqueBlock(), text)
+    assert [made.body.attr_key, made.body.body.attr_key] == ["thread_extent", "virtual_thread"]
+    assert made.body.node.dom.extent == 4
+    run = applied([T.LowerOpaqueBlock(), T.InjectVirtualThread()], text)
+    assert "vthread" not in str(run)
+
+
+def test_nothing_shared_leaves_terms_as_they_are() -> None:
+    text = of("A[0] = A[1] + (A[2] + A[3])")
+    check(T.CommonSubexprElimTIR(identify_equiv_terms=True), text, text)

@@ -79,6 +79,7 @@ def test_a_function_called_from_both_sides_is_copied() -> None:
     mod = T.BindTarget(TARGET)(mod)
     assert target_of(mod, "add") == TARGET.without_host()
     assert target_of(mod, "add_host") == Target("llvm")
+    assert not set(mod["add"].params) & set(mod["add_host"].params)
     first, loop = mod["main"].body
     assert first.value.op.name_hint == "add_host" and loop.body.value.op.name_hint == "add"
 

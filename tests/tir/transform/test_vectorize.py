@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tilewright
 from tilewright import tir
 from tilewright.ir import IRModule
 from tilewright.script import from_source
 from tilewright.tir import interpreter
 from tilewright.tir import transform as T
 
-from .cases import check, nodes, same_result
+from .cases import applied, check, func_of, nodes, same_result
 
 HEAD = """
 @T.prim_func
@@ -202,3 +203,20 @@ def main(A: T.Buffer((8,), "float32"), C: T.Buffer((8,), "float32")):
     made = same_result(T.VectorizeLoop(), text, (8,), (8,))
     (allocate,) = nodes(made, tir.Allocate)
     assert allocate.extents[0].value == 8 and not nodes(made, tir.For)
+
+
+def test_intrinsics_of_llvm_that_it_has_for_vectors() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((8,), "float32"), B: T.Buffer((8,), "float32")):
+    for i in T.vectorized(8):
+        B[i] = T.call_llvm_pure_intrin("float32", "llvm.NAME", A[i])
+"""
+    made = str(applied(T.VectorizeLoop(), text.replace("NAME", "sqrt")))
+    assert 'T.call_llvm_pure_intrin("float32x8", "llvm.sqrt", A[0:8])' in made
+    assert "range(8)" in str(applied(T.VectorizeLoop(), text.replace("NAME", "powi")))
+    run = tilewright.build(func_of(text.replace("NAME", "sqrt")), "llvm")
+    given = np.arange(8, dtype="float32")
+    result = np.zeros(8, "float32")
+    run["main"](given, result)
+    np.testing.assert_allclose(result, np.sqrt(given), rtol=1e-6)

@@ -79,10 +79,13 @@ def queries_of_block(
     machine: MachineModel, dtype: str, queries: int | None, keys: int | None, rows: int
 ) -> int:
     """How many queries are a block: whole tiles of `rows` whose scores fill a part of the second
-    cache, at most all there are."""
+    cache; equally many in each block."""
     limit = MAX_QUERIES if keys is None else machine.l2.size // 4 // max(1, bytes_of(dtype, keys))
     size = max(1, min(limit, MAX_QUERIES) // rows) * rows
-    return size if queries is None else min(size, queries)
+    if queries is None:
+        return size
+    blocks = -(-queries // size)
+    return -(-queries // (blocks * rows)) * rows
 
 
 def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Schedule:
@@ -124,7 +127,7 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Sc
     note(sch, parts.second.block_rv, f"{size} queries at a time, {threads}")
     if keys is not None:
         lanes = vector_lanes(machine, dtype, first.spatial[-1].extent)
-        place_packing(sch, keys, [], lanes)
+        place_packing(sch, keys, [], lanes, machine)
         parallelize(sch, sch.get_loops(keys)[:-1], machine)
     for rv, start in starts:
         sch.decompose_reduction(rv, start)

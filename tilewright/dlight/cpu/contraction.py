@@ -97,7 +97,7 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     around = nest.around
     if packed is not None:
         panels = around[: len(nest.batch) + len(nest.columns)]
-        place_packing(sch, packed, panels, tile.lanes)
+        place_packing(sch, packed, panels, tile.lanes, machine)
         around = panels or around
     outside = around[:-1] or around
     if border is not None and nest.share is not None:

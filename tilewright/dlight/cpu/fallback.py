@@ -57,6 +57,7 @@ def schedule_alone(sch: Schedule, info: BlockInfo, machine: MachineModel, whole:
     def reduction(trial: Schedule, info: BlockInfo, machine: MachineModel) -> None:
         loop = schedule_reduction(trial, info, machine)
         if loop is not None:
+            trial.copy().decompose_reduction(info.block_rv, loop)  # raises if it will not apply
             whole.append((info.block_rv, loop))
 
     if not info.is_injective():

@@ -15,7 +15,7 @@ from ...tir.expr import IntImm, PrimExpr, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
 from .roles import Roles
-from .stages import iter_values, vectorize_loop
+from .stages import extent_of, iter_values, vectorize_loop
 from .tiling import bytes_of, vector_lanes
 
 MIN_ROWS = 8
@@ -101,6 +101,10 @@ def _rows(info: BlockInfo, right: Access) -> float:
 
 
 def _read_of(info: BlockInfo, access: Access) -> int | None:
+    """Which of the reads `access` is; None if there are others of its buffer, which a copy would
+    serve too."""
+    if sum(a.buffer is access.buffer for a in info.inputs) != 1:
+        return None
     found = [k for k, r in enumerate(info.block.reads) if r.buffer is access.buffer]
     return found[0] if len(found) == 1 else None
 
@@ -155,7 +159,9 @@ def _pack_by_axes(
     return copy
 
 
-def place_packing(sch: Schedule, copy: BlockRV, panels: list[LoopRV], lanes: int) -> None:
+def place_packing(
+    sch: Schedule, copy: BlockRV, panels: list[LoopRV], lanes: int, machine: MachineModel
+) -> None:
     """Copies one panel at a time, in the innermost of the loops over panels, by vectors."""
     if panels:
         sch.compute_at(copy, panels[-1])
@@ -168,6 +174,47 @@ def place_packing(sch: Schedule, copy: BlockRV, panels: list[LoopRV], lanes: int
     if lane is None:
         raise ScheduleError("the copied panel has no loop over its lanes")
     rest = [l for l in loops if l is not lane]
+    crowded = _crowds(BlockInfo(sch, copy), extent_of(sch, lane), machine)
+    if crowded and _turn_round(sch, copy, rest, lane, lanes):
+        return
     if rest:
         sch.reorder(*rest, lane)
     vectorize_loop(sch, lane, lanes)
+
+
+def _crowds(info: BlockInfo, width: int | None, machine: MachineModel) -> bool:
+    """Whether the `width` rows of a panel are so far apart that the first cache does not hold a
+    line of each: lines a way's size apart share one place in each way."""
+    near = machine.l1d
+    if info.output is None or width is None or not near.ways or len(info.inputs) != 1:
+        return False
+    written = variables(info.output.indices[-1])
+    lane = next(i for i in info.spatial if i.var in written)
+    stride = info.inputs[0].stride(lane.var)
+    if not isinstance(stride, IntImm):
+        return False
+    way = near.size // near.ways
+    distance = bytes_of(info.inputs[0].buffer.dtype, abs(stride.value))
+    return width > near.ways * (way // math.gcd(way, distance))
+
+
+def _turn_round(sch: Schedule, copy: BlockRV, rest: list[LoopRV], lane: LoopRV, lanes: int) -> bool:
+    """Copies by square tiles what lies along another axis than the lanes, so that whole vectors are
+    read too, as in `turning.py`; False if it does not."""
+    info = BlockInfo(sch, copy)
+    if len(info.inputs) != 1:
+        return False
+    units = {i.var for i in info.spatial if info.inputs[0].is_unit(i.var)}
+    values = zip(info.spatial, iter_values(sch, copy), strict=True)
+    moving = {v for i, value in values if i.var in units for v in variables(value)}
+    along = [loop for loop in rest if sch.get(loop).loop_var in moving]
+    if len(along) != 1 or any(extent_of(sch, l) in range(lanes) for l in (*along, lane)):
+        return False
+    rows, row = sch.split(along[0], [None, lanes])
+    columns, vector = sch.split(lane, [None, lanes])
+    sch.reorder(*(l for l in rest if l not in along), rows, columns, row, vector)
+    near = sch.cache_read(copy, 0, "local")
+    sch.compute_at(near, columns)
+    vectorize_loop(sch, sch.get_loops(near)[-1], lanes)
+    sch.vectorize(vector)
+    return True

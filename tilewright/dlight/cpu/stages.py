@@ -257,11 +257,22 @@ def parallelize(
             break
     if not chosen:
         return ONE_THREAD
+    while len(chosen) > 1 and not _fuses(sch, chosen):
+        chosen.pop()
     loop = sch.fuse(*chosen) if len(chosen) > 1 else chosen[0]
     if not attempt(sch.parallel, loop):
         return ONE_THREAD
     extent = extent_of(sch, loop)
     return "parallel" if extent is None else f"parallel over {extent}"
+
+
+def _fuses(sch: Schedule, loops: list[LoopRV]) -> bool:
+    """Whether the loops are one that can run in parallel. Digits of a loop over several sizes that
+    are not known are not always told apart."""
+    if all(extent_of(sch, loop) is not None for loop in loops):
+        return True
+    trial = sch.copy()
+    return attempt(lambda: trial.parallel(trial.fuse(*loops)))
 
 
 # ---- inside a tile --------------------------------------------------------------------------

@@ -9,12 +9,17 @@ matrix of scores never exists.
 
 from __future__ import annotations
 
+from ...ir.expr import IntImm
 from ..analysis.variables import uses_of
 from ..dims import Dims, all_equal, is_equal
 from ..expr import Call, Tuple, Var
 from ..struct_info import TensorStructInfo
 from ._fusion_graph import Graph, Node, is_call_tir, same_shape
 from .annotate_tir_op_pattern import OpPatternKind as Kind
+
+FEW_QUERIES = 8
+"""Rows of scores below which keys are better read in place, along the sum, than turned round for a
+kernel of the whole; so few scores stay in the caches between three kernels."""
 
 
 def attention_groups(graph: Graph) -> list[list[Node]]:
@@ -71,6 +76,7 @@ def _are_matrices(products: list[Node], scores: Var) -> bool:
     have, made = info.dims or (), out.dims or ()
     return (
         len(have) == len(made) >= 3
+        and not (isinstance(have[-2], IntImm) and have[-2].value < FEW_QUERIES)
         and all_equal(have[:-1], made[:-1])
         and all(_right_is_batched(p, have) for p in products)
         and is_equal(_right(products[1])[-2], have[-1])

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...ir.transform import PassContext, register_config
 from ...support.dtypes import dtype_of
 from ...target.machine import MachineModel
+
+WINOGRAD = register_config(
+    "relax.BlockChannels.winograd",
+    bool,
+    "whether convolutions may use Winograd's algorithm, by default: its error is relative to "
+    "the largest value of a tile, and an infinity in one makes NaN of its results",
+)
 
 TILES = (2, 4)
 STREAM = 8
@@ -70,6 +78,8 @@ def best_tile(
     """
     lanes = machine.lanes(dtype)
     empty = 0 in (window.batch, window.height, window.width)
+    if not PassContext.current().config.get(WINOGRAD, True):
+        return None
     if dtype != "float32" or min(window.channels, window.out) < 2 * lanes or empty:
         return None
     costs = {tile: winograd_cycles(machine, phases or window, dtype, tile) for tile in TILES}

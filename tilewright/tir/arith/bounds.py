@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -138,7 +139,9 @@ class Bounds:
 
     def is_not_negative(self, total: Sum) -> bool:
         """True if `total >= 0` follows from what is known; symbols are eliminated one by one."""
-        return self._prove(total, True)
+        if self._prove(total, True):
+            return True
+        return any(type(a) is Product for a in total.terms) and self._prove_product(total)
 
     def _prove(self, total: Sum, use_facts: bool) -> bool:
         for _ in range(24):
@@ -154,6 +157,32 @@ class Bounds:
                 return False
             total = relaxed
         return False
+
+    def _prove_product(self, total: Sum) -> bool:
+        """True if `total >= 0` for its terms' common factor, or at the corners of its box."""
+        shared = factors_of(next(iter(total.terms)))
+        for factor in shared if total.const in (0, -1) else ():
+            if all(factor in factors_of(atom) for atom in total.terms):
+                least = -total.const
+                rest = self.terms.without_factor(total, factor)
+                return self.atom(factor)[0] >= least and self._prove(rest.shifted(-least), True)
+        return self._at_corners(total)
+
+    def _at_corners(self, total: Sum) -> bool:
+        """True if a sum of products of different factors is not negative at the ends of all of
+        them, between which it is linear in each."""
+        found = dict.fromkeys(f for atom in total.terms for f in factors_of(atom))
+        ends = [self.atom(factor) for factor in found]
+        if len(ends) > 3 or any(map(math.isinf, (end for pair in ends for end in pair))):
+            return False
+        if any(len(set(factors_of(atom))) < len(factors_of(atom)) for atom in total.terms):
+            return False
+        for corner in itertools.product(*ends):
+            at = dict(zip(found, corner, strict=True))
+            parts = (c * math.prod(at[f] for f in factors_of(a)) for a, c in total.terms.items())
+            if total.const + sum(parts) < 0:
+                return False
+        return True
 
     def _follows(self, total: Sum) -> bool:
         for fact in self.facts:
@@ -195,8 +224,8 @@ class Bounds:
 
     def _replacement(self, atom: Atom, coefficient: int) -> tuple[int, Sum] | None:
         """A lower bound of `coefficient * atom` with other symbols, and how late it was bound."""
-        best: tuple[int, Sum] | None = None
         factors = factors_of(atom)
+        best = self._multiple(atom, factors, coefficient) if len(factors) == 2 else None
         for position, factor in enumerate(factors):
             found = self._bound_of(factor, coefficient)
             if found is None or (best is not None and found[0] <= best[0]):
@@ -210,6 +239,22 @@ class Bounds:
                 )
                 best = best if product is None else (found[0], product)
         return best
+
+    def _multiple(
+        self, atom: Atom, factors: tuple[Atom, ...], coefficient: int
+    ) -> tuple[int, Sum] | None:
+        """`a - n < a // n * n <= a` for `n > 0`."""
+        for quotient, other in (factors, factors[::-1]):
+            if not isinstance(quotient, Binary) or quotient.kind is not FloorDiv:
+                continue
+            a, by = quotient.a, quotient.b
+            scale = by.terms.get(other, 0)
+            if len(by.terms) != 1 or by.const or scale <= 0 or coefficient % scale:
+                continue
+            if self.atom(other)[0] > 0:
+                least = a if coefficient < 0 else self.terms.sub(a, by).shifted(1)
+                return atom.order, least.scaled(coefficient // scale)
+        return None
 
     def _shrunk(self, atom: Atom, coefficient: int, total: Sum) -> tuple[int, Sum] | None:
         """`n * m >= n` for `n >= 0` and `m >= 1`, where `total` subtracts some `n`."""

@@ -31,7 +31,7 @@ from ..expr import (
 from .bounds import Bounds, Interval, dtype_interval, opaque_interval
 from .divide import Divider
 from .merge import Merging
-from .terms import OPPOSITE, Atom, Binary, Choice, Key, Opaque, Split, Sum, Truncated
+from .terms import OPPOSITE, Atom, Binary, Choice, Key, Opaque, Split, Sum, Truncated, truncated
 
 INDEX_TYPES = ("int32", "int64")
 
@@ -53,10 +53,12 @@ class Canonical:
         self.bounds = Bounds(self.terms)
         self.divider = Divider(self.terms, self.bounds)
         self.terms.floordiv, self.terms.floormod = self.divider.floordiv, self.divider.floormod
-        self.terms.extremum, self.terms.sum = self.extremum, self.sum
+        self.terms.extremum = self.extremum
         self.bounds.interval_of = lambda of: opaque_interval(of, self.interval)
         self.bindings: dict[Var, PrimExpr] = {}
         self.memo: dict[int, tuple[PrimExpr, Sum]] = {}
+        self.deciding = False
+        """Between which sums to choose is being proved: proofs add sums, whose extrema meet."""
 
     def other(self, expr: PrimExpr) -> PrimExpr:
         """`expr`, which is no sum, with its parts simplified."""
@@ -183,7 +185,20 @@ class Canonical:
             return a.scaled(common)
         if lo >= 0:
             return self.divider.floormod_by(a, self.terms.const(c, a.dtype)).scaled(common)
+        whole = self._without_rest(a, c)
+        if whole is not None:
+            return self._truncmod_by(whole, c).scaled(common)
         return self._folded(O.truncmod(a.expr(), IntImm(a.dtype, c))).scaled(common)
+
+    def _without_rest(self, a: Sum, c: int) -> Sum | None:
+        """`x` for `x % m` and `x / d` for `(x % m) / d`, whose rests by `c` are the same."""
+        parts = truncated(a)
+        if parts is None or parts.by <= 0:
+            return None
+        inner = parts if parts.is_rest else truncated(parts.base)
+        if inner is None or not inner.is_rest or inner.by % (c if parts.is_rest else c * parts.by):
+            return None
+        return inner.base if parts.is_rest else self._truncdiv_by(inner.base, parts.by)
 
     def _folded(self, made: PrimExpr) -> Sum:
         if isinstance(made, (Div, Mod)):
@@ -206,11 +221,16 @@ class Canonical:
         """The smaller or larger of two sums; one of them if it can be told."""
         if a.may_wrap() or b.may_wrap():
             return a if a.key == b.key else self.terms.binary(kind, a, b, True)
-        difference = self.terms.sub(a, b)
-        if self.bounds.is_not_negative(difference):
-            return b if kind is Min else a
-        if self.bounds.is_not_negative(difference.scaled(-1)):
-            return a if kind is Min else b
+        if a.terms == b.terms:
+            return a if (a.const <= b.const) == (kind is Min) else b
+        if not self.deciding:
+            self.deciding = True
+            try:
+                decided = self._decided(kind, a, b)
+            finally:
+                self.deciding = False
+            if decided is not None:
+                return decided
         for one, other in ((a, b), (b, a)):
             made = self._absorbed(kind, one, other)
             if made is not None:
@@ -222,6 +242,23 @@ class Canonical:
             a, b = b, a
         return self._extremum_outside(kind, a, b)
 
+    def _decided(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum | None:
+        """The one that is known to be the smaller or larger."""
+        prove = self.bounds.is_not_negative
+        difference = self.terms.sub(a, b)
+        if prove(difference):
+            return b if kind is Min else a
+        if prove(difference.scaled(-1)):
+            return a if kind is Min else b
+        sign = 1 if kind is Min else -1
+        for one, other in ((a, b), (b, a)):
+            atom = one.single()
+            if isinstance(atom, Binary) and atom.kind is OPPOSITE[kind]:
+                beyond = (self.terms.sub(other, side).scaled(sign) for side in atom.parts())
+                if all(map(prove, beyond)):
+                    return one
+        return None
+
     def _absorbed(self, kind: type[PrimExpr], one: Sum, other: Sum) -> Sum | None:
         """The minimum of an extremum `one` and `other`, if one drops or both share an operand."""
         atom = one.single()
@@ -230,7 +267,7 @@ class Canonical:
         if atom.kind is kind:
             if not other.terms and not atom.b.terms:
                 limit = (min if kind is Min else max)(atom.b.const, other.const)
-                return self.terms.binary(kind, atom.a, Sum(one.dtype, {}, limit), True)
+                return self.extremum(kind, atom.a, Sum(one.dtype, {}, limit))
             return one if _is_operand(kind, atom, other) else None
         if other.key in (atom.a.key, atom.b.key):
             return other
@@ -242,9 +279,7 @@ class Canonical:
                 if beside.kind is atom.kind:  # `min(max(x, y), max(x, z))`
                     last = beside.b if side.key == beside.a.key else beside.a
                     return self.extremum(atom.kind, self.extremum(kind, rest, last), side)
-        sign = 1 if kind is Min else -1
-        beyond = (self.terms.sub(other, side).scaled(sign) for side in (atom.a, atom.b))
-        return one if all(self.bounds.is_not_negative(each) for each in beyond) else None
+        return None
 
     def _extremum_within(self, kind: type[PrimExpr], a: Any, b: Any) -> Sum | None:
         """`min(x // c, y // c) -> min(x, y) // c`, and the like for choices by one condition."""
@@ -260,11 +295,8 @@ class Canonical:
                 inner = self.extremum(kind if one.by > 0 else OPPOSITE[kind], one.base, other.base)
                 return self._truncdiv_by(inner, one.by)
         elif isinstance(one, Choice) and isinstance(other, Choice) and one.key == other.key:
-            yes, no = (
-                self.extremum(kind, *pair).expr()
-                for pair in ((one.yes, other.yes), (one.no, other.no))
-            )
-            return self.sum(Select(one.condition, yes, no))
+            yes, no = self.extremum(kind, one.yes, other.yes), self.extremum(kind, one.no, other.no)
+            return self.terms.choice(one.condition, one.key, yes, no)
         return None
 
     def _extremum_outside(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum:
@@ -282,10 +314,12 @@ class Canonical:
             factor = 1
         if all(c < 0 for c in (*a.terms.values(), *b.terms.values())):
             if a.const and not b.terms:  # `min(3 - x, 2) -> 3 - max(x, 1)`
-                moved = self._extremum_outside(kind, a.shifted(-a.const), b.shifted(-a.const))
-                return moved.shifted(a.const)
+                moved = self.extremum(kind, a.shifted(-a.const), b.shifted(-a.const))
+                return self.terms.shifted(moved, a.const)
             factor, kind = -factor, OPPOSITE[kind]
-        made = self.terms.binary(kind, _divided(a, factor), _divided(b, factor), True)
+        if factor == 1:
+            return self.terms.binary(kind, a, b, True)
+        made = self.extremum(kind, _divided(a, factor), _divided(b, factor))
         return made.scaled(factor)
 
     def _cast(self, expr: Any) -> Sum:
@@ -296,7 +330,20 @@ class Canonical:
                 return self.terms.of(self.terms.opaque(made, ("cast", inner.key)))
             terms = {self._widened(atom): c for atom, c in inner.terms.items()}
             return Sum("int64", terms, inner.const)
+        if expr.value.dtype == "int64" and expr.dtype == "int32":
+            return self._narrowed(expr)
         return self._opaque(expr)
+
+    def _narrowed(self, expr: Any) -> Sum:
+        """A sum of conversions, if each part and the whole fit."""
+        inner, held = self.sum(expr.value), dtype_interval("int32")
+        values = [self.bounds.of(inner), *map(self.bounds.atom, inner.terms)]
+        if inner.single() is not None or any(lo < held[0] or hi > held[1] for lo, hi in values):
+            return self._opaque(expr)
+        made = Sum("int32", {}, inner.const)
+        for atom, coefficient in inner.terms.items():
+            made = self.terms.add(made, self._opaque(Cast("int32", atom.expr())), coefficient)
+        return made
 
     def _widened(self, atom: Atom) -> Atom:
         made = atom.expr()
@@ -328,20 +375,15 @@ class Canonical:
             return self.sum(made)
         return self._single(self._atom_of(made))
 
-    def _atom_of(self, expr: PrimExpr) -> Atom:
-        atom = self.terms.opaque(expr, self._node_key(expr))
-        if atom.parts_of is None:
-            atom.parts_of = self._parts_of(expr)
-        return atom
-
-    def _parts_of(self, expr: Any) -> Truncated | Choice | None:
-        """What merges with other terms within a truncated division or a choice."""
+    def _atom_of(self, expr: Any) -> Opaque:
         if isinstance(expr, (Div, Mod)) and isinstance(expr.b, IntImm) and expr.b.value:
-            return Truncated(self.sum(expr.a), expr.b.value, isinstance(expr, Mod))
+            parts = Truncated(self.sum(expr.a), expr.b.value, isinstance(expr, Mod))
+            return self.terms.truncated_atom(expr, parts)
         if isinstance(expr, Select):
             yes, no = self.sum(expr.true_value), self.sum(expr.false_value)
-            return Choice(expr.condition, self.key(expr.condition), yes, no)
-        return None
+            choice = Choice(expr.condition, self.key(expr.condition), yes, no)
+            return self.terms.choice_atom(expr, choice)
+        return self.terms.opaque(expr, self._node_key(expr))
 
     # ---- keys -------------------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ from typing import Any
 from ...ir.expr import PrimExpr, Range
 from ...ir.functor import post_order_visit
 from ...ir.node import Node
-from ..expr import EQ, GE, GT, LE, LT, BufferLoad, CmpExpr, Var
+from ..expr import EQ, GE, GT, LE, LT, BufferLoad, Call, CallEffectKind, CmpExpr, Var
 from ..stmt import BufferStore, For
 from .analyzer import Analyzer
-from .canonical import INDEX_TYPES
+from .canonical import INDEX_TYPES, effect_of
 from .int_set import (
     NEG_INF,
     POS_INF,
@@ -154,7 +154,8 @@ def detect_common_subexpr(expr: PrimExpr, threshold: int) -> dict[PrimExpr, int]
     seen: dict[Any, tuple[PrimExpr, int]] = {}
 
     def count(node: Any) -> None:
-        if isinstance(node, PrimExpr) and getattr(node, "a", None) is not None:
+        is_pure = isinstance(node, Call) and effect_of(node) == CallEffectKind.Pure
+        if is_pure or getattr(node, "a", None) is not None:
             key = engine.key(node)
             first, times = seen.get(key, (node, 0))
             seen[key] = (first, times + 1)

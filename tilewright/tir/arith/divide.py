@@ -68,6 +68,9 @@ class Divider:
                 return self.floordiv(atom.base.shifted(offset * atom.lower), atom.lower * c)
             if offset == 0 and atom.upper // atom.lower % c == 0:
                 return self.part(atom.base, atom.lower * c, atom.upper)
+            if atom.lower > 1:  # `(x % 16 // 2 + 1) // 3 -> (x % 16 + 2) // 6`
+                rest = self.floormod(atom.base, atom.upper)
+                return self.floordiv(self.terms.shifted(rest, offset * atom.lower), atom.lower * c)
         lifted = self._lifted(r)
         if lifted is not None:
             return self.floordiv(lifted[0], lifted[1] * c)
@@ -80,7 +83,7 @@ class Divider:
         lo, hi = self.bounds.of(r)
         least = floor_quotient(lo, c)
         if least == floor_quotient(hi, c):
-            return r.shifted(-c * int(least))
+            return self.terms.shifted(r, -c * int(least))
         smaller = reduced(r, c)
         if smaller is not r:
             return self._rest(smaller, c)
@@ -262,18 +265,11 @@ class Divider:
         (unit,) = b.terms
         for factor in factors_of(unit):
             if all(factor in factors_of(atom) for atom in a.terms):
-                return self._over(a, factor), self._over(b, factor), self.terms.of(factor)
+                return (
+                    self.terms.without_factor(a, factor), self.terms.without_factor(b, factor),
+                    self.terms.of(factor),
+                )  # fmt: skip
         return None
-
-    def _over(self, total: Sum, factor: Atom) -> Sum:
-        made = self.terms.const(0, total.dtype)
-        for atom, coefficient in total.terms.items():
-            left = without_factors(atom, (factor,))
-            if left:
-                made = self.terms.add(made, self.terms.of(self.terms.product(left), coefficient))
-            else:
-                made = made.shifted(coefficient)
-        return made
 
     def _symbolic(self, kind: type[FloorDiv] | type[FloorMod], r: Sum, b: Sum) -> Sum:
         if not r.terms and r.const == 0:

@@ -16,6 +16,7 @@ from .terms import (
     Atom,
     Binary,
     Choice,
+    Key,
     Opaque,
     Product,
     Split,
@@ -24,6 +25,7 @@ from .terms import (
     Truncated,
     are_extremes,
     reduced,
+    truncated,
     without_factors,
 )
 
@@ -34,7 +36,6 @@ class Merging(Terms):
     floordiv: Callable[[Sum, int], Sum]
     floormod: Callable[[Sum, int], Sum]
     extremum: Callable[[type[PrimExpr], Sum, Sum], Sum]
-    sum: Callable[[PrimExpr], Sum]
 
     def merge(self, total: Sum) -> Sum:
         """`total` with what one of its terms can be put together with; the same if there is
@@ -185,18 +186,22 @@ class Merging(Terms):
             return self._remainder(total, atom, coefficient, parts.base, parts.by, self._truncmod)
         for other, times in total.terms.items():
             half = other.parts_of if isinstance(other, Opaque) else None
-            if (
-                isinstance(half, Truncated)
-                and not half.is_rest
-                and abs(half.by) == abs(parts.by)
-                and times == coefficient * half.by
-                and half.base.key == parts.base.key
-            ):
+            if not isinstance(half, Truncated):
+                continue
+            inner = truncated(half.base)
+            if half.is_rest and inner is not None and _are_halves(inner, parts):
+                # `x % 3 + x / 3 % 2 * 3 -> x % 6`
+                if times == coefficient * inner.by:
+                    whole = self._truncmod(parts.base, inner.by * half.by)
+                    return self.add(_without(total, atom, other), whole, coefficient)
+            elif _are_halves(half, parts) and times == coefficient * half.by:
                 return self.add(_without(total, atom, other), parts.base, coefficient)
         return None
 
     def _truncmod(self, base: Sum, by: int) -> Sum:
-        return self.sum(Mod(base.expr(), IntImm(base.dtype, by)))
+        parts = Truncated(base, abs(by), True)
+        made = Mod(base.expr(), IntImm(base.dtype, parts.by))
+        return self.of(self.truncated_atom(made, parts))
 
     def _choices(self, total: Sum, atom: Opaque, coefficient: int, one: Choice) -> Sum | None:
         """`select(c, a, b) + select(c, d, e) -> select(c, a + d, b + e)`."""
@@ -205,14 +210,36 @@ class Merging(Terms):
             if isinstance(more, Choice) and abs(times) == abs(coefficient) and more.key == one.key:
                 sign = times // coefficient
                 yes, no = self.add(one.yes, more.yes, sign), self.add(one.no, more.no, sign)
-                made = self.sum(Select(one.condition, yes.expr(), no.expr()))
+                made = self.choice(one.condition, one.key, yes, no)
                 return self.add(_without(total, atom, other), made, coefficient)
         moved = _cancelling(total, atom, coefficient, one.yes, one.no)
         if moved is None:
             return None
         yes, no = (self.add(moved, side, coefficient) for side in (one.yes, one.no))
-        made = self.sum(Select(one.condition, yes.expr(), no.expr()))
+        made = self.choice(one.condition, one.key, yes, no)
         return self.add(self.sub(_without(total, atom), moved), made)
+
+    # ---- atoms with parts -------------------------------------------------------------------
+
+    def choice(self, condition: PrimExpr, key: Key, yes: Sum, no: Sum) -> Sum:
+        """`select(condition, yes, no)` as it is."""
+        if yes.key == no.key:
+            return yes
+        made = Select(condition, yes.expr(), no.expr())
+        return self.of(self.choice_atom(made, Choice(condition, key, yes, no)))
+
+    def choice_atom(self, of: PrimExpr, parts: Choice) -> Opaque:
+        """The atom of a `Select`."""
+        return self._with_parts(of, (Select, parts.key, parts.yes.key, parts.no.key), parts)
+
+    def truncated_atom(self, of: PrimExpr, parts: Truncated) -> Opaque:
+        """The atom of a division that rounds to zero, or of its rest."""
+        return self._with_parts(of, (Mod, parts.is_rest, parts.by, parts.base.key), parts)
+
+    def _with_parts(self, of: PrimExpr, key: Key, parts: Truncated | Choice) -> Opaque:
+        atom = self.opaque(of, key)
+        atom.parts_of = parts
+        return atom
 
     def _binary(self, total: Sum, atom: Binary, coefficient: int) -> Sum | None:
         if atom.kind is FloorMod:
@@ -265,6 +292,12 @@ def _cancelling(total: Sum, atom: Atom, coefficient: int, a: Sum, b: Sum) -> Sum
     cancels = -total.const in [side.const * coefficient for side in (a, b) if side.terms]
     const = total.const if cancels else 0
     return Sum(total.dtype, moved, const) if moved or const else None
+
+
+def _are_halves(quotient: Truncated, rest: Truncated) -> bool:
+    """True of `x / c` and `x % c`."""
+    same_divisor = not quotient.is_rest and abs(quotient.by) == rest.by
+    return same_divisor and bool(quotient.base.key == rest.base.key)
 
 
 def _distance(a: Sum, b: Sum) -> int | None:

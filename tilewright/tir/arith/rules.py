@@ -94,7 +94,7 @@ def rule(before: PrimExpr, after: Any, when: Callable[..., bool] | None = None) 
 class RuleSet:
     """Rules tried in order, found by the kind of their outermost node.
 
-    `types` says which types the letters `x y z c0 c1` may have (`p q` are conditions).
+    `types` says which types the letters `x y z c0 c1` may have (`p q r` are conditions).
     """
 
     def __init__(self, *rules: Rule, types: tuple[str, ...]) -> None:
@@ -172,7 +172,7 @@ def _letters(names: str, dtype: str) -> list[Any]:
 
 
 _x, _y, _z, _c0, _c1 = _letters("x y z c0 c1", "int32")
-_p, _q = _letters("p q", "bool")
+_p, _q, _r = _letters("p q r", "bool")
 _one = IntImm("int32", 1)
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -188,6 +188,8 @@ LOGIC = RuleSet(
     rule(Not(NE(_x, _y)), EQ(_x, _y)),
     rule(Not(And(_p, _q)), Or(Not(_p), Not(_q))),
     rule(Not(Or(_p, _q)), And(Not(_p), Not(_q))),
+    rule(And(_p, And(_q, _r)), And(And(_p, _q), _r)),
+    rule(Or(_p, Or(_q, _r)), Or(Or(_p, _q), _r)),
     rule(And(_p, _p), _p),
     rule(Or(_p, _p), _p),
     rule(And(_p, Not(_p)), False),

@@ -39,8 +39,9 @@ from ..expr import (
     Var,
 )  # fmt: skip
 from .canonical import INDEX_TYPES, Canonical, is_movable
+from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
-from .terms import Atom, Binary, Opaque, Split, Sum
+from .terms import Binary, Opaque, Split, Sum
 from .vectors import simplify_vector
 
 TRUE = IntImm("bool", 1)
@@ -131,8 +132,11 @@ class Simplifier(Canonical):
     def _assume_comparison(self, kind: type[PrimExpr], a: Sum, b: Sum) -> None:
         assume = self.bounds.assume_not_negative
         if kind is EQ:
-            assume(self.terms.sub(a, b))
-            assume(self.terms.sub(b, a))
+            for slack in (self.terms.sub(a, b), self.terms.sub(b, a)):
+                assume(slack)
+                solved = self._without_quotient(slack)
+                if solved is not None:
+                    assume(solved)
             self._assume_residue(self.terms.sub(a, b))
         elif kind is NE:
             self._assume_different(self.terms.sub(a, b))
@@ -200,8 +204,10 @@ class Simplifier(Canonical):
         solved = self._without_quotient(slack)
         if solved is not None:
             return self._inequality(solved, strict)
+        if is_least_rest(slack):
+            return self._equality(EQ, slack)
         known = self._by_extremum(slack, strict)
-        return _inequality_of(slack, strict) if known is None else known
+        return inequality_of(slack, strict) if known is None else known
 
     def _without_quotient(self, slack: Sum) -> Sum | None:
         """`x // 4 < 7 -> x < 28`: the slack of the base, if there is nothing but a quotient."""
@@ -303,7 +309,7 @@ class Simplifier(Canonical):
         make: Callable[..., PrimExpr] = kind
         if not right:
             return make(Sum(dtype, left, 0).expr(), IntImm(dtype, const))
-        return make(*_sides(dtype, left, right, const))
+        return make(*sides(dtype, left, right, const))
 
     # ---- logic ------------------------------------------------------------------------------
 
@@ -317,7 +323,25 @@ class Simplifier(Canonical):
             b = self.simplify(expr.b)
         if isinstance(b, IntImm):
             return a if b.value else b
+        if fixes_quotient(b) or (b is not expr.b and fixes_quotient(a)):
+            a, b = self._joined(a, b)
+            if isinstance(a, IntImm):
+                return b if a.value else a
+            if isinstance(b, IntImm):
+                return a if b.value else b
+        a, b = tightened(a, b), tightened(b, a)
         return self._ruled(expr if a is expr.a and b is expr.b else And(a, b))
+
+    def _joined(self, a: PrimExpr, b: PrimExpr) -> tuple[PrimExpr, PrimExpr]:
+        """Both, each simplified under the other: `x % 8 == 4` and `x // 8 == 3` are `x == 28`."""
+        with self.scope(b):
+            made = self.simplify(a)
+        if made is a or isinstance(made, IntImm):
+            return made, b
+        with self.scope(made):
+            b = self.simplify(b)
+        is_lower = isinstance(b, CmpExpr) and isinstance(b.a, IntImm)
+        return (b, made) if is_lower else (made, b)
 
     def _or(self, expr: Any) -> PrimExpr:
         if expr.dtype != "bool":
@@ -449,36 +473,6 @@ class Simplifier(Canonical):
     def _known_truth(self, expr: PrimExpr) -> PrimExpr | None:
         found = self.truths.get(self.key(expr))
         return None if found is None else TRUE if found else FALSE
-
-
-def _inequality_of(slack: Sum, strict: bool) -> PrimExpr:
-    """`slack >= 0` written with `<` or `<=`, as short as it gets."""
-    left = {a: -c for a, c in slack.terms.items() if c < 0}
-    right = {a: c for a, c in slack.terms.items() if c > 0}
-    dtype, const = slack.dtype, slack.const
-    if left and right and const in (0, -1):
-        strict = const == -1
-    make: Callable[..., PrimExpr] = LT if strict else LE
-    limit = const + 1 if strict else const
-    if not left:
-        return make(IntImm(dtype, -limit), Sum(dtype, right, 0).expr())
-    if not right:
-        return make(Sum(dtype, left, 0).expr(), IntImm(dtype, limit))
-    return make(*_sides(dtype, left, right, limit))
-
-
-def _sides(
-    dtype: str, left: dict[Atom, int], right: dict[Atom, int], const: int
-) -> tuple[PrimExpr, PrimExpr]:
-    """`left` and `right + const`: the constant within a quotient, or else not negative."""
-    to_left = const < 0
-    for atom, coefficient in (*left.items(), *right.items()) if const else ():
-        if const % coefficient == 0 and isinstance(atom, Split) and atom.takes_constants():
-            to_left = atom in left
-            break
-    if to_left:
-        return Sum(dtype, left, -const).expr(), Sum(dtype, right, 0).expr()
-    return Sum(dtype, left, 0).expr(), Sum(dtype, right, const).expr()
 
 
 def _compares_floats(expr: PrimExpr) -> bool:

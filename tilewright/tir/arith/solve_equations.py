@@ -74,12 +74,13 @@ class _Equations:
         unknowns = [self.quotient(form, i) for i in range(form.rank)]
         unknowns += [self.analyzer.sum(var) for var in new]
         forth = {
-            var: self.combination(form.change[j], unknowns).expr()
+            var: _written(self.combination(form.change[j], unknowns))
             for j, var in enumerate(src.variables)
         }
         old = [self.analyzer.sum(var) for var in src.variables]
         back = {
-            var: self.combination(form.back[form.rank + k], old).expr() for k, var in enumerate(new)
+            var: _written(self.combination(form.back[form.rank + k], old))
+            for k, var in enumerate(new)
         }
         ranges = self.ranges(back)
         relations += [substitute(other, forth) for other in self.others]
@@ -147,3 +148,10 @@ class _Equations:
             return None
         shown = [*made[: len(relations)], *limits]
         return [s for m, s in zip(made, shown, strict=True) if not O.is_const_int(m, 1)]
+
+
+def _written(total: Sum) -> PrimExpr:
+    """The sum as an expression; one negated term as Python negates it."""
+    if list(total.terms.values()) == [-1] and total.const == 0:
+        return O.neg(total.scaled(-1).expr())
+    return total.expr()

@@ -230,6 +230,13 @@ class Truncated(NamedTuple):
     is_rest: bool
 
 
+def truncated(total: Sum) -> Truncated | None:
+    """The parts of a sum that is one truncated division or its rest."""
+    atom = total.single()
+    found = atom.parts_of if isinstance(atom, Opaque) else None
+    return found if isinstance(found, Truncated) else None
+
+
 class Choice(NamedTuple):
     """The condition of a `Select`, its key, and the values."""
 
@@ -384,6 +391,8 @@ class Terms:
         """`(base // lower) % (upper // lower)` as it is."""
         if lower == 1 and upper is None:
             return base
+        if base.const and _chooses(base.terms):
+            base = self.merge(base)
         key = (Split, base.dtype, base.key, lower, upper)
         return self.of(self._intern(key, Split, base, lower, upper))
 
@@ -426,11 +435,9 @@ class Terms:
     def add(self, a: Sum, b: Sum, factor: int = 1) -> Sum:
         """`a + factor * b`, with the parts of divisions put together again."""
         if not b.terms or factor == 0:
-            made = a.shifted(b.const * factor)
-            return self.merge(made) if made.const and _chooses(made.terms) else made
+            return self.shifted(a, b.const * factor)
         if not a.terms:
-            made = b.scaled(factor).shifted(a.const)
-            return self.merge(made) if made.const and _chooses(made.terms) else made
+            return self.shifted(b.scaled(factor), a.const)
         terms = dict(a.terms)
         for atom, coefficient in b.terms.items():
             total = terms.get(atom, 0) + coefficient * factor
@@ -441,9 +448,25 @@ class Terms:
         made = Sum(a.dtype, terms, a.const + b.const * factor)
         return self.merge(made) if _any_merges(terms) else made
 
+    def shifted(self, total: Sum, by: int) -> Sum:
+        """`total + by`; minima and maxima take in what cancels."""
+        made = total.shifted(by)
+        return self.merge(made) if made.const and _chooses(made.terms) else made
+
     def sub(self, a: Sum, b: Sum) -> Sum:
         """`a - b`."""
         return self.add(a, b, -1)
+
+    def without_factor(self, total: Sum, factor: Atom) -> Sum:
+        """`total / factor`, where all terms have that factor."""
+        made = self.const(0, total.dtype)
+        for atom, coefficient in total.terms.items():
+            left = without_factors(atom, (factor,))
+            if left:
+                made = self.add(made, self.of(self.product(left), coefficient))
+            else:
+                made = made.shifted(coefficient)
+        return made
 
     def multiply(self, a: Sum, b: Sum) -> Sum | None:
         """`a * b` multiplied out; None if that is too long."""

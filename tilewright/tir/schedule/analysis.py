@@ -115,7 +115,7 @@ def suggest_index_map(
         return None
     order = {space._variable(l.loop_var): k for k, l in enumerate(loops)}
     flat = space.joined(space.poly(_flattened(places, buffer.shape)))
-    parts = []
+    parts: list[_Part] = []
     for digit in digits_of(space, flat, set(order)) or ():
         scale, extent = value_of(digit.scale), value_of(digit.extent)
         loop = max(order[v] for v in space.variables(dict(digit.source)))
@@ -123,6 +123,7 @@ def suggest_index_map(
             return None
         if extent > 1:
             parts.append((loop, -(value_of(digit.lower) or 0), scale, extent))
+    parts = _joined(parts)
     if not _are_dense(parts) or value_of(space.relax(flat)[0] or {}) != 0:
         return None
     axes = [Var(f"i{k}", i.dtype) for k, i in enumerate(places)]
@@ -132,7 +133,7 @@ def suggest_index_map(
     whole = _flattened(axes, buffer.shape)
     largest = max((scale for *_, scale, _ in parts), default=1)
     final = []
-    for *_, scale, extent in sorted(parts):
+    for *_, scale, extent in parts:
         part = T.floordiv(whole, scale)
         final.append(analyzer.simplify(part if scale == largest else T.floormod(part, extent)))
     return IndexMap(tuple(axes), tuple(final))
@@ -146,7 +147,26 @@ def _flattened(indices: Sequence[PrimExpr], shape: Sequence[PrimExpr]) -> PrimEx
     return made
 
 
-def _are_dense(parts: Sequence[tuple[int, int, int, int]]) -> bool:
+_Part = tuple[int, int, int, int]
+"""A digit of the loop of that number: the negative of what it counts in the loop, then what it
+counts in memory and its extent."""
+
+
+def _joined(parts: Sequence[_Part]) -> list[_Part]:
+    """The digits from the outermost loop inwards, those that follow each other both in a loop and
+    in memory made one."""
+    made: list[_Part] = []
+    for loop, lower, scale, extent in sorted(parts):
+        if made and made[-1][0] == loop:
+            _, above, wide, many = made[-1]
+            if above == lower * extent and wide == scale * extent:
+                made[-1] = (loop, lower, scale, extent * many)
+                continue
+        made.append((loop, lower, scale, extent))
+    return made
+
+
+def _are_dense(parts: Sequence[_Part]) -> bool:
     """True if the digits, each with its scale and extent, write all numbers up to their product."""
     span = 1
     for scale, extent in sorted((scale, extent) for *_, scale, extent in parts):

@@ -196,19 +196,18 @@ def _declares(stmt: Stmt, buffer: Buffer) -> bool:
     return any(_declares(part, buffer) for part in substatements(stmt))
 
 
-def require_apart(
-    top: StmtSRef, writer: StmtSRef, readers: Sequence[StmtSRef], buffer: Buffer
-) -> None:
-    """Refuses if a reader is in the statement of `top` that the writer is in: a copy after that
-    statement comes too late for it."""
-    for reader in readers:
-        if reader is not writer and step_towards(top, reader) is step_towards(top, writer):
-            refuse(
-                f"`{buffer.name}` is read in the loops that write it, and elsewhere as well",
-                reader,
-                writer,
-                hint="name the block that is to use the copy in consumer_blocks",
-            )
+def lowest_top(state: ScheduleState, block: StmtSRef, users: Sequence[StmtSRef]) -> StmtSRef:
+    """The loop or block below which no user is in the statement that `block` is in, so that a copy
+    beside that statement serves them all; users outside of it come before or after all of its
+    runs."""
+    near = [u for u in users if u is not block]
+    top = state.common_ancestor([block, *near])
+    while True:
+        step = step_towards(top, block)
+        near = [u for u in near if step_towards(top, u) is step]
+        if not near:
+            return top
+        top = state.common_ancestor([block, *near])
 
 
 def require_written(

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
-from ...ir.expr import Range
-from .bindings import Digit, digits_of, is_affine
+from ...ir.expr import PrimExpr, Range
+from .bindings import Digit, Source, digits_of, is_affine
 from .poly import Poly, Space, constant, plus, times, value_of
 
 
-def fills_box(space: Space, region: Sequence[Range], loops: set[int]) -> bool:
+def fills_box(
+    space: Space, region: Sequence[Range], loops: set[int], limits: Sequence[PrimExpr | None]
+) -> bool:
     """True if the region, taken over all iterations of `loops` (by number), leaves no hole in the
-    box around it: each index moves in steps no wider than what is taken at a time, and no two
-    indices move together, unless they are independent digits of loops that all run.
+    box around it, as far as that is below `limits`: each index moves in steps no wider than what
+    is taken at a time, and no two indices move together, unless they are independent digits of
+    loops that all run.
 
     A[i * 4 + j, k : k + 2] fills its box; A[i * 2], A[i, i] do not.
     """
+    return is_dense(space, region, loops) and _runs_through(space, region, limits, loops)
+
+
+def is_dense(space: Space, region: Sequence[Range], loops: set[int]) -> bool:
+    """True if the region leaves no hole in the box around it, except for a number that is cut
+    short of the last values of its digits: A[i // 4, i % 4] for i < 14."""
     groups: list[tuple[set[int], list[Range]]] = []
     for r in region:
         start, extent = space.joined(space.poly(r.min)), space.poly(r.extent)
@@ -30,11 +40,19 @@ def fills_box(space: Space, region: Sequence[Range], loops: set[int]) -> bool:
     return all(len(members) == 1 or _are_digits(space, members, loops) for _, members in groups)
 
 
+def _split_off(space: Space, p: Poly, loops: set[int]) -> tuple[Poly, Poly]:
+    """The terms of `p` that move with the loops, and the others."""
+    moving = {m: c for m, c in p.items() if space.variables({m: c}) & loops}
+    return moving, {m: c for m, c in p.items() if m not in moving}
+
+
 def _are_digits(space: Space, ranges: list[Range], loops: set[int]) -> bool:
-    """True if indices that move together are independent digits of loops that all run."""
+    """True if indices that move together are independent digits of loops that all run, each added
+    to what does not move."""
     indices = [r.min for r in ranges]
-    whole = all(space.variables(space.joined(space.poly(i))) <= loops for i in indices)
-    return whole and is_affine(space, indices, loops)
+    others = space.ranges.keys() - loops
+    moving = [_split_off(space, space.joined(space.poly(i)), loops)[0] for i in indices]
+    return not any(space.variables(p) & others for p in moving) and is_affine(space, indices, loops)
 
 
 def _has_no_holes(space: Space, start: Poly, extent: Poly, loops: set[int]) -> bool:
@@ -55,3 +73,34 @@ def _has_no_holes(space: Space, start: Poly, extent: Poly, loops: set[int]) -> b
 
 def _reaches(space: Space, span: Poly, digit: Digit) -> bool:
     return space.nonneg(plus(span, digit.scale, -1))
+
+
+def _runs_through(
+    space: Space, region: Sequence[Range], limits: Sequence[PrimExpr | None], loops: set[int]
+) -> bool:
+    """True if indices that are digits of one number take all combinations of their values, as far
+    as these are below `limits`: `i // 4` and `i % 4` do for `i < 12`, not for `i < 10`."""
+    last: dict[Source, list[Poly]] = {}
+    cut: set[Source] = set()
+    for r, limit in zip(region, limits, strict=True):
+        start = space.joined(space.poly(r.min))
+        digits = digits_of(space, start, loops) or []
+        is_forward = space.nonneg(_split_off(space, start, loops)[1])
+        for digit in digits:
+            extent = digit.extent
+            is_alone = len(digits) == 1 and is_forward
+            if is_alone and limit is not None and value_of(digit.scale) == 1:
+                size = space.poly(limit)
+                extent = size if space.nonneg(plus(extent, size, -1)) else extent
+            most = times(digit.lower, plus(extent, constant(-1)))
+            last.setdefault(digit.source, []).append(most)
+            if digit.is_cut:
+                cut.add(digit.source)
+    for source, parts in last.items():
+        high = space.relax(dict(source))[1]
+        if len(parts) == 1 and source not in cut:
+            continue
+        total = functools.reduce(plus, parts)
+        if high is None or not space.nonneg(plus(high, total, -1)):
+            return False
+    return True

@@ -74,6 +74,9 @@ class _Group:
             self.axis(axis, d, taken) for axis, d in zip(stmt.iter_vars, divisions, strict=True)
         ]
         inner = axes_of(self.space, stmt, divisions, "_i", self.keep_units)
+        if not self.keep_units:
+            outer = [a if value_of(d.outer_extent) != 1 else None
+                     for a, d in zip(outer, divisions, strict=True)]  # fmt: skip
         env = values_of(self.space, stmt, divisions, outer, inner)
         kept = [(a, d) for a, d in zip(inner, divisions, strict=True) if a is not None]
         values = tuple(self.space.expr(d.inner, a.var.dtype) for a, d in kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...ir.expr import IntImm, PrimExpr
+from ...ir.expr import PrimExpr
 from ...ir.functor import on
 from ...support.errors import ArgumentError
 from .. import op as T
@@ -141,11 +141,3 @@ class InlineLoads(MapLoads):
 def without_buffer(root: Block, buffer: Buffer) -> Block:
     """The block no longer allocating `buffer`."""
     return root.replace(alloc_buffers=tuple(b for b in root.alloc_buffers if b is not buffer))
-
-
-def same_indices(a: BufferLoad, b: BufferLoad) -> bool:
-    """True if both load at the same variables and constants."""
-    return all(
-        x is y or (isinstance(x, IntImm) and isinstance(y, IntImm) and x.value == y.value)
-        for x, y in zip(a.indices, b.indices, strict=True)
-    )

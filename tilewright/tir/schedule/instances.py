@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from .. import op as T
 from ..buffer import Buffer
-from ..expr import GE, GT, LE, LT, IterVar, Var
+from ..expr import IterVar, IterVarType, Var
 from ..stmt import BlockRealize, BufferRegion
 from .bindings import Digit, Source, digits_of, is_affine
 from .exact import fills_box
@@ -18,15 +17,17 @@ from .regions import (
     Box,
     bind,
     covers,
+    define_axes,
     full_box,
     joined_boxes,
+    limit_of,
     loops_between,
     sizes_of,
     space_at,
     surely_written,
     touched,
 )
-from .rewrite import conjuncts, substitute
+from .rewrite import conjuncts, simplify_condition, substitute
 from .sref import StmtSRef
 from .state import ScheduleState
 
@@ -51,7 +52,7 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
 
 def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
     """True for `value < end` or `value >= start` of an axis and its binding."""
-    limit = _limit(space, condition)
+    limit = limit_of(space, condition)
     if limit is None:
         return False
     room = plus(limit[1], limit[0], -1)
@@ -67,7 +68,7 @@ def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
 
 def _is_whole(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
     """True for `fused < n` where axes are the digits of `fused` and have `n` values together."""
-    limit = _limit(space, condition)
+    limit = limit_of(space, condition)
     if limit is None:
         return False
     fused = space.joined(limit[0])
@@ -86,17 +87,6 @@ def _is_whole(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
     return total == limit[1]
 
 
-def _limit(space: Space, condition: PrimExpr) -> tuple[Poly, Poly] | None:
-    """What `condition` says is below what: `a < b`, or `a <= b` as `a < b + 1`."""
-    if not isinstance(condition, (LT, LE, GE, GT)):
-        return None
-    low, high = condition.a, condition.b
-    if isinstance(condition, (GE, GT)):
-        low, high = high, low
-    beyond = constant(int(isinstance(condition, (LE, GE))))
-    return space.poly(low), plus(space.poly(high), beyond)
-
-
 def require_every_instance(
     state: ScheduleState, block: StmtSRef, *, conditions: bool = False
 ) -> None:
@@ -110,6 +100,19 @@ def require_every_instance(
         refuse("the block's condition leaves out some of its instances", block)
     if not _fills_domains(space, realize, state.loops_of(block)):
         refuse("the loops may leave out some of the block's instances", block)
+
+
+def runs_box(state: ScheduleState, block: StmtSRef, top: StmtSRef) -> bool:
+    """True if the instances that the block runs in one run of the body of `top` fill the box around
+    them, as far as it is within the domains of the axes."""
+    realize = block.realize
+    if realize is None:
+        return False
+    space = space_at(state, block)
+    free = {space._variable(at.loop.loop_var) for at in loops_between(block, top)}
+    region = [Range(v, IntImm(v.dtype, 1)) for v in realize.iter_values]
+    whole = fills_box(space, region, free, [None] * len(region))
+    return whole and _keeps_to_domains(space, realize)
 
 
 def _keeps_to_domains(space: Space, realize: BlockRealize) -> bool:
@@ -134,12 +137,12 @@ def fills_what_it_writes(
     if realize is None:
         return False
     space = space_at(state, block)
-    if not _keeps_to_domains(space, realize):
-        return False
     loops = [*threads, *loops_between(block, top)]
     if _is_skipped(space, realize, loops):
         return False
     parts = surely_written(block.block, buffer)
+    if not _writes_all(space, realize, loops, parts):
+        return False
     if _fills_domains(space, realize, loops) and _fill_buffer(state, block, parts):
         return True
     free = {space._variable(at.loop.loop_var) for at in loops}
@@ -150,10 +153,47 @@ def fills_what_it_writes(
     declared = [w for w in block.block.writes if w.buffer is buffer]
     needed = touched(space, block, declared, loops)
     boxes = [touched(space, block, [part], loops) for part in parts
-             if fills_box(space, part.region, free)
-             and _runs_through(space, part.region, buffer.shape, free)]  # fmt: skip
+             if fills_box(space, part.region, free, buffer.shape)]  # fmt: skip
     joined = joined_boxes(space, [b for b in boxes if b is not None])
     return needed is not None and any(covers(space, buffer, b, needed) for b in joined)
+
+
+def _writes_all(
+    space: Space,
+    realize: BlockRealize,
+    loops: Sequence[StmtSRef],
+    parts: Sequence[BufferRegion],
+) -> bool:
+    """True if the condition leaves out no more than what lies beyond the axes' domains or the
+    buffer, and steps of a reduction other than the first."""
+    rows = list(zip(realize.block.iter_vars, realize.iter_values, strict=True))
+    reduced, others = (
+        {v for axis, value in rows if (axis.iter_type is IterVarType.CommReduce) == is_reduced
+         for v in variables_in(value)}
+        for is_reduced in (True, False)
+    )  # fmt: skip
+    reducing = reduced - others
+    first = {l.loop.loop_var: l.loop.min for l in loops if l.loop.loop_var in reducing}
+    rest = simplify_condition(space, substitute(realize.predicate, first))
+    left = [c for c in conjuncts(rest)
+            if not (_is_domain(space, c, realize) or _is_whole(space, c, realize))]  # fmt: skip
+    if left:
+        define_axes(space, realize)
+    return all(len(parts) == 1 and _is_end(space, c, parts[0]) for c in left)
+
+
+def _is_end(space: Space, condition: PrimExpr, part: BufferRegion) -> bool:
+    """True for `index < size` of a dimension of the buffer, or `index >= 0`."""
+    limit = limit_of(space, condition)
+    if limit is None:
+        return False
+    room = plus(limit[1], limit[0], -1)
+    for r, size in zip(part.region, part.buffer.shape, strict=True):
+        index = space.poly(r.min)
+        beyond = plus(plus(space.poly(size), index, -1), constant(1))
+        if room in (plus(beyond, space.poly(r.extent), -1), plus(index, constant(1))):
+            return True
+    return False
 
 
 def _is_skipped(space: Space, realize: BlockRealize, inside: Sequence[StmtSRef]) -> bool:
@@ -180,9 +220,7 @@ def _fill_buffer(state: ScheduleState, block: StmtSRef, parts: Sequence[BufferRe
     bind(space, block)
     numbers = {space._variable(a.var) for a in block.block.iter_vars}
     for part in parts:
-        if not fills_box(space, part.region, numbers):
-            continue
-        if not _runs_through(space, part.region, part.buffer.shape, numbers):
+        if not fills_box(space, part.region, numbers, part.buffer.shape):
             continue
         box: Box = []
         for r in part.region:
@@ -192,34 +230,6 @@ def _fill_buffer(state: ScheduleState, block: StmtSRef, parts: Sequence[BufferRe
         if covers(space, part.buffer, box, full_box(space, part.buffer.shape)):
             return True
     return False
-
-
-def _runs_through(
-    space: Space, region: Sequence[Range], limits: Sequence[PrimExpr | None], loops: set[int]
-) -> bool:
-    """True if indices that are digits of one number take all combinations of their values, as far
-    as these are below `limits`: `i // 4` and `i % 4` do for `i < 12`, not for `i < 10`."""
-    last: dict[Source, list[Poly]] = {}
-    cut: set[Source] = set()
-    for r, limit in zip(region, limits, strict=True):
-        digits = digits_of(space, space.joined(space.poly(r.min)), loops) or []
-        for digit in digits:
-            extent = digit.extent
-            if len(digits) == 1 and limit is not None and value_of(digit.scale) == 1:
-                size = space.poly(limit)
-                extent = size if space.nonneg(plus(extent, size, -1)) else extent
-            most = times(digit.lower, plus(extent, constant(-1)))
-            last.setdefault(digit.source, []).append(most)
-            if digit.is_cut:
-                cut.add(digit.source)
-    for source, parts in last.items():
-        high = space.relax(dict(source))[1]
-        if len(parts) == 1 and source not in cut:
-            continue
-        total = functools.reduce(plus, parts)
-        if high is None or not space.nonneg(plus(high, total, -1)):
-            return False
-    return True
 
 
 def _is_within(space: Space, axis: IterVar, value: PrimExpr) -> bool:
@@ -306,7 +316,7 @@ def _fill_as_box(space: Space, rows: Rows, loops: set[int]) -> bool:
     """True if the bindings leave no hole in a box around the domains."""
     region = [Range(v, IntImm(v.dtype, 1)) for _, v in rows]
     limits = [a.dom.extent if a.dom is not None else None for a, _ in rows]
-    if not (fills_box(space, region, loops) and _runs_through(space, region, limits, loops)):
+    if not fills_box(space, region, loops, limits):
         return False
     for axis, value in rows:
         if axis.dom is None:

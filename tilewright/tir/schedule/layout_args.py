@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from ...ir.expr import PrimExpr, as_scalar
-from ...support.errors import ArgumentError
+from ...support.errors import ArgumentError, ScheduleError
 from ..index_map import IndexMap
 from ..stmt import Block
 from .buffer_args import accept_buffer
@@ -69,6 +69,10 @@ def _accept_block_map(schedule: Schedule, value: Any, given: dict[str, Any]) -> 
     return _map_of(value, len(block.iter_vars), index_type(block))
 
 
+class WrongPadding(ScheduleError, ArgumentError):
+    """Padding of another type than the buffer's elements."""
+
+
 def _accept_pad_value(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
     """A number, or a function of the new indices, as an index map of one result."""
     if value is None or isinstance(value, IndexMap):
@@ -86,7 +90,7 @@ def _accept_pad_value(schedule: Schedule, value: Any, given: dict[str, Any]) -> 
         made = value
     scalar: PrimExpr = as_scalar(made, buffer.dtype)
     if scalar.dtype != buffer.dtype:
-        raise ArgumentError(
+        raise WrongPadding(
             f"the padding of `{buffer.name}` is {scalar.dtype}, the buffer {buffer.dtype}"
         )
     return IndexMap(axes, (scalar,))

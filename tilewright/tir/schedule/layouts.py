@@ -31,19 +31,27 @@ class ChangeLayout(Rewriter):
     def __init__(self, old: Buffer, new: Buffer, index_map: IndexMap, space: Space) -> None:
         self.old, self.new, self.map, self.space = old, new, index_map, space
         self.blocks: dict[Block, Block] = {}
+        self.units: dict[Var, PrimExpr] = {}
+
+    def _bind(self, var: Var, low: PrimExpr, extent: PrimExpr) -> None:
+        """Notes the range of a variable. The mapped indices do not use those of one value."""
+        self.space.bind(var, low, extent)
+        if T.is_const_int(extent, 1):
+            self.units[var] = low
 
     def indices(self, indices: Sequence[PrimExpr]) -> tuple[PrimExpr, ...]:
         """Where the element at old `indices` is now."""
         env = {v: T.cast(i, v.dtype)
                for v, i in zip(self.map.initial_indices, indices, strict=True)}  # fmt: skip
         return tuple(
-            self.space.simplify(substitute(index, env)) for index in self.map.final_indices
+            self.space.simplify(substitute(substitute(index, env), self.units))
+            for index in self.map.final_indices
         )
 
     @on(For)
     def loop(self, loop: For) -> For:
         """The loop, its variable's range noted."""
-        self.space.bind(loop.loop_var, loop.min, loop.extent)
+        self._bind(loop.loop_var, loop.min, loop.extent)
         return loop.replace(body=self.rewrite(loop.body))
 
     @on(Block)
@@ -51,7 +59,7 @@ class ChangeLayout(Rewriter):
         """The block with its accesses and regions mapped."""
         for axis in block.iter_vars:
             if axis.dom is not None:
-                self.space.bind(axis.var, axis.dom.min, axis.dom.extent)
+                self._bind(axis.var, axis.dom.min, axis.dom.extent)
         if any(m.source.buffer is self.old for m in block.match_buffers):
             refuse(f"`{self.old.name}` is viewed as another buffer in the block", block)
         made = block.replace(

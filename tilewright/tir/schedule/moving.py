@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ...ir.expr import IntImm, PrimExpr
 from .. import op as T
@@ -154,7 +154,9 @@ def _solve(
     terms = [(m, c) for m, c in p.items() if numbers.keys() & _variables(space, m)]
     if not terms:
         return
-    if _solve_split(space, numbers, p, interval, found):
+    split = _split(space, p, interval)
+    if split is not None:
+        _solve(space, axes, *split, found, exact, block)
         return
     low, high = interval
     if width == 1 and low is not None and high is not None and all(c < 0 for _, c in terms):
@@ -162,7 +164,7 @@ def _solve(
         terms = [(m, -c) for m, c in terms]
     simple = all(len(m) == 1 and m[0] in numbers and c > 0 for m, c in terms)
     if not simple or low is None or high is None or width is None:
-        if exact:
+        if exact and not _is_inside(space, p, width, interval, numbers):
             refuse("what the block reads cannot be related to one run of the loop", block)
         return
     terms.sort(key=lambda t: -t[1])
@@ -188,26 +190,33 @@ def _solve(
         low, high = plus(low, times(first, scale), -1), plus(high, times(first, scale), -1)
 
 
-def _solve_split(
-    space: Space, numbers: dict[int, Var], p: Poly, interval: Interval, found: Ranges
+def _is_inside(
+    space: Space, p: Poly, width: int | None, interval: Interval, axes: Container[int]
 ) -> bool:
-    """Narrows `v` where `p` is `v // c`, or all of `v % c`. False if it is neither."""
+    """True if `width` integers from `p` on are in the interval for all values of the axes."""
+    least, most = space.relax(p, axes.__contains__)
+    low, high = interval
+    if width is None or least is None or most is None or low is None or high is None:
+        return False
+    room = plus(plus(high, most, -1), constant(1 - width))
+    return space.nonneg(plus(least, low, -1)) and space.nonneg(room)
+
+
+def _split(space: Space, p: Poly, interval: Interval) -> tuple[Poly, int, Interval] | None:
+    """For a quotient `x // d` in an interval: `x`, its width, and the interval that it is in. For a
+    remainder that may have any value, nothing (zero, anywhere). None for others."""
     low, high = interval
     if len(p) != 1 or low is None or high is None:
-        return False
+        return None
     ((m, scale),) = p.items()
     atom = space.atoms[m[0]] if len(m) == 1 and scale == 1 else None
     if atom is None or atom.kind not in ("//", "%"):
-        return False
+        return None
     inner, d = atom.args
-    ((n, k),) = inner.items() if len(inner) == 1 else (((), 0),)
-    if k != 1 or len(n) != 1 or n[0] not in numbers:
-        return False
     last = plus(d, constant(-1))
-    if atom.kind == "%":
-        return not low and high == last
-    _narrow(space, found, numbers[n[0]], (times(low, d), plus(times(high, d), last)))
-    return True
+    if atom.kind == "//":
+        return inner, 1, (times(low, d), plus(times(high, d), last))
+    return None if low or high != last else ({}, 1, (None, None))
 
 
 def _is_mixed_radix(space: Space, terms: list[tuple[tuple[int, ...], int]]) -> bool:

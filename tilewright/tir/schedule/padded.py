@@ -83,6 +83,22 @@ def _bound(
     return None
 
 
+def joined(first: PrimExpr, second: PrimExpr) -> PrimExpr:
+    """Both conditions, part by part."""
+    return T.all(*conjuncts(first), *conjuncts(second))
+
+
+def unit_loops(loop: StmtSRef) -> dict[Var, PrimExpr]:
+    """The only values of the loops of one iteration around the loop in its scope."""
+    found: dict[Var, PrimExpr] = {}
+    for at in loop.ancestors():
+        if at.is_block:
+            break
+        if T.is_const_int(at.loop.extent, 1):
+            found[at.loop.loop_var] = at.loop.min
+    return found
+
+
 def cut_nest(
     state: ScheduleState, block: StmtSRef, loop: StmtSRef, store: BufferStore, ranges: Ranges
 ) -> tuple[Stmt, Block]:
@@ -122,7 +138,9 @@ def cut_nest(
         stmt.replace(iter_vars=tuple(axes), body=_simple(inner, substitute(store, env)))
     )
     extra = simplify_condition(space, T.all(*conditions))
-    changed = BlockRealize(tuple(values), T.all(realize.predicate, extra), body)
+    units = unit_loops(loop)
+    made_values = tuple(substitute(v, units) for v in values)
+    changed = BlockRealize(made_values, substitute(joined(extra, realize.predicate), units), body)
     nest: Stmt = changed
     if not cut:
         return replace_statements(loop.loop, {id(realize): changed}) or loop.loop, body

@@ -99,6 +99,8 @@ class Space:
         self.sizes = {id(v) for v in sizes}
         self.env: dict[int, Poly] = {}
         self.kept: list[PrimExpr] = []  # what `index` knows by `id` stays alive
+        self.vscale: int | None = None  # what `vscale()` is taken for; None: it is `lanes`
+        self.lanes: Monomial | None = None
 
     # ---- making -----------------------------------------------------------------------------
 
@@ -122,6 +124,15 @@ class Space:
             known = self.index[id(var)] = len(self.atoms)
             self.atoms.append(Atom("var", var, (), frozenset((known,))))
         return known
+
+    def scale_of_vectors(self, expr: PrimExpr) -> Poly:
+        """`vscale()`, one number wherever it stands."""
+        if self.vscale is not None:
+            return constant(self.vscale)
+        if self.lanes is None:
+            self.lanes = (len(self.atoms),)
+            self.atoms.append(Atom("vscale", expr, (), frozenset()))
+        return {self.lanes: 1}
 
     def _intern(self, kind: str, args: tuple[Poly, ...]) -> Poly:
         key = (kind, *(frozenset(a.items()) for a in args))
@@ -165,11 +176,6 @@ class Space:
                 out |= self.atoms[a].variables
         return out
 
-    def uses(self, p: Poly, variables: Iterable[Var]) -> bool:
-        """True if `p` depends on one of `variables`."""
-        inside = self.variables(p)
-        return any(self._variable(v) in inside for v in variables)
-
     # ---- quotients and remainders -----------------------------------------------------------
 
     def quotient(self, p: Poly, d: Poly) -> Poly:
@@ -177,6 +183,8 @@ class Space:
         whole, rest = self._divide(p, d)
         if not rest or self._within(rest, d):
             return whole
+        if rest == {ONE: -1}:  # `d` is 1 at least
+            return plus(whole, rest)
         return plus(whole, self._reduced_quotient(rest, d))
 
     def remainder(self, p: Poly, d: Poly) -> Poly:
@@ -362,7 +370,7 @@ class Space:
             return isinstance(atom.expr, SizeVar) or id(atom.expr) in self.sizes
         if atom.kind == "opaque":
             return False
-        if atom.kind == "%":
+        if atom.kind in ("%", "vscale"):
             return True
         if atom.kind == "max":
             return any(self._lowest(p) >= 0 for p in atom.args)
@@ -396,20 +404,27 @@ class Space:
             if terms[0][1] < 0 and rest > 0:
                 total, rest = IntImm(dtype, rest), 0
         for m, c in terms:
-            term = self._product(m, dtype)
             if total is None:
-                total = term * c if c != 1 else term
+                total = self._term(m, c, dtype)
             elif c < 0:
-                total = total - (term * -c if c != -1 else term)
+                total = total - self._term(m, -c, dtype)
             else:
-                total = total + (term * c if c != 1 else term)
+                total = total + self._term(m, c, dtype)
         if total is None:
             return IntImm(dtype, rest)
         return total + rest if rest > 0 else total - (-rest) if rest < 0 else total
 
+    def _term(self, m: Monomial, scale: int, dtype: str) -> PrimExpr:
+        """`scale * m`; a multiple of `vscale()` stays one factor."""
+        rest = _without(m, self.lanes) if self.lanes else None
+        if rest and self.lanes:
+            return self._product(rest, dtype) * self._term(self.lanes, scale, dtype)
+        term = self._product(m, dtype)
+        return term * scale if scale != 1 else term
+
     def _product(self, m: Monomial, dtype: str) -> PrimExpr:
         out: PrimExpr | None = None
-        for a in m:
+        for a in sorted(m, key=lambda a: a not in self.ranges):  # loops before what they scale
             factor = self._atom_expr(a, dtype)
             out = factor if out is None else out * factor
         if out is None:
@@ -499,7 +514,10 @@ def _read_cast(space: Space, expr: Cast) -> Poly:
 
 
 def _read_call(space: Space, expr: Call) -> Poly:
-    if getattr(expr.op, "name", "") == "tir.likely" and isinstance(expr.args[0], PrimExpr):
+    name = getattr(expr.op, "name", "")
+    if name == "tir.vscale":
+        return space.scale_of_vectors(expr)
+    if name == "tir.likely" and isinstance(expr.args[0], PrimExpr):
         return space.poly(expr.args[0])
     return space.opaque(expr)
 

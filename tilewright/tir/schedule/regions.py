@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from ...ir.expr import PrimExpr
 from ..analysis.access_region import get_block_read_write_region
 from ..buffer import Buffer
-from ..expr import SizeVar, Var
+from ..expr import GE, GT, LE, LT, SizeVar, Var
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, BufferRegion, For
-from .exact import fills_box
+from .exact import fills_box, is_dense
 from .poly import Interval, Poly, Space, constant, plus, variables_in
+from .rewrite import conjuncts
 from .sref import StmtSRef
 from .state import ScheduleState
 
@@ -71,25 +72,57 @@ def loops_between(block: StmtSRef, top: StmtSRef) -> list[StmtSRef]:
 
 
 def touched(
-    space: Space, block: StmtSRef, region: Iterable[BufferRegion], relaxed: Sequence[StmtSRef]
+    space: Space,
+    block: StmtSRef,
+    region: Iterable[BufferRegion],
+    relaxed: Sequence[StmtSRef],
+    *,
+    where: bool = False,
 ) -> Box | None:
-    """The box that `block` touches in all of the regions (of one buffer) over `relaxed` loops."""
+    """The box that `block` touches in all of the regions (of one buffer) over `relaxed` loops; as
+    far as its condition holds, if `where`."""
     if block.realize is None:
         return None
     for at in relaxed:
         bind(space, at)
     define_axes(space, block.realize)
     free = {space._variable(at.loop.loop_var) for at in relaxed}
+    limits = [limit_of(space, c) for c in conjuncts(block.realize.predicate)] if where else []
     total: Box | None = None
     for part in region:
         box: Box = []
         for r in part.region:
             low = space.poly(r.min)
             high = plus(plus(low, space.poly(r.extent)), constant(-1))
-            box.append((space.relax(low, free.__contains__)[0],
-                        space.relax(high, free.__contains__)[1]))  # fmt: skip
+            first, last = (space.relax(low, free.__contains__)[0],
+                           space.relax(high, free.__contains__)[1])  # fmt: skip
+            for limit in limits:
+                if limit is not None:
+                    last = _below(space, high, last, limit, free)
+            box.append((first, last))
         total = box if total is None else unite(space, total, box)
     return total
+
+
+def limit_of(space: Space, condition: PrimExpr) -> tuple[Poly, Poly] | None:
+    """What `condition` says is below what: `a < b`, or `a <= b` as `a < b + 1`."""
+    if not isinstance(condition, (LT, LE, GE, GT)):
+        return None
+    low, high = condition.a, condition.b
+    if isinstance(condition, (GE, GT)):
+        low, high = high, low
+    beyond = constant(int(isinstance(condition, (LE, GE))))
+    return space.poly(low), plus(space.poly(high), beyond)
+
+
+def _below(
+    space: Space, p: Poly, most: Poly | None, limit: tuple[Poly, Poly], free: set[int]
+) -> Poly | None:
+    """The largest value of `p`, `most` by the ranges of its variables, where `limit` holds."""
+    last = plus(plus(plus(p, limit[0], -1), limit[1]), constant(-1))
+    if space.variables(last) & free:
+        return most
+    return last if most is None or space.nonneg(plus(most, last, -1)) else most
 
 
 def unite(space: Space, a: Box, b: Box) -> Box:
@@ -132,7 +165,11 @@ def covers(space: Space, buffer: Buffer, made: Box, needed: Box) -> bool:
 
 def is_covered(state: ScheduleState, consumer: StmtSRef, producers: list[StmtSRef]) -> bool:
     """True if all that `consumer` reads of its producers' results has been written before, in
-    the same run of the loops that they share: by one of them, or by several together."""
+    the same run of the loops that they share: by one of them, or by several together.
+
+    What a producer that has run as a whole leaves out of its box, such as the padding of a layout,
+    nothing reads.
+    """
     for buffer in dict.fromkeys(r.buffer for r in consumer.block.reads):
         makers = [p for p in producers if any(w.buffer is buffer for w in p.block.writes)]
         if not makers or any(_covered_by(state, consumer, [p], buffer) for p in makers):
@@ -155,10 +192,11 @@ def _covered_by(
         free = {space._variable(at.loop.loop_var) for at in relaxed}
         for part in writes:
             box = touched(space, producer, [part], relaxed)
-            if box is not None and fills_box(space, part.region, free):
+            is_whole = top.is_block and is_dense(space, part.region, free)
+            if box is not None and (is_whole or fills_box(space, part.region, free, buffer.shape)):
                 boxes.append(box)
     reads = [r for r in consumer.block.reads if r.buffer is buffer]
-    needed = touched(space, consumer, reads, loops_between(consumer, top))
+    needed = touched(space, consumer, reads, loops_between(consumer, top), where=True)
     if needed is None:
         return False
     return any(covers(space, buffer, made, needed) for made in joined_boxes(space, boxes))

@@ -14,13 +14,15 @@ from ..index_map import IndexMap
 from ..stmt import Block, BufferRegion, BufferStore, Stmt, stmt_seq
 from .bindings import is_affine, uses_loops_up
 from .conditions import require_complete_or_reduction, require_leaf
-from .copies import after, fresh_name, step_towards
-from .instances import require_every_instance
+from .copies import fresh_name, lowest_top, step_towards
+from .instances import require_every_instance, runs_box
 from .layouts import full_nest
+from .moving import nest_of
 from .poly import Space, variables_in
 from .refusal import refuse
-from .regions import bind, sizes_of, space_at
+from .regions import bind, loops_between, sizes_of, space_at
 from .rewrite import MapLoads, accesses, point, replace_statements, substitute
+from .scope import DepKind
 from .sref import StmtSRef
 from .state import ScheduleState
 
@@ -160,40 +162,53 @@ def apply(
     called as the copy is."""
     block, buffer = what.block, what.buffer
     root = state.scope_root(block)
-    _require_whole(state, root, what, side)
+    top = _top(state, root, what, side)
     data = Var(name, pointer(buffer.dtype, scope))  # type: ignore[arg-type]
     copy = Buffer(data, buffer.dtype, what.shape, name=name)
     made_name = fresh_name(state, block, block_name or name)
-    nest, copied = _copy_nest(made_name, what, copy, side)
+    nest, copied = _copy_nest(state, made_name, what, copy, side, None if top is root else top)
     changed, reuse = _use_copy(what, copy, side)
     if block.realize is None:
         raise TypeError("a block without realization")
     table: dict[int, Stmt | None] = {id(block.realize): block.realize.replace(block=changed)}
-    top = step_towards(root, block).node
-    body = root.block.body
-    if side == "read":
-        body = replace_statements(body, {id(top): stmt_seq(nest, top)}) or body
-    else:
-        body = after(body, top, nest)
-    body = replace_statements(body, table) or body
+    step = step_towards(top, block).node
+    changed_step = replace_statements(step, table) or step
+    parts = (nest, changed_step) if side == "read" else (changed_step, nest)
+    body = replace_statements(root.block.body, {id(step): stmt_seq(parts)})
     made = root.block.replace(body=body, alloc_buffers=(*root.block.alloc_buffers, copy))
     state.replace(root, made, {**reuse, block.block: changed, root.block: made})
     return state.srefs[id(copied)]
 
 
-def _require_whole(state: ScheduleState, root: StmtSRef, what: Reindexed, side: str) -> None:
-    """Refuses if the buffer's other end is in the same loops: the copy takes all of it at once."""
+def _top(state: ScheduleState, root: StmtSRef, what: Reindexed, side: str) -> StmtSRef:
+    """The loop or block in which the copy goes: the scope, or the loops that the block shares with
+    those that write what it reads or read what it writes. Refuses a copy in loops that would write
+    more than the block has written there."""
     scope = state.get_block_scope(root)
     others = scope.producers(what.block) if side == "read" else scope.consumers(what.block)
-    for other in others:
-        regions = other.block.writes if side == "read" else other.block.reads
-        if other is what.block or all(r.buffer is not what.buffer for r in regions):
-            continue
-        if state.common_ancestor((other, what.block)) is not root:
-            refuse(f"`{what.buffer.name}` is written and read in the same loop", other, what.block)
+    users = [o for o in others if o is not what.block
+             and any(r.buffer is what.buffer
+                     for r in (o.block.writes if side == "read" else o.block.reads))]  # fmt: skip
+    early = [d.src for d in scope.get_deps_by_dst(what.block) if d.kind is DepKind.WAR]
+    users += [o for o in early if state.common_ancestor((o, what.block)) is not root]
+    if not users:
+        return root
+    top = lowest_top(state, what.block, users)
+    if top is not root and side == "write" and not runs_box(state, what.block, top):
+        refuse(f"`{what.buffer.name}` is written and read in the same loop", users[0], what.block)
+    return top
 
 
-def _copy_nest(name: str, what: Reindexed, copy: Buffer, side: str) -> tuple[Stmt, Block]:
+def _copy_nest(
+    state: ScheduleState,
+    name: str,
+    what: Reindexed,
+    copy: Buffer,
+    side: str,
+    around: StmtSRef | None,
+) -> tuple[Stmt, Block]:
+    """The loops around a block that copies what the block accesses: in one run of the body of
+    `around`, if that is given."""
     axes = what.axes()
     names = [f"v{k}" if what.is_plain else a.var.name for k, a in enumerate(axes)]
     fresh = [IterVar(a.dom, a.var.copy_with_name(name), IterVarType.DataPar)
@@ -205,15 +220,18 @@ def _copy_nest(name: str, what: Reindexed, copy: Buffer, side: str) -> tuple[Stm
         source, s_at, target, t_at = what.buffer, old, copy, new
     else:
         source, s_at, target, t_at = copy, new, what.buffer, old
+    regions = ((BufferRegion(source, point(s_at)),), (BufferRegion(target, point(t_at)),))
+    body = BufferStore(target, BufferLoad(source, s_at), t_at)
+    if around is not None and what.block.realize is not None:
+        space = space_at(state, what.block)
+        free = {space._variable(at.loop.loop_var) for at in loops_between(what.block, around)}
+        bound = dict(zip(what.block.block.iter_vars, what.block.realize.iter_values, strict=True))
+        ranges = {b.var: space.relax(space.poly(bound[a]), free.__contains__)
+                  for a, b in zip(axes, fresh, strict=True)}  # fmt: skip
+        made = Block(tuple(fresh), *regions, name, body)
+        return nest_of(space_at(state, around, inside=True), made, ranges, False, {}), made
     shape = [a.dom.extent for a in fresh if a.dom is not None]
-    return full_nest(
-        name,
-        shape,
-        BufferStore(target, BufferLoad(source, s_at), t_at),
-        (BufferRegion(source, point(s_at)),),
-        (BufferRegion(target, point(t_at)),),
-        fresh,
-    )
+    return full_nest(name, shape, body, *regions, fresh)
 
 
 def _use_copy(what: Reindexed, copy: Buffer, side: str) -> tuple[Block, dict[Block, Block]]:

@@ -154,6 +154,29 @@ class MapLoads(Folding):
         return inner if made is None else made
 
 
+class SimplifyIndices(Rewriter):
+    """Simplifies where buffers are accessed, as far as `space` knows the ranges of variables."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    @on(BufferLoad, BufferStore)
+    def access(self, access: Any) -> Any:
+        """The access at simplified indices."""
+        made = self.rewrite_children(access)
+        return made.replace(indices=tuple(map(self.space.simplify, made.indices)))
+
+    @on(Range)
+    def range(self, part: Range) -> Range:
+        """The range with its ends simplified."""
+        return Range(self.space.simplify(part.min), self.space.simplify(part.extent))
+
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """Declarations of buffers are no accesses."""
+        return buffer
+
+
 class Accesses(Visitor):
     """Collects the loads and stores of a statement, those of nested blocks included."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import GlobalVar, IntImm, PrimExpr
@@ -11,6 +11,7 @@ from ...ir.module import IRModule
 from ...support.errors import ArgumentError, ScheduleError
 from ..expr import Var
 from ..function import PrimFunc
+from ..index_map import IndexMap
 from ..stmt import Block, For
 from .instruction import METHODS, InstructionKind, Param, instruction_of
 from .layout_args import split_off_separators
@@ -181,16 +182,14 @@ class Schedule:
         if isinstance(value, PrimExpr):
             from .poly import variables_in
 
-            known = {v: self._symbols[v] for v in variables_in(value) if v in self._symbols}
-            if known:
-                bound = {v: IntImm(v.dtype, n) if isinstance(n, int) else n
-                         for v, n in known.items()}  # fmt: skip
-                value = substitute(value, bound)
+            value = substitute(value, self._known(variables_in(value)))
             if isinstance(value, IntImm):
                 return value.value
         return value
 
     def _resolve(self, param: Param, value: Any) -> Any:
+        if isinstance(value, IndexMap):
+            return value.with_values(self._known(value.free_variables))
         if value is None or not param.role.is_input:
             return value
         if param.is_list or param.is_variadic:
@@ -205,6 +204,11 @@ class Schedule:
         if isinstance(value, tuple):
             return [self.get_sref(item) for item in value]
         return self._evaluate(value) if param.role.rv == "expr" else self.get_sref(value)
+
+    def _known(self, variables: Iterable[Var]) -> dict[Var, PrimExpr]:
+        """What the random variables among `variables` stand for."""
+        values = {v: self._symbols[v] for v in variables if v in self._symbols}
+        return {v: IntImm(v.dtype, n) if isinstance(n, int) else n for v, n in values.items()}
 
     def _evaluate_all(self, value: Any) -> Any:
         """Plain data with the random integers in it evaluated."""

@@ -17,7 +17,7 @@ from ..stmt import (
     Stmt,
     stmt_seq,
 )
-from .copies import fresh_name, redirect, require_written
+from .copies import fresh_name, redirect, require_written, step_towards
 from .instances import fills_what_it_writes
 from .poly import Space, constant, plus, variables_in
 from .refusal import refuse
@@ -30,15 +30,16 @@ from .state import ScheduleState
 def tile_copy(
     state: ScheduleState, loop: StmtSRef, block: StmtSRef, side: str, place: int, scope: str
 ) -> StmtSRef:
-    """Copies at the beginning ("read") or end ("write") of each iteration of `loop`, and lets the
-    block use the copy. Where threads share memory of `scope`, what all of them touch is copied; of
-    what is written, if that leaves no holes. Returns the block that copies."""
+    """Copies before ("read") or after ("write") the statement with the block in each iteration of
+    `loop`, and lets the block use the copy. Where threads share memory of `scope`, what all of them
+    touch is copied; of what is written, if that leaves no holes. Returns the block that copies."""
     root = state.scope_root(block)
     if not block.is_under(loop) or block.realize is None or state.scope_root(loop) is not root:
         refuse("the loop is not around the block in its scope", loop, block)
     buffer: Buffer = getattr(block.block, f"{side}s")[place].buffer
     other = "writes" if side == "read" else "reads"
-    if any(r.buffer is buffer for r in getattr(block.block, other)):
+    is_sum = side == "write" and block.block.init is not None
+    if not is_sum and any(r.buffer is buffer for r in getattr(block.block, other)):
         refuse(f"the block both reads and writes `{buffer.name}`", block)
     writers = state.get_block_scope(root).buffer_writers.get(buffer.data, [])
     if side == "write" and len(writers) > 1:
@@ -62,8 +63,10 @@ def tile_copy(
     else:
         made, reuse = replace_buffer(block.block, {buffer: cache})
     table: dict[int, Stmt | None] = {id(block.realize): block.realize.replace(block=made)}
-    body = replace_statements(loop.loop.body, table) or loop.loop.body
-    body = stmt_seq(copied, body) if side == "read" else stmt_seq(body, copied)
+    step = step_towards(loop, block).node
+    changed_step = replace_statements(step, table) or step
+    parts = (copied, changed_step) if side == "read" else (changed_step, copied)
+    body = replace_statements(loop.loop.body, {id(step): stmt_seq(parts)})
     inner = replace_statements(root.block.body, {id(loop.stmt): loop.loop.replace(body=body)})
     changed = root.block.replace(body=inner, alloc_buffers=(*root.block.alloc_buffers, cache))
     state.replace(root, changed, {**reuse, root.block: changed})
@@ -101,10 +104,10 @@ def _ranges(
 
 
 def _with_axes(space: Space, loop: StmtSRef, copied: BlockRealize) -> BlockRealize:
-    """The block with an axis for each loop around it that it uses, over all that it takes on."""
-    used = set(variables_in(copied.block.reads))
-    path = [loop, *loop.ancestors()]
-    loops = [at.loop for at in reversed(path) if not at.is_block and at.loop.loop_var in used]
+    """The block with an axis for each loop around it that it uses, in the order of their use, over
+    all that it takes on."""
+    around = {at.loop.loop_var: at.loop for at in (loop, *loop.ancestors()) if not at.is_block}
+    loops = [around[v] for v in variables_in(copied.block.reads) if v in around]
     axes = [
         IterVar(
             _domain(space, loop, l),

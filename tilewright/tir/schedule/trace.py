@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError, TVMError
 from ..expr import Var
+from ..index_map import IndexMap
 from .instruction import Instruction
 from .trace_json import (
     decision_to_json,
@@ -195,6 +196,8 @@ def _variables(value: Any) -> Iterable[Any]:
         from .poly import variables_in
 
         yield from variables_in(value)
+    elif isinstance(value, IndexMap):
+        yield from value.free_variables
     else:
         yield value
 
@@ -209,4 +212,6 @@ def _replayed(value: Any, known: dict[int, Any]) -> Any:
 
         bound = {v: known[id(v)] for v in _variables(value) if id(v) in known}
         return substitute(value, bound) if bound else value
+    if isinstance(value, IndexMap):
+        return value.with_values({v: known[id(v)] for v in value.free_variables if id(v) in known})
     return known.get(id(value), value)

@@ -14,9 +14,10 @@ from ...ir.json import load_json, save_json
 from ...ir.node import Node
 from ...support.errors import ArgumentError
 from ..expr import StringImm
+from ..index_map import IndexMap
 from .instruction import Instruction, InstructionKind
 from .rv import BlockRV, LoopRV
-from .trace_text import name_outputs
+from .trace_text import name_outputs, with_names
 from .tvm_json import load_tvm_json
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ def _input(value: Any, names: dict[int, str]) -> Any:
         return [_input(item, names) for item in value]
     if isinstance(value, dict):
         return {key: _entry(item, names) for key, item in value.items()}
+    if isinstance(value, IndexMap):
+        return save_json(with_names(value, names))
     if isinstance(value, (str, StringImm)):
         return json.dumps(value if isinstance(value, str) else value.value)
     return _plain(value)
@@ -175,6 +178,9 @@ def _read_input(value: Any, known: dict[str, Any]) -> Any:
         except ValueError:
             raise ArgumentError(f"the text {value} does not end with a quotation mark") from None
     node = _read_node(value)
+    if isinstance(node, IndexMap):
+        free = [v for v in node.free_variables if v.name in known]
+        return node.with_values({v: known[v.name] for v in free})
     if node is not None:
         return node
     raise ArgumentError(f"the trace uses {value!r} as an input, which no instruction before gives")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr
 from ..expr import StringImm, Var
+from ..index_map import IndexMap
 from .instruction import STATEMENT, Instruction
 from .rv import BlockRV, LoopRV
 
@@ -22,6 +23,12 @@ def name_outputs(outputs: Iterable[Any], names: dict[int, str]) -> list[str]:
         names[id(out)] = f"{prefix}{len(names)}"
         made.append(names[id(out)])
     return made
+
+
+def with_names(index_map: IndexMap, names: dict[int, str]) -> IndexMap:
+    """The map with the random variables in it called as in the trace."""
+    free = [v for v in index_map.free_variables if id(v) in names]
+    return index_map.with_values({v: Var(names[id(v)], v.dtype) for v in free})
 
 
 def statement(inst: Instruction, decision: Any, known: dict[int, str] | None) -> str:
@@ -65,6 +72,8 @@ def _text(value: Any, names: dict[int, str]) -> str:
         return json.dumps(value)
     if isinstance(value, (IntImm, FloatImm, StringImm)):
         return repr(value.value)
+    if isinstance(value, IndexMap):
+        value = with_names(value, names)
     as_python = getattr(value, "as_python", None)
     return str(as_python()) if as_python is not None else repr(value)
 

@@ -52,6 +52,7 @@ from .narrow_data_type import NarrowDataType
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
 from .pointer_value_type import PointerValueTypeRewrite
 from .prefetch_ahead import PrefetchAhead
+from .remove_layout_blocks import RemoveWeightLayoutRewriteBlock
 from .remove_no_op import RemoveNoOp
 from .remove_store_undef import RemoveStoreUndef
 from .renormalize_split import RenormalizeSplitPattern
@@ -65,7 +66,6 @@ from .small import (
     DisableAssert,
     Filter,
     RemoveAssume,
-    RemoveWeightLayoutRewriteBlock,
     SkipAssert,
     VerifyMemory,
 )  # fmt: skip

@@ -1,162 +1,46 @@
-"""What `T.assume(c or A[i] == v)` says of memory, and branches that it makes unnecessary."""
+"""Branches that what is computed or known of memory makes unnecessary."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from ...ir.expr import PrimExpr, Range
-from ...ir.functor import Rewriter, Visitor, on, post_order_visit
+from ...ir.expr import PrimExpr
+from ...ir.functor import on, post_order_visit
 from ...ir.node import Node
 from ...ir.structural import structural_equal
+from ...ir.transform import PassContext
 from .. import op as O
-from ..arith import Analyzer
-from ..arith.int_set import mentions
-from ..arith.rules import MAKERS
-from ..buffer import Buffer
-from ..expr import EQ, BufferLoad, Call, Or, Var
+from ..analysis.buffer_contents import BufferContents
+from ..analysis.buffer_facts import Known
+from ..analysis.clauses import Clauses, clauses_of
+from ..analysis.coverage import Coverage
+from ..arith.canonical import may_trap, reads_memory
+from ..expr import BufferLoad, Call
 from ..function import PrimFunc
-from ..stmt import Block, BufferStore, Evaluate, For, IfThenElse, Stmt
-from ..stmt_functor import substitute
-from .base import factory
+from ..stmt import BufferStore, For, IfThenElse, SeqStmt, Stmt
+from .base import context_factory, factory
+from .config import ReduceBranchingThroughOvercomputeConfig, SimplifyConfig, group_of
+from .remove_no_op import RemovingNothing, is_in_sight, is_stored_over, only_stores, uses_of
 from .scoped import ScopedRewriter
+from .simplify import NOTHING
 
 
-@dataclass(eq=False)
-class _Fact:
-    """`buffer[variables] == value` unless `exception` holds, for all values of the variables."""
+class _Choices(ScopedRewriter):
+    """Takes the side of a choice that has the value of the other where that is chosen."""
 
-    buffer: Buffer
-    variables: tuple[Var, ...]
-    exception: PrimExpr
-    value: PrimExpr
-
-
-class _Facts(Visitor):
-    """Collects assumptions; a store to the buffer after one takes it back."""
-
-    def __init__(self) -> None:
-        self.found: dict[Buffer, _Fact] = {}
-        self.ranges: dict[Var, Range] = {}
-        self.analyzer = Analyzer()
-
-    @on(For)
-    def loop(self, loop: For) -> None:
-        """The range of a loop."""
-        self.ranges[loop.loop_var] = Range(loop.min, loop.extent)
-        self.analyzer.bind(loop.loop_var, self.ranges[loop.loop_var])
-        self.visit(loop.body)
-
-    @on(IfThenElse)
-    def branch(self, branch: IfThenElse) -> None:
-        """Within a branch its condition holds."""
-        with self.analyzer.constraint_scope(branch.condition):
-            self.visit(branch.then_case)
-        with self.analyzer.constraint_scope(O.logical_not(branch.condition)):
-            self.visit(branch.else_case)
-
-    @on(Block)
-    def block(self, block: Block) -> None:
-        """The ranges of axes."""
-        for axis in block.iter_vars:
-            if axis.dom is not None:
-                self.ranges[axis.var] = axis.dom
-                self.analyzer.bind(axis.var, axis.dom)
-        self.visit((block.init, block.body))
+    def __init__(self, contents: BufferContents) -> None:
+        super().__init__()
+        self.contents = contents
+        self.known = Known()
 
     @on(BufferStore)
-    def store(self, store: BufferStore) -> None:
-        """What was assumed of the buffer holds no longer, unless the store is an exception."""
-        fact = self.found.get(store.buffer)
-        if fact is None:
-            return
-        at = dict(zip(fact.variables, store.indices, strict=True))
-        if not self.analyzer.can_prove(substitute(fact.exception, at)):
-            del self.found[store.buffer]
+    def store(self, store: BufferStore) -> Stmt:
+        """What is known here is known of the choices in the value."""
+        self.known = self.contents.at(store)
+        new: Stmt = self.rewrite_children(store)
+        self.known = Known()
+        return new
 
-    @on(Evaluate)
-    def evaluate(self, stmt: Evaluate) -> None:
-        """assume(c or A[i] == v)"""
-        call = stmt.value
-        if not isinstance(call, Call) or getattr(call.op, "name", "") != "tir.assume":
-            return
-        parts = _disjuncts(call.args[0])
-        for part in parts:
-            fact = self._fact(part, [p for p in parts if p is not part])
-            if fact is not None:
-                self.found[fact.buffer] = fact
-
-    def _fact(self, equality: Any, rest: list[PrimExpr]) -> _Fact | None:
-        if not isinstance(equality, EQ):
-            return None
-        load, value = equality.a, equality.b
-        if not isinstance(load, BufferLoad):
-            load, value = value, load
-        if not isinstance(load, BufferLoad) or not all(isinstance(i, Var) for i in load.indices):
-            return None
-        variables: Any = load.indices
-        whole = all(
-            v in self.ranges and _covers(self.ranges[v], extent)
-            for v, extent in zip(variables, load.buffer.shape, strict=True)
-        )
-        if not whole or len(set(variables)) < len(variables):
-            return None
-        return _Fact(load.buffer, variables, O.any(*rest), value)
-
-
-def _disjuncts(condition: Any) -> list[PrimExpr]:
-    if isinstance(condition, Or):
-        return [*_disjuncts(condition.a), *_disjuncts(condition.b)]
-    return [condition]
-
-
-def _covers(range_: Range, extent: PrimExpr) -> bool:
-    analyzer = Analyzer()
-    return analyzer.can_prove(O.all(range_.min <= 0, range_.min + range_.extent >= extent))
-
-
-class _Known(Rewriter):
-    """Replaces loads whose value is assumed, under what `analyzer` knows."""
-
-    def __init__(self, facts: dict[Buffer, _Fact], analyzer: Analyzer) -> None:
-        self.facts, self.analyzer = facts, analyzer
-
-    @on(BufferLoad)
-    def load(self, load: BufferLoad) -> PrimExpr:
-        """A[i]   ->   v, where the exception is known not to hold"""
-        fact = self.facts.get(load.buffer)
-        if fact is None or load.predicate is not None:
-            return load
-        at = dict(zip(fact.variables, load.indices, strict=True))
-        if self.analyzer.can_prove(O.logical_not(substitute(fact.exception, at))):
-            value: PrimExpr = substitute(fact.value, at)
-            return value
-        return load
-
-
-class _Reduce(ScopedRewriter):
-    def __init__(self, facts: dict[Buffer, _Fact]) -> None:
-        super().__init__()
-        self.facts = facts
-
-    def _value(self, value: PrimExpr, condition: PrimExpr) -> PrimExpr:
-        """`value` where `condition` holds."""
-        with self.analyzer.constraint_scope(condition):
-            made = _Known(self.facts, self.analyzer).run(self.analyzer.simplify(value))
-            return _folded(self.analyzer.simplify(made))
-
-    def _is_safe(self, value: Node) -> bool:
-        """True if all loads of `value` lie inside wherever it stands."""
-        loads: list[BufferLoad] = []
-        post_order_visit(value, lambda n: loads.append(n) if isinstance(n, BufferLoad) else None)
-        return all(
-            self.analyzer.can_prove(O.all(index >= 0, index < extent))
-            for load in loads
-            for index, extent in zip(load.indices, load.buffer.shape, strict=True)
-        )
-
-
-class _Choices(_Reduce):
     @on(Call)
     def call(self, call: Call) -> PrimExpr:
         """if_then_else(c, f(A[i]), v)   ->   f(A[i]), if f(A[i]) is v wherever c fails"""
@@ -165,86 +49,159 @@ class _Choices(_Reduce):
             return new  # type: ignore[no-any-return]
         condition, yes, no = new.args
         otherwise = O.logical_not(condition)
-        reads = mentions(yes, set(self.facts))
-        if reads and self._is_safe(yes) and _same(
+        if reads_memory(yes) and is_inside(self, yes) and structural_equal(
             self._value(yes, otherwise), self._value(no, otherwise)
         ):  # fmt: skip
             made: PrimExpr = yes
             return made
         return new  # type: ignore[no-any-return]
 
+    def _value(self, value: PrimExpr, condition: PrimExpr) -> PrimExpr:
+        """`value` where `condition` holds."""
+        with self.analyzer.constraint_scope(condition):
+            simple = self.analyzer.simplify(value)
+            made = self.contents.resolved(simple, self.known, self.analyzer)
+            return self.analyzer.simplify(made)
 
-class _Branches(_Reduce):
+
+class _Branches(ScopedRewriter):
+    """Takes a case for both where it does the work of the other, or no harm."""
+
+    def __init__(self, contents: BufferContents | None, later: bool) -> None:
+        super().__init__()
+        self.contents, self.heeds_later = contents, later
+        self.later: list[_Later] = []
+
+    @on(SeqStmt)
+    def sequence(self, node: SeqStmt) -> Stmt:
+        """The statements, each with those after it in mind."""
+        made = []
+        for place, stmt in enumerate(node.seq):
+            self.later.append(_Later(stmt, list(node.seq[place + 1 :])))
+            made.append(self.rewrite(stmt))
+            self.later.pop()
+        return node.replace(seq=tuple(made))
+
+    @on(For)
+    def loop(self, loop: For) -> Stmt:
+        """A loop between a branch and the statements after."""
+        if self.later:
+            self.later[-1].loops.append(loop)
+        new: Stmt = super().loop(loop)
+        if self.later:
+            self.later[-1].loops.pop()
+        return new
+
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> Stmt:
         """if c: A[i] = f   ->   A[i] = f, if f is what A[i] holds wherever c fails"""
         new: IfThenElse = super().branch(branch)
         then, other = new.then_case, new.else_case
-        if not isinstance(then, BufferStore) or then.predicate is not None:
+        if not is_in_sight(then) or not is_inside(self, then) or may_trap(then):
             return new
-        expected: PrimExpr
-        if other is None:
-            expected = BufferLoad(then.buffer, then.indices)
-        elif isinstance(other, BufferStore) and _same_place(then, other):
-            expected = other.value
-        else:
+        if reads_memory(new.condition):
             return new
-        otherwise = O.logical_not(new.condition)
-        safe = self._is_safe(then.value) and self._is_safe(
-            BufferLoad(then.buffer, then.indices)
-        )  # fmt: skip
-        made, wanted = self._value(then.value, otherwise), self._value(expected, otherwise)
-        return then if safe and _same(made, wanted) else new
+        otherwise = self.analyzer.simplify(O.logical_not(new.condition))
+        where = clauses_of(otherwise)
+        left = NOTHING if other is None else other
+        with self.analyzer.constraint_scope(otherwise):
+            excess = self._result(then, branch, where)
+            if structural_equal(excess, self._result(left, branch, where)):
+                return then
+        is_open = self.heeds_later and other is None and where is not None
+        return then if is_open and self._is_harmless(excess, where or ()) else new
 
-
-def _same_place(a: BufferStore, b: BufferStore) -> bool:
-    return a.buffer is b.buffer and all(map(structural_equal, a.indices, b.indices))
-
-
-def _same(a: PrimExpr, b: PrimExpr) -> bool:
-    return structural_equal(a, b)
-
-
-class _FoldZeros(Rewriter):
-    @on(PrimExpr)
-    def expression(self, expr: PrimExpr) -> PrimExpr:
-        """x * 0.0 stays, since x may be infinite; 0.0 + 0.0 and the like are computed."""
-        new: Any = self.rewrite_children(expr)
-        a, b = getattr(new, "a", None), getattr(new, "b", None)
-        if type(new) not in MAKERS or O.const_value(a) is None or O.const_value(b) is None:
-            return new  # type: ignore[no-any-return]
-        made: PrimExpr = MAKERS[type(new)](a, b)
+    def _result(self, stmt: Stmt, branch: IfThenElse, where: Clauses | None) -> Stmt:
+        """What `stmt` does in place of `branch` where its condition fails."""
+        simplify = RemovingNothing()
+        simplify.analyzer = self.analyzer
+        if self.contents is not None:
+            known = self.contents.at(branch)
+            given = known.given if where is None else (*known.given, where)
+            simplify.contents = BufferContents(stmt, Known(known.facts, given), self.contents)
+            simplify.options = SimplifyConfig(propagate_knowns_to_simplify_expressions=True)
+        made: Stmt = simplify.run(stmt)
         return made
 
+    def _is_harmless(self, excess: Stmt, where: Clauses) -> bool:
+        """True if all that `excess` stores where a condition fails is stored over, unread."""
+        if not self.later or not only_stores(excess):
+            return False
+        after, coverage = self.later[-1], Coverage(self.analyzer)
+        for buffer, elements in coverage.most(excess).items():
+            if any(uses_of(after.stmt, buffer)) or not is_in_sight(after.stmt):
+                return False
+            stored = coverage.cases.at_most(elements, where)
+            for loop in reversed(after.loops):
+                end = O.add(loop.min, loop.extent)
+                stored = coverage.cases.somewhere(stored, loop.loop_var, loop.min, end)
+            if not is_stored_over(coverage, buffer, stored, after.rest):
+                return False
+        return True
 
-def _folded(expr: PrimExpr) -> PrimExpr:
-    made: PrimExpr = _FoldZeros().run(expr)
-    return made
+
+class _Later:
+    """A statement of a sequence, the rest of it, and the loops between it and a place within."""
+
+    def __init__(self, stmt: Stmt, rest: list[Stmt]) -> None:
+        self.stmt, self.rest = stmt, rest
+        self.loops: list[For] = []
 
 
-def _facts(func: PrimFunc) -> dict[Buffer, _Fact]:
-    finder = _Facts()
-    finder.walk(func.body)
-    return finder.found
+class _Accesses(ScopedRewriter):
+    """Looks for accesses that may lie outside of their buffers."""
+
+    inside = True
+
+    @on(BufferLoad, BufferStore)
+    def access(self, access: Any) -> Any:
+        """Each index lies within the extent."""
+        for index, extent in zip(access.indices, access.buffer.shape, strict=True):
+            if not self.analyzer.can_prove(O.all(index >= 0, index < extent)):
+                self.inside = False
+        return self.rewrite_children(access)
+
+
+def is_inside(around: ScopedRewriter, part: Node) -> bool:
+    """True if all accesses of `part` lie inside wherever it stands."""
+    accesses = _Accesses()
+    accesses.analyzer = around.analyzer
+    accesses.run(part)
+    return accesses.inside
+
+
+def _contents(func: PrimFunc) -> BufferContents | None:
+    """What buffers hold, if anything is assumed of them."""
+    found: list[Node] = []
+
+    def look(node: Node) -> None:
+        if isinstance(node, Call) and getattr(node.op, "name", "") == "tir.assume":
+            found.append(node)
+
+    post_order_visit(func.body, look)
+    return BufferContents(func.body) if found else None
 
 
 @factory
 def UseAssumeToReduceBranches(func: PrimFunc) -> PrimFunc:
     """assume(i < 14 or A[i] == 0); B[i] = if_then_else(i < 14, A[i], 0)   ->   B[i] = A[i]
 
-    A choice goes where what would be computed in excess is the other value, by what is assumed of
-    the memory it reads.
+    A choice goes where what would be computed in excess is the other value, by what is known of the
+    memory it reads. A function without assumptions stays as it is.
     """
-    facts = _facts(func)
-    return func if not facts else func.replace(body=_Choices(facts).run(func.body))
+    contents = _contents(func)
+    return func if contents is None else func.replace(body=_Choices(contents).run(func.body))
 
 
-@factory
-def ReduceBranchingThroughOvercompute(func: PrimFunc) -> PrimFunc:
+@context_factory
+def ReduceBranchingThroughOvercompute(func: PrimFunc, ctx: PassContext) -> PrimFunc:
     """assume(i < 14 or A[i] == 0); if i < 14: B[i] = A[i] else: B[i] = 0   ->   B[i] = A[i]
 
-    A branch around a store goes where the store does no harm when the condition fails: it stores
-    what the other case stores, or what is assumed to be there.
+    A branch goes where its case does no harm when the condition fails: it does what the other case
+    does. Config `tir.ReduceBranchingThroughOvercompute`: with `use_dataflow_analysis`, what buffers
+    are known to hold counts, as it does in functions with assumptions, and stores that later ones
+    overwrite do no harm.
     """
-    facts = _facts(func)
-    return func if not facts else func.replace(body=_Branches(facts).run(func.body))
+    asked = group_of(ctx, ReduceBranchingThroughOvercomputeConfig).use_dataflow_analysis
+    contents = BufferContents(func.body) if asked else _contents(func)
+    return func.replace(body=_Branches(contents, asked).run(func.body))

@@ -14,6 +14,7 @@ from ...target import Target
 from ..expr import Call
 from ..function import PrimFunc
 from ..stmt import AttrStmt, For, ForKind, Stmt
+from ..stmt_functor import renew_defs
 
 IS_HOST = "tir.is_host_func"
 
@@ -121,7 +122,8 @@ def _bound(mod: IRModule, target: Target, host: Target) -> IRModule:
         private = not _is_exposed(func) and "target" not in func.attrs
         if private and var in callers.host and var in callers.device:
             copies[var] = GlobalVar(f"{var.name_hint}_host")
-            out[copies[var]] = func.with_attr("target", host.without_host())
+            copies[var]._struct_info = var.struct_info_
+            out[copies[var]] = renew_defs(func.with_attr("target", host.without_host()))
     if copies:
         rewriter = _CallHost(copies)
         for var, func in out.items():

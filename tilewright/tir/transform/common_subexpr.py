@@ -191,7 +191,8 @@ def CommonSubexprElimTIR(enable_cse_tir: bool = True, identify_equiv_terms: bool
         if not enable_cse_tir or ctx.config.get(DISABLE_CSE):
             return func
         body = Simplifying().run(func.body) if identify_equiv_terms else func.body
-        return func.replace(body=_Eliminate().run(body))
+        made = _Eliminate().run(body)
+        return func if made is body else func.replace(body=made)
 
     made: Pass = prim_func_pass(transform, opt_level=0, name="tir.CommonSubexprElimTIR")
     return made

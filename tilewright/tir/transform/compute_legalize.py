@@ -6,16 +6,30 @@ from collections.abc import Callable
 from typing import Any
 
 from ...ir.expr import FloatImm, PrimExpr
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.transform import Pass, PassContext
 from ...support.dtypes import dtype_of
 from .. import op as O
 from ..arith.rules import MAKERS
-from ..expr import BinaryOpExpr, Broadcast, BufferLoad, Call, Cast, CmpExpr, Let, Select, Var
+from ..buffer import Buffer
+from ..expr import (
+    BinaryOpExpr,
+    Broadcast,
+    BufferLoad,
+    Call,
+    Cast,
+    CmpExpr,
+    CommReducer,
+    Let,
+    Select,
+    Var,
+    pointer,
+)
 from ..function import PrimFunc
-from ..stmt import BufferStore, LetStmt
+from ..stmt import Allocate, BufferStore, LetStmt
 from .base import prim_func_pass
 from .narrow_floats import is_native
+from .shared_lives import scope_of
 
 Chooses = Callable[[str], bool]
 
@@ -23,9 +37,13 @@ Chooses = Callable[[str], bool]
 class _Widen(Rewriter):
     """Values of the chosen types are `wide` between their load and their store."""
 
-    def __init__(self, chosen: Chooses, wide: str) -> None:
+    def __init__(self, chosen: Chooses, wide: str, results: set[Var]) -> None:
         self.chosen, self.wide = chosen, wide
         self.renamed: dict[Var, Var] = {}
+        self.wide_buffers: dict[Buffer, Buffer] = {}
+        for data in results:
+            scope = scope_of(data)
+            self.renamed[data] = Var(data.name, "handle", type_annotation=pointer(wide, scope))
 
     def _wide(self, dtype: str) -> str:
         info = dtype_of(dtype)
@@ -47,12 +65,44 @@ class _Widen(Rewriter):
         new = self.rewrite_children(load)
         return O.cast(new, self._wide(load.dtype))
 
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """The result of a reduction over threads is as wide as what is reduced."""
+        new: Any = self.rewrite_variable(buffer)
+        made: Buffer = new if new.data is buffer.data else self._results(buffer, new)
+        return made
+
+    def _results(self, buffer: Buffer, new: Buffer) -> Buffer:
+        known = self.wide_buffers.get(buffer)
+        if known is None:
+            known = self.wide_buffers[buffer] = new.replace(dtype=self._wide(buffer.dtype))
+        return known
+
+    @on(Allocate)
+    def allocate(self, node: Allocate) -> Any:
+        """So is its memory."""
+        new: Allocate = self.rewrite_children(node)
+        is_wide = new.buffer_var is not node.buffer_var
+        return new.replace(dtype=self._wide(node.dtype)) if is_wide else new
+
+    @on(CommReducer)
+    def reducer(self, reducer: CommReducer) -> CommReducer:
+        """x + y   ->   x + y of wide values"""
+        for var in (*reducer.lhs, *reducer.rhs):
+            if self.chosen(var.dtype):
+                self.renamed[var] = var.copy_with_dtype(self.wide)
+        made: CommReducer = self.rewrite_children(reducer)
+        return made
+
     @on(BufferStore)
     def store(self, store: BufferStore) -> Any:
         """What is stored is narrowed."""
-        value = O.cast(self.rewrite(store.value), store.value.dtype)
+        buffer = self.rewrite(store.buffer)
+        value = self.rewrite(store.value)
+        if buffer is store.buffer:
+            value = O.cast(value, store.value.dtype)
         return store.replace(
-            value=value, indices=self.rewrite(store.indices),
+            buffer=buffer, value=value, indices=self.rewrite(store.indices),
             predicate=self.rewrite(store.predicate),
         )  # fmt: skip
 
@@ -85,6 +135,8 @@ class _Widen(Rewriter):
         name = getattr(expr.op, "name", "")
         pure = name == "tir.if_then_else" or getattr(expr.op, "attributes", {}).get("numpy")
         args = tuple(self.rewrite(a) for a in expr.args)
+        if name == "tir.tvm_thread_allreduce":
+            return expr.replace(args=args)
         if pure:
             return expr.replace(dtype=self._wide(expr.dtype), args=args)
         back = tuple(
@@ -103,11 +155,27 @@ class _Widen(Rewriter):
         return let.replace(var=var, value=value, body=self.rewrite(let.body))
 
 
+def _reduced(func: PrimFunc, chosen: Chooses) -> set[Var]:
+    """The memory of chosen types in which reductions over threads leave their results."""
+    found: set[Var] = set()
+
+    def look(node: Any) -> None:
+        if isinstance(node, Call) and getattr(node.op, "name", "") == "tir.tvm_thread_allreduce":
+            count = node.args[0].value  # type: ignore[attr-defined]
+            for result in node.args[2 + count : 2 + 2 * count]:
+                if isinstance(result, BufferLoad) and chosen(result.dtype):
+                    found.add(result.buffer.data)
+
+    post_order_visit(func.body, look)
+    return found
+
+
 def _compute(name: str, chosen: Chooses, wide: str, native: str = "") -> Pass:
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
         if native and is_native(func, native):
             return func
-        return func.replace(body=_Widen(chosen, wide).run(func.body))
+        results = _reduced(func, chosen)
+        return func.replace(body=_Widen(chosen, wide, results).run(func.body))
 
     made: Pass = prim_func_pass(transform, opt_level=0, name=name)
     return made

@@ -92,14 +92,23 @@ class RemoveNoOpConfig:
 class SimplifyConfig:
     """`convert_boolean_to_and_of_ors`: conditions become an `and` of `or`s.
     `apply_constraints_to_boolean_branches`: each part of a condition is simplified with the others
-    known. The other fields say which proofs are tried: all of them always are, the engine is one
-    and cheap."""
+    known. `propagate_knowns_to_prove_conditional`: what buffers are known to hold, by stores and by
+    `T.assume`, decides branches. `propagate_knowns_to_simplify_expressions`: it also takes the
+    place of loads in what is stored. `transitively_prove_inequalities` is always on."""
 
     transitively_prove_inequalities: bool = False
     propagate_knowns_to_prove_conditional: bool = False
     propagate_knowns_to_simplify_expressions: bool = False
     convert_boolean_to_and_of_ors: bool = False
     apply_constraints_to_boolean_branches: bool = False
+
+    @property
+    def uses_contents(self) -> bool:
+        """True if it has to be known what buffers hold."""
+        return (
+            self.propagate_knowns_to_prove_conditional
+            or self.propagate_knowns_to_simplify_expressions
+        )
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,8 @@ class _Multiply(Rewriter):
         if new.buffer is buffer or not new.indices:
             return new
         start = O.multiply(O.cast(self.var, buffer.shape[0].dtype), buffer.shape[0])
-        return new.replace(indices=(O.add(start, new.indices[0]), *new.indices[1:]))
+        index = O.simplified(O.add(start, new.indices[0]))
+        return new.replace(indices=(index, *new.indices[1:]))
 
     @on(Call)
     def call(self, call: Call) -> PrimExpr:

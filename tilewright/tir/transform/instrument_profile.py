@@ -32,7 +32,7 @@ class _Loop:
     depth: int
     height: int = 0
     has_siblings: bool = False
-    is_parallel: bool = False
+    in_parallel: bool = False
 
 
 class _Loops:
@@ -47,10 +47,10 @@ class _Loops:
     ) -> int:
         """The height of the loops in `stmt`, itself included."""
         if isinstance(stmt, For):
-            parallel = parallel or stmt.kind == ForKind.PARALLEL
             loop = _Loop(self.next, depth, 0, siblings, parallel)
             self.next += 1
             self.found[id(stmt)] = loop
+            parallel = parallel or stmt.kind == ForKind.PARALLEL
             inner = self.look(stmt.body, depth + 1, False, parallel)
             loop.height = inner
             return inner + 1
@@ -81,7 +81,7 @@ class _Instrument(Rewriter):
         return _wrapped(known.number, new) if self._is_chosen(known) else new
 
     def _is_chosen(self, loop: _Loop) -> bool:
-        if loop.is_parallel or loop.height < self.min_height:
+        if loop.in_parallel or loop.height < self.min_height:
             return False
         if self.siblings_only:
             return loop.has_siblings
@@ -108,7 +108,7 @@ def InstrumentProfileIntrinsics(func: PrimFunc, ctx: PassContext) -> PrimFunc:
     Loops are numbered from the outside inwards. Options: `tir.lwp_disable_func_prof` (functions
     are not measured), `tir.instr_siblings` (only loops with siblings are, the default),
     `tir.lwp_max_depth` (else: how deep; 0 for any), `tir.lwp_min_height` (loops within, at least
-    1), `tir.reset_start_id` (numbers begin anew). Parallel loops are not measured.
+    1), `tir.reset_start_id` (numbers begin anew). Loops within parallel ones are not measured.
     """
     if ctx.config.get(PROFILE_RESET_IDS):
         _NEXT[0] = 0

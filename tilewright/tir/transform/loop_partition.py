@@ -20,7 +20,7 @@ from ..arith.terms import Sum
 from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
-from ..stmt_functor import renew_defs
+from ..stmt_functor import renew_defs, substitute
 from .base import prim_func_pass
 from .config import LoopPartitionConfig, group_of, is_given
 from .scoped import ScopedRewriter
@@ -40,8 +40,9 @@ class _Condition:
 class _Conditions(Visitor):
     """Finds the conjuncts under a loop that are linear in its variable."""
 
-    def __init__(self, analyzer: Analyzer, loop: For) -> None:
+    def __init__(self, analyzer: Analyzer, loop: For, cuts_points: bool) -> None:
         self.analyzer, self.var = analyzer, loop.loop_var
+        self.cuts_points = cuts_points
         self.first = analyzer.sum(loop.min)
         self.peels = loop.kind == ForKind.SERIAL
         self.with_choices = _is_small(loop.body)
@@ -96,6 +97,24 @@ class _Conditions(Visitor):
         lead = engine.terms.sub(engine.sum(self.var), self.first)
         if lead.key in (difference.key, difference.scaled(-1).key):
             self.found.append(_Condition(one, self.first.shifted(1), None, FALSE))
+        elif self.cuts_points:
+            self._point(one, difference)
+
+    def _point(self, one: EQ, difference: Sum) -> None:
+        """`var == c` holds in one iteration, wherever that is."""
+        terms = self.analyzer.engine.terms
+        made = linear_coefficients(terms, difference, [self.var, *self.inner])
+        if made is None or reads_memory(one):
+            return
+        scale = made[0].pop(self.var)
+        if (
+            scale.terms
+            or abs(scale.const) != 1
+            or any(c.terms or c.const for c in made[0].values())
+        ):
+            return
+        point = made[1].scaled(-scale.const)
+        self.found.append(_Condition(one, point, point.shifted(1)))
 
     @on(BufferStore)
     def store(self, store: BufferStore) -> None:
@@ -181,9 +200,10 @@ _PEEL_LIMIT = 16
 class _Partition(ScopedRewriter):
     """Cuts outer loops first; their parts are cut again where inner conditions are left."""
 
-    def __init__(self, options: LoopPartitionConfig, cuts_constant: bool) -> None:
+    def __init__(self, options: LoopPartitionConfig, cuts_constant: bool, from_zero: bool) -> None:
         super().__init__()
         self.options, self.cuts_constant = options, cuts_constant
+        self.from_zero = from_zero
         self.hinted: set[Var] = set()
         self.spent: dict[Var, frozenset[str]] = {}  # sides where parts of unknown length were cut
         self.depth = 0
@@ -220,7 +240,7 @@ class _Partition(ScopedRewriter):
         low, extent = analyzer.sum(loop.min), analyzer.sum(loop.extent)
         end = analyzer.engine.terms.add(low, extent)
         analyzer.bind(loop.loop_var, Range(loop.min, loop.extent))
-        finder = _Conditions(analyzer, loop)
+        finder = _Conditions(analyzer, loop, self.from_zero)
         finder.walk(loop.body)
         if finder.stores > _PEEL_LIMIT:
             finder.found = [c for c in finder.found if c.truth is TRUE]
@@ -276,6 +296,8 @@ class _Partition(ScopedRewriter):
         if isinstance(extent, IntImm) and extent.value <= 0:
             return None
         copy: For = renew_defs(loop.replace(min=low.expr(), extent=extent, body=body))
+        if self.from_zero and low.key != self.analyzer.sum(loop.min).key:
+            copy = _counted_from_zero(copy)
         single = isinstance(extent, IntImm) and extent.value == 1
         if single and not loop.annotations and not self.options.no_unroll_loop_with_extent_one:
             self.analyzer.bind(copy.loop_var, copy.min)
@@ -310,6 +332,23 @@ class _Partition(ScopedRewriter):
             body = IfThenElse(condition, first, second)
         self.depth -= 1
         return loop.replace(body=body)
+
+
+def _counted_from_zero(loop: For) -> For:
+    """for i in range(4, 8): f(i)   ->   for i in range(4): f(i + 4)"""
+    var = loop.loop_var
+    body = substitute(loop.body, {var: O.add(var, loop.min)})
+    return loop.replace(min=IntImm(var.dtype, 0), body=body)
+
+
+class _WithoutHints(Rewriter):
+    @on(Call)
+    def call(self, call: Call) -> PrimExpr:
+        """likely(c)   ->   c; what was said for the cutting of loops has served."""
+        new: Any = self.rewrite_children(call)
+        name = getattr(call.op, "name", "")
+        hints = ("tir.likely", "tir.ignore_loop_partition")
+        return new.args[0] if name in hints else new  # type: ignore[no-any-return]
 
 
 class _Substituted(Rewriter):
@@ -354,7 +393,10 @@ def LoopPartition(cuts_constant: bool = False) -> Pass:
     for i in range(n): if i < m: f(i)   ->   for i in range(m): f(i)
 
     Config `tir.LoopPartition`; where it says nothing, loops of constant length are cut only if
-    `cuts_constant`. The annotation `pragma_loop_partition_hint` asks for a loop to be cut.
+    `cuts_constant`. The annotation `pragma_loop_partition_hint` asks for a loop to be cut. Without
+    `cuts_constant` parts count from 0, the one iteration for which `i == c` holds becomes a part of
+    its own, and `likely` and `ignore_loop_partition` go, as in TVM; with it, as in the pipeline,
+    they stay.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
@@ -363,7 +405,8 @@ def LoopPartition(cuts_constant: bool = False) -> Pass:
         options = group_of(ctx, LoopPartitionConfig)
         by_default = cuts_constant and not is_given(ctx, LoopPartitionConfig)
         cuts = options.partition_const_loop or by_default
-        return func.replace(body=_Partition(options, cuts).run(func.body))
+        body = _Partition(options, cuts, not cuts_constant).run(func.body)
+        return func.replace(body=body if cuts_constant else _WithoutHints().run(body))
 
     made: Pass = prim_func_pass(transform, opt_level=0, name="tir.LoopPartition")
     return made

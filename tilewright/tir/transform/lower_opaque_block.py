@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.expr import IntImm, PrimExpr, as_scalar
+from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import Rewriter, on
 from ...ir.node import Node
 from .. import op as O
@@ -24,6 +24,7 @@ from ..stmt import (
     Stmt,
 )  # fmt: skip
 from .base import factory
+from .inject_virtual_thread import VIRTUAL_THREAD
 
 
 class _LowerOpaque(Rewriter):
@@ -61,8 +62,10 @@ class _LowerOpaque(Rewriter):
         body = self.rewrite(loop.body)
         if bound and loop.thread_binding is not None:
             axis = loop.thread_binding
-            axis = axis.replace(var=loop.loop_var, dom=axis.dom)
-            return AttrStmt(axis, "thread_extent", extent, body)
+            axis = axis.replace(var=loop.loop_var, dom=Range(low, extent))
+            is_virtual = axis.thread_tag.startswith("vthread")
+            key = VIRTUAL_THREAD if is_virtual else "thread_extent"
+            return AttrStmt(axis, key, extent, body)
         plain = {k: v for k, v in loop.annotations.items() if not k.startswith("pragma_")}
         made: Stmt = loop.replace(min=low, extent=extent, body=body, annotations=plain)
         return _attributes(loop.annotations, loop.loop_var, made)

@@ -15,7 +15,7 @@ from ..function import PrimFunc
 from ..memory_info import MemoryInfo, memory_info
 from ..stmt import Allocate, DeclBuffer, LetStmt, Stmt
 from .base import factory
-from .thread_sync import scope_of
+from .shared_lives import scope_of
 
 KNOWN = ("", "dyn", "barrier", "workspace", "vtcm")
 """What may stand after the dot of a scope without being memory of its own."""

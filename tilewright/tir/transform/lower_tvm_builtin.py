@@ -17,6 +17,7 @@ from ..stmt import (
     Allocate,
     AttrStmt,
     BufferStore,
+    DeclBuffer,
     Evaluate,
     For,
     ForKind,
@@ -26,6 +27,7 @@ from ..stmt import (
     stmt_seq,
 )  # fmt: skip
 from .base import factory
+from .bind_target import IS_HOST
 from .make_packed_api import (
     ANY_TYPE,
     ANY_VALUE,
@@ -49,6 +51,8 @@ from .make_packed_api import (
 
 ADDRESS, DEVICE_ID, STRING = 0, 9, 8
 CPU = 1
+ALIGNMENT = 64
+"""What the runtime aligns its memory to, in bytes."""
 
 
 @dataclass(eq=False)
@@ -93,7 +97,8 @@ def _struct(which: str, dtype: str, *args: Any) -> Call:
 
 
 class _Lower(Rewriter):
-    def __init__(self) -> None:
+    def __init__(self, *, is_anywhere: bool) -> None:
+        self.is_anywhere = is_anywhere
         self.scope = _Scope()
         self.device: dict[str, PrimExpr] = {}
 
@@ -150,6 +155,12 @@ class _Lower(Rewriter):
     def allocate(self, node: Allocate) -> Stmt:
         """allocate on a device   ->   TVMBackendAllocWorkspace ... TVMBackendFreeWorkspace"""
         kind = self.device.get("device_type")
+        if kind is None and self.is_anywhere:
+            raise CompileError(
+                f"`{node.buffer_var.name}` is allocated on a device that is not known",
+                node.span,
+                hint="apply BindTarget before, or put the attribute `device_type` around it",
+            )  # fmt: skip
         if kind is None or O.is_const_int(kind, CPU):
             return self._statement(node)
         if "device_id" not in self.device:
@@ -250,24 +261,34 @@ def _workspace(node: Allocate, device: dict[str, PrimExpr], body: Stmt) -> Stmt:
     for extent in node.extents:
         size = O.multiply(size, O.cast(extent, "uint64"))
     where = (device["device_type"], device["device_id"])
-    failed = Evaluate(O.tvm_throw_last_error())
+    failed = Evaluate(Call("int32", "tir.tvm_throw_last_error", ()))
     made = O.TVMBackendAllocWorkspace(
         *where, O.simplified(size), IntImm("int32", CODES[info.code]),
         IntImm("int32", info.bits),
     )  # fmt: skip
     var = node.buffer_var
     freed = O.TVMBackendFreeWorkspace(*where, var)
-    return LetStmt(var, made, stmt_seq(
+    whole = stmt_seq(
         IfThenElse(Call("bool", "tir.isnullptr", (var,)), failed),
-        body,
-        IfThenElse(O.not_equal(freed, 0), failed),
-    ))  # fmt: skip
+        _followed(body, IfThenElse(O.not_equal(freed, 0), failed)),
+    )
+    return LetStmt(var, made, AttrStmt(var, "storage_alignment", O.const(ALIGNMENT), whole))
+
+
+def _followed(body: Stmt, last: Stmt) -> Stmt:
+    """`body; last`, within what `body` declares."""
+    if isinstance(body, DeclBuffer):
+        return body.replace(body=_followed(body.body, last))
+    return stmt_seq(body, last)
 
 
 @factory
 def LowerTVMBuiltin(func: PrimFunc) -> PrimFunc:
     """tvm_call_packed(f, x)   ->   stack[0] = x; tvm_call_packed_lowered(f, stack, 0, 1)
 
-    Shapes and tensors are made on the stack, too; memory of devices comes from the runtime.
+    Shapes and tensors are made on the stack, too; memory of devices comes from the runtime. Raises
+    `CompileError` for memory of a device without id, and of one that nothing tells in a function
+    marked `tir.is_host_func`.
     """
-    return func.replace(body=_Lower().body(func.body))
+    is_anywhere = "target" not in func.attrs and bool(func.attrs.get(IS_HOST))
+    return func.replace(body=_Lower(is_anywhere=is_anywhere).body(func.body))

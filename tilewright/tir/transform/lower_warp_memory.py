@@ -19,7 +19,7 @@ from ..function import PrimFunc
 from ..stmt import Allocate, AttrStmt, BufferStore, DeclBuffer, Stmt
 from .base import factory
 from .scoped import ScopedRewriter
-from .thread_sync import scope_of
+from .shared_lives import scope_of
 
 
 def _refuse(name: str, why: str) -> NoReturn:

@@ -23,7 +23,7 @@ from ..expr import BufferLoad, Call, StringImm, Var, pointer
 from ..function import PrimFunc
 from ..stmt import AssertStmt, Evaluate, IfThenElse, LetStmt, SeqStmt, Stmt
 from ..stmt_functor import substitute
-from .make_unpacked_api import bare_kernel, is_public, kernel_params
+from .make_unpacked_api import bare_kernel, is_public, kernel_params, on_host
 
 PREFIX = "__tvm_ffi_"
 DATA, SHAPE, STRIDES, NDIM, CODE, BITS, LANES, OFFSET, DEVICE_TYPE = 1, 2, 3, 4, 5, 6, 7, 8, 10
@@ -349,10 +349,15 @@ def _make_packed(mod: IRModule, ctx: PassContext) -> IRModule:
         functions[var] = bare_kernel(func)
         if is_public(func):
             symbol = func.global_symbol()
-            functions[GlobalVar(PREFIX + symbol)] = packed_function(func, symbol, var.name_hint)
+            packed = packed_function(func, symbol, var.name_hint)
+            functions[var] = on_host(functions[var])
+            functions[GlobalVar(PREFIX + symbol)] = on_host(packed)
     return mod.with_functions(functions)
 
 
 def MakePackedAPI() -> Pass:
-    """k(A: Buffer((n,)))   ->   k(A: pointer, n) and __tvm_ffi_k(self, args, num_args, result)"""
+    """k(A: Buffer((n,)))   ->   k(A: pointer, n) and __tvm_ffi_k(self, args, num_args, result)
+
+    For each function with a `global_symbol`; both are functions of the target's host.
+    """
     return ModulePass(_make_packed, PassInfo(0, "tir.MakePackedAPI"))

@@ -107,7 +107,14 @@ def _unpacked(func: PrimFunc) -> PrimFunc:
         made = made.replace(body=body, ret_type=PrimType("int32"))
     if func.buffer_map:
         made = made.replace(body=_on_device(target.get_target_device_type(), made.body))
-    return made.replace(attrs={**made.attrs, "target": target.host or target})
+    return on_host(made)
+
+
+def on_host(func: PrimFunc) -> PrimFunc:
+    """`func` for the host of its target, if that has one."""
+    given = func.attrs.get("target")
+    host = None if given is None else Target(given).host
+    return func if host is None else func.replace(attrs={**func.attrs, "target": host})
 
 
 def _on_device(device_type: int, body: Stmt) -> Stmt:

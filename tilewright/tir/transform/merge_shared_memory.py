@@ -2,107 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import Rewriter, Visitor, on
-from ...ir.node import children
+from ...ir.functor import Rewriter, on
 from ...ir.transform import PassContext
 from ...support.dtypes import dtype_of
 from .. import op as O
 from ..buffer import Buffer
 from ..expr import BufferLoad, Call, Var, pointer
 from ..function import PrimFunc
-from ..stmt import Allocate, AttrStmt, BufferStore, DeclBuffer, For, Stmt, While
+from ..stmt import Allocate, AttrStmt, BufferStore, Stmt
 from .base import context_factory
 from .config import MERGE_STATIC_SMEM
-from .thread_sync import scope_of
+from .shared_lives import Life, Lives
 
 ALIGNMENT = 16
 NAMES = {"shared.dyn": "buf_dyn_shmem", "shared": "buf_shmem"}
 
 
-@dataclass(eq=False)
-class _Life:
-    """An allocation of constant size (or not), from its first to its last use."""
-
-    node: Allocate
-    size: PrimExpr
-    first: int = -1
-    last: int = -1
-    offset: PrimExpr | None = None
-
-
-class _Lives(Visitor):
-    """Numbers statements in order; a use in a loop lasts as long as the loop, unless the memory is
-    allocated in it."""
-
-    def __init__(self, scope: str) -> None:
-        self.scope = scope
-        self.found: dict[Var, _Life] = {}
-        self.clock = 0
-
-    @on(Allocate)
-    def allocate(self, node: Allocate) -> None:
-        """An allocation in the scope."""
-        if scope_of(node.buffer_var) == self.scope:
-            size: PrimExpr = IntImm("int32", dtype_of(node.dtype).bytes)
-            for extent in node.extents:
-                size = O.multiply(size, extent)
-            self.found[node.buffer_var] = _Life(node, O.simplified(size))
-        self.visit(node.body)
-
-    @on(DeclBuffer)
-    def declare(self, node: DeclBuffer) -> None:
-        """A declaration is no use."""
-        self.visit(node.body)
-
-    @on(Stmt)
-    def statement(self, stmt: Stmt) -> None:
-        """Everything that a statement with others inside uses is used to its end."""
-        known = set(self.found)
-        self.clock += 1
-        begin = self.clock
-        for child in children(stmt):
-            self.visit(child)
-        self.clock += 1
-        if _repeats(stmt):
-            for var in known:
-                life = self.found[var]
-                if life.last >= begin:
-                    life.last = self.clock
-                    life.first = min(life.first, begin)
-
-    @on(Var)
-    def use(self, var: Var) -> None:
-        """A use of an address."""
-        life = self.found.get(var)
-        if life is not None:
-            life.first = self.clock if life.first < 0 else life.first
-            life.last = self.clock
-
-
-def _repeats(stmt: Stmt) -> bool:
-    return isinstance(stmt, (For, While))
-
-
-def _placed(lives: list[_Life]) -> PrimExpr:
+def _placed(lives: list[Life]) -> PrimExpr:
     """Gives each life its offset; returns how many bytes there are in all.
 
     Memory whose size is not known lies behind the rest, side by side.
     """
     known = [life for life in lives if isinstance(life.size, IntImm)]
     top = 0
-    placed: list[_Life] = []
+    placed: list[Life] = []
     for life in sorted(known, key=lambda x: (-_bytes(x), x.first)):
         offset = 0
         for other in sorted(placed, key=_start):
-            meets = other.first <= life.last and life.first <= other.last
-            if meets and offset + _bytes(life) > _start(other) and offset < _start(other) + _bytes(
-                other
-            ):  # fmt: skip
-                offset = -(-(_start(other) + _bytes(other)) // ALIGNMENT) * ALIGNMENT
+            start, end = _start(other), _start(other) + _bytes(other)
+            if life.meets(other) and offset + _bytes(life) > start and offset < end:
+                offset = -(-end // ALIGNMENT) * ALIGNMENT
         life.offset = IntImm("int32", offset)
         placed.append(life)
         top = max(top, offset + _bytes(life))
@@ -115,16 +47,16 @@ def _placed(lives: list[_Life]) -> PrimExpr:
     return O.simplified(total)
 
 
-def _bytes(life: _Life) -> int:
+def _bytes(life: Life) -> int:
     return int(O.const_value(life.size) or 0)
 
 
-def _start(life: _Life) -> int:
+def _start(life: Life) -> int:
     return int(O.const_value(life.offset) or 0)
 
 
 class _Merge(Rewriter):
-    def __init__(self, lives: dict[Var, _Life], merged: Var) -> None:
+    def __init__(self, lives: dict[Var, Life], merged: Var) -> None:
         self.lives, self.merged = lives, merged
 
     @on(Allocate)
@@ -136,9 +68,15 @@ class _Merge(Rewriter):
         return self.rewrite_children(node)
 
     @on(Var)
-    def address(self, var: Var) -> Var:
-        """An address handed out whole: the one of the allocation."""
-        return self.merged if var in self.lives else var
+    def address(self, var: Var) -> PrimExpr:
+        """An address handed out whole: so many bytes behind that of the allocation."""
+        if var not in self.lives:
+            return var
+        offset = self.lives[var].offset
+        if offset is None or O.is_const_int(offset, 0):
+            return self.merged
+        args = (self.merged, O.cast(offset, "int64"))
+        return Call("handle", "tir.handle_add_byte_offset", args)
 
     @on(Buffer)
     def buffer(self, buffer: Buffer) -> Buffer:
@@ -170,34 +108,51 @@ class _Merge(Rewriter):
     @on(Call)
     def call(self, call: Call) -> PrimExpr:
         """An address moved by the offset."""
-        new: Call = self.rewrite_children(call)
         name = getattr(call.op, "name", "")
-        if name != "tir.tvm_access_ptr" or call.args[1] not in self.lives:
-            return new
-        marker, data, offset, *rest = new.args
-        size = max(1, dtype_of(getattr(marker, "dtype", "int8")).bytes)
-        before = self.lives[call.args[1]].offset  # type: ignore[index]
-        moved = O.add(offset, O.floordiv(before, size))
-        return new.replace(args=(marker, data, O.simplified(moved), *rest))
+        if name == "tir.tvm_access_ptr" and call.args[1] in self.lives:
+            marker, data, offset, *rest = call.args
+            moved = self._moved(data, offset, getattr(marker, "dtype", "int8"))
+            return call.replace(args=(marker, self.merged, moved, *self.rewrite(tuple(rest))))
+        if name == "tir.ptx_cp_async" and call.args[0] in self.lives:
+            data, index, *rest = call.args
+            place = O.multiply(self._moved(data, index, call.dtype), dtype_of(call.dtype).bytes)
+            return call.replace(args=(self.merged, place, *self.rewrite(tuple(rest))))
+        made: PrimExpr = self.rewrite_children(call)
+        return made
+
+    def _moved(self, data: Any, index: Any, dtype: str) -> PrimExpr:
+        """An index of elements of `dtype`, counted from the beginning of the allocation."""
+        before = O.floordiv(self.lives[data].offset, max(1, dtype_of(dtype).bytes))
+        return O.simplified(O.add(before, self.rewrite(index)))
 
 
 class _Kernels(Rewriter):
     def __init__(self, scope: str) -> None:
         self.scope = scope
+        self.around: list[Allocate] = []
+        self.merged: set[Var] = set()
+
+    @on(Allocate)
+    def allocate(self, node: Allocate) -> Stmt:
+        """What is allocated around a launch is memory of the launch."""
+        self.around.append(node)
+        new: Allocate = self.rewrite_children(node)
+        self.around.pop()
+        return new.body if node.buffer_var in self.merged else new
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> Stmt:
         """The outermost launch: its memory is allocated at its beginning."""
         if node.attr_key != "thread_extent":
             return self.rewrite_children(node)
-        finder = _Lives(self.scope)
-        finder.walk(node.body)
-        lives = list(finder.found.values())
+        found = Lives(self.scope, around=self.around).measure(node.body)
+        lives = list(found.values())
         if len(lives) < 2:
             return node
+        self.merged.update(found)
         total = _placed(lives)
         merged = Var(NAMES[self.scope], "handle", type_annotation=pointer("uint8", self.scope))
-        body: Stmt = _Merge(finder.found, merged).run(node.body)
+        body: Stmt = _Merge(found, merged).run(node.body)
         made = Allocate(merged, "uint8", (total,), IntImm("bool", 1), body)
         return node.replace(body=made)
 

@@ -1,4 +1,4 @@
-"""Index arithmetic in 32 bits where nothing can overflow."""
+"""Index arithmetic in fewer bits where nothing can overflow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import on
 from ...ir.transform import Pass, PassContext
 from ...support.dtypes import dtype_of
-from ...support.errors import CompileError
+from ...support.errors import ArgumentError
 from .. import op as O
 from ..arith.rules import MAKERS
 from ..buffer import Buffer
@@ -18,10 +18,13 @@ from ..expr import (
     Call,
     Cast,
     CmpExpr,
+    Div,
     FloorDiv,
     FloorMod,
+    IterVar,
     Max,
     Min,
+    Mod,
     Mul,
     Ramp,
     Select,
@@ -29,43 +32,146 @@ from ..expr import (
     Var,
 )  # fmt: skip
 from ..function import PrimFunc
-from ..stmt import Allocate, BufferStore, DeclBuffer, For
+from ..stmt import Allocate, AttrStmt, BlockRealize, BufferStore, DeclBuffer, For
 from .base import prim_func_pass
 from .scoped import ScopedRewriter
 
-_LIMIT = 2**31 - 1
-_ARITHMETIC = (Add, Sub, Mul, FloorDiv, FloorMod, Min, Max)
+_ARITHMETIC = (Add, Sub, Mul, Div, Mod, FloorDiv, FloorMod, Min, Max)
 
 
-class _Narrow(ScopedRewriter):
-    """Loops of `int64` whose range fits get `int32` variables; what is made of them follows."""
+class _Bits(ScopedRewriter):
+    """How many bits each variable needs, by the expressions that it occurs in."""
 
     def __init__(self, bits: int) -> None:
         super().__init__()
-        self.bits = bits
+        self.least = self.bits = bits
+        self.needed: dict[Var, int] = {}
+
+    @on(Var)
+    def variable(self, var: Var) -> PrimExpr:
+        """A variable needs what the expressions around it do."""
+        self.needed[var] = max(self.needed.get(var, 0), self.bits)
+        return var
+
+    @on(PrimExpr)
+    def expression(self, expr: PrimExpr) -> PrimExpr:
+        """An integer that may not fit needs all its bits, and so does what it is made of."""
+        outer, width = self.bits, _width(expr)
+        if width > self.least and not _fits(self, expr, self.least):
+            self.bits = max(outer, width)
+        self.rewrite_children(expr)
+        self.bits = outer
+        return expr
+
+    @on(BufferLoad)
+    def load(self, load: BufferLoad) -> PrimExpr:
+        """Indices are on their own: the value has the type of the elements anyway."""
+        outer, self.bits = self.bits, self.least
+        self.rewrite((load.indices, load.predicate))
+        self.bits = outer
+        return load
+
+    @on(Buffer)
+    def buffer(self, buffer: Buffer) -> Buffer:
+        """Buffers stay."""
+        return buffer
+
+
+class _Narrow(ScopedRewriter):
+    """Loops, threads and axes whose values fit get variables of fewer bits; what is made of them
+    follows."""
+
+    def __init__(self, bits: int, needed: dict[Var, int]) -> None:
+        super().__init__()
+        self.bits, self.needed = bits, needed
+        self.dtype = f"int{bits}"
         self.narrow: dict[Var, Var] = {}
 
     def _fits(self, expr: PrimExpr) -> bool:
-        lo, hi = self.analyzer.engine.interval(expr)
-        return lo >= -_LIMIT and hi <= _LIMIT
+        return _fits(self, expr, self.bits)
+
+    def _is_wide(self, dtype: str) -> bool:
+        info = dtype_of(dtype)
+        return info.is_int and info.lanes == 1 and info.bits > self.bits
+
+    def _define(self, var: Var, *ends: PrimExpr) -> bool:
+        """True if `var`, whose values begin and end there, gets fewer bits from here on."""
+        usable = self._is_wide(var.dtype) and all(self._fits(end) for end in ends)
+        if not usable or self.needed.get(var, 0) > self.bits:
+            return False
+        self.narrow[var] = var.copy_with_dtype(self.dtype)
+        return True
+
+    def _typed(self, value: PrimExpr) -> PrimExpr:
+        if isinstance(value, IntImm):
+            return IntImm(self.dtype, value.value)
+        return O.cast(value, self.dtype)
+
+    def _can(self, value: PrimExpr) -> bool:
+        return value.dtype == self.dtype or isinstance(value, IntImm)
 
     @on(For)
     def loop(self, loop: For) -> Any:
         """for i: int64   ->   for i: int32"""
         var = loop.loop_var
-        end = loop.min + loop.extent
-        usable = var.dtype == "int64" and self._fits(loop.min) and self._fits(end)
         self.analyzer.bind(var, Range(loop.min, loop.extent))
         low, extent = self.rewrite(loop.min), self.rewrite(loop.extent)
-        if usable:
-            self.narrow[var] = var.copy_with_dtype("int32")
-            low, extent = _int32(low), _int32(extent)
+        binding = loop.thread_binding
+        if self._define(var, loop.min, loop.min + loop.extent):
+            low, extent = self._typed(low), self._typed(extent)
+            if binding is not None:
+                binding = binding.replace(var=binding.var.copy_with_dtype(self.dtype))
         elif low.dtype != var.dtype:
             low, extent = O.cast(low, var.dtype), O.cast(extent, var.dtype)
         return loop.replace(
             loop_var=self.narrow.get(var, var), min=low, extent=extent,
-            body=self.rewrite(loop.body),
+            body=self.rewrite(loop.body), thread_binding=binding,
         )  # fmt: skip
+
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> Any:
+        """launch_thread(i: int64)   ->   launch_thread(i: int32)"""
+        axis, value = node.node, self.rewrite(node.value)
+        if node.attr_key in ("thread_extent", "virtual_thread") and isinstance(axis, IterVar):
+            self.analyzer.bind(axis.var, Range(IntImm(axis.var.dtype, 0), node.value))
+            if axis.var in self.narrow or self._define(axis.var, node.value):
+                value = self._typed(value)
+                axis = self._axis(axis)
+        return node.replace(node=axis, value=value, body=self.rewrite(node.body))
+
+    def _axis(self, axis: IterVar) -> IterVar:
+        dom = axis.dom
+        if dom is not None:
+            dom = Range(self._typed(self.rewrite(dom.min)), self._typed(self.rewrite(dom.extent)))
+        return axis.replace(var=self.narrow[axis.var], dom=dom)
+
+    @on(BlockRealize)
+    def realize(self, realize: BlockRealize) -> Any:
+        """The axes of a block, and their values."""
+        axes, values = [], []
+        for axis, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
+            made = self.rewrite(value)
+            if axis.dom is not None:
+                self.analyzer.bind(axis.var, axis.dom)
+            if axis.dom is not None and self._define(axis.var, axis.dom.min + axis.dom.extent):
+                axes.append(self._axis(axis))
+                values.append(self._typed(made))
+            else:
+                axes.append(axis)
+                values.append(_like(made, axis.var.dtype))
+        block = self.rewrite_children(realize.block.replace(iter_vars=()))
+        return realize.replace(
+            iter_values=tuple(values), predicate=self.rewrite(realize.predicate),
+            block=block.replace(iter_vars=tuple(axes)),
+        )  # fmt: skip
+
+    @on(Range)
+    def range(self, range_: Range) -> Range:
+        """Both ends in one type."""
+        low, extent = self.rewrite(range_.min), self.rewrite(range_.extent)
+        if low.dtype != extent.dtype and self._can(low) and self._can(extent):
+            low, extent = self._typed(low), self._typed(extent)
+        return Range(low, O.cast(extent, low.dtype))
 
     @on(Var)
     def variable(self, var: Var) -> PrimExpr:
@@ -76,9 +182,9 @@ class _Narrow(ScopedRewriter):
     def arithmetic(self, expr: Any) -> PrimExpr:
         """Narrow if the value and its operands fit."""
         a, b = self.rewrite(expr.a), self.rewrite(expr.b)
-        narrow = expr.dtype == "int64" and _can(a) and _can(b)
+        narrow = self._is_wide(expr.dtype) and self._can(a) and self._can(b)
         if narrow and all(self._fits(e) for e in (expr, expr.a, expr.b)):
-            return MAKERS[type(expr)](_int32(a), _int32(b))
+            return MAKERS[type(expr)](self._typed(a), self._typed(b))
         return MAKERS[type(expr)](_like(a, expr.a.dtype), _like(b, expr.b.dtype))
 
     @on(CmpExpr)
@@ -86,8 +192,9 @@ class _Narrow(ScopedRewriter):
         """Both sides in one type."""
         a, b = self.rewrite(expr.a), self.rewrite(expr.b)
         if a.dtype != b.dtype:
-            if _can(a) and _can(b) and self._fits(expr.a) and self._fits(expr.b):
-                return MAKERS[type(expr)](_int32(a), _int32(b))
+            can = self._can(a) and self._can(b)
+            if can and self._fits(expr.a) and self._fits(expr.b):
+                return MAKERS[type(expr)](self._typed(a), self._typed(b))
             a, b = _like(a, expr.a.dtype), _like(b, expr.b.dtype)
         return MAKERS[type(expr)](a, b)
 
@@ -95,7 +202,7 @@ class _Narrow(ScopedRewriter):
     def cast(self, expr: Cast) -> PrimExpr:
         """A widening that is not needed goes where the value is used."""
         value: PrimExpr = self.rewrite(expr.value)
-        if expr.dtype == "int64" and value.dtype == "int32":
+        if self._is_wide(expr.dtype) and value.dtype == self.dtype:
             return value
         return O.cast(value, expr.dtype)
 
@@ -103,8 +210,8 @@ class _Narrow(ScopedRewriter):
     def ramp(self, expr: Ramp) -> PrimExpr:
         """Base and stride in one type."""
         base, stride = self.rewrite(expr.base), self.rewrite(expr.stride)
-        if "int32" in (base.dtype, stride.dtype) and _can(base) and _can(stride):
-            base, stride = _int32(base), _int32(stride)
+        if self.dtype in (base.dtype, stride.dtype) and self._can(base) and self._can(stride):
+            base, stride = self._typed(base), self._typed(stride)
         return Ramp(base, stride, expr.lanes)
 
     @on(BufferLoad)
@@ -148,16 +255,17 @@ class _Narrow(ScopedRewriter):
         return buffer
 
 
-def _can(value: PrimExpr) -> bool:
-    return value.dtype == "int32" or isinstance(value, IntImm)
+def _width(expr: PrimExpr) -> int:
+    info = dtype_of(expr.dtype)
+    return info.bits if info.is_int else 0
 
 
-def _int32(value: PrimExpr) -> PrimExpr:
-    if isinstance(value, IntImm):
-        if not -_LIMIT <= value.value <= _LIMIT:
-            raise CompileError(f"{value.value} does not fit into int32")
-        return IntImm("int32", value.value)
-    return O.cast(value, "int32")
+def _fits(scope: ScopedRewriter, expr: PrimExpr, bits: int) -> bool:
+    """True if all values of `expr` are integers of so many bits."""
+    if dtype_of(expr.dtype).lanes > 1:
+        return True  # its lanes are looked at by themselves
+    lo, hi = scope.analyzer.engine.interval(expr)
+    return bool(-(2 ** (bits - 1)) <= lo and hi < 2 ** (bits - 1))
 
 
 def _like(value: PrimExpr, dtype: str) -> PrimExpr:
@@ -167,10 +275,18 @@ def _like(value: PrimExpr, dtype: str) -> PrimExpr:
 
 
 def NarrowDataType(target_bits: int) -> Pass:
-    """for i in range(int64(8)): A[i * 4]   ->   for i in range(8): A[i * 4], where it fits"""
+    """for i in range(int64(8)): A[i * 4]   ->   for i in range(8): A[i * 4], where it fits
+
+    A variable of a loop, thread or block axis gets `target_bits` (16 or 32) if neither it nor any
+    index that it is part of has values beyond them. Raises `ArgumentError` for other numbers.
+    """
+    if target_bits not in (16, 32):
+        raise ArgumentError(f"NarrowDataType takes 16 or 32 bits, found {target_bits!r}")
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
-        return func.replace(body=_Narrow(target_bits).run(func.body))
+        bits = _Bits(target_bits)
+        bits.run(func.body)
+        return func.replace(body=_Narrow(target_bits, bits.needed).run(func.body))
 
     made: Pass = prim_func_pass(transform, opt_level=0, name="tir.NarrowDataType")
     return made

@@ -14,7 +14,7 @@ from ..expr import BufferLoad, Ramp, Var, pointer
 from ..function import PrimFunc
 from ..stmt import Allocate, AllocateConst, BufferStore, DeclBuffer
 from .base import factory
-from .thread_sync import scope_of
+from .shared_lives import scope_of
 
 
 class _Uses(Visitor):

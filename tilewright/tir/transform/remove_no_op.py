@@ -8,10 +8,13 @@ from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import on, post_order_visit
 from ...ir.transform import PassContext
 from .. import op as O
+from ..analysis.buffer_contents import BufferContents
+from ..analysis.clauses import NEVER, Clauses
+from ..analysis.coverage import Coverage
 from ..analysis.effects import has_effects
-from ..analysis.reach import Reach
+from ..arith import Analyzer
 from ..buffer import Buffer
-from ..expr import BufferLoad, Call, Var
+from ..expr import BufferLoad, Call
 from ..function import PrimFunc
 from ..stmt import (
     Allocate,
@@ -21,7 +24,6 @@ from ..stmt import (
     DeclBuffer,
     Evaluate,
     For,
-    ForKind,
     IfThenElse,
     LetStmt,
     SeqStmt,
@@ -42,14 +44,11 @@ def _only_for(*values: PrimExpr) -> Stmt:
     return stmt_seq([Evaluate(value) for value in values if has_effects(value)])
 
 
-class _Remove(Simplifying):
+class RemovingNothing(Simplifying):
     """Simplifies, and takes away what does nothing then."""
 
     keeps_empty = False
-
-    def __init__(self, overwritten: bool) -> None:
-        super().__init__()
-        self.overwritten = overwritten
+    overwritten = False  # whether stores that nobody reads go, too
 
     @on(Evaluate)
     def evaluate(self, stmt: Evaluate) -> Stmt:
@@ -92,6 +91,27 @@ class _Remove(Simplifying):
         made = super().attribute(node)
         return NOTHING if _is_nothing(made.body) else made
 
+    @on(For)
+    def loop(self, loop: For) -> Stmt:
+        """A loop that is never entered goes, whatever its extent."""
+        made = super().loop(loop)
+        if not isinstance(made, For) or isinstance(made.extent, IntImm):
+            return made
+        return NOTHING if self.analyzer.can_prove(O.less_equal(made.extent, 0)) else made
+
+    @on(BufferStore)
+    def store(self, store: BufferStore) -> Stmt:
+        """A[i] = v does nothing where v is known to be there."""
+        made = super().store(store)
+        if self.contents is None or not isinstance(made, BufferStore):
+            return made
+        if made.predicate is not None or has_effects(made.value):
+            return made
+        known = self.contents.at(store)
+        held = self.contents.resolved(BufferLoad(made.buffer, made.indices), known, self.analyzer)
+        value = self.contents.resolved(made.value, known, self.analyzer)
+        return NOTHING if self._equal(held, value) else made
+
     @on(SeqStmt)
     def sequence(self, node: SeqStmt) -> Stmt:
         """Statements that do nothing go; with data flow, also those whose stores nobody reads."""
@@ -100,42 +120,53 @@ class _Remove(Simplifying):
             return made
         kept = list(made.seq)
         for place in reversed(range(len(kept))):
-            if self._is_overwritten(kept[place], kept[place + 1 :]):
-                del kept[place]
-        return stmt_seq(kept)
+            stmt = kept[place]
+            if is_overwritten(self.analyzer, stmt, kept[place + 1 :]):
+                kept[place] = NOTHING
+                if isinstance(stmt, BufferStore):
+                    kept[place] = _only_for(stmt.value, *stmt.indices)
+        return stmt_seq([stmt for stmt in kept if not _is_nothing(stmt)])
 
-    def _is_overwritten(self, stmt: Stmt, later: list[Stmt]) -> bool:
-        """True if all that `stmt` does is stored over by `later` before anybody reads it."""
-        if not _only_stores(stmt):
-            return False
-        region = self._reach(stmt)
-        return all(self._is_stored_over(buffer, region, later) for buffer in region.writes)
 
-    def _is_stored_over(self, buffer: Buffer, region: Reach, later: list[Stmt]) -> bool:
-        for stmt in later:
-            found = self._reach(stmt)
-            others = {b for b in (*found.reads, *found.writes) if b.data is buffer.data} - {buffer}
-            if others or buffer in found.reads or not _is_known(stmt):
-                return False
-            if buffer in found.writes and _stores_all(stmt, buffer):
-                box = region.box(buffer, region.writes[buffer])
-                around = found.box(buffer, found.writes[buffer])
-                if all(
-                    self.analyzer.can_prove(O.all(
-                        b.min <= a.min, a.min + a.extent <= b.min + b.extent
-                    ))
-                    for a, b in zip(box.region, around.region, strict=True)
-                ):  # fmt: skip
-                    return True
+def is_overwritten(analyzer: Analyzer, stmt: Stmt, later: list[Stmt]) -> bool:
+    """True if all that `stmt` does is stored over by `later` before anybody reads it."""
+    if not later or not (isinstance(stmt, BufferStore) or only_stores(stmt)):
         return False
-
-    def _reach(self, stmt: Stmt) -> Reach:
-        reach = Reach({})
-        reach.walk(stmt)
-        return reach
+    coverage = Coverage(analyzer)
+    most = coverage.most(stmt)
+    return all(is_stored_over(coverage, buffer, found, later) for buffer, found in most.items())
 
 
-def _is_known(stmt: Stmt) -> bool:
+def is_stored_over(
+    coverage: Coverage, buffer: Buffer, elements: Clauses, later: list[Stmt]
+) -> bool:
+    """True if `later` stores to all `elements` before it reads any."""
+    stored: Clauses = NEVER
+    for stmt in later:
+        read, views = uses_of(stmt, buffer)
+        if read or views or not is_in_sight(stmt):
+            return False
+        stored = (*stored, *coverage.least(stmt).get(buffer, NEVER))
+        if stored and coverage.cases.proves(stored, [elements]):
+            return True
+    return False
+
+
+def uses_of(stmt: Stmt, buffer: Buffer) -> tuple[bool, bool]:
+    """Whether `stmt` reads `buffer`, and whether it uses its memory under another name."""
+    read, views = False, False
+
+    def look(node: Any) -> None:
+        nonlocal read, views
+        if isinstance(node, (BufferLoad, BufferStore)) and node.buffer.data is buffer.data:
+            views = views or node.buffer is not buffer
+            read = read or isinstance(node, BufferLoad)
+
+    post_order_visit(stmt, look)
+    return read, views
+
+
+def is_in_sight(stmt: Stmt) -> bool:
     """True if all that happens to memory is in plain sight."""
     found: list[Any] = []
 
@@ -147,41 +178,12 @@ def _is_known(stmt: Stmt) -> bool:
     return not found
 
 
-def _only_stores(stmt: Stmt) -> bool:
+def only_stores(stmt: Stmt) -> bool:
+    """True if `stmt` does nothing but store values."""
     kinds = (For, IfThenElse, SeqStmt, BufferStore, LetStmt)
     found: list[Any] = []
     post_order_visit(stmt, lambda n: found.append(n) if isinstance(n, Stmt) else None)
-    return all(isinstance(node, kinds) for node in found) and _is_known(stmt)
-
-
-def _stores_all(stmt: Stmt, buffer: Buffer) -> bool:
-    """True for loops around one store that touch each element of a box: each index is a loop's
-    variable, or fixed."""
-    loops: dict[Var, For] = {}
-    while isinstance(stmt, For):
-        if stmt.kind not in (ForKind.SERIAL, ForKind.PARALLEL, ForKind.UNROLLED):
-            return False
-        loops[stmt.loop_var] = stmt
-        stmt = stmt.body
-    if not isinstance(stmt, BufferStore) or stmt.buffer is not buffer or stmt.predicate is not None:
-        return False
-    used: set[Var] = set()
-    for index in stmt.indices:
-        if isinstance(index, Var) and index in loops:
-            if index in used:
-                return False
-            used.add(index)
-        elif _mentions_any(index, loops):
-            return False
-    return used == set(loops)
-
-
-def _mentions_any(index: PrimExpr, loops: dict[Var, For]) -> bool:
-    found: list[Any] = []
-    post_order_visit(
-        index, lambda n: found.append(n) if isinstance(n, BufferLoad) or n in loops else None
-    )
-    return bool(found)
+    return all(isinstance(node, kinds) for node in found) and is_in_sight(stmt)
 
 
 @context_factory
@@ -189,7 +191,12 @@ def RemoveNoOp(func: PrimFunc, ctx: PassContext) -> PrimFunc:
     """for i in range(0): f   ->   nothing; A[i] = A[i]   ->   nothing
 
     Config `tir.RemoveNoOp`: with `use_dataflow_analysis`, stores go that are stored over before
-    anybody reads them.
+    anybody reads them, and those of what is there already.
     """
-    options = group_of(ctx, RemoveNoOpConfig)
-    return func.replace(body=_Remove(options.use_dataflow_analysis).run(func.body))
+    if not group_of(ctx, RemoveNoOpConfig).use_dataflow_analysis:
+        return func.replace(body=RemovingNothing().run(func.body))
+    known = RemovingNothing()
+    known.contents = BufferContents(func.body)
+    unread = RemovingNothing()
+    unread.overwritten = True
+    return func.replace(body=unread.run(known.run(func.body)))

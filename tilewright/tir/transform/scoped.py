@@ -11,7 +11,7 @@ from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, effect_of, reads_memory
 from ..buffer import Buffer
-from ..expr import BufferLoad, Call, CallEffectKind, Let, Var
+from ..expr import BufferLoad, Call, CallEffectKind, IterVar, Let, Var
 from ..stmt import (
     Allocate,
     AssertStmt,
@@ -146,6 +146,11 @@ class ScopedRewriter(Rewriter):
             if axis.dom is not None:
                 self.analyzer.bind(axis.var, axis.dom)
         return self.rewrite_children(block)
+
+    @on(IterVar)
+    def axis(self, axis: IterVar) -> IterVar:
+        """An axis is declared by its variable, also where that can only have one value."""
+        return axis.replace(dom=self.rewrite(axis.dom))
 
 
 def negation(condition: PrimExpr) -> PrimExpr:

@@ -9,10 +9,12 @@ from typing import Any
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import on, post_order_visit
 from ...ir.node import Node
+from ...ir.structural import structural_equal
 from ...ir.transform import PassContext
 from .. import op as O
+from ..analysis.buffer_contents import BufferContents
 from ..analysis.effects import is_left_early
-from ..arith.canonical import INDEX_TYPES
+from ..arith.canonical import INDEX_TYPES, reads_memory
 from ..arith.int_set import mentions
 from ..buffer import Buffer
 from ..expr import BufferLoad, Var
@@ -33,10 +35,12 @@ class Simplifying(ScopedRewriter):
     options = SimplifyConfig()
     keeps_empty = True  # what did nothing before; what does nothing any more goes
 
+    contents: BufferContents | None = None  # what buffers hold, where that is to be used
+
     def __init__(self) -> None:
         super().__init__()
         self.root: Any = None
-        self.conditions: dict[Var, PrimExpr] = {}  # what names of conditions stand for
+        self.names: dict[Var, PrimExpr] = {}  # what names stand for that stay
 
     def run(self, root: Any) -> Any:
         """`root` simplified."""
@@ -81,7 +85,7 @@ class Simplifying(ScopedRewriter):
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> Stmt:
         """A condition that is decided leaves one case."""
-        condition = self._decided(self.rewrite(branch.condition))
+        condition = self._decided(self.rewrite(branch.condition), branch)
         if isinstance(condition, IntImm):
             chosen = branch.then_case if condition.value else branch.else_case
             made: Stmt = NOTHING if chosen is None else self.rewrite(chosen)
@@ -99,12 +103,30 @@ class Simplifying(ScopedRewriter):
             return NOTHING
         return branch.replace(condition=condition, then_case=then_case, else_case=else_case)
 
-    def _decided(self, condition: PrimExpr) -> PrimExpr:
-        """The truth of a condition, if that is known of the names in it; else the condition."""
-        if not self.conditions or not mentions(condition, self.conditions):
-            return condition
-        made = self.analyzer.simplify(substitute(condition, self.conditions))
+    def _decided(self, condition: PrimExpr, place: Stmt) -> PrimExpr:
+        """The truth of a condition, if that is known of the names and loads in it; else the
+        condition."""
+        plain = condition
+        if self.names and mentions(condition, self.names):
+            plain = substitute(condition, self.names)
+        if self.options.propagate_knowns_to_prove_conditional:
+            plain = self._resolved(plain, place)
+            truth = self._truth(plain, place)
+            if truth is not None:
+                return O.const(truth, "bool")
+        made = condition if plain is condition else self.analyzer.simplify(plain)
         return made if isinstance(made, IntImm) else condition
+
+    def _truth(self, condition: PrimExpr, place: Stmt) -> bool | None:
+        if self.contents is None or reads_memory(condition):
+            return None
+        return self.contents.truth_of(condition, self.contents.at(place), self.analyzer)
+
+    def _resolved(self, expr: PrimExpr, place: Stmt) -> PrimExpr:
+        """`expr` at a place with loads replaced by what buffers hold there."""
+        if self.contents is None or not reads_memory(expr):
+            return expr
+        return self.contents.resolved(expr, self.contents.at(place), self.analyzer)
 
     @on(LetStmt)
     def let(self, let: LetStmt) -> Stmt:
@@ -115,8 +137,8 @@ class Simplifying(ScopedRewriter):
             self.analyzer.bind(let.var, value)
             made: Stmt = self.rewrite(let.body)
             return let.replace(value=value, body=made) if is_needed else made
-        if value.dtype == "bool" and is_pure(value):
-            self.conditions[let.var] = value
+        if is_pure(value):
+            self.names[let.var] = value
         self._learn(let.var, value)
         body = self.rewrite(let.body)
         return let.replace(value=value, body=body)
@@ -153,6 +175,9 @@ class Simplifying(ScopedRewriter):
     def store(self, store: BufferStore) -> Stmt:
         """A[i] = A[i] does nothing."""
         new: BufferStore = self.rewrite_children(store)
+        if self.options.propagate_knowns_to_simplify_expressions:
+            value = self.analyzer.simplify(self._resolved(new.value, store))
+            new = new if value is new.value else new.replace(value=value)
         value = new.value
         if (
             isinstance(value, BufferLoad)
@@ -165,7 +190,13 @@ class Simplifying(ScopedRewriter):
         return new
 
     def _equal(self, a: PrimExpr, b: PrimExpr) -> bool:
-        return a is b or (a.dtype in INDEX_TYPES and self.analyzer.can_prove_equal(a, b))
+        if a is b or structural_equal(a, b):
+            return True
+        if a.dtype not in INDEX_TYPES or a.dtype != b.dtype:
+            return False
+        if self.names and mentions((a, b), self.names):
+            a, b = substitute(a, self.names), substitute(b, self.names)
+        return self.analyzer.can_prove_equal(a, b)
 
 
 def _is_nothing(stmt: Any) -> bool:
@@ -181,6 +212,8 @@ def Simplify(func: PrimFunc, ctx: PassContext) -> PrimFunc:
     """
     rewriter = Simplifying()
     rewriter.options = group_of(ctx, SimplifyConfig)
+    if rewriter.options.uses_contents:
+        rewriter.contents = BufferContents(func.body)
     for extent in dict.fromkeys(e for b in func.buffer_map.values() for e in b.shape):
         if extent.dtype in INDEX_TYPES and not isinstance(extent, IntImm):
             rewriter.analyzer.assume(extent >= 0)

@@ -14,7 +14,7 @@ from ..analysis.effects import has_effects, is_left_early
 from ..analysis.verify import host_accesses
 from ..expr import Call
 from ..function import PrimFunc
-from ..stmt import AssertStmt, Block, Evaluate, For, IfThenElse, SeqStmt, Stmt, stmt_seq
+from ..stmt import AssertStmt, Evaluate, For, IfThenElse, SeqStmt, Stmt, stmt_seq
 from .base import context_factory, factory, prim_func_pass
 from .config import DISABLE_ASSERT
 from .simplify import NOTHING
@@ -145,23 +145,3 @@ def VerifyMemory(func: PrimFunc) -> PrimFunc:
             func.span, hint="bind the loops around it to threads. Did you forget to bind?",
         )  # fmt: skip
     return func
-
-
-class _RemoveLayoutBlocks(Rewriter):
-    @on(Block)
-    def block(self, block: Block) -> Block:
-        """A block that only changes the layout of a weight does nothing when run."""
-        if block.annotations.get("meta_schedule.layout_rewrite_preproc"):
-            return block.replace(body=NOTHING, init=None)
-        return self.rewrite_children(block)
-
-
-def RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite: bool = False) -> Pass:
-    """A pass that empties the blocks that change the layout of weights ahead of time."""
-    del skip_tensor_rewrite
-
-    def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
-        return func.replace(body=_RemoveLayoutBlocks().run(func.body))
-
-    made: Pass = prim_func_pass(transform, opt_level=0, name="tir.RemoveWeightLayoutRewriteBlock")
-    return made

@@ -57,7 +57,7 @@ class _Split(Rewriter):
         params = sorted(undefined_vars(body), key=lambda v: (v.dtype != "handle", v.name))
         var = GlobalVar(self._unique(f"{self.name}_kernel"))
         reports = target.kind.name in _RETURNS_ERRORS
-        inner = _declared(body)
+        inner = _declared(body, params)
         if reports:
             inner = stmt_seq(inner, Evaluate(O.ret(IntImm("int32", 0))))
         attrs = {"target": target, "tir.noalias": True, "tir.is_global_func": True}
@@ -86,13 +86,14 @@ def _own_params(func: PrimFunc) -> PrimFunc:
     return made
 
 
-def _declared(body: Stmt) -> Stmt:
+def _declared(body: Stmt, params: list[Var]) -> Stmt:
+    """`body` within declarations of its buffers, in the order of their addresses."""
     finder = _Buffers()
     finder.walk(body)
-    free = set(undefined_vars(body))
-    for buffer in reversed(list(finder.used)):
-        if buffer not in finder.declared and buffer.data in free:
-            body = DeclBuffer(buffer, body)
+    place = {param: index for index, param in enumerate(params)}
+    given = [b for b in finder.used if b not in finder.declared and b.data in place]
+    for buffer in sorted(given, key=lambda b: place[b.data], reverse=True):
+        body = DeclBuffer(buffer, body)
     return body
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, Visitor, on
 from ...ir.structural import structural_equal
 from ...ir.transform import Pass, PassContext
-from ...ir.type import PointerType
 from ...support.errors import CompileError
 from .. import op as O
 from ..arith.canonical import reads_memory
@@ -32,6 +31,7 @@ from ..stmt import (
     While,
 )
 from .base import prim_func_pass
+from .shared_lives import Life, Lives, scope_of
 
 
 @dataclass(eq=False)
@@ -51,12 +51,6 @@ class _Part:
     first: list[_Access]
     last: list[_Access]
     has_barrier: bool = False
-
-
-def scope_of(var: Any) -> str:
-    """The memory that an address points to."""
-    kind = getattr(var, "type_annotation", None)
-    return kind.storage_scope if isinstance(kind, PointerType) else ""
 
 
 class _Accesses(Visitor):
@@ -105,6 +99,7 @@ class _Plan:
     loops: dict[Var, Range] = field(default_factory=dict)
     active: list[Var] = field(default_factory=list)
     names: set[Var] = field(default_factory=set)
+    lives: dict[Var, Life] = field(default_factory=dict)
 
     def barrier(self) -> Stmt:
         """tvm_storage_sync(scope)"""
@@ -185,7 +180,7 @@ class _Plan:
 
     def _divergent(self, stmt: Stmt) -> _Part:
         """Threads differ in whether they come here: no barrier can stand inside."""
-        inner = _Plan(self.scope, self.threads, self.loops, self.active, self.names)
+        inner = replace(self)
         inner._in_divergence(stmt)
         return self._leaf(stmt)
 
@@ -202,11 +197,14 @@ class _Plan:
         return mentions(value, self.threads)
 
     def _conflict(self, before: list[_Access], after: list[_Access]) -> bool:
-        return any(
-            a.memory is b.memory and (a.writes or b.writes) and not self._is_own(a, b)
-            for a in before
-            for b in after
-        )
+        return any((a.writes or b.writes) and self._overlap(a, b) for a in before for b in after)
+
+    def _overlap(self, a: _Access, b: _Access) -> bool:
+        """True if threads may touch one place of memory; lives that do not meet may share it."""
+        if a.memory is b.memory:
+            return not self._is_own(a, b)
+        one, other = self.lives.get(a.memory), self.lives.get(b.memory)
+        return one is not None and other is not None and not one.meets(other)
 
     def _is_own(self, a: _Access, b: _Access) -> bool:
         """True if each thread touches places of its own: no two threads the same, whichever
@@ -236,26 +234,28 @@ _PLANS: dict[type[Any], Any] = {
 
 
 class _Launches(Rewriter):
-    def __init__(self, scope: str) -> None:
-        self.scope = scope
+    def __init__(self, scope: str, lives: dict[Var, Life]) -> None:
+        self.scope, self.lives = scope, lives
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> Stmt:
         """The outermost launch: what is inside is planned as a whole."""
         if node.attr_key != "thread_extent":
             return self.rewrite_children(node)
-        return _Plan(self.scope).of(node).stmt
+        return _Plan(self.scope, lives=self.lives).of(node).stmt
 
 
 def ThreadSync(storage_scope: str) -> Pass:
     """S[tx] = f; g(S[tx + 1])   ->   S[tx] = f; tvm_storage_sync(scope); g(S[tx + 1])
 
     A barrier stands between two accesses of memory in `storage_scope` of which one writes, unless
-    each thread touches a place of its own.
+    each thread touches a place of its own. Dynamic shared memory that is not in use at one time
+    counts as the same: MergeSharedMemoryAllocations may put it in one place.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
-        return func.replace(body=_Launches(storage_scope).run(func.body))
+        lives = Lives(storage_scope).measure(func.body) if storage_scope == "shared.dyn" else {}
+        return func.replace(body=_Launches(storage_scope, lives).run(func.body))
 
     made: Pass = prim_func_pass(transform, opt_level=0, name="tir.ThreadSync")
     return made

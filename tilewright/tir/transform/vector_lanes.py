@@ -88,6 +88,13 @@ def widen(value: PrimExpr, lanes: int) -> PrimExpr:
 
 
 _ELEMENTWISE = {"tir.fma", "tir.popcount", "tir.clz", "tir.reinterpret", "tir.q_multiply_shift"}
+_LLVM_ELEMENTWISE = {
+    "llvm.sqrt", "llvm.sin", "llvm.cos", "llvm.exp", "llvm.exp2", "llvm.log", "llvm.log2",
+    "llvm.log10", "llvm.pow", "llvm.fabs", "llvm.floor", "llvm.ceil", "llvm.trunc", "llvm.rint",
+    "llvm.nearbyint", "llvm.round", "llvm.roundeven", "llvm.copysign", "llvm.minnum",
+    "llvm.maxnum", "llvm.minimum", "llvm.maximum", "llvm.fma", "llvm.fmuladd", "llvm.bswap",
+    "llvm.bitreverse", "llvm.ctpop",
+}  # fmt: skip
 _REDUCES: dict[type[PrimExpr], str] = {
     Add: "tir.vector_reduce_add",
     Max: "tir.vector_reduce_max",
@@ -248,6 +255,8 @@ class Lanes(Rewriter):
             return value
         if name in _COMBINES:
             return self._row_reductions(_COMBINES[name], call.args[0])
+        if name == "tir.call_llvm_pure_intrin":
+            return self._llvm_intrinsic(call)
         args = tuple(self.rewrite(a) for a in call.args)
         wide = max(lanes_of(a) for a in args)
         if wide == 1:
@@ -257,6 +266,16 @@ class Lanes(Rewriter):
             raise NoVector(f"{name} has no vector form")
         dtype = dtype_of(call.dtype).with_lanes(wide)
         return Call(dtype, call.op, tuple(widen(a, wide) for a in args))
+
+    def _llvm_intrinsic(self, call: Call) -> PrimExpr:
+        """llvm.sqrt(A[i])   ->   llvm.sqrt(A[ramp]), for intrinsics that LLVM has for vectors."""
+        head, *rest = call.args
+        if not isinstance(head, StringImm) or head.value not in _LLVM_ELEMENTWISE:
+            raise NoVector(f"{head} has no vector form")
+        args = [self.rewrite(arg) for arg in rest]
+        wide = max(lanes_of(arg) for arg in args)
+        dtype = dtype_of(call.dtype).with_lanes(wide)
+        return Call(dtype, call.op, (head, *(widen(arg, wide) for arg in args)))
 
     def _row_reductions(self, combine: type[PrimExpr], row: Any) -> PrimExpr:
         """The reduction of a vector in each lane: the vectors are reduced together."""

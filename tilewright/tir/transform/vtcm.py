@@ -24,9 +24,9 @@ from .lower_init_block import LowerInitBlock
 from .lower_match_buffer import LowerMatchBuffer
 from .lower_opaque_block import LowerOpaqueBlock
 from .plan_allocation import PlanAndUpdateBufferAllocationLocation
+from .shared_lives import scope_of
 from .simplify import Simplify
 from .storage_rewrite import StorageRewrite
-from .thread_sync import scope_of
 from .vectorize_loop import VectorizeLoop
 
 SCOPE = "global.vtcm"
@@ -47,7 +47,7 @@ def get_vtcm_compaction_passes() -> list[Pass]:
         FlattenBuffer(),
         Simplify(),
         VectorizeLoop(),
-        StorageRewrite(),
+        StorageRewrite(moves=False),
     ]
 
 

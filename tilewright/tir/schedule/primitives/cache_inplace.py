@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ... import op as T
 from ...buffer import Buffer
 from ...stmt import Stmt, stmt_seq
 from ..buffer_args import ReadBuffer
-from ..copies import after, box_under, copy_block, fresh_name, step_towards
+from ..copies import box_under, copy_block, fresh_name, step_towards
 from ..instances import fills_what_it_writes
 from ..instruction import Block, primitive
 from ..refusal import refuse
@@ -34,22 +35,34 @@ def cache_inplace(
         refuse(f"the block does not write `{buffer.name}`, which it reads", block)
     _require_alone(state, root, block, buffer)
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
-    space, taken = box_under(state, root, buffer, [block], "reads")
-    written = box_under(state, root, buffer, [block], "writes", space)[1]
-    if not fills_what_it_writes(state, block, buffer, root):
+    around = _top(root, block)
+    space, taken = box_under(state, around, buffer, [block], "reads")
+    written = box_under(state, around, buffer, [block], "writes", space)[1]
+    if not fills_what_it_writes(state, block, buffer, around):
         taken = unite(space, taken, written) if taken and written else None
     name = fresh_name(state, block, cache.name)
     before, first = copy_block(space, name, buffer, cache, taken)
     behind, last = copy_block(space, f"{name}_back", cache, buffer, written)
     made, reuse = replace_buffer(stmt, {buffer: cache})
-    top = step_towards(root, block).node
-    body = after(root.block.body, top, behind)
-    body = replace_statements(body, {id(top): stmt_seq(before, top)}) or body
     table: dict[int, Stmt | None] = {id(realize): realize.replace(block=made)}
-    body = replace_statements(body, table) or body
+    step = step_towards(around, block).node
+    changed_step = replace_statements(step, table) or step
+    parts = stmt_seq(before, changed_step, behind)
+    body = replace_statements(root.block.body, {id(step): parts})
     changed = root.block.replace(body=body, alloc_buffers=(*root.block.alloc_buffers, cache))
     state.replace(root, changed, {**reuse, root.block: changed})
     return [state.srefs[id(first)], state.srefs[id(last)]]
+
+
+def _top(root: StmtSRef, block: StmtSRef) -> StmtSRef:
+    """The block or loop in which the copies go: outside of all loops but those of one iteration."""
+    found = root
+    for at in reversed(list(block.ancestors())):
+        if at.is_under(root):
+            if at.is_block or not T.is_const_int(at.loop.extent, 1):
+                break
+            found = at
+    return found
 
 
 def _require_alone(state: ScheduleState, root: StmtSRef, block: StmtSRef, buffer: Buffer) -> None:

@@ -12,8 +12,8 @@ from ..copies import (
     box_under,
     copy_block,
     fresh_name,
+    lowest_top,
     redirect,
-    require_apart,
     step_towards,
 )
 from ..instruction import Block, primitive
@@ -37,8 +37,8 @@ def cache_read(
 
     B[i] = f(A[i])   ->   A_local[i] = A[i]; B[i] = f(A_local[i])
 
-    The copy stands before the first block that reads it; at the beginning of the scope if no
-    block of it writes the buffer.
+    The copy stands before the first block that reads it, in the loops of the block that writes the
+    buffer if one reads it there; at the beginning of the scope if no block of it writes the buffer.
     `consumer_blocks`: the blocks that read the copy (default: all of the scope). Within a nested
     block the copy is no larger than what is read.
     """
@@ -53,17 +53,25 @@ def cache_read(
     readers = [r for r in wanted if r not in writers]
     if not readers:
         refuse(f"no other block than its writer reads `{buffer.name}`", block)
-    top = state.common_ancestor([*writers, *readers]) if writers else root
+    top = lowest_top(state, writers[0], readers) if writers else root
+    far = [r for r in readers if not r.is_under(top)]
     if writers:
-        require_apart(top, writers[0], readers, buffer)
         order = {at: k for k, at in enumerate(state.walk(root))}
         early = [r for r in readers if order[r] < order[writers[0]]]
-        if 0 < len(early) < len(readers):
+        if 0 < len(early) < len(readers) or (early and far):
             refuse(f"`{buffer.name}` is read before and after it is written", early[0], writers[0])
-    space, box = box_under(state, top, buffer, readers, "reads")
+    if far and all(b is not buffer for b in root.block.alloc_buffers):
+        refuse(
+            f"`{buffer.name}`, which is not allocated in the scope, is read in the loops that "
+            "write it, and elsewhere as well",
+            *far,
+            hint="name the block that is to use the copy in consumer_blocks",
+        )
+    touching = (writers, "writes") if far else (readers, "reads")
+    space, box = box_under(state, top, buffer, *touching)
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
     name = fresh_name(state, block, cache.name)
-    part = part_touched(state, root, buffer, readers, "reads")
+    part = None if far else part_touched(state, root, buffer, readers, "reads")
     if part is None or box is None:
         nest, copied = copy_block(space, name, buffer, cache, box)
     else:
@@ -110,7 +118,8 @@ def _insert(
     if holder is None:
         raise TypeError("no statement to insert into")
     if writers:
-        body = before(holder.body, [step_towards(top, reader).node for reader in readers], nest)
+        near = [step_towards(top, reader).node for reader in readers if reader.is_under(top)]
+        body = before(holder.body, near, nest)
     else:
         body = at_beginning(holder.body, old, nest)
     changed_holder = holder.replace(body=replace_statements(body, table) or body)
@@ -118,7 +127,7 @@ def _insert(
     if top is root:
         made_root = changed_holder  # type: ignore[assignment]
     else:
-        inner = replace_statements(made_root.body, {id(top.stmt): changed_holder})
+        inner = replace_statements(made_root.body, {**table, id(top.stmt): changed_holder})
         made_root = made_root.replace(body=inner)
     made_root = made_root.replace(alloc_buffers=(*made_root.alloc_buffers, new))
     reuse[root.block] = made_root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...buffer import Buffer
 from ...stmt import Block as BlockNode
 from ...stmt import Stmt
 from ..buffer_args import WriteBuffer
@@ -10,15 +11,18 @@ from ..copies import (
     box_under,
     copy_block,
     fresh_name,
+    lowest_top,
     redirect,
-    require_apart,
     require_written,
     step_towards,
 )
 from ..instruction import Block, primitive
 from ..parts import copy_part, moved, part_touched
 from ..refusal import refuse
+from ..regions import is_covered
 from ..rewrite import replace_buffer, replace_statements, with_scope
+from ..scope import DepKind
+from ..sref import StmtSRef
 from ..state import ScheduleState
 from ..storage_scopes import StorageScope
 
@@ -46,15 +50,17 @@ def cache_write(
     writers = scope.buffer_writers.get(buffer.data, [])
     if len(writers) > 1:
         refuse(f"`{buffer.name}` is written by more than one block", *writers)
-    if block.block.init is None and any(r.buffer is buffer for r in block.block.reads):
+    if block.block.init is None and _updates(state, block, buffer):
         refuse(f"the block reads `{buffer.name}` as well", block, hint="use cache_inplace instead")
     readers = consumer_blocks or []
     for reader in readers:
         if all(r.buffer is not buffer for r in reader.block.reads):
             refuse(f"the block named as consumer does not read `{buffer.name}`", reader)
-    others = [c for c in scope.consumers(block) if c is not block]
-    top = state.common_ancestor([block, *others]) if others else root
-    require_apart(top, block, [o for o in others if o not in readers], buffer)
+    early = [d.src for d in scope.get_deps_by_dst(block) if d.kind is DepKind.WAR]
+    others = [*scope.consumers(block),
+              *(r for r in early if state.common_ancestor((r, block)) is not root)]  # fmt: skip
+    others = [o for o in others if o is not block and o not in readers]
+    top = lowest_top(state, block, others) if others else root
     require_written(state, root, top, block, buffer)
     space, box = box_under(state, top, buffer, [block], "writes")
     cache = with_scope(buffer, storage_scope, f"{buffer.name}_{storage_scope}")
@@ -88,8 +94,23 @@ def cache_write(
         made_root: BlockNode = changed_holder  # type: ignore[assignment]
     else:
         made_root = root.block.replace(
-            body=replace_statements(root.block.body, {id(top.stmt): changed_holder})
+            body=replace_statements(root.block.body, {**table, id(top.stmt): changed_holder})
         )
     made_root = made_root.replace(alloc_buffers=(*made_root.alloc_buffers, cache))
     state.replace(root, made_root, {**reuse, root.block: made_root})
     return state.srefs[id(copied)]
+
+
+def _updates(state: ScheduleState, block: StmtSRef, buffer: Buffer) -> bool:
+    """True if the block needs what the buffer held before; False if it reads no more of the buffer
+    than the blocks in it have written."""
+    if all(r.buffer is not buffer for r in block.block.reads):
+        return False
+    scope = state.get_block_scope(block)
+    readers = [c for c in scope.children if any(r.buffer is buffer for r in c.block.reads)]
+    for reader in readers:
+        makers = [p for p in scope.producers(reader) if p is not reader
+                  and any(w.buffer is buffer for w in p.block.writes)]  # fmt: skip
+        if not makers or not is_covered(state, reader, makers):
+            return True
+    return not readers

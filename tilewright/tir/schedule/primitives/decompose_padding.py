@@ -11,7 +11,7 @@ from ..conditions import require_complete
 from ..copies import fresh_name
 from ..inlining import with_regions
 from ..instruction import Block, Loop, primitive
-from ..padded import cut_nest, ranges_within
+from ..padded import cut_nest, joined, ranges_within, unit_loops
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
@@ -37,17 +37,21 @@ def decompose_padding(state: ScheduleState, block: Block, loop: Loop) -> Block:
     if not block.is_under(loop) or block.realize is None:
         refuse("the loop is not around the block", loop, block)
     store, condition, value, fill = _parts(block)
-    nest, filled = _fill_nest(state, block, loop, store, fill)
     stmt = block.block
+    env = {a.var: v for a, v in
+           zip(stmt.iter_vars, block.realize.iter_values, strict=True)}  # fmt: skip
+    inside = simplify_condition(space_at(state, block), substitute(condition, env))
+    if T.is_const_int(inside, 1):
+        refuse("the block's condition always holds: there is nothing to fill", block)
+    nest, filled = _fill_nest(state, block, loop, store, fill)
     copy = store.replace(value=value)
     ranges = ranges_within(state, block, condition)
     if ranges is None:
         made = with_regions(stmt.replace(body=copy))
-        env = {a.var: v for a, v in
-               zip(stmt.iter_vars, block.realize.iter_values, strict=True)}  # fmt: skip
-        inside = simplify_condition(space_at(state, block), substitute(condition, env))
-        predicate = T.all(block.realize.predicate, inside)
-        realize = BlockRealize(block.realize.iter_values, predicate, made)
+        units = unit_loops(loop)
+        predicate = joined(substitute(inside, units), substitute(block.realize.predicate, units))
+        values = tuple(substitute(v, units) for v in block.realize.iter_values)
+        realize = BlockRealize(values, predicate, made)
         body: Stmt = replace_statements(loop.loop, {id(block.realize): realize}) or loop.loop
     else:
         body, made = cut_nest(state, block, loop, copy, ranges)
@@ -79,7 +83,7 @@ def _fill_nest(
         raise TypeError("a block without realization")
     loops = [at for at in block.ancestors() if not at.is_block and
              (at is loop or at.is_under(loop))]  # fmt: skip
-    fresh: dict[Var, PrimExpr] = {
+    fresh: dict[Var, PrimExpr] = unit_loops(loop) | {
         at.loop.loop_var: at.loop.loop_var.copy_with_name(at.loop.loop_var.name) for at in loops
     }
     axes = [IterVar(a.dom, a.var.copy_with_name(a.var.name), IterVarType.DataPar)

@@ -17,7 +17,7 @@ def read_at(
     read_buffer_index: ReadBuffer,
     storage_scope: StorageScope,
 ) -> Block:
-    """Copies what a block reads in one iteration of `loop` to `storage_scope` at its beginning.
+    """Copies what a block reads in one iteration of `loop` to `storage_scope`, just before.
 
     for i: ... A[i * 4 + j]   ->   for i: S[i * 4 : i * 4 + 4] = A[...]; ... S[i * 4 + j]
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 
 from ....ir.expr import PrimExpr
 from ....ir.functor import on
+from ....ir.structural import structural_equal
 from ... import op as T
 from ...buffer import Buffer
-from ...expr import BufferLoad, Var
+from ...expr import BufferLoad, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferStore
 from ..conditions import require_complete, require_not_output, require_stage_pipeline
 from ..inlining import (
     axes_at,
     require_loads_only,
-    same_indices,
     single_store,
     with_regions,
     without_buffer,
@@ -29,6 +29,7 @@ from ..rewrite import (
     Folding,
     MapLoads,
     accesses,
+    conjuncts,
     replace_statements,
     simplify_condition,
     substitute,
@@ -47,13 +48,15 @@ def reverse_compute_inline(state: ScheduleState, block: Block) -> None:
     B[i] = f(A[i]); C[i] = g(B[i])   ->   C[i] = g(f(A[i]))
 
     The block is complete, a single store; it has one producer, also complete, whose result only
-    this block reads, at its axes.
+    this block reads, at its axes. A producer with `init` has no reduction axes, and the block does
+    no more than copy its result.
     """
     root = state.scope_root(block)
     require_stage_pipeline(state, root)
     require_complete(state, block, root)
     store = single_store(block)
     producer, buffer = _producer(state, block, root)
+    _require_stores(producer, store, buffer)
     load = _only_load(block, store, buffer)
     axes = axes_at(block.block, load.indices, f"`{buffer.name}` is loaded")
     require_loads_only(root, buffer)
@@ -61,9 +64,10 @@ def reverse_compute_inline(state: ScheduleState, block: Block) -> None:
     _require_inside(state, block, load)
     require_every_instance(state, block)
     rewriter = _Forward(buffer, store, axes)
-    body = rewriter.run(producer.block.body)
+    stmt = producer.block
+    init = rewriter.run(stmt.init) if stmt.init is not None else None
     taken = [r.buffer for r in block.block.reads if r.buffer is not buffer]
-    made = with_regions(producer.block.replace(body=body), *taken)
+    made = with_regions(stmt.replace(body=rewriter.run(stmt.body), init=init), *taken)
     realize = _guarded(state, block, producer, axes, made)
     table = {id(block.realize): None, id(producer.realize): realize}
     inner = replace_statements(root.block.body, table)
@@ -81,7 +85,6 @@ def _producer(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> tuple[St
     producer = producers[0]
     require_complete(state, producer, root)
     require_not_output(state, producer, root)
-    single_store(producer)
     others = [c for c in scope.consumers(producer) if c is not block]
     if others:
         refuse("another block reads its producer's result as well", others[0], producer)
@@ -91,11 +94,27 @@ def _producer(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> tuple[St
     return producer, written[0]
 
 
+def _require_stores(producer: StmtSRef, consumer: BufferStore, buffer: Buffer) -> None:
+    """Refuses a producer whose body is not a single store, or which updates its result, unless
+    that takes one step and is then copied."""
+    stmt, value = producer.block, consumer.value
+    is_copied = isinstance(value, BufferLoad) and value.buffer is buffer
+    reduces = any(a.iter_type is not IterVarType.DataPar for a in stmt.iter_vars)
+    if stmt.init is None or reduces or not is_copied:
+        single_store(producer)
+    elif not isinstance(stmt.body, BufferStore) or not isinstance(stmt.init, BufferStore):
+        refuse("the body or the `init` of the block's producer is not a single store", producer)
+    else:
+        own = [l for l in accesses(stmt.body).loads if l.buffer is buffer]
+        if not all(structural_equal(l.indices, stmt.body.indices) for l in own):
+            refuse(f"its producer reads `{buffer.name}` at another place than it stores", producer)
+
+
 def _only_load(block: StmtSRef, store: BufferStore, buffer: Buffer) -> BufferLoad:
     loads = [l for l in accesses(store).loads if l.buffer is buffer]
     if not loads:
         refuse(f"the block does not load `{buffer.name}`", block)
-    if not all(same_indices(loads[0], other) for other in loads[1:]):
+    if not all(structural_equal(loads[0].indices, other.indices) for other in loads[1:]):
         refuse(f"the block loads `{buffer.name}` at different places", block)
     return loads[0]
 
@@ -133,7 +152,11 @@ class _Forward(Folding):
         marked = Var("value", value.dtype)
         loads = MapLoads(lambda load: marked if load.buffer is self.buffer else None)
         outer: BufferStore = substitute(loads.run(self.consumer), env)
-        return substitute(outer, {marked: value})
+        made: BufferStore = substitute(outer, {marked: value})
+        updated = BufferLoad(made.buffer, made.indices)
+        own = MapLoads(lambda load: updated if load.buffer is self.buffer else None)
+        rewritten: BufferStore = own.run(made)
+        return rewritten
 
     @on(Buffer)
     def declared(self, buffer: Buffer) -> Buffer:
@@ -165,6 +188,8 @@ def _guarded(
         if axis.dom is None:
             continue
         inside = T.all(value >= axis.dom.min, value < axis.dom.min + axis.dom.extent)
-        left = simplify_condition(space, inside)
-        predicate = T.all(predicate, substitute(left, env))
+        left = substitute(simplify_condition(space, inside), env)
+        known = conjuncts(predicate)
+        new = [c for c in conjuncts(left) if not any(structural_equal(c, k) for k in known)]
+        predicate = T.all(*known, *new)
     return producer.realize.replace(block=made, predicate=predicate)

@@ -14,6 +14,8 @@ from ..rewrite import SubstituteInLoops, add_predicate, map_realizes
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
+LARGEST_VSCALE = 16
+
 
 @primitive(spread="factors")
 def split(
@@ -72,7 +74,7 @@ def _extents(space: Space, loop: StmtSRef, factors: list[int | PrimExpr | None])
         refuse("no factors are given", loop)
     if sum(f is None for f in factors) > 1:
         refuse("more than one factor is None", loop)
-    known = [T.cast(f, dtype) if isinstance(f, PrimExpr) else IntImm(dtype, f)
+    known = [space.simplify(T.cast(f, dtype)) if isinstance(f, PrimExpr) else IntImm(dtype, f)
              for f in factors if f is not None]  # fmt: skip
     product: PrimExpr = IntImm(dtype, 1)
     for f in known:
@@ -83,13 +85,27 @@ def _extents(space: Space, loop: StmtSRef, factors: list[int | PrimExpr | None])
         rest = space.simplify(T.ceildiv(extent, product))
         where = factors.index(None)
         return [*known[:where], rest, *known[where:]]
-    if not space.can_prove_less(extent, product + 1):
+    if not _is_less(space, extent, product + 1):
         refuse(
             f"the factors' product {space.simplify(product)} may be less than the extent {extent}",
             loop,
             hint="leave one factor None to have it computed",
         )
     return known
+
+
+def _is_less(space: Space, a: PrimExpr, b: PrimExpr) -> bool:
+    """True if `a < b`, for all vectors if it depends on `vscale()`."""
+    if space.can_prove_less(a, b):
+        return True
+    if space.lanes is None:
+        return False
+    proved = []
+    for vscale in range(1, LARGEST_VSCALE + 1):
+        space.vscale = vscale
+        proved.append(space.can_prove_less(a, b))
+    space.vscale = None
+    return all(proved)
 
 
 def _fits(

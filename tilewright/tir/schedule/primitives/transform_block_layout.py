@@ -13,10 +13,10 @@ from ..instances import kept_conditions, require_every_instance
 from ..instruction import Block, primitive
 from ..layout_args import BlockMap, index_type
 from ..layouts import sole_nest
-from ..poly import variables_in
+from ..poly import Space, variables_in
 from ..refusal import refuse
-from ..regions import space_at
-from ..rewrite import substitute
+from ..regions import sizes_of, space_at
+from ..rewrite import SimplifyIndices, simplify_condition, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -45,22 +45,28 @@ def transform_block_layout(state: ScheduleState, block: Block, index_map: BlockM
     inner = back.map_indices([a.var for a in axes])
     env = {a.var: T.cast(v, a.var.dtype) for a, v in
            zip(stmt.iter_vars, inner, strict=True)}  # fmt: skip
+    within = Space(sizes_of(state.function_of(block)[1]))
+    for axis in axes:
+        if axis.dom is not None:
+            within.bind(axis.var, axis.dom.min, axis.dom.extent)
+    simple = SimplifyIndices(within)
     made = stmt.replace(
         iter_vars=tuple(axes),
-        reads=tuple(substitute(r, env) for r in stmt.reads),
-        writes=tuple(substitute(w, env) for w in stmt.writes),
-        body=substitute(stmt.body, env),
-        init=substitute(stmt.init, env) if stmt.init is not None else None,
-        match_buffers=tuple(substitute(m, env) for m in stmt.match_buffers),
+        reads=tuple(simple.run(substitute(r, env)) for r in stmt.reads),
+        writes=tuple(simple.run(substitute(w, env)) for w in stmt.writes),
+        body=simple.run(substitute(stmt.body, env)),
+        init=simple.run(substitute(stmt.init, env)) if stmt.init is not None else None,
+        match_buffers=tuple(simple.run(substitute(m, env)) for m in stmt.match_buffers),
     )
     loops = [Var(f"ax{k}", a.var.dtype) for k, a in enumerate(axes)]
     given: dict[Var, PrimExpr] = dict(zip(back.initial_indices, loops, strict=True))
-    where = T.simplified(T.logical_not(substitute(condition, given)))
+    where = T.logical_not(substitute(condition, given))
     space = space_at(state, block)
     for var, axis in zip(loops, axes, strict=True):
         space.bind(var, IntImm(var.dtype, 0), axis.dom.extent if axis.dom is not None else var)
     values = [substitute(v, {a.var: l for a, l in zip(axes, loops, strict=True)})
               for v in env.values()]  # fmt: skip
+    where = simplify_condition(space, where)
     kept = kept_conditions(space, _realize(block), values)
     body: Stmt = BlockRealize(tuple(loops), T.all(where, *kept), made)
     for var, axis in zip(reversed(loops), reversed(axes), strict=True):

@@ -6,10 +6,10 @@ from ....ir.expr import PrimExpr
 from ....support.errors import ArgumentError
 from ... import op as T
 from ...buffer import Buffer
-from ...expr import BufferLoad, IterVarType, Var
+from ...expr import BufferLoad, IterVar, IterVarType, Var
 from ...index_map import IndexMap
 from ...stmt import Block as BlockNode
-from ...stmt import BufferStore, Evaluate, IfThenElse, Stmt, full_region, stmt_seq
+from ...stmt import BufferRegion, BufferStore, Evaluate, ForKind, Stmt, stmt_seq
 from ..buffer_args import SomeBuffer
 from ..copies import after, fresh_name, step_towards
 from ..inlining import with_regions
@@ -20,7 +20,7 @@ from ..layouts import ChangeLayout, axes_over, full_nest, sole_nest
 from ..poly import Space
 from ..refusal import Refusal, refuse
 from ..regions import sizes_of
-from ..rewrite import accesses, home_of, replace_statements, substitute
+from ..rewrite import MapLoads, accesses, home_of, point, replace_statements, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -120,7 +120,7 @@ def _fill(
     elif len(writers) == 1 and _widen(state, writers[0], new, padding, pad_value):
         return
     else:
-        nest, _ = _fill_nest(state, block, new, padding, pad_value)
+        nest = _fill_nest(state, block, new, padding, pad_value)
         last = step_towards(root, writers[-1])
         made = root.block.replace(body=after(root.block.body, last.node, nest))
         state.replace(root, made, {root.block: made})
@@ -133,16 +133,17 @@ def _condition(padding: Padding, axes: list[Var]) -> PrimExpr:
 
 def _fill_nest(
     state: ScheduleState, block: StmtSRef, new: Buffer, padding: Padding, pad_value: IndexMap
-) -> tuple[Stmt, BlockNode]:
+) -> Stmt:
     """Loops that store the value at all places that are padding."""
     axes = axes_over(new.shape)
     indices = [a.var for a in axes]
     value = T.cast(pad_value.map_indices(indices)[0], new.dtype)
-    body = IfThenElse(_condition(padding, indices), BufferStore(new, value, tuple(indices)))
+    body = BufferStore(new, value, tuple(indices))
     name = fresh_name(state, block, f"{new.name}_pad")
-    nest, made = full_nest(name, new.shape, body, axes=axes)
-    with_them = with_regions(made)
-    return replace_statements(nest, {id(made): with_them}) or nest, with_them
+    writes = (BufferRegion(new, point(tuple(indices))),)
+    where = _condition(padding, indices)
+    reads = with_regions(BlockNode(tuple(axes), (), (), name, body)).reads
+    return full_nest(name, new.shape, body, reads, writes, axes, where)[0]
 
 
 def _assume(
@@ -163,7 +164,8 @@ def _assume(
     )
     body = Evaluate(T.call_intrin("bool", "tir.assume", holds))
     name = fresh_name(state, block, f"{new.name}_assume")
-    nest, _ = full_nest(name, new.shape, body, (full_region(new),), (), axes)
+    reads = (BufferRegion(new, point(tuple(indices))),)
+    nest, _ = full_nest(name, new.shape, body, reads, (), axes)
     made = root.block.replace(body=stmt_seq(nest, root.block.body))
     state.replace(root, made, {root.block: made})
 
@@ -175,14 +177,17 @@ def _widen(
     if it is no such writer."""
     stmt = writer.block
     back, _ = padding
-    store = stmt.body
-    if stmt.init is not None or not isinstance(store, BufferStore) or stmt.match_buffers:
+    parts = [stmt.body] if stmt.init is None else [stmt.body, stmt.init]
+    stores = [part for part in parts if isinstance(part, BufferStore)]
+    if len(stores) < len(parts) or stmt.match_buffers:
         return False
     if writer.realize is None or not T.is_const_int(writer.realize.predicate, 1):
         return False
-    if any(a.iter_type is not IterVarType.DataPar for a in stmt.iter_vars):
+    spatial = [a for a in stmt.iter_vars if a.iter_type is IterVarType.DataPar]
+    others = list(stmt.iter_vars[len(spatial) :])
+    if len(spatial) != len(back.final_indices):
         return False
-    if len(stmt.iter_vars) != len(back.final_indices):
+    if others and not _are_plain_loops(state, writer, others):
         return False
     try:
         require_every_instance(state, writer)
@@ -192,18 +197,42 @@ def _widen(
     axes = axes_over(new.shape)
     indices = [a.var for a in axes]
     env = {a.var: T.cast(v, a.var.dtype) for a, v in
-           zip(stmt.iter_vars, back.map_indices(indices), strict=True)}  # fmt: skip
+           zip(spatial, back.map_indices(indices), strict=True)}  # fmt: skip
     space = Space()
     for a in axes:
         if a.dom is not None:
             space.bind(a.var, a.dom.min, a.dom.extent)
-    where = [space.simplify(substitute(i, env)) for i in store.indices]
-    if any(w is not v for w, v in zip(where, indices, strict=True)):
-        return False
     fill = T.cast(pad_value.map_indices(indices)[0], new.dtype)
-    value = T.if_then_else(_condition(padding, indices), fill, substitute(store.value, env))
-    body = BufferStore(new, value, tuple(indices))
-    nest, made = full_nest(stmt.name_hint, new.shape, body, axes=axes)
-    widened = with_regions(made).replace(annotations=stmt.annotations)
+
+    def load(found: BufferLoad) -> BufferLoad | None:
+        indices = tuple(map(space.simplify, found.indices))
+        return found.replace(indices=indices) if found.buffer is new else None
+
+    made_stores = []
+    for store in stores:
+        where = [space.simplify(substitute(i, env)) for i in store.indices]
+        if any(w is not v for w, v in zip(where, indices, strict=True)):
+            return False
+        value = MapLoads(load).run(substitute(store.value, env))
+        value = T.if_then_else(_condition(padding, indices), fill, value)
+        made_stores.append(BufferStore(new, value, tuple(indices)))
+    shape = [*new.shape, *(a.dom.extent for a in others if a.dom is not None)]
+    nest, made = full_nest(stmt.name_hint, shape, made_stores[0], axes=[*axes, *others])
+    widened = made.replace(init=made_stores[1]) if stmt.init is not None else made
+    widened = with_regions(widened).replace(annotations=stmt.annotations)
     state.replace(top, replace_statements(nest, {id(made): widened}) or nest, {stmt: widened})
     return True
+
+
+def _are_plain_loops(state: ScheduleState, block: StmtSRef, others: list[IterVar]) -> bool:
+    """True if the axes of the block are serial loops in their order, those not data-parallel from
+    zero on and innermost."""
+    if block.realize is None or any(a.iter_type is IterVarType.DataPar for a in others):
+        return False
+    loops = [at.loop for at in state.loops_of(block)]
+    return (
+        len(loops) == len(block.realize.iter_values)
+        and all(l.loop_var is v for l, v in zip(loops, block.realize.iter_values, strict=True))
+        and all(l.kind is ForKind.SERIAL and not l.annotations for l in loops)
+        and all(a.dom is not None and T.is_const_int(a.dom.min, 0) for a in others)
+    )

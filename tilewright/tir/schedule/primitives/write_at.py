@@ -17,7 +17,7 @@ def write_at(
     write_buffer_index: WriteBuffer,
     storage_scope: StorageScope,
 ) -> Block:
-    """Copies what a block has written in one iteration of `loop` from `storage_scope` at its end.
+    """Copies what a block has written in one iteration of `loop` from `storage_scope`, just after.
 
     for i: B[i * 4 + j] = ...   ->   for i: L[i * 4 + j] = ...; B[i * 4 : i * 4 + 4] = L[...]
 
