@@ -15,7 +15,6 @@ from tilewright.ir.transform import (
     module_pass,
 )
 from tilewright.support import knobs
-from tilewright.support.errors import ArgumentError
 
 prim_func_pass = make_function_pass(tir.PrimFunc)
 
@@ -73,8 +72,12 @@ def test_instruments_watch_and_may_refuse() -> None:
 
 
 def test_unknown_options_are_refused() -> None:
-    with pytest.raises(ArgumentError, match="has no option 'unknown'"):
+    with pytest.raises(AttributeError, match="has no option 'unknown'"):
         PassContext(config={"unknown": 1})
+    with pytest.raises(AttributeError, match="takes a UnrollLoopConfig, found int 1"):
+        PassContext(config={"tir.UnrollLoop": 1})
+    with pytest.raises(TypeError, match="has no field 'steps'"):
+        PassContext(config={"tir.UnrollLoop": {"steps": 1}})
 
 
 def test_dump_writes_one_file_a_pass(tmp_path: Path) -> None:

@@ -54,7 +54,12 @@ def test_targets_are_those_asked_for_or_the_default_ones(report: str) -> None:
 
 def test_excluded_targets_do_not_run_and_failing_ones_may_fail(report: str) -> None:
     assert not [n for n in outcomes(report, "PASSED") if n.startswith("test_excluded")]
-    assert outcomes(report, "XFAIL") == ["test_failing[llvm]"]
+    assert sorted(outcomes(report, "XFAIL")) == ["test_failing[llvm]", "test_failing_given[llvm]"]
+
+
+def test_targets_given_by_pytest_are_skipped_where_they_cannot_run(report: str) -> None:
+    ran = [name for name in outcomes(report, "PASSED") if name.startswith("test_given_targets")]
+    assert ran == ["test_given_targets[llvm]", "test_given_targets[nothing]"]
 
 
 def test_what_the_machine_lacks_is_skipped(report: str) -> None:

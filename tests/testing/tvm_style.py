@@ -52,6 +52,17 @@ def test_excluded(target, dev):
     assert target != "llvm"
 
 
+@pytest.mark.parametrize("target", ["llvm", "hexagon", "nothing"])
+def test_given_targets(target):
+    assert target != "hexagon"
+
+
+@tvm.testing.known_failing_targets("llvm")
+@tvm.testing.parametrize_targets("llvm")
+def test_failing_given(target):
+    assert target != "llvm"
+
+
 @tvm.testing.known_failing_targets("llvm")
 def test_failing(target, dev):
     assert target != "llvm"

@@ -10,7 +10,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any
 
-from ..support.errors import ArgumentError, ArgumentTypeError, TVMError
+from ..support.errors import ArgumentError, ArgumentTypeError, NoSuchOptionError, TVMError
 from .expr import BaseFunc, GlobalVar
 from .instrument import PassInstrument, knob_instruments
 from .module import IRModule
@@ -41,7 +41,8 @@ class PassContext:
     """The settings under which passes run; `with PassContext(opt_level=3): ...`.
 
     A pass runs if its level is at most `opt_level` or its name is in `required_pass`, unless it
-    is in `disabled_pass`. Raises `ArgumentError` for an unknown `config` option or a wrong type.
+    is in `disabled_pass`. Raises `NoSuchOptionError` for an unknown `config`
+    option or a wrong type, `ArgumentTypeError` for an unknown field of one.
     """
 
     def __init__(
@@ -114,14 +115,14 @@ def _checked(name: str, value: Any) -> Any:
 
         near = difflib.get_close_matches(name, CONFIG, 3)
         hint = f"did you mean {', '.join(near)}?" if near else "see PassContext.list_configs()"
-        raise ArgumentError(f"PassContext has no option {name!r}", hint=hint)
+        raise NoSuchOptionError(f"PassContext has no option {name!r}", hint=hint)
     kind = CONFIG[name][0]
     if kind is bool and isinstance(value, int):
         return bool(value)
     if kind is not None and dataclasses.is_dataclass(kind) and isinstance(value, dict):
         return _grouped(name, kind, value)
     if kind is not None and not isinstance(value, kind):
-        raise ArgumentError(
+        raise NoSuchOptionError(
             f"option {name!r} takes a {kind.__name__}, found {type(value).__name__} {value!r}"
         )
     return value
@@ -132,7 +133,7 @@ def _grouped(name: str, kind: Any, given: dict[str, Any]) -> Any:
     known = [field.name for field in dataclasses.fields(kind)]
     for key in given:
         if key not in known:
-            raise ArgumentError(
+            raise ArgumentTypeError(
                 f"option {name!r} has no field {key!r}", hint=f"there are {', '.join(known)}"
             )
     return kind(**given)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tilewright.target import Target
+
 from .features import Feature, target_marks, target_param
 from .targets import EXCLUDED, FAILING, GROUP, chosen_targets, device_of, kind_of
 
@@ -25,6 +27,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Gives tests their correlated parameters, and their targets."""
     _correlated(metafunc)
     _targets(metafunc)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test by what its target needs, however it was given its targets, and as expected
+    to fail where that is known."""
+    for item in items:
+        target = getattr(getattr(item, "callspec", None), "params", {}).get("target")
+        if not _is_target(target):
+            continue
+        known = list(item.iter_markers())
+        for decorator in target_marks(target):
+            if decorator.mark not in known:
+                item.add_marker(decorator)
+        if kind_of(target) in _kinds(item, FAILING):
+            item.add_marker(pytest.mark.xfail(reason=f"is known to fail on {target}"))
+
+
+def _is_target(value: Any) -> bool:
+    """Whether a parameter called `target` is one that code is compiled for."""
+    if isinstance(value, Target):
+        return True
+    words = value.split() if isinstance(value, str) else []
+    return bool(words) and words[0] in Target.list_kinds()
 
 
 @pytest.fixture
@@ -66,24 +91,14 @@ def _targets(metafunc: pytest.Metafunc) -> None:
     given = metafunc.definition.iter_markers("parametrize")
     if any("target" in _names(mark.args[0]) for mark in given if mark.args):
         return
-    excluded, failing = (_kinds(metafunc, name) for name in (EXCLUDED, FAILING))
-    values = []
-    for target in chosen_targets():
-        if kind_of(target) in excluded:
-            continue
-        value = target_param(target)
-        if kind_of(target) in failing:
-            reason = f"is known to fail on {target}"
-            marks = [*value.marks, pytest.mark.xfail(reason=reason)]
-            value = pytest.param(target, marks=marks, id=value.id)
-        values.append(value)
-    metafunc.parametrize("target", values)
+    excluded = _kinds(metafunc.definition, EXCLUDED)
+    targets = [t for t in chosen_targets() if kind_of(t) not in excluded]
+    metafunc.parametrize("target", [target_param(t) for t in targets])
 
 
 def _names(given: Any) -> list[str]:
     return [n.strip() for n in given.split(",")] if isinstance(given, str) else list(given)
 
 
-def _kinds(metafunc: pytest.Metafunc, mark: str) -> set[str]:
-    found = metafunc.definition.iter_markers(mark)
-    return {kind_of(t) for m in found for t in m.args}
+def _kinds(test: pytest.Item, mark: str) -> set[str]:
+    return {kind_of(t) for m in test.iter_markers(mark) for t in m.args}
