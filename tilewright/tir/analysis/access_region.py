@@ -342,11 +342,20 @@ def get_block_access_region(
 
     What a block with `init` writes does not count as read, though its body updates it.
     """
+    known = set(buffer_var_map.values())
+    reads, writes, opaque = (
+        tuple(r for r in regions if r.buffer in known)
+        for regions in access_regions(block, buffer_var_map)
+    )
+    return reads, writes, opaque
+
+
+def access_regions(
+    block: Block, buffer_var_map: Mapping[Var, Buffer]
+) -> tuple[tuple[BufferRegion, ...], tuple[BufferRegion, ...], tuple[BufferRegion, ...]]:
+    """As `get_block_access_region`, of all buffers that loads and stores name."""
     found = _collect(block, buffer_var_map)
-    found.own.update({b for w in (found.reads, found.writes, found.opaque) for b in w}
-                     - set(buffer_var_map.values()))  # fmt: skip
-    opaque = found.regions(found.opaque)
-    return found.regions(found.reads), found.regions(found.writes), opaque
+    return found.regions(found.reads), found.regions(found.writes), found.regions(found.opaque)
 
 
 def get_block_read_write_region(

@@ -8,7 +8,7 @@ from ...ir.expr import PrimExpr
 from ...ir.functor import on
 from ...support.errors import ArgumentError
 from .. import op as T
-from ..analysis.access_region import get_block_access_region
+from ..analysis.access_region import access_regions
 from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, Var
 from ..index_map import IndexMap
@@ -96,7 +96,7 @@ def with_regions(block: Block, *moved_here: Buffer) -> Block:
     declared = (*block.reads, *block.writes)
     new = [b for b in moved_here if all(r.buffer is not b for r in declared)]
     known = {b.data: b for b in (*(r.buffer for r in declared), *new)}
-    reads, writes, addressed = get_block_access_region(block, known)
+    reads, writes, addressed = access_regions(block, known)
     hidden = {r.buffer for r in addressed}
 
     def kept(found: Sequence[BufferRegion], old: Sequence[BufferRegion]) -> list[BufferRegion]:
