@@ -295,6 +295,11 @@ class MatchBufferRegion(Node):
         """Nothing to convert."""
 
 
+BUFFER_DIM_ALIGN = "buffer_dim_align"
+"""The annotation of a block that asks for strides: (which of its writes, dimension, factor, offset)
+of each."""
+
+
 @node("tir.Block")
 class Block(Stmt):
     """A computation over `iter_vars` with its reads and writes declared: the unit of scheduling.

@@ -329,3 +329,13 @@ def test_knowledge_that_contradicts_itself_does_no_harm() -> None:
     analyzer.bind(x, ir.Range(-1, 1))
     with analyzer.constraint_scope(tir.GE(x + y, y + 2)):
         assert analyzer.simplify(tir.min(fld(flm(x, 2), 2), y)) is not None
+
+
+def test_what_a_condition_says_is_forgotten_of_its_own_parts() -> None:
+    """The parts of a condition are read one after the other, each under those before."""
+    analyzer, f = Analyzer(), tir.Var("f", "int32")
+    analyzer.bind(f, ir.Range(0, 4))
+    rest = f % 2
+    with analyzer.constraint_scope(tir.all(rest.equal(0), (f // 2).equal(0))):
+        assert analyzer.can_prove(rest.equal(0))
+    assert str(analyzer.simplify(rest * 8 + f // 2)) == "f % 2 * 8 + f // 2"

@@ -191,3 +191,9 @@ def test_an_annotation_is_plain_data() -> None:
         text = message(lambda s, v=value: s.annotate("B", "x", v), sch)
         assert "the annotation `x` holds a value of type object" in text
         assert "hint: allowed are" in text
+
+
+def test_a_block_is_no_consumer_of_what_it_writes() -> None:
+    sch = Schedule(matmul(4, 4, 4))
+    text = message(lambda s: s.cache_write("C", 0, "local", consumer_blocks=["C"]), sch)
+    assert "the block named as consumer is the one that writes `C`" in text

@@ -460,3 +460,32 @@ def main():
 """,
     ).script()
     assert "[T.Mul(1, 4):T.Mul(1, 4) + 4] = T.Broadcast(1, 4)" in text
+
+
+def test_strides_asked_for_outlive_a_move_of_the_memory_into_the_block() -> None:
+    func = func_of(
+        """
+@T.prim_func
+def main(A: T.Buffer((4, 8)), B: T.Buffer((4, 8))):
+    near = T.alloc_buffer((4, 8))
+    with T.block("both"):
+        T.reads(A[0:4, 0:8])
+        T.writes(near[0:4, 0:8], B[0:4, 0:8])
+        T.block_attr({"buffer_dim_align": [[0, 0, 16, 1]]})
+        for i, j in T.grid(4, 8):
+            near[i, j] = A[i, j]
+        for i, j in T.grid(4, 8):
+            B[i, j] = near[i, j]
+""".replace(
+            '    with T.block("both"):',
+            '    near = T.alloc_buffer((4, 8))\n    with T.block("both"):',
+        )
+    )
+    module = IRModule({"main": func})
+    for step in (
+        T.PlanAndUpdateBufferAllocationLocation(), T.ConvertBlocksToOpaque(),
+        T.CompactBufferAllocation(),
+    ):  # fmt: skip
+        module = step(module)
+    (near,) = _allocated(module["main"])
+    assert [s.value for s in near.strides] == [17, 1]

@@ -93,6 +93,7 @@ class Simplifier(Canonical):
         residues, unequal = self.divider.residues, self.unequal
         self.divider.residues = dict(residues)
         try:
+            self.reset()  # one part of the condition is read under another
             self.assume(condition)
             self.reset()
             yield

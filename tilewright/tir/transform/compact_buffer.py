@@ -18,6 +18,7 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, Ramp, Var
 from ..function import PrimFunc
 from ..stmt import (
+    BUFFER_DIM_ALIGN,
     Allocate,
     AttrStmt,
     Block,
@@ -209,7 +210,7 @@ def _alignments(func: PrimFunc) -> dict[Buffer, Alignment]:
 
     def look(node: Any) -> None:
         if isinstance(node, Block):
-            for place, axis, factor, offset in node.annotations.get("buffer_dim_align", ()):
+            for place, axis, factor, offset in node.annotations.get(BUFFER_DIM_ALIGN, ()):
                 buffer = node.writes[int(place)].buffer
                 found.setdefault(buffer, {})[int(axis)] = (int(factor), int(offset))
 

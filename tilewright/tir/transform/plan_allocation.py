@@ -11,7 +11,7 @@ from ..analysis.reach import is_self_contained
 from ..buffer import Buffer
 from ..expr import Var
 from ..function import PrimFunc
-from ..stmt import Block, BlockRealize, For, Stmt
+from ..stmt import BUFFER_DIM_ALIGN, Block, BlockRealize, For, Stmt
 from .base import factory
 
 
@@ -31,6 +31,8 @@ class _Move(Rewriter):
             tuple(r for r in regions if r.buffer not in self.absent)
             for regions in (block.reads, block.writes)
         )
+        if BUFFER_DIM_ALIGN in block.annotations:
+            writes = block.writes  # which it names by their places
         taken = self.places.get(id(block), [])
         allocated = (*(b for b in block.alloc_buffers if b not in self.moved), *taken)
         views = (match.buffer for match in block.match_buffers)

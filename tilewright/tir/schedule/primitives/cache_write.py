@@ -54,6 +54,8 @@ def cache_write(
         refuse(f"the block reads `{buffer.name}` as well", block, hint="use cache_inplace instead")
     readers = consumer_blocks or []
     for reader in readers:
+        if reader is block:
+            refuse(f"the block named as consumer is the one that writes `{buffer.name}`", block)
         if all(r.buffer is not buffer for r in reader.block.reads):
             refuse(f"the block named as consumer does not read `{buffer.name}`", reader)
     early = [d.src for d in scope.get_deps_by_dst(block) if d.kind is DepKind.WAR]

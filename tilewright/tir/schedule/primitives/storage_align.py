@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from ...stmt import BUFFER_DIM_ALIGN
 from ..buffer_args import WriteBuffer
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..state import ScheduleState
 from .set_scope import allocation_site
-
-ALIGN = "buffer_dim_align"
-"""The annotation: rows of the place among the buffers written, axis, factor and offset."""
 
 
 @primitive
@@ -32,8 +30,8 @@ def storage_align(
     if factor <= 0:
         refuse(f"the factor {factor} is not positive", block)
     axis %= buffer.ndim
-    known = block.block.annotations.get(ALIGN, ())
+    known = block.block.annotations.get(BUFFER_DIM_ALIGN, ())
     rows = [row for row in known if tuple(row[:2]) != (buffer_index, axis)]
     rows.append((buffer_index, axis, factor, offset))
-    notes = {**block.block.annotations, ALIGN: tuple(rows)}
+    notes = {**block.block.annotations, BUFFER_DIM_ALIGN: tuple(rows)}
     state.replace(block, block.block.replace(annotations=notes))

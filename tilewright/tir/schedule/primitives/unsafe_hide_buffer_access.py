@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ...stmt import BUFFER_DIM_ALIGN
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..state import ScheduleState
-from .storage_align import ALIGN
 
 
 @primitive(inputs=("buf_type", "buf_index_array"))
@@ -27,7 +27,9 @@ def unsafe_hide_buffer_access(
     kept = [k for k in range(len(regions)) if k not in set(buf_index_array)]
     left = tuple(regions[k] for k in kept)
     notes = dict(block.block.annotations)
-    if buf_type == "write" and ALIGN in notes:
-        notes[ALIGN] = tuple((kept.index(k), *row) for k, *row in notes[ALIGN] if k in kept)
+    if buf_type == "write" and BUFFER_DIM_ALIGN in notes:
+        notes[BUFFER_DIM_ALIGN] = tuple(
+            (kept.index(k), *row) for k, *row in notes[BUFFER_DIM_ALIGN] if k in kept
+        )
     changed = block.block.replace(**{f"{buf_type}s": left}, annotations=notes)
     state.replace(block, changed)
