@@ -31,8 +31,6 @@ class _Move(Rewriter):
             tuple(r for r in regions if r.buffer not in self.absent)
             for regions in (block.reads, block.writes)
         )
-        if BUFFER_DIM_ALIGN in block.annotations:
-            writes = block.writes  # which it names by their places
         taken = self.places.get(id(block), [])
         allocated = (*(b for b in block.alloc_buffers if b not in self.moved), *taken)
         views = (match.buffer for match in block.match_buffers)
@@ -57,10 +55,18 @@ class _Move(Rewriter):
         return BlockRealize((), IntImm("bool", 1), block.replace(reads=reads, writes=writes))
 
 
+def _named(block: Block) -> list[Buffer]:
+    """The buffers that a block writes and asks for strides of, by their places among its writes."""
+    rows = block.annotations.get(BUFFER_DIM_ALIGN, ())
+    return [block.writes[int(place)].buffer for place, *_ in rows]
+
+
 def _innermost(buffer: Buffer, chain: tuple[Node, ...], home: Block) -> Node:
     """The innermost place from which one run reads only what it wrote itself."""
     first = next((depth for depth, place in enumerate(chain) if place is home), 0)
-    for depth in range(len(chain) - 1, 0, -1):
+    named = (d for d, p in enumerate(chain) if isinstance(p, Block) and buffer in _named(p))
+    inside = next(named, len(chain))  # what a block asks strides for lies outside of it
+    for depth in range(inside - 1, 0, -1):
         place = chain[depth]
         if place is home or (isinstance(place, Block) and place.iter_vars):
             return place
