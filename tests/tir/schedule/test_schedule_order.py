@@ -245,3 +245,25 @@ def test_rfactor_asks_for_a_serial_loop() -> None:
     sch.unroll(sch.get_loops("B")[1])
     with pytest.raises(ScheduleError, match="the loop is unrolled, not serial"):
         sch.rfactor(sch.get_loops("B")[1], 0)
+
+
+def test_a_sum_is_not_moved_into_a_parallel_loop_that_would_cut_it() -> None:
+    func = from_source("""
+@T.prim_func
+def main(B: T.Buffer((6, 8), "float32"), C: T.Buffer((8,), "float32")):
+    twice = T.alloc_buffer((6, 8))
+    for fused in T.parallel(48):
+        with T.block("twice"):
+            vk = T.axis.spatial(6, fused // 8)
+            vj = T.axis.spatial(8, fused % 8)
+            twice[vk, vj] = B[vk, vj] * T.float32(2)
+    for j, k in T.grid(8, 6):
+        with T.block("sum"):
+            vj, vk = T.axis.remap("SR", [j, k])
+            with T.init():
+                C[vj] = T.float32(0)
+            C[vj] = C[vj] + twice[vk, vj]
+""")
+    sch = Schedule(func)
+    with pytest.raises(ScheduleError, match="not data-parallel"):
+        sch.reverse_compute_at("sum", sch.get_loops("twice")[0])

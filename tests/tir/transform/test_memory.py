@@ -484,3 +484,23 @@ def main(A: T.Buffer((4, 8)), B: T.Buffer((4, 8))):
         module = step(module)
     (near,) = _allocated(module["main"])
     assert [s.value for s in near.strides] == [17, 1]
+
+
+def test_memory_written_in_some_runs_only_lives_outside_of_them() -> None:
+    """The second block reads in each iteration of `i` what the first one wrote in one of them."""
+    func = func_of("""
+@T.prim_func
+def main(A: T.Buffer((10,)), B: T.Buffer((10,))):
+    near = T.alloc_buffer((10,))
+    for i, j, u, k in T.grid(4, 5, 1, 2):
+        with T.block("near"):
+            v = T.axis.spatial(10, i * 2 + j * 2 + u * 2 + k)
+            T.where(i + u < 1)
+            near[v] = A[v]
+        with T.block("out"):
+            v = T.axis.spatial(10, i * 2 + j * 2 + u * 2 + k)
+            T.where(i * 2 + j * 2 + u * 2 + k < 10)
+            B[v] = near[v]
+""")
+    made = T.PlanAndUpdateBufferAllocationLocation()(IRModule({"main": func}))["main"]
+    assert [b.name for b in made.body.block.alloc_buffers] == ["near"]

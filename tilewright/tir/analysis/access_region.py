@@ -82,7 +82,7 @@ class AccessCollector(Visitor):
         and `j < 3` gives `2 * (n - 1) + 2`. Only limits that stay the same in the loops within."""
         terms, place = self.analyzer.engine.terms, self.analyzer.sum(index)
         for condition in self.conditions:
-            for part in _conjuncts(condition):
+            for part in conjuncts(condition):
                 if not isinstance(part, (LT, LE)) or part.a.dtype != index.dtype:
                     continue
                 bounded = self.analyzer.sum(part.a)
@@ -319,9 +319,10 @@ def _multiple(total: Sum, part: Sum) -> int:
     return scale
 
 
-def _conjuncts(condition: PrimExpr) -> list[PrimExpr]:
+def conjuncts(condition: PrimExpr) -> list[PrimExpr]:
+    """The parts of `a and b and ..`."""
     if isinstance(condition, And):
-        return [*_conjuncts(condition.a), *_conjuncts(condition.b)]
+        return [*conjuncts(condition.a), *conjuncts(condition.b)]
     return [condition]
 
 

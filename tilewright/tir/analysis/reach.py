@@ -12,9 +12,9 @@ from ...ir.structural import structural_equal
 from ..arith.canonical import INDEX_TYPES
 from ..arith.terms import Sum
 from ..buffer import Buffer
-from ..expr import Var
+from ..expr import LE, LT, BufferLoad, Var
 from ..stmt import BlockRealize, BufferRegion, BufferStore, DeclBuffer, For, Stmt
-from .access_region import AccessCollector, Region
+from .access_region import AccessCollector, Region, conjuncts
 
 
 class Reach(AccessCollector):
@@ -71,6 +71,7 @@ class _Ordered(Reach):
         super().__init__({buffer.data: buffer})
         self.traced, self.outer = buffer, outer
         self.axes: dict[Var, PrimExpr] = {}
+        self.at: tuple[PrimExpr, ...] = ()
         self.read: list[_Access] = []
         self.written: list[_Access] = []
 
@@ -86,7 +87,14 @@ class _Ordered(Reach):
         """What is stored is read before."""
         self.visit(store.indices)
         self.visit(store.value)
+        self.at = store.indices
         self._touch(self.writes, store.buffer, self._region(store.indices))
+
+    @on(BufferLoad)
+    def load(self, load: BufferLoad) -> None:
+        """A read."""
+        self.at = load.indices
+        super().load(load)
 
     @on(BufferRegion)
     def match(self, region: BufferRegion) -> None:
@@ -99,12 +107,14 @@ class _Ordered(Reach):
     def _touch(self, where: dict[Buffer, list[Region]], buffer: Buffer, region: Region) -> None:
         super()._touch(where, buffer, region)
         if buffer is self.traced:
-            own = [c for c in self.conditions if self._is_outer(c)]
+            parts = [p for c in self.conditions for p in conjuncts(c)]
+            own = [p for p in parts if self._tells_runs_apart(p)]
             trace = self.written if where is self.writes else self.read
             trace.append(_Access(region, own, len(self.written)))
 
-    def _is_outer(self, condition: PrimExpr) -> bool:
-        """True for a condition on nothing but the variables outside."""
+    def _tells_runs_apart(self, condition: PrimExpr) -> bool:
+        """True for a condition that may hold in some runs and in others not at all. One on an index
+        itself, `i * 8 + j < n` of `A[i * 8 + j]`, is told by the region."""
         if isinstance(condition, IntImm):
             return False
         found: set[Var] = set()
@@ -116,7 +126,21 @@ class _Ordered(Reach):
                 found.add(node)
 
         post_order_visit(condition, look)
-        return bool(found) and found <= self.outer
+        if not found & self.outer:
+            return False
+        return found <= self.outer or not self._is_on_index(condition)
+
+    def _is_on_index(self, condition: PrimExpr) -> bool:
+        if not isinstance(condition, (LT, LE)) or condition.a.dtype not in INDEX_TYPES:
+            return False
+        terms, total = self.analyzer.engine.terms, self.analyzer.sum
+        sides = [total(condition.a), total(condition.b)]
+        return any(
+            terms.sub(total(index), side).constant is not None
+            for index in self.at
+            for side in sides
+            if index.dtype == side.dtype
+        )
 
     def is_covered(self) -> bool:
         """True if every read lies within what was written before under its conditions."""

@@ -82,6 +82,14 @@ def _require_independent(block: StmtSRef, loop: StmtSRef, thread_tag: str) -> No
         )
 
 
+def require_apart(state: ScheduleState, block: StmtSRef) -> None:
+    """Refuses a block if iterations of a parallel loop around it would take parts of its sum."""
+    for at in state.loops_of(block):
+        binding = at.loop.thread_binding
+        if binding is not None or at.loop.kind in (ForKind.PARALLEL, ForKind.VECTORIZED):
+            _require_independent(block, at, "" if binding is None else binding.thread_tag)
+
+
 def set_kind(state: ScheduleState, loop: StmtSRef, kind: ForKind) -> None:
     """Changes how a loop runs."""
     state.replace(loop, loop.loop.replace(kind=kind, thread_binding=None))

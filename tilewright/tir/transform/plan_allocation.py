@@ -37,6 +37,13 @@ class _Move(Rewriter):
         self.by_data.update((b.data, b) for b in (*allocated, *views))
         self.absent.difference_update(taken)
         new = block.replace(reads=reads, writes=writes, alloc_buffers=allocated)
+        if BUFFER_DIM_ALIGN in block.annotations:
+            places = [w.buffer for w in writes]
+            rows = tuple(
+                (places.index(block.writes[int(k)].buffer), *row)
+                for k, *row in block.annotations[BUFFER_DIM_ALIGN]
+            )
+            new = new.replace(annotations={**block.annotations, BUFFER_DIM_ALIGN: rows})
         made: Block = self.rewrite_children(new)
         return made
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ....ir.expr import IntImm, PrimExpr, as_scalar
+from ....ir.functor import Rewriter, on
+from ....ir.node import rebuild
 from ... import op as T
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, For, ForKind, Stmt, stmt_seq
@@ -43,13 +45,30 @@ def loop_partition(
         extent = T.subtract(end, start)
         var = old.loop_var.copy_with_suffix(str(k))
         body = substitute(old.body, {old.loop_var: var})
-        named = map_realizes(renew_defs(body) if k else body, _renaming(var.name))
+        own = _Copied().run(renew_defs(body)) if k else body
+        named = map_realizes(own, _renaming(var.name))
         made = For(var, start, extent, ForKind.SERIAL, named)
         loops.append(made)
         parts.append(made)
         start = end
     state.replace(loop, stmt_seq(parts), {})
     return [state.srefs[id(made)] for made in loops]
+
+
+class _Copied(Rewriter):
+    """Each block and loop as a node of its own, also where nothing in it changes."""
+
+    @on(BlockNode)
+    def block(self, block: BlockNode) -> BlockNode:
+        """A copy."""
+        made: BlockNode = self.rewrite_children(block)
+        return made if made is not block else rebuild(block, {})
+
+    @on(For)
+    def loop(self, loop: For) -> For:
+        """A copy."""
+        made: For = self.rewrite_children(loop)
+        return made if made is not loop else rebuild(loop, {})
 
 
 def _renaming(name: str) -> Callable[[BlockRealize], BlockRealize]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..conditions import require_covered, require_finished, require_once, require_stage_pipeline
 from ..instances import require_every_instance
 from ..instruction import Block, Loop, primitive
+from ..loop_checks import require_apart
 from ..moving import (
     move,
     nest_of,
@@ -72,6 +73,7 @@ def reverse_compute_at(
         bind(space, at)
     nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
     move(state, root, block, loop, nest, place)
+    require_apart(state, block)
     if producers:
         require_once(state, block)
     require_covered(state, [block], root)
