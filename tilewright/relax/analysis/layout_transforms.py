@@ -136,15 +136,21 @@ def _axes(block: Block, indices: Sequence[PrimExpr]) -> Axes | None:
     kinds = {id(axis.var): axis.iter_type for axis in block.iter_vars}
     axes: Axes = []
     for index in indices:
-        used: dict[int, E.Var] = {}
-        affine: list[bool] = []
-        post_order_visit(index, lambda n: affine.append(_see(n, used, kinds)))  # noqa: B023
+        used, is_affine = _axes_in(index, kinds)
         spatial = [v for v in used.values() if kinds[id(v)] == E.IterVarType.DataPar]
         along = spatial or list(used.values())
-        if len(along) != 1 or not all(affine) or any(along[0] is axis for axis in axes):
+        if len(along) != 1 or not is_affine or any(along[0] is axis for axis in axes):
             return None
         axes.append(along[0])
     return axes
+
+
+def _axes_in(index: PrimExpr, kinds: Container[int]) -> tuple[dict[int, E.Var], bool]:
+    """The axes that an index mentions; whether it is affine in them."""
+    used: dict[int, E.Var] = {}
+    affine: list[bool] = []
+    post_order_visit(index, lambda n: affine.append(_see(n, used, kinds)))
+    return used, all(affine)
 
 
 def _see(part: object, used: dict[int, E.Var], kinds: Container[int]) -> bool:
