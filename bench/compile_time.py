@@ -10,19 +10,27 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import click
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from tilewright.cli.common import progress
+from tilewright.support.progress import stage
+
 from . import zoo
 from .models import machine
+from .summary import markdown
 
 DEFAULT = "resnet50,resnet18,mobilenetv2,light_densenet121,light_inception_v2,bert_base,vit_b16"
+
+COLUMNS = ("model", "cache", "kernels", "package", "read", "compile", "load", "total", "cpu")
 
 CHILD = """
 import json, sys, time
@@ -91,29 +99,39 @@ def _row(model: str, cache: str, runs: list[dict[str, float]]) -> Row:
     )  # fmt: skip
 
 
-def show(rows: list[Row]) -> None:
-    """The rows as a table."""
-    names = ("model", "cache", "kernels", "package", "read", "compile", "load", "total", "cpu")
-    table = Table(*names)
+def cells(row: Row) -> list[str]:
+    """A row of the table."""
+    values = [asdict(row)[name] for name in COLUMNS]
+    return [f"{value:.2f}" if isinstance(value, float) else str(value) for value in values]
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """The rows for the terminal."""
+    shown = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in COLUMNS:
+        shown.add_column(name, no_wrap=True)
     for row in rows:
-        values = asdict(row)
-        table.add_row(*(
-            f"{values[n]:.2f}" if isinstance(values[n], float) else str(values[n]) for n in names
-        ))  # fmt: skip
-    Console().print(table)
+        shown.add_row(*cells(row))
+    return shown
 
 
 @click.command()
 @click.option("--models", default=DEFAULT, show_default=True, help="Models of the zoo, or files.")
 @click.option("--repeat", default=3, show_default=True, help="Processes a figure is the median of.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table for a document.")
 @click.option("--json", "output", type=click.Path(), help="Also write the rows to this file.")
-def main(models: str, repeat: int, output: str | None) -> None:
-    """How long models take to compile, cold and from the cache."""
-    rows: list[Row] = []
-    for name in models.split(","):
-        file = Path(name) if name.endswith(".onnx") else zoo.path(name)
-        rows += measured(file.stem, str(file), repeat)
-        show(rows)
+def main(models: str, repeat: int, as_markdown: bool, output: str | None) -> None:
+    """How long models take to compile, cold and from the cache; seconds."""
+    rows, names = list[Row](), models.split(",")
+    with progress(), stage("Compile", len(names)) as step:
+        for name in names:
+            step(name)
+            file = Path(name) if name.endswith(".onnx") else zoo.path(name)
+            rows += measured(file.stem, str(file), repeat)
+    if as_markdown:
+        click.echo(markdown(COLUMNS, map(cells, rows)))
+    else:
+        Console().print(table(rows))
     if output:
         about = {**machine(), "llvmlite": version("llvmlite"), "load": os.getloadavg()}
         text = json.dumps({"machine": about, "rows": [asdict(row) for row in rows]}, indent=1)

@@ -112,6 +112,12 @@ def summary_table(summaries: Sequence[Summary]) -> Table:
     return table
 
 
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as the documentation shows it."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
 def _cell(value: float | None, digits: int | None = None) -> str:
     """A figure with `digits`, else with three that count; a dash where there is none."""
     if value is None:

@@ -22,6 +22,7 @@ from tilewright.cli.common import progress
 from tilewright.support.progress import stage
 
 from ..models import machine
+from ..summary import markdown
 from . import measures  # noqa: F401  # fills `GROUPS`
 from .measuring import GROUPS, Effort, Figure
 
@@ -35,12 +36,6 @@ def cells(figure: Figure) -> tuple[str, ...]:
         figure.group, figure.name, str(figure.count), f"{figure.value:.3g}{unit}",
         f"{figure.budget:g}{unit}", figure.verdict,
     )  # fmt: skip
-
-
-def markdown(figures: Sequence[Figure]) -> str:
-    """The table as the documentation shows it."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, figures)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def show(figures: Sequence[Figure]) -> None:
@@ -69,7 +64,7 @@ def main(groups: str, repeat: int, kernels: int, as_markdown: bool, output: str 
             step(name)
             figures += GROUPS[name](effort)
     if as_markdown:
-        click.echo(markdown(figures))
+        click.echo(markdown(COLUMNS, map(cells, figures)))
     else:
         show(figures)
     if output:

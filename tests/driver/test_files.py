@@ -11,6 +11,7 @@ import pytest
 
 import tilewright as tw
 from tilewright import relax
+from tilewright.codegen.llvm.link import LinkError
 from tilewright.frontend.onnx import from_onnx
 from tilewright.runtime.elf import cut_off
 from tilewright.support.errors import ArgumentError
@@ -46,6 +47,14 @@ def test_a_file_loads_in_a_fresh_process_by_its_bare_name(folder: Path, suffix: 
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert abs(float(done.stdout) - 24 * np.log(2)) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["m.dll", "m.dylib"])
+def test_an_elf_library_does_not_pretend_to_be_another_kind(tmp_path: Path, name: str) -> None:
+    made = tw.compile(from_onnx(scaled_softplus("n")), "llvm -mtriple=x86_64-unknown-linux-gnu")
+    with pytest.raises(LinkError, match=r"is an ELF file(.|\n)*ends in `\.so`"):
+        made.export_library(tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("suffix", ["so", "tw"])

@@ -37,7 +37,8 @@ from .vm_emitter import dtype_bits, quote
 from .vm_support import support_ir
 
 ARCHIVE_SUFFIXES = (".tw", ".tar")
-LIBRARY_SUFFIXES = (".so", ".dylib", ".dll")
+ELF_SUFFIX = ".so"
+LIBRARY_SUFFIXES = (ELF_SUFFIX, ".dylib", ".dll")
 DIGEST = "digest"
 _CONSTANT = "tilewright_constant_{}"
 _METADATA = "tilewright_metadata"
@@ -57,8 +58,8 @@ def export_library(
     `tvm_ffi.load_module` from Python, C++ or Rust, and with `tilewright.runtime.load_module`.
     """
     path = Path(path)
-    _check_path(path)
     machine = machine or host_machine()
+    _check_path(path, machine)
     for i, constant in enumerate(executable.constants):
         check_constant(constant, i)
     functions = compile_executable(executable, kernels, machine, failing=failing)
@@ -69,7 +70,7 @@ def export_library(
     return path
 
 
-def _check_path(path: Path) -> None:
+def _check_path(path: Path, machine: Machine) -> None:
     """Refuses what `load_module` could not read again."""
     if path.is_dir():
         raise ArgumentError(f"cannot export to {str(path)!r}: it is a folder", hint="name a file")
@@ -83,6 +84,11 @@ def _check_path(path: Path) -> None:
         raise ArgumentError(
             f"cannot export to {str(path)!r}: no kind of file ends in {path.suffix!r}",
             hint=f"known are {listing(known)}",
+        )
+    if machine.is_elf and path.suffix in LIBRARY_SUFFIXES and path.suffix != ELF_SUFFIX:
+        raise LinkError(
+            f"cannot export to {str(path)!r}: a library for {machine.triple} is an ELF file",
+            hint=f"use a path that ends in `{ELF_SUFFIX}`",
         )
 
 
