@@ -65,9 +65,10 @@ def strided(index: PrimExpr, stride: int, tap: Any, dilation: int) -> PrimExpr:
     return op.add(op.multiply(index, stride), op.multiply(tap, dilation))
 
 
-def _check(
+def check_channels(
     data: Tensor, filt: Tensor, in_channels: Any, per_group: Any, groups: int, out: Any
 ) -> None:
+    """Raises `ArgumentError` if `filt` takes another number of channels than `data` has."""
     have, want, outs = const_or_none(in_channels), const_or_none(per_group), const_or_none(out)
     if have is not None and want is not None and have != want * groups:
         raise ArgumentError(
@@ -140,7 +141,7 @@ class _Plan:
         self.dtype = index_dtype(inp, filt)
         self.outs = _total(filt, self.kernel, "O")
         self.per_group = _total(filt, self.kernel, "I")
-        _check(inp, filt, _total(inp, self.data, "C"), self.per_group, groups, self.outs)
+        check_channels(inp, filt, _total(inp, self.data, "C"), self.per_group, groups, self.outs)
         self.in_block = self._in_block()
         self.depthwise = groups > 1 and equal_const_int(self.per_group, 1)
 
@@ -469,7 +470,7 @@ def _depthwise(
     strides, dilations = numbers(stride, 2, "stride"), numbers(dilation, 2, "dilation")
     kernel = [filt.shape[kat["H"]], filt.shape[kat["W"]]]
     before, after = get_pad_tuple_generic(padding, kernel, dilations)
-    _check(data, filt, data.shape[at["C"]], filt.shape[kat["C"]], 1, 0)
+    check_channels(data, filt, data.shape[at["C"]], filt.shape[kat["C"]], 1, 0)
     multiplier = filt.shape[kat["M"]]
     result = out_dtype or data.dtype
     kept, dtype = accumulator(result), index_dtype(data, filt)

@@ -13,6 +13,7 @@ from .. import tag
 from ..helpers import const_matrix
 from ..transform import transpose
 from ..utils import compute, get_const_int, index_dtype, reduce_over, require_rank
+from .conv import check_channels
 from .utils import numbers
 from .winograd import conv2d_winograd_NCHWc, winograd_matrices
 
@@ -84,6 +85,7 @@ def _winograd(
         (*data.shape, 1), lambda *i: op.cast(data(*i[:4]), out_dtype), "data_blocks", tag.INJECTIVE
     )
     side, _, ins, outs = weight.shape
+    check_channels(data, weight, data.shape[1], ins, 1, outs)
     packed = compute(
         (outs, side, side, ins, 1, 1),
         lambda o, a, b, i, *_: op.cast(weight(a, b, i, o), out_dtype),
