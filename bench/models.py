@@ -11,7 +11,7 @@ import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,32 +28,12 @@ from tilewright.target import MachineModel, Target
 
 from . import zoo
 from .peers import OURS, PEERS, Array, Inputs, installed, version_of
-from .summary import means, summarized, summary_table
+from .summary import Row, means, summarized, summary_table
 from .turns import Measurement, measure
 
 SYMBOLS = {"batch": 1, "sequence": 128}
 DEFAULT = "resnet50,resnet18,mobilenetv2,convnext_tiny,bert_base,minilm,vit_b16,gpt2"
 TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One peer on one model: times in milliseconds; `error` relative to the outputs' largest value.
-
-    `speedup` is the peer's median over ours: above 1, we are faster.
-    """
-
-    model: str
-    threads: int
-    peer: str
-    version: str
-    build_s: float | None
-    median_ms: float | None
-    best_ms: float | None
-    speedup: float | None
-    difference: float | None
-    agrees: bool | None
-    failure: str
 
 
 def make_inputs(

@@ -5,15 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from . import zoo
 from .peers import OURS
 
-if TYPE_CHECKING:
-    from .models import Row
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One peer on one model: times in milliseconds; `difference` relative to the outputs' largest value.
+
+    `speedup` is the peer's median over ours: above 1, we are faster.
+    """
+
+    model: str
+    threads: int
+    peer: str
+    version: str
+    build_s: float | None
+    median_ms: float | None
+    best_ms: float | None
+    speedup: float | None
+    difference: float | None
+    agrees: bool | None
+    failure: str
 
 
 @dataclass(frozen=True, slots=True)

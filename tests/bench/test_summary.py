@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.models import Row
-from bench.summary import geometric_mean, means, summarized, summary_table
+from bench.summary import Row, geometric_mean, means, summarized, summary_table
 
 
 def _row(model: str, peer: str, median: float | None, threads: int = 1, **more: Any) -> Row:
