@@ -14,7 +14,7 @@ from .peers import OURS
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One peer on one model: times in milliseconds; `difference` relative to the outputs' largest value.
+    """One peer on one model: times in milliseconds, `difference` relative to the largest output.
 
     `speedup` is the peer's median over ours: above 1, we are faster.
     """

@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from bench.compiler import programs
-from bench.compiler.__main__ import main, markdown
+from bench.compiler.__main__ import COLUMNS, cells, main
 from bench.compiler.measuring import GROUPS, Effort, Figure
 from bench.compiler.primitives import PRIMITIVES
+from bench.summary import markdown
 from tilewright.codegen.llvm.modules import functions_of
 from tilewright.ir import structural_equal
 from tilewright.tir.schedule import Schedule
@@ -24,7 +25,8 @@ def test_a_verdict_says_how_far_a_budget_is_missed() -> None:
 
 
 def test_the_markdown_table() -> None:
-    lines = markdown([Figure("node", "read", 0.01234, "us", 0.04, 100)]).splitlines()
+    row = cells(Figure("node", "read", 0.01234, "us", 0.04, 100))
+    lines = markdown(COLUMNS, [row]).splitlines()
     assert lines[0] == "| group | figure | of | value | budget | verdict |"
     assert lines[2] == "| node | read | 100 | 0.0123 us | 0.04 us | kept |"
 
