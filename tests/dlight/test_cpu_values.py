@@ -212,6 +212,8 @@ SYMBOLIC = {
     "matmul rows": lambda n: matmul((n, 24), (24, 64)),
     "matmul columns": lambda n: matmul((10, 24), (24, n)),
     "matmul depth": lambda n: matmul((10, n), (n, 48)),
+    "matmul column": lambda n: matmul((16, n), (n, 1)),
+    "matmul dot": lambda n: matmul((1, n), (n, 1)),
     "matmul nt": lambda n: matmul((n, 24), (n, 24), False, True),
     "conv batch": lambda n: blocked((n, 1, 9, 9, 16), (2, 1, 3, 3, 16, 16), 1, 1),
 }  # fmt: skip

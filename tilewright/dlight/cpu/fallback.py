@@ -7,14 +7,15 @@ from collections.abc import Callable
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
+from ...tir.expr import IterVarType
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.stmt import ForKind
-from ..analysis import BlockInfo
+from ..analysis import BlockInfo, variables
 from ..base import ScheduleRule
 from .images import schedule_images
 from .reduction import schedule_reduction
-from .stages import block_infos, inline_injective, schedule_injective
+from .stages import attempt, block_infos, inline_injective, iter_values, schedule_injective
 from .turning import schedule_turning
 
 Whole = list[tuple[BlockRV, LoopRV]]
@@ -48,7 +49,24 @@ def schedule_rest(sch: Schedule, machine: MachineModel) -> Schedule:
             sch = schedule_alone(sch, info, machine, whole)
     for block, loop in whole:
         sch.decompose_reduction(block, loop)
+    for info in block_infos(sch):
+        begin_apart(sch, info)
     return sch
+
+
+def begin_apart(sch: Schedule, info: BlockInfo) -> None:
+    """Lets a reduction that may have no steps at all write its first value before them: as a part
+    of the first step it would never be written."""
+    if info.block.init is None or all(i.extent for i in info.reduction):
+        return
+    values = dict(
+        zip(sch.get(info.block_rv).iter_vars, iter_values(sch, info.block_rv), strict=True)
+    )
+    summed = {v for axis, value in values.items() if axis.iter_type == IterVarType.CommReduce
+              for v in variables(value)}  # fmt: skip
+    steps = [loop for loop in info.loops if sch.get(loop).loop_var in summed]
+    if steps:
+        attempt(sch.decompose_reduction, info.block_rv, steps[0])
 
 
 def schedule_alone(sch: Schedule, info: BlockInfo, machine: MachineModel, whole: Whole) -> Schedule:
