@@ -10,7 +10,7 @@ from tilewright.dlight.cpu.thin import thin_product
 from tilewright.target import MachineModel
 from tilewright.tir import Schedule
 
-from .kernels import AVX2, AVX512, NEON, check_same
+from .kernels import AVX2, AVX512, NEON, check_same, schedule
 from .test_cpu_structure import made, matmul, tensor
 
 
@@ -136,3 +136,11 @@ def test_a_sum_known_at_run_time(n):
     depth = tir.Var("n", "int64")
     check_same(matmul(20, 2, depth), n=n)
     check_same(matmul(3, 20, depth, True), n=n)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(20, 2), (40, 1), (16, 1)])
+def test_a_sum_known_at_run_time_goes_by_vectors(rows, columns):
+    func = schedule(te.create_prim_func(matmul(rows, columns, tir.Var("n", "int64"))), AVX512)
+    assert "along the sum" in func.attrs["tir.schedule_reason"]
+    for n in (0, 1, 15, 16, 77):
+        check_same(matmul(rows, columns, tir.Var("n", "int64")), n=n)

@@ -122,10 +122,12 @@ def schedule_thin(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None
     _, inner = sch.split(thin.summed.loop_rv, [None, lanes])
     partial: BlockRV = sch.rfactor(inner, info.output.buffer.ndim)
     sch.set_scope(partial, 0, "local")
+    kept: BlockRV = sch.cache_write(partial, 0, "local")
     around, tile = _tile_results(sch, info, thin, machine, lanes)
     after = writeback(sch, info, around[-1])
-    sch.compute_at(partial, around[-1], preserve_unit_loops=False)
-    words = _partial_sums(sch, partial, len(around), tile, dtype)
+    for block in (kept, partial):
+        sch.compute_at(block, around[-1], preserve_unit_loops=False)
+    words = _partial_sums(sch, partial, kept, len(around), tile, dtype)
     _sum_up(sch, info.block_rv, len(around), lanes)
     _in_vectors(sch, after, len(around), lanes)
     threads = TOO_LITTLE
@@ -191,11 +193,13 @@ def _registers(machine: MachineModel, rows: int, columns: int, lanes: int) -> Re
 def _partial_sums(
     sch: Schedule,
     partial: BlockRV,
+    kept: BlockRV,
     outside: int,
     tile: RegisterTile,
     dtype: str,
 ) -> str:
-    """The loops of the partial sums in a tile of results; returns in words what was decided."""
+    """The loops of the partial sums in a tile of results, and of the copies that are `kept` of
+    them; returns in words what was decided."""
     loops = sch.get_loops(partial)[outside:]
     results, lane = _result_loops(sch, partial, loops)
     sums = [loop for loop in loops if loop not in (*results, lane)]
@@ -208,12 +212,11 @@ def _partial_sums(
     steps = reduction_unroll(tile, extent_of(sch, sums[-1]))
     sums[-1:] = sch.split(sums[-1], [None, steps])
     sch.reorder(*far, *sums, *near, lane)
-    copy = sch.cache_write(partial, 0, "local")
-    sch.reverse_compute_at(copy, far[-1])
+    sch.reverse_compute_at(kept, far[-1])
     for loop in (sums[-1], *near):
         sch.unroll(loop)
     sch.vectorize(lane)
-    unroll_tile(sch, copy, outside + len(far), tile.lanes)
+    unroll_tile(sch, kept, outside + len(far), tile.lanes)
     sch.decompose_reduction(partial, sums[0])
     rows = tile.rows[0] if len(results) > 1 else 1
     return f"{rows} by {tile.vectors} results, {dtype}x{tile.lanes} along the sum by {steps}"

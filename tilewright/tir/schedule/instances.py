@@ -165,7 +165,8 @@ def _writes_all(
     parts: Sequence[BufferRegion],
 ) -> bool:
     """True if the condition leaves out no more than what lies beyond the axes' domains or the
-    buffer, and steps of a reduction other than the first."""
+    buffer, and steps of a reduction other than the first. A reduction over a size has a first step,
+    as a loop over that size has."""
     rows = list(zip(realize.block.iter_vars, realize.iter_values, strict=True))
     reduced, others = (
         {v for axis, value in rows if (axis.iter_type is IterVarType.CommReduce) == is_reduced
@@ -174,8 +175,10 @@ def _writes_all(
     )  # fmt: skip
     reducing = reduced - others
     first = {l.loop.loop_var: l.loop.min for l in loops if l.loop.loop_var in reducing}
-    rest = simplify_condition(space, substitute(realize.predicate, first))
-    left = [c for c in conjuncts(rest)
+    at_first = [(c, substitute(c, first)) for c in conjuncts(realize.predicate)]
+    rest = [made for c, made in at_first
+            if made is c or any(space.is_bound(v) for v in variables_in(made))]  # fmt: skip
+    left = [c for c in conjuncts(simplify_condition(space, T.all(*rest)))
             if not (_is_domain(space, c, realize) or _is_whole(space, c, realize))]  # fmt: skip
     if left:
         define_axes(space, realize)
