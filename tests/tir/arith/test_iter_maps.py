@@ -174,7 +174,7 @@ def test_limits_that_are_not_known_end_where_iterators_do() -> None:
     domain = iters(i=8)
     (i,) = domain
     n = tir.SizeVar("n", "int32")
-    assert _extents([i], domain, i < n) == [("0", ("T.min(n, 8)", "1"))]
+    assert _extents([i], domain, i < n) == [("0", ("T.min(8, n)", "1"))]
     (found,) = (
         arith.estimate_region_strict_bound([ir.Range.from_min_extent(i, 1)], domain, i * 1 + n >= 3)
         or ()

@@ -89,6 +89,26 @@ def test_form_keeps_the_value(expr: Any) -> None:
         assert evaluate(expr, env) == evaluate(made, env), (str(expr), str(made), values)
 
 
+REWRITTEN: list[tuple[Any, Any]] = [
+    (x + 10 - 20, x + -10),
+    (tir.FloorMod((x - 6) * y, c(5)), tir.FloorMod((x + -6) * y, c(5))),
+    (x * 2 + y * 2 + z * 2, (x + y + z) * 2),
+    ((x - y) * -2, (y - x) * 2),
+    (x * -2 - y * 2, (0 - x - y) * 2),
+    (3 - x, 3 - x),
+    (DATA[x - 1] - 1, DATA[x + -1] + -1),
+]
+
+
+@pytest.mark.parametrize(("expr", "expected"), REWRITTEN, ids=lambda e: "")
+def test_rewriting_adds_constants_and_takes_common_ones_out(expr: Any, expected: Any) -> None:
+    analyzer = Analyzer()
+    made = analyzer.rewrite_simplify(expr)
+    assert same(made, expected), (str(expr), str(made))
+    assert analyzer.rewrite_simplify(made) is made
+    assert same(analyzer.simplify(made), analyzer.simplify(expr))
+
+
 BOUND: list[tuple[Any, Any]] = [
     (LE(n, n * m), tir.const(True)),
     (LT(n - 1, n * m), tir.const(True)),

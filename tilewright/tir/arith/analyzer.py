@@ -15,7 +15,8 @@ from .. import op as O
 from ..expr import IterVar, Var
 from .bound import ConstIntBound, ModularSet, ModularSets
 from .canonical import INDEX_TYPES
-from .simplifier import Simplifier
+from .rewritten import Rewritten
+from .simplifier import Simplifier, same
 from .terms import Sum
 
 EVALUATE_SET: list[Callable[..., Any]] = []
@@ -89,8 +90,11 @@ class Analyzer:
         return made
 
     def rewrite_simplify(self, expr: PrimExpr) -> PrimExpr:
-        """The same as `simplify`: one engine does both."""
-        return self.simplify(expr)
+        """What `simplify` makes of `expr`, with constants added, and common ones outside of sums:
+        `x + -2` and `(x + y) * 2`."""
+        before = as_scalar(expr)
+        made: PrimExpr = Rewritten().run(self.simplify(before))
+        return before if same(made, before) else made
 
     def canonical_simplify(self, expr: PrimExpr) -> PrimExpr:
         """The same as `simplify`: one engine does both."""

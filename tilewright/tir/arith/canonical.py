@@ -235,11 +235,12 @@ class Canonical:
             made = self._absorbed(kind, one, other)
             if made is not None:
                 return made
+        made = self._bounded_last(kind, a.single(), b)
+        if made is not None:
+            return made
         made = self._extremum_within(kind, a.single(), b.single())
         if made is not None:
             return made
-        if not a.terms:
-            a, b = b, a
         return self._extremum_outside(kind, a, b)
 
     def _decided(self, kind: type[PrimExpr], a: Sum, b: Sum) -> Sum | None:
@@ -265,9 +266,10 @@ class Canonical:
         if not isinstance(atom, Binary) or atom.kind not in OPPOSITE:
             return None
         if atom.kind is kind:
-            if not other.terms and not atom.b.terms:
-                limit = (min if kind is Min else max)(atom.b.const, other.const)
-                return self.extremum(kind, atom.a, Sum(one.dtype, {}, limit))
+            if not (other.terms or (atom.a.terms and atom.b.terms)):
+                inner, bound = (atom.a, atom.b) if atom.a.terms else (atom.b, atom.a)
+                limit = (min if kind is Min else max)(bound.const, other.const)
+                return self.extremum(kind, inner, Sum(one.dtype, {}, limit))
             return one if _is_operand(kind, atom, other) else None
         if other.key in (atom.a.key, atom.b.key):
             return other
@@ -280,6 +282,12 @@ class Canonical:
                     last = beside.b if side.key == beside.a.key else beside.a
                     return self.extremum(atom.kind, self.extremum(kind, rest, last), side)
         return None
+
+    def _bounded_last(self, kind: type[PrimExpr], first: Any, b: Sum) -> Sum | None:
+        """`min(min(x, 1), y) -> min(min(x, y), 1)`."""
+        if not isinstance(first, Binary) or first.kind is not kind or first.b.terms:
+            return None
+        return self.extremum(kind, self.extremum(kind, first.a, b), first.b)
 
     def _extremum_within(self, kind: type[PrimExpr], a: Any, b: Any) -> Sum | None:
         """`min(x // c, y // c) -> min(x, y) // c`, and the like for choices by one condition."""
@@ -303,7 +311,7 @@ class Canonical:
         """`min(x + z, y + z) -> min(x, y) + z`, `min(-4 * x, -8) -> max(x, 2) * -4`."""
         shared = {t: c for t, c in a.terms.items() if b.terms.get(t) == c} if b.terms else {}
         const = 0
-        if b.terms and a.const * b.const > 0:
+        if a.terms and b.terms and a.const * b.const > 0:
             const = min(a.const, b.const, key=abs)
         if shared or const:
             outside = Sum(a.dtype, shared, const)
@@ -313,9 +321,10 @@ class Canonical:
         if not any(abs(c) == factor for c in (*a.terms.values(), *b.terms.values())):
             factor = 1
         if all(c < 0 for c in (*a.terms.values(), *b.terms.values())):
-            if a.const and not b.terms:  # `min(3 - x, 2) -> 3 - max(x, 1)`
-                moved = self.extremum(kind, a.shifted(-a.const), b.shifted(-a.const))
-                return self.terms.shifted(moved, a.const)
+            if not (a.terms and b.terms) and (const := (a if a.terms else b).const):
+                # `min(3 - x, 2) -> 3 - max(x, 1)`
+                moved = self.extremum(kind, a.shifted(-const), b.shifted(-const))
+                return self.terms.shifted(moved, const)
             factor, kind = -factor, OPPOSITE[kind]
         if factor == 1:
             return self.terms.binary(kind, a, b, True)

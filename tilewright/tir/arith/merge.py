@@ -270,6 +270,8 @@ class Merging(Terms):
             return None
         kind = atom.kind if coefficient > 0 else OPPOSITE[atom.kind]
         a, b = (self.add(side.scaled(coefficient), moved) for side in (atom.a, atom.b))
+        if not a.terms and not atom.b.terms:  # `max(2 - x, 0) + x -> max(x, 2)`
+            a, b = b, a
         return self.add(self.sub(_without(total, atom), moved), self.extremum(kind, a, b))
 
     def _apart(self, one: Binary, other: Binary) -> Sum | None:

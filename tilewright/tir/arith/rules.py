@@ -173,7 +173,7 @@ def _letters(names: str, dtype: str) -> list[Any]:
 
 _x, _y, _z, _c0, _c1 = _letters("x y z c0 c1", "int32")
 _p, _q, _r = _letters("p q r", "bool")
-_one = IntImm("int32", 1)
+_zero, _one = IntImm("int32", 0), IntImm("int32", 1)
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float16", "float32", "float64")
@@ -237,3 +237,16 @@ INTEGER = RuleSet(
     types=INTEGERS,
 )
 """Integers that are no indices (narrow, unsigned) and vectors: what holds in modular arithmetic."""
+
+REWRITTEN = RuleSet(
+    rule(Sub(_x, _c0), Add(_x, Sub(_zero, _c0)), when=lambda c0: c0 > 0),
+    rule(Add(Mul(_x, _c0), Mul(_y, _c0)), Mul(Add(_x, _y), _c0)),
+    rule(Sub(Mul(_x, _c0), Mul(_y, _c0)), Mul(Sub(_x, _y), _c0)),
+    rule(
+        Sub(Mul(_x, _c0), Mul(_y, _c1)),
+        Mul(Sub(Sub(_zero, _x), _y), _c1),
+        when=lambda c0, c1: c0 == -c1,
+    ),
+    types=("int32", "int64"),
+)
+"""How `Analyzer.rewrite_simplify` writes sums: a constant is added, a common one is outside."""
