@@ -158,7 +158,7 @@ class Canonical:
 
     def _truncdiv_by(self, a: Sum, c: int) -> Sum:
         """`a / c` rounded to zero, for any sign of `a`: common factors cancel, quotients join."""
-        common = 1 if a.const else gcd(c, *a.terms.values())
+        common = gcd(c, a.const, *a.terms.values())
         a, c = _divided(a, common), c // common
         if abs(c) == 1:
             return a.scaled(c)
@@ -176,7 +176,7 @@ class Canonical:
 
     def _truncmod_by(self, a: Sum, c: int) -> Sum:
         """What `a / c`, rounded to zero, leaves: common factors come out."""
-        common = 1 if a.const else gcd(c, *a.terms.values())
+        common = gcd(c, a.const, *a.terms.values())
         a, c = _divided(a, common), c // common
         if c == 1:
             return self.terms.const(0, a.dtype)
