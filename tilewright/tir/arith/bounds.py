@@ -80,10 +80,11 @@ class Bounds:
             else:
                 lo, hi = lo + b * coefficient, hi + a * coefficient
         if self.known and total.terms:
-            lo, hi = intersect((lo, hi), self._known(total))
+            lo, hi = intersect((lo, hi), self.told(total))
         return lo, hi
 
-    def _known(self, total: Sum) -> Interval:
+    def told(self, total: Sum) -> Interval:
+        """The constants between which `total` lies by what was assumed of just its terms."""
         divisor, key = normal_key(total)
         found = self.known.get(key)
         if found is None:

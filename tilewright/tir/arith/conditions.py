@@ -75,3 +75,11 @@ def sides(
     if to_left:
         return Sum(dtype, left, -const).expr(), Sum(dtype, right, 0).expr()
     return Sum(dtype, left, 0).expr(), Sum(dtype, right, const).expr()
+
+
+def is_least_rest(slack: Sum) -> bool:
+    """True of the slack of `x % 4 <= 0`."""
+    if slack.const or len(slack.terms) != 1:
+        return False
+    ((atom, sign),) = slack.terms.items()
+    return sign < 0 and isinstance(atom, Split) and atom.upper is not None

@@ -39,7 +39,7 @@ from ..expr import (
     Var,
 )  # fmt: skip
 from .canonical import INDEX_TYPES, Canonical, is_movable
-from .conditions import fixes_quotient, inequality_of, sides, tightened
+from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
 from .divide import is_negated
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
 from .terms import Binary, Opaque, Split, Sum
@@ -203,16 +203,16 @@ class Simplifier(Canonical):
             return TRUE
         if self.bounds.is_not_negative(slack.scaled(-1).shifted(-1)):
             return FALSE
-        if self.bounds.of(slack)[1] == 0:
+        if self.bounds.known and self.bounds.told(slack)[1] == 0:
             return self._equality(EQ, slack.scaled(-1))
         if self.unequal and self._is_unequal(slack):
             return self._inequality(slack.shifted(-1), True)
-        slack, _, step = self.divider._coarsen(slack, 0)
-        if step > 1:
-            return self._inequality(slack, strict)
+        slack = self.divider._coarsen(slack, 0)[0]
         solved = self._without_quotient(slack)
         if solved is not None:
             return self._inequality(solved, strict)
+        if is_least_rest(slack):
+            return self._equality(EQ, slack)
         known = self._by_extremum(slack, strict)
         return inequality_of(slack, strict) if known is None else known
 
@@ -275,7 +275,7 @@ class Simplifier(Canonical):
         lo, hi = self.bounds.of(difference)
         if lo == hi == 0:
             return yes
-        if kind is NE and 0 in (lo, hi):
+        if kind is NE and self.bounds.known and 0 in self.bounds.told(difference):
             return self._inequality(difference.scaled(1 if lo == 0 else -1).shifted(-1), True)
         if self.truths and self._known_truth(self._equality_of(EQ, difference)) is FALSE:
             return no
