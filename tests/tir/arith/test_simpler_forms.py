@@ -361,3 +361,12 @@ def test_what_a_condition_says_is_forgotten_of_its_own_parts() -> None:
     with analyzer.constraint_scope(tir.all(rest.equal(0), (f // 2).equal(0))):
         assert analyzer.can_prove(rest.equal(0))
     assert str(analyzer.simplify(rest * 8 + f // 2)) == "f % 2 * 8 + f // 2"
+
+
+def test_narrowing_conversions_that_overflow_on_the_way_stay() -> None:
+    i, j = tir.Var("i", "int64"), tir.Var("j", "int64")
+    analyzer = Analyzer()
+    analyzer.update(i, arith.ConstIntBound(0, 2**31 - 1))
+    analyzer.update(j, arith.ConstIntBound(0, 10))
+    whole = tir.Cast("int32", i + j - tir.const(100, "int64"))
+    assert same(analyzer.simplify(whole), whole)

@@ -340,6 +340,11 @@ class Canonical:
         values = [self.bounds.of(inner), *map(self.bounds.atom, inner.terms)]
         if inner.single() is not None or any(lo < held[0] or hi > held[1] for lo, hi in values):
             return self._opaque(expr)
+        parts = [self.bounds.of(self.terms.of(a, c)) for a, c in inner.terms.items()]
+        parts.append((inner.const, inner.const))
+        least, most = sum(min(lo, 0) for lo, _ in parts), sum(max(hi, 0) for _, hi in parts)
+        if least < held[0] or most > held[1]:  # on the way to the sum
+            return self._opaque(expr)
         made = Sum("int32", {}, inner.const)
         for atom, coefficient in inner.terms.items():
             made = self.terms.add(made, self._opaque(Cast("int32", atom.expr())), coefficient)

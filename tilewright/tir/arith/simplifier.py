@@ -20,8 +20,6 @@ from ..expr import (
     NE,
     And,
     BinaryOpExpr,
-    Broadcast,
-    BufferLoad,
     Call,
     Cast,
     CmpExpr,
@@ -32,7 +30,7 @@ from ..expr import (
     Mod,
     Not,
     Or,
-    Ramp,
+    Reduce,
     Select,
     SizeVar,
     StringImm,
@@ -41,6 +39,7 @@ from ..expr import (
 from .canonical import INDEX_TYPES, Canonical, is_movable
 from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
 from .divide import is_negated
+from .reductions import simplify_reduce
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
 from .terms import Binary, Opaque, Split, Sum
 from .vectors import simplify_vector
@@ -592,7 +591,5 @@ _SIMPLIFY: dict[type[PrimExpr], Callable[[Simplifier, Any], PrimExpr]] = {
     Call: Simplifier._call_expr,
     Cast: Simplifier._cast_expr,
     Let: Simplifier._let_expr,
-    Ramp: Simplifier._generic,
-    Broadcast: Simplifier._generic,
-    BufferLoad: Simplifier._generic,
+    Reduce: simplify_reduce,
 }
