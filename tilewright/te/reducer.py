@@ -35,7 +35,10 @@ class Reducer:
     def __call__(
         self, expr: Any = None, axis: Any = None, where: Any = None, init: Any = None, *args: Any
     ) -> Any:
-        """`expr` (or a tuple of them) reduced over `axis`, an axis or a sequence of axes."""
+        """`expr` (or a tuple of them) reduced over `axis`, an axis or a sequence of axes.
+
+        Over no axis, an empty sequence, it is taken once.
+        """
         if expr is None or axis is None:
             raise ArgumentError(
                 f"{self.__name__} needs an expression and what to reduce it over",
@@ -54,8 +57,6 @@ class Reducer:
 
     def _reduce(self, expr: Any, axes: tuple[IterVar, ...], where: Any, init: Any) -> Any:
         source = tuple(as_scalar(e.var if isinstance(e, IterVar) else e) for e in _as_tuple(expr))
-        if not axes:
-            raise ArgumentError(f"{self.__name__} needs at least one axis to reduce over")
         for axis in axes:
             if axis.iter_type != IterVar.CommReduce:
                 raise ArgumentError(

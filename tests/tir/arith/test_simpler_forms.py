@@ -61,6 +61,25 @@ def test_leading_zeros_of_constants_fold(value: int, dtype: str, zeros: int) -> 
     assert same(simplified(tir.clz(tir.const(value, dtype))), tir.const(zeros, "int32"))
 
 
+def test_rounded_logarithms() -> None:
+    """The bits that hold a number, by logarithm and by leading zeros."""
+    analyzer = Analyzer()
+
+    def bits(value: Any) -> Any:
+        return tir.Cast("int32", tir.ceil(tir.log2(tir.Cast("float64", value))))
+
+    for value, expected in [(1, 0), (14, 4), (16, 4), (17, 5)]:
+        assert same(analyzer.simplify(bits(tir.const(value))), tir.const(expected))
+    analyzer.bind(x, ir.Range(1000, 1020))
+    for most, least in [(10, 10), (11, 10)]:
+        bound = analyzer.const_int_bound(bits(x))
+        assert (bound.min_value, bound.max_value) == (least, most)
+        bound = analyzer.const_int_bound(32 - tir.clz(x - 1))
+        assert (bound.min_value, bound.max_value) == (least, most)
+        analyzer.bind(x, ir.Range(1000, 1030), override=True)
+    assert same(analyzer.simplify(tir.floor(tir.Cast("float32", tir.const(3)))), tir.const(3.0))
+
+
 def test_nested_conditions_with_one_alternative_join() -> None:
     inner = tir.if_then_else(tir.LT(y, 3), x, z)
     made = simplified(tir.if_then_else(tir.LT(x, 5), inner, z))
@@ -298,6 +317,9 @@ def test_proofs_with_choices_among_the_facts_end() -> None:
         (tdiv(x, 8) * 8 + tmod(tdiv(x, 2), 4) * 2 + tmod(x, 2), x),
         (tmod(tdiv(tmod(x, 24), 2), 3), tmod(tdiv(x, 2), 3)),
         (tmod(tmod(x, 24), 6), tmod(x, 6)),
+        (tdiv(x * 48 + 16, 16), x * 3 + 1),
+        (tdiv(x * 4 + 6, -8), tdiv(x * 2 + 3, -4)),
+        (tmod(x * 4 + 6, 8), tmod(x * 2 + 3, 4) * 2),
     ],
     ids=str,
 )
@@ -344,3 +366,12 @@ def test_what_a_condition_says_is_forgotten_of_its_own_parts() -> None:
     with analyzer.constraint_scope(tir.all(rest.equal(0), (f // 2).equal(0))):
         assert analyzer.can_prove(rest.equal(0))
     assert str(analyzer.simplify(rest * 8 + f // 2)) == "f % 2 * 8 + f // 2"
+
+
+def test_narrowing_conversions_that_overflow_on_the_way_stay() -> None:
+    i, j = tir.Var("i", "int64"), tir.Var("j", "int64")
+    analyzer = Analyzer()
+    analyzer.update(i, arith.ConstIntBound(0, 2**31 - 1))
+    analyzer.update(j, arith.ConstIntBound(0, 10))
+    whole = tir.Cast("int32", i + j - tir.const(100, "int64"))
+    assert same(analyzer.simplify(whole), whole)

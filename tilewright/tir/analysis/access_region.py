@@ -10,11 +10,12 @@ from ...ir.functor import Visitor, on
 from ...support.dtypes import ScalableLanes
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES
+from ..arith.conditions import conjuncts
 from ..arith.int_set import Ends, Evaluator, ends_of, mentions, union
 from ..arith.terms import Sum
 from ..arith.vectors import affine
 from ..buffer import Buffer
-from ..expr import LE, LT, And, BufferLoad, Call, Let, Select, Var
+from ..expr import LE, LT, BufferLoad, Call, Let, Select, Var
 from ..op import cast, logical_not
 from ..stmt import (
     Block,
@@ -317,13 +318,6 @@ def _multiple(total: Sum, part: Sum) -> int:
             return 0
         scale = times
     return scale
-
-
-def conjuncts(condition: PrimExpr) -> list[PrimExpr]:
-    """The parts of `a and b and ..`."""
-    if isinstance(condition, And):
-        return [*conjuncts(condition.a), *conjuncts(condition.b)]
-    return [condition]
 
 
 def _collect(block: Block, buffer_var_map: Mapping[Var, Buffer]) -> AccessCollector:

@@ -10,11 +10,12 @@ from ...ir.functor import on, post_order_visit
 from ...ir.node import Node
 from ...ir.structural import structural_equal
 from ..arith.canonical import INDEX_TYPES
+from ..arith.conditions import conjuncts
 from ..arith.terms import Sum
 from ..buffer import Buffer
 from ..expr import LE, LT, BufferLoad, Var
 from ..stmt import BlockRealize, BufferRegion, BufferStore, DeclBuffer, For, Stmt
-from .access_region import AccessCollector, Region, conjuncts
+from .access_region import AccessCollector, Region
 
 
 class Reach(AccessCollector):

@@ -80,10 +80,11 @@ class Bounds:
             else:
                 lo, hi = lo + b * coefficient, hi + a * coefficient
         if self.known and total.terms:
-            lo, hi = intersect((lo, hi), self._known(total))
+            lo, hi = intersect((lo, hi), self.told(total))
         return lo, hi
 
-    def _known(self, total: Sum) -> Interval:
+    def told(self, total: Sum) -> Interval:
+        """The constants between which `total` lies by what was assumed of just its terms."""
         divisor, key = normal_key(total)
         found = self.known.get(key)
         if found is None:
@@ -396,6 +397,8 @@ def _cast(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     value = of.value
     if isinstance(value, Cast) and dtype_of(value.dtype).is_float:
         value = _exactly_in_float(value, interval)
+    if isinstance(value, Call) and getattr(value.op, "name", "") == "tir.ceil":
+        return intersect(own, _rounded_logarithm(value.args[0], interval))
     if not dtype_of(value.dtype).is_integral:
         return own
     inner = interval(value)
@@ -409,6 +412,21 @@ def _exactly_in_float(cast: Cast, interval: Callable[[PrimExpr], Interval]) -> P
     lo, hi = interval(cast.value)
     digits = ml_dtypes.finfo(dtype_of(cast.dtype).numpy).nmant + 1
     return cast.value if max(-lo, hi) <= 1 << digits else cast
+
+
+def _rounded_logarithm(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    """The least integers not below `log2(x)`, of a positive integer `x`."""
+    if not isinstance(of, Call) or getattr(of.op, "name", "") != "tir.log2":
+        return EVERYTHING
+    value = of.args[0]
+    if isinstance(value, Cast):
+        value = _exactly_in_float(value, interval)
+    if not isinstance(value, PrimExpr) or not dtype_of(value.dtype).is_integral:
+        return EVERYTHING
+    lo, hi = interval(value)
+    if lo < 1 or math.isinf(hi):
+        return EVERYTHING
+    return math.ceil(math.log2(lo)), math.ceil(math.log2(hi))
 
 
 def _broadcast(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
@@ -458,6 +476,15 @@ def _bitwise_and(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     return (0, min(highs)) if highs else dtype_interval(of.dtype)
 
 
+def _leading_zeros(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+    (value,) = of.args
+    bits = dtype_of(value.dtype).bits
+    lo, hi = interval(value)
+    if lo < 0 or math.isinf(hi):
+        return (0, bits)
+    return (bits - int(hi).bit_length(), bits - int(lo).bit_length())
+
+
 def _absolute(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     own = dtype_interval(of.dtype)
     lo, hi = interval(of.args[0])
@@ -474,6 +501,7 @@ _CALLS: dict[str, Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
     "tir.bitwise_and": _bitwise_and,
     "tir.vscale": lambda of, interval: (1, 16),
     "tir.fabs": _absolute,
+    "tir.clz": _leading_zeros,
 }
 _OPAQUE: dict[type[PrimExpr], Callable[[Any, Callable[[PrimExpr], Interval]], Interval]] = {
     Select: _select,

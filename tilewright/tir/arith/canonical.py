@@ -158,7 +158,7 @@ class Canonical:
 
     def _truncdiv_by(self, a: Sum, c: int) -> Sum:
         """`a / c` rounded to zero, for any sign of `a`: common factors cancel, quotients join."""
-        common = 1 if a.const else gcd(c, *a.terms.values())
+        common = gcd(c, a.const, *a.terms.values())
         a, c = _divided(a, common), c // common
         if abs(c) == 1:
             return a.scaled(c)
@@ -176,7 +176,7 @@ class Canonical:
 
     def _truncmod_by(self, a: Sum, c: int) -> Sum:
         """What `a / c`, rounded to zero, leaves: common factors come out."""
-        common = 1 if a.const else gcd(c, *a.terms.values())
+        common = gcd(c, a.const, *a.terms.values())
         a, c = _divided(a, common), c // common
         if c == 1:
             return self.terms.const(0, a.dtype)
@@ -348,6 +348,11 @@ class Canonical:
         inner, held = self.sum(expr.value), dtype_interval("int32")
         values = [self.bounds.of(inner), *map(self.bounds.atom, inner.terms)]
         if inner.single() is not None or any(lo < held[0] or hi > held[1] for lo, hi in values):
+            return self._opaque(expr)
+        parts = [self.bounds.of(self.terms.of(a, c)) for a, c in inner.terms.items()]
+        parts.append((inner.const, inner.const))
+        least, most = sum(min(lo, 0) for lo, _ in parts), sum(max(hi, 0) for _, hi in parts)
+        if least < held[0] or most > held[1]:  # on the way to the sum
             return self._opaque(expr)
         made = Sum("int32", {}, inner.const)
         for atom, coefficient in inner.terms.items():

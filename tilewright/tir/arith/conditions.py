@@ -7,8 +7,24 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.structural import structural_equal
-from ..expr import EQ, LE, LT, FloorDiv, FloorMod
+from ..expr import EQ, LE, LT, And, Call, FloorDiv, FloorMod
 from .terms import Atom, Split, Sum
+
+
+def conjuncts(condition: PrimExpr, *, opens_likely: bool = False) -> list[PrimExpr]:
+    """The conditions that `condition` joins by `and`, in order; none for True.
+
+    `likely(a and b)` is one of them, or, with `opens_likely`, two.
+    """
+    one: Any = condition
+    if isinstance(one, And):
+        return [
+            *conjuncts(one.a, opens_likely=opens_likely),
+            *conjuncts(one.b, opens_likely=opens_likely),
+        ]
+    if opens_likely and isinstance(one, Call) and getattr(one.op, "name", "") == "tir.likely":
+        return conjuncts(one.args[0], opens_likely=True)  # type: ignore[arg-type]
+    return [] if isinstance(one, IntImm) and one.value == 1 else [condition]
 
 
 def tightened(bound: Any, rest: Any) -> PrimExpr:

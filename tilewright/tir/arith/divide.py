@@ -219,7 +219,7 @@ class Divider:
             return self.terms.binary(FloorDiv, a, b)
         if not b.terms:
             return self.floordiv(a, b.const)
-        if _is_negated(b):
+        if is_negated(b):
             a, b = a.scaled(-1), b.scaled(-1)
         common = self._common(a, b)
         if common is not None:
@@ -249,7 +249,7 @@ class Divider:
             return self.terms.binary(FloorMod, a, b)
         if not b.terms:
             return self.floormod(a, b.const)
-        if _is_negated(b):
+        if is_negated(b):
             return self.floormod_by(a.scaled(-1), b.scaled(-1)).scaled(-1)
         common = self._common(a, b)
         if common is not None:
@@ -319,7 +319,7 @@ def _is_multiple(total: Sum, c: int) -> bool:
     return total.const % c == 0 and all(k % c == 0 for k in total.terms.values())
 
 
-def _is_negated(b: Sum) -> bool:
+def is_negated(b: Sum) -> bool:
     """True if the negated sum reads better: `-n`, `-n - 1`."""
     return b.const <= 0 and all(c < 0 for c in b.terms.values())
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...support.errors import ArgumentError
 from .. import op as O
-from ..expr import And, Var
+from ..expr import Var
 from .analyzer import Analyzer
+from .conditions import conjuncts
 from .int_set import mentions
 from .iter_checks import check
 from .iter_detector import Detector, NotAffine
@@ -135,12 +136,8 @@ def _divide_predicate(
     """The conjuncts free of inner iterators, and the others, which are free of outer ones."""
     outside: PrimExpr = IntImm("bool", 1)
     inside: PrimExpr = IntImm("bool", 1)
-    pending = [condition]
-    while pending:
-        one = pending.pop(0)
-        if isinstance(one, And):
-            pending[:0] = [one.a, one.b]
-        elif not mentions(one, inner):
+    for one in conjuncts(condition):
+        if not mentions(one, inner):
             outside = O.logical_and(outside, one)
         elif mentions(one, outer):
             raise NotAffine(f"the predicate {one} is of outer and inner iterators")

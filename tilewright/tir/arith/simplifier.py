@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import gcd
+from math import ceil, gcd, inf, log2
 from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr
@@ -20,8 +20,6 @@ from ..expr import (
     NE,
     And,
     BinaryOpExpr,
-    Broadcast,
-    BufferLoad,
     Call,
     Cast,
     CmpExpr,
@@ -32,7 +30,7 @@ from ..expr import (
     Mod,
     Not,
     Or,
-    Ramp,
+    Reduce,
     Select,
     SizeVar,
     StringImm,
@@ -40,6 +38,8 @@ from ..expr import (
 )  # fmt: skip
 from .canonical import INDEX_TYPES, Canonical, is_movable
 from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
+from .divide import is_negated
+from .reductions import simplify_reduce
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
 from .terms import Binary, Opaque, Split, Sum
 from .vectors import simplify_vector
@@ -125,20 +125,21 @@ class Simplifier(Canonical):
             turned = LOGIC.apply(one)
             if turned is not None:
                 pending.append(turned)
-                return
-            self.truths[self.key(one.a)] = False
+            if turned is None or isinstance(one.a, (And, Or)):
+                self.truths[self.key(one.a)] = False
         elif not isinstance(one, IntImm):
             self.truths[self.key(one)] = True
 
     def _assume_comparison(self, kind: type[PrimExpr], a: Sum, b: Sum) -> None:
         assume = self.bounds.assume_not_negative
         if kind is EQ:
-            for slack in (self.terms.sub(a, b), self.terms.sub(b, a)):
+            difference = self._with_rest_turned(self.terms.sub(a, b))
+            for slack in (difference, difference.scaled(-1)):
                 assume(slack)
                 solved = self._without_quotient(slack)
                 if solved is not None:
                     assume(solved)
-            self._assume_residue(self.terms.sub(a, b))
+            self._assume_residue(difference)
         elif kind is NE:
             self._assume_different(self.terms.sub(a, b))
         else:
@@ -201,6 +202,10 @@ class Simplifier(Canonical):
             return TRUE
         if self.bounds.is_not_negative(slack.scaled(-1).shifted(-1)):
             return FALSE
+        if self.bounds.known and self.bounds.told(slack)[1] == 0:
+            return self._equality(EQ, slack.scaled(-1))
+        if self.unequal and self._is_unequal(slack):
+            return self._inequality(slack.shifted(-1), True)
         slack = self.divider._coarsen(slack, 0)[0]
         solved = self._without_quotient(slack)
         if solved is not None:
@@ -259,7 +264,8 @@ class Simplifier(Canonical):
             return yes if difference.const == 0 else no
         if difference.const % gcd(*difference.terms.values()):
             return no
-        if self.unequal and difference.key in self.unequal:
+        difference = self._with_rest_turned(difference)
+        if self.unequal and self._is_unequal(difference):
             return no
         prove = self.bounds.is_not_negative
         above, below = prove(difference.shifted(-1)), prove(difference.scaled(-1).shifted(-1))
@@ -268,6 +274,8 @@ class Simplifier(Canonical):
         lo, hi = self.bounds.of(difference)
         if lo == hi == 0:
             return yes
+        if kind is NE and self.bounds.known and 0 in self.bounds.told(difference):
+            return self._inequality(difference.scaled(1 if lo == 0 else -1).shifted(-1), True)
         if self.truths and self._known_truth(self._equality_of(EQ, difference)) is FALSE:
             return no
         known = self._equal_quotient(kind, difference)
@@ -282,6 +290,29 @@ class Simplifier(Canonical):
             join = O.logical_and if kind is EQ else O.logical_or
             return join(self._equality(kind, coarse), self._equality(kind, fine))
         return self._equality(kind, coarse) if step > 1 else self._equality_of(kind, coarse)
+
+    def _is_unequal(self, difference: Sum) -> bool:
+        """True if `difference` is known not to be 0, itself or with equal values exchanged."""
+        if difference.key in self.unequal:
+            return True
+        of, sub = self.bounds.of, self.terms.sub
+        return any(
+            of(fact) == (0, 0) and sub(difference, fact).key in self.unequal
+            for fact in self.bounds.facts
+        )
+
+    def _with_rest_turned(self, difference: Sum) -> Sum:
+        """`-x % 4 == 1 -> x % 4 == 3`."""
+        if len(difference.terms) != 1:
+            return difference
+        ((atom, times),) = difference.terms.items()
+        if not isinstance(atom, Split) or atom.lower != 1 or atom.upper is None:
+            return difference
+        rest = -difference.const * times
+        if abs(times) != 1 or not 0 <= rest < atom.upper or not is_negated(atom.base):
+            return difference
+        turned = self.divider.floormod(atom.base.scaled(-1), atom.upper)
+        return turned.shifted(-(-rest % atom.upper))
 
     def _equal_quotient(self, kind: type[PrimExpr], difference: Sum) -> PrimExpr | None:
         """`x // 4 == 2 -> x < 12` where `x >= 8` is known; likewise from above."""
@@ -491,11 +522,21 @@ def _conditional_args(value: PrimExpr) -> tuple[Any, ...] | None:
 
 
 def _fold_call(name: str, call: Any) -> PrimExpr:
-    """A shift, an operation on bits or their count, of constants, folded."""
+    """A shift, an operation on bits or their count, or a rounding, of constants, folded."""
     maker = _FOLDERS.get(name)
-    if maker is None or not all(isinstance(a, IntImm) for a in call.args):
-        return call  # type: ignore[no-any-return]
+    if maker is None or not all(isinstance(a, (IntImm, FloatImm)) for a in call.args):
+        return _rounded_logarithm(call) if name == "tir.ceil" else call
     return maker(*call.args)
+
+
+def _rounded_logarithm(call: Call) -> PrimExpr:
+    """`ceil(log2(14.0)) -> 4.0`."""
+    inner: Any = call.args[0]
+    if isinstance(inner, Call) and getattr(inner.op, "name", "") == "tir.log2":
+        of = inner.args[0]
+        if isinstance(of, FloatImm) and 0 < of.value < inf:
+            return FloatImm(call.dtype, float(ceil(log2(of.value))))
+    return call
 
 
 def _leading_zeros(value: IntImm) -> IntImm:
@@ -507,6 +548,8 @@ _FOLDERS: dict[str, Callable[..., PrimExpr]] = {
     "tir.shift_left": O.shift_left, "tir.shift_right": O.shift_right,
     "tir.bitwise_and": O.bitwise_and, "tir.bitwise_or": O.bitwise_or,
     "tir.bitwise_xor": O.bitwise_xor, "tir.bitwise_not": O.bitwise_not, "tir.clz": _leading_zeros,
+    "tir.ceil": O.ceil, "tir.floor": O.floor, "tir.trunc": O.trunc, "tir.round": O.round,
+    "tir.nearbyint": O.nearbyint,
 }  # fmt: skip
 
 
@@ -548,7 +591,5 @@ _SIMPLIFY: dict[type[PrimExpr], Callable[[Simplifier, Any], PrimExpr]] = {
     Call: Simplifier._call_expr,
     Cast: Simplifier._cast_expr,
     Let: Simplifier._let_expr,
-    Ramp: Simplifier._generic,
-    Broadcast: Simplifier._generic,
-    BufferLoad: Simplifier._generic,
+    Reduce: simplify_reduce,
 }

@@ -261,7 +261,14 @@ class Opaque(Atom):
 
 
 INDEX_CALLS = frozenset(
-    ("tir.if_then_else", "tir.likely", "tir.shift_right", "tir.bitwise_and", "tir.vscale")
+    (
+        "tir.if_then_else",
+        "tir.likely",
+        "tir.shift_right",
+        "tir.bitwise_and",
+        "tir.vscale",
+        "tir.clz",
+    )
 )
 """Calls whose value is an index if their arguments are."""
 

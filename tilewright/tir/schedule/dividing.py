@@ -9,10 +9,10 @@ from ...ir.expr import PrimExpr, Range
 from ...ir.structural import structural_equal
 from .. import op as T
 from ..arith import Analyzer
+from ..arith.conditions import conjuncts
 from ..expr import IterVar, Var
 from .poly import ONE, Poly, Space, constant, plus, times, value_of
 from .refusal import refuse
-from .rewrite import conjuncts
 from .sref import StmtSRef
 
 

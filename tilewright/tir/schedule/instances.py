@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from .. import op as T
+from ..arith.conditions import conjuncts
 from ..buffer import Buffer
 from ..expr import IterVar, IterVarType, Var
 from ..stmt import BlockRealize, BufferRegion
@@ -27,7 +28,7 @@ from .regions import (
     surely_written,
     touched,
 )
-from .rewrite import conjuncts, simplify_condition, substitute
+from .rewrite import simplify_condition, substitute
 from .sref import StmtSRef
 from .state import ScheduleState
 

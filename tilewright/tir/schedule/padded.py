@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from .. import op as T
+from ..arith.conditions import conjuncts
 from ..expr import GE, GT, LE, LT, BufferLoad, IterVar, Var
 from ..stmt import Block, BlockRealize, BufferStore, For, Stmt
 from .inlining import with_regions
 from .poly import Space, plus, variables_in
 from .regions import bind, sizes_of, space_at
-from .rewrite import MapLoads, conjuncts, replace_statements, simplify_condition, substitute
+from .rewrite import MapLoads, replace_statements, simplify_condition, substitute
 from .sref import StmtSRef
 from .state import ScheduleState
 

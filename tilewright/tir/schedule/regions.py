@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from ...ir.expr import PrimExpr
 from ..analysis.access_region import get_block_read_write_region
+from ..arith.conditions import conjuncts
 from ..buffer import Buffer
 from ..expr import GE, GT, LE, LT, SizeVar, Var
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, BufferRegion, For
 from .exact import fills_box, is_dense
 from .poly import Interval, Poly, Space, constant, plus, variables_in
-from .rewrite import conjuncts
 from .sref import StmtSRef
 from .state import ScheduleState
 

@@ -10,6 +10,7 @@ from ...ir.functor import Rewriter, Visitor, on
 from ...ir.node import Node
 from .. import expr as E
 from .. import op as T
+from ..arith.conditions import conjuncts
 from ..buffer import Buffer
 from ..expr import BufferLoad, Var
 from ..stmt import (
@@ -246,13 +247,6 @@ def matched_source(block: Block, buffer: Buffer) -> MatchBufferRegion | None:
 def add_predicate(realize: BlockRealize, condition: PrimExpr) -> BlockRealize:
     """The realization where `condition` holds as well."""
     return realize.replace(predicate=T.logical_and(realize.predicate, condition))
-
-
-def conjuncts(predicate: PrimExpr) -> list[PrimExpr]:
-    """The conditions that `predicate` joins by `and`; none for True."""
-    if isinstance(predicate, E.And):
-        return conjuncts(predicate.a) + conjuncts(predicate.b)
-    return [] if T.is_const_int(predicate, 1) else [predicate]
 
 
 class _Realizes(Rewriter):

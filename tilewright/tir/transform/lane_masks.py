@@ -6,7 +6,7 @@ from typing import Any
 
 from ...ir.expr import PrimExpr
 from .. import op as O
-from ..expr import LT, And, Broadcast, Call, Ramp
+from ..expr import LT, Broadcast, Call, Ramp
 
 
 def counts_lanes(condition: Any) -> bool:
@@ -23,12 +23,3 @@ def active_lanes(condition: Any) -> PrimExpr:
     """ramp(i, 1) < n   ->   get_active_lane_mask(i, n)"""
     args = (condition.a.base, condition.b.value)
     return Call(condition.dtype, "tir.get_active_lane_mask", args)
-
-
-def conjuncts(condition: Any) -> list[PrimExpr]:
-    """The conditions that `condition` joins; what is `likely` opened."""
-    if isinstance(condition, And):
-        return [*conjuncts(condition.a), *conjuncts(condition.b)]
-    if isinstance(condition, Call) and getattr(condition.op, "name", "") == "tir.likely":
-        return conjuncts(condition.args[0])
-    return [condition]

@@ -11,6 +11,7 @@ from ...ir.functor import Rewriter, on, pre_order_visit
 from ...support.errors import CompileError
 from .. import op as O
 from ..analysis.reduction import Factored, NotFactored, reduction_of
+from ..arith.conditions import conjuncts
 from ..arith.int_set import mentions
 from ..arith.iter_map import detect_iter_map
 from ..buffer import Buffer, decl_buffer
@@ -31,7 +32,6 @@ from ..stmt import (
 )  # fmt: skip
 from ..stmt_functor import substitute
 from .base import factory
-from .lane_masks import conjuncts
 
 ZERO = (IntImm("int32", 0),)
 TRUE = IntImm("bool", 1)
@@ -141,7 +141,7 @@ class _Plan:
         """Where a result exists: it does where it exists at the first step of the reduction."""
         first = {loop.loop_var: loop.min for loop in self.loops}
         found = []
-        for condition in conjuncts(self.realize.predicate):
+        for condition in conjuncts(self.realize.predicate, opens_likely=True):
             if mentions(condition, set(first)):
                 condition = O.simplified(substitute(condition, first))
             found.append(condition)

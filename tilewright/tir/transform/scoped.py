@@ -10,6 +10,7 @@ from ...ir.node import Node
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, effect_of, reads_memory
+from ..arith.conditions import conjuncts
 from ..buffer import Buffer
 from ..expr import BufferLoad, Call, CallEffectKind, IterVar, Let, Var
 from ..stmt import (
@@ -23,7 +24,6 @@ from ..stmt import (
     LetStmt,
     Stmt,
 )
-from .lane_masks import conjuncts
 
 
 def lasting(condition: PrimExpr, *bodies: Stmt | None) -> PrimExpr:
@@ -34,7 +34,8 @@ def lasting(condition: PrimExpr, *bodies: Stmt | None) -> PrimExpr:
     written = _Written()
     for body in bodies:
         written.walk(body)
-    return O.all(*(part for part in conjuncts(condition) if not written.alters(part)))
+    parts = conjuncts(condition, opens_likely=True)
+    return O.all(*(part for part in parts if not written.alters(part)))
 
 
 class _Written(Visitor):

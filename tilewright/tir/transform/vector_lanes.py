@@ -12,6 +12,7 @@ from ...support.dtypes import ScalableLanes, dtype_of
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import effect_of, reads_memory
+from ..arith.conditions import conjuncts
 from ..arith.linear import detect_linear_equation
 from ..arith.rules import MAKERS
 from ..arith.simplifier import same
@@ -56,7 +57,7 @@ from ..stmt import (
     stmt_seq,
 )  # fmt: skip
 from ..stmt_functor import substitute
-from .lane_masks import active_lanes, conjuncts, counts_lanes
+from .lane_masks import active_lanes, counts_lanes
 from .row_reductions import can_reduce, reduce_rows
 from .scoped import views_of
 
@@ -385,7 +386,8 @@ class Lanes(Rewriter):
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> Stmt:
         """A condition by lane masks what it guards; another stays a branch."""
-        varying = [c for c in conjuncts(branch.condition) if _depends(c, self)]
+        parts = conjuncts(branch.condition, opens_likely=True)
+        varying = [c for c in parts if _depends(c, self)]
         if not varying:
             return branch.replace(
                 condition=self.rewrite(branch.condition),
@@ -396,7 +398,7 @@ class Lanes(Rewriter):
             self.masks == LOOPS or (self.masks == ACTIVE and not self._can_be_masked(branch))
         ):
             return self._lane_after_lane(branch)
-        fixed = [c for c in conjuncts(branch.condition) if not _depends(c, self)]
+        fixed = [c for c in parts if not _depends(c, self)]
         if fixed:
             inner = self.branch(branch.replace(condition=O.all(*varying)))
             otherwise = self.rewrite(branch.else_case)
@@ -410,10 +412,11 @@ class Lanes(Rewriter):
 
     def _can_be_masked(self, branch: IfThenElse) -> bool:
         """True if the condition counts lanes and each access that it guards is a vector."""
+        parts = conjuncts(branch.condition, opens_likely=True)
         inner = Lanes(self.var, self.low, self.lanes, self.analyzer)
         return (
             branch.else_case is None
-            and all(counts_lanes(inner.run(c)) for c in conjuncts(branch.condition))
+            and all(counts_lanes(inner.run(c)) for c in parts)
             and not _any(
                 branch.then_case,
                 lambda n: (

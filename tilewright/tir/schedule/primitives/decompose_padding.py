@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ....ir.expr import FloatImm, IntImm, PrimExpr
 from ... import op as T
+from ...arith.conditions import conjuncts
 from ...expr import Call, IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferStore, For, Stmt, stmt_seq
@@ -15,7 +16,7 @@ from ..padded import cut_nest, joined, ranges_within, unit_loops
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
-from ..rewrite import conjuncts, replace_statements, simplify_condition, substitute
+from ..rewrite import replace_statements, simplify_condition, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 

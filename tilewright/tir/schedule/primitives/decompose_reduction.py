@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ....ir.expr import PrimExpr
 from ... import op as T
+from ...arith.conditions import conjuncts
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
 from ...stmt import BlockRealize, BufferRegion, For, ForKind, Stmt, stmt_seq
@@ -13,7 +14,7 @@ from ..instruction import Block, Loop, primitive
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
-from ..rewrite import conjuncts, replace_statements, substitute
+from ..rewrite import replace_statements, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 

@@ -8,6 +8,7 @@ from ....ir.expr import PrimExpr
 from ....ir.functor import on
 from ....ir.structural import structural_equal
 from ... import op as T
+from ...arith.conditions import conjuncts
 from ...buffer import Buffer
 from ...expr import BufferLoad, IterVarType, Var
 from ...stmt import Block as BlockNode
@@ -29,7 +30,6 @@ from ..rewrite import (
     Folding,
     MapLoads,
     accesses,
-    conjuncts,
     replace_statements,
     simplify_condition,
     substitute,

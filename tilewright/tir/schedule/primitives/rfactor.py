@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ....ir.expr import IntImm, PrimExpr, Range
 from ... import op as T
 from ...analysis.reduction import Factored, store_all
+from ...arith.conditions import conjuncts
 from ...buffer import Buffer
 from ...expr import BufferLoad, IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
@@ -19,7 +20,6 @@ from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
 from ..rewrite import (
-    conjuncts,
     point,
     replace_statements,
     simplify_condition,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ....ir.expr import IntImm, PrimExpr, Range
 from ....ir.functor import on
 from ... import op as T
+from ...arith.conditions import conjuncts
 from ...buffer import Buffer
 from ...expr import BufferLoad, IterVarType, Var
 from ...stmt import Block as BlockNode
@@ -17,7 +18,7 @@ from ..instruction import Block, primitive
 from ..poly import Space, constant, plus, value_of, variables_in
 from ..refusal import refuse
 from ..regions import loops_between, space_at, touched
-from ..rewrite import Folding, add_predicate, conjuncts
+from ..rewrite import Folding, add_predicate
 from ..scope import DepKind
 from ..sref import StmtSRef
 from ..state import ScheduleState
