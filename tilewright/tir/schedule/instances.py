@@ -138,10 +138,10 @@ def fills_what_it_writes(
         return False
     space = space_at(state, block)
     loops = [*threads, *loops_between(block, top)]
-    if _is_skipped(space, realize, loops):
+    if is_skipped(space, realize, loops):
         return False
     parts = surely_written(block.block, buffer)
-    if not _writes_all(space, realize, loops, parts):
+    if not writes_all(space, realize, loops, parts):
         return False
     if _fills_domains(space, realize, loops) and _fill_buffer(state, block, parts):
         return True
@@ -158,7 +158,7 @@ def fills_what_it_writes(
     return needed is not None and any(covers(space, buffer, b, needed) for b in joined)
 
 
-def _writes_all(
+def writes_all(
     space: Space,
     realize: BlockRealize,
     loops: Sequence[StmtSRef],
@@ -196,7 +196,7 @@ def _is_end(space: Space, condition: PrimExpr, part: BufferRegion) -> bool:
     return False
 
 
-def _is_skipped(space: Space, realize: BlockRealize, inside: Sequence[StmtSRef]) -> bool:
+def is_skipped(space: Space, realize: BlockRealize, inside: Sequence[StmtSRef]) -> bool:
     """True if a condition on loops of which no axis knows may leave out the block for all of the
     loops `inside`."""
     own = {space._variable(at.loop.loop_var) for at in inside}
