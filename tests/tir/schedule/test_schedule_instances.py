@@ -294,15 +294,18 @@ def test_a_condition_that_leaves_holes_keeps_no_tiles_apart() -> None:
     assert not cached_flags(sch, "B").affine_binding
 
 
-def test_what_the_first_iteration_writes_for_all_is_no_result_of_each() -> None:
-    func = from_source("""
+@pytest.mark.parametrize(
+    "axes", ["vj = T.axis.spatial(8, j)", 'vt, vj = T.axis.remap("SS", [t, j])']
+)
+def test_what_the_first_iteration_writes_for_all_is_no_result_of_each(axes: str) -> None:
+    func = from_source(f"""
 @T.prim_func
 def main(A: T.Buffer((8,)), C: T.Buffer((4, 8))):
     B = T.alloc_buffer((8,))
     for t in range(4):
         for j in range(8):
             with T.block("B"):
-                vj = T.axis.spatial(8, j)
+                {axes}
                 T.where(t < 1)
                 B[vj] = A[vj] + T.float32(1)
         for j in range(8):

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from ...ir.structural import structural_equal
 from .. import op as T
 from ..buffer import Buffer
-from ..stmt import BufferRegion
 from .exact import fills_box, is_dense
-from .instances import is_skipped, writes_all
-from .poly import Space
+from .instances import is_domain, is_skipped, may_move
+from .poly import Space, variables_in
 from .regions import (
     covers,
     joined_boxes,
@@ -66,7 +65,7 @@ def _covered_by(
         free = {space._variable(at.loop.loop_var) for at in relaxed}
         for part in writes:
             box = touched(space, producer, [part], relaxed, admitted=True)
-            if not (is_sure or _runs(space, producer, consumer, relaxed, writes)):
+            if not (is_sure or _runs(space, producer, consumer, relaxed)):
                 continue
             is_whole = top.is_block and is_dense(space, part.region, free)
             if box is not None and (is_whole or fills_box(space, part.region, free, buffer.shape)):
@@ -78,20 +77,18 @@ def _covered_by(
     return any(covers(space, buffer, made, needed) for made in joined_boxes(space, boxes))
 
 
-def _runs(
-    space: Space,
-    producer: StmtSRef,
-    consumer: StmtSRef,
-    loops: Sequence[StmtSRef],
-    parts: Sequence[BufferRegion],
-) -> bool:
-    """True if the producer, whenever the consumer runs, leaves out nothing that it may write in
-    the loops."""
+def _runs(space: Space, producer: StmtSRef, consumer: StmtSRef, loops: Sequence[StmtSRef]) -> bool:
+    """True if no condition on what is fixed in `loops` lets the producer rest while the consumer
+    runs."""
     if producer.realize is None or consumer.realize is None:
         return False
     given = conjuncts(consumer.realize.predicate)
     left = [c for c in conjuncts(producer.realize.predicate)
             if not any(structural_equal(c, g) for g in given)]  # fmt: skip
     realize = producer.realize.replace(predicate=T.all(*left))
-    whole = writes_all(space, realize, loops, parts)
-    return not left or (whole and not is_skipped(space, realize, loops))
+    own = {at.loop.loop_var for at in loops}
+    fixed = [c for c in left if not own & variables_in(c)]
+    return not is_skipped(space, realize, loops) and all(
+        is_domain(space, c, realize) or not any(may_move(space, v) for v in variables_in(c))
+        for c in fixed
+    )

@@ -42,7 +42,7 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
     }
     out: list[PrimExpr] = []
     for condition in conjuncts(old.predicate):
-        if _is_domain(space, condition, old) or _is_whole(space, condition, old):
+        if is_domain(space, condition, old) or _is_whole(space, condition, old):
             continue
         if any(v not in env and space.is_bound(v) for v in variables_in(condition)):
             refuse(f"the condition `{condition}` cannot be told from the block's axes", old.block)
@@ -50,7 +50,7 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
     return out
 
 
-def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
+def is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
     """True for `value < end` or `value >= start` of an axis and its binding."""
     limit = limit_of(space, condition)
     if limit is None:
@@ -118,7 +118,7 @@ def runs_box(state: ScheduleState, block: StmtSRef, top: StmtSRef) -> bool:
 def _keeps_to_domains(space: Space, realize: BlockRealize) -> bool:
     """True if the condition says no more than that the axes are in their domains."""
     return all(
-        _is_domain(space, c, realize) or _is_whole(space, c, realize)
+        is_domain(space, c, realize) or _is_whole(space, c, realize)
         for c in conjuncts(realize.predicate)
     )
 
@@ -141,7 +141,7 @@ def fills_what_it_writes(
     if is_skipped(space, realize, loops):
         return False
     parts = surely_written(block.block, buffer)
-    if not writes_all(space, realize, loops, parts):
+    if not _writes_all(space, realize, loops, parts):
         return False
     if _fills_domains(space, realize, loops) and _fill_buffer(state, block, parts):
         return True
@@ -158,7 +158,7 @@ def fills_what_it_writes(
     return needed is not None and any(covers(space, buffer, b, needed) for b in joined)
 
 
-def writes_all(
+def _writes_all(
     space: Space,
     realize: BlockRealize,
     loops: Sequence[StmtSRef],
@@ -176,7 +176,7 @@ def writes_all(
     first = {l.loop.loop_var: l.loop.min for l in loops if l.loop.loop_var in reducing}
     rest = simplify_condition(space, substitute(realize.predicate, first))
     left = [c for c in conjuncts(rest)
-            if not (_is_domain(space, c, realize) or _is_whole(space, c, realize))]  # fmt: skip
+            if not (is_domain(space, c, realize) or _is_whole(space, c, realize))]  # fmt: skip
     if left:
         define_axes(space, realize)
     return all(len(parts) == 1 and _is_end(space, c, parts[0]) for c in left)
@@ -203,15 +203,16 @@ def is_skipped(space: Space, realize: BlockRealize, inside: Sequence[StmtSRef]) 
     bound = [space.poly(value) for value in realize.iter_values]
     known = own.union(*(space.variables(p) for p in bound))
     return any(
-        space._variable(v) not in known and space.is_bound(v) and not _is_single(space, v)
+        space._variable(v) not in known and may_move(space, v)
         for c in conjuncts(realize.predicate)
         for v in variables_in(c)
     )
 
 
-def _is_single(space: Space, var: Var) -> bool:
+def may_move(space: Space, var: Var) -> bool:
+    """True for the variable of a loop or an axis that may have more than one value."""
     low, high = space.relax(space.poly(var))
-    return low is not None and low == high
+    return space.is_bound(var) and (low is None or low != high)
 
 
 def _fill_buffer(state: ScheduleState, block: StmtSRef, parts: Sequence[BufferRegion]) -> bool:
