@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tilewright import te, topi
 from tilewright.dlight.base import REASON, note, with_reason
+from tilewright.dlight.cpu.stages import attempt
 from tilewright.script import tir as T
 from tilewright.tir.schedule import Schedule
 
@@ -59,3 +62,18 @@ def test_notes_move_from_blocks_to_the_function() -> None:
     assert made.attrs[REASON] == "Mine: as it is"
     assert REASON not in made.without_attr(REASON).script()
     assert with_reason(double, "Mine").attrs[REASON] == "Mine: loops as they were written"
+
+
+def test_the_log_says_why_a_step_does_not_apply(caplog: pytest.LogCaptureFixture) -> None:
+    @T.prim_func
+    def count(a: T.Buffer((8,), "float32"), b: T.Buffer((8,), "float32")):
+        for i in range(8):
+            with T.block("shift"):
+                vi = T.axis.spatial(8, i)
+                b[vi] = a[vi] + T.float32(1)
+
+    sch = Schedule(count, error_render_level="fast")
+    with caplog.at_level("DEBUG", logger="tilewright.dlight"):
+        assert not attempt(sch.compute_inline, sch.get_block("shift"))
+    (record,) = caplog.records
+    assert record.getMessage().startswith("a step does not apply: compute_inline: ")

@@ -75,11 +75,14 @@ class Access:
         return T.is_const_int(self.stride(var), 1)
 
     def _linear(self, var: Var) -> tuple[PrimExpr | None, int | None]:
+        """How the place moves with `var`, found once: stride and period."""
         if var not in self._strides:
             self._strides[var] = self._find(var)
         return self._strides[var]
 
     def _find(self, var: Var) -> tuple[PrimExpr | None, int | None]:
+        """Stride and period of the place along `var`: of all values, or of those within the one
+        divisor by which the indices cut `var`; None where it is neither."""
         if var not in self.variables:
             return IntImm(var.dtype, 0), None
         found = arith.detect_linear_equation(self.offset, [var])
@@ -99,6 +102,7 @@ class Access:
 
 
 def _plain(stride: PrimExpr, var: Var) -> PrimExpr | None:
+    """The stride, if it is the same for all values of `var`."""
     return stride if var not in set(variables(stride)) else None
 
 
@@ -256,6 +260,7 @@ class Contraction:
 
 
 def _contraction(info: BlockInfo) -> Contraction | None:
+    """The three accesses of `out = out + left * right`, casts aside; None for other stores."""
     store, out = info.store, info.output
     if store is None or out is None or not isinstance(store.value, Add):
         return None
@@ -272,6 +277,7 @@ def _contraction(info: BlockInfo) -> Contraction | None:
 
 
 def _without_cast(value: PrimExpr) -> PrimExpr:
+    """What is cast."""
     while isinstance(value, Cast):
         value = value.value
     return value

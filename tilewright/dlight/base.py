@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from ..ir.functor import Rewriter, on
 from ..ir.module import IRModule
 from ..ir.transform import PassContext, module_pass
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ScheduleError
 from ..target.target import Target
 from ..tir.function import PrimFunc
 from ..tir.schedule import BlockRV, Schedule
 from ..tir.stmt import Block, BufferStore
+
+LOG = logging.getLogger("tilewright.dlight")
+"""Says at level DEBUG which rules and steps did not apply, and why."""
 
 REASON = "tir.schedule_reason"
 """The attribute of a scheduled function that says which rule took it, and what it decided."""
@@ -78,6 +82,7 @@ class ApplyDefaultSchedule:
 
 
 def _target_of(func: PrimFunc, current: Target) -> Target:
+    """The function's own target, else the current one."""
     own = func.attrs.get("target")
     return own if isinstance(own, Target) else current
 
@@ -99,6 +104,11 @@ def mark_scheduled(func: PrimFunc) -> PrimFunc:
 
 
 # ---- what was decided, in words -------------------------------------------------------------
+
+
+def log_refusal(what: str, why: ScheduleError) -> None:
+    """Says in the log that a rule or step leaves the program as it was, and why."""
+    LOG.debug("%s does not apply: %s", what, why.message)
 
 
 def note(sch: Schedule, block: BlockRV, text: str) -> None:

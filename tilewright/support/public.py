@@ -138,6 +138,11 @@ LOADERS = {"tar": "codegen.llvm.link", "tw": "codegen.llvm.link"}
 """Suffix of a module's file -> the module below `tilewright` that registers its loader."""
 
 
+def shown_package() -> str:
+    """The package that texts name: `tvm` for a program that knows the compiler by that name."""
+    return "tvm" if sys.modules.get("tvm") is sys.modules[ROOT] else ROOT
+
+
 def real_name(fullname: str) -> str | None:
     """The module that `fullname` stands for, or None where the name is the module's own."""
     root, _, path = fullname.partition(".")

@@ -109,6 +109,20 @@ def test_a_convolution_is_a_product_of_joined_axes() -> None:
     assert_structural_equal(mapping(x, w, c), wanted)
 
 
+def test_an_index_that_is_always_zero_takes_no_axis() -> None:
+    a, b = (te.placeholder((64, 64), "float16", name) for name in "AB")
+    k = te.reduce_axis((0, 64), "k")
+    c = te.compute(
+        (64, 64),
+        lambda i, j: te.sum(
+            a[i, j // 64 * 64 + k].astype("float32") * b[k, j].astype("float32"), axis=k
+        ),
+        name="C",
+    )
+    wanted = IndexMap.from_func(lambda i, j, k: (i, j, k), index_dtype="int32")
+    assert_structural_equal(mapping(a, b, c), wanted)
+
+
 def test_axes_of_all_operands_stay_in_front() -> None:
     a = te.placeholder((4, 32, 16), "float16", "A")
     b = te.placeholder((4, 16, 32), "float16", "B")

@@ -6,6 +6,7 @@ from tests.tir.schedule.evaluate import assert_same_result
 from tests.tir.schedule.programs import elementwise, matmul
 from tilewright.script.parser import from_source
 from tilewright.tir import Schedule, ScheduleError
+from tilewright.tir.schedule.state import CachedFlags
 
 CHAIN = """
 @T.prim_func
@@ -257,3 +258,63 @@ def test_loops_of_unknown_extent_that_are_fused_and_split_run_every_instance(ste
     sch.split(sch.fuse(*sch.get_loops("C")), [None, 16])
     WHOLE_STEPS[step](sch)
     assert_same_result(func, sch.func, n=5, m=7)
+
+
+CUT = """
+@T.prim_func
+def main(A: T.Buffer((16, 16)), C: T.Buffer((16, 16))):
+    B = T.alloc_buffer((16, 16))
+    for f, i, a, b in T.grid(4, 16, 4, 2):
+        with T.block("B"):
+            vi = T.axis.spatial(16, i)
+            vj = T.axis.spatial(16, f * 4 + (a * 2 + b))
+            T.where(a * 2 + b < {limit})
+            B[vi, vj] = A[vi, vj] + T.float32(1)
+    for i, j in T.grid(16, 16):
+        with T.block("C"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            C[vi, vj] = B[vi, vj] * T.float32(2)
+"""
+
+
+def cached_flags(sch: Schedule, name: str) -> CachedFlags:
+    return sch.state._get_cached_flags(sch.get_sref(sch.get_block(name)))
+
+
+def test_a_condition_that_admits_whole_loops_keeps_tiles_apart() -> None:
+    func = from_source(CUT.format(limit=4))
+    sch = Schedule(func)
+    assert cached_flags(sch, "B").affine_binding
+    sch.reverse_compute_inline("C")
+    assert_same_result(func, sch.func)
+
+
+def test_a_condition_that_leaves_holes_keeps_no_tiles_apart() -> None:
+    sch = Schedule(from_source(CUT.format(limit=3)))
+    assert not cached_flags(sch, "B").affine_binding
+
+
+@pytest.mark.parametrize(
+    "axes", ["vj = T.axis.spatial(8, j)", 'vt, vj = T.axis.remap("SS", [t, j])']
+)
+def test_what_the_first_iteration_writes_for_all_is_no_result_of_each(axes: str) -> None:
+    func = from_source(f"""
+@T.prim_func
+def main(A: T.Buffer((8,)), C: T.Buffer((4, 8))):
+    B = T.alloc_buffer((8,))
+    for t in range(4):
+        for j in range(8):
+            with T.block("B"):
+                {axes}
+                T.where(t < 1)
+                B[vj] = A[vj] + T.float32(1)
+        for j in range(8):
+            with T.block("C"):
+                vi, vj = T.axis.remap("SS", [t, j])
+                C[vi, vj] = B[vj] * T.float32(2)
+""")
+    sch = Schedule(func)
+    for change in (sch.parallel, sch.vectorize, lambda loop: sch.bind(loop, "blockIdx.x")):
+        with pytest.raises(ScheduleError, match="what another iteration of the loops has written"):
+            change(sch.get_loops("C")[0])
+    assert not cached_flags(sch, "C").region_cover

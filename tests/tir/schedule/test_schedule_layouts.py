@@ -7,6 +7,7 @@ from tests.tir.schedule.evaluate import assert_same_result
 from tests.tir.schedule.programs import conv2d, elementwise, matmul, matmul_relu
 from tilewright import te, tir
 from tilewright.ir import assert_structural_equal
+from tilewright.script import from_source
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import (
     Broadcast,
@@ -379,6 +380,27 @@ def test_cache_index():
     assert_same_result(func, sch.func)
     with pytest.raises(ScheduleError, match="computed so often"):
         sch.cache_index("B", "global", 5)
+
+
+def test_cache_index_takes_what_is_computed_often():
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((40,)), B: T.Buffer((8, 8))):
+    for i, j in T.grid(8, 8):
+        with T.block("B"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            B[vi, vj] = A[vi // 2 + vj] + A[vi // 2 + 1] - A[vj + vi // 2] * A[vi // 2]
+""")
+    sch = Schedule(func)
+    first, second = sch.cache_index("B", "local", 2)
+    text = sch.func.script()
+    assert "index_var_0[vi, vj] = vi // 2 + vj" in text  # written in two orders
+    assert "index_var_1[vi] = vi // 2\n" in text
+    assert "A[index_var_1[vi] + 1]" in text
+    assert [sch.get(block).name_hint for block in (first, second)] == ["index_0", "index_1"]
+    regions = [r.buffer.name for r in sch.get(sch.get_block("B")).reads]
+    assert regions == ["A", "index_var_0", "index_var_1"]
+    assert_same_result(func, sch.func)
 
 
 def test_cache_inplace():

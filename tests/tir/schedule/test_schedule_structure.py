@@ -329,3 +329,45 @@ def main(a: T.handle, c: T.handle):
     sch.reverse_compute_at("C", sch.get_loops("B")[0])
     assert len(sch.get_loops("C")) == 1
     assert_same_result(func, sch.func, n=5)
+
+
+def test_a_small_consumer_runs_where_its_part_is_made() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((8, 8)), D: T.Buffer((1, 2))):
+    B = T.alloc_buffer((8, 8))
+    for i, j in T.grid(8, 8):
+        with T.block("B"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            B[vi, vj] = A[vi, vj] * T.float32(2)
+    for i, j in T.grid(1, 2):
+        with T.block("D"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            D[vi, vj] = B[vi, vj] + T.float32(1)
+""")
+    sch = Schedule(func, debug_mask="all")
+    i, _ = sch.get_loops("B")
+    sch.reverse_compute_at("D", i, preserve_unit_loops=True)
+    assert "T.where(i < 1)" in sch.func.script()
+    assert_same_result(func, sch.func)
+
+
+def test_the_loop_of_an_init_has_a_thread_variable_of_its_own() -> None:
+    sch = Schedule(
+        from_source("""
+@T.prim_func
+def main(A: T.Buffer((8, 4)), B: T.Buffer((8,))):
+    for t in T.thread_binding(8, thread="threadIdx.x"):
+        for r in range(4):
+            with T.block("B"):
+                vi, vr = T.axis.remap("SR", [t, r])
+                with T.init():
+                    B[vi] = T.float32(0)
+                B[vi] = B[vi] + A[vi, vr]
+""")
+    )
+    update, _ = sch.get_loops("B")
+    init = sch.get_loops(sch.decompose_reduction("B", update))[0]
+    threads = [sch.get(loop).thread_binding for loop in (init, update)]
+    assert [thread.thread_tag for thread in threads] == ["threadIdx.x"] * 2
+    assert threads[0].var is not threads[1].var

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.tir.schedule.programs import conv2d, matmul
+from tilewright import tir
 from tilewright.ir import assert_structural_equal
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import IndexMap, Schedule, ScheduleError
@@ -48,8 +49,10 @@ def test_json_goes_through_text():
 
 def test_the_python_text_runs():
     sch = scheduled()
-    scope = {}
-    exec(str(sch.trace), scope)
+    text = str(sch.trace)
+    assert text.startswith("# from tilewright import tir\ndef apply_trace(")
+    scope = {"tir": tir}
+    exec(text, scope)
     other = Schedule(conv2d())
     scope["apply_trace"](other)
     assert_structural_equal(sch.mod, other.mod)

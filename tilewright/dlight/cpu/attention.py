@@ -19,14 +19,14 @@ from ...target.target import Target
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo, IterInfo, variables
-from ..base import ScheduleRule, note
+from ..base import ScheduleRule, log_refusal, note
 from .fallback import is_scheduled
 from .packing import operand_to_pack, pack, place_packing
 from .roles import Roles, plain_roles, plan
 from .rows import factor, is_row_reduction, schedule_inner
 from .softmax import divided_late, softmax_of
 from .stages import block_infos, inline_injective, iter_values, parallelize, sole_follower
-from .tiles import tile_loops
+from .tiles import TileOrder, tile_loops
 from .tiling import bytes_of, vector_lanes
 
 MAX_QUERIES = 64
@@ -59,7 +59,8 @@ class Attention(ScheduleRule):
                 inline_injective(sch)
                 parts = parts_of(block_infos(sch))
             return None if parts is None else schedule_attention(sch, parts, machine)
-        except ScheduleError:
+        except ScheduleError as why:
+            log_refusal("Attention", why)
             return None
 
 
@@ -142,6 +143,7 @@ def _packed_keys(sch: Schedule, first: BlockInfo, machine: MachineModel) -> Bloc
 
 
 def _split(sch: Schedule, query: IterInfo, size: int) -> tuple[LoopRV, LoopRV]:
+    """The loops over blocks of `size` queries and within one."""
     if query.loop_rv is None:
         raise ScheduleError("the queries are not one loop")
     outer, within = sch.split(query.loop_rv, [None, size])
@@ -185,7 +187,7 @@ def _tile(
         raise ScheduleError("a product has one store")
     found = roles or inner_roles(sch, info, depth)
     tile = plan(machine, found, info.output.buffer.dtype)
-    return tile_loops(sch, info, found, tile, depth).reduction
+    return tile_loops(sch, info, found, tile, TileOrder(outside=depth)).reduction
 
 
 def _place(first: BlockInfo) -> int:

@@ -36,7 +36,7 @@ from .stages import (
     vectorize_loop,
 )
 from .thin import schedule_thin, thin_product
-from .tiles import TiledLoops, in_words, tile_loops
+from .tiles import TiledLoops, TileOrder, in_words, tile_loops
 from .tiling import RegisterTile, bytes_of, kept_near, tiles_ahead, worth_parallel
 
 MOST_READ = 4
@@ -65,6 +65,7 @@ class Contractions(ScheduleRule):
 
 
 def _is_ours(info: BlockInfo, machine: MachineModel) -> bool:
+    """True for a block that one of the ways to compute a contraction fits."""
     found = plain_roles(info) or operand_to_pack(info, None) or thin_product(info, machine)
     return found is not None
 
@@ -89,11 +90,13 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     around_columns = 0 if packed is not None else rows_around_columns(machine, roles, tile)
     sharing = machine if packed is None else None
     border = _border_to_share(sch, info, roles) if sharing is not None else None
-    nest = tile_loops(
-        sch, info, roles, tile,
-        rows_outside=around_columns, sharing=sharing, by_rows=border is not None,
+    order = TileOrder(
+        rows_outside=around_columns,
+        sharing=sharing,
+        by_rows=border is not None,
         block=row_block(machine, roles, tile) if packed is None else None,
-    )  # fmt: skip
+    )
+    nest = tile_loops(sch, info, roles, tile, order)
     around = nest.around
     if packed is not None:
         panels = around[: len(nest.batch) + len(nest.columns)]
@@ -146,4 +149,5 @@ def _border_to_share(sch: Schedule, info: BlockInfo, roles: Roles) -> BlockRV | 
 
 
 def _writes(sch: Schedule, block: BlockRV, access: Access) -> bool:
+    """True if the block writes the buffer that `access` reads."""
     return any(w.buffer is access.buffer for w in sch.get(block).writes)

@@ -12,7 +12,7 @@ from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.stmt import ForKind
 from ..analysis import BlockInfo, variables
-from ..base import ScheduleRule
+from ..base import ScheduleRule, log_refusal
 from .images import schedule_images
 from .reduction import schedule_reduction
 from .stages import attempt, block_infos, inline_injective, iter_values, schedule_injective
@@ -33,8 +33,9 @@ class Fallback(ScheduleRule):
         blocks, which is a schedule already."""
         machine = MachineModel.of(target)
         try:
-            sch = Schedule(func, error_render_level="none")
-        except ScheduleError:
+            sch = Schedule(func, error_render_level="fast")
+        except ScheduleError as why:
+            log_refusal("Fallback", why)
             return None
         inline_injective(sch)
         return schedule_rest(schedule_images(sch, machine), machine)
@@ -92,7 +93,8 @@ def attempted(sch: Schedule, info: BlockInfo, machine: MachineModel, step: Step)
     trial = sch.copy()
     try:
         step(trial, BlockInfo(trial, info.block_rv), machine)
-    except ScheduleError:
+    except ScheduleError as why:
+        log_refusal(f"{step.__name__} of block {info.name}", why)
         return sch
     return trial
 

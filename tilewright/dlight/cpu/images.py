@@ -19,7 +19,7 @@ from ...tir.arith.int_set import mentions
 from ...tir.expr import Max, Min
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo
-from ..base import note
+from ..base import log_refusal, note
 from .stages import TOO_LITTLE, block_infos, extent_of, parallelize, vectorize_loop
 from .tiling import bytes_of, vector_lanes, worth_parallel
 
@@ -37,7 +37,8 @@ def schedule_images(sch: Schedule, machine: MachineModel) -> Schedule:
         trial = sch.copy()
         try:
             _together(trial, info.block_rv, reader.block_rv, shared, machine)
-        except ScheduleError:
+        except ScheduleError as why:
+            log_refusal(f"image by image, block {info.name}", why)
             continue
         sch = trial
     return sch
@@ -80,6 +81,7 @@ def _shared_axes(info: BlockInfo, reader: BlockInfo, machine: MachineModel) -> i
 def _together(
     sch: Schedule, first: BlockRV, reader: BlockRV, shared: int, machine: MachineModel
 ) -> None:
+    """Computes the first block image by image within the loop over images of its reader."""
     info = BlockInfo(sch, reader)
     assert info.output is not None
     loops: list[LoopRV] = [i.loop_rv for i in info.iters if i.loop_rv is not None]

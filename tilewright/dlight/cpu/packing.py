@@ -55,6 +55,8 @@ def operand_to_pack(info: BlockInfo, roles: Roles | None) -> Operand | None:
 
 
 def _clashing(info: BlockInfo, roles: Roles) -> Operand | None:
+    """The right side, if steps of its reduction are so far apart, or fall into so few sets of the
+    first cache, that a copy pays; None if not."""
     right = roles.right
     stride = right.stride(roles.reduction[-1].var)
     if not isinstance(stride, IntImm) or right.period(roles.column.var):
@@ -71,6 +73,8 @@ def _clashing(info: BlockInfo, roles: Roles) -> Operand | None:
 
 
 def _turned(info: BlockInfo, found: Contraction, left: Access, right: Access) -> Operand | None:
+    """The right side, if vectors of the result go along an axis of it alone: it is copied so that
+    they are contiguous there, too. None if not."""
     if not _is_matrix(right) and not _reads_each_once(info, right, MAX_COPIES):
         return None
     for i in info.spatial:
@@ -83,6 +87,7 @@ def _turned(info: BlockInfo, found: Contraction, left: Access, right: Access) ->
 
 
 def _is_matrix(access: Access) -> bool:
+    """True if every index is an axis or a number."""
     return all(isinstance(i, (Var, IntImm)) for i in access.indices)
 
 
@@ -96,6 +101,7 @@ def _reads_each_once(info: BlockInfo, access: Access, times: int = 1) -> bool:
 
 
 def _rows(info: BlockInfo, right: Access) -> float:
+    """How many results read each element of the right side."""
     rows = [r.extent for r in info.spatial if r.var not in right.variables]
     return math.prod(math.inf if r is None else r for r in rows)
 

@@ -52,6 +52,7 @@ def _is_one_axis(info: BlockInfo) -> bool:
 
 
 def _merge(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+    """Makes one axis of rows and columns, in the block and in what takes its result."""
     follower = sole_follower(sch, info)
     if follower is None:
         follower = sch.cache_write(info.block_rv, 0, "global")

@@ -79,6 +79,7 @@ def kept_vector(info: BlockInfo) -> IterInfo | None:
 
 
 def _is_near(access: Access, i: IterInfo, most: int) -> bool:
+    """True if neighbours along the axis lie at most `most` elements apart."""
     stride = access.stride(i.var)
     return access.period(i.var) is None and isinstance(stride, IntImm) and 1 <= stride.value <= most
 
@@ -92,10 +93,12 @@ def reduced_vector(info: BlockInfo) -> IterInfo | None:
 
 
 def _loops(axes: list[IterInfo]) -> list[LoopRV]:
+    """The loops of those axes that are loops."""
     return [i.loop_rv for i in axes if i.loop_rv is not None]
 
 
 def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: MachineModel) -> LoopRV:
+    """Neighbouring columns accumulate side by side, in vectors; the first loop of the reduction."""
     assert info.output is not None and column.loop_rv is not None
     dtype = info.output.buffer.dtype
     lanes = vector_lanes(machine, dtype, column.extent)
@@ -322,6 +325,7 @@ def _even(extent: int, most: int, outside: int, cores: int) -> int:
 
 
 def _wide(column: IterInfo, lanes: int, most: int) -> list[int | None]:
+    """The factors of a column: tiles of at most `most` vectors of `lanes`."""
     vectors = None if column.extent is None else -(-column.extent // lanes)
     return [None, most if vectors is None else row_tile(vectors, most), lanes]
 
@@ -349,6 +353,7 @@ def _parallel_rows(sch: Schedule, info: BlockInfo, machine: MachineModel) -> Non
 
 
 def _scalar_work(info: BlockInfo, machine: MachineModel, dtype: str) -> int | None:
+    """The work as worth_parallel counts it, in vectors, of a block that has none."""
     work = info.work()
     return None if work is None else work * machine.lanes(dtype)
 

@@ -73,6 +73,8 @@ def _is_window(roles: Roles, spatial: set[Var]) -> bool:
 
 
 def _is_column(i: IterInfo, out: Access, left: Access, right: Access, most: int) -> bool:
+    """True for an axis of the right side and the result alone along which the result is contiguous
+    and the right side has a stride of at most `most`."""
     if i.extent == 1 or i.var in left.variables or out.period(i.var) is not None:
         return False
     stride = right.stride(i.var)

@@ -18,7 +18,7 @@ from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.transform.vectorize_loop import VECTOR_REDUCE
 from ..analysis import BlockInfo, IterInfo, condition_variables, variables
-from ..base import ScheduleRule, note
+from ..base import ScheduleRule, log_refusal, note
 from .reduction import kept_vector, reduced_vector
 from .stages import (
     TOO_LITTLE,
@@ -44,7 +44,8 @@ class Rows(ScheduleRule):
         machine = MachineModel.of(target)
         try:
             sch = Schedule(func, error_render_level="fast")
-        except ScheduleError:
+        except ScheduleError as why:
+            log_refusal("Rows", why)
             return None
         inline_injective(sch)
         infos = block_infos(sch)
@@ -57,15 +58,18 @@ class Rows(ScheduleRule):
             return None
         try:
             return schedule_rows(sch, infos, machine)
-        except ScheduleError:
+        except ScheduleError as why:
+            log_refusal("Rows", why)
             return None
 
 
 def is_row_reduction(info: BlockInfo) -> bool:
+    """True for a reduction along a contiguous axis, where no axis that is kept is contiguous."""
     return info.is_reduction() and kept_vector(info) is None and reduced_vector(info) is not None
 
 
 def _outputs(func: PrimFunc, infos: list[BlockInfo]) -> int:
+    """How many times the blocks write parameters of the function."""
     given = {b.data for b in func.buffers()}
     return sum(w.buffer.data in given for i in infos for w in i.block.writes)
 

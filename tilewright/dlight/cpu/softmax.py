@@ -90,10 +90,12 @@ def _line(access: Access) -> Line:
 
 
 def _is_line(line: Line) -> bool:
+    """True if the indices are different axes, one at least."""
     return bool(line) and all(isinstance(i, Var) for i in line) and len(set(line)) == len(line)
 
 
 def _at(value: PrimExpr) -> Access | None:
+    """The access that a load is; None for any other value."""
     return Access(value.buffer, value.indices) if isinstance(value, BufferLoad) else None
 
 

@@ -21,7 +21,7 @@ from ..analysis import (
     same_indices,
     variables,
 )
-from ..base import note
+from ..base import log_refusal, note
 from .tiling import bytes_of, divisor_up_to, vector_lanes, worth_parallel
 
 ONE_THREAD = "one thread"
@@ -58,7 +58,8 @@ def attempt(step: object, *args: object, **options: object) -> bool:
     """Calls a primitive; False, with nothing changed, if its conditions do not hold."""
     try:
         step(*args, **options)  # type: ignore[operator]
-    except ScheduleError:
+    except ScheduleError as why:
+        log_refusal("a step", why)
         return False
     return True
 
@@ -87,6 +88,7 @@ def _gathers(info: BlockInfo) -> int:
 
 
 def _is_costly(call: object) -> bool:
+    """True for a call that is more than a choice or a few instructions."""
     name = getattr(getattr(call, "op", None), "name", "")
     return name not in {"tir.if_then_else", "tir.likely", "tir.fabs", "tir.fma"}
 

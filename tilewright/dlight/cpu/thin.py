@@ -68,6 +68,7 @@ def thin_product(info: BlockInfo, machine: MachineModel) -> Thin | None:
 
 
 def _axes(info: BlockInfo, left: Access, right: Access, lanes: int) -> Thin | None:
+    """The axes of a thin product of these sides; None if it is not one."""
     out = info.output
     assert out is not None
     summed = next((i for i in info.reduction if i.extent != 1 and left.is_unit(i.var)), None)

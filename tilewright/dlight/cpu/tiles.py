@@ -29,36 +29,40 @@ class TiledLoops:
     unrolled: LoopRV
 
 
-def tile_loops(
-    sch: Schedule,
-    info: BlockInfo,
-    roles: Roles,
-    tile: RegisterTile,
-    outside: int = 0,
-    rows_outside: int = 0,
-    sharing: MachineModel | None = None,
-    by_rows: bool = False,
-    block: int | None = None,
-) -> TiledLoops:
-    """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile.
+@dataclass(frozen=True)
+class TileOrder:
+    """In which order tiles are computed.
 
-    `outside`: how many loops there are around those of `roles`. `rows_outside`: how many of the
-    row axes run around the panels of columns; the others run within each panel. `sharing`: the
+    `outside`: how many loops there are around those of the contraction. `rows_outside`: how many of
+    the row axes run around the panels of columns; the others run within each panel. `sharing`: the
     machine among whose cores rows are to be shared where columns do not divide evenly, or in any
     case (`by_rows`). `block`: how many of the last loop over tiles of rows run within a panel of
     columns before the next panel, if not all.
     """
+
+    outside: int = 0
+    rows_outside: int = 0
+    sharing: MachineModel | None = None
+    by_rows: bool = False
+    block: int | None = None
+
+
+def tile_loops(
+    sch: Schedule, info: BlockInfo, roles: Roles, tile: RegisterTile, order: TileOrder
+) -> TiledLoops:
+    """Tiles the loops of `roles`, the accumulators in registers and what follows in the tile."""
     columns, vectors, vector = _split_columns(sch, roles, tile)
     row_tiles, row_inner = _split_rows(sch, roles, tile)
     reduce_loops, unrolled = _split_reduction(sch, roles, tile)
     batch = [_loop(i) for i in roles.batch]
     ragged = _ragged(roles, tile, columns, row_tiles)
     share: LoopRV | None = None
-    if sharing is not None and not rows_outside and block is None:
-        leading = [] if by_rows else [*batch, *columns]
-        share = _row_share(sch, roles, tile, leading, row_tiles, ragged, sharing)
+    if order.sharing is not None and not order.rows_outside and order.block is None:
+        leading = [] if order.by_rows else [*batch, *columns]
+        share = _row_share(sch, roles, tile, leading, row_tiles, ragged, order.sharing)
     shares = [] if share is None else [share]
-    around = [*batch, *shares, *row_tiles[:rows_outside], *columns, *row_tiles[rows_outside:]]
+    first_rows, last_rows = row_tiles[: order.rows_outside], row_tiles[order.rows_outside :]
+    around = [*batch, *shares, *first_rows, *columns, *last_rows]
     sch.reorder(*around, *reduce_loops, unrolled, *row_inner, *vectors, vector)
     if not around:
         around = [sch.add_unit_loop(reduce_loops[0] if reduce_loops else unrolled)]
@@ -66,16 +70,24 @@ def tile_loops(
     for loop in (unrolled, *row_inner, *vectors):
         sch.unroll(loop)
     sch.vectorize(vector)
-    unroll_tile(sch, after, outside + len(around), tile.lanes)
-    if block is not None:  # after the copies, which have to see whole tiles
-        tiles = extent_of(sch, around[-1])
-        whole = around[-1] not in ragged and tiles is not None and tiles % block == 0
-        outer, around[-1] = sch.split(around[-1], [None, block])
-        ragged += [] if whole else [outer]
-        sch.reorder(outer, *columns, around[-1])
-        around.insert(len(around) - 1 - len(columns), outer)
+    unroll_tile(sch, after, order.outside + len(around), tile.lanes)
     first = (reduce_loops or [unrolled])[0]
-    return TiledLoops(batch, columns, ragged, share, around, first, unrolled)
+    made = TiledLoops(batch, columns, ragged, share, around, first, unrolled)
+    if order.block is not None:  # after the copies, which have to see whole tiles
+        _block_rows(sch, made, order.block)
+    return made
+
+
+def _block_rows(sch: Schedule, nest: TiledLoops, block: int) -> None:
+    """Lets only `block` tiles of rows run within a panel of columns before the next panel."""
+    around, columns = nest.around, nest.columns
+    tiles = extent_of(sch, around[-1])
+    whole = around[-1] not in nest.ragged and tiles is not None and tiles % block == 0
+    outer, around[-1] = sch.split(around[-1], [None, block])
+    if not whole:
+        nest.ragged.append(outer)
+    sch.reorder(outer, *columns, around[-1])
+    around.insert(len(around) - 1 - len(columns), outer)
 
 
 def in_words(sch: Schedule, tile: RegisterTile, unrolled: LoopRV, dtype: str) -> str:
@@ -130,6 +142,7 @@ def _row_share(
 
 
 def _loop(i: IterInfo) -> LoopRV:
+    """The loop of an axis. Raises `ScheduleError` if it is not one loop."""
     if i.loop_rv is None:
         raise ScheduleError(f"the axis {i} is not one loop")
     return i.loop_rv

@@ -134,6 +134,7 @@ def register_tile(
 
 
 def _divides(rows: Sequence[int | None], tile: Sequence[int], exact: Sequence[bool]) -> bool:
+    """True if the tile divides the rows that are `wanted` exact."""
     return all(
         e is not None and e % s == 0
         for e, s, wanted in zip(rows, tile, exact, strict=False)

@@ -50,6 +50,8 @@ def turned_input(info: BlockInfo, lanes: int) -> Turn | None:
 
 
 def _turn(info: BlockInfo, access: Access, column: IterInfo, lanes: int) -> Turn | None:
+    """Which read goes along which axis, while the result goes along `column`; None if no other
+    axis is contiguous in it."""
     far = access.stride(column.var)
     if not isinstance(far, IntImm) or far.value < lanes or access.period(column.var):
         return None
@@ -64,6 +66,7 @@ def _turn(info: BlockInfo, access: Access, column: IterInfo, lanes: int) -> Turn
 
 
 def _is_long(axis: IterInfo, lanes: int) -> bool:
+    """True for a loop of a vector or more."""
     return axis.loop_rv is not None and (axis.extent is None or axis.extent >= lanes)
 
 

@@ -159,12 +159,14 @@ def plan_of(machine: MachineModel, sizes: Sizes) -> WinogradPlan:
 
 
 def _divisors(extent: int) -> list[int]:
+    """The divisors of `extent` in rising order."""
     return [n for n in range(1, extent + 1) if extent % n == 0]
 
 
 def _plan(
     machine: MachineModel, sizes: Sizes, images: int, rows: int, by_point: bool
 ) -> WinogradPlan:
+    """The plan for blocks of so many images and rows of tiles, with the cycles that it takes."""
     blocks = (sizes.batch or machine.cores) // images * (sizes.rows // rows)
     extents = [images, rows, sizes.columns]
     tile = register_tile(machine, sizes.lanes, extents, sizes.blocks, whole=True)
@@ -199,6 +201,7 @@ def _traffic(
 def _scheduled(
     sch: Schedule, stages: Stages, plan: WinogradPlan, machine: MachineModel
 ) -> Schedule:
+    """The stages in the loops of the plan."""
     batch, channels, height, width, lanes = sch.get_loops(stages.last)
     dtype = BlockInfo(sch, stages.product).block.writes[0].buffer.dtype
     block, row, y = sch.split(height, [None, plan.rows, plan.tile])
@@ -230,6 +233,7 @@ def _scheduled(
 
 
 def _in_words(plan: WinogradPlan, dtype: str) -> str:
+    """The plan, for people."""
     tile = plan.registers
     rows = "x".join(map(str, tile.rows[tile.rows[0] == 1 :]))
     order = "point by point" if plan.by_point else "by groups of channels"

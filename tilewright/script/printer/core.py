@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from ...support.public import shown_package
 from .config import PrinterConfig
 from .marking import Marks
 from .paths import along
@@ -281,11 +281,9 @@ def programs(*classes: type) -> None:
 def _imports(printer: Printer) -> list[str]:
     """Comments that tell where the dialects of a text come from, and an empty line."""
     c, text = printer.config, "\n".join(printer.lines)
-    root = __name__.partition(".")[0]
-    package = "tvm" if sys.modules.get("tvm") is sys.modules[root] else root
     prefixes = {"ir": c.ir_prefix, "tir": c.tir_prefix, "relax": c.relax_prefix}
     lines = [
-        f"# from {package}.script import {dialect} as {prefix}"
+        f"# from {shown_package()}.script import {dialect} as {prefix}"
         for dialect, prefix in prefixes.items()
         if re.search(rf"(?<![\w.]){prefix}\.", text)
     ]

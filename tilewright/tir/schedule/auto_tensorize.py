@@ -8,6 +8,7 @@ from ...ir.expr import PrimExpr
 from ...ir.node import Node
 from .. import expr as E
 from .. import op as T
+from ..arith import Analyzer
 from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, IterVarType, Var
 from ..function import PrimFunc
@@ -46,7 +47,8 @@ def get_auto_tensorize_mapping_info(
     pairs = None if theirs is None else _accesses(ours, theirs)
     if theirs is None or pairs is None:
         return None
-    left = {a.var: _signature(a, [mine for mine, _ in pairs]) for a in ours.iter_vars}
+    own = _plain(ours, [mine for mine, _ in pairs])
+    left = {a.var: _signature(a, own) for a in ours.iter_vars}
     right = [(a, _signature(a, [other for _, other in pairs])) for a in theirs.iter_vars]
     groups = [[a for a in ours.iter_vars if left[a.var] == s] for _, s in right]
     if any(not g for g in groups) or len({s for _, s in right}) != len(right):
@@ -72,6 +74,16 @@ def _block_of(body: Stmt) -> Block | None:
         else:
             body = body.body
     return found
+
+
+def _plain(block: Block, accesses: list[Access]) -> list[Access]:
+    """The accesses without what the ranges of axes make constant: `i // n` of `i` in `[0, n)`. An
+    axis of one value stays: it indexes, too."""
+    analyzer = Analyzer()
+    for axis in block.iter_vars:
+        if axis.dom is not None and not T.is_const_int(axis.dom.extent, 1):
+            analyzer.bind(axis.var, axis.dom)
+    return [(buffer, tuple(map(analyzer.simplify, indices))) for buffer, indices in accesses]
 
 
 def _signature(axis: IterVar, accesses: list[Access]) -> Signature:

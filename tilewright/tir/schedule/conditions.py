@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from ..expr import IterVarType, Var
 from ..stmt import Block, For
 from .bindings import digits_of, is_affine, uses_loops_up
+from .covering import is_covered
 from .poly import Space, variables_in
 from .refusal import refuse
-from .regions import is_covered, space_at
+from .regions import bind_admitted, space_at
 from .scope import BlockScope
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -66,7 +67,8 @@ def not_reduction(
 
 
 def affine(state: ScheduleState, block: StmtSRef) -> bool:
-    """True if the bindings of `block` are independent mixed-radix numbers of its loops."""
+    """True if the bindings of `block` are independent mixed-radix numbers of its loops, as far as
+    its condition admits these."""
     if block.realize is None:
         return False
     loops = [at.stmt for at in block.ancestors()]
@@ -75,6 +77,7 @@ def affine(state: ScheduleState, block: StmtSRef) -> bool:
         return bool(known[2])
     space = space_at(state, block)
     inner = {space._variable(at.loop.loop_var) for at in state.loops_of(block)}
+    bind_admitted(space, block.realize, inner)
     answer = is_affine(space, list(block.realize.iter_values), inner)
     state.facts[("affine", block)] = (block.realize, loops, answer)
     return answer

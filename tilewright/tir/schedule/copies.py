@@ -63,7 +63,7 @@ def copy_block(
         BufferStore(target, BufferLoad(source, indices), indices),
     )
     ranges = {} if box is None else dict(zip(indices, box, strict=True))
-    return nest_of(space, block, ranges, True, {}), block
+    return nest_of(space, block, ranges, True), block
 
 
 def box_under(

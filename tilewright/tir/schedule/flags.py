@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .conditions import affine
-from .regions import is_covered
+from .covering import is_covered
 from .scope import BlockScope, DepKind
 from .sref import StmtSRef
 from .state import CachedFlags, ScheduleState

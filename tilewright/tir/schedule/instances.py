@@ -43,7 +43,7 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
     }
     out: list[PrimExpr] = []
     for condition in conjuncts(old.predicate):
-        if _is_domain(space, condition, old) or _is_whole(space, condition, old):
+        if is_domain(space, condition, old) or _is_whole(space, condition, old):
             continue
         if any(v not in env and space.is_bound(v) for v in variables_in(condition)):
             refuse(f"the condition `{condition}` cannot be told from the block's axes", old.block)
@@ -51,7 +51,7 @@ def kept_conditions(space: Space, old: BlockRealize, values: Sequence[PrimExpr])
     return out
 
 
-def _is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
+def is_domain(space: Space, condition: PrimExpr, old: BlockRealize) -> bool:
     """True for `value < end` or `value >= start` of an axis and its binding."""
     limit = limit_of(space, condition)
     if limit is None:
@@ -119,7 +119,7 @@ def runs_box(state: ScheduleState, block: StmtSRef, top: StmtSRef) -> bool:
 def _keeps_to_domains(space: Space, realize: BlockRealize) -> bool:
     """True if the condition says no more than that the axes are in their domains."""
     return all(
-        _is_domain(space, c, realize) or _is_whole(space, c, realize)
+        is_domain(space, c, realize) or _is_whole(space, c, realize)
         for c in conjuncts(realize.predicate)
     )
 
@@ -139,7 +139,7 @@ def fills_what_it_writes(
         return False
     space = space_at(state, block)
     loops = [*threads, *loops_between(block, top)]
-    if _is_skipped(space, realize, loops):
+    if is_skipped(space, realize, loops):
         return False
     parts = surely_written(block.block, buffer)
     if not _writes_all(space, realize, loops, parts):
@@ -180,7 +180,7 @@ def _writes_all(
     rest = [made for c, made in at_first
             if made is c or any(space.is_bound(v) for v in variables_in(made))]  # fmt: skip
     left = [c for c in conjuncts(simplify_condition(space, T.all(*rest)))
-            if not (_is_domain(space, c, realize) or _is_whole(space, c, realize))]  # fmt: skip
+            if not (is_domain(space, c, realize) or _is_whole(space, c, realize))]  # fmt: skip
     if left:
         define_axes(space, realize)
     return all(len(parts) == 1 and _is_end(space, c, parts[0]) for c in left)
@@ -200,22 +200,23 @@ def _is_end(space: Space, condition: PrimExpr, part: BufferRegion) -> bool:
     return False
 
 
-def _is_skipped(space: Space, realize: BlockRealize, inside: Sequence[StmtSRef]) -> bool:
+def is_skipped(space: Space, realize: BlockRealize, inside: Sequence[StmtSRef]) -> bool:
     """True if a condition on loops of which no axis knows may leave out the block for all of the
     loops `inside`."""
     own = {space._variable(at.loop.loop_var) for at in inside}
     bound = [space.poly(value) for value in realize.iter_values]
     known = own.union(*(space.variables(p) for p in bound))
     return any(
-        space._variable(v) not in known and space.is_bound(v) and not _is_single(space, v)
+        space._variable(v) not in known and may_move(space, v)
         for c in conjuncts(realize.predicate)
         for v in variables_in(c)
     )
 
 
-def _is_single(space: Space, var: Var) -> bool:
+def may_move(space: Space, var: Var) -> bool:
+    """True for the variable of a loop or an axis that may have more than one value."""
     low, high = space.relax(space.poly(var))
-    return low is not None and low == high
+    return space.is_bound(var) and (low is None or low != high)
 
 
 def _fill_buffer(state: ScheduleState, block: StmtSRef, parts: Sequence[BufferRegion]) -> bool:

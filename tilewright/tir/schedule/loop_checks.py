@@ -6,10 +6,10 @@ from .. import op as T
 from ..expr import IterVarType
 from ..stmt import ForKind
 from .conditions import affine, affine_within, require_affine, require_complete_or_reduction
+from .covering import is_covered
 from .ordering import require_separate_iterations
 from .poly import variables_in
 from .refusal import refuse
-from .regions import is_covered
 from .sref import StmtSRef
 from .state import ScheduleState
 

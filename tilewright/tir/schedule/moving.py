@@ -256,20 +256,22 @@ def nest_of(
     block: Block,
     ranges: Ranges,
     keep_units: bool,
-    annotations: dict[str, object],
     old: BlockRealize | None = None,
+    *,
+    exact: bool = False,
 ) -> Stmt:
     """Loops over `ranges` (the whole domain for axes without one) around the block.
 
-    `old`: how the block has run so far; its conditions are kept.
+    `old`: how the block has run so far; its conditions are kept. `exact`: no more than the ranges,
+    where more would be the whole domain.
     """
     values: list[PrimExpr] = []
     loops: list[tuple[Var, PrimExpr]] = []
     conditions: list[PrimExpr] = []
     for axis in block.iter_vars:
-        low, extent, is_part = _span(space, axis, ranges.get(axis.var))
+        low, extent, is_part = _span(space, axis, ranges.get(axis.var), exact)
         dtype = axis.var.dtype
-        value: PrimExpr = space.expr(low, dtype)
+        value = first = space.expr(low, dtype)
         if value_of(extent) != 1 or keep_units:
             var = Var(f"ax{len(loops)}", dtype)
             size = space.expr(extent, dtype)
@@ -277,17 +279,20 @@ def nest_of(
             space.bind(var, IntImm(dtype, 0), size)
             value = T.add(value, var)
         values.append(value)
-        if is_part:
-            conditions += _bounds(space, axis, value)
+        if is_part:  # a loop of one iteration says nothing
+            single = value_of(extent) == 1
+            conditions += _bounds(space, axis, first if single else value)
     if old is not None:
         conditions += kept_conditions(space, old, values)
     body: Stmt = BlockRealize(tuple(values), T.all(*conditions), block)
     for var, size in reversed(loops):
-        body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body, None, annotations)
+        body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body)
     return body
 
 
-def _span(space: Space, axis: IterVar, interval: Interval | None) -> tuple[Poly, Poly, bool]:
+def _span(
+    space: Space, axis: IterVar, interval: Interval | None, exact: bool
+) -> tuple[Poly, Poly, bool]:
     """First value, number of values, and whether that is only a part of the domain."""
     if axis.dom is None:
         refuse(f"the axis `{axis.var.name}` has no domain")
@@ -300,7 +305,10 @@ def _span(space: Space, axis: IterVar, interval: Interval | None) -> tuple[Poly,
         return start, size, False
     low, high = _cut(low, start, True), _cut(high, end, False)
     extent = _constant_extent(space, plus(plus(high, low, -1), constant(1)))
-    if space.nonneg(plus(extent, size, -1)):
+    if space.nonneg(plus(extent, size, -1)) and not exact:
+        return start, size, False
+    last = plus(plus(low, extent), constant(-1))
+    if space.nonneg(plus(start, low, -1)) and space.nonneg(plus(last, end, -1)):
         return start, size, False
     return low, extent, True
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .covering import is_covered
 from .refusal import refuse
-from .regions import is_covered
 from .scope import DepKind
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -50,5 +50,5 @@ def require_separate_iterations(
             reader = dependency.src
             if dependency.kind is not DepKind.WAR or reader not in inside:
                 continue
-            if not is_covered(state, reader, [block]):
+            if not is_covered(state, reader, [block], at_most=True):
                 refuse("the block writes what another iteration of the loops reads", block, reader)

@@ -102,7 +102,7 @@ def copy_part(
         )
         for v, begin, (low, high) in zip(here, part.begins, box, strict=True)
     }
-    return nest_of(space, block, ranges, True, {}), block
+    return nest_of(space, block, ranges, True), block
 
 
 def moved(

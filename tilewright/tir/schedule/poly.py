@@ -256,6 +256,9 @@ class Space:
                 whole[left] = whole.get(left, 0) + q
             if r:
                 rest[m] = r
+        low = {m: c % dc for m, c in rest.items() if c % dc} if dm == ONE else rest
+        if low != rest and self._within(low, d):  # 45 * x // 2 of x below 2 is 22 * x
+            return plus(whole, {m: c // dc for m, c in rest.items()}), low
         return whole, rest
 
     def _within(self, p: Poly, d: Poly) -> bool:

@@ -11,8 +11,7 @@ from ..buffer import Buffer
 from ..expr import GE, GT, LE, LT, SizeVar, Var
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, BufferRegion, For
-from .exact import fills_box, is_dense
-from .poly import Interval, Poly, Space, constant, plus, variables_in
+from .poly import ONE, Interval, Poly, Space, constant, plus, value_of, variables_in
 from .sref import StmtSRef
 from .state import ScheduleState
 
@@ -78,15 +77,20 @@ def touched(
     relaxed: Sequence[StmtSRef],
     *,
     where: bool = False,
+    admitted: bool = False,
 ) -> Box | None:
-    """The box that `block` touches in all of the regions (of one buffer) over `relaxed` loops; as
-    far as its condition holds, if `where`."""
+    """The box that `block` touches in all of the regions (of one buffer) over `relaxed` loops.
+
+    `where`: no further than its condition holds. `admitted`: where its condition admits a box of
+    iterations, over these."""
     if block.realize is None:
         return None
     for at in relaxed:
         bind(space, at)
-    define_axes(space, block.realize)
     free = {space._variable(at.loop.loop_var) for at in relaxed}
+    if admitted:
+        bind_admitted(space, block.realize, free)
+    define_axes(space, block.realize)
     limits = [limit_of(space, c) for c in conjuncts(block.realize.predicate)] if where else []
     total: Box | None = None
     for part in region:
@@ -102,6 +106,26 @@ def touched(
             box.append((first, last))
         total = box if total is None else unite(space, total, box)
     return total
+
+
+def bind_admitted(space: Space, realize: BlockRealize, loops: set[int]) -> None:
+    """Binds `loops` (by number) to the iterations that the condition admits, if these are a box:
+    `i * 8 + j < 8` of `j` below 8 says that `i` is 0."""
+    for condition in conjuncts(realize.predicate):
+        limit = limit_of(space, condition)
+        last = None if limit is None else value_of(limit[1])
+        if limit is None or last is None or ONE in limit[0]:
+            continue
+        most: dict[int, int] = {}
+        for (atom, *others), scale in limit[0].items():
+            low, high = space.ranges.get(atom, (None, None))
+            end = None if high is None else value_of(high)
+            if atom not in loops or others or low != {} or end is None or scale <= 0:
+                break
+            most[atom] = min(end, (last - 1) // scale)
+        else:
+            if sum(most[m[0]] * scale for m, scale in limit[0].items()) < last:
+                space.ranges.update((a, ({}, constant(end))) for a, end in most.items())
 
 
 def limit_of(space: Space, condition: PrimExpr) -> tuple[Poly, Poly] | None:
@@ -161,45 +185,6 @@ def covers(space: Space, buffer: Buffer, made: Box, needed: Box) -> bool:
         if not (starts and ends):
             return False
     return True
-
-
-def is_covered(state: ScheduleState, consumer: StmtSRef, producers: list[StmtSRef]) -> bool:
-    """True if all that `consumer` reads of its producers' results has been written before, in
-    the same run of the loops that they share: by one of them, or by several together.
-
-    What a producer that has run as a whole leaves out of its box, such as the padding of a layout,
-    nothing reads.
-    """
-    for buffer in dict.fromkeys(r.buffer for r in consumer.block.reads):
-        makers = [p for p in producers if any(w.buffer is buffer for w in p.block.writes)]
-        if not makers or any(_covered_by(state, consumer, [p], buffer) for p in makers):
-            continue
-        if len(makers) == 1 or not _covered_by(state, consumer, makers, buffer):
-            return False
-    return True
-
-
-def _covered_by(
-    state: ScheduleState, consumer: StmtSRef, producers: list[StmtSRef], buffer: Buffer
-) -> bool:
-    top = state.common_ancestor((consumer, *producers))
-    space = space_at(state, top, inside=True)
-    shared = shared_threads(top, buffer.scope())
-    boxes = []
-    for producer in producers:
-        writes = surely_written(producer.block, buffer)
-        relaxed = [*shared, *loops_between(producer, top)]
-        free = {space._variable(at.loop.loop_var) for at in relaxed}
-        for part in writes:
-            box = touched(space, producer, [part], relaxed)
-            is_whole = top.is_block and is_dense(space, part.region, free)
-            if box is not None and (is_whole or fills_box(space, part.region, free, buffer.shape)):
-                boxes.append(box)
-    reads = [r for r in consumer.block.reads if r.buffer is buffer]
-    needed = touched(space, consumer, reads, loops_between(consumer, top), where=True)
-    if needed is None:
-        return False
-    return any(covers(space, buffer, made, needed) for made in joined_boxes(space, boxes))
 
 
 def surely_written(block: Block, buffer: Buffer) -> list[BufferRegion]:

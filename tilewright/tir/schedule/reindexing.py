@@ -229,7 +229,7 @@ def _copy_nest(
         ranges = {b.var: space.relax(space.poly(bound[a]), free.__contains__)
                   for a, b in zip(axes, fresh, strict=True)}  # fmt: skip
         made = Block(tuple(fresh), *regions, name, body)
-        return nest_of(space, made, ranges, False, {}), made
+        return nest_of(space, made, ranges, False), made
     shape = [a.dom.extent for a in fresh if a.dom is not None]
     return full_nest(name, shape, body, *regions, fresh)
 

@@ -239,6 +239,15 @@ def point(indices: tuple[PrimExpr, ...]) -> tuple[Range, ...]:
     return tuple(Range(i, T.const(1, i.dtype)) for i in indices)
 
 
+def loop_like(loop: For, var: Var, body: Stmt, env: Mapping[Var, PrimExpr] | None = None) -> For:
+    """A loop over `var` that runs as `loop` does: its bounds, in which `env` replaces variables,
+    kind and annotations, on the same thread under a variable of its own."""
+    thread = loop.thread_binding
+    own = thread and thread.replace(var=thread.var.copy_with_name(thread.var.name))
+    low, extent = substitute(loop.min, env or {}), substitute(loop.extent, env or {})
+    return loop.replace(loop_var=var, min=low, extent=extent, thread_binding=own, body=body)
+
+
 def matched_source(block: Block, buffer: Buffer) -> MatchBufferRegion | None:
     """The declaration that makes `buffer` a view in `block`; None if it is none."""
     return next((m for m in block.match_buffers if m.buffer is buffer), None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError, TVMError
+from ...support.public import shown_package
 from ..expr import Var
 from ..index_map import IndexMap
 from .instruction import Instruction
@@ -120,14 +121,8 @@ class Trace:
         return [statement(inst, self.decisions.get(inst), names) for inst in insts]
 
     def __str__(self) -> str:
-        lines = [
-            "from tilewright import tir",
-            "",
-            "",
-            "def apply_trace(sch: tir.Schedule) -> None:",
-        ]
-        lines += [f"    {line}" for line in self.as_python()] or ["    pass"]
-        return "\n".join(lines)
+        begin = f"# from {shown_package()} import tir\ndef apply_trace(sch: tir.Schedule) -> None:"
+        return "\n".join([begin, *(f"  {line}" for line in self.as_python() or ["pass"])])
 
     __repr__ = __str__
 

@@ -6,7 +6,7 @@ from ....ir.expr import IntImm, PrimExpr
 from ... import op as T
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
-from ...stmt import BlockRealize, For, Stmt
+from ...stmt import BlockRealize, Stmt
 from ..blockizing import (
     Axes,
     axes_of,
@@ -21,7 +21,7 @@ from ..instruction import Block, LoopOrBlocks, primitive
 from ..poly import Space, variables_in
 from ..refusal import refuse
 from ..regions import bind, space_at
-from ..rewrite import replace_statements, substitute
+from ..rewrite import loop_like, replace_statements, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -149,9 +149,7 @@ def _init(
         made_values.append(value)
     needed = {v for value in made_values for v in variables_in(value)}
     kept = [l.loop for l in loops if l.loop.loop_var in needed]
-    fresh: dict[Var, PrimExpr] = {
-        l.loop_var: l.loop_var.copy_with_name(l.loop_var.name) for l in kept
-    }
+    fresh: dict[Var, Var] = {l.loop_var: l.loop_var.copy_with_name(l.loop_var.name) for l in kept}
     first: dict[Var, PrimExpr] = {
         l.loop.loop_var: l.loop.min for l in loops if l.loop.loop_var not in needed
     }
@@ -165,6 +163,5 @@ def _init(
     predicate = substitute(substitute(inside, first), fresh)
     body: Stmt = BlockRealize(tuple(substitute(v, fresh) for v in made_values), predicate, block)
     for l in reversed(kept):
-        body = For(fresh[l.loop_var], l.min, l.extent, l.kind, body,  # type: ignore[arg-type]
-                   l.thread_binding, l.annotations)  # fmt: skip
+        body = loop_like(l, fresh[l.loop_var], body)
     return body

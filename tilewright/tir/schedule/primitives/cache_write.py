@@ -16,10 +16,10 @@ from ..copies import (
     require_written,
     step_towards,
 )
+from ..covering import is_covered
 from ..instruction import Block, primitive
 from ..parts import copy_part, moved, part_touched
 from ..refusal import refuse
-from ..regions import is_covered
 from ..rewrite import replace_buffer, replace_statements, with_scope
 from ..scope import DepKind
 from ..sref import StmtSRef

@@ -61,6 +61,6 @@ def compute_at(
     ranges = solve_axes(space, stmt, stmt.writes, boxes)
     for at in state.loops_of(block):
         bind(space, at)
-    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
+    nest = nest_of(space, stmt, ranges, preserve_unit_loops, block.realize)
     move(state, root, block, loop, nest, place)
     require_covered(state, [block, *consumers], root)

@@ -7,7 +7,7 @@ from ... import op as T
 from ...arith.conditions import conjuncts
 from ...expr import Call, IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
-from ...stmt import BlockRealize, BufferStore, For, Stmt, stmt_seq
+from ...stmt import BlockRealize, BufferStore, Stmt, stmt_seq
 from ..conditions import require_complete
 from ..copies import fresh_name
 from ..inlining import with_regions
@@ -16,7 +16,7 @@ from ..padded import cut_nest, joined, ranges_within, unit_loops
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
-from ..rewrite import replace_statements, simplify_condition, substitute
+from ..rewrite import loop_like, replace_statements, simplify_condition, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -84,9 +84,10 @@ def _fill_nest(
         raise TypeError("a block without realization")
     loops = [at for at in block.ancestors() if not at.is_block and
              (at is loop or at.is_under(loop))]  # fmt: skip
-    fresh: dict[Var, PrimExpr] = unit_loops(loop) | {
+    copies: dict[Var, Var] = {
         at.loop.loop_var: at.loop.loop_var.copy_with_name(at.loop.loop_var.name) for at in loops
     }
+    fresh = unit_loops(loop) | copies
     axes = [IterVar(a.dom, a.var.copy_with_name(a.var.name), IterVarType.DataPar)
             for a in block.block.iter_vars]  # fmt: skip
     rename: dict[Var, PrimExpr] = {
@@ -103,7 +104,5 @@ def _fill_nest(
     kept = [c for c in conjuncts(block.realize.predicate) if variables_in(c)]
     body: Stmt = BlockRealize(values, substitute(T.all(*kept), fresh), made)
     for at in loops:
-        old = at.loop
-        body = For(fresh[old.loop_var], old.min, substitute(old.extent, fresh), old.kind, body,  # type: ignore[arg-type]
-                   old.thread_binding, old.annotations)  # fmt: skip
+        body = loop_like(at.loop, copies[at.loop.loop_var], body, fresh)
     return body, made

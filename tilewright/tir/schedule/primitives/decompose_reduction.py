@@ -7,14 +7,14 @@ from ... import op as T
 from ...arith.conditions import conjuncts
 from ...expr import IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
-from ...stmt import BlockRealize, BufferRegion, For, ForKind, Stmt, stmt_seq
+from ...stmt import BlockRealize, BufferRegion, Stmt, stmt_seq
 from ..bindings import uses_loops_up
 from ..conditions import require_reduction
 from ..instruction import Block, Loop, primitive
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
-from ..rewrite import replace_statements, substitute
+from ..rewrite import loop_like, replace_statements, substitute
 from ..sref import StmtSRef
 from ..state import ScheduleState
 
@@ -93,7 +93,7 @@ def _init_nest(block: StmtSRef, loop: StmtSRef) -> tuple[Stmt, BlockNode]:
     inner = _loops_within(block, loop)
     needed = {v for value in values for v in variables_in(value)}
     kept = [at for at in inner if at.loop.loop_var in needed]
-    copies: dict[Var, PrimExpr] = {
+    copies: dict[Var, Var] = {
         at.loop.loop_var: at.loop.loop_var.copy_with_suffix("_init") for at in kept
     }
     dropped = {at.loop.loop_var for at in inner} - set(copies)
@@ -112,16 +112,8 @@ def _init_nest(block: StmtSRef, loop: StmtSRef) -> tuple[Stmt, BlockNode]:
     predicate = T.all(*(substitute(c, copies) for c in condition))
     body: Stmt = BlockRealize(tuple(substitute(v, copies) for v in values), predicate, made_block)
     for at in reversed(kept):
-        old = at.loop
-        body = For(copies[old.loop_var], substitute(old.min, copies),  # type: ignore[arg-type]
-                   substitute(old.extent, copies), _kind(old), body, old.thread_binding,
-                   old.annotations)  # fmt: skip
+        body = loop_like(at.loop, copies[at.loop.loop_var], body, copies)
     return body, made_block
-
-
-def _kind(loop: For) -> ForKind:
-    """Loops of the init run as the reduction's do."""
-    return loop.kind
 
 
 def _loops_within(block: StmtSRef, loop: StmtSRef) -> list[StmtSRef]:

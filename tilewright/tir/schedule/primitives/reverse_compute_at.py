@@ -71,7 +71,7 @@ def reverse_compute_at(
     ranges = solve_axes(space, stmt, stmt.reads, boxes, exact=True)
     for at in state.loops_of(block):
         bind(space, at)
-    nest = nest_of(space, stmt, ranges, preserve_unit_loops, {}, block.realize)
+    nest = nest_of(space, stmt, ranges, preserve_unit_loops, block.realize, exact=True)
     move(state, root, block, loop, nest, place)
     require_apart(state, block)
     if producers:

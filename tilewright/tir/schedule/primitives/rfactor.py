@@ -11,7 +11,7 @@ from ...arith.conditions import conjuncts
 from ...buffer import Buffer
 from ...expr import BufferLoad, IterVar, IterVarType, Var
 from ...stmt import Block as BlockNode
-from ...stmt import BlockRealize, BufferRegion, BufferStore, For, ForKind, Stmt, stmt_seq
+from ...stmt import BlockRealize, BufferRegion, BufferStore, ForKind, Stmt, stmt_seq
 from ..conditions import mixed_loops, require_reduction, require_stage_pipeline
 from ..copies import fresh_name
 from ..factoring import reduction_of
@@ -20,6 +20,7 @@ from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
 from ..rewrite import (
+    loop_like,
     point,
     replace_statements,
     simplify_condition,
@@ -272,9 +273,6 @@ def _final_nest(
         final.block,
     )
     for l in reversed(kept):
-        var = rename[l.loop_var]
-        if l is plan.loop.loop:
-            body = For(var, l.min, l.extent, ForKind.SERIAL, body)
-        else:
-            body = l.replace(loop_var=var, body=body)
+        made = loop_like(l, rename[l.loop_var], body)
+        body = made.replace(annotations={}) if l is plan.loop.loop else made
     return body
