@@ -6,7 +6,13 @@ import pytest
 
 from tilewright import tir
 from tilewright.ir import IRModule
-from tilewright.ir.instrument import PassInstrument, PassTimingInstrument, pass_instrument
+from tilewright.ir.instrument import (
+    PassInstrument,
+    PassTimingInstrument,
+    PrintAfterAll,
+    PrintBeforeAll,
+    pass_instrument,
+)
 from tilewright.ir.transform import (
     PassContext,
     PassInfo,
@@ -84,3 +90,12 @@ def test_dump_writes_one_file_a_pass(tmp_path: Path) -> None:
     with knobs.DUMP.set(str(tmp_path)):
         Sequential([mark, mark])(nothing())
     assert [f.name for f in sorted(tmp_path.iterdir())] == ["000_Mark.py", "001_Mark.py"]
+
+
+def test_modules_are_printed_around_every_pass(capsys) -> None:
+    with PassContext(instruments=[PrintBeforeAll(), PrintAfterAll()]):
+        mark(nothing())
+    text = capsys.readouterr().out
+    before, after = text.split("# After Running Pass: pass name: Mark\n")
+    assert before.startswith("# Before Running Pass: pass name: Mark\n")
+    assert "marked" not in before and 'I.module_attrs({"marked": 1})' in after

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tilewright.ffi as ffi
+from tilewright.ir import load_json, save_json
 from tilewright.runtime import (
     Executable,
     ExecutableModule,
@@ -25,6 +26,7 @@ from tilewright.runtime import (
     register_loader,
     serialize,
 )
+from tilewright.runtime._ffi_api import CSourceModuleCreate
 from tilewright.runtime.executable import CallKernel, CheckTensor, Const, NewTensor, Reg, Ret
 from tilewright.support.errors import ArgumentError
 
@@ -187,3 +189,15 @@ def test_executables_in_files(tmp_path: Path) -> None:
     assert isinstance(module, ExecutableModule)
     assert "ret(%0)" in module.as_text() and "functions (#1): main" in module.stats()
     assert VirtualMachine(module)["main"](5) == 5
+
+
+def test_what_can_be_done_with_a_module() -> None:
+    plain = FunctionModule({"two": lambda: 2})
+    assert plain.is_runnable() and not plain.is_binary_serializable()
+    assert not plain.is_compilation_exportable()
+    source = CSourceModuleCreate("int two(void) { return 2; }", "cc", ["two"], None)
+    assert source.get_property_mask() == 7 and source.is_compilation_exportable()
+    again = load_json(save_json([source]))[0]
+    assert again.is_binary_serializable() and again.kind == "c"
+    assert again.inspect_source() == source.inspect_source()
+    assert again.function_names() == ["two"]

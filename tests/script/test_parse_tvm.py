@@ -220,3 +220,25 @@ def test_every_dtype_comes_back() -> None:
         x = tir.Var("x", dtype)
         func = tir.PrimFunc((x,), tir.Evaluate(x), attrs={"global_symbol": "main"})
         assert_structural_equal(from_source(func.script()), func)
+
+
+def test_a_variable_made_by_python_is_named_and_not_computed() -> None:
+    @T.prim_func(private=True)
+    def made(a: T.handle):
+        n = tir.Var("n", "int32")
+        A = T.match_buffer(a, (n,))
+        A[0] = T.float32(n)
+
+    @T.prim_func(private=True)
+    def declared(a: T.handle):
+        n = T.int32()
+        A = T.match_buffer(a, (n,))
+        A[0] = T.float32(n)
+
+    @T.prim_func(private=True)
+    def renamed(n: T.int32, A: T.Buffer((4,))):
+        m = n
+        A[m] = T.float32(1)
+
+    assert_structural_equal(made, declared)
+    assert isinstance(renamed.body, tir.LetStmt)

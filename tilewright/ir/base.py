@@ -7,6 +7,7 @@ from typing import Any
 
 from ..ffi import get_global_func
 from ..runtime.ndarray import Tensor, tensor
+from ..runtime.source_module import CSourceModule
 from ..support.errors import ArgumentError, listing
 from ..support.span import Span
 from .json import load_array, load_json, register_leaf, save_array, save_json
@@ -70,6 +71,12 @@ def _load_tensor(saved: Any) -> Tensor:
 register_leaf(EnvFunc, "function", lambda func: func.name, EnvFunc.get)
 LEAF_HASH[EnvFunc] = lambda func: func.name
 register_leaf(Tensor, "tensor", lambda held: save_array(held.numpy()), _load_tensor)
+register_leaf(
+    CSourceModule,
+    "c_source",
+    lambda module: [module.source, module.function_names()],
+    lambda saved: CSourceModule(*saved),
+)
 LEAF_EQUAL[Tensor] = lambda a, b: arrays_equal(a.numpy(), b.numpy())
 LEAF_HASH[Tensor] = lambda held: array_hash(held.numpy())
 

@@ -91,18 +91,23 @@ class PassTimingInstrument(PassInstrument):
             self._rows(t.inner, depth + 1, total, rows)
 
 
+def _print_module(when: str, mod: IRModule, info: PassInfo) -> None:
+    """The module as script, under a remark that names the pass."""
+    print(f"# {when} Running Pass: pass name: {info.name}\n{mod}")
+
+
 class PrintBeforeAll(PassInstrument):
     """Prints the module before every pass."""
 
     def run_before_pass(self, mod: IRModule, info: PassInfo) -> None:
-        print(f"# before {info.name}\n{mod}")
+        _print_module("Before", mod, info)
 
 
 class PrintAfterAll(PassInstrument):
     """Prints the module after every pass."""
 
     def run_after_pass(self, mod: IRModule, info: PassInfo) -> None:
-        print(f"# after {info.name}\n{mod}")
+        _print_module("After", mod, info)
 
 
 class PassPrintingInstrument(PassInstrument):
@@ -118,11 +123,11 @@ class PassPrintingInstrument(PassInstrument):
 
     def run_before_pass(self, mod: IRModule, info: PassInfo) -> None:
         if info.name in self.before:
-            print(f"# before {info.name}\n{mod}")
+            _print_module("Before", mod, info)
 
     def run_after_pass(self, mod: IRModule, info: PassInfo) -> None:
         if info.name in self.after:
-            print(f"# after {info.name}\n{mod}")
+            _print_module("After", mod, info)
 
 
 VERIFIERS: list[Callable[[IRModule], None]] = []

@@ -8,7 +8,7 @@ symbol `<name>` of a kernel is what the executors call.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from tilewright.ffi import core, tvm_ffi
 from tilewright.support.errors import ArgumentError, listing
@@ -17,6 +17,7 @@ from .benchmark import BenchmarkResult, Evaluator
 from .device import Device
 
 PACKED_PREFIX = "__tvm_ffi_"
+ModulePropertyMask = tvm_ffi.module.ModulePropertyMask
 MAIN = "main"
 """The function that a call of a module runs."""
 
@@ -25,6 +26,7 @@ class Module:
     """A table of functions, with other modules imported into it."""
 
     kind = "python"
+    properties: ClassVar[int] = ModulePropertyMask.RUNNABLE
 
     def __init__(self) -> None:
         self._imports: list[Module] = []
@@ -135,10 +137,21 @@ class Module:
         """The suffix of a file that holds such a module."""
         return {"library": "so"}.get(self.kind, "")
 
-    @property
+    def get_property_mask(self) -> int:
+        """What can be done with the module, as bits of `ModulePropertyMask`."""
+        return int(self.properties)
+
     def is_runnable(self) -> bool:
         """Whether functions can be called."""
-        return True
+        return bool(self.get_property_mask() & ModulePropertyMask.RUNNABLE)
+
+    def is_binary_serializable(self) -> bool:
+        """Whether it can be saved within IR and in other modules, as data."""
+        return bool(self.get_property_mask() & ModulePropertyMask.BINARY_SERIALIZABLE)
+
+    def is_compilation_exportable(self) -> bool:
+        """Whether it can be written as source or object code, to be linked into a library."""
+        return bool(self.get_property_mask() & ModulePropertyMask.COMPILATION_EXPORTABLE)
 
     def inspect_source(self, fmt: str = "") -> str:
         """The source or assembly text in that format, empty if there is none."""
@@ -272,6 +285,9 @@ class FFIModule(Module):
 
     def find(self, name: str) -> core.Function | None:
         return function_of(self.module, name)
+
+    def get_property_mask(self) -> int:
+        return int(self.module.get_property_mask())
 
     def inspect_source(self, fmt: str = "") -> str:
         return str(self.module.inspect_source(fmt))

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tilewright.ffi import core, tvm_ffi
 from tilewright.support.c_compiler import need_c_compiler
@@ -14,7 +14,7 @@ from tilewright.support.disk_cache import DiskCache, content_key
 from tilewright.support.errors import ArgumentError
 
 from .library import LibraryModule
-from .module import PACKED_PREFIX, Module
+from .module import PACKED_PREFIX, Module, ModulePropertyMask
 
 SHARED = ("-shared", "-fPIC", "-std=c11", "-O2")
 """How a source becomes a library."""
@@ -32,6 +32,7 @@ class CSourceModule(Module):
     """
 
     kind = "c"
+    properties: ClassVar[int] = sum(ModulePropertyMask)
 
     def __init__(
         self,
@@ -135,7 +136,10 @@ class CSourceModule(Module):
 
 
 def create_c_source_module(
-    code: str, fmt: str = "c", func_names: Sequence[str] = (), const_vars: Sequence[str] = ()
+    code: str,
+    fmt: str = "c",
+    func_names: Sequence[str] | None = (),
+    const_vars: Sequence[str] | None = (),
 ) -> CSourceModule:
     """C source that somebody else wrote, as a module; `const_vars` are the constants it needs."""
     if const_vars:
@@ -145,4 +149,4 @@ def create_c_source_module(
         )
     if fmt not in ("c", "cc", "cpp", "cu"):
         raise ArgumentError(f"unknown format {fmt!r} of C source", hint="the format is 'c'")
-    return CSourceModule(code, [str(name) for name in func_names])
+    return CSourceModule(code, [str(name) for name in func_names or ()])

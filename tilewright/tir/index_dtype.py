@@ -35,6 +35,10 @@ _MAKE: dict[type[PrimExpr], Callable[..., PrimExpr]] = {
     Min: op.min, Max: op.max,
 }  # fmt: skip
 
+_OF_FIXED_TYPES = {"tir.call_extern", "tir.call_pure_extern", "tir.call_llvm_intrin"}
+"""Calls of functions that take their arguments in the types that they were written for; addresses
+and statements of the machine take offsets of any type."""
+
 
 class _WithIndexDtype(Rewriter):
     """Rewrites expressions in index places; what was data of another type stays so by casts."""
@@ -137,6 +141,8 @@ class _WithIndexDtype(Rewriter):
     def call(self, value: Call) -> PrimExpr:
         if value.op.name == "tir.if_then_else":
             return op.if_then_else(*(self.rewrite(arg) for arg in value.args))
+        if value.dtype == "handle" and value.op.name not in _OF_FIXED_TYPES:
+            return value.replace(args=tuple(self.rewrite(arg) for arg in value.args))
         args = tuple(
             op.cast(self.rewrite(arg), arg.dtype) if isinstance(arg, PrimExpr) else arg
             for arg in value.args

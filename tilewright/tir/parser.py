@@ -220,6 +220,8 @@ def bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
     elif isinstance(value, Var) and not value.name:
         value.name = name  # type: ignore[misc]
         parser.bind(name, value)
+    elif isinstance(value, Var) and not parser.is_value(value):
+        parser.bind(name, value)
     elif isinstance(value, (PrimExpr, int, float)):
         _no_loop(parser, target)
         _let(parser, name, value, None)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tilewright import tir
 from tilewright.ir.expr import Range
 from tilewright.ir.functor import post_order_visit
+from tilewright.ir.structural import assert_structural_equal
 from tilewright.tir.arith import Analyzer, simplify
 from tilewright.tir.arith.rules import EXACT, INTEGER, LOGIC
 from tilewright.tir.arith.simplifier import same
@@ -236,3 +237,12 @@ def test_indices_do_not_overflow() -> None:
 def test_a_shift_to_the_sign_is_no_division():
     shifted = tir.shift_right(VARS["i"], tir.const(31, "int32"))
     assert same(simplify(shifted), shifted)
+
+
+def test_the_sides_of_a_select_keep_their_guards():
+    place, table = tir.Var("place", "int32"), tir.decl_buffer((8,), "int32", "table")
+    guarded = tir.if_then_else(place < 8, table[place], 0)
+    kept = Analyzer().simplify(tir.Select(place < 8, guarded + 1, 2))
+    assert_structural_equal(kept, tir.Select(place < 8, guarded + 1, 2))
+    plain = tir.Select(place < 8, tir.if_then_else(place < 8, 3, 4) + place, 2)
+    assert_structural_equal(Analyzer().simplify(plain), tir.Select(place < 8, place + 3, 2))

@@ -197,3 +197,12 @@ def test_a_block_is_no_consumer_of_what_it_writes() -> None:
     sch = Schedule(matmul(4, 4, 4))
     text = message(lambda s: s.cache_write("C", 0, "local", consumer_blocks=["C"]), sch)
     assert "the block named as consumer is the one that writes `C`" in text
+
+
+@pytest.mark.parametrize("place", [("write", 1), ("read", -1)])
+def test_a_place_beside_a_side_that_the_block_does_not_have(place) -> None:
+    sch = Schedule(matmul())
+    with pytest.raises(AssertionError, match=f"block `C` has no {place[0]} buffer {place[1]}"):
+        sch.set_axis_separator("C", place, [1])
+    with pytest.raises(ScheduleError):
+        sch.set_axis_separator("C", place, [1])

@@ -10,6 +10,7 @@ from tilewright.script import from_source
 from tilewright.script import tir as T
 from tilewright.tir import Schedule, TensorIntrin
 from tilewright.tir import transform as X
+from tilewright.tir.index_dtype import with_index_dtype
 
 
 @T.prim_func
@@ -82,3 +83,18 @@ def test_a_parameter_may_lie_anywhere_in_its_memory():
     out = np.zeros(8, "float32")
     build_tir(add_one)(data, out)
     np.testing.assert_array_equal(out, data + 1)
+
+
+def test_intrinsics_take_wide_offsets_and_functions_keep_their_types():
+    @T.prim_func
+    def calls(a: T.handle):
+        A = T.match_buffer(a, (16, 16), "float16", offset_factor=16, scope="wmma.accumulator")
+        T.evaluate(T.tvm_fill_fragment(A.data, 16, 16, 16, A.elem_offset // 256, T.float32(0)))
+        T.call_extern("int32", "fill", A.data, A.elem_offset // 256)
+
+    text = with_index_dtype(calls, "int64").script()
+    assert "A_elem_offset // T.int64(256), T.float32(0.0)" in text
+    assert (
+        'T.call_extern("int32", "fill", A.data, T.Cast("int32", A_elem_offset // T.int64(256)))'
+        in text
+    )

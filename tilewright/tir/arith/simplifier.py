@@ -8,6 +8,7 @@ from math import ceil, gcd, inf, log2
 from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr
+from ...ir.functor import post_order_visit
 from ...ir.node import Node, rebuild
 from ...support.dtypes import dtype_of
 from .. import op as O
@@ -20,16 +21,20 @@ from ..expr import (
     NE,
     And,
     BinaryOpExpr,
+    BufferLoad,
     Call,
     Cast,
     CmpExpr,
     Div,
+    FloorDiv,
+    FloorMod,
     Let,
     Max,
     Min,
     Mod,
     Not,
     Or,
+    ProducerLoad,
     Reduce,
     Select,
     SizeVar,
@@ -392,6 +397,10 @@ class Simplifier(Canonical):
         if isinstance(condition, IntImm):
             return self.simplify(expr.true_value if condition.value else expr.false_value)
         yes, no = self._branches(condition, expr.true_value, expr.false_value)
+        if yes is not expr.true_value and _has_guard(expr.true_value):
+            yes = self.simplify(expr.true_value)  # both sides are computed, whatever holds
+        if no is not expr.false_value and _has_guard(expr.false_value):
+            no = self.simplify(expr.false_value)
         return self._ruled(self._rebuilt(expr, (condition, yes, no)))
 
     def _branches(
@@ -519,6 +528,26 @@ def _conditional_args(value: PrimExpr) -> tuple[Any, ...] | None:
     if isinstance(value, Call) and getattr(value.op, "name", "") == "tir.if_then_else":
         return value.args
     return None
+
+
+_MAY_FAIL = (BufferLoad, ProducerLoad, Div, Mod, FloorDiv, FloorMod)
+"""What an `if_then_else` may guard: places outside of a buffer, divisors that are zero."""
+
+
+def _has_guard(value: PrimExpr) -> bool:
+    """True if an `if_then_else` in `value` chooses what might fail where it is not chosen."""
+    found: list[PrimExpr] = []
+
+    def look(part: Any) -> None:
+        if isinstance(part, _MAY_FAIL):
+            found.append(part)
+
+    def look_for_choice(part: Any) -> None:
+        for side in (_conditional_args(part) or ())[1:]:
+            post_order_visit(side, look)
+
+    post_order_visit(value, look_for_choice)
+    return bool(found)
 
 
 def _fold_call(name: str, call: Any) -> PrimExpr:

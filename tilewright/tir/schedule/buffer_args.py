@@ -16,6 +16,10 @@ class NoSuchBuffer(ScheduleError, ArgumentError):
     """The block does not access the buffer that is named."""
 
 
+class NoSuchPlace(NoSuchBuffer, AssertionError):
+    """The block has no buffer at the place given beside "read" or "write"."""
+
+
 def buffer_index(block: Any, value: Any, side: str) -> int:
     """The place of a buffer (given by place, name or itself) among a block's reads or writes."""
     buffers = [r.buffer for r in getattr(block, side)]
@@ -52,7 +56,10 @@ def accept_buffer(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
     """The buffer that `value` says of the block in `given`, as ("read" or "write", place)."""
     block = schedule.get(given["block"])
     if isinstance(value, (tuple, list)) and len(value) == 2 and value[0] in ("read", "write"):
-        return (value[0], buffer_index(block, value[1], f"{value[0]}s"))
+        try:
+            return (value[0], buffer_index(block, value[1], f"{value[0]}s"))
+        except NoSuchBuffer as error:
+            raise NoSuchPlace(error.message, note=error.note) from None
     if isinstance(value, (str, Buffer)):
         for side in ("write", "read"):
             buffers = [r.buffer for r in getattr(block, f"{side}s")]

@@ -136,6 +136,10 @@ class Parser:
         """Whether a name has a value."""
         return any(name in frame for frame in self.scopes)
 
+    def is_value(self, value: Any) -> bool:
+        """Whether a name stands for this very value."""
+        return any(known is value for frame in self.scopes for known in frame.values())
+
     def name(self, node: ast.Name) -> Any:
         """The value of a name in the text."""
         try:
