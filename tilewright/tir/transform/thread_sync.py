@@ -13,7 +13,7 @@ from ...support.errors import CompileError
 from .. import op as O
 from ..arith.canonical import reads_memory
 from ..arith.int_set import mentions
-from ..arith.iter_map import detect_iter_map
+from ..arith.iter_map import is_injective
 from ..expr import BufferLoad, Call, IterVar, StringImm, Var
 from ..function import PrimFunc
 from ..stmt import (
@@ -220,7 +220,7 @@ class _Plan:
             return False
         inner = {v: r for v, r in self.loops.items() if v not in self.active}
         wide.update({v: r for v, r in inner.items() if mentions(a.indices, {v})})
-        return bool(detect_iter_map(a.indices, wide, check_level="bijective").indices)
+        return is_injective(a.indices, wide)
 
 
 def _flat(stmt: Stmt) -> tuple[Stmt, ...]:
