@@ -211,7 +211,10 @@ class _Ordered(Reach):
         )
 
     def is_covered(self) -> bool:
-        """True if every read lies within what was written before under its conditions."""
+        """True if every read lies within what was written before under its conditions, or nothing
+        is written at all: then no read has a value to lose."""
+        if not self.written:
+            return True
         groups: dict[tuple[int, ...], list[Region]] = {}
         for read in self.read:
             surely = (
