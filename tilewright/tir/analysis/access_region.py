@@ -65,9 +65,12 @@ class AccessCollector(Visitor):
     # ---- accesses ---------------------------------------------------------------------------
 
     def _region(self, indices: tuple[PrimExpr, ...]) -> Region:
-        kind = _UnderConditions if self.conditions else Evaluator
-        evaluator = kind(self.analyzer, self.domain)
+        evaluator = self._evaluator()
         return tuple(self._ends(evaluator, index) for index in indices)
+
+    def _evaluator(self) -> Evaluator:
+        kind = _UnderConditions if self.conditions else Evaluator
+        return kind(self.analyzer, self.domain)
 
     def _ends(self, evaluator: Evaluator, index: PrimExpr) -> Ends:
         lanes = affine(index)
@@ -238,15 +241,20 @@ class AccessCollector(Visitor):
             axis.var: value
             for axis, value in zip(block.iter_vars, realize.iter_values, strict=True)
         }
+        is_conditional = not isinstance(realize.predicate, IntImm)
+        if is_conditional:
+            self.conditions.append(realize.predicate)
         with self.analyzer.constraint_scope(realize.predicate):
             for where, regions in ((self.reads, block.reads), (self.writes, block.writes)):
                 for region in regions:
                     self._nested(where, region, values)
+        if is_conditional:
+            self.conditions.pop()
 
     def _nested(
         self, where: dict[Buffer, list[Region]], region: BufferRegion, values: dict[Var, PrimExpr]
     ) -> None:
-        evaluator = Evaluator(self.analyzer, self.domain)
+        evaluator = self._evaluator()
         ends = []
         for range_ in region.region:
             lo, hi = ends_of(self.analyzer, substitute(range_, values))
