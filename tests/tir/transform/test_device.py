@@ -210,6 +210,13 @@ def synced(body: str) -> int:
         (0, "S[tx] = A[tx]\nB[tx] = S[tx]"),
         (1, "S[tx] = A[tx]\nB[tx] = S[7 - tx]"),
         (1, "S[tx] = A[tx]\nB[tx] = S[0]"),
+        (0, "S[tx // 4 * 6 + tx % 4] = A[tx]\nB[tx] = S[tx // 4 * 6 + tx % 4]"),
+        (1, "S[tx // 4 * 3 + tx % 4] = A[tx]\nB[tx] = S[tx // 4 * 3 + tx % 4]"),
+        (0, "S[tx] = A[tx]\nB[tx] = S[15 - tx]"),
+        (0, "S[0:4] = A[0:4]\nB[tx] = S[tx + 4]"),
+        (1, "S[0:4] = A[0:4]\nB[tx] = S[tx + 3]"),
+        (1, "S[tx] = A[tx]\nV = T.decl_buffer((32,), 'float16', data=S_data, scope='shared')\n"
+            "B[tx] = T.Cast('float32', V[tx])"),
         (0, "S[tx * 2] = A[tx]\nS[tx * 2] = A[tx + 8]\nB[tx] = S[tx * 2]"),
         (2, "S[tx] = A[tx]\nB[tx] = S[7 - tx]\nS[tx] = A[tx + 8]"),
         (2, "for i in range(4):\n    S[tx] = A[tx + i * 8]\n    B[tx + i * 8] = S[7 - tx]"),

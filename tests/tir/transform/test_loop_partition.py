@@ -39,3 +39,40 @@ def test_what_is_to_be_ignored_cuts_nothing() -> None:
     before = loop("if T.ignore_loop_partition(i < 5):\n    A[i] = 1")
     config = {"LoopPartition": {"partition_const_loop": True}}
     check([T.LoopPartition(), T.Simplify()], before, loop("if i < 5:\n    A[i] = 1"), **config)
+
+
+CONSTANT = {"LoopPartition": {"partition_const_loop": True}}
+HINTED = (
+    "@T.prim_func\ndef main(A: T.Buffer((16,), 'int32'), B: T.Buffer((16,), 'int32')):\n"
+    "    for i in T.KIND(12, annotations={'pragma_loop_partition_hint': 1}):\n"
+)
+
+
+@pytest.mark.parametrize("choice", ["T.if_then_else", "T.Select"])
+def test_conditions_count_if_they_are_likely_or_the_loop_is_hinted(choice: str) -> None:
+    for body in ("if i < 5:\n    A[i] = 1", f"A[i] = {choice}(i < 5, 1, 2)"):
+        check([T.LoopPartition(), T.Simplify()], loop(body), loop(body), **CONSTANT)
+    before = HINTED.replace("KIND", "serial") + f"        A[i] = {choice}(i < 5, 1, 2)\n"
+    expected = parts("for i in range(5):\n    A[i] = 1", "for i in range(7):\n    A[i + 5] = 2")
+    check([T.LoopPartition(), T.Simplify()], before, expected, **CONSTANT)
+
+
+def test_a_vectorized_loop_is_cut_where_a_quotient_changes() -> None:
+    before = (
+        HINTED.replace("KIND", "vectorized") + "        if i // 4 == 1:\n            A[i] = 1\n"
+    )
+    expected = parts("for i in T.vectorized(4):\n    A[i + 4] = 1")
+    check([T.LoopPartition(), T.Simplify(), T.RemoveNoOp()], before, expected)
+
+
+def test_what_cannot_be_cut_is_unrolled_if_that_is_asked_for() -> None:
+    before = HINTED.replace("KIND", "serial") + (
+        "        for j in range(3):\n            if i + j < 12:\n                A[i + j] = 1\n"
+    )
+    expected = parts(
+        "for i, j in T.grid(10, 3):\n    A[i + j] = 1",
+        "for i in T.unroll(2):\n    for j in range(3):\n        if i + j < 2:\n"
+        "            A[i + j + 10] = 1",
+    )
+    config = {"LoopPartition": {"unroll_loop_with_partition_hint_no_interval": True}}
+    check([T.LoopPartition(), T.Simplify()], before, expected, **config)

@@ -417,6 +417,21 @@ def main(A: T.Buffer((8,)), B: T.Buffer((8,))):
     check(T.PlanAndUpdateBufferAllocationLocation(), text, text)
 
 
+def test_memory_that_nothing_is_written_to_is_where_it_is_read() -> None:
+    text = """
+@T.prim_func
+def main(B: T.Buffer((8,))):
+    never = T.alloc_buffer((8,))
+    for i in range(8):
+        with T.block("step"):
+            T.reads(never[i])
+            T.writes(B[i])
+            B[i] = never[i]
+"""
+    made = applied(T.PlanAndUpdateBufferAllocationLocation(), text)
+    assert [len(block.alloc_buffers) for block in nodes(made, tir.Block)] == [1, 0]
+
+
 def test_weights_come_in_the_layout_in_which_they_are_used() -> None:
     check(T.RemoveWeightLayoutRewriteBlock(), """
 @T.prim_func

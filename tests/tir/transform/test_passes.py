@@ -73,7 +73,7 @@ def test_partition_does_not_cut_what_is_left_of_an_unknown_length_again_and_agai
     guard, border = tir.LT(i * 8 + 7, (n + 1) // 2), tir.And(tir.GE(i * 16, 1), i * 16 + 15 < n)
     choice = tir.op.if_then_else(border, B[i * 16 + 1], tir.const(0.0))
     body = tir.SeqStmt((tir.IfThenElse(guard, store(i)), store(i, choice)))
-    made = applied(T.LoopPartition(), loop(i, ((n + 1) // 2 + 7) // 8, body))
+    made = applied(T.LoopPartition(cuts_constant=True), loop(i, ((n + 1) // 2 + 7) // 8, body))
     loops: list[tir.For] = []
     post_order_visit(made, lambda s: loops.append(s) if isinstance(s, tir.For) else None)
     assert len(loops) == 4  # the first border, the main part, the rest and what may follow

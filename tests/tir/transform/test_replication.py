@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tilewright.support.errors import CompileError
-from tilewright.tir import Allocate, For, interpreter
+from tilewright.tir import Allocate, DeclBuffer, For, interpreter
 from tilewright.tir import transform as T
 
 from .cases import applied, check, func_of, nodes, same_result
@@ -135,6 +135,14 @@ def test_halves_take_turns(count: int, split: int) -> None:
     made = same_result(passes, text, (40,), (count, 4), **options)
     (allocate,) = nodes(made, Allocate)
     assert allocate.extents[0].value == 8
+
+
+def test_views_of_halves_are_declared_where_those_of_the_whole_were() -> None:
+    text = DOUBLE.replace("COUNT", "10")
+    plain = text.replace("decl_buffer", "Buffer")
+    for before, count in ((text, 1), (plain, 0)):
+        assert len(nodes(func_of(before), DeclBuffer)) == count
+        assert len(nodes(applied(T.InjectDoubleBuffer(), before), DeclBuffer)) == count
 
 
 def test_the_loop_is_split_by_even_numbers() -> None:

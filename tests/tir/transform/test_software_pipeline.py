@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from tilewright.ir import IRModule
+from tilewright.ir.expr import IntImm
 from tilewright.ir.functor import post_order_visit
 from tilewright.ir.structural import assert_structural_equal
 from tilewright.script import from_source
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import AttrStmt, Block, PrimFunc, interpreter
 from tilewright.tir import transform as T
+
+from .cases import nodes
 
 SIMPLE = """
 @T.prim_func
@@ -228,3 +231,23 @@ def test_a_buffer_may_be_doubled_on_request() -> None:
     mark = " " * 20 + 'T.block_attr({"double_buffer_scope": 0})'
     marked = text.replace(line, f"{mark}\n{line}")
     assert shape in pipelined(marked).script()
+
+
+def test_a_block_within_a_statement_may_ask_for_a_doubled_buffer() -> None:
+    text = SIMPLE.replace("STAGE", "0")
+    line = " " * 20 + "B[tx, 0] = A"
+    inner = (
+        " " * 20 + "for j in range(1):\n" + " " * 24 + 'with T.block("inner"):\n'
+        + " " * 28 + "T.reads(A[tx, i])\n" + " " * 28 + "T.writes(B[tx, 0])\n"
+        + " " * 28 + 'T.block_attr({"double_buffer_scope": 0})\n' + " " * 28 + "B[tx, 0] = A"
+    )  # fmt: skip
+    assert "B = T.alloc_buffer((2, 16, 1)" in pipelined(text.replace(line, inner)).script()
+
+
+def test_regions_of_unrolled_parts_lie_within_the_versions() -> None:
+    made = pipelined(COUNTED.replace("COUNT", "2"))
+    for block in nodes(made, Block):
+        for region in (*block.reads, *block.writes):
+            for part, extent in zip(region.region, region.buffer.shape, strict=True):
+                if isinstance(part.min, IntImm):
+                    assert 0 <= part.min.value <= part.min.value + part.extent.value <= extent.value

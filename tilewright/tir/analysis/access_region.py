@@ -12,7 +12,7 @@ from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES
 from ..arith.conditions import conjuncts
 from ..arith.int_set import Ends, Evaluator, ends_of, mentions, union
-from ..arith.terms import Sum
+from ..arith.terms import Atom, Sum
 from ..arith.vectors import affine
 from ..buffer import Buffer
 from ..expr import LE, LT, BufferLoad, Call, Let, Select, Var
@@ -32,6 +32,24 @@ from ..stmt_functor import substitute
 Region = tuple[Ends, ...]
 
 
+def _tightened(ends: Ends, lo: float, hi: float) -> Ends:
+    """`ends`, where they are constants, moved to `lo` and `hi` if these are closer."""
+    least, most = ends
+    if least is not None and not least.terms and lo > least.const:
+        least = Sum(least.dtype, {}, int(lo))
+    if most is not None and not most.terms and hi < most.const:
+        most = Sum(most.dtype, {}, int(hi))
+    return least, most
+
+
+class _UnderConditions(Evaluator):
+    """Heeds conditions on each variable and division: `i // 4` is below 128 if `i < 512`."""
+
+    def atom(self, atom: Atom) -> Ends:
+        """The interval of `atom`."""
+        return _tightened(super().atom(atom), *self.engine.bounds.atom(atom))
+
+
 class AccessCollector(Visitor):
     """Gathers the regions of every buffer touched, loops within relaxed to their ranges."""
 
@@ -48,8 +66,12 @@ class AccessCollector(Visitor):
     # ---- accesses ---------------------------------------------------------------------------
 
     def _region(self, indices: tuple[PrimExpr, ...]) -> Region:
-        evaluator = Evaluator(self.analyzer, self.domain)
+        evaluator = self._evaluator()
         return tuple(self._ends(evaluator, index) for index in indices)
+
+    def _evaluator(self) -> Evaluator:
+        kind = _UnderConditions if self.conditions else Evaluator
+        return kind(self.analyzer, self.domain)
 
     def _ends(self, evaluator: Evaluator, index: PrimExpr) -> Ends:
         lanes = affine(index)
@@ -72,11 +94,7 @@ class AccessCollector(Visitor):
         limit = self._limit(index)
         if limit is not None and (most is None or self._is_not_below(most, limit)):
             most = limit
-        if least is not None and not least.terms and lo > least.const:
-            least = self.analyzer.engine.terms.const(int(lo), least.dtype)
-        if most is not None and not most.terms and hi < most.const:
-            most = self.analyzer.engine.terms.const(int(hi), most.dtype)
-        return least, most
+        return _tightened((least, most), lo, hi)
 
     def _limit(self, index: PrimExpr) -> Sum | None:
         """The largest value of an index below which a condition keeps it: `2 * i + j` for `i < n`
@@ -224,15 +242,20 @@ class AccessCollector(Visitor):
             axis.var: value
             for axis, value in zip(block.iter_vars, realize.iter_values, strict=True)
         }
+        is_conditional = not isinstance(realize.predicate, IntImm)
+        if is_conditional:
+            self.conditions.append(realize.predicate)
         with self.analyzer.constraint_scope(realize.predicate):
             for where, regions in ((self.reads, block.reads), (self.writes, block.writes)):
                 for region in regions:
                     self._nested(where, region, values)
+        if is_conditional:
+            self.conditions.pop()
 
     def _nested(
         self, where: dict[Buffer, list[Region]], region: BufferRegion, values: dict[Var, PrimExpr]
     ) -> None:
-        evaluator = Evaluator(self.analyzer, self.domain)
+        evaluator = self._evaluator()
         ends = []
         for range_ in region.region:
             lo, hi = ends_of(self.analyzer, substitute(range_, values))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import on, post_order_visit
@@ -13,13 +14,28 @@ from ..arith.canonical import INDEX_TYPES
 from ..arith.conditions import conjuncts
 from ..arith.terms import Sum
 from ..buffer import Buffer
-from ..expr import LE, LT, BufferLoad, Var
-from ..stmt import BlockRealize, BufferRegion, BufferStore, DeclBuffer, For, Stmt
+from ..expr import LE, LT, BufferLoad, IterVar, Var
+from ..stmt import (
+    AttrStmt,
+    Block,
+    BlockRealize,
+    BufferRegion,
+    BufferStore,
+    DeclBuffer,
+    For,
+    ForKind,
+    Stmt,
+)
 from .access_region import AccessCollector, Region
 
 
 class Reach(AccessCollector):
-    """All accesses within a statement; declared regions do not matter, bodies are looked at."""
+    """All accesses within a statement: bodies are looked at, and what blocks declare counts only
+    where an address is handed out, which does not say what is touched."""
+
+    def __init__(self, buffer_var_map: Mapping[Var, Buffer]) -> None:
+        super().__init__(buffer_var_map)
+        self.declared: dict[Buffer, list[tuple[dict[Buffer, list[Region]], BufferRegion]]] = {}
 
     @on(BlockRealize)
     def realize(self, realize: BlockRealize) -> None:
@@ -32,9 +48,57 @@ class Reach(AccessCollector):
                 self.analyzer.bind(axis.var, value, override=True)
         for match in block.match_buffers:
             self.match(match.source)
+        around, self.declared = self.declared, {**self.declared, **self._declarations(block)}
         if block.init is not None:
             self._under(realize.predicate, block.init)
         self._under(realize.predicate, block.body)
+        self.declared = around
+
+    def _under(self, condition: Any, what: Any) -> None:
+        """Also what simple conditions follow: `i < 128` from `i * 4 + j < 512`."""
+        if isinstance(condition, IntImm):
+            super()._under(condition, what)
+            return
+        with self.analyzer.constraint_scope(self.analyzer.simplify(condition)):
+            super()._under(condition, what)
+
+    def _declarations(self, block: Block) -> dict[Buffer, Any]:
+        found: dict[Buffer, Any] = {}
+        for where, regions in ((self.reads, block.reads), (self.writes, block.writes)):
+            for region in regions:
+                found.setdefault(region.buffer, []).append((where, region))
+        return found
+
+    @on(Var)
+    def variable(self, var: Var) -> None:
+        """An address handed out: what the nearest block that names the buffer declares."""
+        buffer = self.buffers_by_data.get(var)
+        if buffer is None or buffer not in self.declared:
+            super().variable(var)
+        else:
+            self._as_declared(buffer)
+
+    def _through_address(self, args: tuple[Any, ...]) -> None:
+        buffer = self.buffers_by_data[args[1]]
+        if buffer not in self.declared:
+            super()._through_address(args)
+        else:
+            self._as_declared(buffer)
+            self.visit(args[2:4])
+
+    def _as_declared(self, buffer: Buffer) -> None:
+        for where, region in self.declared[buffer]:
+            self._nested(where, region, {})
+
+    @on(AttrStmt)
+    def attribute(self, node: AttrStmt) -> None:
+        """The threads of a launch within are a loop."""
+        axis = node.node
+        if node.attr_key in ("thread_extent", "virtual_thread") and isinstance(axis, IterVar):
+            zero = IntImm(axis.var.dtype, 0)
+            self.loop(For(axis.var, zero, node.value, ForKind.SERIAL, node.body))
+        else:
+            self.visit_children(node)
 
     @on(DeclBuffer)
     def declare(self, node: DeclBuffer) -> None:
@@ -97,6 +161,10 @@ class _Ordered(Reach):
         self.at = load.indices
         super().load(load)
 
+    def _declarations(self, block: Block) -> dict[Buffer, Any]:
+        """In which order an address is read and written through is never declared."""
+        return {}
+
     @on(BufferRegion)
     def match(self, region: BufferRegion) -> None:
         """Through a view elements are written before they are read."""
@@ -144,7 +212,10 @@ class _Ordered(Reach):
         )
 
     def is_covered(self) -> bool:
-        """True if every read lies within what was written before under its conditions."""
+        """True if every read lies within what was written before under its conditions, or nothing
+        is written at all: then no read has a value to lose."""
+        if not self.written:
+            return True
         groups: dict[tuple[int, ...], list[Region]] = {}
         for read in self.read:
             surely = (

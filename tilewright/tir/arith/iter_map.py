@@ -80,6 +80,33 @@ def detect_injective_map(
     return IterMapResult(fused, padding_predicate=detector.padding_predicate())
 
 
+def is_injective(indices: Sequence[PrimExpr], input_iters: Mapping[Var, Range]) -> bool:
+    """True if no two points of the iterators have the same indices, between which gaps may lie:
+    those of `x // 4 * 6 + x % 4`."""
+    parts: list[PrimExpr] = []
+    for index in detect_iter_map(indices, input_iters, check_level=IterMapLevel.NoCheck).indices:
+        if not _is_growing(index):
+            return False
+        one = IntImm(index.dtype, 1)
+        splits = [normalize_iter_map_to_expr(split.replace(scale=one)) for split in index.args]
+        parts += splits or [index.base]
+    return bool(detect_iter_map(parts, input_iters, check_level=IterMapLevel.Bijective).indices)
+
+
+def _is_growing(index: IterSumExpr) -> bool:
+    """True if each split steps further than all those of smaller scale together."""
+    reach, steps = 0, []
+    for split in index.args:
+        if not (isinstance(split.scale, IntImm) and isinstance(split.extent, IntImm)):
+            return len(index.args) == 1
+        steps.append((abs(split.scale.value), split.extent.value))
+    for scale, extent in sorted(steps):
+        if scale <= reach:
+            return False
+        reach += scale * (extent - 1)
+    return True
+
+
 def padded_ranges(
     indices: Sequence[PrimExpr], input_iters: Mapping[Var, Range]
 ) -> list[Range] | None:

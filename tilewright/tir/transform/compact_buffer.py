@@ -31,6 +31,7 @@ from ..stmt import (
 )  # fmt: skip
 from .base import prim_func_pass
 from .lower_match_buffer import shift
+from .lower_opaque_block import memory_shape
 from .scoped import views_of
 
 Alignment = dict[int, tuple[int, int]]
@@ -103,9 +104,12 @@ class _Compact(Rewriter):
         """Memory that is seen as one buffer all of it."""
         buffer = _only_view(node)
         if buffer is not None:
+            rows = node.annotations.get(BUFFER_DIM_ALIGN, ())
+            if rows:
+                self.aligned[buffer] = {int(axis): (int(k), int(c)) for _, axis, k, c in rows}
             self._measure([buffer], node.body)
             if buffer in self.new:
-                node = node.replace(extents=self.new[buffer][0].shape)
+                node = node.replace(extents=memory_shape(self.new[buffer][0]))
         return self.rewrite_children(node)
 
     @on(DeclBuffer)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import on
+from ...ir.functor import on, post_order_visit
+from ...ir.node import Node
 from ...support.errors import CompileError
 from .. import op as O
+from ..arith.canonical import reads_memory
+from ..arith.int_set import mentions
+from ..arith.iter_map import iter_map_simplify
 from ..arith.vectors import affine
 from ..buffer import Buffer, flat_indices, flattened
-from ..expr import BufferLoad, Ramp, Var
+from ..expr import BufferLoad, FloorDiv, FloorMod, Ramp, Var
 from ..function import PrimFunc
-from ..stmt import Allocate, AllocateConst, BufferRegion, BufferStore, DeclBuffer
+from ..stmt import Allocate, AllocateConst, BufferRegion, BufferStore, DeclBuffer, For
 from .base import factory
 from .scoped import ScopedRewriter
 
@@ -24,6 +29,28 @@ class _Flatten(ScopedRewriter):
     def __init__(self) -> None:
         super().__init__()
         self.flat: dict[Buffer, Buffer] = {}
+        self.iters: dict[Var, Range] = {}
+        self.conditions: list[PrimExpr] = []
+
+    def _bind(self, loop: For, low: PrimExpr, extent: PrimExpr) -> None:
+        if not (reads_memory(low) or reads_memory(extent)):
+            self.iters[loop.loop_var] = Range(low, extent)
+        super()._bind(loop, low, extent)
+
+    @contextmanager
+    def _under(self, condition: PrimExpr) -> Iterator[None]:
+        self.conditions.append(condition)
+        with super()._under(condition):
+            yield
+        self.conditions.pop()
+
+    def _simplified(self, index: PrimExpr) -> PrimExpr:
+        """`index`; parts of a loop over sizes that are not known are put together again."""
+        made = self.analyzer.simplify(index)
+        if not _divides_by_size(made):
+            return made
+        iters = {var: range_ for var, range_ in self.iters.items() if mentions(made, {var})}
+        return iter_map_simplify([made], iters, O.all(*self.conditions))[0]
 
     def buffer(self, buffer: Buffer) -> Buffer:
         """The one-dimensional buffer on the same memory; the same one each time."""
@@ -57,12 +84,12 @@ class _Flatten(ScopedRewriter):
         if lanes is None and "x" in indices[-1].dtype:
             return self._flat_vector(buffer, indices)
         if lanes is None:
-            return tuple(self.analyzer.simplify(i) for i in flat_indices(buffer, indices))
+            return tuple(self._simplified(i) for i in flat_indices(buffer, indices))
         base, stride, count = lanes
         flat = flat_indices(buffer, (*indices[:-1], base))
         if buffer.strides:
             stride = O.multiply(stride, buffer.strides[-1])
-        first = self.analyzer.simplify(flat[-1])
+        first = self._simplified(flat[-1])
         stride = O.cast(self.analyzer.simplify(stride), first.dtype)
         return (*(self.analyzer.simplify(f) for f in flat[:-1]), Ramp(first, stride, count))
 
@@ -119,6 +146,17 @@ class _Flatten(ScopedRewriter):
     def other(self, buffer: Buffer) -> Buffer:
         """Buffers elsewhere (in calls, attributes)."""
         return self.buffer(buffer)
+
+
+def _divides_by_size(index: PrimExpr) -> bool:
+    found: list[Node] = []
+
+    def look(node: Node) -> None:
+        if isinstance(node, (FloorDiv, FloorMod)) and not isinstance(node.b, IntImm):
+            found.append(node)
+
+    post_order_visit(index, look)
+    return bool(found)
 
 
 def _check_size(name: str, shape: Sequence[PrimExpr]) -> None:

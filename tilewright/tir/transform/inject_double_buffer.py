@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import Rewriter, on, post_order_visit
+from ...ir.functor import Rewriter, on
 from ...ir.transform import PassContext
 from ...support.errors import CompileError
 from .. import op as O
@@ -129,8 +129,9 @@ class _Inject(Rewriter):
             and not (isinstance(a, DeclBuffer) and a.buffer.data in data)
         ]  # fmt: skip
         main = self._split(loop.replace(body=_close(inner, stmt_seq(*body_parts))), guards)
+        views = [a.buffer for a in allocations if isinstance(a, DeclBuffer)]
         made = stmt_seq(*before, main)
-        return _allocated(outside, made)
+        return _allocated(outside, [self.wide[v] for v in views if v in self.wide], made)
 
     def _slotted(self, node: Allocate, stmt: Stmt, slot: PrimExpr) -> Stmt:
         made: Stmt = _Slot(node.buffer_var, node.extents, slot, self.wide).run(stmt)
@@ -207,18 +208,12 @@ def _close(chain: list[Any], body: Stmt) -> Stmt:
     return body
 
 
-def _allocated(nodes: list[Allocate], body: Stmt) -> Stmt:
-    """Twice the memory around `body`, with the views of it that `body` uses."""
+def _allocated(nodes: list[Allocate], views: list[Buffer], body: Stmt) -> Stmt:
+    """Twice the memory around `body`, with those views of it that were declared."""
     for node in nodes:
-        views: dict[Buffer, None] = {}
-
-        def look(found: Any, data: Var = node.buffer_var, into: Any = views) -> None:
-            if isinstance(found, Buffer) and found.data is data:
-                into[found] = None
-
-        post_order_visit(body, look)
         for view in views:
-            body = DeclBuffer(view, body)
+            if view.data is node.buffer_var:
+                body = DeclBuffer(view, body)
         extents = (O.multiply(node.extents[0], 2), *node.extents[1:])
         body = node.replace(extents=extents, body=body)
     return body

@@ -23,18 +23,25 @@ from .pipeline_emit import Emitter, Step, as_block, realized, versions_of, with_
 STAGE = "software_pipeline_stage"
 ORDER = "software_pipeline_order"
 ASYNC = "software_pipeline_async_stages"
+DOUBLE = "double_buffer_scope"
 
 
 class _Inject(Rewriter):
     def __init__(self, buffers: dict[Var, Buffer]) -> None:
         self.buffers = buffers
+        self.doubled: set[Buffer] = set()
 
     @on(Block)
     def block(self, block: Block) -> Block:
-        """The block's buffers are known within."""
+        """The block's buffers are known within; which of those written have two versions at least
+        is known around."""
         for buffer in block.alloc_buffers:
             self.buffers[buffer.data] = buffer
-        return self.rewrite_children(block)
+        new: Block = self.rewrite_children(block)
+        place = new.annotations.get(DOUBLE)
+        if place is not None:
+            self.doubled.add(new.writes[int(getattr(place, "value", place))].buffer)
+        return new
 
     @on(For)
     def loop(self, loop: For) -> Stmt:
@@ -51,7 +58,7 @@ class _Inject(Rewriter):
         _check_dependences(loop, steps)
         made: dict[Buffer, Buffer] = {}
         for buffer in owned:
-            count = versions_of(buffer, steps)
+            count = versions_of(buffer, steps, 2 if buffer in self.doubled else 1)
             if count > 1:
                 made[buffer] = with_versions(buffer, count)
         kept = {k: v for k, v in loop.annotations.items() if k not in (STAGE, ORDER, ASYNC)}
@@ -146,7 +153,8 @@ def InjectSoftwarePipeline(func: PrimFunc) -> PrimFunc:
     """for i: B = f(i); g(B)   ->   B0 = f(0); for i: B1 = f(i + 1); g(B0); ...; g(B1)
 
     Where a value is needed in a later iteration than the one that computes it, its buffer gets a
-    version for each: B[i % 2].
+    version for each: B[i % 2]. The annotation `double_buffer_scope` of a block, a place among what
+    it writes, asks for two versions at least.
     """
     buffers = {buffer.data: buffer for buffer in func.buffers()}
     return func.replace(body=_Inject(buffers).run(func.body))

@@ -13,11 +13,11 @@ from .. import op as O
 from ..analysis.effects import is_left_early
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
-from ..arith.int_set import Ends, Evaluator
+from ..arith.int_set import Ends, Evaluator, mentions
 from ..arith.linear import linear_coefficients
 from ..arith.simplifier import FALSE, TRUE
-from ..arith.terms import Sum
-from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Var
+from ..arith.terms import Split, Sum
+from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Select, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
 from ..stmt_functor import renew_defs, substitute
@@ -40,15 +40,18 @@ class _Condition:
 class _Conditions(Visitor):
     """Finds the conjuncts under a loop that are linear in its variable."""
 
-    def __init__(self, analyzer: Analyzer, loop: For, cuts_points: bool) -> None:
+    def __init__(
+        self, analyzer: Analyzer, loop: For, *, cuts_points: bool, only_likely: bool
+    ) -> None:
         self.analyzer, self.var = analyzer, loop.loop_var
-        self.cuts_points = cuts_points
+        self.cuts_points, self.only_likely = cuts_points, only_likely
         self.first = analyzer.sum(loop.min)
-        self.peels = loop.kind == ForKind.SERIAL
-        self.with_choices = _is_small(loop.body)
+        self.peels = loop.kind in (ForKind.SERIAL, ForKind.VECTORIZED)
+        self.with_choices = not only_likely and _is_small(loop.body)
         self.stores = 0
         self.inner: dict[Var, Ends] = {}
         self.found: list[_Condition] = []
+        self.is_open = False
 
     @on(For)
     def loop(self, loop: For) -> None:
@@ -64,7 +67,10 @@ class _Conditions(Visitor):
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> None:
         """The condition of a statement."""
-        self._condition(branch.condition)
+        if self.only_likely:
+            self.visit(branch.condition)
+        else:
+            self._condition(branch.condition)
         self.visit(branch.then_case)
         if branch.else_case is not None:
             self.visit(branch.else_case)
@@ -76,6 +82,13 @@ class _Conditions(Visitor):
         if name == "tir.likely" or (name == "tir.if_then_else" and self.with_choices):
             self._condition(call.args[0])
         self.visit(call.args)
+
+    @on(Select)
+    def select(self, select: Select) -> None:
+        """A choice whose sides are both computed, if a script asks for the cut."""
+        if self.cuts_points and self.with_choices:
+            self._condition(select.condition)
+        self.visit_children(select)
 
     def _condition(self, condition: Any) -> None:
         pending = [condition]
@@ -101,7 +114,12 @@ class _Conditions(Visitor):
             self._point(one, difference)
 
     def _point(self, one: EQ, difference: Sum) -> None:
-        """`var == c` holds in one iteration, wherever that is."""
+        """`var == c` holds in one iteration, wherever that is; `var // n == c` in `n` of them."""
+        for atom, times in difference.terms.items():
+            if isinstance(atom, Split) and atom.upper is None and abs(times) == 1:
+                if len(difference.terms) == 1:
+                    self._interval(one, atom, -times * difference.const)
+                return
         terms = self.analyzer.engine.terms
         made = linear_coefficients(terms, difference, [self.var, *self.inner])
         if made is None or reads_memory(one):
@@ -116,6 +134,18 @@ class _Conditions(Visitor):
         point = made[1].scaled(-scale.const)
         self.found.append(_Condition(one, point, point.shifted(1)))
 
+    def _interval(self, one: EQ, quotient: Split, value: int) -> None:
+        """`one` holds where a quotient has a value."""
+        known, divided = len(self.found), quotient.base.expr()
+        first = O.const(value * quotient.lower, divided.dtype)
+        self._bound(O.greater_equal(divided, first))
+        self._bound(O.less(divided, O.add(first, quotient.lower)))
+        made, self.found = self.found[known:], self.found[:known]
+        lows = [c.low for c in made if c.low is not None]
+        ends = [c.end for c in made if c.end is not None]
+        if len(lows) == len(ends) == 1:
+            self.found.append(_Condition(one, lows[0], ends[0]))
+
     @on(BufferStore)
     def store(self, store: BufferStore) -> None:
         """Counts, so that large bodies are not copied."""
@@ -125,6 +155,8 @@ class _Conditions(Visitor):
     def _bound(self, one: Any) -> None:
         if reads_memory(one):
             return
+        if not (self.only_likely or self.is_open) and mentions(one, {self.var}):
+            self.is_open = not isinstance(self.analyzer.simplify(one), IntImm)
         engine = self.analyzer.engine
         slack = engine._slack(type(one), engine.sum(one.a), engine.sum(one.b))
         least = Evaluator(self.analyzer, self.inner).of(slack)[0]
@@ -179,6 +211,12 @@ class _Assume(Rewriter):
             condition=condition, then_case=then_case, else_case=self.rewrite(node.else_case)
         )
 
+    @on(Select)
+    def select(self, node: Select) -> PrimExpr:
+        """Select(True, a, b) -> a"""
+        new: Select = self.rewrite_children(node)
+        return new.true_value if O.is_const_int(new.condition, 1) else new
+
     @on(Call)
     def call(self, node: Call) -> PrimExpr:
         """likely(True) -> True; if_then_else(True, a, b) -> a"""
@@ -205,6 +243,8 @@ class _Partition(ScopedRewriter):
         self.options, self.cuts_constant = options, cuts_constant
         self.from_zero = from_zero
         self.hinted: set[Var] = set()
+        self.rest: set[Var] = set()  # hinted parts of hinted loops
+        self.is_open = False  # whether conditions change within the hinted loop just looked at
         self.spent: dict[Var, frozenset[str]] = {}  # sides where parts of unknown length were cut
         self.depth = 0
 
@@ -221,17 +261,21 @@ class _Partition(ScopedRewriter):
     def loop(self, loop: For) -> Any:
         """for i in n: if c(i): f   ->   for i in [0, m): f; for i in [m, n): if c(i): f"""
         annotations = dict(loop.annotations)
-        hinted = bool(O.const_value(annotations.pop(PARTITION_HINT, None)))
-        hinted = hinted or loop.loop_var in self.hinted
+        hint = annotations.pop(PARTITION_HINT, 0)
+        if getattr(hint, "value", hint):
+            self.hinted.add(loop.loop_var)
+        hinted, is_rest = loop.loop_var in self.hinted, loop.loop_var in self.rest
         loop = loop.replace(annotations=annotations) if PARTITION_HINT in loop.annotations else loop
         asked = hinted or self.cuts_constant or not isinstance(loop.extent, IntImm)
         asked = asked and not is_left_early(loop.body)
-        made = None
-        if asked and loop.kind in _KINDS and self.depth < _LIMIT:
+        made, self.is_open = None, False
+        kinds = (*_KINDS, ForKind.VECTORIZED) if hinted and self.from_zero else _KINDS
+        if asked and loop.kind in kinds and self.depth < _LIMIT:
             made = self._cut(loop)
         if made is not None:
             return made
-        if hinted and self.options.unroll_loop_with_partition_hint_no_interval:
+        has_no_interval = (hinted and not is_rest) or self.is_open
+        if has_no_interval and self.options.unroll_loop_with_partition_hint_no_interval:
             loop = loop.replace(kind=ForKind.UNROLLED)
         return super().loop(loop)
 
@@ -240,13 +284,16 @@ class _Partition(ScopedRewriter):
         low, extent = analyzer.sum(loop.min), analyzer.sum(loop.extent)
         end = analyzer.engine.terms.add(low, extent)
         analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
-        finder = _Conditions(analyzer, loop, self.from_zero)
+        hinted = loop.loop_var in self.hinted
+        only_likely = self.from_zero and not hinted
+        finder = _Conditions(analyzer, loop, cuts_points=self.from_zero, only_likely=only_likely)
         finder.walk(loop.body)
         if finder.stores > _PEEL_LIMIT:
             finder.found = [c for c in finder.found if c.truth is TRUE]
         for side in self.spent.get(loop.loop_var, ()):
             finder.found = [c for c in finder.found if getattr(c, side) is None]
         main_low, main_end, chosen = self._main(finder.found, low, end)
+        self.is_open = hinted and finder.is_open
         if not chosen:
             return None
         if main_low.key != low.key:
@@ -296,6 +343,10 @@ class _Partition(ScopedRewriter):
         if isinstance(extent, IntImm) and extent.value <= 0:
             return None
         copy: For = renew_defs(loop.replace(min=low.expr(), extent=extent, body=body))
+        is_whole = size.key == self.analyzer.sum(loop.extent).key
+        if (side or is_whole) and loop.loop_var in self.hinted:
+            self.hinted.add(copy.loop_var)
+            self.rest.add(copy.loop_var)
         if self.from_zero and low.key != self.analyzer.sum(loop.min).key:
             copy = _counted_from_zero(copy)
         single = isinstance(extent, IntImm) and extent.value == 1
@@ -393,10 +444,11 @@ def LoopPartition(cuts_constant: bool = False) -> Pass:
     for i in range(n): if i < m: f(i)   ->   for i in range(m): f(i)
 
     Config `tir.LoopPartition`; where it says nothing, loops of constant length are cut only if
-    `cuts_constant`. The annotation `pragma_loop_partition_hint` asks for a loop to be cut. Without
-    `cuts_constant` parts count from 0, the one iteration for which `i == c` holds becomes a part of
-    its own, and `likely` and `ignore_loop_partition` go, as in TVM; with it, as in the pipeline,
-    they stay.
+    `cuts_constant`. The annotation `pragma_loop_partition_hint` asks for a loop to be cut, a
+    vectorized one too; others are cut at conditions that are `likely` only. Parts count from 0, the
+    one iteration for which `i == c` holds becomes a part of its own, and `likely` and
+    `ignore_loop_partition` go, as in TVM. With `cuts_constant`, as in the pipeline, they stay, and
+    every condition counts.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:

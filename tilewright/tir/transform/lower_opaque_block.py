@@ -13,6 +13,7 @@ from ..buffer import Buffer
 from ..expr import StringImm, Var
 from ..function import PrimFunc
 from ..stmt import (
+    BUFFER_DIM_ALIGN,
     Allocate,
     AttrStmt,
     Block,
@@ -30,6 +31,7 @@ from .inject_virtual_thread import VIRTUAL_THREAD
 class _LowerOpaque(Rewriter):
     def __init__(self) -> None:
         self.units: dict[Var, PrimExpr] = {}
+        self.aligned: dict[Var, list[tuple[int, ...]]] = {}
 
     @on(Var)
     def variable(self, var: Var) -> PrimExpr:
@@ -40,12 +42,14 @@ class _LowerOpaque(Rewriter):
     def realize(self, realize: BlockRealize) -> Stmt:
         """The body under the predicate, with the block's buffers allocated around it."""
         block: Block = realize.block
+        for place, *row in block.annotations.get(BUFFER_DIM_ALIGN, ()):
+            self.aligned.setdefault(block.writes[int(place)].buffer.data, []).append((-1, *row))
         body: Stmt = self.rewrite(block.body)
         predicate: PrimExpr = self.rewrite(realize.predicate)
         if not O.is_const_int(predicate, 1):
             body = IfThenElse(predicate, body)
         for buffer in reversed(block.alloc_buffers):
-            body = _allocated(self.rewrite(buffer), body)
+            body = _allocated(self.rewrite(buffer), body, self.aligned.get(buffer.data))
         return _attributes(block.annotations, block, body)
 
     @on(For)
@@ -71,13 +75,16 @@ class _LowerOpaque(Rewriter):
         return _attributes(loop.annotations, loop.loop_var, made)
 
 
-def _allocated(buffer: Buffer, body: Stmt) -> Stmt:
-    extents = _memory_shape(buffer) if buffer.strides else buffer.shape
-    return Allocate(buffer.data, buffer.dtype, extents, IntImm("bool", 1), DeclBuffer(buffer, body))
+def _allocated(buffer: Buffer, body: Stmt, aligned: list[tuple[int, ...]] | None) -> Stmt:
+    notes = {BUFFER_DIM_ALIGN: aligned} if aligned else {}
+    view = DeclBuffer(buffer, body)
+    return Allocate(buffer.data, buffer.dtype, memory_shape(buffer), IntImm("bool", 1), view, notes)
 
 
-def _memory_shape(buffer: Buffer) -> tuple[PrimExpr, ...]:
+def memory_shape(buffer: Buffer) -> tuple[PrimExpr, ...]:
     """The shape with the gaps between rows: that of memory in which the strides are compact."""
+    if not buffer.strides:
+        return buffer.shape
     steps = list(zip(buffer.strides, buffer.strides[1:], strict=False))
     is_whole = all(O.is_const_int(O.simplified(O.floormod(a, b)), 0) for a, b in steps)
     if is_whole and O.is_const_int(buffer.strides[-1], 1):
@@ -99,5 +106,9 @@ def _value(value: Any) -> Any:
 
 @factory
 def LowerOpaqueBlock(func: PrimFunc) -> PrimFunc:
-    """with block(predicate): alloc B; body   ->   allocate B; if predicate: body"""
+    """with block(predicate): alloc B; body   ->   allocate B; if predicate: body
+
+    What blocks ask of the strides of a buffer, `buffer_dim_align`, becomes an annotation of its
+    allocation, with -1 for the buffer's place.
+    """
     return func.replace(body=_LowerOpaque().run(func.body))

@@ -59,30 +59,21 @@ def realized(block: Block, predicate: PrimExpr | None = None) -> BlockRealize:
 # ---- versions of buffers ----------------------------------------------------------------------
 
 
-def versions_of(buffer: Buffer, steps: list[Step]) -> int:
-    """How many iterations' values of `buffer` live at the same time."""
+def versions_of(buffer: Buffer, steps: list[Step], least: int) -> int:
+    """How many iterations' values of `buffer` live at the same time; `least`, if it is 2."""
     writers = [s for s in steps if any(r.buffer is buffer for r in s.block.writes)]
     readers = [s for s in steps if any(r.buffer is buffer for r in s.block.reads)]
     if not writers or not readers:
         return 1
     count = max(s.stage for s in readers) - min(s.stage for s in writers) + 1
-    if any(_is_doubled(writer.block, buffer) for writer in writers):
-        return max(count, 2)
-    if count != 2:
-        return max(count, 1)
+    if count != 2 or least == 2:
+        return max(count, least)
     for writer in writers:
         for reader in readers:
             ahead = writer.order < reader.order and writer.stage < reader.stage
             if ahead and _may_meet(writer, reader, buffer):
                 return 2
     return 1
-
-
-def _is_doubled(block: Block, buffer: Buffer) -> bool:
-    """Whether the annotation `double_buffer_scope` names it, by its place among what is written."""
-    given = block.annotations.get("double_buffer_scope")
-    place = None if given is None else int(getattr(given, "value", given))
-    return place is not None and block.writes[place].buffer is buffer
 
 
 def _may_meet(writer: Step, reader: Step, buffer: Buffer) -> bool:

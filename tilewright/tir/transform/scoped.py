@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
@@ -96,20 +97,23 @@ class ScopedRewriter(Rewriter):
     def branch(self, branch: IfThenElse) -> Any:
         """Within a branch, its condition holds (or does not)."""
         condition = self.rewrite(branch.condition)
-        with self.analyzer.constraint_scope(lasting(condition, branch.then_case)):
+        with self._under(lasting(condition, branch.then_case)):
             then_case = self.rewrite(branch.then_case)
         else_case = branch.else_case
         if else_case is not None:
-            otherwise = lasting(negation(condition), else_case)
-            with self.analyzer.constraint_scope(otherwise):
+            with self._under(lasting(negation(condition), else_case)):
                 else_case = self.rewrite(else_case)
         return branch.replace(condition=condition, then_case=then_case, else_case=else_case)
+
+    def _under(self, condition: PrimExpr) -> AbstractContextManager[Any]:
+        """A `with` block in which a condition holds."""
+        return self.analyzer.constraint_scope(condition)
 
     @on(AssertStmt)
     def assertion(self, node: AssertStmt) -> Any:
         """After an assertion its condition holds."""
         condition = self.rewrite(node.condition)
-        with self.analyzer.constraint_scope(lasting(condition, node.body)):
+        with self._under(lasting(condition, node.body)):
             body = self.rewrite(node.body)
         return node.replace(condition=condition, body=body)
 

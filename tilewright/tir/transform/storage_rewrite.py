@@ -12,7 +12,7 @@ from ...ir.transform import Pass, PassContext
 from ...support.dtypes import dtype_of
 from ..arith.canonical import reads_memory
 from ..arith.int_set import mentions
-from ..arith.iter_map import detect_iter_map
+from ..arith.iter_map import is_injective
 from ..expr import BufferLoad, Call, Var
 from ..function import PrimFunc
 from ..stmt import Allocate, AttrStmt, BufferStore, DeclBuffer, For, ForKind, LetStmt, Stmt
@@ -228,8 +228,7 @@ def _is_elementwise(use: _Use, old: Var, new: Var) -> bool:
             return False
     ranges = {loop.loop_var: Range(loop.min, loop.extent) for loop in use.loops}
     once = all(mentions(store.indices, {var}) for var in ranges)
-    injective = bool(detect_iter_map(store.indices, ranges, check_level="bijective").indices)
-    return once and injective and not found.others & {old, new}
+    return once and is_injective(store.indices, ranges) and not found.others & {old, new}
 
 
 def _is_special(scope: str) -> bool:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, Visitor, on
 from ...ir.structural import structural_equal
 from ...ir.transform import Pass, PassContext
+from ...support.dtypes import ScalableLanes
 from ...support.errors import CompileError
 from .. import op as O
+from ..arith import Analyzer
 from ..arith.canonical import reads_memory
 from ..arith.int_set import mentions
-from ..arith.iter_map import detect_iter_map
+from ..arith.iter_map import is_injective
+from ..arith.vectors import affine
+from ..buffer import Buffer
 from ..expr import BufferLoad, Call, IterVar, StringImm, Var
 from ..function import PrimFunc
 from ..stmt import (
@@ -36,11 +41,12 @@ from .shared_lives import Life, Lives, scope_of
 
 @dataclass(eq=False)
 class _Access:
-    """A use of shared memory; `indices` is None for one by address."""
+    """A use of shared memory; `indices` and `view` are None for one by address."""
 
     memory: Var
     indices: tuple[PrimExpr, ...] | None
     writes: bool
+    view: Buffer | None = None
 
 
 @dataclass(eq=False)
@@ -58,33 +64,38 @@ class _Accesses(Visitor):
         self.scope = scope
         self.found: list[_Access] = []
 
-    def _add(self, memory: Var, indices: tuple[PrimExpr, ...] | None, writes: bool) -> None:
+    def _add(self, memory: Var, writes: bool) -> None:
         if scope_of(memory) == self.scope:
-            self.found.append(_Access(memory, indices, writes))
+            self.found.append(_Access(memory, None, writes))
+
+    def _add_element(self, access: Any, writes: bool) -> None:
+        buffer = access.buffer
+        if scope_of(buffer.data) == self.scope:
+            self.found.append(_Access(buffer.data, access.indices, writes, buffer))
 
     @on(BufferLoad)
     def load(self, load: BufferLoad) -> None:
         """A read."""
-        self._add(load.buffer.data, load.indices, False)
+        self._add_element(load, False)
         self.visit(load.indices)
 
     @on(BufferStore)
     def store(self, store: BufferStore) -> None:
         """A write, after the reads of its value."""
         self.visit((store.value, store.indices))
-        self._add(store.buffer.data, store.indices, True)
+        self._add_element(store, True)
 
     @on(Var)
     def address(self, var: Var) -> None:
         """An address handed out may be read and written through."""
-        self._add(var, None, True)
+        self._add(var, True)
 
     @on(Call)
     def call(self, call: Call) -> None:
         """What is handed out with a mask is read or written accordingly."""
         if getattr(call.op, "name", "") == "tir.tvm_access_ptr":
             mask = getattr(call.args[4], "value", 3)
-            self._add(call.args[1], None, bool(mask & 2))  # type: ignore[arg-type]
+            self._add(call.args[1], bool(mask & 2))  # type: ignore[arg-type]
             self.visit((call.args[2], call.args[3]))
         else:
             self.visit(call.args)
@@ -202,14 +213,25 @@ class _Plan:
     def _overlap(self, a: _Access, b: _Access) -> bool:
         """True if threads may touch one place of memory; lives that do not meet may share it."""
         if a.memory is b.memory:
-            return not self._is_own(a, b)
+            return not (_one_view(a, b) and (self._is_own(a, b) or self._are_apart(a, b)))
         one, other = self.lives.get(a.memory), self.lives.get(b.memory)
         return one is not None and other is not None and not one.meets(other)
+
+    def _are_apart(self, a: _Access, b: _Access) -> bool:
+        """True if the indices have no value in common, such as those of the halves of memory."""
+        if a.indices is None or b.indices is None:
+            return False
+        analyzer = Analyzer()
+        for var, range_ in (*self.threads.items(), *self.loops.items()):
+            analyzer.bind(var, range_)
+        pairs = zip(a.indices, b.indices, strict=True)
+        ends = ((_ends(analyzer, one), _ends(analyzer, other)) for one, other in pairs)
+        return any(high < least or most < low for (low, high), (least, most) in ends)
 
     def _is_own(self, a: _Access, b: _Access) -> bool:
         """True if each thread touches places of its own: no two threads the same, whichever
         iterations of the loops inside they are in."""
-        if a.indices is None or b.indices is None or len(a.indices) != len(b.indices):
+        if a.indices is None or b.indices is None:
             return False
         if not all(map(structural_equal, a.indices, b.indices)):
             return False
@@ -220,7 +242,27 @@ class _Plan:
             return False
         inner = {v: r for v, r in self.loops.items() if v not in self.active}
         wide.update({v: r for v, r in inner.items() if mentions(a.indices, {v})})
-        return bool(detect_iter_map(a.indices, wide, check_level="bijective").indices)
+        return is_injective(a.indices, wide)
+
+
+def _one_view(a: _Access, b: _Access) -> bool:
+    """True if equal indices are the same place, others are not: the views of memory are alike."""
+    if a.view is None or b.view is None:
+        return False
+    return a.view is b.view or structural_equal(
+        (a.view.dtype, a.view.shape, a.view.strides, a.view.elem_offset),
+        (b.view.dtype, b.view.shape, b.view.strides, b.view.elem_offset),
+    )
+
+
+def _ends(analyzer: Analyzer, index: PrimExpr) -> tuple[float, float]:
+    """The least and the largest element that `index` may be, of all lanes."""
+    lanes = affine(index)
+    if lanes is None or isinstance(lanes[2], ScalableLanes):
+        return analyzer.engine.interval(index) if "x" not in index.dtype else (-inf, inf)
+    first, stride, count = lanes
+    ends = [*_ends(analyzer, first), *_ends(analyzer, first + stride * (count - 1))]
+    return min(ends), max(ends)
 
 
 def _flat(stmt: Stmt) -> tuple[Stmt, ...]:
@@ -249,8 +291,9 @@ def ThreadSync(storage_scope: str) -> Pass:
     """S[tx] = f; g(S[tx + 1])   ->   S[tx] = f; tvm_storage_sync(scope); g(S[tx + 1])
 
     A barrier stands between two accesses of memory in `storage_scope` of which one writes, unless
-    each thread touches a place of its own. Dynamic shared memory that is not in use at one time
-    counts as the same: MergeSharedMemoryAllocations may put it in one place.
+    each thread touches a place of its own or the two touch different places. Dynamic shared memory
+    that is not in use at one time counts as the same: MergeSharedMemoryAllocations may put it in
+    one place.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:

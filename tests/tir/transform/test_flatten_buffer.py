@@ -1,0 +1,41 @@
+"""Arrays of one dimension, also where sizes are not known."""
+
+from __future__ import annotations
+
+import pytest
+
+from tilewright.tir import transform as T
+
+from .cases import check
+
+FUSED = """
+@T.prim_func
+def main(a: T.handle, b: T.handle, n: T.int32):
+    A = T.match_buffer(a, (8, n, n), "float32")
+    B = T.match_buffer(b, (8, n, n), "float32")
+    LOOPS
+        B[INDEX // (n * n), INDEX % (n * n) // n, INDEX % n] = A[0, 0, 0]
+"""
+FLAT = """
+@T.prim_func
+def main(a: T.handle, b: T.handle, n: T.int32):
+    A = T.match_buffer(a, (8, n, n), "float32")
+    B = T.match_buffer(b, (8, n, n), "float32")
+    A_1 = T.Buffer((n * n * 8,), "float32", data=A.data)
+    B_1 = T.Buffer((n * n * 8,), "float32", data=B.data)
+    LOOPS
+        B_1[INDEX] = A_1[0]
+"""
+
+
+@pytest.mark.parametrize(
+    ("loops", "index"),
+    [
+        ("for i in range(n * n * 8):", "i"),
+        ("for i, j in T.grid((n * n + 3) // 4, 32):\n      if i * 32 + j < n * n * 8:",
+         "(i * 32 + j)"),
+    ],
+)  # fmt: skip
+def test_a_loop_over_sizes_that_are_not_known_is_put_together_again(loops: str, index: str) -> None:
+    before, after = (text.replace("LOOPS", loops).replace("INDEX", index) for text in (FUSED, FLAT))
+    check(T.FlattenBuffer(), before, after)
