@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tilewright.contrib import cc, utils
+from tilewright.contrib import cc, clang, utils
 from tilewright.contrib.popen_pool import PopenPoolExecutor, PopenWorker, StatusKind
 from tilewright.support.c_compiler import CompilerError, find_c_compiler
 
@@ -48,6 +48,21 @@ def test_a_program_is_made_of_a_library(tmp_path: Path) -> None:
     assert subprocess.run([program], capture_output=True, check=True).stdout == b"42"
     with pytest.raises(CompilerError, match="could not make"):
         cc.create_shared(library, [str(tmp_path / "missing.c")])
+
+
+def test_clang_gives_the_ir_of_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "clang"
+    fake.write_text('#!/bin/sh\ncat "$5" > "$4"; echo "; $1 $2 $6" >> "$4"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert clang.find_clang()[0] == str(fake)
+    kept = tmp_path / "kept.ll"
+    text = clang.create_llvm("int f();\n", str(kept), ["-O2"])
+    assert text == kept.read_text() == "int f();\n; -S -emit-llvm -O2\n"
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert clang.find_clang(required=False) == []
+    with pytest.raises(CompilerError, match="there is no clang"):
+        clang.create_llvm("int f();\n")
 
 
 @needs_compiler

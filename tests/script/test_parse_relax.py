@@ -133,3 +133,19 @@ def test_symbolic_variables_of_other_types() -> None:
     x = relax.Var("x", relax.TensorStructInfo((n, n * 2 + 1), "float8_e4m3fn"))
     func = relax.Function((x,), relax.SeqExpr((), x), attrs={"global_symbol": "main"})
     round_trip(IRModule({"main": func}))
+
+
+def test_struct_info_under_the_names_of_constructors() -> None:
+    from tilewright.script.parser.relax import entry
+
+    text = """
+@R.function
+def f(x: R.Object) -> R.Tensor:
+    y = R.match_cast(x, STRUCT_INFO)
+    return y
+"""
+    for name in ("R.Tensor", "kind"):
+        made = from_source(
+            text.replace("STRUCT_INFO", name), extra_vars={"kind": entry.TensorProxy}
+        )
+        assert made.body.blocks[0].bindings[0].struct_info == relax.TensorStructInfo(dtype="")

@@ -23,6 +23,7 @@ def test_arrays_of_another_shape_are_not_close() -> None:
 def test_expressions_are_equal_if_it_can_be_proved() -> None:
     x = tir.Var("x", "int32")
     testing.assert_prim_expr_equal((x + 1) * 2, x * 2 + 2)
+    testing.assert_prim_expr_equal(*(tir.call_extern("int32", "f", x + 3) for _ in range(2)))
     with pytest.raises(ValueError, match="are not equal"):
         testing.assert_prim_expr_equal(x, x + 1)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir.module import IRModule
-from ..relax.constants import constant_tensor
 from ..relax.expr import Function
+from ..runtime.constants import constant_tensor
 from ..runtime.ndarray import Tensor
 
 

@@ -12,6 +12,7 @@ from ..ir.expr import OPERATORS, BaseFunc, FloatImm, GlobalVar, IntImm, PrimExpr
 from ..ir.node import ItemsAsFields, Node, binders, definition, ignored, node
 from ..ir.op import Op
 from ..script.ir_builder import IRBuilder
+from ..support.arrays import as_constant
 from ..support.dtypes import dtype_name, dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
 from ..support.span import Span
@@ -71,16 +72,6 @@ class DataflowVar(Var):
     """A variable that only its own dataflow block sees."""
 
 
-def _as_array(data: Any) -> np.ndarray[Any, Any]:
-    if hasattr(data, "view_numpy"):
-        data = data.view_numpy()
-    elif hasattr(data, "numpy") and not isinstance(data, (np.ndarray, np.generic)):
-        data = data.numpy()
-    view: np.ndarray[Any, Any] = np.asarray(data)[...]
-    view.flags.writeable = False
-    return view
-
-
 @node("relax.Constant")
 class Constant(ExprWithOp):
     """A tensor known at compile time. `array` is a read-only view of what was given, not a copy."""
@@ -89,14 +80,16 @@ class Constant(ExprWithOp):
     annotation: StructInfo | None = ignored(default=None)
 
     def __post_init__(self) -> None:
-        self.array = _as_array(self.array)  # type: ignore[misc]
+        self.array = as_constant(self.array)  # type: ignore[misc]
         if self.annotation is not None:
             self._struct_info = self.annotation
 
     @property
     def data(self) -> Any:
         """The value as a runtime tensor that shares the memory."""
-        from .constants import constant_tensor  # the runtime is loaded only when it is needed
+        from ..runtime.constants import (
+            constant_tensor,
+        )  # the runtime is loaded only when it is needed
 
         return constant_tensor(self.array)
 
@@ -366,7 +359,7 @@ def const(value: Any, dtype: str | None = None) -> Constant:
         value = np.asarray(value)
         narrow = {"float64": "float32", "int64": "int32"}.get(str(value.dtype))
         value = value if narrow is None else value.astype(narrow)
-    array = _as_array(value)
+    array = as_constant(value)
     if dtype is not None and array.dtype != dtype_of(dtype).numpy:
         array = array.astype(dtype_of(dtype).numpy)
     return Constant(array)

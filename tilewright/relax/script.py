@@ -1,5 +1,6 @@
 """The namespace `R` of script: `from tilewright.script import relax as R`."""
 
+from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from ..script.parser.arguments import Constructor as _Constructor
@@ -25,6 +26,8 @@ __dir__ = _names_of(_NAMES, _operator_names())
 def __getattr__(name: str) -> _Any:
     if name.startswith("_"):
         raise AttributeError(name)
+    if name == "entry":  # a module of its own
+        return _import_module(f"{__package__}.script_entry")
     found = _operator(name)
     if found is None:
         raise AttributeError(f"script has no `R.{name}`")

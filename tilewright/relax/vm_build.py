@@ -15,6 +15,7 @@ import numpy as np
 from ..ir.expr import FloatImm, GlobalVar, IntImm, PrimExpr
 from ..ir.module import IRModule
 from ..ir.op import Op
+from ..runtime.constants import constant_tensor
 from ..runtime.executable import (
     BindDim,
     BindScalar,
@@ -55,7 +56,6 @@ from . import expr as rx
 from .analysis.relations import Unifier
 from .analysis.variables import uses_of
 from .base import Expr, ShapeExpr, StructInfo
-from .constants import constant_tensor
 from .dims import simplify
 from .expr import Call, Function, Tuple, Var
 from .struct_info import (

@@ -94,6 +94,10 @@ class ArgumentTypeError(ArgumentError, TypeError):
     """An argument of another type than the declared one."""
 
 
+class ArgumentRangeError(ArgumentError, OverflowError):
+    """A number that the declared type cannot hold."""
+
+
 class NoSuchOptionError(ArgumentError, AttributeError):
     """A setting of a name that is not declared, or of another type than it has."""
 

@@ -41,6 +41,7 @@ MODULES = {
     "script.parser.core.entry": "script.parser.entry",
     "script.parser.ir": "ir.script",
     "script.parser.relax": "relax.script",
+    "script.parser.relax.entry": "relax.script_entry",
     "script.parser.tir": "tir.script",
     "script.relax": "relax.script",
     "script.tir": "tir.script",

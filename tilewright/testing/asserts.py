@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tilewright.ir.expr import PrimExpr, Range
+from tilewright.ir.structural import structural_equal
 from tilewright.tir import Var, interpreter, stmt_functor
 from tilewright.tir import op as O
 from tilewright.tir.arith import Analyzer
@@ -26,8 +27,8 @@ def assert_allclose(
 
 
 def assert_prim_expr_equal(lhs: PrimExpr, rhs: PrimExpr) -> None:
-    """Raises `ValueError` unless the two expressions are proved to be equal."""
-    if not Analyzer().can_prove_equal(lhs, rhs):
+    """Raises `ValueError` unless the two expressions are the same or proved to be equal."""
+    if not structural_equal(lhs, rhs) and not Analyzer().can_prove_equal(lhs, rhs):
         raise ValueError(f"{lhs} and {rhs} are not equal")
 
 

@@ -34,7 +34,8 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.ShareIndices(),
         T.ConvertSSA(),
         T.DisableAssert(),
-        T.MakePackedAPI() if packed else T.BareKernel(),
+        *([T.MakePackedAPI()] if packed else []),
+        T.BareKernel(),
     ]
 
 

@@ -286,7 +286,7 @@ def _is_owned(p: Printer, s: S.Allocate) -> bool:
 def allocate_const(p: Printer, s: S.AllocateConst) -> None:
     """`A = T.allocate_const(data, dtype, extents)`."""
     extra = f", annotations={p(s.annotations)}" if s.annotations else ""
-    form = f'{t(p, "allocate_const")}({p(s.data)}, "{s.dtype}", [{p.list(s.extents)}]{extra})'
+    form = f'{t(p, "allocate_const")}({p(s.array)}, "{s.dtype}", [{p.list(s.extents)}]{extra})'
     name = p(s.buffer_var)
     _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body))
 

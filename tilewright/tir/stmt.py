@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, binders, definition, ignored, node
+from ..support.arrays import as_constant
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from .accesses import access_dtype, as_indices, check_predicate
@@ -160,20 +163,37 @@ class Allocate(Stmt):
         self.annotations = dict(self.annotations or {})  # type: ignore[misc]
 
 
+CONSTANT_INDEX = "irmod_storage_idx"
+"""The annotation of constants that the module keeps, too: their place there."""
+
+
 @node("tir.AllocateConst")
 class AllocateConst(Stmt):
-    """`body` with `buffer_var` the address of constant `data`, a NumPy array."""
+    """`body` with `buffer_var` the address of constant values, a read-only `array`."""
 
     buffer_var: Var = definition()
     dtype: str
     extents: tuple[PrimExpr, ...]
-    data: Any
+    array: np.ndarray[Any, Any]
     body: Stmt
     annotations: dict[str, Any] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         self.extents = as_indices(self.extents)  # type: ignore[misc]
+        self.array = as_constant(self.array)  # type: ignore[misc]
         self.annotations = dict(self.annotations or {})  # type: ignore[misc]
+
+    @property
+    def data(self) -> Any:
+        """The values as a runtime tensor that shares their memory."""
+        from ..runtime.constants import constant_tensor  # loaded only when it is needed
+
+        return constant_tensor(self.array)
+
+    @property
+    def irmod_storage_idx(self) -> int | None:
+        """The place of the values in the module's attribute `constants`, if they are there."""
+        return self.annotations.get(CONSTANT_INDEX)
 
 
 @node("tir.DeclBuffer")

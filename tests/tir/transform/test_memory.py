@@ -121,10 +121,11 @@ def main(A: T.Buffer((2,), "int32")):
 """
     mod = IRModule({"main": func_of(text), "other": func_of(text)})
     made = T.ExtractPrimFuncConstants()(mod)
-    assert [list(data) for data in made.attrs["constants"]] == [[5, 6]]
+    assert [data.numpy().tolist() for data in made.attrs["constants"]] == [[5, 6]]
+    assert '"constants": [T.array([5, 6], "int32")]' in made.script()
     for name in ("main", "other"):
         (node,) = nodes(made[name], tir.AllocateConst)
-        assert node.annotations["irmod_storage_idx"] == 0
+        assert node.irmod_storage_idx == 0 and node.data.numpy().tolist() == [5, 6]
 
 
 def test_equal_contexts_are_asked_for_once() -> None:

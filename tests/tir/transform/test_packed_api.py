@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,13 +14,18 @@ from tilewright import te, tir
 from tilewright.codegen.llvm.codegen import emit_module
 from tilewright.codegen.llvm.compile import compile_module
 from tilewright.codegen.llvm.jit import load_objects
+from tilewright.ir import IRModule
+from tilewright.ir.structural import assert_structural_equal
 from tilewright.ir.type import PrimType
+from tilewright.script import from_source
+from tilewright.support.errors import TVMError
 from tilewright.tir.pipeline import lower
+from tilewright.tir.transform import MakePackedAPI
 
 _LOADED: list[Any] = []
 
 
-def compiled(func: tir.PrimFunc) -> Callable[..., Any]:
+def compiled(func: tir.PrimFunc | IRModule) -> Callable[..., Any]:
     functions = {var.name_hint: f for var, f in lower(func).items()}
     module = load_objects([compile_module(emit_module(functions))])
     _LOADED.append(module)
@@ -75,8 +81,38 @@ REFUSED = {
 @pytest.mark.parametrize("text", REFUSED)
 def test_refused(doubled: Any, text: str) -> None:
     error, args = REFUSED[text]
-    with pytest.raises(error, match=text):
-        doubled(*args)
+    for kind in (error, TVMError):
+        with pytest.raises(kind, match=text):
+            doubled(*args)
+
+
+class _Header(ctypes.Structure):
+    """DLPack's tensor with its manager: without data, on the CPU, of float32, (rows, 4)."""
+
+    _fields_: ClassVar[list[tuple[str, Any]]] = [
+        ("data", ctypes.c_void_p), ("device", ctypes.c_int32 * 2), ("ndim", ctypes.c_int32),
+        ("dtype", ctypes.c_uint8 * 4), ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.c_void_p), ("byte_offset", ctypes.c_uint64),
+        ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p),
+    ]  # fmt: skip
+
+
+def without_data(shape: Any) -> Any:
+    capsule = ctypes.pythonapi.PyCapsule_New
+    capsule.restype, capsule.argtypes = (
+        ctypes.py_object,
+        [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
+    )
+    header = _Header(None, (1, 0), 2, (2, 32, 1, 0), shape)
+    _LOADED.append((header, shape))
+    return tvm_ffi.from_dlpack(capsule(ctypes.addressof(header), b"dltensor", None))
+
+
+def test_only_empty_arrays_have_no_data(doubled: Any) -> None:
+    full, empty = ((ctypes.c_int64 * 2)(rows, 4) for rows in (2, 0))
+    doubled(without_data(empty), zeros(0, 4))
+    with pytest.raises(TVMError, match="the data of `A` must not be null"):
+        doubled(without_data(full), zeros(2, 4))
 
 
 def _scalars(dtype: str) -> Callable[..., Any]:
@@ -93,8 +129,9 @@ def test_scalars_are_converted() -> None:
 
 
 def test_scalars_are_checked() -> None:
-    with pytest.raises(OverflowError, match="argument 0 `x` does not fit into int32"):
-        _scalars("int32")(1 << 40, zeros(1, dtype="int32"))
+    for kind in (OverflowError, TVMError):
+        with pytest.raises(kind, match="argument 0 `x` does not fit into int32"):
+            _scalars("int32")(1 << 40, zeros(1, dtype="int32"))
     with pytest.raises(TypeError, match="argument 0 `x` must be an integer"):
         _scalars("int32")(1.5, zeros(1, dtype="int32"))
     with pytest.raises(TypeError, match="argument 0 `x` must be a number"):
@@ -130,3 +167,53 @@ def test_views_with_an_offset() -> None:
     memory, out = np.arange(8, dtype="float32"), zeros(3)
     call(memory[2:5], out)
     np.testing.assert_array_equal(out, [3, 4, 5])
+
+
+CALLS = """
+@I.ir_module
+class Module:
+    @T.prim_func
+    def main(A: T.Buffer((4, 3), "float32"), by: T.int32):
+        cls.add(by, T.tvm_stack_make_array(
+            A.data, T.tvm_stack_make_shape(2, 3, dtype="handle"), 0, 2, T.float32(0), 3,
+            dtype="handle"))
+        cls.fill(by, A.data)
+
+    @T.prim_func(private=PRIVATE)
+    def add(by: T.int32, b: T.handle):
+        n = T.int32()
+        B = T.match_buffer(b, (n, 3))
+        for i, j in T.grid(n, 3):
+            B[i, j] += T.Cast("float32", by)
+
+    @T.prim_func(private=PRIVATE)
+    def fill(value: T.int32, data: T.handle("float32")):
+        C = T.decl_buffer((12,), data=data)
+        C[0] = T.Cast("float32", value)
+"""
+
+
+@pytest.mark.parametrize("private", ["True", "False"])
+def test_functions_call_each_other_by_name(private: str) -> None:
+    mod = from_source(CALLS.replace("PRIVATE", private))
+    made = zeros(4, 3)
+    compiled(mod)(made, 5)
+    np.testing.assert_array_equal(made, [[5, 0, 0], [5, 5, 5], [5, 5, 5], [0, 0, 0]])
+
+
+def test_functions_without_a_symbol_stay() -> None:
+    mod = from_source(CALLS.replace("PRIVATE", "True"))
+    made = MakePackedAPI()(mod)
+    assert {var.name_hint for var in made.functions} == {"main", "__tvm_ffi_main", "add", "fill"}
+    for name in ("add", "fill"):
+        assert_structural_equal(made[name], mod[name])
+
+
+def test_calls_that_say_too_little_are_refused() -> None:
+    for text, said in (
+        ("cls.fill(by)", "`fill` takes 2 arguments, found 1"),
+        ("cls.add(by, A.data)", "does not say what `n` is"),
+    ):
+        mod = from_source(CALLS.replace("PRIVATE", "True").replace("cls.fill(by, A.data)", text))
+        with pytest.raises(TVMError, match=said):
+            compiled(mod)

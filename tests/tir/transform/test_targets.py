@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tilewright import te
@@ -84,7 +86,7 @@ def test_a_function_called_from_both_sides_is_copied() -> None:
     assert first.value.op.name_hint == "add_host" and loop.body.value.op.name_hint == "add"
 
 
-def scheduled(shape: tuple[int, ...], target: str = "cuda") -> IRModule:
+def scheduled(shape: tuple[Any, ...], target: str = "cuda") -> IRModule:
     a = te.placeholder(shape, name="A")
     b = te.compute(shape, lambda *i: a(*i) * 2.0, name="B")
     with Target(target):
@@ -95,7 +97,10 @@ def threads(mod: IRModule) -> list[tuple[str, int]]:
     sch = Schedule(mod)
     loops = [sch.get(loop) for loop in sch.get_loops(sch.get_block("B"))]
     return [
-        (loop.thread_binding.thread_tag if loop.thread_binding else "", loop.extent.value)
+        (
+            loop.thread_binding.thread_tag if loop.thread_binding else "",
+            getattr(loop.extent, "value", -1),
+        )
         for loop in loops
     ]
 
@@ -105,6 +110,9 @@ def test_default_schedule_of_gpus() -> None:
     assert threads(scheduled((3, 1000))) == [("blockIdx.x", 3), ("threadIdx.x", 1024)]
     assert threads(scheduled((1024, 1024))) == [
         ("blockIdx.x", 256), ("threadIdx.x", 1024), ("", 4)
+    ]  # fmt: skip
+    assert threads(scheduled((4, te.size_var("n")))) == [
+        ("blockIdx.x", 256), ("threadIdx.x", 1024), ("", -1)
     ]  # fmt: skip
 
 

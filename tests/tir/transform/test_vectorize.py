@@ -11,6 +11,7 @@ import tilewright
 from tilewright import tir
 from tilewright.ir import IRModule
 from tilewright.script import from_source
+from tilewright.support.errors import CompileError
 from tilewright.tir import interpreter
 from tilewright.tir import transform as T
 
@@ -220,3 +221,35 @@ def main(A: T.Buffer((8,), "float32"), B: T.Buffer((8,), "float32")):
     result = np.zeros(8, "float32")
     run["main"](given, result)
     np.testing.assert_allclose(result, np.sqrt(given), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("extent", "store", "said"),
+    [
+        ("n", "A[j] = T.float32(0)", "extent n, which is no constant"),
+        ("T.vscale() * 4", "A[j * 4 : j * 4 + 4] = B[j * 4 : j * 4 + 4]", "int32x4"),
+        (
+            "4",
+            "A[T.Ramp(j, 1, T.vscale() * 4)] = T.Broadcast(T.float32(0), T.vscale() * 4)",
+            "float32xvscalex4",
+        ),
+    ],
+)
+def test_loops_that_have_no_vector_form_at_all_are_refused(
+    extent: str, store: str, said: str
+) -> None:
+    text = lines(f"for j in T.vectorized({extent}):\n    {store}")
+    with (
+        tilewright.target.Target("llvm -mtriple=aarch64-linux-gnu -mattr=+sve"),
+        pytest.raises(CompileError, match=said),
+    ):
+        applied(T.VectorizeLoop(), text)
+
+
+def test_a_constant_vector_in_an_array_of_vectors() -> None:
+    head = '@T.prim_func\ndef main(A: T.Buffer((4,), "float32x4")):\n    '
+    check(
+        T.VectorizeLoop(),
+        head + "for j in T.vectorized(4):\n        A[j] = T.Broadcast(T.float32(1), 4)",
+        head + "A[0:4] = T.Broadcast(T.float32(1), 16)",
+    )

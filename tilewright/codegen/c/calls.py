@@ -14,6 +14,7 @@ from tilewright.support.errors import CompileError
 from tilewright.tir.expr import BufferLoad, Call, StringImm
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.transform.make_packed_api import CODES
+from tilewright.tir.transform.make_unpacked_api import check_number_of_arguments
 
 from .conversions import convert, from_memory, to_memory
 from .emitter import INTRINSICS, FunctionEmitter, Value, has_effect
@@ -112,6 +113,7 @@ def _call_own(e: FunctionEmitter, node: Call, name: str, parts: Sequence[PrimExp
     known = e.context.functions.get(name)
     if known is None:
         raise CompileError(f"`{e.name}` calls `{name}`, which is not in the module", node.span)
+    check_number_of_arguments(node, name, len(known.params), len(parts))
     args = ", ".join(e.expr(a).text for a in parts)
     text = f"{function_name(name)}({args})"
     if name in e.context.failing:

@@ -199,10 +199,9 @@ def _workspace(e: FunctionEmitter, node: S.Allocate) -> Value:
 
 @on(S.AllocateConst)
 def _allocate_const(e: FunctionEmitter, node: S.AllocateConst) -> S.Stmt:
-    data = node.data.numpy() if hasattr(node.data, "numpy") else node.data
     element = dtype_of(node.dtype).element
     kind = memory_type(element)
-    items = _literals(np.ascontiguousarray(data).reshape(-1), kind)
+    items = _literals(np.ascontiguousarray(node.array).reshape(-1), kind)
     name = f"tw_constant{len(e.context.constants)}"
     rows = [", ".join(items[n : n + _PER_LINE]) for n in range(0, len(items), _PER_LINE)]
     body = ",\n  ".join(rows)

@@ -13,6 +13,7 @@ from tilewright.ir.expr import IntImm, PrimExpr
 from tilewright.support.dtypes import DType, dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.tir.expr import BufferLoad, Call, StringImm
+from tilewright.tir.transform.make_unpacked_api import check_number_of_arguments
 
 from .builder import Value
 from .conversions import convert
@@ -68,6 +69,9 @@ INTRINSICS["global"] = _global
 
 
 def _call_symbol(e: FunctionEmitter, node: Call, name: str, parts: Sequence[PrimExpr]) -> Value:
+    known = e.context.functions.get(name)
+    if known is not None:
+        check_number_of_arguments(node, name, len(known.params), len(parts))
     args = [_argument(e, a) for a in parts]
     e.effect()
     if name in e.context.failing:
@@ -75,7 +79,6 @@ def _call_symbol(e: FunctionEmitter, node: Call, name: str, parts: Sequence[Prim
         if e.can_fail:
             e.fail_if(e.b.compare("ne", status, Value("i32", "0")), lambda: None)
         return status
-    known = e.context.functions.get(name)
     if known is not None and dtype_of(node.dtype).code != "void":
         result = return_type(known)
         value = e.b.call(name, result, args)

@@ -9,6 +9,7 @@ from tilewright.ir.expr import GlobalVar, IntImm, PrimExpr
 from tilewright.ir.node import Node, children
 from tilewright.ir.type import PointerType
 from tilewright.support.dtypes import dtype_of
+from tilewright.support.errors import RuntimeFailure
 from tilewright.tir.expr import BinaryOpExpr, BufferLoad, Call, StringImm
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.stmt import Allocate, AssertStmt, BufferStore
@@ -23,7 +24,7 @@ FAILING = frozenset(
 )
 
 
-DEFAULT_KIND = "RuntimeError"
+DEFAULT_KIND = RuntimeFailure.__name__
 _KIND = re.compile(r"([A-Z]\w*(?:Error|Exception)): ?")
 STACK_LIMIT, LOCAL_LIMIT = 4096, 65536  # bytes of one allocation
 

@@ -181,8 +181,7 @@ def _free(e: FunctionEmitter, pointer: Value) -> None:
 
 @on(S.AllocateConst)
 def _allocate_const(e: FunctionEmitter, node: S.AllocateConst) -> S.Stmt:
-    data = node.data.numpy() if hasattr(node.data, "numpy") else node.data
-    stored = np.ascontiguousarray(data).view(np.uint8).tobytes()
+    stored = np.ascontiguousarray(node.array).view(np.uint8).tobytes()
     module = e.context.module
     name = f"{e.name}.const{len(module.globals)}"
     pointer = module.global_(

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from tilewright.support.errors import (
+    ArgumentError,
+    ArgumentRangeError,
+    ArgumentTypeError,
+    RuntimeFailure,
+)
+
 from .vm_text import Text
 
-OWN_KINDS = ("ArgumentError", "RuntimeFailure")
+OWN_KINDS = tuple(
+    error.__name__
+    for error in (ArgumentError, ArgumentTypeError, ArgumentRangeError, RuntimeFailure)
+)
 
 
 def errors_ir(text: Text) -> str:

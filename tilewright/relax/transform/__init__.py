@@ -55,6 +55,7 @@ from .reorder_permute_dims_after_concat import ReorderPermuteDimsAfterConcat
 from .reorder_take_after_matmul import ReorderTakeAfterMatmul
 from .rewrite_dataflow_reshape import RewriteDataflowReshape
 from .sink_reshapes import SinkReshapes
+from .split_layout_rewrite import SplitLayoutRewritePreproc
 from .static_plan_block_memory import StaticPlanBlockMemory
 from .to_mixed_precision import ToMixedPrecision
 from .to_non_dataflow import RemovePurityChecking, ToNonDataflow

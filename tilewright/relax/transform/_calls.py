@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...ir.module import IRModule
 from ...ir.op import Op
 from ...ir.transform import Pass
+from ...tir.function import PrimFunc
 from ..analysis.effects import remove_all_unused
+from ..analysis.variables import all_global_vars
 from ..base import Expr
 from ..expr import Call, Function, Var
 from ..expr_functor import PyExprMutator
@@ -42,6 +45,20 @@ class CallRewriter(PyExprMutator):
         """The call of one of these operators that gives `expr`."""
         made = self.lookup_binding(expr) if isinstance(expr, Var) else expr
         return made if isinstance(made, Call) and is_call_of(made, *names) else None
+
+
+def without_uncalled_kernels(mod: IRModule) -> IRModule:
+    """`mod` without its private kernels that no graph function calls."""
+    functions = [f for f in mod.functions.values() if isinstance(f, Function)]
+    called = {g.name_hint for f in functions for g in all_global_vars(f)}
+    kept = {
+        var: func
+        for var, func in mod.items()
+        if not isinstance(func, PrimFunc)
+        or var.name_hint in called
+        or "global_symbol" in func.attrs
+    }
+    return mod.with_functions(kept)
 
 
 def rewriting_pass(name: str, make: Callable[[Function], CallRewriter]) -> Pass:

@@ -6,10 +6,9 @@ from ...ir.expr import GlobalVar
 from ...ir.module import IRModule
 from ...ir.transform import Pass
 from ...tir.function import PrimFunc
-from ..analysis.variables import all_global_vars
 from ..base import Expr
 from ..expr import Call, Constant, Function, Tuple, Var
-from ._calls import CallRewriter, is_call_of
+from ._calls import CallRewriter, is_call_of, without_uncalled_kernels
 from ._pass import module_level
 
 ATTRIBUTE = "layout_free_buffers"
@@ -57,14 +56,6 @@ def AttachAttrLayoutFreeBuffers() -> Pass:
                 new = marker.function(func)
                 if new is not func:
                     marker.builder_.update_func(gvar, new)
-        made = marker.builder_.get()
-        functions = [f for f in made.functions.values() if isinstance(f, Function)]
-        called = {g.name_hint for f in functions for g in all_global_vars(f)}
-        kept = {
-            v: f
-            for v, f in made.items()
-            if not isinstance(f, PrimFunc) or v.name_hint in called or "global_symbol" in f.attrs
-        }
-        return made.with_functions(kept)
+        return without_uncalled_kernels(marker.builder_.get())
 
     return module_level("AttachAttrLayoutFreeBuffers", transform)

@@ -252,6 +252,8 @@ def _plain(printer: Printer, value: object) -> Text:
         keys = sorted(value) if all(isinstance(k, str) for k in value) else value
         rows = [f"{printer(k)}: {printer(value[k])}" for k in keys]
         return Text.of("{" + ", ".join(rows) + "}")
+    if hasattr(value, "view_numpy"):  # a tensor
+        return printer(value.view_numpy())
     return Text.of(f"<{type(value).__name__}>")
 
 

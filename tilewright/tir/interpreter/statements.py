@@ -139,8 +139,7 @@ def _memory(self: Interpreter, var: Any, count: int, dtype: str) -> Pointer:
 
 @runs(AllocateConst)
 def _allocate_const(self: Interpreter, stmt: Any) -> None:
-    data = stmt.data.numpy() if hasattr(stmt.data, "numpy") else np.asarray(stmt.data)
-    self.env[stmt.buffer_var] = Pointer(Memory(np.ascontiguousarray(data)))
+    self.env[stmt.buffer_var] = Pointer(Memory(np.ascontiguousarray(stmt.array)))
     self.run(stmt.body)
 
 

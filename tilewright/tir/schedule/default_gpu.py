@@ -40,15 +40,13 @@ def thread_bind(sch: Schedule, block: BlockRV, max_threads: int) -> None:
 
 
 def _bind_one(sch: Schedule, loop: Any, extents: list[Any], max_threads: int) -> None:
-    constant = [e.value for e in extents if isinstance(e, IntImm)]
-    count = math.prod(constant)
-    if len(constant) < len(extents):
-        count = max(count, max_threads)
+    sizes = [e.value if isinstance(e, IntImm) else math.inf for e in extents]
+    count = 0 if 0 in sizes else math.prod(sizes)
     if count > max_threads * MAX_BLOCKS:
         rest, block, thread = sch.split(loop, [None, MAX_BLOCKS, max_threads])
         sch.reorder(block, thread, rest)
     else:
-        block, thread = sch.split(loop, [None, min(count, max_threads)])
+        block, thread = sch.split(loop, [None, min(max(count, 1), max_threads)])
     sch.bind(block, "blockIdx.x")
     sch.bind(thread, "threadIdx.x")
 
@@ -78,8 +76,8 @@ def DefaultGPUSchedule() -> Pass:
     """for i, j: f   ->   for blockIdx.x, threadIdx.x: f, in every function for a GPU
 
     The parallel loops of each block are fused and split over at most 256 blocks of as many threads
-    as the target runs at most; what is more runs in a loop. Functions that are scheduled already
-    stay.
+    as the target runs at most; what is more, or of unknown size, runs in a loop. Functions that are
+    scheduled already stay.
     """
 
     def transform(mod: IRModule, ctx: PassContext) -> IRModule:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ...ir.functor import Rewriter, on
 from ...ir.module import IRModule
+from ...ir.structural import arrays_equal
 from ...ir.transform import PassContext
+from ...support.arrays import as_constant
 from ..function import PrimFunc
-from ..stmt import AllocateConst
+from ..stmt import CONSTANT_INDEX, AllocateConst
 from .base import module_factory
 
-CONSTANTS, INDEX = "constants", "irmod_storage_idx"
+CONSTANTS = "constants"
 
 
 class _Extract(Rewriter):
@@ -24,26 +24,21 @@ class _Extract(Rewriter):
     def allocate(self, node: AllocateConst) -> AllocateConst:
         """The constant gets its place in the module's list."""
         new: AllocateConst = self.rewrite_children(node)
-        annotations = {**new.annotations, INDEX: self._place(_array(node.data))}
+        annotations = {**new.annotations, CONSTANT_INDEX: self._place(node)}
         return new.replace(annotations=annotations)
 
-    def _place(self, data: Any) -> int:
+    def _place(self, node: AllocateConst) -> int:
         for place, known in enumerate(self.constants):
-            have = _array(known)
-            if have.dtype == data.dtype and np.array_equal(have, data):
+            if arrays_equal(as_constant(known), node.array):
                 return place
-        self.constants.append(data)
+        self.constants.append(node.data)
         return len(self.constants) - 1
-
-
-def _array(data: Any) -> Any:
-    return data.numpy() if hasattr(data, "numpy") else np.asarray(data)
 
 
 @module_factory
 def ExtractPrimFuncConstants(mod: IRModule, ctx: PassContext) -> IRModule:
     """allocate_const(data)   ->   the same with `irmod_storage_idx`, its place in the module's
-    attribute `constants`, where equal data stands once"""
+    attribute `constants`, a list of tensors where equal data stands once"""
     constants = list((mod.attrs or {}).get(CONSTANTS, ()))
     before = len(constants)
     extract = _Extract(constants)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.expr import GlobalVar, IntImm, PrimExpr
+from ...ir.expr import BaseFunc, GlobalVar, IntImm, PrimExpr
 from ...ir.functor import post_order_visit
 from ...ir.module import IRModule
 from ...ir.transform import ModulePass, Pass, PassContext, PassInfo
 from ...ir.type import PrimType, void_type
 from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError, ArgumentRangeError, ArgumentTypeError, TVMError
 from .. import op as O
 from ..accesses import as_indices
 from ..arith import Analyzer
@@ -23,7 +24,7 @@ from ..expr import BufferLoad, Call, StringImm, Var, pointer
 from ..function import PrimFunc
 from ..stmt import AssertStmt, Evaluate, IfThenElse, LetStmt, SeqStmt, Stmt
 from ..stmt_functor import substitute
-from .make_unpacked_api import bare_kernel, is_public, kernel_params, on_host
+from .make_unpacked_api import bare_kernel, is_public, kernel_params, on_host, with_bare_kernels
 
 PREFIX = "__tvm_ffi_"
 DATA, SHAPE, STRIDES, NDIM, CODE, BITS, LANES, OFFSET, DEVICE_TYPE = 1, 2, 3, 4, 5, 6, 7, 8, 10
@@ -41,6 +42,12 @@ DEVICES = {"llvm": 1, "c": 1, "cpu": 1, "cuda": 2, "opencl": 4, "vulkan": 7, "me
 
 def _get(dtype: str, base: PrimExpr, index: int, kind: int) -> PrimExpr:
     return Call(dtype, "tir.tvm_struct_get", (base, IntImm("int32", index), IntImm("int32", kind)))
+
+
+def _start(tensor: PrimExpr) -> PrimExpr:
+    """The address of a tensor's first element."""
+    parts = (_get("handle", tensor, 0, DATA), _get("int64", tensor, 0, OFFSET))
+    return Call("handle", "tir.handle_add_byte_offset", parts)
 
 
 class _Wrapper:
@@ -68,16 +75,18 @@ class _Wrapper:
         self.chain.append(LetStmt(var, value, Evaluate(0)))  # type: ignore[arg-type]
         return var
 
-    def check(self, condition: PrimExpr, kind: str, text: str) -> None:
+    def check(self, condition: PrimExpr, kind: type[TVMError], text: str) -> None:
         """What follows runs only if `condition` holds."""
         condition = self.analyzer.simplify(condition)
         if not O.is_const_int(condition, 1):
-            message = StringImm(f"{kind}: `{self.symbol}({self.order})`: {text}")
+            message = StringImm(f"{kind.__name__}: `{self.symbol}({self.order})`: {text}")
             self.chain.append(AssertStmt(condition, message, Evaluate(0)))  # type: ignore[arg-type]
 
-    def check_unless(self, skip: PrimExpr, condition: PrimExpr, kind: str, text: str) -> None:
+    def check_unless(
+        self, skip: PrimExpr, condition: PrimExpr, kind: type[TVMError], text: str
+    ) -> None:
         """The same where `skip` does not hold; `condition` is not computed there."""
-        message = StringImm(f"{kind}: `{self.symbol}({self.order})`: {text}")
+        message = StringImm(f"{kind.__name__}: `{self.symbol}({self.order})`: {text}")
         inner = AssertStmt(condition, message, Evaluate(0))  # type: ignore[arg-type]
         self.chain.append(IfThenElse(O.logical_not(skip), inner))
 
@@ -97,7 +106,7 @@ class _Wrapper:
         """The body of the packed function."""
         params = self.func.params
         count = len(params)
-        self.check(O.equal(self.num_args, count), "TypeError", f"expected {count} arguments")
+        self.check(O.equal(self.num_args, count), ArgumentTypeError, f"expected {count} arguments")
         for index, param in enumerate(params):
             self._argument(index, param)
         buffers = [(p, self.func.buffer_map[p]) for p in params if p in self.func.buffer_map]
@@ -107,7 +116,7 @@ class _Wrapper:
         for param, buffer in buffers:
             self._check_dims(buffer, shapes[param])
             self._check_strides(param, buffer, shapes[param])
-            self._data(param, buffer)
+            self._data(param, buffer, shapes[param])
         return self.build(self._call())
 
     def _argument(self, index: int, param: Var) -> None:
@@ -120,7 +129,7 @@ class _Wrapper:
         if info.is_float:
             self.check(
                 O.any(O.equal(kind, FLOAT), O.equal(kind, INT), O.equal(kind, BOOL)),
-                "TypeError", f"{name} must be a number ({param.dtype})",
+                ArgumentTypeError, f"{name} must be a number ({param.dtype})",
             )  # fmt: skip
             whole = O.cast(_get("int64", self.args, index, ANY_VALUE), param.dtype)
             value = O.if_then_else(
@@ -129,7 +138,7 @@ class _Wrapper:
         else:
             self.check(
                 O.any(O.equal(kind, INT), O.equal(kind, BOOL)),
-                "TypeError", f"{name} must be an integer ({param.dtype})",
+                ArgumentTypeError, f"{name} must be an integer ({param.dtype})",
             )  # fmt: skip
             value = self._integer(index, param, name)
         self._bind(param, value)
@@ -141,7 +150,7 @@ class _Wrapper:
             return O.not_equal(wide, 0)
         if info.bits < 64:
             inside = O.all(wide >= int(info.min_value), wide <= int(info.max_value))
-            self.check(inside, "OverflowError", f"{name} does not fit into {param.dtype}")
+            self.check(inside, ArgumentRangeError, f"{name} does not fit into {param.dtype}")
         return O.cast(wide, param.dtype)
 
     def _label(self, param: Var) -> str:
@@ -157,30 +166,30 @@ class _Wrapper:
         if param in self.func.buffer_map:
             buffer = self.func.buffer_map[param]
             what = f"a tensor of {buffer.dtype} with {buffer.ndim} dimensions"
-            self.check(is_tensor, "TypeError", f"{name} must be {what}")
+            self.check(is_tensor, ArgumentTypeError, f"{name} must be {what}")
             self.tensors[param] = self.let(f"{param.name}_tensor", tensor)
             self._check_kind(param, buffer, name)
             return
         self.check(
             O.any(is_tensor, O.equal(kind, POINTER), O.equal(kind, NONE)),
-            "TypeError", f"{name} must be a tensor or an address",
+            ArgumentTypeError, f"{name} must be a tensor or an address",
         )  # fmt: skip
-        value = O.if_then_else(is_tensor, _get("handle", tensor, 0, DATA), raw)
+        value = O.if_then_else(is_tensor, _start(tensor), raw)
         self._bind(param, value)
 
     def _check_kind(self, param: Var, buffer: Buffer, name: str) -> None:
         tensor, info = self.tensors[param], dtype_of(buffer.dtype)
         self.check(
             O.equal(_get("int32", tensor, 0, NDIM), buffer.ndim),
-            "ValueError", f"{name} must have {buffer.ndim} dimensions",
+            ArgumentError, f"{name} must have {buffer.ndim} dimensions",
         )  # fmt: skip
         fields = ((CODE, CODES[info.code]), (BITS, info.bits), (LANES, info.lanes))
         same = O.all(*(O.equal(_get("int32", tensor, 0, f), value) for f, value in fields))
-        self.check(same, "TypeError", f"{name} must be of {buffer.dtype}")
+        self.check(same, ArgumentTypeError, f"{name} must be of {buffer.dtype}")
         device = DEVICES.get(_kind_of(self.func.attrs.get("target")), 1)
         self.check(
             O.equal(_get("int32", tensor, 0, DEVICE_TYPE), device),
-            "ValueError", f"{name} must be on device type {device}",
+            ArgumentError, f"{name} must be on device type {device}",
         )  # fmt: skip
 
     # ---- shapes -----------------------------------------------------------------------------
@@ -212,7 +221,7 @@ class _Wrapper:
         for axis, (dim, given) in enumerate(zip(buffer.shape, shape, strict=True)):
             text = f"dimension {axis} of `{buffer.name}` must be {dim}"
             if _known(dim, self.bound):
-                self.check(O.equal(given, O.cast(dim, "int64")), "ValueError", text)
+                self.check(O.equal(given, O.cast(dim, "int64")), ArgumentError, text)
 
     def _check_strides(self, param: Var, buffer: Buffer, shape: list[PrimExpr]) -> None:
         if not buffer.ndim:
@@ -235,7 +244,7 @@ class _Wrapper:
                     same = O.equal(here, O.cast(stride, "int64"))
                     small = O.less_equal(shape[axis], 1)
                     self.check(
-                        O.any(small, same), "ValueError",
+                        O.any(small, same), ArgumentError,
                         f"stride {axis} of `{buffer.name}` must be {stride}",
                     )  # fmt: skip
             return
@@ -250,17 +259,20 @@ class _Wrapper:
         )
         empty = O.equal(step, 0)
         self.check_unless(
-            O.any(absent, empty), fine, "ValueError",
+            O.any(absent, empty), fine, ArgumentError,
             f"`{buffer.name}` must be compact in row-major order",
         )  # fmt: skip
 
-    def _data(self, param: Var, buffer: Buffer) -> None:
+    def _data(self, param: Var, buffer: Buffer, shape: list[PrimExpr]) -> None:
         tensor = self.tensors[param]
-        offset = _get("int64", tensor, 0, OFFSET)
-        start = Call(
-            "handle", "tir.handle_add_byte_offset", (_get("handle", tensor, 0, DATA), offset)
-        )
-        self._bind(buffer.data, start)
+        missing = Call("bool", "tir.isnullptr", (_get("handle", tensor, 0, DATA),))
+        sizes = zip(buffer.shape, shape, strict=True)
+        empty = (O.equal(given, 0) for dim, given in sizes if not O.is_const_int(dim) or not dim)
+        self.check(
+            O.any(O.logical_not(missing), *empty),
+            ArgumentError, f"the data of `{buffer.name}` must not be null",
+        )  # fmt: skip
+        self._bind(buffer.data, _start(tensor))
         size = max(1, dtype_of(dtype_of(buffer.dtype).element).bytes)
         if size > 1:
             address = Call("int64", "tir.reinterpret", (buffer.data,))
@@ -269,7 +281,7 @@ class _Wrapper:
             )
             self.check(
                 aligned,
-                "ValueError",
+                ArgumentError,
                 f"the data of `{buffer.name}` must be aligned to {size} bytes",
             )
         if isinstance(buffer.elem_offset, Var):
@@ -278,8 +290,7 @@ class _Wrapper:
     # ---- the call ---------------------------------------------------------------------------
 
     def _call(self) -> Stmt:
-        pointers, scalars = kernel_params(self.func)
-        args = (*pointers, *scalars)
+        args = tuple(kernel_params(self.func))
         kernel = GlobalVar(self.kernel)
         returned = self.func.ret_type
         if isinstance(returned, PrimType):
@@ -340,24 +351,25 @@ def _with_return_type(func: PrimFunc) -> PrimFunc:
 
 
 def _make_packed(mod: IRModule, ctx: PassContext) -> IRModule:
-    functions: dict[GlobalVar, Any] = {}
+    del ctx
+    kernels: dict[GlobalVar, PrimFunc] = {}
+    entries: dict[GlobalVar, BaseFunc] = {}
     for var, func in mod.items():
-        if not isinstance(func, PrimFunc):
-            functions[var] = func
-            continue
-        func = _with_return_type(func)
-        functions[var] = bare_kernel(func)
         if is_public(func):
+            func = _with_return_type(func)
             symbol = func.global_symbol()
+            kernels[var] = on_host(bare_kernel(func))
             packed = packed_function(func, symbol, var.name_hint)
-            functions[var] = on_host(functions[var])
-            functions[GlobalVar(PREFIX + symbol)] = on_host(packed)
-    return mod.with_functions(functions)
+            entries[GlobalVar(PREFIX + symbol)] = on_host(packed)
+    bare = with_bare_kernels(mod, kernels)
+    return bare.with_functions({**bare.functions, **entries})
 
 
 def MakePackedAPI() -> Pass:
     """k(A: Buffer((n,)))   ->   k(A: pointer, n) and __tvm_ffi_k(self, args, num_args, result)
 
-    For each function with a `global_symbol`; both are functions of the target's host.
+    For each function with a `global_symbol`; both are functions of the target's host. Other
+    functions stay as they are, but for their calls of such ones. Raises `ArgumentError` where a
+    call of `k` does not give what it takes.
     """
     return ModulePass(_make_packed, PassInfo(0, "tir.MakePackedAPI"))

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import is_
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
-from ...ir.expr import BaseFunc, GlobalVar, PrimExpr
+from ...ir.expr import BaseExpr, BaseFunc, GlobalVar, PrimExpr
 from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.module import IRModule
 from ...ir.transform import PassContext
 from ...ir.type import PrimType, void_type
-from ...support.errors import CompileError
+from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError, CompileError
 from ...target import Target
 from .. import op as O
+from ..buffer import Buffer
 from ..expr import Call, StringImm, Var
 from ..function import PrimFunc
 from ..stmt import AttrStmt, Evaluate, Stmt, stmt_seq
-from .base import factory, module_factory
+from .base import module_factory
 
 
-def kernel_params(func: PrimFunc) -> tuple[list[Var], list[Var]]:
-    """The parameters of the bare kernel: addresses, then numbers.
+def kernel_params(func: PrimFunc) -> list[Var]:
+    """The parameters of the bare kernel: those of `func`, then what its arrays imply.
 
-    Addresses are those of the arrays and of other handles, in the order of `func.params`. Numbers
-    are the scalar parameters in order, then the variables that only shapes, strides and offsets
-    of the arrays mention, in the order in which they are met.
+    Arrays are given by the addresses of their data. What they imply are the variables that only
+    shapes, strides and offsets mention, in the order in which they are met.
     """
-    pointers: list[Var] = []
-    scalars: list[Var] = []
-    for param in func.params:
-        if param in func.buffer_map:
-            pointers.append(func.buffer_map[param].data)
-        elif param.dtype == "handle":
-            pointers.append(param)
-        else:
-            scalars.append(param)
-    known = {*pointers, *scalars}
+    arrays = func.buffer_map
+    params = [arrays[p].data if p in arrays else p for p in func.params]
+    return [*params, *_implied(func, params)]
+
+
+def _implied(func: PrimFunc, params: list[Var]) -> list[Var]:
+    known = set(params)
+    implied: list[Var] = []
     for buffer in func.buffers():
         for var in _variables((*buffer.shape, *buffer.strides, buffer.elem_offset)):
             if var not in known:
                 known.add(var)
-                scalars.append(var)
-    return pointers, scalars
+                implied.append(var)
+    return implied
 
 
 def _variables(parts: Sequence[PrimExpr]) -> list[Var]:
@@ -53,39 +52,107 @@ def _variables(parts: Sequence[PrimExpr]) -> list[Var]:
 
 def bare_kernel(func: PrimFunc) -> PrimFunc:
     """`func` with its arrays as plain addresses; itself if it has none."""
-    pointers, scalars = kernel_params(func)
-    params = (*pointers, *scalars)
+    params = kernel_params(func)
     unchanged = len(params) == len(func.params) and all(map(is_, params, func.params))
     if not func.buffer_map and unchanged:
         return func
     return func.replace(params=params, buffer_map={})
 
 
-@factory
-def BareKernel(func: PrimFunc) -> PrimFunc:
-    """k(a: handle) with a: Buffer((n,))   ->   k(a: pointer, n)"""
-    return bare_kernel(func)
+class _CallBareKernels(Rewriter):
+    """Calls of functions that become bare kernels give them what these take.
 
+    With `status` these return one where they returned nothing.
+    """
 
-class _PassAddresses(Rewriter):
-    """Calls of public functions give the addresses of arrays, and have their status as result."""
-
-    def __init__(self, public: set[GlobalVar]) -> None:
-        self.public = public
+    def __init__(self, callees: Mapping[GlobalVar, PrimFunc], status: bool) -> None:
+        self.callees, self.status = callees, status
 
     @on(Call)
     def call(self, call: Call) -> Call:
-        """k(tvm_stack_make_array(a, ...))   ->   k(a)"""
+        """k(tvm_stack_make_array(a, tvm_stack_make_shape(n), ...))   ->   k(a, n)"""
         new: Call = self.rewrite_children(call)
-        if new.op not in self.public:
+        callee = self.callees.get(new.op) if isinstance(new.op, GlobalVar) else None
+        if callee is None:
             return new
-        dtype = "int32" if new.dtype == "void" else new.dtype
-        return new.replace(dtype=dtype, args=tuple(_address(arg) for arg in new.args))
+        dtype = "int32" if self.status and new.dtype == "void" else new.dtype
+        return new.replace(dtype=dtype, args=_bare_arguments(new, callee))
 
 
-def _address(arg: Any) -> Any:
-    is_array = getattr(getattr(arg, "op", None), "name", "") == "tir.tvm_stack_make_array"
-    return arg.args[0] if is_array else arg
+def check_number_of_arguments(call: Call, name: str, expected: int, found: int) -> None:
+    """Raises `ArgumentError` where a call gives a function of the module too few or too many."""
+    if expected != found:
+        raise ArgumentError(
+            f"the function `{name}` takes {expected} arguments, found {found}", call.span
+        )
+
+
+def _bare_arguments(call: Call, callee: PrimFunc) -> tuple[BaseExpr, ...]:
+    name, count = call.op.name_hint, len(callee.params)
+    check_number_of_arguments(call, name, count, len(call.args))
+    sizes: dict[Var, PrimExpr] = {}
+    for param, arg in zip(callee.params, call.args, strict=True):
+        if param in callee.buffer_map and _is_array(arg):
+            _match_sizes(callee.buffer_map[param], arg, sizes)
+    args = [_address(arg) for arg in call.args]
+    for var in kernel_params(callee)[count:]:
+        if var not in sizes:
+            raise ArgumentError(
+                f"the call of `{name}` does not say what `{var.name}` is", call.span,
+                hint="give arrays as tensors, or make it a parameter of the function",
+            )  # fmt: skip
+        args.append(O.cast(sizes[var], var.dtype))
+    return tuple(args)
+
+
+def _match_sizes(buffer: Buffer, array: Call, sizes: dict[Var, PrimExpr]) -> None:
+    """What the shape, the strides and the address of an array say of a parameter's variables."""
+    for declared, header in ((buffer.shape, array.args[1]), (buffer.strides, array.args[2])):
+        given = header.args if isinstance(header, Call) else ()
+        for wanted, value in zip(declared, given):  # noqa: B905
+            if isinstance(wanted, Var) and isinstance(value, PrimExpr):
+                sizes.setdefault(wanted, value)
+    if isinstance(buffer.elem_offset, Var):
+        sizes.setdefault(buffer.elem_offset, O.const(0))
+
+
+def _is_array(arg: BaseExpr) -> TypeGuard[Call]:
+    return isinstance(arg, Call) and getattr(arg.op, "name", "") == "tir.tvm_stack_make_array"
+
+
+def _address(arg: BaseExpr) -> BaseExpr:
+    if not _is_array(arg):
+        return arg
+    data, sample, offset = arg.args[0], arg.args[4], arg.args[5]
+    assert isinstance(sample, PrimExpr)
+    if O.is_const_int(offset, 0):
+        return data
+    step = O.cast(offset, "int64") * dtype_of(sample.dtype).bytes
+    return Call("handle", "tir.handle_add_byte_offset", (data, step))
+
+
+def with_bare_kernels(
+    mod: IRModule, made: Mapping[GlobalVar, PrimFunc], *, status: bool = False
+) -> IRModule:
+    """`mod` with some functions made bare, and all calls of these."""
+    calls = _CallBareKernels({var: mod[var] for var in made}, status)
+    functions: dict[GlobalVar, BaseFunc] = {}
+    for var, func in mod.items():
+        new = made.get(var, func)
+        functions[var] = new.replace(body=calls.run(new.body)) if isinstance(new, PrimFunc) else new
+    return mod.with_functions(functions)
+
+
+@module_factory
+def BareKernel(mod: IRModule, ctx: PassContext) -> IRModule:
+    """k(a: handle) with a: Buffer((n,))   ->   k(a: pointer, n)
+
+    Raises `ArgumentError` where a call of `k` does not give what it takes.
+    """
+    del ctx
+    kernels = ((var, func) for var, func in mod.items() if isinstance(func, PrimFunc))
+    made = {var: bare for var, func in kernels if (bare := bare_kernel(func)) is not func}
+    return with_bare_kernels(mod, made) if made else mod
 
 
 def is_public(func: BaseFunc) -> TypeGuard[PrimFunc]:
@@ -131,11 +198,5 @@ def MakeUnpackedAPI(mod: IRModule, ctx: PassContext) -> IRModule:
     `CompileError` if such a function has no target.
     """
     del ctx
-    calls = _PassAddresses({var for var, func in mod.items() if is_public(func)})
-    functions: dict[GlobalVar, BaseFunc] = {}
-    for var, func in mod.items():
-        functions[var] = func
-        if is_public(func):
-            made = _unpacked(func)
-            functions[var] = made.replace(body=calls.run(made.body))
-    return mod.with_functions(functions)
+    made = {var: _unpacked(func) for var, func in mod.items() if is_public(func)}
+    return with_bare_kernels(mod, made, status=True)

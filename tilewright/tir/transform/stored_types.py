@@ -5,8 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-import numpy as np
-
 from ...ir.functor import Rewriter, on
 from ...ir.node import rebuild
 from ...ir.type import PointerType, PrimType
@@ -64,8 +62,7 @@ class StoredTypes(Rewriter):
             return new
         changes: dict[str, Any] = {"dtype": stored}
         if isinstance(node, AllocateConst):
-            data = node.data.numpy() if hasattr(node.data, "numpy") else np.asarray(node.data)
-            changes["data"] = data.view(dtype_of(dtype_of(stored).element).numpy)
+            changes["array"] = node.array.view(dtype_of(dtype_of(stored).element).numpy)
         return new.replace(**changes)
 
     @on(BufferLoad, BufferStore)

@@ -83,6 +83,8 @@ def widen(value: PrimExpr, lanes: int) -> PrimExpr:
     have = lanes_of(value)
     if have == lanes:
         return value
+    if isinstance(value, Broadcast) and not isinstance(lanes, ScalableLanes) and lanes % have == 0:
+        return Broadcast(value.value, lanes)
     if have != 1:
         raise NoVector(f"{have} lanes where {lanes} are expected")
     return Broadcast(value, lanes)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
-from ...ir.functor import Rewriter, on
+from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import Node
 from ...ir.transform import Pass, PassContext
-from ...support.dtypes import ScalableLanes
+from ...support.dtypes import ScalableLanes, dtype_of
 from ...support.errors import CompileError
 from ...target import Target
 from ..analysis.effects import is_left_early
@@ -66,7 +66,12 @@ class _Vectorize(Rewriter):
             self._require_scalable(loop)
             return self._vector(loop, body, ScalableLanes(multiple))
         if not isinstance(loop.extent, IntImm):
-            return loop.replace(kind=ForKind.SERIAL, body=body)
+            if loop.kind == ForKind.VECTORIZED:
+                raise CompileError(
+                    f"failed to vectorize the loop of extent {loop.extent}, which is no constant",
+                    loop.span, hint="split off a loop of constant extent and vectorize that one",
+                )  # fmt: skip
+            return loop.replace(body=body)
         if is_left_early(loop.body):
             return loop.replace(kind=ForKind.SERIAL, body=body)
         if loop.extent.value == 1:
@@ -86,8 +91,25 @@ class _Vectorize(Rewriter):
             rewriter = Lanes(loop.loop_var, loop.min, lanes, self.analyzer, self._masks())
             made: Stmt = rewriter.run(body)
         except (NoVector, ByLane):
+            self._refuse_scalable(loop, body, lanes)
             return loop.replace(kind=ForKind.SERIAL, body=body)
         return made
+
+    def _refuse_scalable(self, loop: For, body: Stmt, lanes: int) -> None:
+        """Scalable vectors do not run lane after lane, nor vectors in a scalable loop."""
+
+        def look(node: Node) -> None:
+            if not isinstance(node, PrimExpr):
+                return
+            info = dtype_of(node.dtype)
+            if info.is_scalable or (info.lanes > 1 and isinstance(lanes, ScalableLanes)):
+                raise CompileError(
+                    f"failed to vectorize the loop of extent {loop.extent}: its body computes "
+                    f"vectors already, such as {node} of {node.dtype}",
+                    loop.span, hint=f"make the loop over `{loop.loop_var.name}` serial",
+                )  # fmt: skip
+
+        post_order_visit(body, look)
 
 
 def VectorizeLoop(enable_vectorize: bool = True, masks: bool = False) -> Pass:
@@ -99,6 +121,10 @@ def VectorizeLoop(enable_vectorize: bool = True, masks: bool = False) -> Pass:
     vectors alone; so they are where the target has SVE, if neither is given. A loop of
     `vscale() * 4` becomes a scalable vector where the target has them, always with such predicates.
     Without `enable_vectorize`, or with the option `tir.disable_vectorize`, the loops become serial.
+
+    What has no vector form runs lane after lane. Raises `CompileError` where scalable vectors had
+    to, for scalable loops that the target has no vectors for, and for loops whose length is no
+    constant.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:

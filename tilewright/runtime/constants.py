@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.ndarray import Tensor, from_numpy, tensor
+from .ndarray import Tensor, from_numpy, tensor
 
 
 class _Memory:
