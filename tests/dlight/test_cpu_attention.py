@@ -3,6 +3,7 @@
 import pytest
 
 from tilewright import te, tir, topi
+from tilewright.dlight.analysis import collect
 
 from .kernels import AVX2, AVX512, HOST, check_same, schedule
 
@@ -54,6 +55,27 @@ def test_values(case):
 @pytest.mark.parametrize("n", [1, 7, 64, 65, 130])
 def test_values_of_any_length(n):
     check_same(plain(1, 2, N, N, 16), n=n)
+
+
+@pytest.mark.parametrize("n", [1, 15, 31, 32, 64, 77])
+def test_keys_in_their_own_order_are_turned_round(n):
+    check_same(attention(1, 2, N, N, 32), n=n)
+
+
+@pytest.mark.parametrize("keys", [N + 3, 2 * N + 1, N // 2], ids=str)
+def test_lengths_that_are_expressions(keys):
+    func = schedule(te.create_prim_func(attention(1, 2, N, keys, 32)), AVX512)
+    assert func.attrs["tir.schedule_reason"].startswith("Attention: ")
+
+
+@pytest.mark.parametrize("softmax", [topi.nn.softmax, topi.nn.fast_softmax])
+def test_weights_are_divided_after_the_second_product(softmax):
+    q, k = tensor(1, 2, 20, 16, name="q"), tensor(1, 2, 16, 30, name="k")
+    v = tensor(1, 2, 30, 16, name="v")
+    weights = softmax(topi.nn.matmul(q, k))
+    made = check_same([q, k, v, topi.nn.matmul(weights, v)])
+    blocks = {b.name_hint for b in collect(made.body, tir.Block)}
+    assert "T_softmax_norm" not in blocks
 
 
 @pytest.mark.parametrize(

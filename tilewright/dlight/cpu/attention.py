@@ -21,11 +21,18 @@ from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo, IterInfo, variables
 from ..base import ScheduleRule, log_refusal, note
 from .fallback import is_scheduled
-from .packing import operand_to_pack, pack, place_packing
+from .packing import operand_to_pack, pack, place_packing, turn_in_place
 from .roles import Roles, plain_roles, plan
 from .rows import factor, is_row_reduction, schedule_inner
 from .softmax import divided_late, softmax_of
-from .stages import block_infos, inline_injective, iter_values, parallelize, sole_follower
+from .stages import (
+    attempt,
+    block_infos,
+    inline_injective,
+    iter_values,
+    parallelize,
+    sole_follower,
+)
 from .tiles import TileOrder, tile_loops
 from .tiling import bytes_of, vector_lanes
 
@@ -58,10 +65,14 @@ class Attention(ScheduleRule):
                 sch = Schedule(late, error_render_level="fast")
                 inline_injective(sch)
                 parts = parts_of(block_infos(sch))
-            return None if parts is None else schedule_attention(sch, parts, machine)
         except ScheduleError as why:
             log_refusal("Attention", why)
             return None
+        for turns in (True, False) if parts is not None else ():
+            made = sch.copy()
+            if attempt(schedule_attention, made, parts, machine, turns):
+                return made
+        return None
 
 
 def parts_of(infos: list[BlockInfo]) -> Parts | None:
@@ -89,8 +100,9 @@ def queries_of_block(
     return -(-queries // (blocks * rows)) * rows
 
 
-def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Schedule:
-    """Computes everything in the loop over blocks of queries of the second product."""
+def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel, turns: bool) -> None:
+    """Computes everything in the loop over blocks of queries of the second product. `turns`: copies
+    keys of unknown number by square tiles, which not every length allows."""
     roles = plain_roles(parts.second)
     if roles is None or not roles.rows or parts.second.output is None:
         raise ScheduleError("the second product has no rows")
@@ -98,6 +110,8 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Sc
     partials = {i.name: factor(sch, i, machine) for i in parts.between if i.is_reduction()}
     keys = _packed_keys(sch, parts.first, machine)
     first = BlockInfo(sch, parts.first.block_rv)
+    lanes = vector_lanes(machine, dtype, first.spatial[-1].extent)
+    placed = turns and keys is not None and turn_in_place(sch, keys, lanes)
     place = _place(first)
     tile = plan(machine, roles, dtype)
     query = roles.rows[-1]
@@ -127,12 +141,11 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel) -> Sc
     threads = parallelize(sch, [*heads, outer], machine, ragged=ragged)
     note(sch, parts.second.block_rv, f"{size} queries at a time, {threads}")
     if keys is not None:
-        lanes = vector_lanes(machine, dtype, first.spatial[-1].extent)
-        place_packing(sch, keys, [], lanes, machine)
-        parallelize(sch, sch.get_loops(keys)[:-1], machine)
+        if not placed:
+            place_packing(sch, keys, [], lanes, machine)
+        parallelize(sch, sch.get_loops(keys)[: 3 if placed else -1], machine)
     for rv, start in starts:
         sch.decompose_reduction(rv, start)
-    return sch
 
 
 def _packed_keys(sch: Schedule, first: BlockInfo, machine: MachineModel) -> BlockRV | None:

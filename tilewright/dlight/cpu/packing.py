@@ -171,7 +171,27 @@ def place_packing(
     """Copies one panel at a time, in the innermost of the loops over panels, by vectors."""
     if panels:
         sch.compute_at(copy, panels[-1])
-    loops = sch.get_loops(copy)[len(panels) :]
+    lane, rest = _lane_and_rest(sch, copy, len(panels))
+    crowded = _crowds(BlockInfo(sch, copy), extent_of(sch, lane), machine)
+    if crowded and _turn_round(sch, copy, rest, lane, lanes):
+        return
+    if rest:
+        sch.reorder(*rest, lane)
+    vectorize_loop(sch, lane, lanes)
+
+
+def turn_in_place(sch: Schedule, copy: BlockRV, lanes: int) -> bool:
+    """Copies panels of unknown number by square tiles, outside of all loops; False for others.
+
+    Before the readers are tiled: afterwards nothing shows that their tiles end with the panels.
+    """
+    lane, rest = _lane_and_rest(sch, copy, 0)
+    return extent_of(sch, lane) is None and _turn_round(sch, copy, rest, lane, lanes)
+
+
+def _lane_and_rest(sch: Schedule, copy: BlockRV, outside: int) -> tuple[LoopRV, list[LoopRV]]:
+    """The loop over the lanes of panels, and the others inside of the `outside` outermost."""
+    loops = sch.get_loops(copy)[outside:]
     written = sch.get(copy).body.indices[-1]
     bindings = zip(sch.get(copy).iter_vars, iter_values(sch, copy), strict=True)
     values = [v for axis, v in bindings if axis.var in variables(written)]
@@ -179,13 +199,7 @@ def place_packing(
     lane = next((l for l in loops if sch.get(l).loop_var in moving), None)
     if lane is None:
         raise ScheduleError("the copied panel has no loop over its lanes")
-    rest = [l for l in loops if l is not lane]
-    crowded = _crowds(BlockInfo(sch, copy), extent_of(sch, lane), machine)
-    if crowded and _turn_round(sch, copy, rest, lane, lanes):
-        return
-    if rest:
-        sch.reorder(*rest, lane)
-    vectorize_loop(sch, lane, lanes)
+    return lane, [l for l in loops if l is not lane]
 
 
 def _crowds(info: BlockInfo, width: int | None, machine: MachineModel) -> bool:

@@ -18,7 +18,7 @@ from ...ir.structural import structural_equal
 from ...support.errors import ScheduleError
 from ...tir import op as T
 from ...tir.buffer import Buffer, decl_buffer
-from ...tir.expr import Add, BufferLoad, Call, Div, Max, Select, Sub, Var
+from ...tir.expr import Add, BufferLoad, Call, Div, Max, Mul, Select, Sub, Var
 from ...tir.function import PrimFunc
 from ...tir.schedule.layouts import axes_over, full_nest
 from ...tir.schedule.rewrite import ReplaceBuffer
@@ -55,9 +55,10 @@ def softmax_of(between: list[BlockInfo], second: BlockInfo) -> Softmax | None:
         return None
     greatest, exponent, total, weights = between[-4:]
     value = weights.store.value if weights.store is not None else None
-    quotient = _without_zeros(value)
+    kept = _without_zeros(value)
+    quotient = _quotient(kept)
     left = second.contraction.left
-    if not isinstance(quotient, Div) or weights.output is None or exponent.output is None:
+    if quotient is None or weights.output is None or exponent.output is None:
         return None
     scores = _scores(exponent, greatest)
     found = (
@@ -70,7 +71,7 @@ def softmax_of(between: list[BlockInfo], second: BlockInfo) -> Softmax | None:
         and _line(left)[-1:] == (second.reduction[0].var,)
         and sum(a.buffer is left.buffer for a in second.inputs) == 1
     )
-    return Softmax(greatest, exponent, total, weights, quotient is not value) if found else None
+    return Softmax(greatest, exponent, total, weights, kept is not value) if found else None
 
 
 def _without_zeros(value: PrimExpr | None) -> PrimExpr | None:
@@ -81,6 +82,15 @@ def _without_zeros(value: PrimExpr | None) -> PrimExpr | None:
     if not isinstance(asked, Call) or getattr(asked.op, "name", "") != "tir.isnan":
         return value
     return value.false_value if structural_equal(asked.args[0], value.false_value) else value
+
+
+def _quotient(value: PrimExpr | None) -> Div | None:
+    """`a / b` of that, or of `a * (1 / b)`."""
+    if isinstance(value, Div):
+        return value
+    if not isinstance(value, Mul) or not isinstance(value.b, Div):
+        return None
+    return Div(value.a, value.b.b) if T.const_value(value.b.a) == 1 else None
 
 
 def _line(access: Access) -> Line:
@@ -156,8 +166,8 @@ def divided_late(func: PrimFunc, found: Softmax, second: BlockInfo) -> PrimFunc:
     assert second.output is not None and second.contraction is not None
     weights, out = found.weights, second.output.buffer
     assert weights.store is not None and weights.output is not None
-    quotient = _without_zeros(weights.store.value)
-    assert isinstance(quotient, Div)
+    quotient = _quotient(_without_zeros(weights.store.value))
+    assert quotient is not None
     env = dict(zip(weights.output.indices, second.contraction.left.indices, strict=True))
     env = {v: i for v, i in env.items() if isinstance(v, Var)}
     exponential, total = substitute(quotient.a, env), substitute(quotient.b, env)

@@ -207,7 +207,7 @@ class Space:
     def _reduced_quotient(self, rest: Poly, d: Poly) -> Poly:
         c = value_of(d)
         if c is not None:
-            single = self._single(rest, "//")
+            single = self._single(rest, "//") or self._rounded_twice(rest)
             if single is not None:
                 return self.quotient(single[0], times(single[1], d))
             single = self._single(rest, "%")
@@ -273,6 +273,14 @@ class Space:
             return None
         args = self.atoms[m[0]].args
         return args[0], args[1]
+
+    def _rounded_twice(self, p: Poly) -> tuple[Poly, Poly] | None:
+        """(x, d) of `(y + c) // d + w`, which is `x // d`."""
+        whole = p.get(ONE, 0)
+        single = self._single(plus(p, constant(-whole)), "//")
+        if single is None or ONE not in single[0]:
+            return None
+        return plus(single[0], single[1], whole), single[1]
 
     def joined(self, p: Poly) -> Poly:
         """`p` with `k*d * (x // d) + k * (x % d)` written as `k * x`."""

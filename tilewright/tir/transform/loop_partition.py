@@ -23,6 +23,7 @@ from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt,
 from ..stmt_functor import renew_defs, substitute
 from .base import prim_func_pass
 from .config import LoopPartitionConfig, group_of, is_given
+from .partial_tiles import ForRows, partial_tile
 from .scoped import ScopedRewriter
 from .simplify import NOTHING
 
@@ -309,10 +310,31 @@ class _Partition(ScopedRewriter):
         parts = [
             self._part(loop, low, main_low, loop.body, "low"),
             self._part(loop, main_low, main_end, main_body),
-            self._part(loop, main_end, end, loop.body, "end"),
+            self._rest(loop, main_end, end, finder.found),
         ]
         self.depth -= 1
         return stmt_seq(*[part for part in parts if part is not None])
+
+    def _rest(self, loop: For, low: Sum, end: Sum, found: list[_Condition]) -> Stmt | None:
+        """What is left of a loop after its main part. If that is an incomplete tile, a case for
+        each number of rows that it may have.
+
+        for r in unrolled(3): if 3 * i + r < n: f(r)
+        ->  if n - 3 * i == 1: for r in unrolled(1): f(r)
+            else: for r in unrolled(2): f(r)
+        """
+        tile = partial_tile(self.analyzer, loop) if not self.from_zero else None
+        ends = {c.end.key for c in found if c.end is not None}
+        if tile is None or tile.rest.constant is not None or ends != {tile.first.key}:
+            return self._part(loop, low, end, loop.body, "end")
+        last = self._clamp(tile.end, low, end)
+        known = _Assume([_Condition(c, None, None) for c in tile.conditions]).run(loop.body)
+        cases = [renew_defs(ForRows(tile, n).run(known)) for n in range(1, tile.size)]
+        body: Stmt = cases.pop()
+        rest = tile.rest.expr()
+        for n, case in reversed(list(enumerate(cases, 1))):
+            body = IfThenElse(O.equal(rest, IntImm(rest.dtype, n)), case, body)
+        return self._part(loop, low, last, body, "end")
 
     def _main(
         self, found: list[_Condition], low: Sum, end: Sum

@@ -1,0 +1,89 @@
+"""The last, incomplete tile of a loop has a case for each number of rows that it may have."""
+
+from __future__ import annotations
+
+import pytest
+
+from tilewright.tir import transform as T
+from tilewright.tir.stmt import IfThenElse
+
+from .cases import applied, check, nodes, same_result
+
+HEAD = """@T.prim_func
+def main(a: T.handle, b: T.handle):
+    n = T.int32(is_size_var=True)
+    A = T.match_buffer(a, (n,), "float32")
+    B = T.match_buffer(b, (n,), "float32")
+"""
+
+TILES = (
+    HEAD
+    + """
+    for i in range((n + 2) // 3):
+        for r in T.unroll(3):
+            if i * 3 + r < n:
+                B[i * 3 + r] = A[i * 3 + r]
+"""
+)
+
+UNGUARDED = (
+    HEAD
+    + """
+    for i in range((n + 2) // 3):
+        B[i] = T.float32(0)
+        for r in T.unroll(3):
+            if i * 3 + r < n:
+                B[i * 3 + r] = A[i * 3 + r]
+"""
+)
+
+
+def test_a_case_for_each_number_of_rows() -> None:
+    after = (
+        HEAD
+        + """
+    for i in range(n // 3):
+        for r in T.unroll(3):
+            B[i * 3 + r] = A[i * 3 + r]
+    for i in range(n // 3, n // 3 + (n % 3 + 2) // 3):
+        if n - i * 3 == 1:
+            for r in T.unroll(1):
+                B[i * 3 + r] = A[i * 3 + r]
+        else:
+            for r in T.unroll(2):
+                B[i * 3 + r] = A[i * 3 + r]
+"""
+    )
+    check([T.LoopPartition(cuts_constant=True)], TILES, after)
+
+
+CUT = T.LoopPartition(cuts_constant=True)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 8])
+@pytest.mark.parametrize("text", [TILES, UNGUARDED], ids=["tiles", "a store of all tiles"])
+def test_what_is_computed_stays(text: str, n: int) -> None:
+    same_result(CUT, text, (n,), (n,))
+
+
+def test_what_runs_in_every_iteration_keeps_them_all() -> None:
+    """The tiles have no cases where a store does not depend on the rows."""
+    made = applied(CUT, UNGUARDED)
+    assert all(branch.else_case is None for branch in nodes(made.body, IfThenElse))
+
+
+def test_rows_inside_of_columns() -> None:
+    text = """@T.prim_func
+def main(a: T.handle, b: T.handle):
+    n = T.int32(is_size_var=True)
+    A = T.match_buffer(a, (n, 5), "float32")
+    B = T.match_buffer(b, (n, 5), "float32")
+    for j, i in T.grid(2, (n + 3) // 4):
+        for r in T.unroll(4):
+            for c in range(3):
+                if i * 4 + r < n and j * 3 + c < 5:
+                    B[i * 4 + r, j * 3 + c] = A[i * 4 + r, j * 3 + c]
+"""
+    for n in range(10):
+        made = same_result(CUT, text, (n, 5), (n, 5))
+    assert any(branch.else_case is not None for branch in nodes(made.body, IfThenElse))
