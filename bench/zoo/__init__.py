@@ -13,8 +13,9 @@ from pathlib import Path
 
 import onnx
 
+from tilewright.support.disk_cache import cache_root, user_root
 from tilewright.support.errors import ArgumentError, listing
-from tilewright.support.knobs import CACHE, Knob, read_environment
+from tilewright.support.knobs import Knob
 
 from . import exporters, light
 from .networks import FIXED, NETWORKS, SETS, family
@@ -49,10 +50,7 @@ def folder() -> Path:
     """Where the files are kept: `TILEWRIGHT_ZOO`, or `zoo` in the cache directory."""
     if ZOO.get():
         return Path(ZOO.get())
-    chosen = "" if CACHE.get() == "off" else CACHE.get()
-    root = chosen or read_environment("XDG_CACHE_HOME")
-    base = Path(root) if root else Path.home() / ".cache"
-    return (base if chosen else base / "tilewright") / "zoo"
+    return (cache_root() or user_root()) / "zoo"
 
 
 def _suffix(name: str, dynamic: bool, sizes: Mapping[str, int]) -> str:

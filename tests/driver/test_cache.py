@@ -178,8 +178,9 @@ def test_an_entry_of_another_form_is_built_again() -> None:
     assert tw.compile(model()).lowered is not None
 
 
-def test_the_cache_can_be_off(folder: Path) -> None:
-    with CACHE.set("off"):
+@pytest.mark.parametrize("word", ["off", "0", "False"])
+def test_the_cache_can_be_off(folder: Path, word: str) -> None:
+    with CACHE.set(word):
         assert tw.compile(model()).lowered is not None
         assert key(model()) is None
     assert entries(folder) == []

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .knobs import CACHE, Knob, read_environment
+from .knobs import CACHE, FALSE, Knob, read_environment
 
 CACHE_SIZE = Knob("CACHE_SIZE", 4096, "largest size of the compilation cache in megabytes")
 _HEADER = struct.Struct("<8sQI44x")  # what it is, size and CRC-32 of the body; 64 bytes
@@ -110,17 +110,21 @@ def _header_of(parts: Sequence[bytes | memoryview]) -> tuple[bytes, int, int]:
 
 
 def cache_root() -> Path | None:
-    """The knob CACHE, else the user's cache directory; None where the knob says `off`."""
+    """The knob CACHE, else the user's cache directory; None where the knob says `off`, `0`, `no`
+    or `false`."""
     named = CACHE.get()
-    if named == "off":
+    if named.lower() in FALSE:
         return None
-    return Path(named) if named else _user_cache() / "tilewright"
+    return Path(named) if named else user_root()
 
 
-def _user_cache() -> Path:
+def user_root() -> Path:
+    """The directory of this package in the user's cache directory."""
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(read_environment("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(read_environment("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "tilewright"
 
 
 def content_key(*parts: str | bytes) -> str:

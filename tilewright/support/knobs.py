@@ -18,8 +18,12 @@ T = TypeVar("T", bound="int | str | float | bool")
 REGISTRY: dict[str, Knob[int] | Knob[str] | Knob[float] | Knob[bool]] = {}
 
 
+FALSE = ("0", "false", "no", "off")
+"""Words that turn a setting off, in small letters."""
+
+
 def _parse_bool(text: str) -> bool:
-    return text.strip().lower() not in ("", "0", "false", "no", "off")
+    return text.strip().lower() not in ("", *FALSE)
 
 
 _PARSERS: dict[type, Callable[[str], object]] = {
@@ -125,4 +129,4 @@ DUMP = Knob("DUMP", "", "a directory: write the module after every pass there, a
 DIFF = Knob("DIFF", 0, "1: print what each pass changed")
 VERIFY = Knob("VERIFY", 0, "1: check well-formedness after every pass")
 NUM_THREADS = Knob("NUM_THREADS", 0, "threads that kernels may use; 0: one for each core")
-CACHE = Knob("CACHE", "", "directory of the compilation cache; empty: the user's cache directory")
+CACHE = Knob("CACHE", "", "directory of the compilation cache; empty: the user's; off: none")

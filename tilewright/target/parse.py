@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tilewright.support.errors import ArgumentError
+from tilewright.support.knobs import FALSE
 
 from .kind import TargetKind, Value, kind_of, option_of
 from .tag import TAGS, config_of_tag
@@ -16,7 +17,6 @@ Config = dict[str, Any]
 """A target in pieces: `kind`, `keys`, `tag`, `host` and the options of the kind."""
 
 _TRUE = ("1", "true", "yes", "on")
-_FALSE = ("0", "false", "no", "off")
 
 
 def parse_text(text: str) -> Config:
@@ -78,7 +78,7 @@ def _pairs(kind: TargetKind, words: list[str]) -> Iterator[tuple[str, str]]:
 
 def _is_value(kind: TargetKind, name: str, word: str) -> bool:
     if not word.startswith("-"):
-        return name == "keys" or option_of(kind, name).type is not bool or word in _TRUE + _FALSE
+        return name == "keys" or option_of(kind, name).type is not bool or word in _TRUE + FALSE
     return name != "keys" and option_of(kind, name).type is int and word[1:].isdigit()
 
 
@@ -100,7 +100,7 @@ def convert(kind: TargetKind, name: str, value: object) -> Value:
 
 def _to_bool(value: object) -> Value | None:
     text = str(value).lower()
-    return text in _TRUE if text in _TRUE + _FALSE else None
+    return text in _TRUE if text in _TRUE + FALSE else None
 
 
 def _to_int(value: object) -> Value | None:
