@@ -385,3 +385,32 @@ def main(A: T.Buffer((16,)), C: T.Buffer((20,))):
     sch.rolling_buffer("B", 0)
     assert "T.where(i < 1 or 3 <= a)" in sch.func.script()
     assert_same_result(func, sch.func)
+
+
+SHARED = """
+@T.prim_func
+def main(A: T.Buffer((9, 8)), B: T.Buffer((8,)), C: T.Buffer((8,))):
+    for i in range(8):
+        for k in range(8):
+            with T.block("B"):
+                vi, vk = T.axis.remap("SR", [i, k])
+                with T.init():
+                    B[vi] = T.float32(0)
+                B[vi] = B[vi] + A[vi, vk]
+        for k in range(8):
+            with T.block("C"):
+                vi, vk = T.axis.remap("SS", [i, k])
+                {store}
+"""
+
+
+@pytest.mark.parametrize(
+    ("store", "stays"), [("C[vi] = B[vi]", False), ("A[vi + 1, vk] = B[vi]", True)]
+)
+def test_partial_results_come_before_shared_loops_that_leave_their_input(store, stays) -> None:
+    func = from_source(SHARED.format(store=store))
+    sch = Schedule(func)
+    partial = sch.rfactor(sch.get_loops("B")[1], 0)
+    outer = [sch.get(sch.get_loops(block)[0]) for block in (partial, "C")]
+    assert (outer[0] is outer[1]) == stays
+    assert_same_result(func, sch.func)
