@@ -318,3 +318,23 @@ def main(A: T.Buffer((8,)), C: T.Buffer((4, 8))):
         with pytest.raises(ScheduleError, match="what another iteration of the loops has written"):
             change(sch.get_loops("C")[0])
     assert not cached_flags(sch, "C").region_cover
+
+
+def test_tiles_of_joined_axes_cover_these() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((96,)), C: T.Buffer((4, 4, 6))):
+    B = T.alloc_buffer((4, 4, 6))
+    for i, j in T.grid(24, 4):
+        with T.block("B"):
+            v = T.axis.spatial(96, i * 4 + j)
+            B[v // 24, v % 24 // 6, v % 6] = A[v] + T.float32(1)
+    for i, j, k in T.grid(4, 4, 6):
+        with T.block("C"):
+            vi, vj, vk = T.axis.remap("SSS", [i, j, k])
+            C[vi, vj, vk] = B[vi, vj, vk] * T.float32(2)
+""")
+    sch = Schedule(func)
+    assert cached_flags(sch, "C").region_cover
+    sch.reverse_compute_inline("C")
+    assert_same_result(func, sch.func)

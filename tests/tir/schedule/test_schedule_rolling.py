@@ -334,3 +334,83 @@ def main(A: T.Buffer((8,), "float32"), C: T.Buffer((8,), "float32"), D: T.Buffer
     with pytest.raises(ScheduleError, match="`A` is read before and after it is written"):
         sch.cache_read("early", 0, "local")
     sch.cache_read("early", 0, "local", ["early"])
+
+
+def test_a_buffer_rolls_where_another_one_does() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((16,)), D: T.Buffer((8,))):
+    B = T.alloc_buffer((12,))
+    C = T.alloc_buffer((10,))
+    for i in range(2):
+        for a in range(8):
+            with T.block("B"):
+                v = T.axis.spatial(12, i * 4 + a)
+                B[v] = A[v] * A[v + 4]
+        for a in range(6):
+            with T.block("C"):
+                v = T.axis.spatial(10, i * 4 + a)
+                C[v] = B[v] + B[v + 2]
+        for a in range(4):
+            with T.block("D"):
+                v = T.axis.spatial(8, i * 4 + a)
+                D[v] = C[v] - C[v + 2]
+""")
+    sch = Schedule(func, debug_mask="all")
+    for name in "BC":
+        sch.rolling_buffer(name, 0)
+    sizes = [int(b.shape[0]) for b in sch.get(sch.get_block("root")).alloc_buffers]
+    assert sizes == [8, 6]
+    assert_same_result(func, sch.func)
+    with pytest.raises(ScheduleError, match="not data-parallel"):
+        sch.parallel(sch.get_loops("D")[0])
+
+
+def test_a_window_that_moves_by_uneven_steps_rolls() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((16,)), C: T.Buffer((20,))):
+    B = T.alloc_buffer((14,))
+    for i in range(4):
+        for a in range(6):
+            with T.block("B"):
+                v = T.axis.spatial(14, i * 5 // 2 + a)
+                B[v] = A[v] * A[v + 2]
+        for a in range(5):
+            with T.block("C"):
+                v = T.axis.spatial(20, i * 5 + a)
+                C[v] = B[v // 2] - B[v // 2 + 2]
+""")
+    sch = Schedule(func, debug_mask="all")
+    sch.rolling_buffer("B", 0)
+    assert "T.where(i < 1 or 3 <= a)" in sch.func.script()
+    assert_same_result(func, sch.func)
+
+
+SHARED = """
+@T.prim_func
+def main(A: T.Buffer((9, 8)), B: T.Buffer((8,)), C: T.Buffer((8,))):
+    for i in range(8):
+        for k in range(8):
+            with T.block("B"):
+                vi, vk = T.axis.remap("SR", [i, k])
+                with T.init():
+                    B[vi] = T.float32(0)
+                B[vi] = B[vi] + A[vi, vk]
+        for k in range(8):
+            with T.block("C"):
+                vi, vk = T.axis.remap("SS", [i, k])
+                {store}
+"""
+
+
+@pytest.mark.parametrize(
+    ("store", "stays"), [("C[vi] = B[vi]", False), ("A[vi + 1, vk] = B[vi]", True)]
+)
+def test_partial_results_come_before_shared_loops_that_leave_their_input(store, stays) -> None:
+    func = from_source(SHARED.format(store=store))
+    sch = Schedule(func)
+    partial = sch.rfactor(sch.get_loops("B")[1], 0)
+    outer = [sch.get(sch.get_loops(block)[0]) for block in (partial, "C")]
+    assert (outer[0] is outer[1]) == stays
+    assert_same_result(func, sch.func)

@@ -7,6 +7,7 @@ within a binding a digit's scale must be at least what the lower digits span.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...ir.expr import PrimExpr
@@ -78,12 +79,55 @@ def _inner(space: Space, p: Poly, loops: set[int]) -> Digit | None:
                 return None
             return _digit(space, m[0], loops)
     digits = digits_of(space, p, loops)
-    if digits is None or any(d.is_cut or value_of(d.lower) != 1 for d in digits):
+    if digits is None or any(value_of(d.lower) != 1 for d in digits):
         return None
+    if any(d.is_cut for d in digits):
+        return _cut_sum(space, p, digits)
     low, high = space.relax(p)
     if low or low is None or high is None or not _ordered(space, digits):
         return None
     return Digit(frozenset(p.items()), constant(1), plus(high, constant(1)), constant(1))
+
+
+def _cut_sum(space: Space, p: Poly, digits: list[Digit]) -> Digit | None:
+    """A sum of which the highest part alone is cut, as a remainder: `i % 4 * 8 + j` of `j` below 8
+    is `(i * 8 + j) % 32`."""
+    (top, *more), rest = ([d for d in digits if d.is_cut], [d for d in digits if not d.is_cut])
+    scale = value_of(top.scale)
+    ((atom, factor), *others) = top.source
+    if more or others or factor != 1 or scale is None or not _ordered(space, digits):
+        return None
+    if not all(_spans(space, top, d) for d in rest):
+        return None
+    whole = {atom: scale}
+    for d in rest:
+        whole = plus(whole, times(dict(d.source), d.scale))
+    cut = plus(p, space.remainder({atom: 1}, top.extent), -scale)
+    if plus(whole, {atom: scale}, -1) != cut or space.relax(whole)[0] != {}:
+        return None
+    return Digit(frozenset(whole.items()), constant(1), times(top.scale, top.extent), constant(1),
+                 True)  # fmt: skip
+
+
+def by_source(space: Space, found: Iterable[Iterable[Digit]]) -> dict[Source, list[Digit]]:
+    """The digits of several numbers by their sources. Those of a loop are digits of the sum in
+    which it is the highest part: `i // 2` is `(i * 8 + j) // 16` of `j` below 8."""
+    digits = [digit for each in found for digit in each]
+    wider: dict[Source, tuple[Source, int]] = {}
+    for source in dict.fromkeys(d.source for d in digits if len(d.source) > 1):
+        top, scale = max(source, key=lambda term: term[1])
+        rest = {m: c for m, c in source if m != top}
+        room = plus(constant(scale - 1), rest, -1)
+        if space.nonneg(rest) and space.nonneg(room):
+            wider[frozenset({(top, 1)})] = (source, scale)
+    used: dict[Source, list[Digit]] = {}
+    for digit in digits:
+        if digit.source in wider:
+            source, scale = wider[digit.source]
+            lower = times(digit.lower, constant(scale))
+            digit = Digit(source, lower, digit.extent, digit.scale, digit.is_cut)
+        used.setdefault(digit.source, []).append(digit)
+    return used
 
 
 def _divides(space: Space, d: Poly, p: Poly) -> bool:
@@ -92,23 +136,21 @@ def _divides(space: Space, d: Poly, p: Poly) -> bool:
 
 def is_affine(space: Space, bindings: list[PrimExpr], loops: set[int]) -> bool:
     """True if the bindings are independent mixed-radix numbers of `loops` (by number)."""
-    used: dict[Source, list[Digit]] = {}
+    found = []
     for binding in bindings:
         digits = digits_of(space, space.joined(space.poly(binding)), loops)
         if digits is None or not _ordered(space, digits):
             return False
-        for digit in digits:
-            used.setdefault(digit.source, []).append(digit)
+        found.append(digits)
+    used = by_source(space, found)
     return _exclusive(space, used) and all(_disjoint(space, digits) for digits in used.values())
 
 
 def uses_loops_up(space: Space, bindings: list[PrimExpr], loops: set[int]) -> bool:
     """True if no two iterations of `loops` have the same bindings: all digits of every loop are
     used. The bindings are affine."""
-    used: dict[Source, list[Digit]] = {}
-    for binding in bindings:
-        for digit in digits_of(space, space.joined(space.poly(binding)), loops) or ():
-            used.setdefault(digit.source, []).append(digit)
+    parts = [digits_of(space, space.joined(space.poly(b)), loops) or [] for b in bindings]
+    used = by_source(space, parts)
     seen: set[int] = set()
     for source, digits in used.items():
         at = constant(1)

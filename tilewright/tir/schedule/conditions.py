@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..expr import IterVarType, Var
+from ..expr import IterVar, IterVarType, Var
 from ..stmt import Block, For
 from .bindings import digits_of, is_affine, uses_loops_up
 from .covering import is_covered
@@ -26,13 +26,21 @@ def _not_dominant(scope: BlockScope, block: StmtSRef, under: StmtSRef | None) ->
 
 
 def not_complete(
-    state: ScheduleState, block: StmtSRef, root: StmtSRef, under: StmtSRef | None = None
+    state: ScheduleState,
+    block: StmtSRef,
+    root: StmtSRef,
+    under: StmtSRef | None = None,
+    *,
+    in_order: bool = False,
 ) -> str | None:
     """Why `block` is not complete: it is the only writer of its buffers (among the blocks `under` a
-    loop), all its axes are data-parallel, and it does not read what it writes. None if it is."""
+    loop), all its axes are data-parallel, and it does not read what it writes. None if it is.
+
+    `in_order`: axes may also be opaque, as those of loops that only have to keep their order.
+    """
     stmt = block.block
     for axis in stmt.iter_vars:
-        if axis.iter_type is not IterVarType.DataPar:
+        if axis.iter_type is not IterVarType.DataPar and not (in_order and _is_opaque(axis)):
             return f"its axis `{axis.var.name}` is not data-parallel"
     written = {w.buffer.data for w in stmt.writes}
     for read in stmt.reads:
@@ -41,18 +49,27 @@ def not_complete(
     return _not_dominant(state.get_block_scope(root), block, under)
 
 
+def _is_opaque(axis: IterVar) -> bool:
+    return axis.iter_type is IterVarType.Opaque
+
+
 def not_reduction(
-    state: ScheduleState, block: StmtSRef, root: StmtSRef, under: StmtSRef | None = None
+    state: ScheduleState,
+    block: StmtSRef,
+    root: StmtSRef,
+    under: StmtSRef | None = None,
+    *,
+    in_order: bool = False,
 ) -> str | None:
     """Why `block` is not a reduction: it has an `init`, its axes are data-parallel or reduce, it
     is the only writer (`under` a loop), and no reduction axis indexes what it writes. None if it
-    is."""
+    is. `in_order`: as of `not_complete`."""
     stmt = block.block
     if stmt.init is None:
         return "it has no `init`"
     allowed = (IterVarType.DataPar, IterVarType.CommReduce)
     for axis in stmt.iter_vars:
-        if axis.iter_type not in allowed:
+        if axis.iter_type not in allowed and not (in_order and _is_opaque(axis)):
             return f"its axis `{axis.var.name}` is neither data-parallel nor a reduction axis"
     why = _not_dominant(state.get_block_scope(root), block, under)
     if why is not None:
@@ -161,30 +178,43 @@ def require_reduction(state: ScheduleState, block: StmtSRef, root: StmtSRef) -> 
 
 
 def require_complete_or_reduction(
-    state: ScheduleState, block: StmtSRef, root: StmtSRef, under: StmtSRef | None = None
+    state: ScheduleState,
+    block: StmtSRef,
+    root: StmtSRef,
+    under: StmtSRef | None = None,
+    *,
+    in_order: bool = False,
 ) -> None:
-    """Refuses unless `block` is complete or a reduction (among the blocks `under` a loop)."""
-    why = not_complete(state, block, root, under)
+    """Refuses unless `block` is complete or a reduction (among the blocks `under` a loop).
+    `in_order`: as of `not_complete`."""
+    why = not_complete(state, block, root, under, in_order=in_order)
     if why is None:
         return
-    other = not_reduction(state, block, root, under)
+    other = not_reduction(state, block, root, under, in_order=in_order)
     if other is not None:
         refuse(f"the block is not a complete block ({why}) and not a reduction ({other})", block)
 
 
-def require_compact(state: ScheduleState, blocks: Iterable[StmtSRef], root: StmtSRef) -> None:
-    """Refuses unless each of `blocks` of the scope `root` is complete or a reduction."""
+def require_compact(
+    state: ScheduleState, blocks: Iterable[StmtSRef], root: StmtSRef, *, in_order: bool = False
+) -> None:
+    """Refuses unless each of `blocks` of the scope `root` is complete or a reduction. `in_order`:
+    as of `not_complete`."""
     for block in blocks:
-        require_complete_or_reduction(state, block, root)
+        require_complete_or_reduction(state, block, root, in_order=in_order)
 
 
 def require_stage_pipeline(
-    state: ScheduleState, root: StmtSRef, moving: StmtSRef | None = None
+    state: ScheduleState,
+    root: StmtSRef,
+    moving: StmtSRef | None = None,
+    *,
+    in_order: bool = False,
 ) -> None:
     """Refuses unless each block of the scope (where one is `moving`: it and its producers) is
     complete or a reduction, and each reads only what its producers have written in the same run of
-    their common loops."""
-    key = ("pipeline", root)
+    their common loops. `in_order`: as of `not_complete`."""
+    key = ("pipeline in order" if in_order else "pipeline", root)
     known = state.facts.get(key)
     if known is not None and known[0] is root.stmt:
         return
@@ -196,7 +226,7 @@ def require_stage_pipeline(
         if known is not None and known[0] is root.stmt:
             return
     else:
-        require_compact(state, scope.children, root)
+        require_compact(state, scope.children, root, in_order=in_order)
     for block in scope.children if state.enable_check else ():
         if not is_covered(state, block, scope.producers(block)):
             refuse(

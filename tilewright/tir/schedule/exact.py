@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 
 from ...ir.expr import PrimExpr, Range
-from .bindings import Digit, Source, digits_of, is_affine
+from .bindings import Digit, by_source, digits_of, is_affine
 from .poly import Poly, Space, constant, plus, times, value_of
 
 
@@ -80,27 +80,30 @@ def _runs_through(
 ) -> bool:
     """True if indices that are digits of one number take all combinations of their values, as far
     as these are below `limits`: `i // 4` and `i % 4` do for `i < 12`, not for `i < 10`."""
-    last: dict[Source, list[Poly]] = {}
-    cut: set[Source] = set()
+    found: list[Digit] = []
     for r, limit in zip(region, limits, strict=True):
         start = space.joined(space.poly(r.min))
         digits = digits_of(space, start, loops) or []
         is_forward = space.nonneg(_split_off(space, start, loops)[1])
-        for digit in digits:
-            extent = digit.extent
-            is_alone = len(digits) == 1 and is_forward
-            if is_alone and limit is not None and value_of(digit.scale) == 1:
-                size = space.poly(limit)
-                extent = size if space.nonneg(plus(extent, size, -1)) else extent
-            most = times(digit.lower, plus(extent, constant(-1)))
-            last.setdefault(digit.source, []).append(most)
-            if digit.is_cut:
-                cut.add(digit.source)
-    for source, parts in last.items():
-        high = space.relax(dict(source))[1]
-        if len(parts) == 1 and source not in cut:
+        if len(digits) == 1 and is_forward and limit is not None:
+            digits = [_limited(space, digits[0], space.poly(limit))]
+        found += digits
+    for source, parts in by_source(space, [found]).items():
+        if len(parts) == 1 and not parts[0].is_cut:
             continue
-        total = functools.reduce(plus, parts)
+        high = space.relax(dict(source))[1]
+        total = functools.reduce(plus, (times(d.lower, _last(d)) for d in parts))
         if high is None or not space.nonneg(plus(high, total, -1)):
             return False
     return True
+
+
+def _limited(space: Space, digit: Digit, size: Poly) -> Digit:
+    """The digit as far as it is below `size`, if it is the index as it is."""
+    if value_of(digit.scale) != 1 or not space.nonneg(plus(digit.extent, size, -1)):
+        return digit
+    return Digit(digit.source, digit.lower, size, digit.scale, digit.is_cut)
+
+
+def _last(digit: Digit) -> Poly:
+    return plus(digit.extent, constant(-1))

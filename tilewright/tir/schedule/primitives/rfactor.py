@@ -39,6 +39,8 @@ def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
                                             for k1: C[i] += C_rf[i, k1]          # rfactor(k1, 1)
 
     The loop is serial and belongs to the reduction only, or has one iteration and is not used.
+    Where the block is the first in loops that it shares with others, which do not write what it
+    reads, the partial results are computed before, in loops of their own; else within these.
     `factor_axis` is the place of the new dimension. A block of partial results that are of one step
     each has no `init`.
     Returns the block of the partial results; the old block is the final one.
@@ -59,13 +61,32 @@ def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
     if inner is None:
         raise TypeError("nothing left of the loops")
     nest = _final_nest(state, plan, chain, final)
-    table: dict[int, Stmt | None] = {id(chain[0].stmt): stmt_seq(inner, nest)}
+    table = _placed(state, block, chain[0], inner, nest)
     made = root.block.replace(
         body=replace_statements(root.block.body, table),
         alloc_buffers=(*root.block.alloc_buffers, *plan.targets),
     )
     state.replace(root, made, {root.block: made, block.block: final.block})
     return state.srefs[id(partial.block)]
+
+
+def _placed(
+    state: ScheduleState, block: StmtSRef, own: StmtSRef, partial: Stmt, final: Stmt
+) -> dict[int, Stmt | None]:
+    """What stands for the loops of the block, `own` the outermost of those that hold it alone."""
+    shared = [at for at in state.loops_of(block) if own.is_under(at)]
+    together = state.child_blocks(shared[0]) if shared else [block]
+    read = {r.buffer.data for r in block.block.reads}
+    changed = {w.buffer.data for other in together[1:] for w in other.block.writes}
+    if len(together) == 1 or together[0] is not block or read & changed:
+        return {id(own.stmt): stmt_seq(partial, final)}
+    fresh = {at.loop.loop_var: at.loop.loop_var.copy_with_name(at.loop.loop_var.name)
+             for at in shared}  # fmt: skip
+    before: Stmt = substitute(partial, fresh)
+    for at in reversed(shared):
+        before = loop_like(at.loop, fresh[at.loop.loop_var], before, fresh)
+    rest = replace_statements(shared[0].loop, {id(own.stmt): final}) or final
+    return {id(shared[0].stmt): stmt_seq(before, rest)}
 
 
 @dataclass(frozen=True)

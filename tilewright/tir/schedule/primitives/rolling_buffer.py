@@ -35,7 +35,8 @@ def rolling_buffer(state: ScheduleState, block: Block, write_buffer_index: Write
                   for a in range(4): with block("C"): C[v] = B[v % 6] + B[(v + 2) % 6]
 
     Producer and consumers of the buffer share a loop (see `compute_at`) whose windows overlap; the
-    outermost such loop rolls. Its axes become opaque: it keeps its order.
+    outermost such loop rolls. Its axes become opaque: it keeps its order, and other buffers may
+    still roll in it.
     """
     stmt = block.block
     buffer = stmt.writes[write_buffer_index].buffer
@@ -60,7 +61,7 @@ def rolling_buffer(state: ScheduleState, block: Block, write_buffer_index: Write
 @dataclass(frozen=True)
 class _Window:
     """What one iteration of `loop` writes of a dimension: `size` elements from `low` on, of which
-    the last iteration has written `overlap`. `axis` is the block's axis there."""
+    the last iteration has written `overlap` at least. `axis` is the block's axis there."""
 
     place: int
     loop: Var
@@ -73,8 +74,8 @@ class _Window:
 def _check(
     state: ScheduleState, block: StmtSRef, buffer: Buffer, root: StmtSRef, home: StmtSRef
 ) -> None:
-    require_stage_pipeline(state, root)
-    require_complete_or_reduction(state, block, root)
+    require_stage_pipeline(state, root, in_order=True)
+    require_complete_or_reduction(state, block, root, in_order=True)
     require_not_output(state, block, root)
     if home is not root:
         refuse(f"`{buffer.name}` is allocated outside the block's scope", block)
@@ -112,11 +113,27 @@ def _windows(state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRe
         moving = [(m, c) for m, c in low.items() if m]
         if size is None or len(moving) != 1 or len(moving[0][0]) != 1:
             continue
-        ((number,), stride) = moving[0]
+        ((atom,), scale) = moving[0]
+        number, step = _step(space, atom)
+        stride = scale * step
         if number in loops and 0 < stride < size:
             start = space.expr(low, index.dtype)
             found.append(_Window(place, loops[number], index, start, size, size - stride))
     return found
+
+
+def _step(space: Space, atom: int) -> tuple[int, int]:
+    """The variable (by number) of which an atom is a multiple, rounded down, and by how much it
+    grows with it at most; 0 for another atom."""
+    if space.atoms[atom].kind != "//":
+        return atom, 1
+    inner, divisor = space.atoms[atom].args
+    moving = [(m, c) for m, c in inner.items() if m]
+    d = value_of(divisor)
+    if d is None or len(moving) != 1 or len(moving[0][0]) != 1 or moving[0][1] < 0:
+        return atom, 0
+    ((number,), scale) = moving[0]
+    return number, -(-scale // d)
 
 
 def _rolling(block: StmtSRef, top: StmtSRef, windows: list[_Window]) -> _Window:
@@ -145,7 +162,7 @@ def _require_whole(state: ScheduleState, block: StmtSRef, top: StmtSRef, window:
     element = space.poly(next(v for a, v in values.items() if a.var is window.axis))
     inner = {space._variable(at.loop.loop_var) for at in loops_between(block, top)}
     moving = {v for m in element for a in m for v in space.atoms[a].variables}
-    rolled = (space._variable(window.loop),)
+    rolled = next(m for m in space.poly(window.low) if m)
     for part in conjuncts(block.realize.predicate):
         if not {space._variable(v) for v in variables_in(part)} & moving & inner:
             continue
