@@ -14,7 +14,7 @@ from tilewright.script.parser import tir as T
 from tilewright.script.parser.core.diagnostics import Source
 from tilewright.script.parser.core.doc_core import FunctionDef, With
 from tilewright.script.parser.core.evaluator import ExprEvaluator
-from tilewright.support.errors import ArgumentError
+from tilewright.support.errors import ArgumentError, DiagnosticError
 
 DIMS = (128, 128)
 
@@ -242,3 +242,16 @@ def test_a_variable_made_by_python_is_named_and_not_computed() -> None:
 
     assert_structural_equal(made, declared)
     assert isinstance(renamed.body, tir.LetStmt)
+
+
+def test_names_of_the_surroundings_may_be_declared() -> None:
+    kind, size = "float16", 4
+
+    @T.prim_func(private=True)
+    def half(A: T.Buffer((4,), kind)):
+        nonlocal kind, size
+        A[size - 1] = T.Cast(kind, 1)
+
+    assert half.buffers()[0].dtype == "float16" and "A[3] = " in half.script()
+    with pytest.raises(DiagnosticError, match="`nowhere` is not defined"):
+        from_source("@T.prim_func\ndef f():\n    nonlocal nowhere\n    T.evaluate(0)\n")

@@ -345,3 +345,18 @@ def test_inputs_of_free_layout_that_are_allocated_are_named_by_the_block():
     func = te.create_prim_func([a, c])
     assert func.attrs["layout_free_buffers"] == [0]
     assert 'T.block_attr({"layout_free_placeholders": [B]})' in text(func)
+
+
+def test_bodies_are_simple_and_read_what_is_left_of_them():
+    a = te.placeholder((14,), name="A")
+    b = te.placeholder((16,), "int32", name="B")
+    padded = te.compute(
+        (16,),
+        lambda i: tir.if_then_else(
+            tir.all(i >= 1, i - 1 < 14), a[i - 1] + tir.Cast("float32", b[i] * 0), tir.const(0.0)
+        ),
+        name="padded",
+    )
+    func = text(te.create_prim_func([a, b, padded]))
+    assert "T.reads(A[v_i - 1])" in func
+    assert "T.if_then_else(1 <= v_i and v_i < 15, A[v_i - 1]" in func

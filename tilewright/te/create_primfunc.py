@@ -82,6 +82,22 @@ class _Lowering(Rewriter):
         made: PrimExpr = known
         return made
 
+    def simplified(self, value: PrimExpr) -> PrimExpr:
+        """`value` in its simplest form, unless products of sums become longer in it; only what
+        that reads counts as read."""
+        made = op.simplified(value)
+        if made is value or _size(made) > _size(value):
+            return value
+        self.reads = {}
+
+        def note(part: object) -> None:
+            if isinstance(part, BufferLoad):
+                entry = self.reads.setdefault(id(part.buffer), (part.buffer, []))
+                entry[1].append(part.indices)
+
+        post_order_visit(made, note)
+        return made
+
     def regions(self, statement: Stmt) -> tuple[BufferRegion, ...]:
         """What was read since `begin`, one region a buffer, in the order of `statement`; what it
         does not read comes first."""
@@ -96,6 +112,18 @@ class _Lowering(Rewriter):
             post_order_visit(statement, note)
             regions.sort(key=lambda region: order.get(id(region.buffer), -1))
         return tuple(regions)
+
+
+def _size(value: PrimExpr) -> int:
+    """How many nodes an expression has."""
+    count = 0
+
+    def step(_: object) -> None:
+        nonlocal count
+        count += 1
+
+    post_order_visit(value, step)
+    return count
 
 
 class _Substitute(Rewriter):
@@ -313,7 +341,7 @@ class _Builder:
         first = body[0]
         with deep_recursion():
             if not isinstance(first, Reduce):
-                value = self.lowering.rewrite(first)
+                value = self.lowering.simplified(self.lowering.rewrite(first))
                 return None, _store(outputs[0], value, indices), always
             begin = first.init or first.combining().identity_element
             starts = tuple([self.lowering.rewrite(i) for i in begin])

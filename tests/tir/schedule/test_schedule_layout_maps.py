@@ -120,3 +120,38 @@ def test_stores_outside_of_blocks_write_a_buffer_too():
     assert [sch.get(b).name_hint for b in sch.get_child_blocks("root")] == ["B_pad", "C"]
     assert "T.assume" not in sch.func.script()
     assert_same_result(bare, sch.func)
+
+
+def opaque_sums(count: int):
+    @T.prim_func
+    def sums(A: T.Buffer((14, 6), "int32"), C: T.Buffer((14,), "int32")):
+        B = T.alloc_buffer((14,), "int32")
+        for i in range(count):
+            B[i] = 0
+            for k in range(6):
+                with T.block("sum"):
+                    B[i] = B[i] + A[i, k]
+        for i in range(count):
+            with T.block("C"):
+                vi = T.axis.spatial(14, i)
+                C[vi] = B[vi]
+
+    return sums
+
+
+def test_loops_around_a_block_without_axes_run_over_the_new_layout():
+    sch = Schedule(opaque_sums(14))
+    sch.transform_layout("sum", "B", lambda i: [i // 4, i % 4], pad_value=5)
+    text = sch.mod["main"].script()
+    assert "for ax0, ax1 in T.grid(4, 4):\n" in text and "B_pad" not in text
+    assert "B[ax0, ax1] = T.if_then_else(ax0 == 3 and 2 <= ax1, 5, 0)" in text
+    assert "T.reads(B[ax0, ax1], A[ax0 * 4 + ax1, k])" in text
+    assert_same_result(opaque_sums(14), sch.mod["main"])
+    sch.state.debug_verify()
+
+
+def test_loops_that_leave_places_out_do_not_run_over_the_new_layout():
+    sch = Schedule(opaque_sums(13))
+    sch.transform_layout("sum", "B", lambda i: [i // 4, i % 4], pad_value=5)
+    text = sch.mod["main"].script()
+    assert "for i in range(13):" in text and "B_pad" in text

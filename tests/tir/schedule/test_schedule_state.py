@@ -172,6 +172,24 @@ def test_replace_voids_the_handles_of_what_is_gone() -> None:
     assert inner.stmt is None and block.stmt is None and outer.stmt is not None
 
 
+def test_replace_refuses_what_does_not_fit_and_changes_nothing() -> None:
+    state = state_of(ELEMENTWISE)
+    block, root = sref_of(state, "C"), sref_of(state, "root")
+    outer = state.loops_of(block)[0]
+    before = state.mod
+    other = root.block.body.seq[0]
+    for sref, target, why in [
+        (outer, block.block, "sref of loop i is replaced by the block `C` alone"),
+        (root, outer.loop, "sref of block root cannot be replaced by a For"),
+        (outer, other, "a block or loop occurs twice in the replaced program"),
+        (block, tir.SeqStmt([other, other]), "a block or loop occurs twice"),
+    ]:
+        with pytest.raises(ArgumentError, match=why):
+            state.replace(sref, target)
+        assert state.mod is before and block.block.name_hint == "C"
+        state.debug_verify()
+
+
 def test_verification_finds_a_handle_that_is_astray() -> None:
     state = state_of(ELEMENTWISE)
     sref_of(state, "C").parent = sref_of(state, "root")

@@ -10,13 +10,13 @@ from typing import Any
 
 _IMPORT = "import outside of the script; pass other names as extra_vars"
 _NO_EXCEPTION = "script has no exceptions; use `assert condition, message`"
-_LOOP = "a graph has no loops: unroll it in Python, or write a loop program with @T.prim_func"
 _BIND = "names are bound by assignment only"
+_LOOP = "a graph has no loops: unroll it in Python, or write a loop program with @T.prim_func"
 
 STATEMENT_HINTS: dict[type[ast.AST], dict[str, str]] = {
     ast.Import: {"any": _IMPORT}, ast.ImportFrom: {"any": _IMPORT},
     ast.Try: {"any": _NO_EXCEPTION}, ast.Raise: {"any": _NO_EXCEPTION},
-    ast.Delete: {"any": _BIND}, ast.Global: {"any": _BIND}, ast.Nonlocal: {"any": _BIND},
+    ast.Delete: {"any": _BIND}, ast.Global: {"any": _BIND},
     ast.ClassDef: {"any": "define classes outside of the script"},
     ast.For: {"relax": _LOOP}, ast.While: {"relax": _LOOP},
     ast.AugAssign: {"relax": "bind a name, as in `y = R.add(x, z)`"},

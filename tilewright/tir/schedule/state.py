@@ -198,12 +198,18 @@ class ScheduleState:
         """Puts `tgt_stmt` in the place of a block or loop.
 
         Handles of loops follow their loop variable, those of blocks follow `block_sref_reuse`
-        (old to new) or the very object; the other handles below `src_sref` become void.
+        (old to new) or the very object; the other handles below `src_sref` become void. Raises
+        `ArgumentError`, and changes nothing, if `tgt_stmt` does not fit there.
         """
         old_node, new_node = src_sref.node, tgt_stmt
+        if not isinstance(tgt_stmt, Block if src_sref.parent is None else Stmt):
+            raise ArgumentError(f"{src_sref!r} cannot be replaced by a {type(tgt_stmt).__name__}")
         if isinstance(tgt_stmt, Block):
             if src_sref.realize is None:
-                raise InternalError("a loop is replaced by a block without its realization")
+                raise ArgumentError(
+                    f"{src_sref!r} is replaced by the block `{tgt_stmt.name_hint}` alone",
+                    hint="give the BlockRealize that holds it",
+                )
             if block_sref_reuse is None:
                 block_sref_reuse = {src_sref.block: tgt_stmt}
             new_node = src_sref.realize.replace(block=tgt_stmt)
@@ -223,12 +229,18 @@ class ScheduleState:
             known = blocks.get(id(before)) or self.srefs.get(id(before))
             if known is not None:  # blocks in an `init` have no handles
                 blocks[id(after)] = known
-        alive = {id(s): s.stmt for s in old}
+        handles = dict(self.srefs)
+        rows = [(s, s.stmt, s.parent, s.realize) for s in old]
         for s in old:
             self.srefs.pop(id(s.stmt), None)
             s.stmt = None
-        self._claim(new, src.parent, loops, blocks)
-        del alive
+        try:
+            self._claim(new, src.parent, loops, blocks)
+        except ArgumentError:
+            self.srefs = handles
+            for s, stmt, parent, realize in rows:
+                s.stmt, s.parent, s.realize = stmt, parent, realize
+            raise
 
     def _claim(
         self,
@@ -246,7 +258,7 @@ class ScheduleState:
             if known is None or known.stmt is not None:
                 known = StmtSRef(None, parent)
             if id(inner) in self.srefs:
-                raise InternalError("a block or loop occurs twice in the replaced program")
+                raise ArgumentError("a block or loop occurs twice in the replaced program")
             known.stmt, known.parent, known.realize = inner, parent, realize
             self.srefs[id(inner)] = known
             self._claim(inner.body, known, loops, blocks)

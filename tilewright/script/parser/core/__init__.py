@@ -240,6 +240,13 @@ def no_scope(parser: Parser, node: ast.withitem, value: Any) -> NoReturn:
     parser.fail(node, f"{article(value)} opens no scope", hint=hint)
 
 
+@parses("any", ast.Nonlocal)
+def outer_names(parser: Parser, node: ast.Nonlocal) -> None:
+    """`nonlocal dtype` lets Python capture names that annotations alone use."""
+    for name in node.names:
+        parser.name(ast.copy_location(ast.Name(name, ast.Load()), node))
+
+
 @parses("any", ast.Pass)
 def pass_(parser: Parser, node: ast.Pass) -> None:
     """`pass`: nothing."""

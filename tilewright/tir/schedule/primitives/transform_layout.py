@@ -17,6 +17,7 @@ from ..instances import require_every_instance
 from ..instruction import Block, primitive
 from ..layout_args import BufferMap, PadValue
 from ..layouts import ChangeLayout, axes_over, full_nest, sole_nest
+from ..padded_loops import over_new_layout
 from ..poly import Space
 from ..refusal import Refusal, refuse
 from ..regions import sizes_of
@@ -72,7 +73,7 @@ def transform_layout(
         changed = {p: new if b is old else b for p, b in func.buffer_map.items()}
         state.set_function(var.name_hint, state.mod[var].replace(buffer_map=changed))
     if pad_value is not None and padding is not None and pads:
-        _fill(state, block, root, new, padding, pad_value)
+        _fill(state, block, root, old, new, padding, pad_value)
 
 
 def _require_own_loads(pad_value: IndexMap, buffer: Buffer, block: StmtSRef) -> None:
@@ -108,6 +109,7 @@ def _fill(
     state: ScheduleState,
     block: StmtSRef,
     root: StmtSRef,
+    old: Buffer,
     new: Buffer,
     padding: Padding,
     pad_value: IndexMap,
@@ -121,9 +123,15 @@ def _fill(
         return
     if len(writers) == 1 and _widen(state, writers[0], new, padding, pad_value):
         return
+    if len(writers) == 1 and over_new_layout(
+        state, root, writers[0], old, new, padding[0],
+        lambda axes: _condition(padding, axes),
+        lambda axes: T.cast(pad_value.map_indices(axes)[0], new.dtype),
+    ):  # fmt: skip
+        return
     nest = _fill_nest(state, block, new, padding, pad_value)
-    old = root.block.body
-    body = stmt_seq(nest, old) if bare else after(old, step_towards(root, writers[-1]).node, nest)
+    rest = root.block.body
+    body = stmt_seq(nest, rest) if bare else after(rest, step_towards(root, writers[-1]).node, nest)
     made = root.block.replace(body=body)
     state.replace(root, made, {root.block: made})
 
