@@ -96,7 +96,7 @@ ROWS = [
         'for i in range(4):\n    B_data = T.allocate([4], "float32", "shared")\n'
         '    B = T.Buffer((4,), data=B_data, scope="shared")\n'
         '    with T.attr(B_data, "double_buffer_scope", 1):\n        B[0] = A[i]\n    A[i] = B[0]',
-        'T.decl_buffer((8,), scope="shared")',
+        'T.Buffer((8,), data=B_data, scope="shared")',
         "double_buffer_scope",
     ),
     Row(
