@@ -240,7 +240,7 @@ def test_a_variable_of_two_loops_has_the_ranges_of_both() -> None:
     body = substitute(func.body, {second.loop_var: first.loop_var})
     made = T.ThreadSync("shared")(IRModule({"main": func.replace(body=body)}))
     (between,) = (s for s in nodes(made["main"], SeqStmt) if nodes(s.seq[-1], For))
-    assert calls(between.seq[-2], "tvm_storage_sync")
+    assert calls(between.seq[-2], "tvm_storage_sync") and not nodes(between.seq[-2], For)
 
 
 def test_threads_that_part_cannot_meet() -> None:
