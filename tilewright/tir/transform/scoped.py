@@ -39,6 +39,13 @@ def lasting(condition: PrimExpr, *bodies: Stmt | None) -> PrimExpr:
     return O.all(*(part for part in conjuncts(condition) if not written.alters(part)))
 
 
+def alters(body: Stmt, expr: PrimExpr) -> bool:
+    """True if `body` may write what `expr` reads."""
+    written = _Written()
+    written.walk(body)
+    return written.alters(expr)
+
+
 class _Written(Visitor):
     """The memory that statements write."""
 
