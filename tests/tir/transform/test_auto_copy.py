@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tilewright import tir
 from tilewright.support.errors import CompileError
 from tilewright.tir import transform as T
 
-from .cases import applied, check, same_result
+from .cases import applied, check, nodes, same_result
 
 COPY = """
 @T.prim_func
@@ -128,3 +129,54 @@ def test_what_is_no_copy_is_named(old: str, new: str, message: str) -> None:
 def test_copies_between_other_memories_stay() -> None:
     text = _copy(16, 16).replace('scope="shared"', 'scope="local"')
     check(T.LowerAutoCopy(), text, text)
+
+
+TRANSPOSED = "for i, j in T.grid(ROWS, COLUMNS):\n                        S[j, i] = A[i, j]"
+BACK = "for i, j in T.grid(ROWS, COLUMNS):\n                        B[i, j] = S[j, i]"
+
+
+def _strides(made: tir.PrimFunc) -> list[int]:
+    (shared,) = (
+        buffer for block in nodes(made, tir.Block) for buffer in block.alloc_buffers
+        if buffer.scope() == "shared"
+    )  # fmt: skip
+    return [stride.value for stride in shared.strides]
+
+
+@pytest.mark.parametrize(
+    ("attrs", "strides"),
+    [
+        # 32 threads at [j, i] for j below 32: in one bank, in 32 with a gap of one element
+        ("", [33, 1]),
+        # 8 threads at every fourth row: 8 banks with any gap
+        (', "vector_bytes": 16', [33, 1]),
+    ],
+)
+def test_rows_of_shared_memory_lie_apart_where_threads_would_meet(
+    attrs: str, strides: list[int]
+) -> None:
+    text = _copy(32, 32, TRANSPOSED, BACK, attrs)
+    made = same_result([T.LowerAutoCopy(), T.UnifyThreadBinding()], text, (32, 32), (32, 32))
+    assert _strides(made) == strides
+
+
+def test_rows_that_vectors_are_stored_to_stay_aligned() -> None:
+    drain = "for i, j in T.grid(COLUMNS, ROWS):\n                        B[i, j] = S[j, i]"
+    text = _copy(32, 32, FILL, drain, ', "vector_bytes": 16')
+    assert _strides(applied(T.LowerAutoCopy(), text)) == [36, 1]
+
+
+def test_memory_whose_address_is_handed_out_keeps_its_rows() -> None:
+    text = _copy(32, 32, TRANSPOSED, BACK).replace(
+        '                with T.block("drain"):',
+        '                T.evaluate(T.call_extern("int32", "f", S.data))\n'
+        '                with T.block("drain"):',
+    )
+    assert _strides(applied(T.LowerAutoCopy(), text)) == []
+
+
+@pytest.mark.parametrize(("dtype", "row"), [("float16", 72), ("float32", 72)])
+def test_rows_of_fragments_lie_eight_elements_apart(dtype: str, row: int) -> None:
+    text = FRAGMENT.replace("SCOPE", "wmma.matrix_a").replace("COPY", LOAD)
+    text = text.replace("48", "64").replace("float16", dtype)
+    assert _strides(applied(T.LowerAutoCopy(), text)) == [row, 1]

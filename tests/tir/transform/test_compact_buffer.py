@@ -20,10 +20,13 @@ def main(A: T.Buffer((256,), "float32")):
                 T.reads(A[i])
                 T.writes(B[i : i + 4])
                 T.evaluate(T.call_extern("fill", B.data, A.data, i, dtype="int32"))
-            with T.block("unnamed"):
-                T.reads()
-                T.writes()
-                T.evaluate(T.call_extern("fill", C.data, A.data, i, dtype="int32"))
+            with T.block("around"):
+                T.reads(C[i])
+                T.writes(C[i])
+                with T.block("unnamed"):
+                    T.reads()
+                    T.writes()
+                    T.evaluate(T.call_extern("fill", C.data, A.data, i, dtype="int32"))
 """
 
 

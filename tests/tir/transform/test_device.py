@@ -12,8 +12,9 @@ from tilewright.ir.structural import assert_structural_equal
 from tilewright.script import from_source
 from tilewright.support.errors import CompileError
 from tilewright.target import Target
-from tilewright.tir import Allocate, AttrStmt, For, interpreter
+from tilewright.tir import Allocate, AttrStmt, For, SeqStmt, interpreter
 from tilewright.tir import transform as T
+from tilewright.tir.stmt_functor import substitute
 
 from .cases import applied, calls, check, func_of, nodes, same_result
 
@@ -230,6 +231,16 @@ def synced(body: str) -> int:
 )  # fmt: skip
 def test_barriers_where_threads_meet(count: int, body: str) -> None:
     assert synced(body) == count
+
+
+def test_a_variable_of_two_loops_has_the_ranges_of_both() -> None:
+    func = func_of(SHARED + "    for i in range(8):\n        S[i] = A[i]\n"
+                   "    for k in range(8, 16):\n        B[k] = S[k - 8]\n")  # fmt: skip
+    first, second = nodes(func, For)
+    body = substitute(func.body, {second.loop_var: first.loop_var})
+    made = T.ThreadSync("shared")(IRModule({"main": func.replace(body=body)}))
+    (between,) = (s for s in nodes(made["main"], SeqStmt) if nodes(s.seq[-1], For))
+    assert calls(between.seq[-2], "tvm_storage_sync") and not nodes(between.seq[-2], For)
 
 
 def test_threads_that_part_cannot_meet() -> None:

@@ -92,6 +92,56 @@ for i in range(8):
         check(T.HoistIfThenElse, body, body)
 
 
+LOADED = """
+for i in range(EXTENT):
+    if A[60] < T.float32(1):
+        A[i] = T.float32(2)
+"""
+OTHERS = """
+F = T.decl_buffer((4,), "float32")
+for i in range(EXTENT):
+    if F[1] < T.float32(1):
+        A[i] = T.float32(2)
+"""
+AHEAD = """
+F = T.decl_buffer((4,), "float32")
+if F[1] < T.float32(1):
+    for i in range(8):
+        A[i] = T.float32(2)
+"""
+LOADED_NAME = """
+F = T.decl_buffer((4,), "float32")
+for i in range(EXTENT):
+    x: T.float32 = F[1]
+    if x < T.float32(1):
+        A[i] = T.float32(2)
+"""
+NAME_AHEAD = """
+F = T.decl_buffer((4,), "float32")
+x: T.float32 = F[1]
+if x < T.float32(1):
+    for i in range(8):
+        A[i] = T.float32(2)
+"""
+GUARDED = """
+F = T.decl_buffer((4,), "float32")
+for i in range(8):
+    if i < n:
+        if F[m] < T.float32(1):
+            A[i] = T.float32(2)
+"""
+
+
+def test_memory_is_read_before_a_loop_that_reads_it_anyway_and_does_not_write_it() -> None:
+    for make in (T.HoistIfThenElse, T.HoistExpression):
+        check(make, OTHERS.replace("EXTENT", "8"), AHEAD)
+        for stays in (LOADED.replace("EXTENT", "8"), OTHERS.replace("EXTENT", "n"), GUARDED):
+            check(make, stays, stays)
+    check(T.HoistExpression, LOADED_NAME.replace("EXTENT", "8"), NAME_AHEAD)
+    stays = LOADED_NAME.replace("EXTENT", "n")
+    check(T.HoistExpression, stays, stays)
+
+
 BLOCK_INDEX = """
 bx = T.launch_thread("blockIdx.x", 8)
 for i in range(8):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tilewright import tir
+from tilewright.ir import IRModule
 from tilewright.support.errors import CompileError
 from tilewright.tir import transform as T
 
@@ -152,3 +154,17 @@ def main(A: T.Buffer((8, 16), "float32"), B: T.Buffer((8, 16), "float32")):
 def test_a_copy_that_gets_no_stage(old: str, new: str, message: str) -> None:
     with pytest.raises(CompileError, match=f"block `copy` gets no local stage: {message}"):
         applied(T.ManifestSharedMemoryLocalStage(), COPY.replace(old, new))
+
+
+@pytest.mark.parametrize(("inner", "is_refused"), [(4, False), (5, True)])
+def test_a_thread_has_one_extent_where_launches_are_nested(inner: int, is_refused: bool) -> None:
+    thread = tir.IterVar(None, tir.Var("tx", "int32"), 1, "threadIdx.x")
+    A = tir.decl_buffer((8,), "float32", "A")
+    store = tir.BufferStore(A, tir.const(1.0, "float32"), [thread.var])
+    body = tir.AttrStmt(thread, "thread_extent", tir.const(inner), store)
+    func = tir.PrimFunc([A.data], tir.AttrStmt(thread, "thread_extent", tir.const(4), body))
+    if is_refused:
+        with pytest.raises(CompileError, match="`tx` is launched with 5 threads within 4"):
+            T.Simplify()(IRModule({"main": func}))
+    else:
+        T.Simplify()(IRModule({"main": func}))

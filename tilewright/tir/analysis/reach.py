@@ -48,7 +48,7 @@ class Reach(AccessCollector):
                 self.analyzer.bind(axis.var, value, override=True)
         for match in block.match_buffers:
             self.match(match.source)
-        around, self.declared = self.declared, {**self.declared, **self._declarations(block)}
+        around, self.declared = self.declared, self._declarations(block)
         if block.init is not None:
             self._under(realize.predicate, block.init)
         self._under(realize.predicate, block.body)
@@ -71,7 +71,7 @@ class Reach(AccessCollector):
 
     @on(Var)
     def variable(self, var: Var) -> None:
-        """An address handed out: what the nearest block that names the buffer declares."""
+        """An address handed out: what the block declares, if it names the buffer."""
         buffer = self.buffers_by_data.get(var)
         if buffer is None or buffer not in self.declared:
             super().variable(var)

@@ -10,13 +10,14 @@ from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...ir.node import Node
 from ...ir.transform import Pass, PassContext
-from ..arith.canonical import is_movable
-from ..expr import And, Call, IterVar, Let, Or, Select, Var
+from ..arith.canonical import effect_of, may_trap, reads_memory
+from ..expr import And, Call, CallEffectKind, IterVar, Let, Or, Select, Var
 from ..function import PrimFunc
-from ..stmt import AttrStmt, For, IfThenElse, LetStmt, SeqStmt, Stmt
+from ..stmt import AttrStmt, For, IfThenElse, LetStmt, SeqStmt, Stmt, While
 from ..stmt_functor import renew_defs
 from .base import prim_func_pass
 from .config import HoistExpressionConfig, HoistIfThenElseConfig, group_of
+from .scoped import alters
 from .simplify import Simplifying
 
 
@@ -45,10 +46,11 @@ class HoistedLetBindings(IntFlag):
 class _Level:
     """A loop around the place being looked at, and what is to stand before it."""
 
-    node: Stmt
+    node: For | AttrStmt
     var: Var
     is_launch: bool
     in_sequence: bool = False
+    in_branch: bool = False
     conditions: list[_Condition] = field(default_factory=list)
     names: list[tuple[Var, PrimExpr]] = field(default_factory=list)
 
@@ -115,9 +117,11 @@ class _Collect(Visitor):
 
     def _destination(self, value: PrimExpr) -> _Level | None:
         """The outermost loop before which `value` can be computed."""
-        if not is_movable(value):
+        if may_trap(value) or _calls_with_effects(value):
             return None
         uses = self._uses(value)
+        named = (self.named[var].value for var in uses if var in self.named)
+        loaded = [part for part in (value, *named) if reads_memory(part)]
         kept = not self.conditionals & HoistedConditionals.UsingBlockVar
         if kept and any(level.is_launch and level.var in uses for level in self.levels):
             return None
@@ -126,6 +130,8 @@ class _Collect(Visitor):
         for depth in range(len(self.levels) - 1, fixed - 1, -1):
             level = self.levels[depth]
             if level.in_sequence or level.var in uses or (level.is_launch and kept):
+                break
+            if not all(_is_loadable_before(level, part) for part in loaded):
                 break
             found = level
         return found
@@ -184,7 +190,8 @@ class _Collect(Visitor):
     def branch(self, branch: IfThenElse) -> None:
         """if c: f"""
         self._try(branch.condition, HoistedConditionals.IfElseStmt, branch.else_case is not None)
-        self.visit_children(branch)
+        self.visit(branch.condition)
+        self._in_branch((branch.then_case, branch.else_case))
 
     @on(Select)
     def select(self, select: Select) -> None:
@@ -195,16 +202,37 @@ class _Collect(Visitor):
     @on(Call)
     def call(self, call: Call) -> None:
         """if_then_else(c, a, b)"""
-        if getattr(call.op, "name", "") == "tir.if_then_else":
-            self._try(call.args[0], HoistedConditionals.IfElseExpr, True)
-        self.visit_children(call)
+        if getattr(call.op, "name", "") != "tir.if_then_else":
+            self.visit_children(call)
+            return
+        self._try(call.args[0], HoistedConditionals.IfElseExpr, True)
+        self.visit(call.args[0])
+        self._in_branch(call.args[1:])
 
     @on(And, Or)
     def joined(self, expr: Any) -> None:
-        """Each part of a condition."""
+        """Each part of a condition; the second may depend on the first."""
         self._try(expr.a, HoistedConditionals.BooleanExpression, True)
-        self._try(expr.b, HoistedConditionals.BooleanExpression, True)
-        self.visit_children(expr)
+        self.visit(expr.a)
+        self._in_branch(expr.b, HoistedConditionals.BooleanExpression)
+
+    @on(While)
+    def repeated(self, loop: While) -> None:
+        """The body may not run."""
+        self.visit(loop.condition)
+        self._in_branch(loop.body)
+
+    def _in_branch(self, part: Any, source: HoistedConditionals | None = None) -> None:
+        """Visits what does not always run; `source` if it is a condition that may move itself."""
+        level = self.levels[-1] if self.levels else None
+        before = level is not None and level.in_branch
+        if level is not None:
+            level.in_branch = True
+        if source is not None:
+            self._try(part, source, True)
+        self.visit(part)
+        if level is not None:
+            level.in_branch = before
 
     def _try(self, condition: Any, source: HoistedConditionals, has_else: bool) -> None:
         if not self.conditionals & source or condition.dtype != "bool":
@@ -244,6 +272,20 @@ class _Insert(Rewriter):
             body: Node = self.rewrite(let.body)
             return body
         return self.rewrite_children(let)  # type: ignore[no-any-return]
+
+
+def _is_loadable_before(level: _Level, value: PrimExpr) -> bool:
+    """True if memory may be read before a loop instead of in it: the loop does read it in every
+    iteration, has one at least, and does not write it."""
+    extent = level.node.extent if isinstance(level.node, For) else level.node.value
+    runs = isinstance(extent, IntImm) and extent.value > 0
+    return runs and not level.in_branch and not alters(level.node, value)
+
+
+def _calls_with_effects(value: PrimExpr) -> bool:
+    found: list[Call] = []
+    post_order_visit(value, lambda n: found.append(n) if isinstance(n, Call) else None)
+    return any(effect_of(call) > CallEffectKind.Pure for call in found)
 
 
 def _variables(expr: PrimExpr) -> list[Var]:

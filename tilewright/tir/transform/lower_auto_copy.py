@@ -19,9 +19,9 @@ from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt,
 from ..stmt_functor import substitute
 from .base import factory
 from .copy_fragments import FRAGMENTS, fragment_copy
+from .shared_padding import WARP, WarpAccess, of_fragment, of_threads, padded
 
 MARK = "auto_copy"
-WARP = 32
 _THREADS = ("threadIdx.y", "threadIdx.z", "threadIdx.x")
 """Threads from slow to fast: neighbours in `threadIdx.x` copy neighbours in memory."""
 
@@ -36,11 +36,14 @@ def LowerAutoCopy(func: PrimFunc) -> PrimFunc:
     `warp_execution` on a block around them stands for the 32 threads of a warp. Copies from shared
     memory into the operands of a matrix unit (`wmma.matrix_a`, `wmma.matrix_b`) and of its results
     (`wmma.accumulator`) into shared memory become `tvm_load_matrix_sync` and
-    `tvm_store_matrix_sync`. Copies between other memories stay as they are. Raises `CompileError`
+    `tvm_store_matrix_sync`. Copies between other memories stay as they are. Rows of shared memory
+    get gaps where the threads of a warp would meet in few banks. Raises `CompileError`
     for a marked block that is not one store within loops, and for results that go to global
     memory directly.
     """
-    return func.replace(body=_Lower().run(func.body))
+    lower = _Lower()
+    body = lower.run(func.body)
+    return func.replace(body=padded(body, lower.shared))
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Copy:
 class _Lower(Rewriter):
     def __init__(self) -> None:
         self.threads: dict[str, int] = {}
+        self.shared: dict[Buffer, list[WarpAccess]] = {}
 
     @on(For)
     def loop(self, loop: For) -> Any:
@@ -96,6 +100,9 @@ class _Lower(Rewriter):
         copy = _read(block)
         scopes = (copy.source, copy.target)
         if scopes in FRAGMENTS:
+            for buffer in (copy.store.buffer, _loads(copy.store)[0].buffer):
+                if _memory(buffer) == "shared":
+                    self.shared.setdefault(buffer, []).append(of_fragment(buffer))
             return block.replace(body=fragment_copy(copy.loops, copy.store, FRAGMENTS[scopes]))
         if "global" in scopes and any(s.startswith(("wmma.", "m16n8k8.")) for s in scopes):
             raise CompileError(
@@ -124,9 +131,18 @@ class _Lower(Rewriter):
             below *= _extent(block, loop)
         inside = analyzer.simplify(O.less(nest.element, count))
         store = _simplified(substitute(copy.store, places), analyzer)
+        for access in (store, *_loads(store)):
+            self._note(access, nest)
         if _flag(block, "local_stage") and copy.target == "shared":
             return _staged(block, nest, store, inside)
         return block.replace(body=nest.around(_guarded(inside, store)))
+
+    def _note(self, access: Any, nest: _Nest) -> None:
+        """Notes where threads touch shared memory."""
+        if _memory(access.buffer) == "shared":
+            found = of_threads(access.indices, nest.fastest_first, nest.private[1])
+            if found is not None:
+                self.shared.setdefault(access.buffer, []).append(found)
 
 
 class _Nest:
@@ -151,6 +167,12 @@ class _Nest:
     def private(self) -> tuple[tuple[Var, int], tuple[Var, int]]:
         """The loops within one thread: steps and lanes."""
         return self.loops[0], self.loops[-1]
+
+    @property
+    def fastest_first(self) -> list[tuple[Var, int]]:
+        """The loops over threads, in the order in which warps count these."""
+        bound = zip(self.threads, self.loops[1:-1], strict=True)
+        return [loop for _, loop in sorted(bound, key=lambda pair: pair[0][0])]
 
     def over_threads(self, body: Stmt) -> Stmt:
         """`body` for each thread."""
@@ -222,17 +244,19 @@ def _read(block: Block) -> Copy:
     while isinstance(body, For) and body.kind is ForKind.SERIAL:
         loops.append(body)
         body = body.body
-    loads: list[BufferLoad] = []
-    if isinstance(body, BufferStore):
-        post_order_visit(
-            body.value, lambda n: loads.append(n) if isinstance(n, BufferLoad) else None
-        )
+    loads = _loads(body) if isinstance(body, BufferStore) else []
     if not isinstance(body, BufferStore) or not loads:
         raise CompileError(
             f"block `{block.name_hint}` with `{MARK}` is not one store of what it loads, in serial "
             "loops", block.span,
         )  # fmt: skip
     return Copy(block, loops, body, _memory(loads[0].buffer), _memory(body.buffer))
+
+
+def _loads(store: BufferStore) -> list[BufferLoad]:
+    found: list[BufferLoad] = []
+    post_order_visit(store.value, lambda n: found.append(n) if isinstance(n, BufferLoad) else None)
+    return found
 
 
 def _memory(buffer: Buffer) -> str:

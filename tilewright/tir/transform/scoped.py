@@ -8,6 +8,7 @@ from typing import Any
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...ir.node import Node
+from ...support.errors import CompileError
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, effect_of, reads_memory
@@ -37,6 +38,13 @@ def lasting(condition: PrimExpr, *bodies: Stmt | None) -> PrimExpr:
         written.walk(body)
     parts = conjuncts(condition, opens_likely=True)
     return O.all(*(part for part in parts if not written.alters(part)))
+
+
+def alters(body: Stmt, expr: PrimExpr) -> bool:
+    """True if `body` may write what `expr` reads."""
+    written = _Written()
+    written.walk(body)
+    return written.alters(expr)
 
 
 class _Written(Visitor):
@@ -72,6 +80,7 @@ class ScopedRewriter(Rewriter):
 
     def __init__(self) -> None:
         self.analyzer = Analyzer()
+        self.launched: dict[Var, PrimExpr] = {}
 
     def declare_parameter(self, var: Var) -> None:
         """Hook: a parameter of the function. Nothing is known of it."""
@@ -119,12 +128,22 @@ class ScopedRewriter(Rewriter):
 
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> Any:
-        """A thread's extent bounds its index."""
+        """A thread's extent bounds its index. Raises `CompileError` for two extents of one."""
         value = self.rewrite(node.value)
         var = getattr(node.node, "var", None)
-        if node.attr_key in ("thread_extent", "virtual_thread") and isinstance(var, Var):
-            self.analyzer.bind(var, Range(IntImm(var.dtype, 0), value), override=True)
-        return node.replace(value=value, body=self.rewrite(node.body))
+        if node.attr_key not in ("thread_extent", "virtual_thread") or not isinstance(var, Var):
+            return node.replace(value=value, body=self.rewrite(node.body))
+        around = self.launched.get(var, value)
+        if isinstance(around, IntImm) and isinstance(value, IntImm) and around.value != value.value:
+            raise CompileError(
+                f"`{var.name}` is launched with {value} threads within {around} of its own",
+                node.span, hint="use another variable for the launch inside",
+            )  # fmt: skip
+        self.analyzer.bind(var, Range(IntImm(var.dtype, 0), value), override=True)
+        outer, self.launched = self.launched, {**self.launched, var: value}
+        made = node.replace(value=value, body=self.rewrite(node.body))
+        self.launched = outer
+        return made
 
     @on(LetStmt)
     def let(self, let: LetStmt) -> Any:

@@ -109,6 +109,7 @@ class _Plan:
     threads: dict[Var, Range] = field(default_factory=dict)
     loops: dict[Var, Range] = field(default_factory=dict)
     active: list[Var] = field(default_factory=list)
+    ambiguous: set[Var] = field(default_factory=set)
     names: set[Var] = field(default_factory=set)
     lives: dict[Var, Life] = field(default_factory=dict)
 
@@ -162,7 +163,7 @@ class _Plan:
         if self._varies((stmt.min, stmt.extent) if isinstance(stmt, For) else stmt.condition):
             return self._divergent(stmt)
         if isinstance(stmt, For):
-            self.loops[stmt.loop_var] = Range(stmt.min, stmt.extent)
+            self._enter(stmt)
             self.active.append(stmt.loop_var)
         part = self.of(stmt.body)
         if isinstance(stmt, For):
@@ -173,6 +174,13 @@ class _Plan:
             body = SeqStmt((self.barrier(), *_flat(body)))
             first, has_barrier = [], True
         return _Part(stmt.replace(body=body), first, part.last, has_barrier)
+
+    def _enter(self, loop: For) -> None:
+        """The range of a loop; one variable may run through several."""
+        made = Range(loop.min, loop.extent)
+        if not structural_equal(self.loops.setdefault(loop.loop_var, made), made):
+            self.ambiguous.add(loop.loop_var)
+        self.loops[loop.loop_var] = made
 
     def _branch(self, stmt: Any) -> _Part:
         if self._varies(stmt.condition):
@@ -223,7 +231,8 @@ class _Plan:
             return False
         analyzer = Analyzer()
         for var, range_ in (*self.threads.items(), *self.loops.items()):
-            analyzer.bind(var, range_)
+            if var not in self.ambiguous:
+                analyzer.bind(var, range_)
         pairs = zip(a.indices, b.indices, strict=True)
         ends = ((_ends(analyzer, one), _ends(analyzer, other)) for one, other in pairs)
         return any(high < least or most < low for (low, high), (least, most) in ends)
