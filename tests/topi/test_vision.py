@@ -3,6 +3,7 @@ import pytest
 
 from tests.topi.evaluator import check, evaluate
 from tilewright import topi
+from tilewright.support.errors import ArgumentError
 
 rng = np.random.default_rng(10)
 
@@ -104,3 +105,110 @@ def test_roi_pool():
     found = evaluate(lambda t, r: topi.vision.roi_pool_nchw(t, r, 2, 1.0), x, rois)
     np.testing.assert_array_equal(found[0], x[0].reshape(2, 2, 3, 2, 3).max((2, 4)))
     np.testing.assert_array_equal(found[1], x[0, :, 2:4, 2:4])
+
+
+def boxes_with_scores(batch=2, number=9, classes=3):
+    data = np.empty((batch, number, 6), "float32")
+    data[..., 0] = rng.integers(-1, classes, (batch, number))
+    data[..., 1] = rng.random((batch, number)) - 0.2
+    data[..., 2:4] = rng.random((batch, number, 2))
+    data[..., 4:6] = data[..., 2:4] + rng.random((batch, number, 2))
+    return data
+
+
+def first_valid(data, least, class_at, score_at):
+    counts, rows, places = [], np.full_like(data, -1), np.full(data.shape[:2], -1, "int32")
+    for b, batch in enumerate(data):
+        stay = [
+            n
+            for n, row in enumerate(batch)
+            if row[score_at] > least and (class_at < 0 or row[class_at] >= 0)
+        ]
+        counts.append(len(stay))
+        rows[b, : len(stay)], places[b, : len(stay)] = batch[stay], stay
+    return np.array(counts, "int32"), rows, places
+
+
+@pytest.mark.parametrize(("least", "class_at", "score_at"), [(0.1, 0, 1), (0.3, -1, 1), (0, -1, 0)])
+def test_boxes_with_a_score_and_a_class_come_first(least, class_at, score_at):
+    data = boxes_with_scores()
+    expected = first_valid(data, least, class_at, score_at)
+    for symbolic in (False, True):
+        found = evaluate(
+            lambda d: topi.vision.get_valid_counts(d, least, class_at, score_at),
+            data, symbolic=symbolic,
+        )  # fmt: skip
+        for made, wanted in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(made, wanted)
+
+
+def chosen(data, counts, most=-1, overlap=0.5, force=False, top_k=-1, class_at=0):
+    """The rows by falling score with -1 for what goes, and where the rows that stay were."""
+    rows, places = np.full_like(data, -1), [[] for _ in data]
+    for b, batch in enumerate(data):
+        count = counts[b] if top_k <= 0 else min(counts[b], top_k)
+        order = np.argsort(-batch[: counts[b], 1], kind="stable")[:count]
+        rows[b, :count] = batch[order]
+        kept = []
+        for j, n in enumerate(order):
+            if 0 <= most <= len(kept):
+                rows[b, j] = -1
+            elif any(
+                (force or class_at < 0 or rows[b, k, class_at] == rows[b, j, class_at])
+                and iou(rows[b, k, 2:], rows[b, j, 2:]) >= overlap
+                for k in kept
+            ):
+                rows[b, j, 1] = -1
+                rows[b, j, 0] = -1 if class_at >= 0 else rows[b, j, 0]
+            else:
+                kept.append(j)
+                places[b].append(n)
+    return rows, places
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"most": 2}, {"overlap": 0.2, "force": True}, {"top_k": 3, "overlap": 0.1},
+        {"class_at": -1, "overlap": 0.3}, {"most": 0},
+    ],
+)  # fmt: skip
+def test_boxes_that_overlap_a_better_one_go(options):
+    counts, data, origin = first_valid(boxes_with_scores(), 0, 0, 1)
+    rows, places = chosen(data, counts, **options)
+    names = {
+        "most": "max_output_size", "overlap": "iou_threshold", "force": "force_suppress",
+        "class_at": "id_index",
+    }  # fmt: skip
+    given = {names.get(key, key): value for key, value in options.items()}
+
+    def found(**more):
+        return evaluate(
+            lambda d, c, i: topi.vision.non_max_suppression(d, c, i, **given, **more),
+            data, counts, origin,
+        )  # fmt: skip
+
+    made = found(return_indices=False)
+    np.testing.assert_array_equal(made, rows)
+    marker = 1 if options.get("class_at") == -1 else 0
+    packed = found(return_indices=False, invalid_to_bottom=True)
+    entries, number = found()
+    for b in range(len(data)):
+        stay = rows[b][rows[b, :, marker] >= 0]
+        np.testing.assert_array_equal(packed[b, : len(stay)], stay)
+        assert (packed[b, len(stay) :] == -1).all()
+        assert number[b, 0] == len(places[b])
+        wanted = [origin[b, n] for n in places[b]]
+        assert entries[b].tolist() == wanted + [-1] * (data.shape[1] - len(wanted))
+
+
+def test_limits_of_boxes_in_tensors_and_no_threshold():
+    counts, data, origin = first_valid(boxes_with_scores(), 0, 0, 1)
+    entries, number = evaluate(
+        topi.vision.non_max_suppression, data, counts, origin, np.array([2], "int32"),
+        np.array([0.0], "float32"),
+    )  # fmt: skip
+    np.testing.assert_array_equal(entries, origin)
+    np.testing.assert_array_equal(number[:, 0], counts)
+    with pytest.raises(ArgumentError, match="boxes have 3 dimensions"):
+        evaluate(topi.vision.get_valid_counts, data[0])

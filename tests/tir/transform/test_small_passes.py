@@ -74,7 +74,7 @@ def test_vectors_as_elements_are_not_mistaken_for_lanes() -> None:
         "for i in T.vectorized(4):\n    A[i] = T.Broadcast(1, 4)", 'A: T.Buffer((8,), "int32x4")'
     )
     made = applied(T.VectorizeLoop(), text)
-    assert made.body.kind == tir.ForKind.SERIAL
+    assert made.body.value.lanes == 16 and made.body.indices[0].lanes == 4
 
 
 def test_bound_loops_become_launches_of_threads_and_of_virtual_ones() -> None:

@@ -244,12 +244,3 @@ def test_loops_that_have_no_vector_form_at_all_are_refused(
         pytest.raises(CompileError, match=said),
     ):
         applied(T.VectorizeLoop(), text)
-
-
-def test_a_constant_vector_in_an_array_of_vectors() -> None:
-    head = '@T.prim_func\ndef main(A: T.Buffer((4,), "float32x4")):\n    '
-    check(
-        T.VectorizeLoop(),
-        head + "for j in T.vectorized(4):\n        A[j] = T.Broadcast(T.float32(1), 4)",
-        head + "A[0:4] = T.Broadcast(T.float32(1), 16)",
-    )

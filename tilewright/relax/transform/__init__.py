@@ -12,6 +12,7 @@ from .canonicalize_bindings import CanonicalizeBindings
 from .combine_parallel_matmul import CombineParallelMatmul
 from .convert_layout import ConvertLayout
 from .convert_to_dataflow import ConvertToDataflow
+from .dataflow_inplace import DataflowUseInplaceCalls
 from .dead_code_elimination import DeadCodeElimination
 from .decompose_for_training import DecomposeOpsForTraining
 from .decompose_ops import DecomposeOpsForInference

@@ -108,21 +108,13 @@ class _Legalizer(PyExprMutator):
         again = self._written_before(call, args, signature)
         if again is not None:
             return again
-        lower = declared.lower
-        assert lower is not None
-
-        def write(*args: Any) -> Any:
-            return declared.apply(lower, call, args)
-
         attrs: dict[str, Any] = {}
         if declared.pattern:
             attrs["op_pattern"] = _PATTERNS[declared.pattern]
         if declared.short_name in VIEW_OPS:
             attrs[VIEW] = True
         with self.builder_.at(call.span):
-            made = self.builder_.call_te(
-                write, *args, primfunc_name_hint=declared.short_name, primfunc_attrs=attrs
-            )
+            made = kernel_call(self.builder_, declared, call, attrs)
         if signature is not None:
             self.known.setdefault(structural_hash(signature), []).append((signature, made))
         return made.replace(span=call.span)
@@ -170,6 +162,22 @@ def _can_lower(call: Call) -> bool:
     return is_known(call.struct_info) and all(
         is_null(a) or is_known(a.struct_info) for a in call.args
     )
+
+
+def kernel_call(
+    builder: BlockBuilder, declared: Declaration, call: Call, attrs: dict[str, Any] | None = None
+) -> Call:
+    """The call of the kernel that the declaration's `lower` writes, added to `builder`."""
+    lower = declared.lower
+    assert lower is not None
+
+    def write(*args: Any) -> Any:
+        return declared.apply(lower, call, args)
+
+    return builder.call_te(
+        write, *_arguments(declared, call), primfunc_name_hint=declared.short_name,
+        primfunc_attrs=attrs,
+    )  # fmt: skip
 
 
 def _arguments(declared: Declaration, call: Call) -> list[Any]:

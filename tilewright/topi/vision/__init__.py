@@ -1,4 +1,5 @@
 """Operators of object detection."""
 
 from .boxes import *
+from .nms import *
 from .roi import *

@@ -77,7 +77,7 @@ def all_class_non_max_suppression(
     def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
         more = iter(ins[2:])
         most, overlap, least = (
-            _limit(x, next(more) if isinstance(x, Tensor) else None) for x in limits
+            limit_of(x, next(more) if isinstance(x, Tensor) else None) for x in limits
         )
         limit = op.cast(most, kind)
         total = [op.const(0, kind)]
@@ -153,7 +153,8 @@ def all_class_non_max_suppression(
     return list(made)
 
 
-def _limit(value: Any, buffer: Buffer | None) -> PrimExpr:
+def limit_of(value: Any, buffer: Buffer | None) -> PrimExpr:
+    """A number, or the only element of an array."""
     if buffer is None:
         return as_scalar(value)
     return load(buffer, [op.const(0, d.dtype) for d in buffer.shape])
