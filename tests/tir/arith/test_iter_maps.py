@@ -288,3 +288,15 @@ def test_a_sum_under_a_predicate_is_one_mark() -> None:
     mark = index.args[0].source
     assert str(mark.extent) == "30"
     assert [str(arith.normalize_iter_map_to_expr(s)) for s in mark.source.args] == ["i * 8", "j"]
+
+
+def test_spaces_that_only_a_predicate_keeps_apart() -> None:
+    domain = iters(i=4, j=3, k=2)
+    i, j, k = domain
+    flat = i * 5 + j * 2 + k
+    assert not arith.subspace_divide([flat], domain, [j, k])
+    (outer, inner), conditions = arith.subspace_divide([flat], domain, [j, k], j * 2 + k < 5)
+    assert (int(outer.extent), int(inner.extent)) == (4, 5)
+    assert str(arith.normalize_iter_map_to_expr(outer.source)) == "i"
+    assert str(arith.normalize_iter_map_to_expr(inner.source)) == "j * 2 + k"
+    assert [str(mark.extent) for mark in conditions] == ["T.bool(True)", "j * 2 + k < 5"]
