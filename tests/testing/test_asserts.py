@@ -97,3 +97,16 @@ def test_errors_come_back_through_the_boundary() -> None:
 def test_pytest_is_imported_only_when_it_is_used() -> None:
     code = "import sys, tilewright.testing; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_many_assignments_are_tried_by_compiled_code() -> None:
+    names = [tir.Var(f"x{k}", "int32") for k in range(4)]
+    ranges = {var: Range(-20, 21) for var in names}
+    total = names[0] + names[1] + names[2] + names[3]
+    testing.check_bool_expr_is_true(total <= 80, ranges)
+    with pytest.raises(AssertionError, match="x0 = 20, x1 = 20, x2 = 20, x3 = 20"):
+        testing.check_bool_expr_is_true(total < 80, ranges)
+    triangle = {names[0]: Range(5, 105), names[1]: Range(0, names[0] + 1)}
+    testing.check_bool_expr_is_true(names[1] <= names[0], triangle)
+    with pytest.raises(AssertionError, match="x0 = 5, x1 = 5"):
+        testing.check_bool_expr_is_true(names[1] < names[0], triangle)

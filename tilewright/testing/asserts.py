@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,27 @@ import numpy as np
 
 from tilewright.ir.expr import PrimExpr, Range
 from tilewright.ir.structural import structural_equal
-from tilewright.tir import Var, interpreter, stmt_functor
+from tilewright.tir import (
+    BufferLoad,
+    BufferStore,
+    For,
+    ForKind,
+    IfThenElse,
+    PrimFunc,
+    Stmt,
+    Var,
+    decl_buffer,
+    interpreter,
+    stmt_functor,
+)
 from tilewright.tir import op as O
+from tilewright.tir.accesses import as_indices
 from tilewright.tir.arith import Analyzer
+from tilewright.tir.arith.canonical import may_trap
+from tilewright.tir.stmt import stmt_seq
+
+INTERPRETED = 2000
+"""So many assignments are tried one by one."""
 
 Array = np.ndarray[Any, Any]
 
@@ -38,10 +57,43 @@ def check_bool_expr_is_true(
     """Raises `AssertionError` with an assignment for which `bool_expr` is false (and `cond` is
     true), if there is one within the ranges."""
     claim = bool_expr if cond is None else O.logical_or(O.logical_not(cond), bool_expr)
-    for values in _assignments(vranges):
-        if not _value(claim, values):
-            shown = ", ".join(f"{var.name} = {value}" for var, value in values.items())
-            raise AssertionError(f"{bool_expr} is false for {shown or 'all values'}")
+    values = _counterexample(claim, vranges)
+    if values is not None:
+        shown = ", ".join(f"{var.name} = {value}" for var, value in values.items())
+        raise AssertionError(f"{bool_expr} is false for {shown or 'all values'}")
+
+
+def _counterexample(claim: PrimExpr, vranges: Mapping[Var, Range]) -> dict[Var, int] | None:
+    """The first assignment for which `claim` is false. Many are tried by compiled code."""
+    sizes = [O.const_value(extent.extent) for extent in vranges.values()]
+    numbers = [size for size in sizes if isinstance(size, int)]
+    is_large = len(numbers) < len(sizes) or math.prod(numbers) > INTERPRETED
+    if is_large and not may_trap(claim) and claim.dtype == "bool":
+        return _compiled_counterexample(claim, vranges)
+    return next((values for values in _assignments(vranges) if not _value(claim, values)), None)
+
+
+def _compiled_counterexample(
+    claim: PrimExpr, vranges: Mapping[Var, Range]
+) -> dict[Var, int] | None:
+    from tilewright.driver import build
+    from tilewright.runtime import cpu, empty
+
+    found = decl_buffer((len(vranges) + 1,), "int64", "found")
+    values = [O.const(1, "int64"), *(O.cast(var, "int64") for var in vranges)]
+    stores = [BufferStore(found, value, as_indices([place])) for place, value in enumerate(values)]
+    is_first = O.equal(BufferLoad(found, as_indices([0])), O.const(0, "int64"))
+    body: Stmt = IfThenElse(O.logical_and(is_first, O.logical_not(claim)), stmt_seq(stores))
+    for var, extent in reversed(list(vranges.items())):
+        body = For(var, extent.min, extent.extent, ForKind.SERIAL, body)
+    body = stmt_seq([BufferStore(found, O.const(0, "int64"), as_indices([0])), body])
+    param = Var("found", "handle")
+    func = PrimFunc((param,), body, buffer_map={param: found})
+    func = func.with_attr({"global_symbol": "search", "tir.is_scheduled": True})
+    result = empty((len(vranges) + 1,), "int64", cpu())
+    build(func, "llvm")["search"](result)
+    is_found, *numbers = (int(number) for number in result.numpy())
+    return dict(zip(vranges, numbers, strict=True)) if is_found else None
 
 
 def _assignments(vranges: Mapping[Var, Range]) -> Any:

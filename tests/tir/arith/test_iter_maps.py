@@ -267,3 +267,36 @@ def test_predicates_of_quotients_bound_them_alone() -> None:
     both = tir.all(flat // 4 >= 3, flat >= 3)
     assert "there is a predicate" in _extents([flat], domain, both)[0]
     assert "no value is within" in _extents([i], domain, tir.all(i < 2, i >= 4))[0]
+
+
+def test_iterators_of_one_value_stay_on_request() -> None:
+    domain = iters(i=1, j=1, k=32)
+    i, j, k = domain
+    flat = i + j + k // 4 * 4 + k % 4
+    (short,) = arith.iter_map_simplify([flat], domain)
+    assert str(short) == "k"
+    (whole,) = arith.iter_map_simplify([flat], domain, simplify_trivial_iterators=False)
+    assert str(whole) == "i + j + k"
+
+
+def test_a_sum_under_a_predicate_is_one_mark() -> None:
+    """The mark of `i * 8 + j < 30` holds the iterators, no mark of all 40 values between."""
+    domain = iters(i=5, j=8)
+    i, j = domain
+    flat = i * 8 + j
+    (index,) = arith.detect_iter_map([flat], domain, flat < 30).indices
+    mark = index.args[0].source
+    assert str(mark.extent) == "30"
+    assert [str(arith.normalize_iter_map_to_expr(s)) for s in mark.source.args] == ["i * 8", "j"]
+
+
+def test_spaces_that_only_a_predicate_keeps_apart() -> None:
+    domain = iters(i=4, j=3, k=2)
+    i, j, k = domain
+    flat = i * 5 + j * 2 + k
+    assert not arith.subspace_divide([flat], domain, [j, k])
+    (outer, inner), conditions = arith.subspace_divide([flat], domain, [j, k], j * 2 + k < 5)
+    assert (int(outer.extent), int(inner.extent)) == (4, 5)
+    assert str(arith.normalize_iter_map_to_expr(outer.source)) == "i"
+    assert str(arith.normalize_iter_map_to_expr(inner.source)) == "j * 2 + k"
+    assert [str(mark.extent) for mark in conditions] == ["T.bool(True)", "j * 2 + k < 5"]

@@ -8,6 +8,7 @@ import pytest
 
 from tilewright import tir
 from tilewright.ir.expr import Range
+from tilewright.support.errors import ArgumentTypeError
 from tilewright.tir import arith
 from tilewright.tir.arith import Analyzer, IntervalSet
 from tilewright.tir.arith.simplifier import same
@@ -234,3 +235,10 @@ def test_touched_domain_of_vectors() -> None:
     )
     (box,) = arith.domain_touched(tir.For(i, 0, n, 0, store), buffer, True, True)
     assert (number(box.min), str(box.extent)) == (0, "n * 4")
+
+
+def test_presburger_sets_need_a_library() -> None:
+    with pytest.raises(ArgumentTypeError, match="library of integer sets"):
+        arith.PresburgerSet()
+    assert issubclass(arith.PresburgerSet, arith.IntSet)
+    assert not isinstance(arith.IntervalSet(0, 3), arith.PresburgerSet)

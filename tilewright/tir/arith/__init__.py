@@ -5,7 +5,15 @@ from .analyzer import Analyzer, ConstraintScope, Extension, ProofStrength, simpl
 from .bound import ConstIntBound, ModularSet
 from .constraints import IntConstraints, IntConstraintsTransform, IntGroupBounds
 from .deduce import deduce_bound, detect_common_subexpr, domain_touched
-from .int_set import IntervalSet, IntSet, eval_set, neg_inf, pos_inf, union_lower_bound
+from .int_set import (
+    IntervalSet,
+    IntSet,
+    PresburgerSet,
+    eval_set,
+    neg_inf,
+    pos_inf,
+    union_lower_bound,
+)  # fmt: skip
 from .iter_expr import (
     IterMapExpr,
     IterMapLevel,
@@ -30,7 +38,8 @@ __all__ = [
     "Analyzer", "ConstIntBound", "ConstraintScope", "Extension", "IntConstraints",
     "IntConstraintsTransform", "IntGroupBounds", "IntSet", "IntervalSet",
     "IterMapExpr", "IterMapLevel", "IterMapResult", "IterMark", "IterSplitExpr", "IterSumExpr",
-    "ModularSet", "ProofStrength", "deduce_bound", "detect_clip_bound", "detect_common_subexpr",
+    "ModularSet", "PresburgerSet", "ProofStrength", "deduce_bound", "detect_clip_bound",
+    "detect_common_subexpr",
     "detect_iter_map", "detect_linear_equation", "domain_touched", "estimate_region_lower_bound",
     "estimate_region_strict_bound", "estimate_region_upper_bound", "eval_set",
     "inverse_affine_iter_map", "iter_map_simplify", "narrow_predicate_expression",

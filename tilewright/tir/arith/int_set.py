@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from ...ir.expr import PrimExpr, Range, as_scalar
 from ...ir.functor import post_order_visit
 from ...support.dtypes import ScalableLanes, dtype_of
+from ...support.errors import ArgumentTypeError
 from .. import op as O
 from ..expr import Call, Cast, Div, FloorDiv, FloorMod, IterVar, Max, Min, Mod, Select, Var
 from .analyzer import EVALUATE_SET, Analyzer
@@ -90,6 +91,24 @@ class IntervalSet(IntSet):
 
     def __init__(self, min_value: PrimExpr | int, max_value: PrimExpr | int) -> None:
         super().__init__(as_scalar(min_value), as_scalar(max_value))
+
+
+class PresburgerSet(IntSet):
+    """A set of points given by linear conditions, which needs a library of integer sets.
+
+    Here, as in TVM built without MLIR, there is none: the constructor raises `ArgumentTypeError`.
+    The name tells such sets from intervals: no set is an instance.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, condition: PrimExpr | None = None) -> None:
+        del condition
+        raise ArgumentTypeError(
+            "a PresburgerSet needs a library of integer sets, which this build does not have",
+            hint="IntervalSet holds the values between two ends; solve_linear_inequalities and "
+            "deduce_bound find the ends that conditions leave",
+        )
 
 
 def everything() -> IntervalSet:

@@ -250,9 +250,24 @@ class Detector:
             extent = self.terms.sub(upper, lower)
             if not extent.terms and extent.const <= 0:
                 raise NotAffine(f"no value is within the predicate {bound.of}")
-            known = IterMark(IterSumExpr(inner.args, start.expr()), extent.expr())
+            known = IterMark(IterSumExpr(self._opened(inner), start.expr()), extent.expr())
             self.marks[key] = known
         return known, lower
+
+    def _opened(self, inner: IterSumExpr) -> tuple[IterSplitExpr, ...]:
+        """The splits of a sum that is one mark of others: those."""
+        if len(inner.args) == 1:
+            split, source = inner.args[0], inner.args[0].source.source
+            if (
+                isinstance(source, IterSumExpr)
+                and O.is_const_int(split.lower_factor, 1)
+                and is_whole(split)
+                and id(split.source) not in self.padded
+                and O.is_const_int(split.scale, 1)
+                and O.is_const_int(source.base, 0)
+            ):
+                return source.args
+        return inner.args
 
     def _limits(self, bound: _Bound, inner: IterSumExpr) -> tuple[Sum, Sum]:
         """The start and the end of a bounded sum: what all its bounds leave of `inner`."""
@@ -495,7 +510,9 @@ class Detector:
         """`splits` with those that follow one another in the same mark as one."""
         for k, upper in enumerate(splits):
             for lower in splits:
-                if lower.source is upper.source and self._goes_on(lower, upper):
+                if lower is upper or lower.source is not upper.source:
+                    continue
+                if self._goes_on(lower, upper):
                     extent = self.analyzer.simplify(O.multiply(lower.extent, upper.extent))
                     made = IterSplitExpr(lower.source, lower.lower_factor, extent, lower.scale)
                     rest = [s for s in splits[:k] + splits[k + 1 :] if s is not lower]

@@ -121,7 +121,11 @@ def subspace_divide(
         parsed = [detector.fuse(detector.parse(b)) for b in bindings]
         check(detector, parsed, level)
         plain = Detector(input_iters, IntImm("bool", 1), simplify_trivial_iterators)
-        pairs = [_divide(plain, plain.fuse(plain.parse(b)), inner_vars) for b in bindings]
+        try:
+            whole = [plain.fuse(plain.parse(b)) for b in bindings]
+        except NotAffine:  # only the predicate keeps parts from overlapping
+            plain, whole = detector, parsed
+        pairs = [_divide(plain, index, inner_vars) for index in whole]
         outer, inner = _divide_predicate(condition, inner_vars, set(input_iters) - inner_vars)
     except NotAffine:
         return []

@@ -194,12 +194,14 @@ def iter_map_simplify(
     """The indices simplified, knowing the ranges of the iterators and the predicate.
 
     `x // n * n + x % n` is `x` also where `n` is not known, if it divides the extent of `x`.
+    An iterator of extent 1 is its constant, unless `simplify_trivial_iterators` is false.
     """
     level_of(check_level)
     condition = as_scalar(predicate)
     analyzer = Analyzer()
     for var, range_ in input_iters.items():
-        analyzer.bind(var, range_)
+        if simplify_trivial_iterators or not O.is_const_int(range_.extent, 1):
+            analyzer.bind(var, range_)
     with analyzer.constraint_scope(condition):
         simplified = [analyzer.simplify(as_scalar(index)) for index in indices]
         try:
