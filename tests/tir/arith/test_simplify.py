@@ -236,3 +236,14 @@ def test_indices_do_not_overflow() -> None:
 def test_a_shift_to_the_sign_is_no_division():
     shifted = tir.shift_right(VARS["i"], tir.const(31, "int32"))
     assert same(simplify(shifted), shifted)
+
+
+def test_an_index_below_a_size_says_that_the_size_is_positive() -> None:
+    analyzer = Analyzer()
+    analyzer.bind(i, Range(0, 100))
+    analyzer.bind(j, Range(2, 8))
+    with analyzer.constraint_scope(i * 8 + j < n * 3):
+        assert analyzer.const_int_bound(n).min_value == 1
+        assert analyzer.simplify(tir.min(1, n)).value == 1
+        assert not analyzer.can_prove(n >= 2)
+    assert analyzer.const_int_bound(n).min_value == 0
