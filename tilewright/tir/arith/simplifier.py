@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from math import gcd
 from typing import Any
 
@@ -41,7 +42,7 @@ from ..expr import (
 from .canonical import INDEX_TYPES, Canonical, is_movable
 from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
-from .terms import Binary, Opaque, Split, Sum
+from .terms import Atom, Binary, Opaque, Split, Sum, factors_of
 from .vectors import simplify_vector
 
 TRUE = IntImm("bool", 1)
@@ -309,8 +310,18 @@ class Simplifier(Canonical):
         dtype = difference.dtype
         make: Callable[..., PrimExpr] = kind
         if not right:
+            if const == 0 and len(left) == 1:
+                return self._zero_factor(kind, next(iter(left)))
             return make(Sum(dtype, left, 0).expr(), IntImm(dtype, const))
         return make(*sides(dtype, left, right, const))
+
+    def _zero_factor(self, kind: type[PrimExpr], atom: Atom) -> PrimExpr:
+        """`atom == 0` (or `!= 0`); `x * y == 0 -> x == 0 or y == 0`."""
+        make: Callable[..., PrimExpr] = kind
+        zero = IntImm(atom.dtype, 0)
+        first, *more = (make(factor.expr(), zero) for factor in factors_of(atom))
+        join: Callable[..., PrimExpr] = Or if kind is EQ else And
+        return reduce(join, more, first)
 
     # ---- logic ------------------------------------------------------------------------------
 
