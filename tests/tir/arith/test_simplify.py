@@ -246,3 +246,14 @@ def test_the_sides_of_a_select_keep_their_guards():
     assert_structural_equal(kept, tir.Select(place < 8, guarded + 1, 2))
     plain = tir.Select(place < 8, tir.if_then_else(place < 8, 3, 4) + place, 2)
     assert_structural_equal(Analyzer().simplify(plain), tir.Select(place < 8, place + 3, 2))
+
+
+def test_an_index_below_a_size_says_that_the_size_is_positive() -> None:
+    analyzer = Analyzer()
+    analyzer.bind(i, Range(0, 100))
+    analyzer.bind(j, Range(2, 8))
+    with analyzer.constraint_scope(i * 8 + j < n * 3):
+        assert analyzer.const_int_bound(n).min_value == 1
+        assert analyzer.simplify(tir.min(1, n)).value == 1
+        assert not analyzer.can_prove(n >= 2)
+    assert analyzer.const_int_bound(n).min_value == 0

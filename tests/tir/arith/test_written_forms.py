@@ -63,6 +63,11 @@ FORMS: list[tuple[Any, Any]] = [
     (tir.FloorMod(x * 5, c(3)), tir.FloorMod(x * 2, c(3))),
     (x * 5 - x * 5 // 3 * 3, tir.FloorMod(x * 2, c(3))),
     (tir.FloorMod((x * 4 + y) // 4, c(8)), tir.FloorMod(x + y // 4, c(8))),
+    # a product is zero where a factor is
+    (EQ(x * y * 2, c(0)), tir.Or(EQ(x, c(0)), EQ(y, c(0)))),
+    (NE(x * y, c(0)), tir.And(NE(x, c(0)), NE(y, c(0)))),
+    # the order in which parts came
+    (tir.FloorDiv(y + x * n, n), y // n + x),
     # division rounded to zero
     (tir.Div(x * 2, c(8)), tir.Div(x, c(4))),
     (tir.Div(x * 8 + y * 8, c(8)), x + y),
@@ -87,6 +92,39 @@ def test_form_keeps_the_value(expr: Any) -> None:
     for values in itertools.product((-9, -4, -1, 0, 3, 8), (-5, 0, 2, 7), (-3, 4)):
         env = dict(zip("xyz", values, strict=True)) | {"n": 3, "m": 5, "k": 2}
         assert evaluate(expr, env) == evaluate(made, env), (str(expr), str(made), values)
+
+
+TRUNCATED: list[tuple[Any, Any]] = [
+    (tir.Div(x * 4 + y, c(2)), x * 2 + tir.Div(y, c(2))),
+    (tir.Mod(y + x * 10, c(-2)), tir.Mod(y, c(2))),
+    (tir.Div(tir.Div(x, c(2)) + 1, c(3)), tir.Div(x + 2, c(6))),
+    (tir.Div(y + x * n, n), tir.Div(y, n) + x),
+    (tir.Div(x + 5, c(3)) - tir.Div(x, c(3)), tir.Div(tir.Mod(x, c(3)) + 5, c(3))),
+    (tir.Div(x, c(4)) * 4 + tir.Mod(x, c(4)), x),
+    (tir.Div(x, c(4)) - x // 4, c(0)),
+    (x // n - tir.Div(x, n), c(0)),
+    (LT(tir.Div(x, c(4)), c(3)), LT(x, c(12))),
+]
+
+
+@pytest.mark.parametrize(("expr", "expected"), TRUNCATED, ids=lambda e: "")
+def test_division_rounded_to_zero_stays_so_where_nothing_is_negative(
+    expr: Any, expected: Any
+) -> None:
+    analyzer = Analyzer()
+    with analyzer.constraint_scope(tir.all(LE(c(0), x), LE(c(0), y))):
+        made = analyzer.simplify(expr)
+        assert same(made, expected), (str(expr), str(made))
+        assert analyzer.simplify(made) is made
+
+
+def test_division_rounded_to_zero_is_another_where_signs_are_unknown() -> None:
+    analyzer = Analyzer()
+    difference = tir.Div(x, c(4)) - x // 4
+    with analyzer.constraint_scope(LE(c(0), x)):
+        assert same(analyzer.simplify(difference), c(0))
+    assert same(analyzer.simplify(difference), difference)
+    assert same(analyzer.simplify(tir.Div(x - 8, c(4))), tir.Div(x - 8, c(4)))
 
 
 REWRITTEN: list[tuple[Any, Any]] = [

@@ -147,7 +147,19 @@ class Bounds:
         self._tighten(key, (least, math.inf))
         mirrored = frozenset((a, -c) for a, c in key)
         self._tighten(mirrored, (-math.inf, -least))
+        if len(total.terms) > 1:
+            self._tighten_sizes(total)
         self.cache = {}
+
+    def _tighten_sizes(self, total: Sum) -> None:
+        """`n > 8 * i + j` says that `n >= 1` where neither is negative: what `total >= 0` and the
+        most that its other terms can be say of each size variable that it adds."""
+        for size, k in total.terms.items():
+            if k > 0 and isinstance(size, Opaque) and isinstance(size.of, SizeVar):
+                rest = {a: c for a, c in total.terms.items() if a is not size}
+                most = self.of(Sum(total.dtype, rest, total.const))[1]
+                if not math.isinf(most):
+                    self._tighten(frozenset(((size, 1),)), (-(int(most) // k), math.inf))
 
     def _tighten(self, key: Any, interval: Interval) -> None:
         self.known[key] = intersect(self.known.get(key, EVERYTHING), interval)

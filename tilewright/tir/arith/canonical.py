@@ -54,6 +54,7 @@ class Canonical:
         self.divider = Divider(self.terms, self.bounds)
         self.terms.floordiv, self.terms.floormod = self.divider.floordiv, self.divider.floormod
         self.terms.extremum = self.extremum
+        self.terms.is_not_negative = self.bounds.is_not_negative
         self.bounds.interval_of = lambda of: opaque_interval(of, self.interval)
         self.bindings: dict[Var, PrimExpr] = {}
         self.memo: dict[int, tuple[PrimExpr, Sum]] = {}
@@ -141,7 +142,7 @@ class Canonical:
     def _truncdiv(self, expr: Any) -> Sum:
         a, b = self.sum(expr.a), self.sum(expr.b)
         if self._both_positive(a, b):
-            return self.divider.floordiv_by(a, b)
+            return self._truncating(self.divider.floordiv_by, a, b)
         if not b.terms and b.const and not a.may_wrap():
             return self._truncdiv_by(a, b.const)
         if a.key == b.key and not a.may_wrap() and a.terms:
@@ -151,10 +152,18 @@ class Canonical:
     def _truncmod(self, expr: Any) -> Sum:
         a, b = self.sum(expr.a), self.sum(expr.b)
         if self._both_positive(a, b):
-            return self.divider.floormod_by(a, b)
+            return self._truncating(self.divider.floormod_by, a, b)
         if not b.terms and b.const and not a.may_wrap():
             return self._truncmod_by(a, abs(b.const))
         return self._folded(O.truncmod(a.expr(), b.expr()))
+
+    def _truncating(self, divide: Callable[[Sum, Sum], Sum], a: Sum, b: Sum) -> Sum:
+        """`divide(a, b)` of what is not negative, written as rounding to zero."""
+        outside, self.terms.truncates = self.terms.truncates, True
+        try:
+            return divide(a, b)
+        finally:
+            self.terms.truncates = outside
 
     def _truncdiv_by(self, a: Sum, c: int) -> Sum:
         """`a / c` rounded to zero, for any sign of `a`: common factors cancel, quotients join."""
@@ -166,7 +175,8 @@ class Canonical:
         if -abs(c) < lo and hi < abs(c):
             return self.terms.const(0, a.dtype)
         if lo >= 0:
-            whole = self.divider.floordiv_by(a, self.terms.const(abs(c), a.dtype))
+            by = self.terms.const(abs(c), a.dtype)
+            whole = self._truncating(self.divider.floordiv_by, a, by)
             return whole.scaled(1 if c > 0 else -1)
         inner = a.single()
         of = inner.of if isinstance(inner, Opaque) else None
@@ -184,7 +194,8 @@ class Canonical:
         if -c < lo and hi < c:
             return a.scaled(common)
         if lo >= 0:
-            return self.divider.floormod_by(a, self.terms.const(c, a.dtype)).scaled(common)
+            by = self.terms.const(c, a.dtype)
+            return self._truncating(self.divider.floormod_by, a, by).scaled(common)
         whole = self._without_rest(a, c)
         if whole is not None:
             return self._truncmod_by(whole, c).scaled(common)

@@ -226,7 +226,9 @@ class Divider:
             return self.floordiv_by(common[0], common[1])
         plain, taken = self._without_rests(a, b)
         whole, rest = self._split_symbolic(plain, b)
-        made = self.terms.add(whole, self._symbolic(FloorDiv, rest, b))
+        quotient = self._symbolic(FloorDiv, rest, b)
+        is_first = next(iter(plain.terms), None) in rest.terms
+        made = self.terms.add(*((quotient, whole) if is_first else (whole, quotient)))
         for base, k in taken:
             made = self.terms.add(made, self.floordiv_by(base, b), -k)
         return made

@@ -73,6 +73,18 @@ class Merging(Terms):
     # ---- division by constants --------------------------------------------------------------
 
     def _split(self, total: Sum, atom: Split, coefficient: int) -> Sum | None:
+        if not atom.truncates:
+            return self._divided(total, atom, coefficient)
+        floor = self._atoms.get((Split, atom.dtype, atom.base.key, atom.lower, atom.upper))
+        if floor in total.terms:  # `x // 4 - x / 4 -> 0`
+            return self.add(_without(total, atom), self.of(floor), coefficient)
+        outside, self.truncates = self.truncates, True
+        try:
+            return self._divided(total, atom, coefficient)
+        finally:
+            self.truncates = outside
+
+    def _divided(self, total: Sum, atom: Split, coefficient: int) -> Sum | None:
         if atom.upper is None:
             made = self._remainder(
                 total, atom, coefficient, atom.base, atom.lower,
@@ -242,6 +254,10 @@ class Merging(Terms):
         return atom
 
     def _binary(self, total: Sum, atom: Binary, coefficient: int) -> Sum | None:
+        if atom.truncates:
+            floor = self._atoms.get((Binary, atom.dtype, atom.kind, (atom.a.key, atom.b.key)))
+            if floor in total.terms:
+                return self.add(_without(total, atom), self.of(floor), coefficient)
         if atom.kind is FloorMod:
             quotient = self.multiply(self.binary(FloorDiv, atom.a, atom.b), atom.b)
             if quotient is None or not _contains(total, quotient, coefficient):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from math import ceil, gcd, inf, log2
 from typing import Any
 
@@ -46,7 +47,7 @@ from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tig
 from .divide import is_negated
 from .reductions import simplify_reduce
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
-from .terms import Binary, Opaque, Split, Sum
+from .terms import Atom, Binary, Opaque, Split, Sum, factors_of
 from .vectors import simplify_vector
 
 TRUE = IntImm("bool", 1)
@@ -345,8 +346,18 @@ class Simplifier(Canonical):
         dtype = difference.dtype
         make: Callable[..., PrimExpr] = kind
         if not right:
+            if const == 0 and len(left) == 1:
+                return self._zero_factor(kind, next(iter(left)))
             return make(Sum(dtype, left, 0).expr(), IntImm(dtype, const))
         return make(*sides(dtype, left, right, const))
+
+    def _zero_factor(self, kind: type[PrimExpr], atom: Atom) -> PrimExpr:
+        """`atom == 0` (or `!= 0`); `x * y == 0 -> x == 0 or y == 0`."""
+        make: Callable[..., PrimExpr] = kind
+        zero = IntImm(atom.dtype, 0)
+        first, *more = (make(factor.expr(), zero) for factor in factors_of(atom))
+        join: Callable[..., PrimExpr] = Or if kind is EQ else And
+        return reduce(join, more, first)
 
     # ---- logic ------------------------------------------------------------------------------
 

@@ -19,10 +19,12 @@ from ..expr import (
     Call,
     Cast,
     CmpExpr,
+    Div,
     FloorDiv,
     FloorMod,
     Max,
     Min,
+    Mod,
     Mul,
     Select,
     Sub,
@@ -31,6 +33,7 @@ from ..expr import (
 Key = Any
 
 OPPOSITE: dict[type[PrimExpr], type[PrimExpr]] = {Min: Max, Max: Min}
+TRUNCATED: dict[type[PrimExpr], type[PrimExpr]] = {FloorDiv: Div, FloorMod: Mod}
 
 
 class Atom:
@@ -181,8 +184,11 @@ def _quotient_with(atom: Atom, coefficient: int, const: int) -> PrimExpr | None:
     """`base // c + const` as one quotient, if that is shorter."""
     if not isinstance(atom, Split) or not atom.takes_constants() or const % coefficient:
         return None
-    base = atom.base.shifted(const // coefficient * atom.lower)
-    return FloorDiv(base.expr(), IntImm(atom.dtype, atom.lower))
+    by = const // coefficient
+    if atom.truncates and by < 0:  # what is divided could become negative
+        return None
+    make: Callable[[PrimExpr, PrimExpr], PrimExpr] = Div if atom.truncates else FloorDiv
+    return make(atom.base.shifted(by * atom.lower).expr(), IntImm(atom.dtype, atom.lower))
 
 
 def _common_factor(terms: dict[Atom, int]) -> Atom | None:
@@ -290,19 +296,26 @@ def depends_on_data(of: PrimExpr) -> bool:
 
 
 class Split(Atom):
-    """`base % upper // lower`; without the modulus if `upper` is None."""
+    """`base % upper // lower`; without the modulus if `upper` is None. `truncates`: it is written
+    with the division that rounds to zero, which is the same for a `base` that is not negative."""
 
-    __slots__ = ("base", "lower", "upper")
+    __slots__ = ("base", "lower", "truncates", "upper")
 
-    def __init__(self, dtype: str, order: int, base: Sum, lower: int, upper: int | None) -> None:
+    def __init__(
+        self, dtype: str, order: int, base: Sum, lower: int, upper: int | None,
+        truncates: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(dtype, order, base.holds_data(), may_merge=True)
-        self.base, self.lower, self.upper = base, lower, upper
+        self.base, self.lower, self.upper, self.truncates = base, lower, upper, truncates
 
     def parts(self) -> tuple[Sum, ...]:
         return (self.base,)
 
     def _build(self) -> PrimExpr:
-        whole = {a: c // self.lower for a, c in self.base.terms.items() if c % self.lower == 0}
+        whole: dict[Atom, int] = {}
+        divide, modulo = (Div, Mod) if self.truncates else (FloorDiv, FloorMod)
+        if not self.truncates:
+            whole = {a: c // self.lower for a, c in self.base.terms.items() if c % self.lower == 0}
         if self.lower != 1 and self.upper is not None and whole:
             # `(4 * x + y) // 4 % 8` is written `(x + y // 4) % 8`
             rest = {a: c for a, c in self.base.terms.items() if a not in whole}
@@ -311,9 +324,9 @@ class Split(Atom):
             return FloorMod(value, IntImm(self.dtype, self.upper // self.lower))
         value = self.base.expr()
         if self.upper is not None:
-            value = FloorMod(value, IntImm(self.dtype, self.upper))
+            value = modulo(value, IntImm(self.dtype, self.upper))
         if self.lower != 1:
-            value = FloorDiv(value, IntImm(self.dtype, self.lower))
+            value = divide(value, IntImm(self.dtype, self.lower))
         return value
 
     def takes_constants(self) -> bool:
@@ -322,19 +335,25 @@ class Split(Atom):
 
 
 class Binary(Atom):
-    """`make(a, b)` of two sums: a division by an unknown number, a minimum, a maximum."""
+    """`make(a, b)` of two sums: a division by an unknown number, a minimum, a maximum.
 
-    __slots__ = ("a", "b", "kind")
+    `truncates` is that of `Split`.
+    """
 
-    def __init__(self, dtype: str, order: int, kind: type[PrimExpr], a: Sum, b: Sum) -> None:
+    __slots__ = ("a", "b", "kind", "truncates")
+
+    def __init__(
+        self, dtype: str, order: int, kind: type[PrimExpr], a: Sum, b: Sum, truncates: bool = False
+    ) -> None:
         super().__init__(dtype, order, a.holds_data() or b.holds_data(), may_merge=True)
-        self.kind, self.a, self.b = kind, a, b
+        self.kind, self.a, self.b, self.truncates = kind, a, b, truncates
 
     def parts(self) -> tuple[Sum, ...]:
         return (self.a, self.b)
 
     def _build(self) -> PrimExpr:
-        make: Callable[[PrimExpr, PrimExpr], PrimExpr] = self.kind
+        kind = TRUNCATED[self.kind] if self.truncates else self.kind
+        make: Callable[[PrimExpr, PrimExpr], PrimExpr] = kind
         return make(self.a.expr(), self.b.expr())
 
 
@@ -362,6 +381,11 @@ class Terms:
     def __init__(self) -> None:
         self._atoms: dict[Key, Atom] = {}
         self.products = 0
+        self.is_not_negative: Callable[[Sum], bool] = lambda _: False
+        """Whether `total >= 0` is known; the simplifier's."""
+        self.truncates = False
+        """The divisions being made were written as rounding to zero: they stay so where what they
+        divide is not negative."""
 
     # ---- atoms ------------------------------------------------------------------------------
 
@@ -385,12 +409,17 @@ class Terms:
         if base.const and _chooses(base.terms):
             base = self.merge(base)
         key = (Split, base.dtype, base.key, lower, upper)
+        if self.truncates and self.is_not_negative(base):
+            return self.of(self._intern((*key, Div), Split, base, lower, upper, True))
         return self.of(self._intern(key, Split, base, lower, upper))
 
     def binary(self, kind: type[PrimExpr], a: Sum, b: Sum, commutes: bool = False) -> Sum:
         """`kind(a, b)` as it is."""
         operands = frozenset((a.key, b.key)) if commutes else (a.key, b.key)
-        return self.of(self._intern((Binary, a.dtype, kind, operands), Binary, kind, a, b))
+        key = (Binary, a.dtype, kind, operands)
+        if self.truncates and kind in TRUNCATED and self.is_not_negative(a):
+            return self.of(self._intern((*key, Div), Binary, kind, a, b, True))
+        return self.of(self._intern(key, Binary, kind, a, b))
 
     def product(self, factors: list[Atom]) -> Atom:
         """The atoms multiplied."""
