@@ -10,9 +10,11 @@ from ..ir.module import IRModule
 from ..ir.transform import PassContext, module_pass
 from ..support.errors import ArgumentError, ScheduleError
 from ..target.target import Target
+from ..tir.expr import Var
 from ..tir.function import PrimFunc
 from ..tir.schedule import BlockRV, Schedule
 from ..tir.stmt import Block, BufferStore
+from .versions import chosen_by_size, with_size
 
 LOG = logging.getLogger("tilewright.dlight")
 """Says at level DEBUG which rules and steps did not apply, and why."""
@@ -37,6 +39,12 @@ class ScheduleRule:
         `tunable` asks for a schedule whose decisions are samples.
         """
         raise NotImplementedError
+
+    def single(self, func: PrimFunc, target: Target) -> Var | None:
+        """A size, known at run time only, for which the rules after this one, where it is 1, make
+        a much faster schedule of `func` than this rule does for any size; None if there is none.
+        """
+        return None
 
     @staticmethod
     def from_callable(name: str) -> Callable[[Apply], ScheduleRule]:
@@ -89,13 +97,25 @@ def _target_of(func: PrimFunc, current: Target) -> Target:
 
 def scheduled(func: PrimFunc, target: Target, rules: Sequence[ScheduleRule]) -> PrimFunc:
     """`func` as the first rule that fits schedules it, marked so; itself if none does."""
-    for rule in rules:
+    for k, rule in enumerate(rules):
         made = rule.apply(func, target, False)
         if isinstance(made, list):
             made = made[0] if made else None
         if made is not None:
-            return mark_scheduled(with_reason(made.func, type(rule).__name__))
+            chosen = with_reason(made.func, type(rule).__name__)
+            size = rule.single(func, target)
+            if size is not None:
+                other = scheduled(with_size(func, size, 1), target, rules[k + 1 :])
+                chosen = _for_one(chosen, other, size)
+            return mark_scheduled(chosen)
     return func
+
+
+def _for_one(func: PrimFunc, other: PrimFunc, size: Var) -> PrimFunc:
+    """Both schedules in one function, and what was decided for both."""
+    reason = f"{func.attrs[REASON]}; where {size.name} is 1, {other.attrs[REASON]}"
+    both = chosen_by_size(func, other, size, 1)
+    return both.replace(attrs={**both.attrs, REASON: reason})
 
 
 def mark_scheduled(func: PrimFunc) -> PrimFunc:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
+from ...tir.expr import Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo, IterInfo, variables
@@ -73,6 +74,22 @@ class Attention(ScheduleRule):
             if attempt(schedule_attention, made, parts, machine, turns):
                 return made
         return None
+
+    def single(self, func: PrimFunc, target: Target) -> Var | None:
+        """The number of queries, where the keys are turned round for them: that takes longer than
+        the products of a single one, which reads both along the sum."""
+        del target
+        sch = Schedule(func, error_render_level="fast")
+        inline_injective(sch)
+        parts = parts_of(block_infos(sch))
+        if parts is None or operand_to_pack(parts.first, plain_roles(parts.first)) is None:
+            return None
+        roles = plain_roles(parts.second)
+        if roles is None or len(rows := [i.dom for i in roles.rows if i.extent != 1]) != 1:
+            return None
+        (queries,) = rows
+        keys = roles.reduction[-1].dom
+        return queries if isinstance(queries, Var) and queries is not keys else None
 
 
 def parts_of(infos: list[BlockInfo]) -> Parts | None:

@@ -29,6 +29,7 @@ from .reduction import borders
 from .roles import Roles, bytes_read, plain_roles, plan, row_block, rows_around_columns
 from .stages import (
     TOO_LITTLE,
+    Whole,
     block_infos,
     extent_of,
     inline_injective,
@@ -59,9 +60,19 @@ class Contractions(ScheduleRule):
             return None
         inline_injective(sch)
         sch = merge_pixels(sch, machine)
+        whole: Whole = []
+        alone = sum(info.is_reduction() for info in block_infos(sch)) == 1
+
+        def contraction(trial: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+            found = schedule_contraction(trial, info, machine)
+            check = trial if alone else trial.copy()
+            for block, loop in found:
+                check.decompose_reduction(block, loop)  # raises if it will not apply
+            whole.extend([] if alone else found)
+
         for info in block_infos(sch):
-            sch = attempted(sch, info, machine, schedule_contraction)
-        return schedule_rest(sch, machine)
+            sch = attempted(sch, info, machine, contraction)
+        return schedule_rest(sch, machine, whole)
 
 
 def _is_ours(info: BlockInfo, machine: MachineModel) -> bool:
@@ -70,11 +81,11 @@ def _is_ours(info: BlockInfo, machine: MachineModel) -> bool:
     return found is not None
 
 
-def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
-    """Tiles one contraction for registers; leaves any other block."""
+def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) -> Whole:
+    """Tiles one contraction for registers; leaves any other block. Returns where its sums are to be
+    decomposed."""
     if thin_product(info, machine) is not None:
-        schedule_thin(sch, info, machine)
-        return
+        return schedule_thin(sch, info, machine)
     roles = plain_roles(info)
     found = operand_to_pack(info, roles)
     packed = pack(sch, info, found, machine) if found is not None else None
@@ -82,7 +93,7 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
         info = BlockInfo(sch, info.block_rv)
         roles = plain_roles(info)
     if roles is None:
-        return
+        return []
     out = info.output
     if out is None:
         raise ScheduleError("a contraction has one store")
@@ -114,7 +125,7 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
     ahead = _fetch_ahead(sch, machine, roles, tile, nest)
     note(sch, info.block_rv, f"{words}{copied}{ahead}, {threads}")
-    sch.decompose_reduction(info.block_rv, nest.reduction)
+    return [(info.block_rv, nest.reduction)]
 
 
 def _fetch_ahead(

@@ -9,17 +9,22 @@ from ...target.machine import MachineModel
 from ...target.target import Target
 from ...tir.expr import IterVarType
 from ...tir.function import PrimFunc
-from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ...tir.schedule import Schedule
 from ...tir.stmt import ForKind
 from ..analysis import BlockInfo, variables
 from ..base import ScheduleRule, log_refusal
 from .images import schedule_images
 from .reduction import schedule_reduction
-from .stages import attempt, block_infos, inline_injective, iter_values, schedule_injective
+from .rows import is_row_reduction, schedule_rows
+from .stages import (
+    Whole,
+    attempt,
+    block_infos,
+    inline_injective,
+    iter_values,
+    schedule_injective,
+)
 from .turning import schedule_turning
-
-Whole = list[tuple[BlockRV, LoopRV]]
-"""Scheduled reductions, and the loops at which they are to be decomposed."""
 
 Step = Callable[[Schedule, BlockInfo, MachineModel], None]
 
@@ -41,9 +46,10 @@ class Fallback(ScheduleRule):
         return schedule_rest(schedule_images(sch, machine), machine)
 
 
-def schedule_rest(sch: Schedule, machine: MachineModel) -> Schedule:
-    """Schedules the blocks of which no loop runs in a special way yet, each by itself."""
-    whole: Whole = []
+def schedule_rest(sch: Schedule, machine: MachineModel, done: Whole | None = None) -> Schedule:
+    """Schedules the blocks of which no loop runs in a special way yet, each by itself; decomposes
+    all reductions, those scheduled before (`done`) too."""
+    whole: Whole = list(done or [])
     for name in [info.name for info in block_infos(sch)]:
         info = next((i for i in block_infos(sch) if i.name == name), None)
         if info is not None and not is_scheduled(sch, info):
@@ -76,16 +82,30 @@ def schedule_alone(sch: Schedule, info: BlockInfo, machine: MachineModel, whole:
     def reduction(trial: Schedule, info: BlockInfo, machine: MachineModel) -> None:
         loop = schedule_reduction(trial, info, machine)
         if loop is not None:
-            trial.copy().decompose_reduction(info.block_rv, loop)  # raises if it will not apply
-            whole.append((info.block_rv, loop))
+            whole.extend(_checked(trial, [(info.block_rv, loop)]))
+
+    def row(trial: Schedule, info: BlockInfo, machine: MachineModel) -> None:
+        found = schedule_rows(trial, [info], machine)
+        if found is None:
+            raise ScheduleError("rows would be summed up several times")
+        whole.extend(_checked(trial, found))
 
     if not info.is_injective():
-        return attempted(sch, info, machine, reduction)
+        made = attempted(sch, info, machine, row) if is_row_reduction(info) else sch
+        return attempted(sch, info, machine, reduction) if made is sch else made
     if info.is_plain():
         made = attempted(sch, info, machine, schedule_turning)
         if made is not sch:
             return made
     return attempted(sch, info, machine, schedule_injective)
+
+
+def _checked(sch: Schedule, found: Whole) -> Whole:
+    """What is to be decomposed; raises `ScheduleError` if it will not apply."""
+    trial = sch.copy()
+    for block, loop in found:
+        trial.decompose_reduction(block, loop)
+    return found
 
 
 def attempted(sch: Schedule, info: BlockInfo, machine: MachineModel, step: Step) -> Schedule:

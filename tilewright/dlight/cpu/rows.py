@@ -22,6 +22,7 @@ from ..base import ScheduleRule, log_refusal, note
 from .reduction import kept_vector, reduced_vector
 from .stages import (
     TOO_LITTLE,
+    Whole,
     attempt,
     block_infos,
     extent_of,
@@ -57,10 +58,13 @@ class Rows(ScheduleRule):
         if len(sch.get_consumers(infos[-1].block_rv)) or _outputs(func, infos) != 1:
             return None
         try:
-            return schedule_rows(sch, infos, machine)
+            starts = schedule_rows(sch, infos, machine)
         except ScheduleError as why:
             log_refusal("Rows", why)
             return None
+        for block, loop in starts or ():
+            sch.decompose_reduction(block, loop)
+        return None if starts is None else sch
 
 
 def is_row_reduction(info: BlockInfo) -> bool:
@@ -82,8 +86,9 @@ def row_axes(info: BlockInfo) -> int:
     return len(kept)
 
 
-def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) -> Schedule | None:
-    """Computes all blocks in the loop over rows of the last one; None if that repeats work."""
+def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) -> Whole | None:
+    """Computes all blocks in the loop over rows of the last one. Returns where their sums are to be
+    decomposed; None if it would repeat work."""
     reductions = [i for i in infos if i.is_reduction()]
     depth = min(row_axes(i) for i in reductions)
     last = infos[-1]
@@ -112,9 +117,7 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
     others = len(infos) - len(reductions)
     words = f"rows with {len(reductions)} sums and {others} other steps"
     note(sch, last.block_rv, f"{words}, {dtype}x{machine.lanes(dtype)}, {threads}")
-    for rv, start in starts:
-        sch.decompose_reduction(rv, start)
-    return sch
+    return starts
 
 
 def _repeats(sch: Schedule, info: BlockInfo, before: int | None) -> bool:

@@ -24,6 +24,10 @@ from ..analysis import (
 from ..base import log_refusal, note
 from .tiling import bytes_of, divisor_up_to, vector_lanes, worth_parallel
 
+Whole = list[tuple[BlockRV, LoopRV]]
+"""Scheduled reductions, and the loops at which they are to be decomposed: when all blocks are
+scheduled, since a block can move only as long as every reduction around is whole."""
+
 ONE_THREAD = "one thread"
 TOO_LITTLE = "one thread (small)"
 

@@ -27,6 +27,7 @@ from ..base import note
 from .packing import MIN_ROWS
 from .stages import (
     TOO_LITTLE,
+    Whole,
     extent_of,
     goes_on,
     iter_values,
@@ -111,8 +112,9 @@ def _is_faster(thin: Thin, machine: MachineModel, lanes: int) -> bool:
     return along < steps / min(LOAD_PORTS, 2 * ports if machine.splits else ports)
 
 
-def schedule_thin(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None:
-    """Schedules such a product; raises `ScheduleError` for any other block."""
+def schedule_thin(sch: Schedule, info: BlockInfo, machine: MachineModel) -> Whole:
+    """Schedules such a product; returns where its sums are to be decomposed. Raises `ScheduleError`
+    for any other block."""
     thin = thin_product(info, machine)
     if thin is None or thin.summed.loop_rv is None or info.output is None:
         raise ScheduleError("the block is no thin product")
@@ -128,13 +130,15 @@ def schedule_thin(sch: Schedule, info: BlockInfo, machine: MachineModel) -> None
     after = writeback(sch, info, around[-1])
     for block in (kept, partial):
         sch.compute_at(block, around[-1], preserve_unit_loops=False)
-    words = _partial_sums(sch, partial, kept, len(around), tile, dtype)
-    _sum_up(sch, info.block_rv, len(around), lanes)
+    words, first = _partial_sums(sch, partial, kept, len(around), tile, dtype)
+    vectors = _sum_up(sch, info.block_rv, len(around), lanes)
     _in_vectors(sch, after, len(around), lanes)
     threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()):
-        threads = parallelize(sch, around, machine)
+        ragged = around[-1:] if thin.column.extent is None else []
+        threads = parallelize(sch, around, machine, ragged=ragged)
     note(sch, info.block_rv, f"{words}, {threads}")
+    return [(partial, first), (info.block_rv, vectors)]
 
 
 def _turn(sch: Schedule, info: BlockInfo, thin: Thin) -> None:
@@ -198,9 +202,9 @@ def _partial_sums(
     outside: int,
     tile: RegisterTile,
     dtype: str,
-) -> str:
+) -> tuple[str, LoopRV]:
     """The loops of the partial sums in a tile of results, and of the copies that are `kept` of
-    them; returns in words what was decided."""
+    them; returns in words what was decided, and the first loop of the sums."""
     loops = sch.get_loops(partial)[outside:]
     results, lane = _result_loops(sch, partial, loops)
     sums = [loop for loop in loops if loop not in (*results, lane)]
@@ -218,9 +222,9 @@ def _partial_sums(
         sch.unroll(loop)
     sch.vectorize(lane)
     unroll_tile(sch, kept, outside + len(far), tile.lanes)
-    sch.decompose_reduction(partial, sums[0])
     rows = tile.rows[0] if len(results) > 1 else 1
-    return f"{rows} by {tile.vectors} results, {dtype}x{tile.lanes} along the sum by {steps}"
+    words = f"{rows} by {tile.vectors} results, {dtype}x{tile.lanes} along the sum by {steps}"
+    return words, sums[0]
 
 
 def _result_loops(
@@ -236,14 +240,15 @@ def _result_loops(
     return found[:-1], found[-1]
 
 
-def _sum_up(sch: Schedule, block: BlockRV, outside: int, lanes: int) -> None:
-    """A vector of neighbouring results at once."""
+def _sum_up(sch: Schedule, block: BlockRV, outside: int, lanes: int) -> LoopRV:
+    """A vector of neighbouring results at once; the loop over such vectors."""
     *results, lane = sch.get_loops(block)[outside:]
     result = sch.fuse(*results) if len(results) > 1 else results[0]
-    start = sch.split(result, [None, lanes])
-    sch.vectorize(start[1])
+    vectors: LoopRV
+    vectors, vector = sch.split(result, [None, lanes])
+    sch.vectorize(vector)
     sch.annotate(lane, VECTOR_REDUCE, 1)
-    sch.decompose_reduction(block, start[0])
+    return vectors
 
 
 def _in_vectors(sch: Schedule, after: BlockRV, outside: int, lanes: int) -> None:
