@@ -60,3 +60,10 @@ def test_a_part_can_be_underlined() -> None:
     assert loop.script(obj_to_underline=[store.value]) == (
         "for i in range(4):\n    A[i] = A[i] + T.float32(1.0)\n" + " " * 11 + "^" * 21
     )
+
+
+def test_an_expression_prints_however_deep_it_is() -> None:
+    total: tir.PrimExpr = tir.Var("x", "int32")
+    for _ in range(1000):
+        total = tir.FloorMod(tir.Add(total, tir.IntImm("int32", 1)), tir.IntImm("int32", 7))
+    assert str(total).count("% 7") == 1000

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from ...support.stack import deep_recursion
 from .config import PrinterConfig
 from .marking import Marks
 from .paths import along
@@ -299,10 +300,11 @@ def script(node: object, config: PrinterConfig | None = None, **options: Any) ->
     root = printer.mark(node)
     if chosen.verbose_expr:
         printer.lines += [line for declare in FREE for line in declare(printer, root)]
-    if isinstance(root, tuple(_STATEMENTS)):
-        printer.statement(root)
-    else:
-        printer.line(printer(root))
+    with deep_recursion():
+        if isinstance(root, tuple(_STATEMENTS)):
+            printer.statement(root)
+        else:
+            printer.line(printer(root))
     if isinstance(root, tuple(_PROGRAMS)):
         printer.lines[:0] = _imports(printer)
     if chosen.show_meta and printer.metadata:
