@@ -15,6 +15,7 @@ from tilewright.ir.transform import (
     module_pass,
 )
 from tilewright.support import knobs
+from tilewright.support.errors import ArgumentTypeError
 
 prim_func_pass = make_function_pass(tir.PrimFunc)
 
@@ -84,3 +85,9 @@ def test_dump_writes_one_file_a_pass(tmp_path: Path) -> None:
     with knobs.DUMP.set(str(tmp_path)):
         Sequential([mark, mark])(nothing())
     assert [f.name for f in sorted(tmp_path.iterdir())] == ["000_Mark.py", "001_Mark.py"]
+
+
+def test_a_pass_says_that_it_wants_a_module() -> None:
+    func = tir.PrimFunc([], tir.Evaluate(0))
+    with pytest.raises(ArgumentTypeError, match="Mark transforms an IRModule, found PrimFunc"):
+        mark(func)  # type: ignore[arg-type]

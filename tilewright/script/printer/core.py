@@ -9,6 +9,7 @@ unique inside a function.
 from __future__ import annotations
 
 import json
+import keyword
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +58,9 @@ def prints(*classes: type) -> Callable[[F], F]:
     return declare
 
 
+RESERVED = frozenset((*keyword.kwlist, "range"))
+"""Words that no definition can be called by in a text that is to be read back."""
+
 METADATA: list[Callable[..., str]] = []
 """What writes the arrays that a text refers to, put here by the dialect of modules."""
 
@@ -70,7 +74,8 @@ class Printer:
         self.depth = 0
         self._names: dict[int, str] = {}
         self._kept: list[object] = []
-        self._used: set[str] = set()
+        c = self.config
+        self._used = {*RESERVED, c.ir_prefix, c.tir_prefix, c.relax_prefix}
         self.facts: dict[str, Any] = {}
         """What handlers of one dialect tell each other (loops in scope and the like)."""
         self.metadata: dict[str, list[tuple[Any, str]]] = {}
