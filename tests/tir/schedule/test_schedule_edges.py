@@ -231,3 +231,16 @@ def test_a_thousand_loops_within_one_another_are_scheduled():
     sch = Schedule(func)
     loops = [at for at in sch.state.walk(sch.get_sref(sch.get_block("root"))) if not at.is_block]
     assert len(loops) == 1000
+
+
+def test_fused_loops_are_not_more_than_their_variable_counts():
+    @T.prim_func
+    def clear(A: T.Buffer((65536, 65536), "int8")):
+        for i, j in T.grid(65536, 65536):
+            with T.block("A"):
+                vi, vj = T.axis.remap("SS", [i, j])
+                A[vi, vj] = T.int8(0)
+
+    sch = Schedule(clear)
+    with pytest.raises(ScheduleError, match="4294967296 iterations are more than int32 counts"):
+        sch.fuse(*sch.get_loops("A"))
