@@ -21,6 +21,7 @@ from tilewright.ir.transform import (
     module_pass,
 )
 from tilewright.support import knobs
+from tilewright.support.errors import ArgumentTypeError
 
 prim_func_pass = make_function_pass(tir.PrimFunc)
 
@@ -99,3 +100,9 @@ def test_modules_are_printed_around_every_pass(capsys) -> None:
     before, after = text.split("# After Running Pass: pass name: Mark\n")
     assert before.startswith("# Before Running Pass: pass name: Mark\n")
     assert "marked" not in before and 'I.module_attrs({"marked": 1})' in after
+
+
+def test_a_pass_says_that_it_wants_a_module() -> None:
+    func = tir.PrimFunc([], tir.Evaluate(0))
+    with pytest.raises(ArgumentTypeError, match="Mark transforms an IRModule, found PrimFunc"):
+        mark(func)  # type: ignore[arg-type]

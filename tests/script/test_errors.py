@@ -25,6 +25,14 @@ CASES = [
      '            v = T.axis.remap("Q", [i])', "remap knows S and R", 5, 13),
     (HEAD + '    for i in range(8):\n        with T.block("b"):\n'
      '            v, w = T.axis.remap("S", [i])', "1 values are assigned to 2 names", 5, 13),
+    (HEAD + '    for i in range(8):\n        with T.block("b"):\n'
+     '            v = T.axis.spatial(8, i)\n            w = T.axis.spatial(8, v)',
+     "depends on the axis `v`", 6, 13),
+    (HEAD + '    for i in range(8):\n        with T.block("b"):\n'
+     '            v = T.axis.spatial(8, i)\n            T.where(v < 3)',
+     "depends on the axis `v`", 6, 13),
+    ("@I.ir_module\nclass M:\n    @T.prim_func\n    def f():\n        pass\n\n"
+     "    @T.prim_func\n    def f():\n        pass", "two functions `f`", 8, 5),
     (HEAD + "    A[0, 0] = A[0, 0] & A[0, 0]", "needs integers", 3, 15),
     (HEAD + "    return", "returns nothing", 3, 5),
     (HEAD + "    import os", "no `Import` statement", 3, 5),

@@ -180,3 +180,26 @@ def test_calls_have_the_type_that_the_called_function_returns() -> None:
     call = Module["main"].body.value
     assert (call.op.name_hint, call.dtype) == ("kernel", "int32")
     assert_structural_equal(from_source(Module.script()), Module)
+
+
+def test_axes_with_one_name_are_a_list() -> None:
+    shape = (2, 3, 4)
+
+    @T.prim_func
+    def whole(A: T.Buffer(shape), B: T.Buffer(shape)):
+        for loops in T.grid(*shape):
+            with T.block("B"):
+                v = T.axis.remap("SSS", loops)
+                B[v] = A[v] + A[v[0], 0, v[2]]
+
+    @T.prim_func
+    def named(A: T.Buffer(shape), B: T.Buffer(shape)):
+        for i, j, k in T.grid(*shape):
+            with T.block("B"):
+                vi, vj, vk = T.axis.remap("SSS", [i, j, k])
+                B[vi, vj, vk] = A[vi, vj, vk] + A[vi, 0, vk]
+
+    assert_structural_equal(
+        whole.without_attr("global_symbol"), named.without_attr("global_symbol")
+    )
+    assert "v_0, v_1, v_2 = T.axis.remap" in whole.script()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from tilewright.support import stack
@@ -34,3 +35,24 @@ def test_other_threads_keep_to_their_stack() -> None:
 
 def test_room_is_made_on_old_pythons() -> None:
     assert 8_000 <= stack._grown_depth() <= stack.ROOM // stack.BYTES_PER_FRAME
+
+
+def test_threads_raise_the_limit_together() -> None:
+    before = sys.getrecursionlimit()
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with stack.deep_recursion():
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=hold)
+    with stack.deep_recursion():
+        thread.start()
+        inside.wait(10)
+        with stack.syntax_recursion(), stack.deep_recursion():
+            assert sys.getrecursionlimit() == stack.SYNTAX
+    assert sys.getrecursionlimit() > before
+    leave.set()
+    thread.join()
+    assert sys.getrecursionlimit() == before

@@ -100,3 +100,10 @@ def test_axis_separators_part_the_dimensions_of_layouts():
     )
     assert [int(s) for s in separators] == [1]
     assert [d.value for d in index_map.map_shape([8, 8])] == [2, 4, 8]
+
+
+def test_one_shape_in_a_list_gives_one_tensor() -> None:
+    a = te.placeholder((4,), name="A")
+    copied = te.extern([(4,)], [a], lambda ins, outs: outs[0].vstore(0, ins[0].vload(0)))
+    assert isinstance(copied, te.Tensor)
+    assert [int(d) for d in copied.shape] == [4]

@@ -3,6 +3,8 @@
 from tilewright import tir
 from tilewright.ir import IRModule
 from tilewright.ir.expr import Range
+from tilewright.ir.structural import structural_equal
+from tilewright.script import from_source
 
 
 def test_a_block_prints_with_its_axes_regions_and_init() -> None:
@@ -60,3 +62,21 @@ def test_a_part_can_be_underlined() -> None:
     assert loop.script(obj_to_underline=[store.value]) == (
         "for i in range(4):\n    A[i] = A[i] + T.float32(1.0)\n" + " " * 11 + "^" * 21
     )
+
+
+def test_an_expression_prints_however_deep_it_is() -> None:
+    total: tir.PrimExpr = tir.Var("x", "int32")
+    for _ in range(1000):
+        total = tir.FloorMod(tir.Add(total, tir.IntImm("int32", 1)), tir.IntImm("int32", 7))
+    assert str(total).count("% 7") == 1000
+
+
+def test_words_of_python_and_of_script_are_no_names() -> None:
+    for word in ("for", "True", "range", "T"):
+        out = tir.decl_buffer((4,), "int32", word)
+        loop = tir.Var(word, "int32")
+        body = tir.For(loop, 0, 4, tir.ForKind.SERIAL, tir.BufferStore(out, loop, [loop]))
+        param = tir.Var("b", "handle")
+        func = tir.PrimFunc([param], body, buffer_map={param: out})
+        func = func.with_attr("global_symbol", "main")
+        assert structural_equal(from_source(func.script()), func)

@@ -6,32 +6,15 @@ entry points raise the interpreter's recursion limit while they run.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
-from tilewright.support.stack import recursion_depth
+from tilewright.support.stack import deep_recursion as deep_recursion
 
 from .node import Node, rebuild
 
 F = TypeVar("F", bound=Callable[..., Any])
 N = TypeVar("N", bound=Node)
-
-
-@contextmanager
-def deep_recursion() -> Iterator[None]:
-    """Lets pure Python recursion go as deep as IR does (a sum of thousands of terms)."""
-    before = sys.getrecursionlimit()
-    depth = recursion_depth()
-    if before >= depth:
-        yield
-        return
-    sys.setrecursionlimit(depth)
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 def on(*classes: type[Node]) -> Callable[[F], F]:

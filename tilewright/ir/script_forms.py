@@ -52,6 +52,11 @@ def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModul
     functions: list[tuple[ast.FunctionDef, Any]] = []
     for item in node.body:
         if isinstance(item, ast.FunctionDef):
+            if any(item.name == other.name for other, _ in functions):
+                parser.fail(
+                    item, f"the module has two functions `{item.name}`",
+                    hint="rename one of them",
+                )  # fmt: skip
             functions.append((item, decorator_of(parser, item)))
     kernels = [(f, d) for f, d in functions if isinstance(d, Decorator)]
     variables = {f.name: GlobalVar(f.name) for f, _ in kernels}

@@ -72,6 +72,8 @@ class PassContext:
     @staticmethod
     def list_configs() -> dict[str, dict[str, str]]:
         """Every option that `config` takes, with its type."""
+        for module in _DECLARED_BY.values():
+            importlib.import_module(module)
         return {
             name: {"type": kind.__name__ if kind else "object", "doc": doc}
             for name, (kind, doc) in sorted(CONFIG.items())
@@ -149,6 +151,11 @@ class Pass:
     info: PassInfo
 
     def __call__(self, mod: IRModule) -> IRModule:
+        if not isinstance(mod, IRModule):
+            raise ArgumentTypeError(
+                f"pass {self.info.name} transforms an IRModule, found {type(mod).__name__}",
+                hint="put a function into a module: IRModule.from_expr(func)",
+            )
         context = PassContext.current()
         instruments = (*context.instruments, *knob_instruments())
         answers = [instrument.should_run(mod, self.info) for instrument in instruments]

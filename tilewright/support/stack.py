@@ -15,15 +15,66 @@ SYNTAX = 8_000
 """The interpreter's own walks over syntax go three times as deep, within 3 MB of stack."""
 
 
+class _Limit:
+    """The interpreter's recursion limit, which threads raise at the same time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.threads = 0
+        self.before = self.raised = sys.getrecursionlimit()
+        self.own = threading.local()
+
+    def hold(self) -> bool:
+        """Raises the limit until `release`; False if this thread has done so already."""
+        if getattr(self.own, "holds", False):
+            return False
+        with self.lock:
+            if not self.threads:
+                self.before = self.raised = sys.getrecursionlimit()
+            self.raised = max(self.raised, recursion_depth())
+            sys.setrecursionlimit(self.raised)
+            self.threads += 1
+        self.own.holds = True
+        return True
+
+    def release(self) -> None:
+        """Lowers the limit again when the last thread that held it up lets it go."""
+        self.own.holds = False
+        with self.lock:
+            self.threads -= 1
+            self.restore()
+
+    def restore(self) -> None:
+        sys.setrecursionlimit(self.raised if self.threads else self.before)
+
+
+_LIMIT = _Limit()
+
+
 @contextmanager
-def syntax_recursion() -> Iterator[None]:
-    """Lets `ast.parse` read sums of thousands of terms; deeper ones raise `RecursionError`."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(SYNTAX)
+def deep_recursion() -> Iterator[None]:
+    """Lets pure Python recursion go as deep as IR does (a sum of thousands of terms)."""
+    if not _LIMIT.hold():
+        yield
+        return
     try:
         yield
     finally:
-        sys.setrecursionlimit(before)
+        _LIMIT.release()
+
+
+@contextmanager
+def syntax_recursion() -> Iterator[None]:
+    """Lets `ast.parse` read sums of thousands of terms; deeper ones raise `RecursionError`."""
+    with _LIMIT.lock:
+        if not _LIMIT.threads:
+            _LIMIT.before = sys.getrecursionlimit()
+        sys.setrecursionlimit(SYNTAX)
+    try:
+        yield
+    finally:
+        with _LIMIT.lock:
+            _LIMIT.restore()
 
 
 def recursion_depth() -> int:

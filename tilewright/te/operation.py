@@ -186,7 +186,7 @@ def extern(
     tag: str = "",
     attrs: dict[str, Any] | None = None,
 ) -> Any:
-    """Tensors of `shape` (one shape, or a list of shapes) filled by the statement
+    """The tensor of `shape`, or a list of those of several shapes, filled by the statement
     `fcompute(input_buffers, output_buffers)`; an expression is evaluated for its effect."""
     for value in inputs:
         if not isinstance(value, Tensor):
@@ -206,7 +206,7 @@ def extern(
         name, current_tag(tag), dict(attrs or {}), tuple(inputs), tuple(reads), tuple(writes), body
     )
     outputs = [made.output(index) for index in range(len(writes))]
-    return outputs if several or len(outputs) > 1 else outputs[0]
+    return outputs if len(outputs) > 1 else outputs[0]
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -245,7 +245,7 @@ def extern_primfunc(input_tensors: Sequence[Tensor], primfunc: PrimFunc, **optio
                 f"`{tensor.name}` ({tensor.ndim} dimensions of {tensor.dtype}) does not fit "
                 f"parameter `{buffer.name}` ({buffer.ndim} dimensions of {buffer.dtype})"
             )
-    made = extern(
+    return extern(
         [b.shape for b in outputs],
         input_tensors,
         lambda ins, outs: primfunc.body,
@@ -254,7 +254,6 @@ def extern_primfunc(input_tensors: Sequence[Tensor], primfunc: PrimFunc, **optio
         out_buffers=outputs,
         **options,
     )
-    return made[0] if len(outputs) == 1 else made
 
 
 def _roles(primfunc: PrimFunc) -> tuple[list[Buffer], list[Buffer]]:

@@ -8,11 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.expr import PrimExpr
+from ..ir.functor import post_order_visit
 from ..support.errors import ArgumentError
 from . import stmt as S
 from .expr import IterVar, IterVarType, Var
 from .forms import ScopedForm, TirForm, as_range
-from .writer import Writer
+from .writer import BlockParts, Writer
+
+
+def require_outside(block: BlockParts, value: Any, what: str) -> None:
+    """Raises `ArgumentError` if `value`, which belongs to the loops around, depends on axes."""
+    axes = {v.var for v in block.iter_vars}
+    found: list[Var] = []
+    post_order_visit(value, lambda n: found.append(n) if isinstance(n, Var) else None)
+    own = next((v for v in found if v in axes), None)
+    if own is not None:
+        raise ArgumentError(
+            f"{what} `{value}`, which depends on the axis `{own.name}` of block `{block.name}`",
+            hint="use the loops here; axes are for the body of the block",
+        )
 
 
 @dataclass
@@ -35,6 +49,8 @@ class AxisForm(TirForm):
             raise ArgumentError(
                 f"block `{block.name}` has two axes `{name}`", hint="rename one of them"
             )
+        if block.iter_vars:
+            require_outside(block, self.value, f"axis `{name}` is bound to")
         dom = as_range(self.dom)
         var = Var(name, dom.extent.dtype)
         block.iter_vars.append(IterVar(dom, var, self.kind))
@@ -80,13 +96,11 @@ class RemapForm(TirForm):
         return made
 
     def declare(self, w: Writer, name: str) -> Any:
-        """The only axis."""
+        """The only axis, or a list of them, numbered: `v` is `[v_0, v_1]`."""
         axes = self.axes(w)
-        if len(axes) != 1:
-            raise ArgumentError(
-                f"{len(axes)} axes are assigned to one name", hint="write one name an axis"
-            )
-        return axes[0].declare(w, name)
+        if len(axes) == 1:
+            return axes[0].declare(w, name)
+        return [axis.declare(w, f"{name}_{k}") for k, axis in enumerate(axes)]
 
     def act(self, w: Writer) -> Any:
         """The axes without names, or the only one."""

@@ -32,7 +32,16 @@ from .forms import (
     loop_domain,
     writing,
 )
-from .forms_block import AxisForm, BlockForm, BranchForm, IfForm, InitForm, RemapForm, WhileForm
+from .forms_block import (
+    AxisForm,
+    BlockForm,
+    BranchForm,
+    IfForm,
+    InitForm,
+    RemapForm,
+    WhileForm,
+    require_outside,
+)
 from .forms_buffer import ArgForm, BufferForm, DeclForm, MatchForm, allocation, region_of
 from .kinds import (
     BufferOf,
@@ -237,8 +246,15 @@ def writes(*regions: Any) -> Directive:
 
 
 def where(predicate: Scalar) -> Directive:
-    """The block runs only where `predicate` holds."""
-    return _set("T.where", "predicate", as_scalar(predicate))
+    """The block runs only where `predicate`, a condition on the loops around it, holds."""
+    condition = as_scalar(predicate)
+    known = _set("T.where", "predicate", condition)
+
+    def tell(w: Writer) -> None:
+        require_outside(w.block("T.where"), condition, "the condition of T.where is")
+        known.tell(w)
+
+    return Directive("T.where", tell)
 
 
 def block_attr(attrs: dict[str, Any]) -> Directive:

@@ -61,7 +61,7 @@ def scanop(
         others = [d for k, d in enumerate(data.shape) if k != place]
         return cells([running], lambda total: nest(others, lambda *o: row(total, o), "i"), "total")
 
-    made: Tensor = te.extern([data.shape], [data], program, op_name, [result], tag=op_name)[0]
+    made: Tensor = te.extern([data.shape], [data], program, op_name, [result], tag=op_name)
     return made
 
 

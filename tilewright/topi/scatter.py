@@ -105,7 +105,7 @@ def scatter_elements(
         shapes, [data, indices, updates], program, "scatter_elements.generic", dtypes,
         tag="scatter_elements.generic",
     )  # fmt: skip
-    result: Tensor = made[0]
+    result: Tensor = made[0] if len(shapes) > 1 else made
     return result
 
 
@@ -157,7 +157,7 @@ def _scatter_nd(
     made: Tensor = te.extern(
         [data.shape], [data, indices, updates], program, "scatter_nd.generic", [data.dtype],
         tag="scatter_nd.generic",
-    )[0]  # fmt: skip
+    )  # fmt: skip
     return made
 
 
@@ -191,7 +191,7 @@ def index_put(
 
     made: Tensor = te.extern(
         [data.shape], [data, *given, values], program, "index_put", [data.dtype], tag="index_put"
-    )[0]
+    )
     return made
 
 
@@ -223,5 +223,5 @@ def take_grad(grad: Tensor, data: Tensor, indices: Tensor, axis: int) -> Tensor:
 
     made: Tensor = te.extern(
         [data.shape], [grad, indices], program, "take_grad", [data.dtype], tag="take_grad"
-    )[0]
+    )
     return made

@@ -247,7 +247,7 @@ def sort(data: Tensor, axis: int = -1, is_ascend: Any = 1) -> Tensor:
         return _rows(ins[0], place, _is_ascending(is_ascend), emit)
 
     name = "sort_cpu"
-    made: Tensor = te.extern([data.shape], [data], program, name, [data.dtype], tag=name)[0]
+    made: Tensor = te.extern([data.shape], [data], program, name, [data.dtype], tag=name)
     return made
 
 
@@ -280,7 +280,7 @@ def argsort(
         return _rows(ins[0], place, _is_ascending(is_ascend), emit, limit)
 
     name = "argsort_cpu" if valid_count is None else "argsort_nms_cpu"
-    made: Tensor = te.extern([data.shape], inputs, program, name, [dtype], tag=name)[0]
+    made: Tensor = te.extern([data.shape], inputs, program, name, [dtype], tag=name)
     return made
 
 
@@ -331,7 +331,7 @@ def topk(
     made = te.extern(
         [shape] * len(names), [data], program, "topk_cpu", [kinds[n] for n in names], tag="topk_cpu"
     )
-    return made if ret_type == "both" else made[0]
+    return made
 
 
 def searchsorted(
@@ -375,7 +375,7 @@ def searchsorted(
     made: Tensor = te.extern(
         [values.shape], [sorted_sequence, values], program, "searchsorted", [out_dtype],
         tag="searchsorted",
-    )[0]  # fmt: skip
+    )  # fmt: skip
     return made
 
 

@@ -6,7 +6,17 @@ from bench.schedules.edges import EDGES
 from tests.tir.schedule.evaluate import assert_same_result
 from tilewright.script import from_source
 from tilewright.script import tir as T
-from tilewright.tir import Schedule, ScheduleError
+from tilewright.tir import (
+    BufferStore,
+    For,
+    ForKind,
+    PrimFunc,
+    Schedule,
+    ScheduleError,
+    Stmt,
+    Var,
+    decl_buffer,
+)  # fmt: skip
 from tilewright.tir.schedule.testing import verify_trace_roundtrip
 
 
@@ -209,3 +219,28 @@ def test_a_block_of_int32_axes_is_inlined_where_axes_are_of_int64():
     sch.compute_inline("B")
     assert {r.min.dtype for r in sch.get(sch.get_block("C")).reads[0].region} == {"int64"}
     assert_same_result(mixed, sch.func)
+
+
+def test_a_thousand_loops_within_one_another_are_scheduled():
+    out = decl_buffer((1,), "int32", "B")
+    body: Stmt = BufferStore(out, out[0] + 1, [0])
+    for k in range(1000):
+        body = For(Var(f"i{k}", "int32"), 0, 1, ForKind.SERIAL, body)
+    param = Var("b", "handle")
+    func = PrimFunc([param], body, buffer_map={param: out}).with_attr("global_symbol", "main")
+    sch = Schedule(func)
+    loops = [at for at in sch.state.walk(sch.get_sref(sch.get_block("root"))) if not at.is_block]
+    assert len(loops) == 1000
+
+
+def test_fused_loops_are_not_more_than_their_variable_counts():
+    @T.prim_func
+    def clear(A: T.Buffer((65536, 65536), "int8")):
+        for i, j in T.grid(65536, 65536):
+            with T.block("A"):
+                vi, vj = T.axis.remap("SS", [i, j])
+                A[vi, vj] = T.int8(0)
+
+    sch = Schedule(clear)
+    with pytest.raises(ScheduleError, match="4294967296 iterations are more than int32 counts"):
+        sch.fuse(*sch.get_loops("A"))

@@ -418,11 +418,24 @@ def test_a_reduction_is_not_moved_to_where_it_would_run_twice():
     sch = Schedule(func)
     i, j, k = sch.get_loops("C")
     sch.reorder(k, j, i)
+    sch.split(sch.fuse(k, j), [None, 4])
+    copy = sch.cache_read("C", 0, "local")
+    sch.compute_at(copy, sch.get_loops("C")[0])
+    with pytest.raises(ScheduleError, match="more than once"):
+        sch.reverse_compute_at("C", sch.get_loops(copy)[1])
+    assert_same_result(func, sch.func)
+
+
+def test_a_reduction_moves_within_the_loop_that_tells_its_axes():
+    func = matmul(4, 6, 5)
+    sch = Schedule(func)
+    i, j, k = sch.get_loops("C")
+    sch.reorder(k, j, i)
     sch.fuse(k, j)
     copy = sch.cache_read("C", 0, "local")
     sch.compute_at(copy, sch.get_loops("C")[1], preserve_unit_loops=True)
-    with pytest.raises(ScheduleError, match="more than once"):
-        sch.reverse_compute_at("C", sch.get_loops(copy)[2])
+    sch.reverse_compute_at("C", sch.get_loops(copy)[2])
+    assert [int(sch.get(l).extent) for l in sch.get_loops("C")] == [30, 4, 1]
     assert_same_result(func, sch.func)
 
 

@@ -9,12 +9,14 @@ unique inside a function.
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ...support.public import shown_package
+from ...support.stack import deep_recursion
 from .config import PrinterConfig
 from .marking import Marks
 from .paths import along
@@ -56,6 +58,9 @@ def prints(*classes: type) -> Callable[[F], F]:
     return declare
 
 
+RESERVED = frozenset((*keyword.kwlist, "range"))
+"""Words that no definition can be called by in a text that is to be read back."""
+
 METADATA: list[Callable[..., str]] = []
 """What writes the arrays that a text refers to, put here by the dialect of modules."""
 
@@ -69,7 +74,8 @@ class Printer:
         self.depth = 0
         self._names: dict[int, str] = {}
         self._kept: list[object] = []
-        self._used: set[str] = set()
+        c = self.config
+        self._used = {*RESERVED, c.ir_prefix, c.tir_prefix, c.relax_prefix}
         self.facts: dict[str, Any] = {}
         """What handlers of one dialect tell each other (loops in scope and the like)."""
         self.metadata: dict[str, list[tuple[Any, str]]] = {}
@@ -299,10 +305,11 @@ def script(node: object, config: PrinterConfig | None = None, **options: Any) ->
     root = printer.mark(node)
     if chosen.verbose_expr:
         printer.lines += [line for declare in FREE for line in declare(printer, root)]
-    if isinstance(root, tuple(_STATEMENTS)):
-        printer.statement(root)
-    else:
-        printer.line(printer(root))
+    with deep_recursion():
+        if isinstance(root, tuple(_STATEMENTS)):
+            printer.statement(root)
+        else:
+            printer.line(printer(root))
     if isinstance(root, tuple(_PROGRAMS)):
         printer.lines[:0] = _imports(printer)
     if chosen.show_meta and printer.metadata:

@@ -248,6 +248,30 @@ def _either(space: Space, a: Ranges, b: Ranges) -> Ranges:
     return {v: unite(space, [a[v]], [b[v]])[0] for v in a if v in b}
 
 
+def keep_shared(
+    state: ScheduleState, space: Space, block: StmtSRef, loop: StmtSRef, ranges: Ranges
+) -> Ranges:
+    """`ranges`, and for axes without one the values that they have now in one run of those loops
+    that stand around both places.
+
+    for t: for i: B[t % 2, i] = ...; for i: use(B[t % 2, i])   ->   under the second i, only t runs
+    """
+    if block.realize is None:
+        return ranges
+    loops = state.loops_of(block)
+    shared = {space._variable(at.loop.loop_var) for at in loops if loop is at or loop.is_under(at)}
+    own = {space._variable(at.loop.loop_var) for at in loops} - shared
+    out = dict(ranges)
+    for axis, value in zip(block.block.iter_vars, block.realize.iter_values, strict=True):
+        p = space.poly(value)
+        if axis.var in ranges or not space.variables(p) & shared:
+            continue
+        low, high = space.relax(p, own.__contains__)
+        if low is not None and high is not None:
+            out[axis.var] = (low, high)
+    return out
+
+
 # ---- how ------------------------------------------------------------------------------------
 
 
@@ -353,6 +377,6 @@ def region_space(state: ScheduleState, loop: StmtSRef) -> Space:
 
 
 __all__ = [
-    "holds", "move", "nest_of", "place_among", "region_space", "require_movable",
+    "holds", "keep_shared", "move", "nest_of", "place_among", "region_space", "require_movable",
     "required_boxes", "solve_axes",
 ]  # fmt: skip

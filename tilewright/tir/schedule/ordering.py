@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...ir.structural import structural_equal
+from ..expr import Var
+from .bindings import is_affine, uses_loops_up
 from .covering import is_covered
+from .poly import variables_in
 from .refusal import refuse
+from .regions import define_axes, space_at
 from .scope import DepKind
 from .sref import StmtSRef
 from .state import ScheduleState
@@ -31,6 +36,47 @@ def require_order_kept(
             if other in late:
                 refuse("what the block reads would be overwritten before", other, block)
             refuse("the block would overwrite what is read after it then", other, block)
+
+
+def require_elements_apart(
+    state: ScheduleState, root: StmtSRef, block: StmtSRef, place: StmtSRef
+) -> None:
+    """Refuses if `block`, run at `place`, would leave loops that it shares with its readers and
+    whose iterations write the same elements: they would find only the last values there."""
+    for reader in state.get_block_scope(root).consumers(block):
+        loops = state.loops_of(block)
+        left = [l for l in loops if reader.is_under(l) and not place.is_under(l)]
+        if left and not _writes_apart(state, block, loops[loops.index(left[0]) :]):
+            refuse("iterations of its loops overwrite what a block in them reads", block, reader)
+
+
+def _writes_apart(state: ScheduleState, block: StmtSRef, loops: Sequence[StmtSRef]) -> bool:
+    """True if the block, a single store, writes another element in each iteration of `loops`."""
+    space = space_at(state, block)
+    numbers = {space._variable(l.loop.loop_var) for l in loops}
+    if block.realize is not None:
+        define_axes(space, block.realize)
+    indices = [r.min for r in block.block.writes[0].region]
+    return is_affine(space, indices, numbers) and uses_loops_up(space, indices, numbers)
+
+
+def ordered_axes(block: StmtSRef) -> set[Var]:
+    """The axes along which a block reads what its other instances write: these keep their order.
+
+    B[vi, vj] = B[vi - 1, vj] + A[vi, vj]   ->   {vi}
+    """
+    stmt = block.block
+    axes = {a.var for a in stmt.iter_vars}
+    found: set[Var] = set()
+    for read in stmt.reads:
+        for write in (w for w in stmt.writes if w.buffer.data is read.buffer.data):
+            if structural_equal(read.region, write.region):
+                continue
+            pairs = list(zip(read.region, write.region, strict=False))
+            moving = [pair for pair in pairs if not structural_equal(*pair)]
+            found |= axes & set(variables_in(moving or pairs))
+            found |= axes - set(variables_in(write.region))
+    return found
 
 
 def require_separate_iterations(

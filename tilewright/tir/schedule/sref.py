@@ -140,11 +140,13 @@ def substatements(stmt: Stmt) -> tuple[Stmt, ...]:
 
 def blocks_and_loops(stmt: Stmt) -> Iterator[For | BlockRealize]:
     """The outermost loops and realized blocks at or within `stmt`, in order."""
-    if isinstance(stmt, (For, BlockRealize)):
-        yield stmt
-    else:
-        for part in substatements(stmt):
-            yield from blocks_and_loops(part)
+    left = [stmt]
+    while left:
+        at = left.pop()
+        if isinstance(at, (For, BlockRealize)):
+            yield at
+        else:
+            left += reversed(substatements(at))
 
 
 def holds(stmt: Stmt, target: Stmt) -> bool:
@@ -158,8 +160,10 @@ def holds(stmt: Stmt, target: Stmt) -> bool:
 
 def realizes_under(stmt: Stmt) -> Iterator[BlockRealize]:
     """The outermost realized blocks at or within `stmt`, in order; not those nested in them."""
-    if isinstance(stmt, BlockRealize):
-        yield stmt
-    else:
-        for part in substatements(stmt):
-            yield from realizes_under(part)
+    left = [stmt]
+    while left:
+        at = left.pop()
+        if isinstance(at, BlockRealize):
+            yield at
+        else:
+            left += reversed(substatements(at))

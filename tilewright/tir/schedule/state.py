@@ -152,11 +152,13 @@ class ScheduleState:
 
     def walk(self, root: StmtSRef) -> Iterator[StmtSRef]:
         """`root` and all blocks and loops below it, in order."""
-        yield root
-        body = root.block.body if root.is_block else root.loop.body
-        for part in blocks_and_loops(body):
-            inner = part.block if isinstance(part, BlockRealize) else part
-            yield from self.walk(self.srefs[id(inner)])
+        left = [root]
+        while left:
+            at = left.pop()
+            yield at
+            body = at.block.body if at.is_block else at.loop.body
+            inside = [p.block if isinstance(p, BlockRealize) else p for p in blocks_and_loops(body)]
+            left += [self.srefs[id(stmt)] for stmt in reversed(inside)]
 
     def common_ancestor(self, srefs: Iterable[StmtSRef]) -> StmtSRef:
         """The lowest block or loop that holds all of `srefs` strictly within it."""
@@ -174,20 +176,23 @@ class ScheduleState:
 
     def _register(self, stmt: Stmt, parent: StmtSRef | None) -> StmtSRef:
         """Makes handles for everything at or below `stmt`, a loop or a realized block."""
-        if isinstance(stmt, BlockRealize):
-            sref = StmtSRef(stmt.block, parent, stmt)
-            body = stmt.block.body
-        elif isinstance(stmt, For):
-            sref = StmtSRef(stmt, parent)
-            body = stmt.body
-        else:
-            raise InternalError("only blocks and loops have handles")
-        if id(sref.stmt) in self.srefs:
-            raise ArgumentError("a block or loop occurs twice in the program")
-        self.srefs[id(sref.stmt)] = sref
-        for part in blocks_and_loops(body):
-            self._register(part, sref)
-        return sref
+        left: list[tuple[Stmt, StmtSRef | None]] = [(stmt, parent)]
+        while left:
+            at, above = left.pop()
+            if isinstance(at, BlockRealize):
+                sref = StmtSRef(at.block, above, at)
+                body = at.block.body
+            elif isinstance(at, For):
+                sref = StmtSRef(at, above)
+                body = at.body
+            else:
+                raise InternalError("only blocks and loops have handles")
+            if id(sref.stmt) in self.srefs:
+                raise ArgumentError("a block or loop occurs twice in the program")
+            self.srefs[id(sref.stmt)] = sref
+            inside = [(part, sref) for part in blocks_and_loops(body)]
+            left += reversed(inside)
+        return self.srefs[id(stmt.block if isinstance(stmt, BlockRealize) else stmt)]
 
     def replace(
         self,

@@ -74,7 +74,7 @@ def csrmm(a: Rows, b: Tensor, c: Tensor | None = None) -> Tensor:
     inputs = [a.data, a.indices, a.indptr, b, *([c] if c is not None else [])]
     made: Tensor = te.extern(
         [(rows, columns)], inputs, program, "csrmm", [a.data.dtype], tag="csrmm"
-    )[0]
+    )
     return made
 
 

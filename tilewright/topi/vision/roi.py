@@ -112,7 +112,7 @@ def roi_align_nchw(
 
     made: Tensor = te.extern(
         [shape], [data, rois], program, "roi_align", [data.dtype], tag="roi_align"
-    )[0]
+    )
     return made
 
 
@@ -174,5 +174,5 @@ def roi_pool_nchw(data: Tensor, rois: Tensor, pooled_size: Any, spatial_scale: f
 
     made: Tensor = te.extern(
         [shape], [data, rois], program, "roi_pool", [data.dtype], tag="roi_pool"
-    )[0]
+    )
     return made

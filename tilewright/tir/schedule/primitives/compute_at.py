@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..conditions import require_covered, require_not_output, require_stage_pipeline
 from ..instruction import Block, Loop, primitive
 from ..moving import (
+    keep_shared,
     move,
     nest_of,
     place_among,
@@ -61,6 +62,7 @@ def compute_at(
     ranges = solve_axes(space, stmt, stmt.writes, boxes)
     for at in state.loops_of(block):
         bind(space, at)
+    ranges = keep_shared(state, space, block, loop, ranges)
     nest = nest_of(space, stmt, ranges, preserve_unit_loops, block.realize)
     move(state, root, block, loop, nest, place)
     require_covered(state, [block, *consumers], root)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ....ir.expr import IntImm, PrimExpr
 from ... import op as T
 from ...expr import Var
@@ -14,6 +16,8 @@ from ..regions import space_at
 from ..rewrite import SubstituteInLoops
 from ..sref import StmtSRef
 from ..state import ScheduleState
+
+MOST = 2**31 - 1
 
 
 @primitive
@@ -31,6 +35,12 @@ def fuse(state: ScheduleState, *loops: Loop, preserve_unit_iters: bool = True) -
     dtype = loops[0].loop.loop_var.dtype
     if any(l.loop.loop_var.dtype != dtype for l in loops):
         dtype = "int64"
+    known = [l.loop.extent.value for l in loops if isinstance(l.loop.extent, IntImm)]
+    if dtype == "int32" and math.prod(known) > MOST:
+        refuse(
+            f"{math.prod(known)} iterations are more than int32 counts", *loops,
+            hint="write the extents as int64",
+        )  # fmt: skip
     total: PrimExpr = IntImm(dtype, 1)
     for l in loops:
         total = T.multiply(total, T.cast(l.loop.extent, dtype))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from ...expr import IterVarType, Var
 from ...stmt import For, Stmt
 from ..conditions import affine_within, is_idempotent, mixed_loops, require_affine
 from ..instruction import Loop, primitive
-from ..ordering import require_separate_iterations
+from ..ordering import ordered_axes, require_separate_iterations
 from ..poly import variables_in
 from ..refusal import refuse
 from ..sref import StmtSRef
@@ -36,6 +38,7 @@ def reorder(state: ScheduleState, *ordered_loops: Loop) -> None:
     _check_extents(order)
     for block in state.child_blocks(chain[-1]):
         _check_init(block, order, chain)
+        _check_recurrence(block, order, chain)
     body: Stmt = chain[-1].loop.body
     for l in reversed(order):
         body = l.loop.replace(body=body)
@@ -84,10 +87,8 @@ def _check_init(block: StmtSRef, order: list[StmtSRef], before: list[StmtSRef]) 
     data-parallel and reduction axes at once keep their order."""
     if block.block.init is None or block.realize is None:
         return
-    mixed = mixed_loops(block)
-    old = [l for l in before if l.loop.loop_var in mixed]
-    new = [l for l in order if l.loop.loop_var in mixed]
-    if any(a is not b for a, b in zip(old, new, strict=True)):
+    new = _exchanged(mixed_loops(block), order, before)
+    if new:
         refuse(
             "the loops run data-parallel and reduction axes at once: the reduction's `init` would "
             "no longer come first",
@@ -95,6 +96,27 @@ def _check_init(block: StmtSRef, order: list[StmtSRef], before: list[StmtSRef]) 
             *new,
             hint="decompose the reduction first",
         )
+
+
+def _check_recurrence(block: StmtSRef, order: list[StmtSRef], before: list[StmtSRef]) -> None:
+    """Refuses if the block might read an element before the iteration that writes it."""
+    axes = ordered_axes(block)
+    if not axes or block.realize is None:
+        return
+    rows = zip(block.block.iter_vars, block.realize.iter_values, strict=True)
+    loops = {v for axis, value in rows if axis.var in axes for v in variables_in(value)}
+    new = _exchanged(loops, order, before)
+    if new:
+        refuse("the block reads what other iterations of the loops write", block, *new)
+
+
+def _exchanged(
+    loops: Container[Var], order: list[StmtSRef], before: list[StmtSRef]
+) -> list[StmtSRef]:
+    """Those of `order` that run `loops`, if they stood in another order before."""
+    old = [l for l in before if l.loop.loop_var in loops]
+    new = [l for l in order if l.loop.loop_var in loops]
+    return [] if all(a is b for a, b in zip(old, new, strict=True)) else new
 
 
 def _check_extents(order: list[StmtSRef]) -> None:

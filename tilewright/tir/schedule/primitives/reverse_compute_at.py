@@ -7,6 +7,7 @@ from ..instances import require_every_instance
 from ..instruction import Block, Loop, primitive
 from ..loop_checks import require_apart
 from ..moving import (
+    keep_shared,
     move,
     nest_of,
     place_among,
@@ -71,6 +72,7 @@ def reverse_compute_at(
     ranges = solve_axes(space, stmt, stmt.reads, boxes, exact=True)
     for at in state.loops_of(block):
         bind(space, at)
+    ranges = keep_shared(state, space, block, loop, ranges)
     nest = nest_of(space, stmt, ranges, preserve_unit_loops, block.realize, exact=True)
     move(state, root, block, loop, nest, place)
     require_apart(state, block)

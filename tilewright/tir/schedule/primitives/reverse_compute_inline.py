@@ -23,7 +23,7 @@ from ..inlining import (
 )
 from ..instances import require_every_instance
 from ..instruction import Block, primitive
-from ..ordering import require_order_kept
+from ..ordering import require_elements_apart, require_order_kept
 from ..refusal import refuse
 from ..regions import space_at
 from ..rewrite import (
@@ -61,6 +61,7 @@ def reverse_compute_inline(state: ScheduleState, block: Block) -> None:
     axes = axes_at(block.block, load.indices, f"`{buffer.name}` is loaded")
     require_loads_only(root, buffer)
     require_order_kept(state, root, block, [producer])
+    require_elements_apart(state, root, block, producer)
     _require_inside(state, block, load)
     require_every_instance(state, block)
     rewriter = _Forward(buffer, store, axes)

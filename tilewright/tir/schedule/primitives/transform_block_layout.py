@@ -13,6 +13,7 @@ from ..instances import kept_conditions, require_every_instance
 from ..instruction import Block, primitive
 from ..layout_args import BlockMap, index_type
 from ..layouts import sole_nest
+from ..ordering import ordered_axes
 from ..poly import Space, variables_in
 from ..refusal import refuse
 from ..regions import sizes_of, space_at
@@ -34,6 +35,10 @@ def transform_block_layout(state: ScheduleState, block: Block, index_map: BlockM
     stmt = block.block
     require_affine(state, block)
     require_every_instance(state, block, conditions=True)
+    if ordered_axes(block):
+        refuse(
+            "the block reads what its other iterations write: new loops might exchange them", block
+        )
     top = sole_nest(block)
     extents = []
     for axis in stmt.iter_vars:
