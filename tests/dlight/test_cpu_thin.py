@@ -47,7 +47,7 @@ for 8:
 """,
     ("few columns", AVX2): """
 for 768, vector 3, y_global
-for 16:
+parallel 16:
   for 2, for 1:
     unroll 4, unroll 3, vector 8, T_matmul_NN_rf_init
     for 12, unroll 8, unroll 4, unroll 3, vector 8, T_matmul_NN_rf_update
@@ -57,7 +57,7 @@ for 16:
   for 3, vector 8, T_matmul_NN_local
 """,
     ("few rows", AVX512): """
-for 32:
+parallel 32:
   for 1, for 2:
     unroll 2, unroll 8, vector 16, T_matmul_NT_rf_init
     for 3, unroll 8, unroll 2, unroll 8, vector 16, T_matmul_NT_rf_update
@@ -67,7 +67,7 @@ for 32:
   for 2, vector 16, T_matmul_NT_local
 """,
     ("few rows", NEON): """
-for 128:
+parallel 128:
   for 1, for 1:
     unroll 2, unroll 4, vector 4, T_matmul_NT_rf_init
     for 12, unroll 8, unroll 2, unroll 4, vector 4, T_matmul_NT_rf_update

@@ -59,11 +59,11 @@ class Rows(ScheduleRule):
             return None
         try:
             starts = schedule_rows(sch, infos, machine)
+            for block, loop in starts or ():
+                sch.decompose_reduction(block, loop)
         except ScheduleError as why:
             log_refusal("Rows", why)
             return None
-        for block, loop in starts or ():
-            sch.decompose_reduction(block, loop)
         return None if starts is None else sch
 
 

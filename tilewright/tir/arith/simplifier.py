@@ -217,7 +217,7 @@ class Simplifier(Canonical):
         if solved is not None:
             return self._inequality(solved, strict)
         if is_least_rest(slack):
-            return self._equality(EQ, slack)
+            return self.simplify(self._equality(EQ, slack))
         known = self._by_extremum(slack, strict)
         return inequality_of(slack, strict) if known is None else known
 
