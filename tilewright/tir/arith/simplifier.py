@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import reduce
-from math import ceil, gcd, inf, log2
+from math import gcd
 from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr
-from ...ir.functor import post_order_visit
 from ...ir.node import Node, rebuild
 from ...support.dtypes import dtype_of
 from .. import op as O
@@ -22,26 +21,23 @@ from ..expr import (
     NE,
     And,
     BinaryOpExpr,
-    BufferLoad,
     Call,
     Cast,
     CmpExpr,
     Div,
-    FloorDiv,
-    FloorMod,
     Let,
     Max,
     Min,
     Mod,
     Not,
     Or,
-    ProducerLoad,
     Reduce,
     Select,
     SizeVar,
     StringImm,
     Var,
 )  # fmt: skip
+from .calls import conditional_args, fold_call, has_guard
 from .canonical import INDEX_TYPES, Canonical, is_movable
 from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
 from .divide import is_negated
@@ -408,9 +404,9 @@ class Simplifier(Canonical):
         if isinstance(condition, IntImm):
             return self.simplify(expr.true_value if condition.value else expr.false_value)
         yes, no = self._branches(condition, expr.true_value, expr.false_value)
-        if yes is not expr.true_value and _has_guard(expr.true_value):
+        if yes is not expr.true_value and has_guard(expr.true_value):
             yes = self.simplify(expr.true_value)  # both sides are computed, whatever holds
-        if no is not expr.false_value and _has_guard(expr.false_value):
+        if no is not expr.false_value and has_guard(expr.false_value):
             no = self.simplify(expr.false_value)
         return self._ruled(self._rebuilt(expr, (condition, yes, no)))
 
@@ -436,7 +432,7 @@ class Simplifier(Canonical):
             made: PrimExpr = expr
         else:
             made = rebuild(expr, {"args": args})
-        return _fold_call(name, made)
+        return fold_call(name, made)
 
     def _cast_expr(self, expr: Any) -> PrimExpr:
         value = self.simplify(expr.value)
@@ -452,7 +448,7 @@ class Simplifier(Canonical):
         yes, no = self._branches(condition, expr.args[1], expr.args[2])
         if same(yes, no):
             return yes
-        inner = _conditional_args(yes)
+        inner = conditional_args(yes)
         if inner is not None and same(inner[2], no) and is_movable(inner[0]):
             condition, yes = self.simplify(And(condition, inner[0])), inner[1]
         args = (condition, yes, no)
@@ -532,65 +528,6 @@ def _compares_floats(expr: PrimExpr) -> bool:
     if isinstance(inner, CmpExpr):
         inner = inner.a
     return dtype_of(inner.dtype).is_float
-
-
-def _conditional_args(value: PrimExpr) -> tuple[Any, ...] | None:
-    """The arguments of a call of `if_then_else`."""
-    if isinstance(value, Call) and getattr(value.op, "name", "") == "tir.if_then_else":
-        return value.args
-    return None
-
-
-_MAY_FAIL = (BufferLoad, ProducerLoad, Div, Mod, FloorDiv, FloorMod)
-"""What an `if_then_else` may guard: places outside of a buffer, divisors that are zero."""
-
-
-def _has_guard(value: PrimExpr) -> bool:
-    """True if an `if_then_else` in `value` chooses what might fail where it is not chosen."""
-    found: list[PrimExpr] = []
-
-    def look(part: Any) -> None:
-        if isinstance(part, _MAY_FAIL):
-            found.append(part)
-
-    def look_for_choice(part: Any) -> None:
-        for side in (_conditional_args(part) or ())[1:]:
-            post_order_visit(side, look)
-
-    post_order_visit(value, look_for_choice)
-    return bool(found)
-
-
-def _fold_call(name: str, call: Any) -> PrimExpr:
-    """A shift, an operation on bits or their count, or a rounding, of constants, folded."""
-    maker = _FOLDERS.get(name)
-    if maker is None or not all(isinstance(a, (IntImm, FloatImm)) for a in call.args):
-        return _rounded_logarithm(call) if name == "tir.ceil" else call
-    return maker(*call.args)
-
-
-def _rounded_logarithm(call: Call) -> PrimExpr:
-    """`ceil(log2(14.0)) -> 4.0`."""
-    inner: Any = call.args[0]
-    if isinstance(inner, Call) and getattr(inner.op, "name", "") == "tir.log2":
-        of = inner.args[0]
-        if isinstance(of, FloatImm) and 0 < of.value < inf:
-            return FloatImm(call.dtype, float(ceil(log2(of.value))))
-    return call
-
-
-def _leading_zeros(value: IntImm) -> IntImm:
-    bits = dtype_of(value.dtype).bits
-    return IntImm("int32", bits - O.wrap(value.value, f"uint{bits}").bit_length())
-
-
-_FOLDERS: dict[str, Callable[..., PrimExpr]] = {
-    "tir.shift_left": O.shift_left, "tir.shift_right": O.shift_right,
-    "tir.bitwise_and": O.bitwise_and, "tir.bitwise_or": O.bitwise_or,
-    "tir.bitwise_xor": O.bitwise_xor, "tir.bitwise_not": O.bitwise_not, "tir.clz": _leading_zeros,
-    "tir.ceil": O.ceil, "tir.floor": O.floor, "tir.trunc": O.trunc, "tir.round": O.round,
-    "tir.nearbyint": O.nearbyint,
-}  # fmt: skip
 
 
 def same(a: Any, b: Any) -> bool:
