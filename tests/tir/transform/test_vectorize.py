@@ -226,7 +226,6 @@ def main(A: T.Buffer((8,), "float32"), B: T.Buffer((8,), "float32")):
 @pytest.mark.parametrize(
     ("extent", "store", "said"),
     [
-        ("n", "A[j] = T.float32(0)", "extent n, which is no constant"),
         ("T.vscale() * 4", "A[j * 4 : j * 4 + 4] = B[j * 4 : j * 4 + 4]", "int32x4"),
         (
             "4",
@@ -244,3 +243,16 @@ def test_loops_that_have_no_vector_form_at_all_are_refused(
         pytest.raises(CompileError, match=said),
     ):
         applied(T.VectorizeLoop(), text)
+
+
+def test_loops_of_unknown_length_run_lane_after_lane() -> None:
+    text = """
+@T.prim_func
+def main(a: T.handle):
+    n = T.int32()
+    A = T.match_buffer(a, (n,))
+    for i in T.vectorized(n):
+        A[i] = A[i] + T.float32(1)
+"""
+    made = applied(T.VectorizeLoop(), text)
+    assert [loop.kind for loop in nodes(made, tir.For)] == [tir.ForKind.SERIAL]

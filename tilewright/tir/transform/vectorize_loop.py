@@ -66,12 +66,7 @@ class _Vectorize(Rewriter):
             self._require_scalable(loop)
             return self._vector(loop, body, ScalableLanes(multiple))
         if not isinstance(loop.extent, IntImm):
-            if loop.kind == ForKind.VECTORIZED:
-                raise CompileError(
-                    f"failed to vectorize the loop of extent {loop.extent}, which is no constant",
-                    loop.span, hint="split off a loop of constant extent and vectorize that one",
-                )  # fmt: skip
-            return loop.replace(body=body)
+            return loop.replace(kind=ForKind.SERIAL, body=body)
         if is_left_early(loop.body):
             return loop.replace(kind=ForKind.SERIAL, body=body)
         if loop.extent.value == 1:
@@ -122,9 +117,9 @@ def VectorizeLoop(enable_vectorize: bool = True, masks: bool = False) -> Pass:
     `vscale() * 4` becomes a scalable vector where the target has them, always with such predicates.
     Without `enable_vectorize`, or with the option `tir.disable_vectorize`, the loops become serial.
 
-    What has no vector form runs lane after lane. Raises `CompileError` where scalable vectors had
-    to, for scalable loops that the target has no vectors for, and for loops whose length is no
-    constant.
+    What has no vector form runs lane after lane, loops whose length is no constant among it. Raises
+    `CompileError` where scalable vectors had to, and for scalable loops that the target has no
+    vectors for.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
