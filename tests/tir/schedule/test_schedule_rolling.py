@@ -414,3 +414,45 @@ def test_partial_results_come_before_shared_loops_that_leave_their_input(store, 
     outer = [sch.get(sch.get_loops(block)[0]) for block in (partial, "C")]
     assert (outer[0] is outer[1]) == stays
     assert_same_result(func, sch.func)
+
+
+def test_a_window_does_not_roll_where_the_loop_moves_another_dimension_too() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((10, 8), "float32"), C: T.Buffer((8, 3), "float32")):
+    B = T.alloc_buffer((10, 8))
+    for i in range(8):
+        for a in range(3):
+            with T.block("B"):
+                v, w = T.axis.spatial(10, i + a), T.axis.spatial(8, i)
+                B[v, w] = A[v, w] + T.float32(1)
+        for a in range(3):
+            with T.block("C"):
+                v, w = T.axis.remap("SS", [i, a])
+                C[v, w] = B[v + w, v]
+""")
+    sch = Schedule(func)
+    with pytest.raises(ScheduleError, match="two dimensions move with the same loop"):
+        sch.rolling_buffer(sch.get_block("B"), 0)
+    assert_same_result(func, sch.func)
+
+
+def test_partial_results_of_a_block_that_names_a_loop_it_shares() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((4, 6)), B: T.Buffer((4,)), C: T.Buffer((4,))):
+    for i in range(4):
+        for k in range(6):
+            with T.block("B"):
+                v, r = T.axis.remap("SR", [i, k])
+                with T.init():
+                    B[v] = T.float32(0)
+                B[v] = B[v] + A[v, r] * T.Cast("float32", i)
+        with T.block("C"):
+            v = T.axis.spatial(4, i)
+            C[v] = B[v] + T.float32(1)
+""")
+    sch = Schedule(func)
+    partial = sch.rfactor(sch.get_loops("B")[-1], 0)
+    assert sch.get(partial).name_hint == "B_rf"
+    assert_same_result(func, sch.func)

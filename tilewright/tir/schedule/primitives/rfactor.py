@@ -67,7 +67,8 @@ def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
         alloc_buffers=(*root.block.alloc_buffers, *plan.targets),
     )
     state.replace(root, made, {root.block: made, block.block: final.block})
-    return state.srefs[id(partial.block)]
+    (made_partial,) = state.blocks(partial.block.name_hint, root)
+    return made_partial
 
 
 def _placed(

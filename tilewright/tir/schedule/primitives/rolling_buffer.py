@@ -102,7 +102,9 @@ def _windows(state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRe
         for at in (top, *top.ancestors())
         if not at.is_block
     }
-    found = []
+    found: list[_Window] = []
+    movers = [{v for p in bounds if p is not None for v in space.variables(p)}
+              for bounds in box or ()]  # fmt: skip
     for place, (low, high) in enumerate(box or ()):
         index, width = writes[0].region[place].min, writes[0].region[place].extent
         if low is None or high is None or not isinstance(index, Var) or index not in axes:
@@ -117,6 +119,8 @@ def _windows(state: ScheduleState, block: StmtSRef, buffer: Buffer, top: StmtSRe
         number, step = _step(space, atom)
         stride = scale * step
         if number in loops and 0 < stride < size:
+            if any(number in other for k, other in enumerate(movers) if k != place):
+                refuse("two dimensions move with the same loop", block)
             start = space.expr(low, index.dtype)
             found.append(_Window(place, loops[number], index, start, size, size - stride))
     return found
@@ -140,8 +144,6 @@ def _rolling(block: StmtSRef, top: StmtSRef, windows: list[_Window]) -> _Window:
     """The window of the outermost loop. Refuses loops that do not run one after another."""
     if not windows:
         refuse("the block's windows do not overlap in any loop", block, top)
-    if len({w.loop for w in windows}) != len(windows):
-        refuse("two dimensions move with the same loop", block)
     by_loop = {w.loop: w for w in windows}
     path = [at for at in (top, *top.ancestors()) if not at.is_block]
     for at in path:
