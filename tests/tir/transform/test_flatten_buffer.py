@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tilewright import tir
 from tilewright.tir import transform as T
 
-from .cases import check
+from .cases import applied, check
 
 FUSED = """
 @T.prim_func
@@ -39,3 +40,16 @@ def main(a: T.handle, b: T.handle, n: T.int32):
 def test_a_loop_over_sizes_that_are_not_known_is_put_together_again(loops: str, index: str) -> None:
     before, after = (text.replace("LOOPS", loops).replace("INDEX", index) for text in (FUSED, FLAT))
     check(T.FlattenBuffer(), before, after)
+
+
+def test_what_never_runs_may_lie_outside() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((2, 1), "float32")):
+    if T.LT(2, 1):
+        A[0, 2] = T.float32(1)
+    else:
+        A[1, 0] = T.float32(2)
+"""
+    made = applied(T.FlattenBuffer(), text)
+    assert isinstance(made.body, tir.BufferStore) and made.body.indices[0].value == 1

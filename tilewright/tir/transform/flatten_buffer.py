@@ -13,6 +13,7 @@ from ...ir.functor import on, post_order_visit
 from ...ir.node import Node
 from ...support.errors import CompileError
 from .. import op as O
+from ..arith.analyzer import Analyzer
 from ..arith.canonical import reads_memory
 from ..arith.int_set import mentions
 from ..arith.iter_map import iter_map_simplify
@@ -20,9 +21,18 @@ from ..arith.vectors import affine
 from ..buffer import Buffer, flat_indices, flattened
 from ..expr import BufferLoad, FloorDiv, FloorMod, Ramp, Var
 from ..function import PrimFunc
-from ..stmt import Allocate, AllocateConst, BufferRegion, BufferStore, DeclBuffer, For
+from ..stmt import (
+    Allocate,
+    AllocateConst,
+    BufferRegion,
+    BufferStore,
+    DeclBuffer,
+    For,
+    IfThenElse,
+)
 from .base import factory
 from .scoped import ScopedRewriter
+from .simplify import NOTHING
 
 
 class _Flatten(ScopedRewriter):
@@ -31,6 +41,7 @@ class _Flatten(ScopedRewriter):
         self.flat: dict[Buffer, Buffer] = {}
         self.iters: dict[Var, Range] = {}
         self.conditions: list[PrimExpr] = []
+        self.plain = Analyzer()
 
     def _bind(self, loop: For, low: PrimExpr, extent: PrimExpr) -> None:
         if not (reads_memory(low) or reads_memory(extent)):
@@ -63,6 +74,15 @@ class _Flatten(ScopedRewriter):
             shape = tuple(self.analyzer.simplify(d) for d in known.shape)
             known = self.flat[buffer] = known.replace(shape=shape)
         return known
+
+    @on(IfThenElse)
+    def branch(self, branch: IfThenElse) -> Any:
+        """A side that never runs goes: what it accesses may lie outside of the buffers."""
+        truth = self.plain.simplify(branch.condition)
+        if not isinstance(truth, IntImm):
+            return super().branch(branch)
+        side = branch.then_case if truth.value else branch.else_case
+        return NOTHING if side is None else self.rewrite(side)
 
     @on(BufferLoad, BufferStore)
     def access(self, access: Any) -> Any:
