@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+import tilewright
 from tilewright import te, topi
 from tilewright.dlight.base import REASON, note, with_reason
 from tilewright.dlight.cpu.stages import attempt
@@ -77,3 +79,24 @@ def test_the_log_says_why_a_step_does_not_apply(caplog: pytest.LogCaptureFixture
         assert not attempt(sch.compute_inline, sch.get_block("shift"))
     (record,) = caplog.records
     assert record.getMessage().startswith("a step does not apply: compute_inline: ")
+
+
+def test_a_pipeline_of_the_user_is_a_schedule() -> None:
+    @T.prim_func
+    def main(A: T.Buffer((16, 4), "float32"), C: T.Buffer((16, 4), "float32")):
+        B = T.alloc_buffer((16, 4), "float32")
+        for i in T.serial(16, annotations={"software_pipeline_stage": [0, 1],
+                                           "software_pipeline_order": [0, 1]}):  # fmt: skip
+            for j in range(4):
+                with T.block("B"):
+                    u, v = T.axis.remap("SS", [i, j])
+                    B[u, v] = A[u, v] * T.float32(2)
+            for j in range(4):
+                with T.block("C"):
+                    u, v = T.axis.remap("SS", [i, j])
+                    C[u, v] = B[u, v] + T.float32(1)
+
+    given = np.arange(64, dtype="float32").reshape(16, 4)
+    result = np.zeros_like(given)
+    tilewright.build(main, "llvm")["main"](given, result)
+    np.testing.assert_array_equal(result, given * 2 + 1)
