@@ -14,8 +14,10 @@ from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
+from ...tir.arith import Analyzer
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ...tir.stmt_functor import substitute
 from ...tir.transform.vectorize_loop import VECTOR_REDUCE
 from ..analysis import BlockInfo, IterInfo, condition_variables, variables
 from ..base import ScheduleRule, log_refusal, note
@@ -26,6 +28,7 @@ from .stages import (
     attempt,
     block_infos,
     extent_of,
+    flatten_axes,
     goes_on,
     inline_injective,
     iter_values,
@@ -35,6 +38,8 @@ from .stages import (
 from .tiling import bytes_of, vector_lanes, worth_parallel
 
 MAX_ACCUMULATORS = 4
+COMMON_SIZE = 64
+"""What a size that is known at run time only is taken for, to see whether loops repeat work."""
 
 
 class Rows(ScheduleRule):
@@ -93,6 +98,7 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
     depth = min(row_axes(i) for i in reductions)
     last = infos[-1]
     depth = min(depth, len(last.spatial))
+    runs = [_runs([axis.dom for axis in i.iters]) for i in infos]
     works = [i.work() for i in infos]
     partials = {i.name: factor(sch, i, machine) for i in reductions}
     loops = sch.get_loops(last.block_rv)
@@ -102,7 +108,7 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
         order += [rv for rv in (partials.get(info.name), info.block_rv) if rv is not None]
     for rv in reversed(order[:-1]):
         sch.compute_at(rv, row, preserve_unit_loops=False)
-    if any(_repeats(sch, info, work) for info, work in zip(infos, works, strict=True)):
+    if any(_runs(_around(sch, info)) > before for info, before in zip(infos, runs, strict=True)):
         return None
     outside = max(1, depth)
     for rv in order:
@@ -120,15 +126,19 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
     return starts
 
 
-def _repeats(sch: Schedule, info: BlockInfo, before: int | None) -> bool:
-    """True if the loops around the block run it more often than before."""
-    total: int | None = 1
-    for loop in sch.get_loops(info.block_rv):
-        extent = extent_of(sch, loop)
-        total = None if extent is None or total is None else total * extent
-    if total is None or before is None:
-        return False
-    return total > before
+def _around(sch: Schedule, info: BlockInfo) -> list[PrimExpr]:
+    """The extents of the loops around the block."""
+    return [sch.get(loop).extent for loop in sch.get_loops(info.block_rv)]
+
+
+def _runs(extents: list[PrimExpr]) -> int:
+    """How often loops of these extents run what is in them, if what is unknown is `COMMON_SIZE`."""
+    total = 1
+    for extent in extents:
+        known = {v: IntImm(v.dtype, COMMON_SIZE) for v in variables(extent)}
+        value = Analyzer().simplify(substitute(extent, known))
+        total *= value.value if isinstance(value, IntImm) else COMMON_SIZE
+    return total
 
 
 def factor(sch: Schedule, info: BlockInfo, machine: MachineModel) -> BlockRV | None:
@@ -161,26 +171,12 @@ def _fused_reduction(sch: Schedule, info: BlockInfo, last: IterInfo) -> LoopRV:
         if not all(goes_on(a, outer.var, inner.var, inner.dom) for a in info.inputs):
             break
         chosen.insert(0, outer)
+    if len(chosen) > 1 and any(i.extent is None for i in chosen):
+        flatten_axes(sch, info, chosen)
+        flat: LoopRV = sch.get_loops(info.block_rv)[-1]
+        return flat
     loops = [i.loop_rv for i in chosen if i.loop_rv is not None]
-    if len(loops) > 1 and any(i.extent is None for i in chosen):
-        return _flattened(sch, info, chosen)
     return sch.fuse(*loops) if len(loops) > 1 else last.loop_rv
-
-
-def _flattened(sch: Schedule, info: BlockInfo, chosen: list[IterInfo]) -> LoopRV:
-    """The loop over one axis of the block in place of `chosen`: of a fused loop of unknown length
-    each of those would be a quotient that no primitive sees through."""
-    places = [info.iters.index(i) for i in chosen]
-
-    def one_axis(*axes: PrimExpr) -> list[PrimExpr]:
-        flat: PrimExpr = axes[places[0]]
-        for place, each in zip(places[1:], chosen[1:], strict=True):
-            flat = flat * each.dom + axes[place]
-        return [*(axis for k, axis in enumerate(axes) if k not in places), flat]
-
-    sch.transform_block_layout(info.block_rv, one_axis)
-    loop: LoopRV = sch.get_loops(info.block_rv)[-1]
-    return loop
 
 
 def schedule_inner(

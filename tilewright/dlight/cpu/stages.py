@@ -152,14 +152,12 @@ def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     if not info.is_plain() or not info.loops or info.output is None:
         return
     count = contiguous_suffix(info)
+    shared = _sharing_axis(info, count)
     order = [i.loop_rv for i in info.iters if i.loop_rv is not None]
     attempt(sch.reorder, *order) if len(order) > 1 else None
-    inner = order[len(order) - count :]
-    outer = order[: len(order) - count]
-    vector = sch.fuse(*inner) if len(inner) > 1 else inner[0]
+    *outer, vector = _fused_suffix(sch, info, order, count)
     dtype = info.output.buffer.dtype
     lanes = vector_lanes(machine, dtype, extent_of(sch, vector))
-    shared = _sharing_axis(info, count)
     outer += vectorize_loop(sch, vector, lanes)
     if shared is not None and shared.loop_rv in outer:
         outer = _share_lines(sch, outer, shared, machine.l1d.line // bytes_of(dtype, 1))
@@ -167,6 +165,35 @@ def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     if worth_parallel(machine, dtype, info.work()) and outer:
         threads = parallelize(sch, outer, machine)
     note(sch, info.block_rv, f"elementwise {dtype}x{lanes}, {threads}")
+
+
+def _fused_suffix(
+    sch: Schedule, info: BlockInfo, order: list[LoopRV], count: int
+) -> list[LoopRV]:
+    """The loops of the block, the last `count` as one. Axes of unknown length become one only of a
+    block that nothing reads: for readers it could not be told which parts it has written."""
+    axes = info.iters[len(info.iters) - count :]
+    unknown = count > 1 and any(i.extent is None for i in axes[1:])
+    if unknown and not sch.get_consumers(info.block_rv) and attempt(flatten_axes, sch, info, axes):
+        return list(sch.get_loops(info.block_rv))
+    while count > 1 and any(i.extent is None for i in axes[1 - count :]):
+        count -= 1
+    inner = order[len(order) - count :]
+    return [*order[: len(order) - count], sch.fuse(*inner) if len(inner) > 1 else inner[0]]
+
+
+def flatten_axes(sch: Schedule, info: BlockInfo, chosen: list[IterInfo]) -> None:
+    """One axis of the block, the last, in place of neighbouring ones, and loops anew. Of a fused
+    loop of unknown length each of those would be a quotient that no primitive sees through."""
+    places = [info.iters.index(i) for i in chosen]
+
+    def one_axis(*axes: PrimExpr) -> list[PrimExpr]:
+        flat: PrimExpr = axes[places[0]]
+        for place, each in zip(places[1:], chosen[1:], strict=True):
+            flat = flat * each.dom + axes[place]
+        return [*(axis for k, axis in enumerate(axes) if k not in places), flat]
+
+    sch.transform_block_layout(info.block_rv, one_axis)
 
 
 def _sharing_axis(info: BlockInfo, count: int) -> IterInfo | None:
@@ -201,16 +228,13 @@ def _share_lines(
 
 def contiguous_suffix(info: BlockInfo) -> int:
     """How many of the last axes may be one loop: along them each access is contiguous, or stands
-    still, and no choice between values depends on them.
-
-    An axis of unknown length ends them: what is fused with it could not be told apart again.
-    """
+    still, and no choice between values depends on them."""
     chosen = condition_variables(info.block.body)
     accesses = [a for a in (info.output, *info.inputs) if a is not None]
     count = 1
     while count < len(info.iters):
         outer, inner = info.iters[-count - 1], info.iters[-count]
-        if inner.extent is None or outer.var in chosen or info.iters[-1].var in chosen:
+        if outer.var in chosen or info.iters[-1].var in chosen:
             break
         if not all(goes_on(a, outer.var, inner.var, inner.dom) for a in accesses):
             break
