@@ -27,6 +27,7 @@ from .stages import (
     extent_of,
     parallelize,
     unroll_tile,
+    usual_runs,
     vectorize_loop,
     writeback,
 )
@@ -104,8 +105,9 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     lanes = vector_lanes(machine, dtype, column.extent)
     others = [i for i in info.spatial if i is not column]
     border = borders(sch, info)
-    outer, tile, vector = _columns(sch, column, others, lanes, machine)
     reduce_loops = _loops(info.reduction)
+    is_short = len(_unrolled(info, 1)) == len(reduce_loops)
+    outer, tile, vector = _columns(sch, column, others, lanes, machine, is_short)
     width = math.prod(extent_of(sch, loop) or 1 for loop in tile)
     unrolled = _unrolled(info, width)
     chunk = _chunk(info, others, [BlockInfo(sch, rv) for rv in border], machine) if border else None
@@ -228,12 +230,24 @@ def _unrolled(info: BlockInfo, width: int) -> list[LoopRV]:
 
 
 def _columns(
-    sch: Schedule, column: IterInfo, others: list[IterInfo], lanes: int, machine: MachineModel
+    sch: Schedule,
+    column: IterInfo,
+    others: list[IterInfo],
+    lanes: int,
+    machine: MachineModel,
+    is_short: bool,
 ) -> tuple[list[LoopRV], list[LoopRV], LoopRV]:
-    """(loops around a tile, loops over its vectors, lanes)."""
+    """(loops around a tile, loops over its vectors, lanes).
+
+    Of a short sum (`is_short`) the processor itself runs several at once: then columns of unknown
+    number are vector by vector, since a wide tile would be mostly beyond the end of a short row.
+    """
     assert column.loop_rv is not None
     most = min(MOST_SIDE_BY_SIDE, machine.vector_registers // 2)
     outer, tile = _loops(others), []
+    if column.extent is None and is_short:
+        around, vector = sch.split(column.loop_rv, [None, lanes])
+        return [*outer, around], [], vector
     if column.extent is None or column.extent >= 2 * lanes:
         around, within, vector = sch.split(column.loop_rv, _wide(column, lanes, most))
         return [*outer, around], [within], vector
@@ -295,12 +309,13 @@ def _chunk(
 ) -> tuple[LoopRV, int] | None:
     """The axis to cut so that the border blocks of a chunk fit in a part of the second cache,
     and by how much; None if that is not known. Of the first cache, if chunks share nothing."""
-    rows = [i for i in others if i.extent is not None and i.extent > 1]
-    if len(rows) < 2 or any(b.work() is None for b in sizes):
+    rows = [i for i in others if i.extent != 1]
+    if len(rows) < 2:
         return None
     row = rows[-2]
     outside = math.prod(i.extent or 1 for i in others[: others.index(row)])
-    total = sum(bytes_of(b.block.writes[0].buffer.dtype, b.work() or 0) for b in sizes)
+    total = sum(bytes_of(b.block.writes[0].buffer.dtype, usual_runs([i.dom for i in b.iters]))
+                for b in sizes)  # fmt: skip
     each = max(1, total // max(1, outside * (row.extent or 1)))
     near = machine.l1d.size // 2
     apart = each <= near and all(

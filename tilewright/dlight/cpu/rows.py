@@ -14,10 +14,8 @@ from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
-from ...tir.arith import Analyzer
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
-from ...tir.stmt_functor import substitute
 from ...tir.transform.vectorize_loop import VECTOR_REDUCE
 from ..analysis import BlockInfo, IterInfo, condition_variables, variables
 from ..base import ScheduleRule, log_refusal, note
@@ -33,13 +31,12 @@ from .stages import (
     inline_injective,
     iter_values,
     parallelize,
+    usual_runs,
     vectorize_loop,
 )
 from .tiling import bytes_of, vector_lanes, worth_parallel
 
 MAX_ACCUMULATORS = 4
-COMMON_SIZE = 64
-"""What a size that is known at run time only is taken for, to see whether loops repeat work."""
 
 
 class Rows(ScheduleRule):
@@ -98,7 +95,7 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
     depth = min(row_axes(i) for i in reductions)
     last = infos[-1]
     depth = min(depth, len(last.spatial))
-    runs = [_runs([axis.dom for axis in i.iters]) for i in infos]
+    runs = [usual_runs([axis.dom for axis in i.iters]) for i in infos]
     works = [i.work() for i in infos]
     partials = {i.name: factor(sch, i, machine) for i in reductions}
     loops = sch.get_loops(last.block_rv)
@@ -108,7 +105,7 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
         order += [rv for rv in (partials.get(info.name), info.block_rv) if rv is not None]
     for rv in reversed(order[:-1]):
         sch.compute_at(rv, row, preserve_unit_loops=False)
-    if any(_runs(_around(sch, info)) > before for info, before in zip(infos, runs, strict=True)):
+    if any(usual_runs(_around(sch, info)) > before for info, before in zip(infos, runs, strict=True)):
         return None
     outside = max(1, depth)
     for rv in order:
@@ -129,16 +126,6 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
 def _around(sch: Schedule, info: BlockInfo) -> list[PrimExpr]:
     """The extents of the loops around the block."""
     return [sch.get(loop).extent for loop in sch.get_loops(info.block_rv)]
-
-
-def _runs(extents: list[PrimExpr]) -> int:
-    """How often loops of these extents run what is in them, if what is unknown is `COMMON_SIZE`."""
-    total = 1
-    for extent in extents:
-        known = {v: IntImm(v.dtype, COMMON_SIZE) for v in variables(extent)}
-        value = Analyzer().simplify(substitute(extent, known))
-        total *= value.value if isinstance(value, IntImm) else COMMON_SIZE
-    return total
 
 
 def factor(sch: Schedule, info: BlockInfo, machine: MachineModel) -> BlockRV | None:

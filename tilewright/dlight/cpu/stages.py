@@ -11,6 +11,7 @@ from ...target.machine import MachineModel
 from ...tir.arith import Analyzer
 from ...tir.expr import BufferLoad, Call, Var
 from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ...tir.stmt_functor import substitute
 from ..analysis import (
     Access,
     BlockInfo,
@@ -33,6 +34,9 @@ TOO_LITTLE = "one thread (small)"
 
 MAX_UNROLL_STORES = 64
 
+COMMON_SIZE = 32
+"""What a size that is known at run time only is taken for where a choice needs one."""
+
 MAX_REPEATED = 16
 """Nodes of an expression that may be written out for each of its readers."""
 
@@ -50,6 +54,16 @@ def extent_of(sch: Schedule, loop: LoopRV) -> int | None:
     """The extent of a loop, None if it is known at run time only."""
     extent = sch.get(loop).extent
     return extent.value if isinstance(extent, IntImm) else None
+
+
+def usual_runs(extents: list[PrimExpr]) -> int:
+    """How often loops of these extents run what is in them, if what is unknown is `COMMON_SIZE`."""
+    total = 1
+    for extent in extents:
+        known = {v: IntImm(v.dtype, COMMON_SIZE) for v in variables(extent)}
+        value = Analyzer().simplify(substitute(extent, known))
+        total *= value.value if isinstance(value, IntImm) else COMMON_SIZE
+    return total
 
 
 def iter_values(sch: Schedule, block: BlockRV) -> tuple[PrimExpr, ...]:

@@ -359,9 +359,12 @@ class Space:
         if known is not None:
             return known >= 0
         low = self.relax(p)[0]
-        return low is not None and (
-            self._lowest(low) >= 0 or self._lowest(self._unrounded(low)) >= 0
-        )
+        if low is None:
+            return False
+        if self._lowest(low) >= 0 or self._lowest(self._unrounded(low)) >= 0:
+            return True
+        scale = self._scale_of_quotients(low)  # whole numbers: what is above -1 is 0 at least
+        return self._lowest(self._unrounded({m: k * scale for m, k in low.items()})) > -scale
 
     def _lowest(self, p: Poly) -> float:
         total: float = 0
@@ -386,6 +389,15 @@ class Space:
         if atom.kind == "max":
             return any(self._lowest(p) >= 0 for p in atom.args)
         return all(self._lowest(p) >= 0 for p in atom.args)
+
+    def _scale_of_quotients(self, p: Poly) -> int:
+        """The least factor by which each `k * (x // c)` in `p` becomes a multiple of `c`."""
+        scale = 1
+        for m, k in p.items():
+            if len(m) == 1 and self.atoms[m[0]].kind == "//":
+                c = value_of(self.atoms[m[0]].args[1])
+                scale = math.lcm(scale, c // math.gcd(k, c)) if c else scale
+        return scale
 
     def _unrounded(self, p: Poly) -> Poly:
         """A lower bound of `p` in which `c * (x // c)` has become `x` or `x - (c - 1)`."""
