@@ -245,13 +245,11 @@ def _columns(
     assert column.loop_rv is not None
     most = min(MOST_SIDE_BY_SIDE, machine.vector_registers // 2)
     outer, tile = _loops(others), []
-    if column.extent is None and is_short:
-        around, vector = sch.split(column.loop_rv, [None, lanes])
-        return [*outer, around], [], vector
-    if column.extent is None or column.extent >= 2 * lanes:
+    by_vector = column.extent is None and is_short
+    if not by_vector and (column.extent is None or column.extent >= 2 * lanes):
         around, within, vector = sch.split(column.loop_rv, _wide(column, lanes, most))
         return [*outer, around], [within], vector
-    if column.extent <= lanes:
+    if column.extent is not None and column.extent <= lanes:
         vector = column.loop_rv
     else:
         around, vector = sch.split(column.loop_rv, [None, lanes])
@@ -259,7 +257,7 @@ def _columns(
     moved = next((i for i in reversed(others) if i.extent != 1), None)
     if moved is not None and moved.loop_rv in outer:
         place = outer.index(moved.loop_rv)
-        around, within = sch.split(moved.loop_rv, [None, row_tile(moved.extent, most)])
+        around, within = sch.split(moved.loop_rv, [None, row_tile(moved.extent, 4 if by_vector else most)])
         outer[place] = around
         tile.append(within)
     return outer, tile, vector
