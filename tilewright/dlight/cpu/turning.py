@@ -53,7 +53,9 @@ def _turn(info: BlockInfo, access: Access, column: IterInfo, lanes: int) -> Turn
     """Which read goes along which axis, while the result goes along `column`; None if no other
     axis is contiguous in it."""
     far = access.stride(column.var)
-    if not isinstance(far, IntImm) or far.value < lanes or access.period(column.var):
+    if far is None or access.period(column.var):
+        return None
+    if isinstance(far, IntImm) and far.value < lanes:  # a distance known at run time only is far
         return None
     reads = [k for k, r in enumerate(info.block.reads) if r.buffer is access.buffer]
     along = [
