@@ -172,13 +172,24 @@ def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     *outer, vector = _fused_suffix(sch, info, order, count)
     dtype = info.output.buffer.dtype
     lanes = vector_lanes(machine, dtype, extent_of(sch, vector))
-    outer += vectorize_loop(sch, vector, lanes)
+    around = vectorize_loop(sch, vector, lanes)
+    if around and outer and _picks_by_formula(info):
+        sch.reorder(*around, outer[-1])  # what it picks is computed once for all rows
+        around.append(outer.pop())
+    outer += around
     if shared is not None and shared.loop_rv in outer:
         outer = _share_lines(sch, outer, shared, machine.l1d.line // bytes_of(dtype, 1))
     threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()) and outer:
         threads = parallelize(sch, outer, machine)
     note(sch, info.block_rv, f"elementwise {dtype}x{lanes}, {threads}")
+
+
+def _picks_by_formula(info: BlockInfo) -> bool:
+    """True if places along the last axis come from sizes that are known at run time only."""
+    column, axes = info.iters[-1].var, {i.var for i in info.iters}
+    used = [(a, set(variables(i))) for a in info.inputs for i in a.indices]
+    return any(column in v and v - axes and access.stride(column) is None for access, v in used)
 
 
 def _fused_suffix(
