@@ -241,11 +241,11 @@ class BlockInfo:
 def _halved(indices: Sequence[PrimExpr]) -> set[Var]:
     """The variables that stand in two indices, as `v // c` and as `v % c`."""
     parts = [
-        (type(i), i.a, i.b.value)
+        (type(i), i.a, i.b.value if isinstance(i.b, IntImm) else i.b)
         for i in indices
         if isinstance(i, (E.FloorDiv, E.FloorMod))
         and isinstance(i.a, Var)
-        and isinstance(i.b, IntImm)
+        and isinstance(i.b, (IntImm, Var))
     ]
     return {v for kind, v, c in parts if kind is E.FloorDiv and (E.FloorMod, v, c) in parts}
 

@@ -32,7 +32,7 @@ def _is_ragged(info: BlockInfo, machine: MachineModel) -> bool:
         return False
     row, column = info.spatial[-2:]
     lanes = machine.lanes(info.output.buffer.dtype)
-    if row.extent in (None, 1) or column.extent is None or column.extent % lanes == 0:
+    if row.extent == 1 or (column.extent is not None and column.extent % lanes == 0):
         return False
     sides = (info.contraction.left, info.contraction.right)
     return sum(column.var in a.variables for a in sides) == 1 and _is_one_axis(info)
