@@ -129,7 +129,7 @@ def _plan(machine: MachineModel, roles: Roles, dtype: str) -> tuple[float, Regis
         vectors = -(-extent // period) * (period // lanes)  # the last panel is padded
     groups = [roles.right.period(i.var) for i in roles.rows[-2:]]
     rows = [g or i.extent for g, i in zip(groups, roles.rows[-2:], strict=True)]
-    outer = vectors == 1 and bool(roles.outer_columns)
+    outer = (vectors == 1 or extent is None) and bool(roles.outer_columns)
     if outer:
         last = roles.outer_columns[-1]
         vectors = roles.left.period(last.var) or last.extent

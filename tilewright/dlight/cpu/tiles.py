@@ -105,7 +105,7 @@ def _ragged(
     found = []
     wide = roles.column.extent
     if columns and (wide is None or (wide > tile.lanes and wide % (tile.vectors * tile.lanes))):
-        found.append(columns[-1])
+        found += columns[-2:] if wide is None and roles.outer_columns else columns[-1:]
     first = len(roles.rows) - len(tile.rows)
     sizes = zip(row_tiles[first:], roles.rows[first:], tile.rows, strict=True)
     return found + [l for l, i, n in sizes if i.extent is None or i.extent % n]
@@ -155,6 +155,10 @@ def _split_columns(
     column = _loop(roles.column)
     outer = [_loop(i) for i in roles.outer_columns]
     extent = extent_of(sch, column)
+    if extent is None and outer:  # vectors below each other: a short row fills one of them
+        across, lanes = sch.split(column, [None, tile.lanes])
+        around, vectors = sch.split(outer[-1], [None, tile.vectors])
+        return [*outer[:-1], around, across], [vectors], lanes
     if extent is None or extent > tile.lanes:
         around, vectors, lanes = sch.split(column, [None, tile.vectors, tile.lanes])
         return [*outer, around], [vectors], lanes
