@@ -14,8 +14,11 @@ from tilewright.dlight.base import scheduled
 from tilewright.ir.expr import IntImm
 from tilewright.support.dtypes import dtype_of
 from tilewright.target import Target
+from tilewright.tir.analysis import undefined_vars
+from tilewright.tir.arith import Analyzer
 from tilewright.tir.function import PrimFunc
 from tilewright.tir.pipeline import lower
+from tilewright.tir.stmt_functor import substitute
 
 HOST = Target("llvm")
 AVX512 = Target("llvm -mcpu=icelake-server -num-cores=4")
@@ -66,11 +69,12 @@ def random_array(shape, dtype, seed=0):
 
 def bind_shapes(func, values):
     """Shapes of the parameters with variables replaced by name."""
-    shapes = []
-    for buffer in func.buffers():
-        shapes.append(tuple(d.value if isinstance(d, IntImm) else values[d.name]
-                            for d in buffer.shape))  # fmt: skip
-    return shapes
+
+    def known(size):
+        sizes = {v: IntImm(v.dtype, values[v.name]) for v in undefined_vars(size)}
+        return Analyzer().simplify(substitute(size, sizes)).value
+
+    return [tuple(known(d) for d in buffer.shape) for buffer in func.buffers()]
 
 
 def check_same(tensors, target=HOST, rtol=1e-4, atol=1e-4, outputs=1, **values):

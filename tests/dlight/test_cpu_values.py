@@ -221,6 +221,23 @@ SYMBOLIC = {
     "matmul column": lambda n: matmul((16, n), (n, 1)),
     "matmul dot": lambda n: matmul((1, n), (n, 1)),
     "matmul nt": lambda n: matmul((n, 24), (n, 24), False, True),
+    "transpose": lambda n: [x := tensor(n, n + 3), topi.transpose(x, (1, 0))],
+    "transpose 4d": lambda n: [x := tensor(1, 3, n, n), topi.transpose(x, (0, 2, 3, 1))],
+    "conv pointwise": lambda n: convolution((1, 12, n, n), (20, 12, 1, 1)),
+    "conv pointwise bias": lambda n: pointwise((2, 12, n, n), (20, 12, 1, 1)),
+    "conv 3x3": lambda n: convolution((1, 4, n, n), (8, 4, 3, 3), 1, 1),
+    "conv 3x3 stride": lambda n: convolution((1, 4, n, n), (8, 4, 3, 3), 2, 1),
+    "conv depthwise": lambda n: convolution((1, 8, n, n), (8, 1, 3, 3), 1, 1, 1, 8),
+    "conv depthwise stride": lambda n: convolution((1, 8, n, n), (8, 1, 5, 5), 2, 2, 1, 8),
+    "max pool": lambda n: unary(
+        lambda x: topi.nn.pool2d(x, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1), "max", False, "NCHW"),
+        1, 5, n, n),
+    "avg pool": lambda n: unary(
+        lambda x: topi.nn.pool2d(x, (2, 2), (2, 2), (1, 1), (0, 0, 0, 0), "avg", False, "NCHW"),
+        1, 5, n, n),
+    "resize": lambda n: unary(
+        lambda x: topi.image.resize2d(x, (0.0,) * 4, (9, 20), "NCHW", "linear"), 1, 5, n, n),
+    "relu of images": lambda n: unary(topi.nn.relu, 1, 5, n, n),
     "conv batch": lambda n: blocked((n, 1, 9, 9, 16), (2, 1, 3, 3, 16, 16), 1, 1),
 }  # fmt: skip
 

@@ -257,7 +257,9 @@ def _columns(
     moved = next((i for i in reversed(others) if i.extent != 1), None)
     if moved is not None and moved.loop_rv in outer:
         place = outer.index(moved.loop_rv)
-        around, within = sch.split(moved.loop_rv, [None, row_tile(moved.extent, 4 if by_vector else most)])
+        around, within = sch.split(
+            moved.loop_rv, [None, row_tile(moved.extent, 4 if by_vector else most)]
+        )
         outer[place] = around
         tile.append(within)
     return outer, tile, vector

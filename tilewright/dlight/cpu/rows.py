@@ -37,6 +37,8 @@ from .stages import (
 from .tiling import bytes_of, vector_lanes, worth_parallel
 
 MAX_ACCUMULATORS = 4
+ROUND_SIZE = 1 << 16
+"""A size that all tiles divide: loops over them repeat nothing then but what they always repeat."""
 
 
 class Rows(ScheduleRule):
@@ -95,7 +97,7 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
     depth = min(row_axes(i) for i in reductions)
     last = infos[-1]
     depth = min(depth, len(last.spatial))
-    runs = [usual_runs([axis.dom for axis in i.iters]) for i in infos]
+    runs = [usual_runs([axis.dom for axis in i.iters], ROUND_SIZE) for i in infos]
     works = [i.work() for i in infos]
     partials = {i.name: factor(sch, i, machine) for i in reductions}
     loops = sch.get_loops(last.block_rv)
@@ -105,7 +107,8 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
         order += [rv for rv in (partials.get(info.name), info.block_rv) if rv is not None]
     for rv in reversed(order[:-1]):
         sch.compute_at(rv, row, preserve_unit_loops=False)
-    if any(usual_runs(_around(sch, info)) > before for info, before in zip(infos, runs, strict=True)):
+    now = [usual_runs(_around(sch, info), ROUND_SIZE) for info in infos]
+    if any(after > before for after, before in zip(now, runs, strict=True)):
         return None
     outside = max(1, depth)
     for rv in order:

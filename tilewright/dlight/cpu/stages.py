@@ -56,13 +56,13 @@ def extent_of(sch: Schedule, loop: LoopRV) -> int | None:
     return extent.value if isinstance(extent, IntImm) else None
 
 
-def usual_runs(extents: list[PrimExpr]) -> int:
-    """How often loops of these extents run what is in them, if what is unknown is `COMMON_SIZE`."""
+def usual_runs(extents: list[PrimExpr], size: int = COMMON_SIZE) -> int:
+    """How often loops of these extents run what is in them, if all that is unknown is `size`."""
     total = 1
     for extent in extents:
-        known = {v: IntImm(v.dtype, COMMON_SIZE) for v in variables(extent)}
+        known = {v: IntImm(v.dtype, size) for v in variables(extent)}
         value = Analyzer().simplify(substitute(extent, known))
-        total *= value.value if isinstance(value, IntImm) else COMMON_SIZE
+        total *= value.value if isinstance(value, IntImm) else size
     return total
 
 
@@ -192,9 +192,7 @@ def _picks_by_formula(info: BlockInfo) -> bool:
     return any(column in v and v - axes and access.stride(column) is None for access, v in used)
 
 
-def _fused_suffix(
-    sch: Schedule, info: BlockInfo, order: list[LoopRV], count: int
-) -> list[LoopRV]:
+def _fused_suffix(sch: Schedule, info: BlockInfo, order: list[LoopRV], count: int) -> list[LoopRV]:
     """The loops of the block, the last `count` as one. Axes of unknown length become one only of a
     block that nothing reads: for readers it could not be told which parts it has written."""
     axes = info.iters[len(info.iters) - count :]
