@@ -193,12 +193,14 @@ LEAF_HASH: dict[type, Callable[[Any], Any]] = {}
 
 
 def leaf_equal(a: Any, b: Any) -> bool:
-    """Equality of two plain values: same kind, same value, NaN equal to NaN."""
+    """Equality of two plain values: same kind, same value, NaN equal to NaN, 0 not to -0."""
     special = LEAF_EQUAL.get(type(a))
     if special is not None:
         return type(a) is type(b) and special(a, b)
-    if isinstance(a, float) and isinstance(b, float) and math.isnan(a):
-        return math.isnan(b)
+    if isinstance(a, float) and isinstance(b, float):
+        if math.isnan(a):
+            return math.isnan(b)
+        return a == b and math.copysign(1.0, a) == math.copysign(1.0, b)
     if isinstance(a, bool) is not isinstance(b, bool):
         return False
     return bool(a == b)

@@ -48,9 +48,10 @@ class Fallback(ScheduleRule):
 
 def schedule_rest(sch: Schedule, machine: MachineModel, done: Whole | None = None) -> Schedule:
     """Schedules the blocks of which no loop runs in a special way yet, each by itself; decomposes
-    all reductions, those scheduled before (`done`) too."""
+    all reductions, those scheduled before (`done`) too. The reductions come first: they take with
+    them what only they read."""
     whole: Whole = list(done or [])
-    for name in [info.name for info in block_infos(sch)]:
+    for name in [i.name for i in sorted(block_infos(sch), key=BlockInfo.is_injective)]:
         info = next((i for i in block_infos(sch) if i.name == name), None)
         if info is not None and not is_scheduled(sch, info):
             sch = schedule_alone(sch, info, machine, whole)

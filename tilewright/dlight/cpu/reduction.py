@@ -47,6 +47,10 @@ MAX_STRIDE = 4
 MOST_SIDE_BY_SIDE = 8
 """Vectors that accumulate side by side: enough to hide the latency of additions."""
 
+MOST_OF_UNKNOWN = 4
+"""Results side by side where their number is known at run time only: each number from 1 to this has
+code of its own."""
+
 MAX_TAPS = 128
 """Multiply-adds in the body of a window, of whose taps as many loops are unrolled."""
 
@@ -118,7 +122,7 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
         border = []
     if chunk is not None:
         place = outer.index(chunk[0])
-        around, rows = sch.split(chunk[0], [None, chunk[1]])
+        around, rows = sch.split(chunk[0], [None, chunk[1]] if chunk[1] else [1, None])
         outer[place:] = [around, *outer[place + 1 :]]
         inner = [rows]
         # what the chunk needs of its borders is written just before, into the cache
@@ -257,9 +261,8 @@ def _columns(
     moved = next((i for i in reversed(others) if i.extent != 1), None)
     if moved is not None and moved.loop_rv in outer:
         place = outer.index(moved.loop_rv)
-        around, within = sch.split(
-            moved.loop_rv, [None, row_tile(moved.extent, 4 if by_vector else most)]
-        )
+        side_by_side = min(most, MOST_OF_UNKNOWN) if moved.extent is None else most
+        around, within = sch.split(moved.loop_rv, [None, row_tile(moved.extent, side_by_side)])
         outer[place] = around
         tile.append(within)
     return outer, tile, vector
@@ -290,16 +293,21 @@ def _is_plain_border(sch: Schedule, info: BlockInfo, border: BlockRV, column: It
     return all(i.var not in chosen for k, i in enumerate(block.iters) if k in places)
 
 
-def _rows_in_place(others: list[IterInfo], machine: MachineModel) -> tuple[LoopRV, int] | None:
+def _rows_in_place(
+    others: list[IterInfo], machine: MachineModel
+) -> tuple[LoopRV, int | None] | None:
     """The axis of rows, and how many run in a loop of their own, whose first and last ones see the
-    border: all, or as many as give each core its share."""
-    rows = [i for i in others if i.extent is not None and i.extent > 1]
+    border: all, which is None where their number is not known, or as many as give each core its
+    share."""
+    rows = [i for i in others if i.extent != 1]
     if len(rows) < 2:
         return None
-    row, loop, extent = rows[-2], rows[-2].loop_rv, rows[-2].extent or 1
+    row, loop, extent = rows[-2], rows[-2].loop_rv, rows[-2].extent
     if loop is None:
         return None
     outside = math.prod(i.extent or 1 for i in others[: others.index(row)])
+    if extent is None:
+        return (loop, None) if outside >= machine.cores else None
     most = extent if outside >= 2 * machine.cores else extent * outside // (2 * machine.cores)
     return loop, _even(extent, max(1, most), outside, machine.cores)
 
