@@ -51,6 +51,9 @@ MOST_OF_UNKNOWN = 4
 """Results side by side where their number is known at run time only: each number from 1 to this has
 code of its own."""
 
+Chunk = tuple[LoopRV, int | None]
+"""A loop, and how many of its iterations are one piece: None for all of an unknown number."""
+
 MAX_TAPS = 128
 """Multiply-adds in the body of a window, of whose taps as many loops are unrolled."""
 
@@ -114,7 +117,8 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     outer, tile, vector = _columns(sch, column, others, lanes, machine, is_short)
     width = math.prod(extent_of(sch, loop) or 1 for loop in tile)
     unrolled = _unrolled(info, width)
-    chunk = _chunk(info, others, [BlockInfo(sch, rv) for rv in border], machine) if border else None
+    sizes = [BlockInfo(sch, rv) for rv in border]
+    chunk: Chunk | None = _chunk(info, others, sizes, machine) if border else None
     if border and unrolled and all(_is_plain_border(sch, info, rv, column) for rv in border):
         chunk = _rows_in_place(others, machine)
         for rv in border:
@@ -293,9 +297,7 @@ def _is_plain_border(sch: Schedule, info: BlockInfo, border: BlockRV, column: It
     return all(i.var not in chosen for k, i in enumerate(block.iters) if k in places)
 
 
-def _rows_in_place(
-    others: list[IterInfo], machine: MachineModel
-) -> tuple[LoopRV, int | None] | None:
+def _rows_in_place(others: list[IterInfo], machine: MachineModel) -> Chunk | None:
     """The axis of rows, and how many run in a loop of their own, whose first and last ones see the
     border: all, which is None where their number is not known, or as many as give each core its
     share."""
