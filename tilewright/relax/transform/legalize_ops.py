@@ -12,6 +12,7 @@ from ...ir.structural import structural_equal, structural_hash
 from ...ir.transform import Pass, PassContext
 from ...support.errors import CompileError
 from ...tir import op as tir_op
+from ..analysis.overwriting import VIEW_OPS
 from ..base import Expr, StructInfo
 from ..block_builder import BlockBuilder
 from ..expr import Call, Constant, ShapeExpr, Tuple, Var
@@ -24,7 +25,6 @@ from ._pass import module_level
 from .config import APPLY_LEGALIZE_OPS
 from .rewrite_dataflow_reshape import VIEW
 
-VIEW_OPS = frozenset(("reshape", "expand_dims", "squeeze", "flatten"))
 LegalizeFunc = Callable[[BlockBuilder, Call], Expr]
 KEEP = frozenset(
     f"relax.{name}"
