@@ -105,7 +105,8 @@ class _Folder(Forwarder):
         """The value; a call stays whose result is written over: a constant is there for good."""
         if isinstance(binding.value, Call) and binding.var in self.overwritten:
             return self.visit_expr_post_order(binding.value)
-        return self.visit_expr(binding.value)
+        made: Expr = self.visit_expr(binding.value)
+        return made
 
     def visit_call_(self, op: Call) -> Expr:
         """A call of known arguments becomes its result."""
