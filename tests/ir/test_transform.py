@@ -1,5 +1,7 @@
 """Passes run, nest, are switched and are watched."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,26 @@ def test_unknown_options_are_refused() -> None:
         PassContext(config={"tir.UnrollLoop": 1})
     with pytest.raises(TypeError, match="has no field 'steps'"):
         PassContext(config={"tir.UnrollLoop": {"steps": 1}})
+
+
+def test_options_of_passes_that_have_no_counterpart_say_so() -> None:
+    given = {
+        "relax.backend.use_cuda_graph": True, "relax.fallback_device_type": 1,
+        "relax.lift_transform_params.consume_params": True, "tir.noalias": True,
+        "tir.detect_global_barrier": False, "tir.ptx_ldg32": 1,
+    }  # fmt: skip
+    assert PassContext(config=given).config["tir.ptx_ldg32"] is True
+    known = PassContext.list_configs()
+    assert all(known[name]["doc"].startswith("no effect: ") for name in given)
+
+
+def test_options_are_known_before_their_passes_are_imported() -> None:
+    code = (
+        "from tilewright.ir.transform import PassContext; "
+        "print(PassContext(config={'relax.FuseOps.max_depth': 3}).config)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "{'relax.FuseOps.max_depth': 3}\n"
 
 
 def test_dump_writes_one_file_a_pass(tmp_path: Path) -> None:

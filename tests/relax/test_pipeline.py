@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tilewright import relax, tir
+from tilewright.ir.transform import PassContext
 from tilewright.relax import interpreter
 from tilewright.relax import transform as T
 
@@ -117,8 +118,6 @@ def test_an_output_is_not_swallowed_by_a_kernel() -> None:
 
 
 def test_max_depth_limits_kernels() -> None:
-    from tilewright.ir.transform import PassContext
-
     x = tensor_var("x", [4])
 
     def write(bb):
@@ -203,3 +202,11 @@ def test_bind_params_and_symbolic_vars() -> None:
         T.BindParams("main", {"w": random(5)})(mod)
     with pytest.raises(ValueError, match="no symbolic dimension"):
         T.BindSymbolicVars({"k": 3}, "main")(mod)
+
+
+def test_operators_stay_where_legalization_is_switched_off() -> None:
+    x = tensor_var("x", [4])
+    mod = module([x], lambda bb: bb.emit(relax.op.exp(x)))
+    with PassContext(config={"relax.transform.apply_legalize_ops": False}):
+        assert op_name(values(T.LegalizeOps()(mod))[0]) == "relax.exp"
+    assert op_name(values(T.LegalizeOps()(mod))[0]) == "relax.call_tir"

@@ -54,6 +54,7 @@ def test_dlpack_and_views_share_memory() -> None:
     np.from_dlpack(t)[0] = 1
     np.asarray(t)[1] = 2
     t.view_numpy()[2] = 3
+    np.from_dlpack(t, copy=True)[:] = 9
     assert source.tolist() == [1, 2, 3]
 
 

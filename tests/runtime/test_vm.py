@@ -361,7 +361,10 @@ def test_tensors_lent_by_compiled_code_can_be_read_and_copied(
         x[0] = 9
         copies = [x.numpy(), tensor(x).numpy(), x.copyto(cpu(0)).numpy()]
         if dtype == "float32":
-            copies.append(np.from_dlpack(x))
+            copies += [np.from_dlpack(x), np.from_dlpack(x, copy=True)]
+            assert [c.flags.writeable for c in copies[-2:]] == [False, True]
+            with pytest.raises(BufferError, match="as a copy only"):
+                x.__dlpack__(copy=False)
         assert all(c.tolist() == [9, 2, 3] for c in copies)
         return tensor(x)
 

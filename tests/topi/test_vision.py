@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.topi.evaluator import check, evaluate
-from tilewright import topi
+from tilewright import te, topi
 from tilewright.support.errors import ArgumentError
 
 rng = np.random.default_rng(10)
@@ -212,3 +212,17 @@ def test_limits_of_boxes_in_tensors_and_no_threshold():
     np.testing.assert_array_equal(number[:, 0], counts)
     with pytest.raises(ArgumentError, match="boxes have 3 dimensions"):
         evaluate(topi.vision.get_valid_counts, data[0])
+
+
+def test_columns_of_boxes_lie_in_their_rows() -> None:
+    data = te.placeholder((1, 3, 6), "float32", "data")
+    with pytest.raises(ArgumentError, match="rows of 6 elements, score_index is 6"):
+        topi.vision.get_valid_counts(data, score_index=6)
+    with pytest.raises(ArgumentError, match="rows of 6 elements, id_index is 7"):
+        topi.vision.get_valid_counts(data, id_index=7)
+    count = te.placeholder((1,), "int32", "count")
+    indices = te.placeholder((1, 3), "int32", "indices")
+    with pytest.raises(ArgumentError, match="last_coordinate is 6"):
+        topi.vision.non_max_suppression(data, count, indices, coord_start=3)
+    with pytest.raises(ArgumentError, match="score_index is -1"):
+        topi.vision.non_max_suppression(data, count, indices, score_index=-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..codegen.llvm.compile import Machine
 from ..codegen.llvm.inspect import source_text
@@ -14,8 +14,8 @@ from ..codegen.llvm.native_module import load_executable
 from ..ir.module import IRModule
 from ..runtime.executable import Executable
 from ..runtime.library import ExecutableModule
-from ..runtime.module import Module
-from ..support.errors import ArgumentError
+from ..runtime.module import Module, ModulePropertyMask
+from ..support.errors import ArgumentError, listing
 from ..target import Target
 from ..tir.function import PrimFunc
 
@@ -25,13 +25,18 @@ def code_of(lowered: IRModule) -> dict[str, PrimFunc]:
     return {v.name_hint: f for v, f in lowered.items() if isinstance(f, PrimFunc)}
 
 
-class CompiledExecutable:
+class CompiledExecutable(ExecutableModule):
     """A compiled module: `relax.VirtualMachine(ex, tilewright.cpu())` runs its graph functions,
-    `ex["kernel"](...)` its kernels; `export_library(path)` writes it as one file.
+    `ex["kernel"](...)` its kernels; `export_library(path)` writes it as one file. It is a runtime
+    module, too, whose native code is loaded when it is first asked for a function.
 
     `objects` is the kernels' object code; `lowered` the module from which it was generated, None
     if the object code came from the cache; `remake` then compiles loop programs anew.
     """
+
+    properties: ClassVar[int] = (
+        ModulePropertyMask.RUNNABLE | ModulePropertyMask.COMPILATION_EXPORTABLE
+    )
 
     def __init__(
         self,
@@ -41,34 +46,31 @@ class CompiledExecutable:
         lowered: IRModule | None = None,
         target: Target | None = None,
     ) -> None:
-        self._plain = executable
+        super().__init__(executable)
         self.objects = list(objects)
         self.machine = machine
         self.lowered = lowered
         self.target = target
         self.remake: Callable[[], CompiledExecutable] | None = None
 
-    @property
-    def plain(self) -> Executable:
-        """The executable as data; its native code may not be loaded."""
-        return self._plain
-
     @cached_property
     def executable(self) -> Executable:
         """The executable, its native code loaded into this process at first use."""
-        loaded = load_executable(self._plain, self.objects)
-        self._plain.native = loaded
-        self._plain.kernels = loaded
-        return self._plain
+        loaded = load_executable(self.plain, self.objects)
+        self.plain.native = loaded
+        self.plain.kernels = loaded
+        return self.plain
 
     @property
     def mod(self) -> Module:
-        """The executable as a runtime module."""
-        return self.jit()
+        """The executable as a runtime module: itself."""
+        return self
 
-    def jit(self) -> Module:
-        """A runtime module in this process."""
-        return ExecutableModule(self.executable, self.inspect_source)
+    def jit(self, *args: Any, **options: Any) -> Module:
+        """A runtime module in this process: itself. Nothing is left to compile, so the arguments,
+        which say how in TVM, have no effect."""
+        del args, options
+        return self
 
     def inspect_source(self, fmt: str = "") -> str:
         """The kernels' code after optimisation: LLVM IR (`ll`, the default) or assembly (`asm`).
@@ -86,32 +88,14 @@ class CompiledExecutable:
             )
         return source_text(code_of(self.lowered), self.target, self.machine, fmt)
 
-    def __getitem__(self, name: str) -> Any:
-        return self.jit()[name]
-
-    def __call__(self, *args: Any) -> Any:
-        return self.jit()(*args)
-
     def export_library(self, path: str | Path, **options: Any) -> str:
         """Writes a shared library that needs no Python (or an archive, for `.tar` and `.tw`).
 
         Raises `LinkError` that says what to do if the machine has no linker.
         """
         del options
-        return str(export_library(path, self._plain, self.objects, self.machine))
+        return str(export_library(path, self.plain, self.objects, self.machine))
 
-    def time_evaluator(self, *args: Any, **options: Any) -> Any:
-        """Times a function of the module; see `runtime.Module.time_evaluator`."""
-        return self.jit().time_evaluator(*args, **options)
-
-    def stats(self) -> str:
-        """Functions, constants, and what is called how often."""
-        return self._plain.stats()
-
-    def as_text(self) -> str:
-        """The instruction lists."""
-        return self._plain.as_text()
-
-    def as_python(self) -> str:
-        """Python text that builds the instruction lists."""
-        return self._plain.as_python()
+    def __repr__(self) -> str:
+        names = list(self.plain.functions)  # the code need not be loaded
+        return f"{type(self).__name__}({listing(names, 8)})" if names else type(self).__name__

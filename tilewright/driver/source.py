@@ -12,8 +12,7 @@ from ..codegen.c.names import function_name
 from ..codegen.llvm.compile import host_machine
 from ..ir.module import IRModule
 from ..runtime.executable import Executable
-from ..runtime.library import ExecutableModule
-from ..runtime.module import PACKED_PREFIX, Module
+from ..runtime.module import PACKED_PREFIX
 from ..runtime.source_module import CSourceModule
 from ..support.errors import ArgumentError
 from ..tir.function import PrimFunc
@@ -26,23 +25,18 @@ class SourceExecutable(CompiledExecutable):
     They run where a C compiler is, graph functions through the step-by-step executor.
     """
 
+    kind = "c"
+
     def __init__(self, executable: Executable, source: CSourceModule, lowered: IRModule) -> None:
         super().__init__(executable, (), host_machine(), lowered)
         self.source = source
+        self.import_module(source)
 
     @cached_property
     def executable(self) -> Executable:
         """The executable with its kernels, which are compiled at their first call."""
-        self._plain.kernels = self.source
-        return self._plain
-
-    def jit(self) -> Module:
-        """A runtime module in this process."""
-        if not self._plain.functions:
-            return self.source
-        made = ExecutableModule(self.executable)
-        made.import_module(self.source)
-        return made
+        self.plain.kernels = self.source
+        return self.plain
 
     def inspect_source(self, fmt: str = "") -> str:
         """The C source."""
@@ -54,7 +48,7 @@ class SourceExecutable(CompiledExecutable):
         Raises `ArgumentError` for a module with graph functions unless only the source is asked
         for, and `CompilerError` where a compiler is needed and there is none.
         """
-        if self._plain.functions and Path(path).suffix != ".c":
+        if self.plain.functions and Path(path).suffix != ".c":
             raise ArgumentError(
                 "graph functions are not exported for targets of kind 'c'",
                 hint="export the kernels' source to a path that ends in `.c`, or compile for "

@@ -105,7 +105,10 @@ class PassContext:
         return info.name in self.required_pass or info.opt_level <= self.opt_level
 
 
-_DECLARED_BY = {"tir": "tilewright.tir.transform.config"}
+_DECLARED_BY = {
+    "relax": "tilewright.relax.transform.config",
+    "tir": "tilewright.tir.transform.config",
+}
 """The module that declares the options whose names begin so, if it has not been imported yet."""
 
 

@@ -87,9 +87,7 @@ class Constant(ExprWithOp):
     @property
     def data(self) -> Any:
         """The value as a runtime tensor that shares the memory."""
-        from ..runtime.constants import (
-            constant_tensor,
-        )  # the runtime is loaded only when it is needed
+        from ..runtime.constants import constant_tensor  # loaded only when it is needed
 
         return constant_tensor(self.array)
 

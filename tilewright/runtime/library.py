@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import importlib
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 from tilewright.ffi import core, tvm_ffi
 from tilewright.support.errors import ArgumentError, listing
@@ -16,7 +18,7 @@ from tilewright.support.public import LOADERS, ROOT
 from . import serialize
 from .elf import cut_off
 from .executable import Executable
-from .module import FFIModule, Module, as_module, function_of
+from .module import FFIModule, Module, ModulePropertyMask, as_module, function_of
 
 # A library that was compiled from an executable has these two packed functions: the instruction
 # lists as JSON, and the constant of an index (or their number for -1).
@@ -37,9 +39,14 @@ class ExecutableModule(Module):
 
     def __init__(self, executable: Executable, source: Callable[[str], str] | None = None) -> None:
         super().__init__()
-        self.executable = executable
+        self.plain = executable
         self._source = source
         self._adapted: list[tuple[object, Module]] = []
+
+    @property
+    def executable(self) -> Executable:
+        """The executable, its code loaded."""
+        return self.plain
 
     def _parts(self) -> list[Module]:
         """The native functions and the kernels, each adapted once."""
@@ -58,8 +65,8 @@ class ExecutableModule(Module):
 
     def function_names(self) -> list[str]:
         """The executable's functions; of loop programs alone, the kernels."""
-        if self.executable.functions:
-            return list(self.executable.functions)
+        if self.plain.functions:
+            return list(self.plain.functions)
         return [n for n in dict.fromkeys(_names(self._parts())) if not n.startswith(OWN_PREFIX)]
 
     def symbol_address(self, name: str) -> int | None:
@@ -74,22 +81,25 @@ class ExecutableModule(Module):
         return self._source(fmt) if self._source is not None else ""
 
     def stats(self) -> str:
-        """The executable's summary."""
-        return self.executable.stats()
+        """Functions, constants, and what is called how often."""
+        return self.plain.stats()
 
     def as_text(self) -> str:
-        """The executable's instructions."""
-        return self.executable.as_text()
+        """The instruction lists."""
+        return self.plain.as_text()
 
     def as_python(self) -> str:
-        """Python text that builds the executable's functions."""
-        return self.executable.as_python()
+        """Python text that builds the instruction lists."""
+        return self.plain.as_python()
 
 
 class LibraryModule(Module):
     """A shared library; it stays loaded for the life of the process."""
 
     kind = "library"
+    properties: ClassVar[int] = (
+        ModulePropertyMask.RUNNABLE | ModulePropertyMask.COMPILATION_EXPORTABLE
+    )
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
@@ -129,6 +139,16 @@ class LibraryModule(Module):
             if self._executable is None:
                 self._executable = self._read_executable()
             return self._executable
+
+    def export_library(self, path: str | Path, **options: Any) -> str:
+        """Copies the library to `path`. Raises `ArgumentError` for another kind of file."""
+        del options
+        if Path(path).suffix != Path(self.path).suffix:
+            raise ArgumentError(
+                f"cannot export to {str(path)!r}: {self.path!r} is a library already",
+                hint=f"use a path that ends in {Path(self.path).suffix!r}",
+            )
+        return str(shutil.copyfile(self.path, path))
 
     def _read_executable(self) -> Executable | None:
         table, constant = self.find(TABLE_FUNCTION), self.find(CONSTANT_FUNCTION)

@@ -8,6 +8,7 @@ symbol `<name>` of a kernel is what the executors call.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from tilewright.ffi import core, tvm_ffi
@@ -157,7 +158,34 @@ class Module:
         """The source or assembly text in that format, empty if there is none."""
         return ""
 
-    get_source = inspect_source
+    def get_source(self, fmt: str = "") -> str:
+        """What `inspect_source` gives (the older name)."""
+        return self.inspect_source(fmt)
+
+    def write_to_file(self, path: str | Path, fmt: str = "") -> None:
+        """Writes the text that `inspect_source` gives for `fmt`, the suffix of `path` if empty.
+        Imported modules are not written. Raises `ArgumentError` if there is no such text."""
+        suffix = fmt or Path(path).suffix.lstrip(".")
+        text = self.inspect_source(suffix)
+        if not text:
+            raise ArgumentError(
+                f"the module has no source in format {suffix!r}",
+                hint="export_library writes its code",
+            )
+        Path(path).write_text(text)
+
+    def save(self, file_name: str | Path, fmt: str = "") -> None:
+        """What `write_to_file` does (the older name)."""
+        self.write_to_file(file_name, fmt)
+
+    def export_library(self, path: str | Path, **options: Any) -> str:
+        """Writes the module as a library and returns its path. Raises `ArgumentError` for a module
+        that is no code, or whose code is only in memory."""
+        del options
+        raise ArgumentError(
+            f"cannot export to {str(path)!r}: a module of kind {self.kind!r} has no code to write",
+            hint="export what `compile` or `build` returns",
+        )
 
     def time_evaluator(
         self,

@@ -2,8 +2,9 @@
 
 What copies and what does not: `tensor(x)` and `Tensor.numpy()` copy, as in TVM. `from_dlpack(x)`,
 `np.from_dlpack(t)`, `t.view_numpy()`, `np.asarray(t)`, indexing and `_create_view` share memory:
-writing to one writes to the other, and the memory lives as long as any of them. NumPy has bfloat16
-and the float8 types from ml_dtypes; `np.from_dlpack` refuses them, `view_numpy` does not.
+writing to one writes to the other, and the memory lives as long as any of them. Of a tensor lent to
+a Python callback `np.from_dlpack` gives a read-only copy; the others share its memory. NumPy has
+bfloat16 and the float8 types from ml_dtypes; `np.from_dlpack` refuses them, `view_numpy` does not.
 """
 
 from __future__ import annotations
@@ -164,11 +165,20 @@ class Tensor(core.Tensor):
             return array.astype(dtype)
         return array.copy() if copy else array
 
-    def __dlpack__(self, **options: Any) -> Any:
-        """A DLPack capsule. A tensor lent to a Python callback exports a copy."""
-        if not self.__chandle__():
-            return tensor(self).__dlpack__(**options)
-        return super().__dlpack__(**options)
+    def __dlpack__(self, *, copy: bool | None = None, **options: Any) -> Any:
+        """A DLPack capsule, of a copy if `copy`. A tensor lent to a Python callback exports a copy,
+        too, which DLPack 1.0 marks as read-only: what is written to it would be lost.
+
+        Raises `BufferError` if `copy` is False and the tensor is lent.
+        """
+        is_lent = not self.__chandle__()
+        if not (copy or is_lent):
+            return super().__dlpack__(**options)
+        if copy is False:
+            raise BufferError("a tensor lent to a callback is exported as a copy only")
+        capsule = core.Tensor.__dlpack__(tensor(self), **options)
+        _set_flags(capsule, _IS_COPIED if copy else _IS_COPIED | _READ_ONLY)
+        return capsule
 
     def __reduce__(self) -> Any:
         return (tensor, (self.numpy(), str(self.device)))
@@ -221,6 +231,17 @@ _capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _capsule_pointer.restype = ctypes.c_void_p
 _capsule_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
 _DEVICE_OFFSET, _NDIM_OFFSET, _DTYPE_OFFSET, _STRIDES_OFFSET = 8, 16, 20, 32  # in a DLTensor
+_is_capsule = ctypes.pythonapi.PyCapsule_IsValid
+_is_capsule.argtypes = (ctypes.py_object, ctypes.c_char_p)
+_VERSIONED, _FLAGS_OFFSET = b"dltensor_versioned", 24  # in a DLManagedTensorVersioned
+_READ_ONLY, _IS_COPIED = 1, 2
+
+
+def _set_flags(capsule: Any, flags: int) -> None:
+    """Sets flags of a capsule that has any, as those of DLPack 1.0 have."""
+    if _is_capsule(capsule, _VERSIONED):
+        address = _capsule_pointer(capsule, _VERSIONED) + _FLAGS_OFFSET
+        ctypes.c_uint64.from_address(address).value |= flags
 
 
 @cache

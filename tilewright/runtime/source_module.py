@@ -54,9 +54,7 @@ class CSourceModule(Module):
         return "c"
 
     def inspect_source(self, fmt: str = "") -> str:
-        return self.source if fmt in ("", "c") else ""
-
-    get_source = inspect_source
+        return self.source if fmt in ("", "c", "cc", "cpp") else ""
 
     def function_names(self) -> list[str]:
         return list(self._functions)
@@ -88,10 +86,6 @@ class CSourceModule(Module):
         symbol = name if self._symbols is None else self._symbols[name]
         return self.library.symbol_address(symbol)
 
-    def write_to_file(self, path: str | Path, fmt: str = "") -> None:
-        """Writes the source."""
-        Path(path).write_text(self.source)
-
     def export_library(
         self,
         path: str | Path,
@@ -105,7 +99,7 @@ class CSourceModule(Module):
         """
         target = Path(path)
         if target.suffix == ".c":
-            self.write_to_file(target)
+            self.write_to_file(target, "c")
             return str(target)
         if target.suffix in (".tar", ".tw"):
             raise ArgumentError(

@@ -456,3 +456,51 @@ def main(A: T.Buffer((4, 6)), B: T.Buffer((4,)), C: T.Buffer((4,))):
     partial = sch.rfactor(sch.get_loops("B")[-1], 0)
     assert sch.get(partial).name_hint == "B_rf"
     assert_same_result(func, sch.func)
+
+
+REUSED = """
+@T.prim_func
+def main(A: T.Buffer((4, 6, 8), "float32"), D: T.Buffer((4, 6), "float32")):
+    C = T.alloc_buffer((6,))
+    for t in range(4):
+        for i, k in T.grid(6, 8):
+            with T.block("C"):
+                vt, vi, vk = T.axis.remap("SSR", [t, i, k])
+                with T.init():
+                    C[vi] = T.float32(0)
+                C[vi] = C[vi] + A[vt, vi, vk]
+        for i in range(6):
+            with T.block("D"):
+                vt, vi = T.axis.remap("SS", [t, i])
+                D[vt, vi] = C[vi]
+"""
+
+
+def test_partial_results_stay_in_a_shared_loop_that_overwrites_them() -> None:
+    func = from_source(REUSED)
+    sch = Schedule(func)
+    partial = sch.rfactor(sch.get_loops("C")[-1], 0)
+    assert sch.get(sch.get_loops(partial)[0]) is sch.get(sch.get_loops("C")[0])
+    assert_same_result(func, sch.func)
+
+
+def test_partial_results_come_before_a_shared_loop_over_tiles() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((8, 6), "float32"), B: T.Buffer((8,)), C: T.Buffer((8,))):
+    for t in range(2):
+        for i, k in T.grid(4, 6):
+            with T.block("B"):
+                v, r = T.axis.spatial(8, t * 4 + i), T.axis.reduce(6, k)
+                with T.init():
+                    B[v] = T.float32(0)
+                B[v] = B[v] + A[v, r]
+        for i in range(4):
+            with T.block("C"):
+                v = T.axis.spatial(8, t * 4 + i)
+                C[v] = B[v] + T.float32(1)
+""")
+    sch = Schedule(func)
+    partial = sch.rfactor(sch.get_loops("B")[-1], 0)
+    assert sch.get(sch.get_loops(partial)[0]) is not sch.get(sch.get_loops("C")[0])
+    assert_same_result(func, sch.func)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tilewright import tir
+from tilewright.support.errors import ArgumentError
 from tilewright.tir import transform as T
 
 from .cases import applied, nodes
@@ -65,6 +68,38 @@ def test_what_was_asked_of_strides_outlives_the_blocks() -> None:
     (view,) = nodes(flat, tir.DeclBuffer)
     assert [d.value for d in view.buffer.strides] == [11, 1]
     assert [list(row) for row in allocate.annotations["buffer_dim_align"]] == [[-1, 0, 8, 3]]
+
+
+@pytest.mark.parametrize(
+    "row", [[1, 0, 8, 3], [0, 2, 8, 3], [0, 0, 0, 3], [0, 0, 8], [-1, 0, 8, 3]]
+)
+@pytest.mark.parametrize("step", [T.CompactBufferAllocation, T.LowerOpaqueBlock])
+def test_strides_that_cannot_be_asked_for_are_refused(step, row) -> None:
+    with pytest.raises(ArgumentError, match="`buffer_dim_align` of block `copy` has the row"):
+        applied(step(), ALIGNED.replace("[0, 0, 8, 3]", str(row)))
+
+
+def test_what_is_asked_of_a_buffer_goes_with_what_a_block_only_declares() -> None:
+    planned = applied(
+        T.PlanAndUpdateBufferAllocationLocation(),
+        """
+@T.prim_func
+def main(A: T.Buffer((8,), "float32")):
+    B = T.alloc_buffer((8, 8), "float32")
+    for i in range(8):
+        with T.block("nothing"):
+            v = T.axis.spatial(8, i)
+            T.writes(B[v, 0:8])
+            T.block_attr({"buffer_dim_align": [[0, 0, 32, 8]]})
+            T.evaluate(0)
+    for i in range(8):
+        with T.block("use"):
+            v = T.axis.spatial(8, i)
+            A[v] = B[v, 0]
+""",
+    )
+    (block,) = [b for b in nodes(planned, tir.Block) if b.name_hint == "nothing"]
+    assert not block.writes and not block.annotations
 
 
 DIVIDED = """

@@ -251,3 +251,12 @@ def test_regions_of_unrolled_parts_lie_within_the_versions() -> None:
             for part, extent in zip(region.region, region.buffer.shape, strict=True):
                 if isinstance(part.min, IntImm):
                     assert 0 <= part.min.value <= part.min.value + part.extent.value <= extent.value
+
+
+def test_a_double_buffer_is_one_that_the_block_writes() -> None:
+    text = SIMPLE.replace("STAGE", "1").replace(
+        "T.writes(B[tx, 0])",
+        'T.writes(B[tx, 0])\n                    T.block_attr({"double_buffer_scope": 1})',
+    )
+    with pytest.raises(ArgumentError, match="`double_buffer_scope` of block `` is 1, but"):
+        T.InjectSoftwarePipeline()(IRModule({"main": from_source(text)}))

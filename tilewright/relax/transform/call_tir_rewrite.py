@@ -10,7 +10,7 @@ from ...ir.op import Op
 from ...ir.transform import Pass
 from ...support.errors import CompileError
 from ..base import Expr, ShapeExpr, StructInfo
-from ..expr import Call, PrimValue, Tuple, Var, VarBinding
+from ..expr import Call, Constant, PrimValue, Tuple, Var, VarBinding, name_of
 from ..expr_functor import PyExprMutator
 from ..op.builtin import alloc_tensor
 from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
@@ -37,7 +37,7 @@ class _Rewriter(PyExprMutator):
         fresh: list[Expr] = []
         for index, item in enumerate(infos):
             if places is not None and places[index] >= 0:
-                results.append(inputs[places[index]])
+                results.append(_written_over(inputs[places[index]], call))
             else:
                 made = self._allocate(item, call)
                 results.append(made)
@@ -60,6 +60,16 @@ class _Rewriter(PyExprMutator):
         made._struct_info = TupleStructInfo(())
         var = Var("_", TupleStructInfo(()))
         self.builder_.emit_normalized(VarBinding(var, made, span=call.span))
+
+
+def _written_over(value: Expr, call: Call) -> Expr:
+    """An argument taken in place. Raises `CompileError` for a constant, which all calls share."""
+    if isinstance(value, Constant):
+        raise CompileError(
+            f"`{name_of(call.args[0])}` would write over a constant", call.span,
+            hint="give it a copy, as of a kernel that copies",
+        )  # fmt: skip
+    return value
 
 
 def _scalars(call: Call) -> list[Expr]:

@@ -7,6 +7,7 @@ from typing import Any
 from ...ir.structural import structural_equal, structural_hash
 from ...ir.transform import Pass
 from ..analysis.effects import contains_impure_call
+from ..analysis.overwriting import overwritten
 from ..base import Expr
 from ..expr import (
     Call,
@@ -27,10 +28,11 @@ KEPT = ("alloc", "storage", "random", "multinomial", "null_value", "dropout", "m
 
 
 class _Eliminator(PyExprMutator):
-    def __init__(self, call_only: bool) -> None:
+    def __init__(self, call_only: bool, overwritten: set[Var]) -> None:
         super().__init__()
         self.call_only = call_only
         self.known: list[dict[int, list[tuple[Expr, Var]]]] = [{}]
+        self.overwritten = overwritten
 
     def visit_with_new_scope(self, expr: Expr, params: Any = ()) -> SeqExpr:
         """A branch knows what was computed before it; what it computes is not known after it."""
@@ -55,7 +57,7 @@ class _Eliminator(PyExprMutator):
     def visit_var_binding_(self, binding: VarBinding) -> None:
         """A value seen before: later uses get the first variable."""
         value = self.builder_.normalize(self.visit_expr(binding.value))
-        if not self._is_shareable(value):
+        if binding.var in self.overwritten or not self._is_shareable(value):
             self._emit(binding, value)
             return
         key = structural_hash(value)
@@ -87,10 +89,11 @@ class _Eliminator(PyExprMutator):
 
 
 def EliminateCommonSubexpr(call_only: bool = False) -> Pass:
-    """Replaces repeated pure values (calls alone if `call_only`) by their first computation."""
+    """Replaces repeated pure values (calls alone if `call_only`) by their first computation; not
+    those that are written over."""
 
     def rewrite(func: Function) -> Function:
-        made: Function = _Eliminator(call_only).visit_expr(func)
+        made: Function = _Eliminator(call_only, overwritten(func)).visit_expr(func)
         return made
 
     return function_level("EliminateCommonSubexpr", rewrite, 1)

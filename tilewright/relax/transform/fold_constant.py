@@ -20,6 +20,7 @@ from ...ir.transform import Pass
 from ...support.dtypes import dtype_of
 from ...tir import interpreter as tir_interpreter
 from ...tir.function import PrimFunc
+from ..analysis.overwriting import overwritten
 from ..base import Expr, ShapeExpr
 from ..expr import (
     Call,
@@ -84,6 +85,7 @@ class _Folder(Forwarder):
         super().__init__(mod)
         self.mod = mod
         self.interpreter = Interpreter(mod)
+        self.overwritten = overwritten(mod)
 
     def is_alias(self, value: Expr) -> bool:
         """Constants may stand wherever their variable does."""
@@ -91,13 +93,20 @@ class _Folder(Forwarder):
 
     def visit_var_binding_(self, binding: VarBinding) -> None:
         """A constant bound to a dataflow variable is written at its uses."""
-        value = self.builder_.normalize(self.visit_expr(binding.value))
+        value = self.builder_.normalize(self._folded(binding))
         if is_constant(value) and isinstance(binding.var, DataflowVar):
             self.set_var_remap(binding.var, value)
         elif value is binding.value:
             self.builder_.emit_normalized(binding)
         else:
             self.reemit_binding(binding, value)
+
+    def _folded(self, binding: VarBinding) -> Expr:
+        """The value; a call stays whose result is written over: a constant is there for good."""
+        if isinstance(binding.value, Call) and binding.var in self.overwritten:
+            return self.visit_expr_post_order(binding.value)
+        made: Expr = self.visit_expr(binding.value)
+        return made
 
     def visit_call_(self, op: Call) -> Expr:
         """A call of known arguments becomes its result."""
@@ -151,7 +160,8 @@ def _run(func: PrimFunc, arrays: list[np.ndarray[Any, Any]]) -> bool:
 
 
 def FoldConstant() -> Pass:
-    """Evaluates calls whose arguments are all constants."""
+    """Evaluates calls whose arguments are all constants, but for those whose results are written
+    over."""
 
     def transform(mod: IRModule) -> IRModule:
         return _Folder(mod).transform()

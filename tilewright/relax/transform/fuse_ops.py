@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...ir.module import IRModule
-from ...ir.transform import Pass, PassContext, register_config
+from ...ir.transform import Pass, PassContext
 from ...support.span import Span
 from ..analysis.variables import uses_of
 from ..base import Expr, ShapeExpr
@@ -34,10 +34,8 @@ from ._fuse_attention import attention_groups
 from ._fusion_graph import Graph, Group, Node, is_call_tir
 from ._pass import module_level
 from .annotate_tir_op_pattern import OpPatternKind as Kind
+from .config import MAX_DEPTH
 
-MAX_DEPTH = register_config(
-    "relax.FuseOps.max_depth", int, "how many operations one fused kernel may hold at most"
-)
 MAX_ARGS = 127
 
 
@@ -92,7 +90,8 @@ class Fuser:
     def run(self) -> list[Group]:
         """The groups of more than one node."""
         for nodes in attention_groups(self.graph):
-            self._join([n.group for n in nodes], nodes[-1])
+            if len(nodes) <= self.max_depth:
+                self._join([n.group for n in nodes], nodes[-1])
         for phase in (0, 1):
             for node in self.graph.nodes:
                 self._try(node, phase)

@@ -9,9 +9,10 @@ from ...ir.expr import IntImm, PrimExpr
 from ...ir.module import IRModule
 from ...ir.op import Op
 from ...ir.structural import structural_equal, structural_hash
-from ...ir.transform import Pass
+from ...ir.transform import Pass, PassContext
 from ...support.errors import CompileError
 from ...tir import op as tir_op
+from ..analysis.overwriting import VIEW_OPS
 from ..base import Expr, StructInfo
 from ..block_builder import BlockBuilder
 from ..expr import Call, Constant, ShapeExpr, Tuple, Var
@@ -21,9 +22,9 @@ from ..op._infer import unproved
 from ..op.base import call_pure_packed
 from ..struct_info import ShapeStructInfo, TensorStructInfo, TupleStructInfo
 from ._pass import module_level
+from .config import APPLY_LEGALIZE_OPS
 from .rewrite_dataflow_reshape import VIEW
 
-VIEW_OPS = frozenset(("reshape", "expand_dims", "squeeze", "flatten"))
 LegalizeFunc = Callable[[BlockBuilder, Call], Expr]
 KEEP = frozenset(
     f"relax.{name}"
@@ -253,12 +254,14 @@ def LegalizeOps(
     """Replaces calls of operators by `call_tir` of kernels made by their declared lowering.
 
     `customize_legalize_map` maps operator names to functions `(builder, call) -> expression` that
-    go first. Calls whose shapes are not known stay.
+    go first. Calls whose shapes are not known stay. Config `relax.transform.apply_legalize_ops`:
+    whether anything is replaced at all (it is by default).
     """
     custom = dict(customize_legalize_map or {})
 
     def transform(mod: IRModule) -> IRModule:
-        return _Legalizer(mod, custom).transform()
+        applies = PassContext.current().config.get(APPLY_LEGALIZE_OPS, True)
+        return _Legalizer(mod, custom).transform() if applies else mod
 
     return module_level("LegalizeOps", transform)
 

@@ -7,6 +7,7 @@ from ...ir.module import IRModule
 from ...ir.op import Op
 from ...ir.transform import Pass
 from ...tir.function import PrimFunc
+from ..analysis.overwriting import overwritten
 from ..analysis.reshape_pattern import has_reshape_pattern
 from ..analysis.variables import uses_of
 from ..base import Expr
@@ -29,18 +30,20 @@ class _Rewriter(PyExprMutator):
         super().__init__(mod)
         self.mod = mod
         self.views: dict[str, bool] = {}
-        self.leaving: set[Var] = set()
+        self.own: set[Var] = set()
 
     def visit_dataflow_block_(self, block: DataflowBlock) -> None:
-        """A block: what it puts into tuples may leave it, and so must have its own memory."""
-        self.leaving = {
+        """A block: what it puts into tuples may leave it, and what is written over is lost: both
+        must have memory of their own."""
+        self.own = {
             var for b in block.bindings if not isinstance(b.value, Call) for var in uses_of(b.value)
         }
+        self.own |= overwritten(block)
         super().visit_dataflow_block_(block)
 
     def visit_var_binding_(self, binding: VarBinding) -> None:
         """`lv = call_tir(reshape, (x,))`  ->  `lv = reshape(x)`, a view; outputs stay copies."""
-        inner = isinstance(binding.var, DataflowVar) and binding.var not in self.leaving
+        inner = isinstance(binding.var, DataflowVar) and binding.var not in self.own
         value = self._view(binding.value) if inner else None
         if value is None:
             super().visit_var_binding_(binding)
@@ -70,7 +73,8 @@ class _Rewriter(PyExprMutator):
 
 
 def RewriteDataflowReshape() -> Pass:
-    """Replaces calls of reshaping kernels in dataflow blocks by views, which cost nothing."""
+    """Replaces calls of reshaping kernels in dataflow blocks by views, which cost nothing; not of
+    those whose results are written over."""
 
     def transform(mod: IRModule) -> IRModule:
         return _Rewriter(mod).transform()

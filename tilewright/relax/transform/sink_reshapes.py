@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from ...ir.op import Op
 from ...ir.transform import Pass
+from ..analysis.overwriting import overwritten
 from ..base import Expr
 from ..dims import Dims, all_equal, is_equal
 from ..expr import Call, ShapeExpr, Var, VarBinding, name_of
@@ -26,8 +27,9 @@ SOURCES = frozenset(("relax.matmul", "relax.linear"))
 
 
 class _Sinker(PyExprMutator):
-    def __init__(self) -> None:
+    def __init__(self, overwritten: set[Var]) -> None:
         super().__init__()
+        self.overwritten = overwritten
         self.carried: set[Var] = set()
         """Results of products, and what was computed of them element by element."""
 
@@ -41,8 +43,12 @@ class _Sinker(PyExprMutator):
         return self._sunk(call) or call if _is_elementwise(call.op) else call
 
     def visit_var_binding_(self, binding: VarBinding) -> None:
-        """A binding; products are remembered."""
-        super().visit_var_binding_(binding)
+        """A binding; products are remembered. What is written over stays a value of its own."""
+        if binding.var in self.overwritten and isinstance(binding.value, Call):
+            value = self.visit_expr_post_order(binding.value)
+            self.reemit_binding(binding, self.builder_.normalize(value))
+        else:
+            super().visit_var_binding_(binding)
         var = self.get_var_remap(binding.var)
         if isinstance(var, Var) and self._is_carried(self.lookup_binding(var)):
             self.carried.add(var)
@@ -122,4 +128,4 @@ def _dims(value: Expr) -> Dims | None:
 
 def SinkReshapes() -> Pass:
     """Computes what follows matrix products element by element before results are reshaped."""
-    return function_level("SinkReshapes", lambda func: _Sinker().visit_expr(func))
+    return function_level("SinkReshapes", lambda func: _Sinker(overwritten(func)).visit_expr(func))

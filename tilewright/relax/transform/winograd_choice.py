@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...ir.transform import PassContext, register_config
+from ...ir.transform import PassContext
 from ...support.dtypes import dtype_of
 from ...target.machine import MachineModel
-
-WINOGRAD = register_config(
-    "relax.BlockChannels.winograd",
-    bool,
-    "whether convolutions may use Winograd's algorithm, by default: its error is relative to "
-    "the largest value of a tile, and an infinity in one makes NaN of its results",
-)
+from .config import WINOGRAD
 
 TILES = (2, 4)
 STREAM = 8

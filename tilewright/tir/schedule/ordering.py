@@ -46,11 +46,11 @@ def require_elements_apart(
     for reader in state.get_block_scope(root).consumers(block):
         loops = state.loops_of(block)
         left = [l for l in loops if reader.is_under(l) and not place.is_under(l)]
-        if left and not _writes_apart(state, block, loops[loops.index(left[0]) :]):
+        if left and not writes_apart(state, block, loops[loops.index(left[0]) :]):
             refuse("iterations of its loops overwrite what a block in them reads", block, reader)
 
 
-def _writes_apart(state: ScheduleState, block: StmtSRef, loops: Sequence[StmtSRef]) -> bool:
+def writes_apart(state: ScheduleState, block: StmtSRef, loops: Sequence[StmtSRef]) -> bool:
     """True if the block, a single store, writes another element in each iteration of `loops`."""
     space = space_at(state, block)
     numbers = {space._variable(l.loop.loop_var) for l in loops}

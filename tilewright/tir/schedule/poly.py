@@ -1,9 +1,8 @@
 """Index arithmetic for schedules: integer polynomials over loop variables of known range.
 
-A `Poly` maps monomials (sorted tuples of atoms) to coefficients. An atom is a variable, a
-quotient, a remainder, a minimum or maximum, or anything opaque; `Space` gives each a number, so
-that equal expressions meet and cancel. It answers what regions and predicates of primitives ask
-in microseconds; what it cannot answer is left to `arith`.
+An atom of a `Poly` is a variable, a quotient, a remainder, a minimum, a maximum or anything opaque;
+`Space` gives each a number, so that equal expressions meet and cancel. It answers what regions and
+predicates of primitives ask in microseconds; what it cannot answer is left to `arith`.
 """
 
 from __future__ import annotations
@@ -29,51 +28,15 @@ from ..expr import (
     Sub,
     Var,
 )
-
-Monomial = tuple[int, ...]
-Poly = dict[Monomial, int]
-Interval = tuple["Poly | None", "Poly | None"]
-"""Inclusive bounds; None where there is none."""
-
-ONE: Monomial = ()
-
-
-def constant(value: int) -> Poly:
-    """The polynomial `value`."""
-    return {ONE: value} if value else {}
-
-
-def plus(a: Poly, b: Poly, scale: int = 1) -> Poly:
-    """`a + scale * b`"""
-    out = dict(a)
-    for m, c in b.items():
-        total = out.get(m, 0) + scale * c
-        if total:
-            out[m] = total
-        else:
-            out.pop(m, None)
-    return out
-
-
-def times(a: Poly, b: Poly) -> Poly:
-    """`a * b`"""
-    out: Poly = {}
-    for ma, ca in a.items():
-        for mb, cb in b.items():
-            m = tuple(sorted(ma + mb)) if ma and mb else ma or mb
-            total = out.get(m, 0) + ca * cb
-            if total:
-                out[m] = total
-            else:
-                out.pop(m, None)
-    return out
-
-
-def value_of(p: Poly) -> int | None:
-    """The number that `p` is; None if it has variables."""
-    if not p:
-        return 0
-    return p[ONE] if len(p) == 1 and ONE in p else None
+from .polynomial import ONE as ONE
+from .polynomial import Interval as Interval
+from .polynomial import Monomial as Monomial
+from .polynomial import Poly as Poly
+from .polynomial import constant as constant
+from .polynomial import plus as plus
+from .polynomial import times as times
+from .polynomial import value_of as value_of
+from .polynomial import without
 
 
 @dataclass(slots=True, eq=False)
@@ -244,7 +207,7 @@ class Space:
         whole: Poly = {}
         rest: Poly = {}
         for m, c in p.items():
-            left = _without(m, dm)
+            left = without(m, dm)
             if left is None:
                 rest[m] = c
                 continue
@@ -439,7 +402,7 @@ class Space:
 
     def _term(self, m: Monomial, scale: int, dtype: str) -> PrimExpr:
         """`scale * m`; a multiple of `vscale()` stays one factor."""
-        rest = _without(m, self.lanes) if self.lanes else None
+        rest = without(m, self.lanes) if self.lanes else None
         if rest and self.lanes:
             return self._product(rest, dtype) * self._term(self.lanes, scale, dtype)
         term = self._product(m, dtype)
@@ -488,17 +451,6 @@ def variables_in(expr: object) -> KeysView[Var]:
     found: dict[Var, None] = {}
     post_order_visit(expr, lambda n: found.setdefault(n) if isinstance(n, Var) else None)
     return found.keys()
-
-
-def _without(m: Monomial, d: Monomial) -> Monomial | None:
-    if not d:
-        return m
-    left = list(m)
-    for a in d:
-        if a not in left:
-            return None
-        left.remove(a)
-    return tuple(left)
 
 
 def _read_var(space: Space, expr: Var) -> Poly:

@@ -15,6 +15,7 @@ from ..analysis.access_region import AccessCollector
 from ..analysis.reach import Reach
 from ..arith.int_set import mentions
 from ..buffer import Buffer
+from ..dim_align import aligned_dims
 from ..expr import BufferLoad, IterVar, Ramp, Var
 from ..function import PrimFunc
 from ..stmt import (
@@ -214,9 +215,8 @@ def _alignments(func: PrimFunc) -> dict[Buffer, Alignment]:
 
     def look(node: Any) -> None:
         if isinstance(node, Block):
-            for place, axis, factor, offset in node.annotations.get(BUFFER_DIM_ALIGN, ()):
-                buffer = node.writes[int(place)].buffer
-                found.setdefault(buffer, {})[int(axis)] = (int(factor), int(offset))
+            for dim in aligned_dims(node):
+                found.setdefault(dim.buffer, {})[dim.axis] = (dim.factor, dim.offset)
 
     post_order_visit(func.body, look)
     return found

@@ -177,3 +177,12 @@ VTCM_CAPACITY = register_config(
 DMA_BYPASS_CACHE = register_config(
     "tir.experimental_dma_bypass_cache", bool, "copies by DMA go past the cache"
 )  # fmt: skip
+for name, without in (
+    ("tir.noalias", "what a function says by its attribute `tir.noalias` counts"),
+    ("tir.enable_debug", "places in the source are always kept"),
+    ("tir.is_entry_func", "the entry is the function called `main`, or the only one"),
+    ("tir.debug_keep_trivial_loop", "loops of one iteration go"),
+    ("tir.detect_global_barrier", "blocks of threads never wait for each other"),
+    ("tir.ptx_ldg32", "`InjectPTXLDG32` runs where a script calls it"),
+):
+    register_config(name, bool, f"no effect: {without}")

@@ -40,7 +40,7 @@ class _Inject(Rewriter):
         new: Block = self.rewrite_children(block)
         place = new.annotations.get(DOUBLE)
         if place is not None:
-            self.doubled.add(new.writes[int(getattr(place, "value", place))].buffer)
+            self.doubled.add(_written_at(new, int(getattr(place, "value", place))))
         return new
 
     @on(For)
@@ -108,6 +108,16 @@ def _numbers(loop: For, key: str, count: int | None = None) -> list[int]:
             f"`{key}`", loop.span, hint="give one for each statement",
         )  # fmt: skip
     return values
+
+
+def _written_at(block: Block, place: int) -> Buffer:
+    """The buffer at a place among those that a block writes."""
+    if not 0 <= place < len(block.writes):
+        raise ArgumentError(
+            f"`{DOUBLE}` of block `{block.name_hint}` is {place}, but the block writes "
+            f"{len(block.writes)} buffers", block.span,
+        )  # fmt: skip
+    return block.writes[place].buffer
 
 
 def _steps(loop: For, blocks: list[Block]) -> list[Step]:

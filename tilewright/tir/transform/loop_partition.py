@@ -13,6 +13,7 @@ from .. import op as O
 from ..analysis.effects import is_left_early
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
+from ..arith.conditions import conjuncts
 from ..arith.int_set import Ends, Evaluator, mentions
 from ..arith.linear import linear_coefficients
 from ..arith.simplifier import FALSE, TRUE
@@ -93,14 +94,9 @@ class _Conditions(Visitor):
         self.visit_children(select)
 
     def _condition(self, condition: Any) -> None:
-        pending = [condition]
-        while pending:
-            one = pending.pop()
-            if isinstance(one, Call) and getattr(one.op, "name", "") == "tir.likely":
-                pending.append(one.args[0])
-            elif isinstance(one, And):
-                pending += [one.a, one.b]
-            elif isinstance(one, (LT, LE, GT, GE)) and one.a.dtype in INDEX_TYPES:
+        one: Any
+        for one in reversed(conjuncts(condition, opens_likely=True)):
+            if isinstance(one, (LT, LE, GT, GE)) and one.a.dtype in INDEX_TYPES:
                 self._bound(one)
             elif isinstance(one, EQ) and one.a.dtype in INDEX_TYPES and self.peels:
                 self._first_iteration(one)

@@ -10,6 +10,7 @@ from ...ir.node import Node
 from .. import op as O
 from ..analysis.effects import is_left_early
 from ..buffer import Buffer
+from ..dim_align import aligned_dims
 from ..expr import StringImm, Var
 from ..function import PrimFunc
 from ..stmt import (
@@ -42,8 +43,8 @@ class _LowerOpaque(Rewriter):
     def realize(self, realize: BlockRealize) -> Stmt:
         """The body under the predicate, with the block's buffers allocated around it."""
         block: Block = realize.block
-        for place, *row in block.annotations.get(BUFFER_DIM_ALIGN, ()):
-            self.aligned.setdefault(block.writes[int(place)].buffer.data, []).append((-1, *row))
+        for dim in aligned_dims(block):
+            self.aligned.setdefault(dim.buffer.data, []).append((-1, *dim[1:]))
         body: Stmt = self.rewrite(block.body)
         predicate: PrimExpr = self.rewrite(realize.predicate)
         if not O.is_const_int(predicate, 1):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import Rewriter, Visitor, on
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
+from ..arith.conditions import conjuncts
 from ..arith.linear import linear_coefficients
 from ..arith.terms import Sum
-from ..expr import GE, GT, LE, LT, And, Call, Var
+from ..expr import GE, GT, LE, LT, Var
 from ..stmt import BufferStore, Evaluate, For, ForKind, IfThenElse
 
 MOST_ROWS = 16
@@ -82,7 +82,8 @@ class _Rows(Visitor):
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> None:
         """What is under a condition."""
-        asked = [row for one in _conjuncts(branch.condition) if (row := self._row(one)) is not None]
+        parts = reversed(conjuncts(branch.condition, opens_likely=True))
+        asked = [row for one in parts if (row := self._row(one)) is not None]
         self.asked += asked
         self.visit(branch.then_case)
         del self.asked[len(self.asked) - len(asked) :]
@@ -139,17 +140,3 @@ def _size(loop: For) -> int | None:
     if loop.kind != ForKind.UNROLLED or low != 0 or not isinstance(extent, int):
         return None
     return extent if 1 < extent <= MOST_ROWS else None
-
-
-def _conjuncts(condition: PrimExpr) -> list[PrimExpr]:
-    pending: list[Any] = [condition]
-    found: list[PrimExpr] = []
-    while pending:
-        one = pending.pop()
-        if isinstance(one, Call) and getattr(one.op, "name", "") == "tir.likely":
-            pending.append(one.args[0])
-        elif isinstance(one, And):
-            pending += [one.a, one.b]
-        else:
-            found.append(one)
-    return found

@@ -9,9 +9,10 @@ from ..analysis.access_lca import access_chains
 from ..analysis.access_region import get_block_read_write_region
 from ..analysis.reach import is_self_contained
 from ..buffer import Buffer
+from ..dim_align import aligned_dims, with_aligned_dims
 from ..expr import Var
 from ..function import PrimFunc
-from ..stmt import BUFFER_DIM_ALIGN, Block, BlockRealize, For, Stmt
+from ..stmt import Block, BlockRealize, For, Stmt
 from .base import factory
 
 
@@ -36,14 +37,10 @@ class _Move(Rewriter):
         views = (match.buffer for match in block.match_buffers)
         self.by_data.update((b.data, b) for b in (*allocated, *views))
         self.absent.difference_update(taken)
+        dims = aligned_dims(block)
         new = block.replace(reads=reads, writes=writes, alloc_buffers=allocated)
-        if BUFFER_DIM_ALIGN in block.annotations:
-            places = [w.buffer for w in writes]
-            rows = tuple(
-                (places.index(block.writes[int(k)].buffer), *row)
-                for k, *row in block.annotations[BUFFER_DIM_ALIGN]
-            )
-            new = new.replace(annotations={**block.annotations, BUFFER_DIM_ALIGN: rows})
+        if dims:
+            new = with_aligned_dims(new, dims)
         made: Block = self.rewrite_children(new)
         return made
 
@@ -62,17 +59,14 @@ class _Move(Rewriter):
         return BlockRealize((), IntImm("bool", 1), block.replace(reads=reads, writes=writes))
 
 
-def _named(block: Block) -> list[Buffer]:
-    """The buffers that a block writes and asks for strides of, by their places among its writes."""
-    rows = block.annotations.get(BUFFER_DIM_ALIGN, ())
-    return [block.writes[int(place)].buffer for place, *_ in rows]
-
-
 def _innermost(buffer: Buffer, chain: tuple[Node, ...], home: Block) -> Node:
     """The innermost place from which one run reads only what it wrote itself."""
     first = next((depth for depth, place in enumerate(chain) if place is home), 0)
-    named = (d for d, p in enumerate(chain) if isinstance(p, Block) and buffer in _named(p))
-    inside = next(named, len(chain))  # what a block asks strides for lies outside of it
+    asking = (
+        depth for depth, place in enumerate(chain)
+        if isinstance(place, Block) and any(dim.buffer is buffer for dim in aligned_dims(place))
+    )  # fmt: skip
+    inside = next(asking, len(chain))  # what a block asks strides for lies outside of it
     for depth in range(inside - 1, 0, -1):
         place = chain[depth]
         if place is home or (isinstance(place, Block) and place.iter_vars):

@@ -13,6 +13,7 @@ from ...tir.buffer import Buffer
 from ...tir.stmt import Stmt
 from ..loops import Cell, cells, load, loop, nest, scratch, seq, store, when
 from ..sort import merge_sort, order
+from ..utils import const_or_none
 from .boxes import Box, intersection_over_union, limit_of
 
 __all__ = ["get_valid_counts", "non_max_suppression"]
@@ -29,9 +30,10 @@ def get_valid_counts(
     negative, a class at `id_index`. Boxes stay whose score is above `score_threshold`, a number or
     a tensor of one element, and whose class is not negative. The result is how many stay, (batch,)
     of int32; the rows that stay in their order and then rows of -1; where these were, (batch,
-    number) of int32, and then -1. Raises `ArgumentError` unless `data` has 3 dimensions.
+    number) of int32, and then -1. Raises `ArgumentError` unless `data` has 3 dimensions and rows
+    as long as the indices ask for.
     """
-    _check_rows(data)
+    _check_rows(data, score_index=score_index, id_index=max(id_index, 0))
     batch, number, row = data.shape
     given = [score_threshold] if isinstance(score_threshold, Tensor) else []
 
@@ -88,15 +90,19 @@ def non_max_suppression(
     `coord_start`. Of the `top_k` boxes of highest scores (of all, if that is not positive) those of
     positive scores are taken, at most `max_output_size` a batch (if that is not negative), unless
     they overlap one taken before by `iou_threshold` or more, of the same class only without
-    `force_suppress`. With a threshold that is not positive nothing is suppressed or reordered.
+    `force_suppress`. Boxes of other scores stay as they are as long as more are wanted. With a
+    threshold that is not positive nothing is suppressed or reordered.
 
     With `return_indices`, the result is [boxes, counts]: the entries of `indices` of the boxes that
     stay, then -1, (batch, number) of int32; how many stay, (batch, 1) of int32. Without, it is the
     rows in the order of their scores, -1 as score and class of those suppressed and all of -1 where
     nothing is left; with `invalid_to_bottom`, the rows that stay come first. Raises `ArgumentError`
-    unless `data` has 3 dimensions.
+    unless `data` has 3 dimensions and rows as long as the indices ask for.
     """
-    _check_rows(data)
+    _check_rows(
+        data, score_index=score_index, id_index=max(id_index, 0), coord_start=coord_start,
+        last_coordinate=coord_start + 3,
+    )  # fmt: skip
     batch, number, row = data.shape
     limits = [max_output_size, iou_threshold]
     given = [x for x in limits if isinstance(x, Tensor)]
@@ -266,9 +272,16 @@ def _first_rows(rows: Tensor, marker: int) -> Tensor:
     return made
 
 
-def _check_rows(data: Tensor) -> None:
+def _check_rows(data: Tensor, **places: int) -> None:
     if data.ndim != 3:
         raise ArgumentError(
             f"boxes have 3 dimensions, (batch, number, row), found {data.ndim}",
             hint="give an array of one row a box",
         )
+    width = const_or_none(data.shape[2])
+    for name, place in places.items():
+        if place < 0 or (width is not None and place >= width):
+            raise ArgumentError(
+                f"boxes have rows of {data.shape[2]} elements, {name} is {place}",
+                hint="name the columns of score, class and coordinates",
+            )

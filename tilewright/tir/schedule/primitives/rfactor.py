@@ -16,6 +16,7 @@ from ..conditions import mixed_loops, require_reduction, require_stage_pipeline
 from ..copies import fresh_name
 from ..factoring import reduction_of
 from ..instruction import Block, Loop, primitive
+from ..ordering import writes_apart
 from ..poly import variables_in
 from ..refusal import refuse
 from ..regions import space_at
@@ -40,7 +41,8 @@ def rfactor(state: ScheduleState, loop: Loop, factor_axis: int) -> Block:
 
     The loop is serial and belongs to the reduction only, or has one iteration and is not used.
     Where the block is the first in loops that it shares with others, which do not write what it
-    reads, the partial results are computed before, in loops of their own; else within these.
+    reads, and each of their iterations has sums of its own, the partial results are computed
+    before, in loops of their own; else within these.
     `factor_axis` is the place of the new dimension. A block of partial results that are of one step
     each has no `init`.
     Returns the block of the partial results; the old block is the final one.
@@ -79,7 +81,8 @@ def _placed(
     together = state.child_blocks(shared[0]) if shared else [block]
     read = {r.buffer.data for r in block.block.reads}
     changed = {w.buffer.data for other in together[1:] for w in other.block.writes}
-    if len(together) == 1 or together[0] is not block or read & changed:
+    is_first = len(together) > 1 and together[0] is block
+    if not is_first or read & changed or not _has_own_sums(state, block, shared):
         return {id(own.stmt): stmt_seq(partial, final)}
     fresh = {at.loop.loop_var: at.loop.loop_var.copy_with_name(at.loop.loop_var.name)
              for at in shared}  # fmt: skip
@@ -88,6 +91,18 @@ def _placed(
         before = loop_like(at.loop, fresh[at.loop.loop_var], before, fresh)
     rest = replace_statements(shared[0].loop, {id(own.stmt): final}) or final
     return {id(shared[0].stmt): stmt_seq(before, rest)}
+
+
+def _has_own_sums(state: ScheduleState, block: StmtSRef, shared: list[StmtSRef]) -> bool:
+    """True if no two iterations of the `shared` loops write the same element."""
+    if block.realize is None:
+        return False
+    rows = zip(block.block.iter_vars, block.realize.iter_values, strict=True)
+    reduced = {v for axis, value in rows if axis.iter_type is IterVarType.CommReduce
+               for v in variables_in(value)}  # fmt: skip
+    loops = [at for at in state.loops_of(block)
+             if at in shared or at.loop.loop_var not in reduced]  # fmt: skip
+    return writes_apart(state, block, loops)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...stmt import BUFFER_DIM_ALIGN
+from ...dim_align import aligned_dims, with_aligned_dims
 from ..instruction import Block, primitive
 from ..refusal import refuse
 from ..state import ScheduleState
@@ -26,10 +26,8 @@ def unsafe_hide_buffer_access(
             refuse(f"the block has {len(regions)} {buf_type} buffers, {place} is not one", block)
     kept = [k for k in range(len(regions)) if k not in set(buf_index_array)]
     left = tuple(regions[k] for k in kept)
-    notes = dict(block.block.annotations)
-    if buf_type == "write" and BUFFER_DIM_ALIGN in notes:
-        notes[BUFFER_DIM_ALIGN] = tuple(
-            (kept.index(k), *row) for k, *row in notes[BUFFER_DIM_ALIGN] if k in kept
-        )
-    changed = block.block.replace(**{f"{buf_type}s": left}, annotations=notes)
+    dims = aligned_dims(block.block)
+    changed = block.block.replace(**{f"{buf_type}s": left})
+    if dims:
+        changed = with_aligned_dims(changed, dims)
     state.replace(block, changed)
