@@ -53,3 +53,15 @@ def main(A: T.Buffer((2, 1), "float32")):
 """
     made = applied(T.FlattenBuffer(), text)
     assert isinstance(made.body, tir.BufferStore) and made.body.indices[0].value == 1
+
+
+def test_the_row_is_multiplied_by_the_size_in_the_order_of_the_index() -> None:
+    before = """
+@T.prim_func
+def main(a: T.handle, n: T.int32, m: T.int32):
+    A = T.match_buffer(a, (n, m), "float32")
+    for i, j in T.grid(n, m):
+        A[i, j] = A[i, j] * T.float32(2)
+"""
+    made = applied(T.FlattenBuffer(), before)
+    assert str(made.body.body.body.indices[0]) == "i * m + j"
