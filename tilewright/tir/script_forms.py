@@ -251,7 +251,8 @@ def where(predicate: Scalar) -> Directive:
     known = _set("T.where", "predicate", condition)
 
     def tell(w: Writer) -> None:
-        require_outside(w.block("T.where"), condition, "the condition of T.where is")
+        if w.check_well_formed:
+            require_outside(w.block("T.where"), condition, "the condition of T.where is")
         known.tell(w)
 
     return Directive("T.where", tell)

@@ -93,3 +93,33 @@ for i in T.thread_binding(4, thread="blockIdx.x"):
 def test_nothing_shared_leaves_terms_as_they_are() -> None:
     text = of("A[0] = A[1] + (A[2] + A[3])")
     check(T.CommonSubexprElimTIR(identify_equiv_terms=True), text, text)
+
+
+def test_a_shared_term_is_bound_around_the_lets_that_it_does_not_use() -> None:
+    branches = "if b > 2:\n        A[0] = THEN\n    else:\n        A[1] = ELSE"
+    params = 'A: T.Buffer((8,), "int32"), x: T.int32, y: T.int32'
+
+    def text(then: str, other: str, outer: str = "") -> str:
+        body = branches.replace("THEN", then).replace("ELSE", other)
+        return of(f"{outer}with T.LetStmt(x + 1) as b:\n    {body}", params)
+
+    cse = T.CommonSubexprElimTIR()
+    check(cse, text("x * y + b", "x * y"), text("v + b", "v", "v: T.int32 = x * y\n"))
+    then = text("x * y + A[x * y]", "y")
+    assert isinstance(applied(cse, then).body, tir.LetStmt)
+    assert applied(cse, then).body.value.b == 1
+
+
+def test_a_text_that_is_not_checked_may_cut_a_block_by_its_own_axis() -> None:
+    text = """
+@T.prim_func(check_well_formed=False)
+def main(A: T.Buffer((8,), "int32")):
+    for i in range(8):
+        with T.block("b"):
+            v = T.axis.spatial(8, i)
+            T.where(v < 6)
+            A[v] = 0
+"""
+    assert str(applied([], text).body.block.body.body.predicate) == "v < 6"
+    with pytest.raises(CompileError, match="reads its own axis `v`"):
+        applied(T.ConvertBlocksToOpaque(), text)
