@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tilewright import tir
+from tilewright.ir.structural import assert_structural_equal
 from tilewright.support.errors import CompileError
 from tilewright.tir import ir_builder
 from tilewright.tir import transform as T
+from tilewright.tir.analysis import verify_well_formed
 
-from .cases import applied, check
+from .cases import applied, check, func_of
 
 
 def of(body: str, params: str = 'A: T.Buffer((8,), "int32"), n: T.int64') -> str:
@@ -123,3 +125,35 @@ def main(A: T.Buffer((8,), "int32")):
     assert str(applied([], text).body.block.body.body.predicate) == "v < 6"
     with pytest.raises(CompileError, match="reads its own axis `v`"):
         applied(T.ConvertBlocksToOpaque(), text)
+
+
+def test_a_block_with_an_init_keeps_its_axes_until_that_is_lowered() -> None:
+    text = of("""
+for i in range(8):
+    with T.block("b"):
+        vi = T.axis.reduce(8, i)
+        with T.init():
+            A[0] = 0
+        A[0] = A[0] + vi
+""")
+    with pytest.raises(CompileError, match="block `b` has an init"):
+        applied(T.ConvertBlocksToOpaque(), text)
+    applied([T.LowerInitBlock(), T.ConvertBlocksToOpaque()], text)
+
+
+@pytest.mark.parametrize("tag", ["vthread", "vthread.x", "threadIdx.x"])
+def test_the_launch_of_threads_is_printed_as_one(tag: str) -> None:
+    text = of(f"for i in T.thread_binding(4, thread={tag!r}):\n    A[i] = 3")
+    made = applied(T.LowerOpaqueBlock(), text)
+    assert_structural_equal(func_of(made.script()), made)
+    key = "virtual_thread" if "vthread" in tag else "thread_extent"
+    assert "launch_thread" in made.script() and made.body.attr_key == key
+
+
+def test_pragmas_of_blocks_and_loops_leave_the_program_well_formed() -> None:
+    block = 'with T.block("b"):\n        T.block_attr({"pragma_p": 1})\n        A[i] = 3'
+    made = applied(T.LowerOpaqueBlock(), of(f"for i in range(4):\n    {block}"))
+    assert made.body.body.attr_key == "pragma_p" and made.body.body.node == 0
+    assert_structural_equal(func_of(made.script()), made)
+    loop = of('for i in T.serial(4, annotations={"pragma_p": 1}):\n    A[i] = 3')
+    assert verify_well_formed(applied(T.LowerOpaqueBlock(), loop))
