@@ -126,9 +126,7 @@ class IRBuilder:
 
     def scope_attr(self, node: Any, attr_key: str, value: Any) -> None:
         """Puts what follows in this scope under an attribute, such as a thread's extent."""
-        made = StringImm(value) if isinstance(value, str) else as_scalar(value)
-        node = StringImm(node) if isinstance(node, str) else node
-        self.emit(lambda body: AttrStmt(node, attr_key, made, body))
+        self.emit(lambda body: AttrStmt(node, attr_key, value, body))
 
     def let(self, var_name: str, value: Any) -> Var:
         """A name for `value` in what follows in this scope."""

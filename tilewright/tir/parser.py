@@ -508,7 +508,10 @@ class _Function:
 
     def __init__(self, parser: Parser, node: ast.FunctionDef, options: dict[str, Any]) -> None:
         self.parser, self.node, self.options = parser, node, options
-        self.writer = Writer(node.name, private=options.get("private", False))
+        self.writer = Writer(
+            node.name, private=options.get("private", False),
+            check_well_formed=options.get("check_well_formed", True),
+        )  # fmt: skip
 
     def parse(self) -> PrimFunc:
         """The function."""

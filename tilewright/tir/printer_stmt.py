@@ -115,7 +115,7 @@ def _is_launch(p: Printer, s: S.AttrStmt) -> bool:
         return False
     if p.is_named(node.var) and id(node.var) not in p.facts.get("threads", ()):
         return False
-    if s.attr_key != ("virtual_thread" if node.thread_tag == "vthread" else "thread_extent"):
+    if s.attr_key != S.launch_key(node.thread_tag):
         return False
     zero = isinstance(node.dom.min, IntImm) and node.dom.min.value == 0
     return zero and structural_equal(node.dom.extent, s.value) and node.iter_type == 1

@@ -251,7 +251,8 @@ def where(predicate: Scalar) -> Directive:
     known = _set("T.where", "predicate", condition)
 
     def tell(w: Writer) -> None:
-        require_outside(w.block("T.where"), condition, "the condition of T.where is")
+        if w.check_well_formed:
+            require_outside(w.block("T.where"), condition, "the condition of T.where is")
         known.tell(w)
 
     return Directive("T.where", tell)
@@ -401,10 +402,8 @@ def _typed(name: str, kind: Any, otherwise: str) -> Var:
 
 def attr(node: Any, attr_key: str, value: ScalarOrText) -> ScopeForm:
     """An attribute over what follows."""
-    made = StringImm(value) if isinstance(value, str) else as_scalar(value)
-    node = StringImm(node) if isinstance(node, str) else node
     return ScopeForm(
-        "T.attr", lambda name: (None, lambda body: S.AttrStmt(node, attr_key, made, body)), False
+        "T.attr", lambda name: (None, lambda body: S.AttrStmt(node, attr_key, value, body)), False
     )
 
 
@@ -450,7 +449,7 @@ def launch_thread(thread: str | IterVar, extent: Scalar) -> ScopeForm:
             made.var.name = name  # type: ignore[misc]
         dom = Range(IntImm(size.dtype, 0), size)
         bound = made.replace(dom=dom)
-        key = "virtual_thread" if made.thread_tag == "vthread" else "thread_extent"
+        key = S.launch_key(made.thread_tag)
         return made.var, lambda body: S.AttrStmt(bound, key, size, body)
 
     return ScopeForm("T.launch_thread", declare)

@@ -50,8 +50,22 @@ class AttrStmt(Stmt):
     body: Stmt
 
     def __post_init__(self) -> None:
+        if isinstance(self.node, (str, int, float)):
+            self.node = _constant(self.node)  # type: ignore[misc]
         if not isinstance(self.value, PrimExpr):
-            self.value = as_scalar(self.value)
+            self.value = _constant(self.value)
+
+
+def _constant(value: Any) -> PrimExpr:
+    return StringImm(value) if isinstance(value, str) else as_scalar(value)
+
+
+VIRTUAL_THREAD = "virtual_thread"
+
+
+def launch_key(thread_tag: str) -> str:
+    """The attribute that launches the threads of an axis: virtual ones have their own."""
+    return VIRTUAL_THREAD if thread_tag.startswith("vthread") else "thread_extent"
 
 
 @node("tir.AssertStmt")

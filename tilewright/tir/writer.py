@@ -70,9 +70,12 @@ class BlockParts:
 class Writer:
     """One function, or a part of one, being written."""
 
-    def __init__(self, name: str = "", *, private: bool = False) -> None:
+    def __init__(
+        self, name: str = "", *, private: bool = False, check_well_formed: bool = True
+    ) -> None:
         self.name = name
         self.private = private
+        self.check_well_formed = check_well_formed
         self.params: list[Var] = []
         self.buffers: dict[Var, Buffer] = {}
         self.attrs: dict[str, Any] = {}

@@ -11,6 +11,7 @@ import pytest
 from tilewright import te, tir
 from tilewright.ir import IRModule
 from tilewright.ir.expr import Range
+from tilewright.ir.structural import assert_structural_equal
 from tilewright.script.parser import from_source
 from tilewright.support.errors import ArgumentError, CompileError, IllFormedError
 from tilewright.tir.analysis import (
@@ -321,3 +322,20 @@ def test_vectors_of_unknown_length_may_reach_everything() -> None:
     store = tir.Evaluate(tir.BufferLoad(A, [j, lanes]))
     reads, _ = get_block_read_write_region(block(store), BY_DATA)
     assert str(reads[0]) == "A[j, 0:128]"
+
+
+def test_an_index_that_a_block_makes_itself_may_be_any() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((8, 4), "float32"), B: T.Buffer((8,), "float32"), P: T.Buffer((8,), "int32")):
+    for i in range(8):
+        with T.block("b"):
+            vi = T.axis.spatial(8, i)
+            k = T.alloc_buffer((1,), "int32")
+            k[0] = vi
+            B[vi] = A[k[0], vi // 2] + A[P[vi], vi // 2]
+""")
+    block = func.body.block.body.body.block
+    found = {str(region) for region in block.reads}
+    assert found == {"A[0:8, vi // 2]", "P[vi]"}
+    assert_structural_equal(from_source(func.script()), func)

@@ -7,7 +7,7 @@ import pytest
 from tilewright import tir
 from tilewright.tir import transform as T
 
-from .cases import applied, check
+from .cases import applied, check, same_result
 
 FUSED = """
 @T.prim_func
@@ -53,3 +53,31 @@ def main(A: T.Buffer((2, 1), "float32")):
 """
     made = applied(T.FlattenBuffer(), text)
     assert isinstance(made.body, tir.BufferStore) and made.body.indices[0].value == 1
+
+
+def test_the_row_is_multiplied_by_the_size_in_the_order_of_the_index() -> None:
+    before = """
+@T.prim_func
+def main(a: T.handle, n: T.int32, m: T.int32):
+    A = T.match_buffer(a, (n, m), "float32")
+    for i, j in T.grid(n, m):
+        A[i, j] = A[i, j] * T.float32(2)
+"""
+    made = applied(T.FlattenBuffer(), before)
+    assert str(made.body.body.body.indices[0]) == "i * m + j"
+
+
+@pytest.mark.parametrize(
+    ("view", "size"),
+    [("elem_offset=16, strides=[8, 2]", 31), ("strides=[2, 8]", 27), ("strides=[1, 1]", 5),
+     ("elem_offset=3", 11)],
+)  # fmt: skip
+def test_a_view_is_as_long_as_its_offset_and_strides_reach(view: str, size: int) -> None:
+    made = same_result(T.FlattenBuffer(), f"""
+@T.prim_func
+def main(A: T.Buffer((4, 8), "float32"), B: T.Buffer((2, 4), "float32")):
+    V = T.Buffer((2, 4), "float32", data=A.data, {view})
+    for i, j in T.grid(2, 4):
+        B[i, j] = V[i, j] + V[0, j]
+""", (4, 8), (2, 4))  # fmt: skip
+    assert made.body.body.body.value.a.buffer.shape[0] == size

@@ -176,3 +176,9 @@ def main(a: T.handle("bfloat16"), b: T.handle("bfloat16")):
     bits = np.zeros(8, "uint16")
     interpreter.run(func, a.view("uint16"), bits)
     np.testing.assert_array_equal(bits.view(ml_dtypes.bfloat16), np.full(8, 28.0, a.dtype))
+
+
+@pytest.mark.parametrize("step", [T.BF16ComputeLegalize, T.FP8ComputeLegalize])
+def test_what_is_legal_stays(step: Any) -> None:
+    dtype = "bfloat16" if step is T.BF16ComputeLegalize else "float8_e5m2"
+    assert_structural_equal(legal(dtype, step, step), legal(dtype, step))

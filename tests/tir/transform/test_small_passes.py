@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tilewright import tir
+from tilewright.ir.structural import assert_structural_equal
 from tilewright.support.errors import CompileError
 from tilewright.tir import ir_builder
 from tilewright.tir import transform as T
+from tilewright.tir.analysis import verify_well_formed
 
-from .cases import applied, check
+from .cases import applied, check, func_of
 
 
 def of(body: str, params: str = 'A: T.Buffer((8,), "int32"), n: T.int64') -> str:
@@ -93,3 +95,65 @@ for i in T.thread_binding(4, thread="blockIdx.x"):
 def test_nothing_shared_leaves_terms_as_they_are() -> None:
     text = of("A[0] = A[1] + (A[2] + A[3])")
     check(T.CommonSubexprElimTIR(identify_equiv_terms=True), text, text)
+
+
+def test_a_shared_term_is_bound_around_the_lets_that_it_does_not_use() -> None:
+    branches = "if b > 2:\n        A[0] = THEN\n    else:\n        A[1] = ELSE"
+    params = 'A: T.Buffer((8,), "int32"), x: T.int32, y: T.int32'
+
+    def text(then: str, other: str, outer: str = "") -> str:
+        body = branches.replace("THEN", then).replace("ELSE", other)
+        return of(f"{outer}with T.LetStmt(x + 1) as b:\n    {body}", params)
+
+    cse = T.CommonSubexprElimTIR()
+    check(cse, text("x * y + b", "x * y"), text("v + b", "v", "v: T.int32 = x * y\n"))
+    then = text("x * y + A[x * y]", "y")
+    assert isinstance(applied(cse, then).body, tir.LetStmt)
+    assert applied(cse, then).body.value.b == 1
+
+
+def test_a_text_that_is_not_checked_may_cut_a_block_by_its_own_axis() -> None:
+    text = """
+@T.prim_func(check_well_formed=False)
+def main(A: T.Buffer((8,), "int32")):
+    for i in range(8):
+        with T.block("b"):
+            v = T.axis.spatial(8, i)
+            T.where(v < 6)
+            A[v] = 0
+"""
+    assert str(applied([], text).body.block.body.body.predicate) == "v < 6"
+    with pytest.raises(CompileError, match="reads its own axis `v`"):
+        applied(T.ConvertBlocksToOpaque(), text)
+
+
+def test_a_block_with_an_init_keeps_its_axes_until_that_is_lowered() -> None:
+    text = of("""
+for i in range(8):
+    with T.block("b"):
+        vi = T.axis.reduce(8, i)
+        with T.init():
+            A[0] = 0
+        A[0] = A[0] + vi
+""")
+    with pytest.raises(CompileError, match="block `b` has an init"):
+        applied(T.ConvertBlocksToOpaque(), text)
+    applied([T.LowerInitBlock(), T.ConvertBlocksToOpaque()], text)
+
+
+@pytest.mark.parametrize("tag", ["vthread", "vthread.x", "threadIdx.x"])
+def test_the_launch_of_threads_is_printed_as_one(tag: str) -> None:
+    text = of(f"for i in T.thread_binding(4, thread={tag!r}):\n    A[i] = 3")
+    made = applied(T.LowerOpaqueBlock(), text)
+    assert_structural_equal(func_of(made.script()), made)
+    key = "virtual_thread" if "vthread" in tag else "thread_extent"
+    assert "launch_thread" in made.script() and made.body.attr_key == key
+
+
+def test_pragmas_of_blocks_and_loops_leave_the_program_well_formed() -> None:
+    block = 'with T.block("b"):\n        T.block_attr({"pragma_p": 1})\n        A[i] = 3'
+    made = applied(T.LowerOpaqueBlock(), of(f"for i in range(4):\n    {block}"))
+    assert made.body.body.attr_key == "pragma_p" and made.body.body.node == 0
+    assert_structural_equal(func_of(made.script()), made)
+    loop = of('for i in T.serial(4, annotations={"pragma_p": 1}):\n    A[i] = 3')
+    assert verify_well_formed(applied(T.LowerOpaqueBlock(), loop))

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Visitor, on
+from ...ir.node import Node, children
 from ...support.dtypes import ScalableLanes
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES
@@ -301,9 +302,13 @@ class AccessCollector(Visitor):
         return (*whole[:lead], *part)
 
     def regions(self, where: dict[Buffer, list[Region]]) -> tuple[BufferRegion, ...]:
-        """One region a buffer: the smallest box around all accesses."""
+        """One region a buffer: the smallest box around all accesses. Where it lies is known before
+        the block runs: an index read from what the block allocates or writes may be any."""
+        changing = self.own | self.writes.keys()
         return tuple(
-            self._box(buffer, found) for buffer, found in where.items() if buffer not in self.own
+            _whole_where_unknown(self._box(buffer, found), changing)
+            for buffer, found in where.items()
+            if buffer not in self.own
         )
 
     def _box(self, buffer: Buffer, found: list[Region]) -> BufferRegion:
@@ -330,6 +335,22 @@ class AccessCollector(Visitor):
     def _all_of(self, extent: PrimExpr) -> tuple[Any, Any]:
         zero = self.analyzer.engine.terms.const(0, extent.dtype)
         return zero, self.analyzer.sum(extent).shifted(-1)
+
+
+def _whole_where_unknown(region: BufferRegion, changing: set[Buffer]) -> BufferRegion:
+    whole = full_region(region.buffer).region
+    kept = tuple(
+        all_ if _loads(part.min, changing) or _loads(part.extent, changing) else part
+        for part, all_ in zip(region.region, whole, strict=True)
+    )
+    return region if kept == region.region else BufferRegion(region.buffer, kept)
+
+
+def _loads(expr: Node, buffers: set[Buffer]) -> bool:
+    """Whether an element of one of `buffers` is read."""
+    if isinstance(expr, BufferLoad) and expr.buffer in buffers:
+        return True
+    return any(_loads(child, buffers) for child in children(expr))
 
 
 def _multiple(total: Sum, part: Sum) -> int:

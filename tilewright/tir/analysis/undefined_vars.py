@@ -37,8 +37,11 @@ class _Free(Visitor):
     @on(AttrStmt)
     def attribute(self, node: AttrStmt) -> None:
         """The attribute of a realize stands around it: the buffer is defined there. A buffer that
-        is bound to a part of another is defined with the variables of its shape."""
-        if node.attr_key == "realize_scope" and isinstance(node.body, BufferRealize):
+        is bound to a part of another is defined with the variables of its shape. A pragma stands
+        around the loop that it names."""
+        if node.attr_key.startswith("pragma_"):
+            self.visit((node.value, node.body))
+        elif node.attr_key == "realize_scope" and isinstance(node.body, BufferRealize):
             self.visit(node.body)
         elif node.attr_key == "buffer_bind_scope":
             view, source = node.node

@@ -255,7 +255,7 @@ class Divider:
             return self.floormod_by(a.scaled(-1), b.scaled(-1)).scaled(-1)
         common = self._common(a, b)
         if common is not None:
-            made = self.terms.multiply(self.floormod_by(common[0], common[1]), common[2])
+            made = self.terms.multiply(common[2], self.floormod_by(common[0], common[1]))
             if made is not None:
                 return made
         return self._symbolic(FloorMod, self._split_symbolic(self._without_rests(a, b)[0], b)[1], b)

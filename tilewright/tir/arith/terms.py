@@ -358,7 +358,7 @@ class Binary(Atom):
 
 
 class Product(Atom):
-    """Two or more atoms multiplied, ordered."""
+    """Two or more atoms multiplied."""
 
     __slots__ = ("factors",)
 
@@ -422,12 +422,12 @@ class Terms:
         return self.of(self._intern(key, Binary, kind, a, b))
 
     def product(self, factors: list[Atom]) -> Atom:
-        """The atoms multiplied."""
+        """The atoms multiplied, in the order in which they first were."""
         if len(factors) == 1:
             return factors[0]
         ordered = tuple(sorted(factors, key=lambda a: a.order))
         self.products += 1
-        made: Atom = self._intern((Product, ordered[0].dtype, ordered), Product, ordered)
+        made: Atom = self._intern((Product, ordered[0].dtype, ordered), Product, tuple(factors))
         return made
 
     # ---- sums -------------------------------------------------------------------------------

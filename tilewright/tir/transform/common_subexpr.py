@@ -118,7 +118,7 @@ class _Eliminate(Rewriter):
         total = Counter(self._count(stmt))
         for _, value in names:
             total.update(self._of_expression(value))
-        parts = [self._count(part) for part in _statements(stmt)]
+        parts = [self._count(part) for part in _parts(stmt)]
         found = [
             number
             for number, count in total.items()
@@ -156,7 +156,11 @@ class _Eliminate(Rewriter):
         return found
 
 
-def _statements(stmt: Stmt) -> list[Stmt]:
+def _parts(stmt: Stmt) -> list[Stmt]:
+    """The statements within `stmt` where a name may be bound instead. What does not use the
+    variable of a `let` is bound before that: they are those of its body."""
+    while isinstance(stmt, LetStmt):
+        stmt = stmt.body
     return [child for child in children(stmt) if isinstance(child, Stmt)]
 
 
@@ -182,9 +186,10 @@ def _contains(expr: Node, kinds: tuple[type, ...]) -> bool:
 def CommonSubexprElimTIR(enable_cse_tir: bool = True, identify_equiv_terms: bool = False) -> Pass:
     """A[x + y] = x + y   ->   let cse_v1 = x + y; A[cse_v1] = cse_v1
 
-    The name is bound at the innermost statement around all uses. With `identify_equiv_terms`
-    expressions are simplified first, so that terms equal up to arithmetic are found. Without
-    `enable_cse_tir`, or with the option `tir.disable_cse_tir`, nothing changes.
+    The name is bound at the innermost statement around all uses, and before the `let`s that have
+    that as their body. With `identify_equiv_terms` expressions are simplified first, so that terms
+    equal up to arithmetic are found. Without `enable_cse_tir`, or with the option
+    `tir.disable_cse_tir`, nothing changes.
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:

@@ -100,7 +100,7 @@ class _Widen(Rewriter):
         buffer = self.rewrite(store.buffer)
         value = self.rewrite(store.value)
         if buffer is store.buffer:
-            value = O.cast(value, store.value.dtype)
+            value = _narrowed(value, store.value.dtype)
         return store.replace(
             buffer=buffer, value=value, indices=self.rewrite(store.indices),
             predicate=self.rewrite(store.predicate),
@@ -153,6 +153,13 @@ class _Widen(Rewriter):
             self.renamed[let.var] = let.var.copy_with_dtype(value.dtype)
         var = self.renamed.get(let.var, let.var)
         return let.replace(var=var, value=value, body=self.rewrite(let.body))
+
+
+def _narrowed(value: PrimExpr, dtype: str) -> PrimExpr:
+    """`value` in the narrow type; what was widened from it, as it was."""
+    if isinstance(value, Cast) and value.value.dtype == dtype:
+        return value.value
+    return O.cast(value, dtype)
 
 
 def _reduced(func: PrimFunc, chosen: Chooses) -> set[Var]:

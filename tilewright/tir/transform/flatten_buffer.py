@@ -72,7 +72,7 @@ class _Flatten(ScopedRewriter):
             if known.elem_offset is not None and not O.is_const_int(known.elem_offset, 0):
                 known = known.replace(elem_offset=IntImm(known.elem_offset.dtype, 0))
             shape = tuple(self.analyzer.simplify(d) for d in known.shape)
-            known = self.flat[buffer] = known.replace(shape=shape)
+            known = self.flat[buffer] = known.replace(shape=_long_enough(buffer, shape))
         return known
 
     @on(IfThenElse)
@@ -166,6 +166,20 @@ class _Flatten(ScopedRewriter):
     def other(self, buffer: Buffer) -> Buffer:
         """Buffers elsewhere (in calls, attributes)."""
         return self.buffer(buffer)
+
+
+def _long_enough(buffer: Buffer, shape: tuple[PrimExpr, ...]) -> tuple[PrimExpr, ...]:
+    """`shape` of the flat view, where an offset or unordered strides reach further."""
+    numbers = [n for n in (*buffer.shape, *buffer.strides, *shape) if isinstance(n, IntImm)]
+    is_known = len(numbers) == buffer.ndim + len(buffer.strides) + len(shape)
+    if len(shape) != 1 or not is_known or not isinstance(buffer.elem_offset, IntImm):
+        return shape
+    last = math.prod(n.value for n in numbers[: buffer.ndim]) - 1
+    if buffer.strides:
+        pairs = zip(numbers[: buffer.ndim], numbers[buffer.ndim : -1], strict=True)
+        last = sum((extent.value - 1) * stride.value for extent, stride in pairs)
+    reached = buffer.elem_offset.value + last + 1
+    return (IntImm(shape[0].dtype, reached),) if reached > numbers[-1].value else shape
 
 
 def _divides_by_size(index: PrimExpr) -> bool:

@@ -14,6 +14,7 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, Call, CallEffectKind, IterVar, Var
 from ..function import PrimFunc
 from ..stmt import (
+    VIRTUAL_THREAD,
     Allocate,
     AttrStmt,
     BufferStore,
@@ -29,7 +30,6 @@ from ..stmt import (
 from ..stmt_functor import renew_defs, substitute
 from .base import factory
 
-VIRTUAL_THREAD = "virtual_thread"
 _UNROLLED = 16
 register_op("tir.tvm_context_id", effect=CallEffectKind.ReadState)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, on
-from ...ir.node import Node
 from .. import op as O
 from ..analysis.effects import is_left_early
 from ..buffer import Buffer
 from ..dim_align import aligned_dims
-from ..expr import StringImm, Var
+from ..expr import Var
 from ..function import PrimFunc
 from ..stmt import (
     BUFFER_DIM_ALIGN,
@@ -24,9 +23,9 @@ from ..stmt import (
     ForKind,
     IfThenElse,
     Stmt,
+    launch_key,
 )  # fmt: skip
 from .base import factory
-from .inject_virtual_thread import VIRTUAL_THREAD
 
 
 class _LowerOpaque(Rewriter):
@@ -51,7 +50,7 @@ class _LowerOpaque(Rewriter):
             body = IfThenElse(predicate, body)
         for buffer in reversed(block.alloc_buffers):
             body = _allocated(self.rewrite(buffer), body, self.aligned.get(buffer.data))
-        return _attributes(block.annotations, block, body)
+        return _attributes(block.annotations, IntImm("int32", 0), body)
 
     @on(For)
     def loop(self, loop: For) -> Stmt:
@@ -68,9 +67,7 @@ class _LowerOpaque(Rewriter):
         if bound and loop.thread_binding is not None:
             axis = loop.thread_binding
             axis = axis.replace(var=loop.loop_var, dom=Range(low, extent))
-            is_virtual = axis.thread_tag.startswith("vthread")
-            key = VIRTUAL_THREAD if is_virtual else "thread_extent"
-            return AttrStmt(axis, key, extent, body)
+            return AttrStmt(axis, launch_key(axis.thread_tag), extent, body)
         plain = {k: v for k, v in loop.annotations.items() if not k.startswith("pragma_")}
         made: Stmt = loop.replace(min=low, extent=extent, body=body, annotations=plain)
         return _attributes(loop.annotations, loop.loop_var, made)
@@ -93,16 +90,11 @@ def memory_shape(buffer: Buffer) -> tuple[PrimExpr, ...]:
     return (buffer.strides[0] * buffer.shape[0], *(IntImm("int32", 1) for _ in buffer.shape[1:]))
 
 
-def _attributes(annotations: dict[str, Any], where: Any, body: Stmt) -> Stmt:
+def _attributes(annotations: dict[str, Any], where: PrimExpr, body: Stmt) -> Stmt:
     for key, value in sorted(annotations.items(), reverse=True):
         if key.startswith("pragma_"):
-            made: Any = value if isinstance(value, Node) else _value(value)
-            body = AttrStmt(where if isinstance(where, Var) else "pragma", key, made, body)
+            body = AttrStmt(where, key, value, body)
     return body
-
-
-def _value(value: Any) -> Any:
-    return StringImm(value) if isinstance(value, str) else as_scalar(value)
 
 
 @factory
