@@ -7,6 +7,7 @@ from typing import Any
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import Rewriter, on
 from ...ir.node import Node
+from ...support.errors import CompileError
 from .. import op as O
 from ..analysis.effects import is_left_early
 from ..buffer import Buffer
@@ -42,6 +43,7 @@ class _LowerOpaque(Rewriter):
     def realize(self, realize: BlockRealize) -> Stmt:
         """The body under the predicate, with the block's buffers allocated around it."""
         block: Block = realize.block
+        _require_opaque(realize)
         for place, *row in block.annotations.get(BUFFER_DIM_ALIGN, ()):
             self.aligned.setdefault(block.writes[int(place)].buffer.data, []).append((-1, *row))
         body: Stmt = self.rewrite(block.body)
@@ -73,6 +75,22 @@ class _LowerOpaque(Rewriter):
         plain = {k: v for k, v in loop.annotations.items() if not k.startswith("pragma_")}
         made: Stmt = loop.replace(min=low, extent=extent, body=body, annotations=plain)
         return _attributes(loop.annotations, loop.loop_var, made)
+
+
+def _require_opaque(realize: BlockRealize) -> None:
+    """Raises `CompileError` for a block of which more is left than memory, body and predicate."""
+    block = realize.block
+    left = (
+        (realize.iter_values, "axes", "ConvertBlocksToOpaque"),
+        (block.init is not None, "an `init`", "LowerInitBlock"),
+        (block.match_buffers, "views of other buffers", "LowerMatchBuffer"),
+    )
+    for is_there, what, name in left:
+        if is_there:
+            raise CompileError(
+                f"block `{block.name_hint}` has {what}", block.span,
+                hint=f"run {name} before LowerOpaqueBlock",
+            )  # fmt: skip
 
 
 def _allocated(buffer: Buffer, body: Stmt, aligned: list[tuple[int, ...]] | None) -> Stmt:
