@@ -7,6 +7,8 @@ import pytest
 
 from tilewright import tir
 from tilewright.ir import IRModule
+from tilewright.ir.structural import structural_equal
+from tilewright.script import from_source
 from tilewright.target import Target
 from tilewright.tir import Allocate, interpreter
 from tilewright.tir import transform as T
@@ -123,6 +125,7 @@ def main(A: T.Buffer((2,), "int32")):
     made = T.ExtractPrimFuncConstants()(mod)
     assert [data.numpy().tolist() for data in made.attrs["constants"]] == [[5, 6]]
     assert '"constants": [T.array([5, 6], "int32")]' in made.script()
+    assert structural_equal(from_source(made.script()), made)
     for name in ("main", "other"):
         (node,) = nodes(made[name], tir.AllocateConst)
         assert node.irmod_storage_idx == 0 and node.data.numpy().tolist() == [5, 6]
