@@ -32,6 +32,18 @@ def test_pairs(dtype, rounding):
     assert (dtype, rounding) in (("float32", 1e-6), ("float64", 1e-12))
 
 
+class TestScope:
+    width = tvm.testing.parameter(2, 3)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def area(cls, width, size):
+        return width * size
+
+    def test_area(self, width, size, area):
+        assert area == width * size
+
+
 @tvm.testing.parametrize_targets("llvm", "c")
 def test_targets(target, dev, size):
     A = te.placeholder((size,), name="A")

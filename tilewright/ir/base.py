@@ -13,10 +13,9 @@ from ..support.span import Span
 from .json import load_array, load_json, register_leaf, save_array, save_json
 from .node import NODE_TYPES, Node
 from .structural import (
-    LEAF_EQUAL,
+    LEAF_ARRAY,
     LEAF_HASH,
     array_hash,
-    arrays_equal,
     assert_structural_equal,
     get_first_structural_mismatch,
     structural_equal,
@@ -77,7 +76,7 @@ register_leaf(
     lambda module: [module.source, module.function_names()],
     lambda saved: CSourceModule(*saved),
 )
-LEAF_EQUAL[Tensor] = lambda a, b: arrays_equal(a.numpy(), b.numpy())
+LEAF_ARRAY[Tensor] = Tensor.numpy
 LEAF_HASH[Tensor] = lambda held: array_hash(held.numpy())
 
 _OTHERS: dict[str, Callable[..., Any]] = {

@@ -184,9 +184,8 @@ def _label(key: Any) -> Any:
     return getattr(key, "name_hint", None) or getattr(key, "name", key)
 
 
-LeafEqual = Callable[[Any, Any], bool]
-LEAF_EQUAL: dict[type, LeafEqual] = {}
-"""Equality of plain values that `==` does not decide (arrays, tensors), by type."""
+LEAF_ARRAY: dict[type, Callable[[Any], np.ndarray[Any, Any]]] = {np.ndarray: lambda a: a}
+"""Plain values that are equal if their contents are, and these as arrays, by type."""
 
 LEAF_HASH: dict[type, Callable[[Any], Any]] = {}
 """What to hash of a plain value whose own hash will not do, by type."""
@@ -194,9 +193,10 @@ LEAF_HASH: dict[type, Callable[[Any], Any]] = {}
 
 def leaf_equal(a: Any, b: Any) -> bool:
     """Equality of two plain values: same kind, same value, NaN equal to NaN, 0 not to -0."""
-    special = LEAF_EQUAL.get(type(a))
-    if special is not None:
-        return type(a) is type(b) and special(a, b)
+    contents = LEAF_ARRAY.get(type(a))
+    if contents is not None:
+        others = LEAF_ARRAY.get(type(b))
+        return others is not None and arrays_equal(contents(a), others(b))
     if isinstance(a, float) and isinstance(b, float):
         if math.isnan(a):
             return math.isnan(b)
@@ -237,7 +237,6 @@ def array_digest(array: np.ndarray[Any, Any]) -> bytes:
 
 
 _DIGESTS: dict[int, tuple[weakref.ref[np.ndarray[Any, Any]], bytes]] = {}
-LEAF_EQUAL[np.ndarray] = arrays_equal
 LEAF_HASH[np.ndarray] = array_hash
 
 _MASK = (1 << 64) - 1

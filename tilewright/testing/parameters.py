@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tilewright.support.errors import ArgumentError
+from tilewright.support.errors import ArgumentError, ArgumentTypeError
 from tilewright.support.knobs import read_environment
 
 from .features import target_param
@@ -27,7 +27,10 @@ _groups = itertools.count()
 def parameter(
     *values: Any, ids: Sequence[str] | None = None, by_dict: Mapping[str, Any] | None = None
 ) -> Any:
-    """A fixture that takes each of `values` in turn; `by_dict` gives them with their names."""
+    """A fixture that takes each of `values` in turn; `by_dict` gives them with their names.
+
+    Its scope is the class, so that fixtures of that scope may take it.
+    """
     import pytest
 
     if by_dict is not None:
@@ -35,11 +38,10 @@ def parameter(
             raise ArgumentError("a parameter has values or `by_dict`, not both")
         ids, values = list(by_dict), tuple(by_dict.values())
 
-    @pytest.fixture(params=values, ids=ids)
-    def as_fixture(*_self: Any, request: Any) -> Any:
+    def as_fixture(request: Any) -> Any:
         return request.param
 
-    return as_fixture
+    return pytest.fixture(scope="class", params=values, ids=ids)(staticmethod(as_fixture))
 
 
 def parameters(*value_sets: Any, ids: Sequence[str] | None = None) -> tuple[Any, ...]:
@@ -88,7 +90,7 @@ def _cached(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return copy.deepcopy(made[key])
         except TypeError as error:
-            raise ArgumentError(
+            raise ArgumentTypeError(
                 f"what the fixture `{function.__name__}` returns cannot be copied: {error}",
                 hint="return plain data, or do not cache it",
             ) from None

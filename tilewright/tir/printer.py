@@ -52,6 +52,8 @@ def _is_plain(e: Any) -> bool:
         return False
     if type(e) is E.Div and not dtype_of(e.dtype).is_float:
         return False
+    if type(e) in (E.And, E.Or) and dtype_of(e.dtype).lanes != 1:
+        return False  # Python's words for vectors are `bitwise_and` and `bitwise_or`
     made = _BUILD[type(e)](e.a, e.b)
     return type(made) is type(e) and made.a is e.a and made.b is e.b
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.tir.schedule.evaluate import assert_same_result
 from tests.tir.schedule.programs import conv2d, elementwise, matmul, symbolic_sum
+from tilewright.script import from_source
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import ForKind, Schedule, ScheduleError
 
@@ -213,3 +214,23 @@ def test_wrong_kinds_of_arguments_are_named():
         sch.split(sch.get_loops("C")[0], 4)
     with pytest.raises(ArgumentError, match="bind: missing a required argument"):
         sch.bind(sch.get_loops("C")[0])
+
+
+def test_a_fused_loop_split_again_is_divided_as_a_whole() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((8, 6, 4), "float32")):
+    for i, j, k in T.grid(8, 6, 4):
+        with T.block("A"):
+            vi, vj, vk = T.axis.remap("SSS", [i, j, k])
+            A[vi, vj, vk] = T.float32(1)
+"""
+    func = from_source(text)
+    sch = Schedule(func)
+    block = sch.get_block("A")
+    fused = sch.fuse(*sch.get_loops(block))
+    _, inner = sch.split(fused, [None, 48])
+    sch.split(inner, [None, 8])
+    total = "(i_j_k_fused_0 * 48 + i_j_k_fused_1_0 * 8 + i_j_k_fused_1_1)"
+    assert bindings(sch, "A") == [f"{total} // 24", f"{total} % 24 // 4", f"{total} % 4"]
+    assert_same_result(func, sch.func)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
+import tilewright as tw
 from tests.tir.schedule.evaluate import assert_same_result
-from tilewright.ir import assert_structural_equal
+from tilewright.ir import IRModule, assert_structural_equal
 from tilewright.script import from_source
 from tilewright.tir import PrimFunc, Schedule, ScheduleError
 from tilewright.tir.schedule import BlockRV
+from tilewright.tir.transform import DecorateDeviceScope
 
 TABLE = """
 @T.prim_func
@@ -371,3 +374,22 @@ def main(A: T.Buffer((8, 4)), B: T.Buffer((8,))):
     threads = [sch.get(loop).thread_binding for loop in (init, update)]
     assert [thread.thread_tag for thread in threads] == ["threadIdx.x"] * 2
     assert threads[0].var is not threads[1].var
+
+
+def test_a_root_block_under_an_attribute_keeps_its_name() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((8,), "float32")):
+    for i in range(8):
+        with T.block("A"):
+            v = T.axis.spatial(8, i)
+            A[v] = A[v] + T.float32(1)
+"""
+    func = DecorateDeviceScope()(IRModule({"main": from_source(text)}))["main"]
+    sch = Schedule(func)
+    outer = sch.mod["main"].body.block
+    assert outer.name_hint != "root"
+    assert sch.get(sch.get_block("root")) is outer.body.body.block
+    values = tw.nd.array(np.zeros(8, "float32"))
+    tw.build(func, "llvm")["main"](values)
+    assert values.numpy().tolist() == [1.0] * 8

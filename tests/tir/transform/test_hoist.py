@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from tilewright import tir
 from tilewright.ir import IRModule
 from tilewright.ir.structural import assert_structural_equal
 from tilewright.ir.transform import PassContext
 from tilewright.script import from_source
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import transform as T
+
+from .cases import applied, nodes
 
 HEAD = """
 @T.prim_func
@@ -245,3 +248,18 @@ def test_names_move_for_their_own_sake_or_for_a_condition() -> None:
 def test_unknown_fields_of_options_are_refused() -> None:
     with pytest.raises(ArgumentError, match="has no field 'conditions'"):
         PassContext(config={"tir.HoistExpression": {"conditions": 1}})
+
+
+def test_what_a_block_defines_stays_in_it() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((8,), "float32"), k: T.int32):
+    for i in range(8):
+        with T.block("b"):
+            v = T.axis.spatial(8, i)
+            A[v] = T.Select(v > 2, A[v], T.float32(1)) + T.Select(k > 1, A[v], T.float32(2))
+"""
+    made = applied(T.HoistExpression(), text)
+    (branch,) = nodes(made, tir.IfThenElse)
+    assert "k" in str(branch.condition) and "v" not in str(branch.condition)
+    tir.analysis.verify_well_formed(made)

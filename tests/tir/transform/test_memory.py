@@ -7,11 +7,13 @@ import pytest
 
 from tilewright import tir
 from tilewright.ir import IRModule
+from tilewright.ir.structural import structural_equal
+from tilewright.script import from_source
 from tilewright.target import Target
 from tilewright.tir import Allocate, interpreter
 from tilewright.tir import transform as T
 
-from .cases import applied, check, func_of, nodes, same_result
+from .cases import applied, calls, check, func_of, nodes, same_result
 
 MERGED = """
 @T.prim_func
@@ -123,6 +125,7 @@ def main(A: T.Buffer((2,), "int32")):
     made = T.ExtractPrimFuncConstants()(mod)
     assert [data.numpy().tolist() for data in made.attrs["constants"]] == [[5, 6]]
     assert '"constants": [T.array([5, 6], "int32")]' in made.script()
+    assert structural_equal(from_source(made.script()), made)
     for name in ("main", "other"):
         (node,) = nodes(made[name], tir.AllocateConst)
         assert node.irmod_storage_idx == 0 and node.data.numpy().tolist() == [5, 6]
@@ -520,3 +523,18 @@ def main(A: T.Buffer((10,)), B: T.Buffer((10,))):
 """)
     made = T.PlanAndUpdateBufferAllocationLocation()(IRModule({"main": func}))["main"]
     assert [b.name for b in made.body.block.alloc_buffers] == ["near"]
+
+
+def test_places_of_copies_count_from_the_beginning_of_the_merged_memory() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((64,), "float32"), B: T.Buffer((64,), "float32")):
+    tx = T.launch_thread("threadIdx.x", 8)
+    S_data = T.allocate([64], "float32", "shared.dyn")
+    R_data = T.allocate([64], "float32", "shared.dyn")
+    T.ptx_cp_async("float32", S_data, tx, A.data, tx, 16)
+    T.ptx_cp_async("float32", R_data, tx, B.data, tx, 16)
+"""
+    made = applied(T.MergeSharedMemoryAllocations(), text)
+    places = [str(call.args[1]) for call in calls(made, "ptx_cp_async")]
+    assert places == ["tx * 4", "(64 + tx) * 4"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tilewright import tir
@@ -136,7 +138,7 @@ for i in range(8):
             A[0] = 0
         A[0] = A[0] + vi
 """)
-    with pytest.raises(CompileError, match="block `b` has an init"):
+    with pytest.raises(CompileError, match="block `b` has an `init`"):
         applied(T.ConvertBlocksToOpaque(), text)
     applied([T.LowerInitBlock(), T.ConvertBlocksToOpaque()], text)
 
@@ -157,3 +159,45 @@ def test_pragmas_of_blocks_and_loops_leave_the_program_well_formed() -> None:
     assert_structural_equal(func_of(made.script()), made)
     loop = of('for i in T.serial(4, annotations={"pragma_p": 1}):\n    A[i] = 3')
     assert verify_well_formed(applied(T.LowerOpaqueBlock(), loop))
+
+
+BLOCKS = of("""
+for i in range(8):
+    with T.block("b"):
+        vi = T.axis.spatial(8, i)
+        with T.block("inner"):
+            T.reads(A[vi])
+            T.writes(A[vi])
+            V = T.match_buffer(A[vi], (1,), "int32", offset_factor=1)
+            V[0] = V[0] + 1
+""")
+
+
+@pytest.mark.parametrize(
+    ("step", "text", "hint"),
+    [
+        (T.LowerOpaqueBlock, BLOCKS, "block `b` has axes\n.*run ConvertBlocksToOpaque"),
+        (
+            T.LowerOpaqueBlock,
+            BLOCKS.replace("vi = T.axis.spatial(8, i)", "").replace("vi", "i"),
+            "block `inner` has views of other buffers\n.*run LowerMatchBuffer",
+        ),
+        (T.FlattenBuffer, BLOCKS, "block `inner` has views .* `V`\n.*run LowerMatchBuffer"),
+        (
+            T.ConvertBlocksToOpaque,
+            of("""
+for i in range(8):
+    with T.block("b"):
+        r = T.axis.reduce(8, i)
+        with T.init():
+            A[0] = 0
+        A[0] = A[0] + r
+"""),
+            "block `b` has an `init`.*\n.*\n?.*run LowerInitBlock",
+        ),
+    ],
+    ids=["axes", "views", "flat", "init"],
+)
+def test_blocks_not_yet_ready_for_a_pass_are_refused(step: Any, text: str, hint: str) -> None:
+    with pytest.raises(CompileError, match=hint):
+        applied(step(), text)

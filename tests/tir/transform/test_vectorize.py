@@ -10,6 +10,7 @@ import pytest
 import tilewright
 from tilewright import tir
 from tilewright.ir import IRModule
+from tilewright.ir.structural import assert_structural_equal
 from tilewright.script import from_source
 from tilewright.support.errors import CompileError
 from tilewright.tir import interpreter
@@ -256,6 +257,19 @@ def main(a: T.handle):
 """
     made = applied(T.VectorizeLoop(), text)
     assert [loop.kind for loop in nodes(made, tir.For)] == [tir.ForKind.SERIAL]
+
+
+@pytest.mark.parametrize(("word", "kind"), [("and", tir.And), ("or", tir.Or)])
+def test_joined_conditions_of_lanes_print_as_what_they_are(word: str, kind: type) -> None:
+    text = f"""
+@T.prim_func
+def main(A: T.Buffer((8,), "int32"), B: T.Buffer((8,), "bool")):
+    for i in T.vectorized(8):
+        B[i] = A[i] > 3 {word} A[i] % 2 == 0
+"""
+    made = applied(T.VectorizeLoop(), text)
+    assert isinstance(made.body.value, kind) and f"T.{kind.__name__}(" in str(made)
+    assert_structural_equal(from_source(str(made)), made)
 
 
 SOME = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ...ir.expr import PrimExpr, Range
-from ...ir.functor import Rewriter, Visitor, on
+from ...ir.expr import IntImm, PrimExpr, Range
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit
 from ...ir.node import Node
 from .. import expr as E
 from .. import op as T
@@ -337,7 +337,29 @@ class SubstituteInLoops(Substitute):
 
     def _value(self, value: PrimExpr) -> PrimExpr:
         made: PrimExpr = substitute(self.rewrite(value), self.units)
-        return value if made is value else self.space.simplify(made)
+        if made is value:
+            return value
+        short = self.space.simplify(made)
+        if self.exact is None or not _divides(short):
+            return short
+        whole = self._of_whole_sum(made)
+        return short if whole is None else whole
+
+    def _of_whole_sum(self, value: PrimExpr) -> PrimExpr | None:
+        """`(i_0 * 96 + i_1) // 32`, the sum in normal form; None if there is no such sum within."""
+        if isinstance(value, _DIVISIONS) and isinstance(value.b, IntImm):
+            inner = self._of_whole_sum(value.a)
+            return None if inner is None else type(value)(inner, value.b)
+        return None if _divides(value) else self.space.simplify(value)
+
+
+_DIVISIONS = (E.FloorDiv, E.FloorMod)
+
+
+def _divides(expr: PrimExpr) -> bool:
+    found: list[Node] = []
+    post_order_visit(expr, lambda n: found.append(n) if isinstance(n, _DIVISIONS) else None)
+    return bool(found)
 
 
 _ORDER: dict[type[Node], Callable[[Poly, Poly], Poly]] = {

@@ -408,7 +408,11 @@ def _with_root_block(func: PrimFunc) -> PrimFunc:
     body = func.body
     if isinstance(body, BlockRealize) and not body.iter_values:
         return func
-    root = Block((), (), (), "root", body)
+    names = {realize.block.name_hint for realize in realizes_under(body)}
+    name = "root"
+    while name in names:
+        name += "_"
+    root = Block((), (), (), name, body)
     return func.with_body(BlockRealize((), IntImm("bool", 1), root))
 
 

@@ -18,8 +18,8 @@ class _ToOpaque(Rewriter):
         block = realize.block
         if block.init is not None:
             raise CompileError(
-                f"block `{block.name_hint}` has an init, which is told by its axes when to run",
-                block.span, hint="apply LowerInitBlock before",
+                f"block `{block.name_hint}` has an `init`, whose steps its axes tell",
+                block.span, hint="run LowerInitBlock before ConvertBlocksToOpaque",
             )  # fmt: skip
         if block.iter_vars:
             axes = {axis.var for axis in block.iter_vars}
@@ -45,7 +45,7 @@ def _refuse(node: object, axes: set[Var], block: Block) -> None:
 def ConvertBlocksToOpaque(func: PrimFunc) -> PrimFunc:
     """vi = axis(i): A[vi] = 0   ->   A[i] = 0
 
-    Raises `CompileError` for blocks with an `init`, and where the predicate of a block reads the
-    block's own axes.
+    Raises `CompileError` where a block has an `init`, or a predicate that reads the block's own
+    axes.
     """
     return func.replace(body=_ToOpaque().run(func.body))

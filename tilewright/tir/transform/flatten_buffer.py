@@ -24,6 +24,7 @@ from ..function import PrimFunc
 from ..stmt import (
     Allocate,
     AllocateConst,
+    Block,
     BufferRegion,
     BufferStore,
     DeclBuffer,
@@ -147,6 +148,17 @@ class _Flatten(ScopedRewriter):
         """Flat memory needs no declaration: its accesses say all there is to say."""
         return self.rewrite(node.body)
 
+    @on(Block)
+    def block(self, block: Block) -> Any:
+        """Views in a block say their place by a variable that flat indices do not know."""
+        if block.match_buffers:
+            raise CompileError(
+                f"block `{block.name_hint}` has views of other buffers, such as "
+                f"`{block.match_buffers[0].buffer.name}`",
+                block.span, hint="run LowerMatchBuffer before FlattenBuffer",
+            )  # fmt: skip
+        return self.rewrite_children(block)
+
     @on(BufferRegion)
     def region(self, region: BufferRegion) -> BufferRegion:
         """A[i, 0:4] -> A[i * n : i * n + 4]; between first and last element, if rows are cut."""
@@ -206,7 +218,11 @@ def _check_size(name: str, shape: Sequence[PrimExpr]) -> None:
 
 @factory
 def FlattenBuffer(func: PrimFunc) -> PrimFunc:
-    """A[i, j] of shape (m, n)   ->   A[i * n + j] of shape (m * n,)"""
+    """A[i, j] of shape (m, n)   ->   A[i * n + j] of shape (m * n,)
+
+    Raises `CompileError` for a block with `match_buffer`, and for a buffer of more elements than
+    its indices can count.
+    """
     rewriter = _Flatten()
     for param in func.params:
         if isinstance(param, Var):

@@ -13,7 +13,7 @@ from ...ir.transform import Pass, PassContext
 from ..arith.canonical import effect_of, may_trap, reads_memory
 from ..expr import And, Call, CallEffectKind, IterVar, Let, Or, Select, Var
 from ..function import PrimFunc
-from ..stmt import AttrStmt, For, IfThenElse, LetStmt, SeqStmt, Stmt, While
+from ..stmt import AttrStmt, BlockRealize, For, IfThenElse, LetStmt, SeqStmt, Stmt, While
 from ..stmt_functor import renew_defs
 from .base import prim_func_pass
 from .config import HoistExpressionConfig, HoistIfThenElseConfig, group_of
@@ -171,6 +171,19 @@ class _Collect(Visitor):
             self._move(let.var, level)
         self.visit(let.body)
 
+    @on(BlockRealize)
+    def realize(self, realize: BlockRealize) -> None:
+        """Axes, memory and views of a block are known in its body only."""
+        self.visit((realize.iter_values, realize.predicate))
+        block = realize.block
+        here = len(self.levels)
+        for axis, value in zip(block.iter_vars, realize.iter_values, strict=True):
+            self.named[axis.var] = _Named(value, here, None)
+        for buffer in (*block.alloc_buffers, *(m.buffer for m in block.match_buffers)):
+            for var in _variables((buffer.data, buffer.shape, buffer.strides, buffer.elem_offset)):
+                self.named.setdefault(var, _Named(var, here, None))
+        self.visit((block.init, block.body))
+
     def _bring_names(self, value: PrimExpr, to: _Level) -> None:
         """Moves the names that `value` needs to before the loop `to`."""
         for var in _variables(value):
@@ -288,7 +301,7 @@ def _calls_with_effects(value: PrimExpr) -> bool:
     return any(effect_of(call) > CallEffectKind.Pure for call in found)
 
 
-def _variables(expr: PrimExpr) -> list[Var]:
+def _variables(expr: object) -> list[Var]:
     found: dict[Var, None] = {}
     post_order_visit(expr, lambda n: found.update({n: None}) if isinstance(n, Var) else None)
     return list(found)

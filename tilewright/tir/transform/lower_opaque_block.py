@@ -6,6 +6,8 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, on
+from ...ir.node import Node
+from ...support.errors import CompileError
 from .. import op as O
 from ..analysis.effects import is_left_early
 from ..buffer import Buffer
@@ -42,6 +44,7 @@ class _LowerOpaque(Rewriter):
     def realize(self, realize: BlockRealize) -> Stmt:
         """The body under the predicate, with the block's buffers allocated around it."""
         block: Block = realize.block
+        _require_opaque(realize)
         for dim in aligned_dims(block):
             self.aligned.setdefault(dim.buffer.data, []).append((-1, *dim[1:]))
         body: Stmt = self.rewrite(block.body)
@@ -71,6 +74,22 @@ class _LowerOpaque(Rewriter):
         plain = {k: v for k, v in loop.annotations.items() if not k.startswith("pragma_")}
         made: Stmt = loop.replace(min=low, extent=extent, body=body, annotations=plain)
         return _attributes(loop.annotations, loop.loop_var, made)
+
+
+def _require_opaque(realize: BlockRealize) -> None:
+    """Raises `CompileError` for a block of which more is left than memory, body and predicate."""
+    block = realize.block
+    left = (
+        (realize.iter_values, "axes", "ConvertBlocksToOpaque"),
+        (block.init is not None, "an `init`", "LowerInitBlock"),
+        (block.match_buffers, "views of other buffers", "LowerMatchBuffer"),
+    )
+    for is_there, what, name in left:
+        if is_there:
+            raise CompileError(
+                f"block `{block.name_hint}` has {what}", block.span,
+                hint=f"run {name} before LowerOpaqueBlock",
+            )  # fmt: skip
 
 
 def _allocated(buffer: Buffer, body: Stmt, aligned: list[tuple[int, ...]] | None) -> Stmt:

@@ -123,7 +123,7 @@ class _Merge(Rewriter):
     def _moved(self, data: Any, index: Any, dtype: str) -> PrimExpr:
         """An index of elements of `dtype`, counted from the beginning of the allocation."""
         before = O.floordiv(self.lives[data].offset, max(1, dtype_of(dtype).bytes))
-        return O.simplified(O.add(before, self.rewrite(index)))
+        return O.add(O.simplified(before), self.rewrite(index))
 
 
 class _Kernels(Rewriter):
