@@ -13,8 +13,8 @@ from ..target.target import Target
 from ..tir.expr import Var
 from ..tir.function import PrimFunc
 from ..tir.schedule import BlockRV, Schedule
-from ..tir.stmt import Block, BufferStore, For
-from .analysis import collect
+from ..tir.stmt import Block, BufferStore
+from .own_schedule import has_own_schedule
 from .versions import chosen_by_size, with_size
 
 LOG = logging.getLogger("tilewright.dlight")
@@ -65,9 +65,8 @@ class ScheduleRule:
 class ApplyDefaultSchedule:
     """Schedules every loop program by the first of the rules that fits, under a target.
 
-    A function with `tir.is_scheduled` stays, and one with a loop whose stages are to overlap; one
-    with a target of its own is scheduled for that.
-    Without a target in either place, for this machine.
+    A function that has a schedule (`has_own_schedule`) stays; one with a target of its own is
+    scheduled for that. Without a target in either place, for this machine.
     """
 
     def __init__(self, *rules: ScheduleRule) -> None:
@@ -85,18 +84,10 @@ class ApplyDefaultSchedule:
         current = Target.current(allow_none=True) or Target("llvm")
         functions = {}
         for var, func in mod.items():
-            if isinstance(func, PrimFunc) and not _has_schedule(func):
+            if isinstance(func, PrimFunc) and not has_own_schedule(func):
                 func = scheduled(func, _target_of(func, current), self.rules)
             functions[var] = func
         return mod.with_functions(functions)
-
-
-def _has_schedule(func: PrimFunc) -> bool:
-    """True if the function is marked so, or has a software pipeline, whose stages must stay."""
-    if func.attrs.get("tir.is_scheduled"):
-        return True
-    loops = collect(func.body, For)
-    return any(key.startswith("software_pipeline") for loop in loops for key in loop.annotations)
 
 
 def _target_of(func: PrimFunc, current: Target) -> Target:

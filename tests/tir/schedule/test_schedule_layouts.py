@@ -220,6 +220,11 @@ def test_transform_layout_refuses_maps_that_lose_elements():
         sch.transform_layout("B", "B", lambda i, j: [i // 2, j])
     with pytest.raises(ArgumentError, match="the padding of `B` is float64"):
         sch.transform_layout("B", "B", lambda i, j: [i, j], pad_value=tir.const(0.0, "float64"))
+    for integer in (0, lambda *_: 0):
+        with pytest.raises(
+            ScheduleError, match=r"is int32, the buffer float32\n.*hint: 0\.0 is of"
+        ):
+            sch.transform_layout("B", "B", lambda i, j: [i // 8, j, i % 8], pad_value=integer)
 
 
 def test_transform_block_layout():

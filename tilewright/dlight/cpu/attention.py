@@ -169,7 +169,7 @@ def _packed_keys(sch: Schedule, first: BlockInfo, machine: MachineModel) -> Bloc
     """Copies the keys, once, into the order in which blocks of queries read them, where theirs is
     not as good; the block that copies."""
     found = operand_to_pack(first, plain_roles(first))
-    return None if found is None else pack(sch, first, found, machine, pad_value=None)
+    return None if found is None else pack(sch, first, found, machine, filled=False)
 
 
 def _split(sch: Schedule, query: IterInfo, size: int) -> tuple[LoopRV, LoopRV]:

@@ -12,6 +12,7 @@ import math
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir.expr import IntImm, PrimExpr, Var
+from ...tir.op import const
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import Access, BlockInfo, Contraction, IterInfo, variables
 from .roles import Roles
@@ -120,12 +121,12 @@ def pack(
     info: BlockInfo,
     found: Operand,
     machine: MachineModel,
-    pad_value: float | None = 0,
+    filled: bool = True,
 ) -> BlockRV:
     """Copies an operand so that the lanes of a vector are neighbours: `B[.., j, .., k]` becomes
     `B[.., j // width, .., k, j % width]`. Returns the block that copies.
 
-    `pad_value`: what fills up the last panel; None leaves it as it is.
+    `filled`: zeros fill up the last panel; else what is there stays.
     """
     place, axis = found
     assert info.output is not None
@@ -141,9 +142,8 @@ def pack(
         return [*i[:where], i[where] // width, *i[where + 1 :], i[where] % width]
 
     copy: BlockRV = sch.cache_read(info.block_rv, place, "global")
-    sch.transform_layout(
-        copy, ("write", 0), layout, pad_value, assume_injective_transform=pad_value is None
-    )
+    zero = const(0, buffer.dtype) if filled else None
+    sch.transform_layout(copy, ("write", 0), layout, zero, assume_injective_transform=not filled)
     return copy
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from ...ir.expr import PrimExpr, as_scalar
+from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError, ScheduleError
 from ..index_map import IndexMap
 from ..stmt import Block
@@ -88,10 +89,12 @@ def _accept_pad_value(schedule: Schedule, value: Any, given: dict[str, Any]) -> 
             (made,) = made
     else:
         made = value
-    scalar: PrimExpr = as_scalar(made, buffer.dtype)
+    is_integer = isinstance(made, int) and dtype_of(buffer.dtype).is_float
+    scalar: PrimExpr = as_scalar(made, "int32" if is_integer else buffer.dtype)
     if scalar.dtype != buffer.dtype:
         raise WrongPadding(
-            f"the padding of `{buffer.name}` is {scalar.dtype}, the buffer {buffer.dtype}"
+            f"the padding of `{buffer.name}` is {scalar.dtype}, the buffer {buffer.dtype}",
+            hint=f"{float(made)} is of the buffer's type" if is_integer else "",
         )
     return IndexMap(axes, (scalar,))
 

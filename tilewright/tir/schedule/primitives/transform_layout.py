@@ -40,9 +40,10 @@ def transform_layout(
 
     B[i, j] = A[i, j]   ->   B[i // 4, j, i % 4] = A[i, j]   # lambda i, j: [i // 4, j, i % 4]
 
-    A parameter changes its shape. Places that no old index reaches hold `pad_value` (a number or
-    a function of the new indices), without which a map with such places is refused: they are
-    filled where the buffer is written, and assumed of a parameter that is read.
+    A parameter changes its shape. Places that no old index reaches hold `pad_value` (a number, for
+    floats `0.0` and not `0`, or a function of the new indices), without which a map with such
+    places is refused: they are filled where the buffer is written, and assumed of a parameter that
+    is read.
     `assume_injective_transform`: do not check the map. A function may put
     `IndexMap.AXIS_SEPARATOR` among its results: `set_axis_separator` follows.
     """
