@@ -68,21 +68,28 @@ def _load_tensor(saved: Any) -> Tensor:
     return tensor(load_array(saved))
 
 
+def _content(module: CSourceModule) -> list[Any]:
+    return [module.source, list(module.function_names())]
+
+
 register_leaf(EnvFunc, "function", lambda func: func.name, EnvFunc.get)
 LEAF_HASH[EnvFunc] = lambda func: func.name
 register_leaf(Tensor, "tensor", lambda held: save_array(held.numpy()), _load_tensor)
 register_leaf(
     CSourceModule,
     "c_source",
-    lambda module: [module.source, module.function_names()],
+    _content,
     lambda saved: CSourceModule(*saved),
 )
+LEAF_EQUAL[CSourceModule] = lambda a, b: _content(a) == _content(b)
+LEAF_HASH[CSourceModule] = lambda module: str(_content(module))
 LEAF_EQUAL[Tensor] = lambda a, b: arrays_equal(a.numpy(), b.numpy())
 LEAF_HASH[Tensor] = lambda held: array_hash(held.numpy())
 
 _OTHERS: dict[str, Callable[..., Any]] = {
     "ir.DictAttrs": DictAttrs,
     "ir.EnvFunc": EnvFunc.get,
+    "runtime.CSourceModule": CSourceModule,
 }
 
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ..ffi.container import MAPPINGS, SEQUENCES
 from ..support.dtypes import dtype_name, dtype_of
 from ..support.errors import ArgumentError
 from ..support.span import Span
 from .functor import deep_recursion
 from .node import NODE_TYPES, Node
 from .op import Op
-from .structural import MAPPINGS, SEQUENCES, array_digest
+from .structural import array_digest
 
 VERSION = 1
 LEAF_SAVE: dict[type, tuple[str, Callable[[Any], Any]]] = {}

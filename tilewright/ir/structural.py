@@ -16,14 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..ffi.access_path import MISSING, AccessKind, AccessPath, AccessStep
-from ..ffi.container import Array, Dict, List, Map, Shape
+from ..ffi.container import MAPPINGS, SEQUENCES
 from ..support.digest import data_digest
 from .functor import deep_recursion
 from .node import Node
-
-SEQUENCES = (tuple, list, Array, List, Shape)
-MAPPINGS = (dict, Map, Dict)
-"""What holds other values in order, and by key; the containers of the ABI among them."""
 
 
 class _Forms(dict[type, str]):
@@ -192,6 +188,9 @@ LEAF_HASH: dict[type, Callable[[Any], Any]] = {}
 """What to hash of a plain value whose own hash will not do, by type."""
 
 
+_TRUTH = (bool, np.bool_)
+
+
 def leaf_equal(a: Any, b: Any) -> bool:
     """Equality of two plain values: same kind, same value, NaN equal to NaN."""
     special = LEAF_EQUAL.get(type(a))
@@ -199,7 +198,7 @@ def leaf_equal(a: Any, b: Any) -> bool:
         return type(a) is type(b) and special(a, b)
     if isinstance(a, float) and isinstance(b, float) and math.isnan(a):
         return math.isnan(b)
-    if isinstance(a, bool) is not isinstance(b, bool):
+    if isinstance(a, _TRUTH) is not isinstance(b, _TRUTH):
         return False
     return bool(a == b)
 

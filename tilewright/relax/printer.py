@@ -11,13 +11,13 @@ from ..ir.node import Node
 from ..ir.op import Op
 from ..ir.printer import metadata_entry
 from ..ir.structural import structural_equal
-from ..script.printer import Printer, Text, prints, programs, statements
+from ..script.printer import Printer, Text, prints, prints_attribute, programs, statements
 from ..support.dtypes import dtype_of
 from ..tir.expr import Var as TirVar
 from ..tir.printer import free_variable
 from . import expr as E
 from . import struct_info as S
-from .base import ShapeExpr
+from .base import ShapeExpr, StructInfo
 from .distributed import DeviceMesh, DTensorStructInfo, Placement
 from .script_ops import operator
 
@@ -162,6 +162,26 @@ def constant(p: Printer, c: E.Constant) -> Text:
     return metadata_entry(p, "relax.expr.Constant", c.array, c.dtype)
 
 
+@prints_attribute(E.Constant)
+def constant_node(p: Printer, c: E.Constant) -> Text:
+    """A constant that tells its type: an array alone is one of NumPy."""
+    text = p(c)
+    return text if c.array.ndim == 0 else Text.of(f'{r(p, "const")}({text}, "{c.dtype}")')
+
+
+@prints_attribute(E.Tuple)
+def tuple_node(p: Printer, value: E.Tuple) -> Text:
+    """A tuple that is an expression."""
+    return Text.of(f"{r(p, 'tuple')}({', '.join([p.attribute(item) for item in value.items])})")
+
+
+@prints_attribute(StructInfo)
+def info_node(p: Printer, s: StructInfo) -> Text:
+    """Struct info, which a name such as `R.Object` stands for in annotations only."""
+    text = p(s)
+    return text if text.endswith((")", '"')) else Text.of(f"{text}()")
+
+
 @prints(ShapeExpr)
 def shape_expr(p: Printer, s: ShapeExpr) -> Text:
     """`R.shape([dims])`."""
@@ -263,7 +283,7 @@ def is_short(c: E.Call) -> bool:
 
 
 def _raw(p: Printer, c: E.Call, head: str) -> Text:
-    rows = ", ".join(f"{p(key)}: {_attr(p, value)}" for key, value in c.attrs.items())
+    rows = ", ".join(f"{p(key)}: {p.attributes(value)}" for key, value in c.attrs.items())
     infos = f", {p.tuple(c.sinfo_args)}" if c.sinfo_args else ""
     return Text.of(f"{r(p, 'call_op')}({head}, {p.tuple(c.args)}, {{{rows}}}{infos})")
 
@@ -278,17 +298,10 @@ def _args(p: Printer, c: E.Call) -> list[str]:
 
 def _call_parts(p: Printer, c: E.Call) -> list[str]:
     texts = _args(p, c)
-    texts += [f"{key}={_attr(p, value)}" for key, value in c.attrs.items()]
+    texts += [f"{key}={p.attributes(value)}" for key, value in c.attrs.items()]
     if c.sinfo_args:
         texts.append(f"sinfo_args={p.tuple(c.sinfo_args)}")
     return texts
-
-
-def _attr(p: Printer, value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        inner = [_attr(p, item) for item in value]
-        return f"[{', '.join(inner)}]"
-    return str(p(value))
 
 
 def _dps_parts(p: Printer, c: E.Call) -> list[str]:
@@ -296,7 +309,7 @@ def _dps_parts(p: Printer, c: E.Call) -> list[str]:
     several = isinstance(info, S.TupleStructInfo) and len(info.items) > 1
     out = f"[{p.list(info.items)}]" if several else str(p(info))  # type: ignore[attr-defined]
     parts = [*_args(p, c)[:2], f"out_sinfo={out}"]
-    parts += [f"{key}={_attr(p, value)}" for key, value in c.attrs.items()]
+    parts += [f"{key}={p.attributes(value)}" for key, value in c.attrs.items()]
     if len(c.args) > 2:
         parts.append(f"tir_vars={p(c.args[2])}")
     return parts
@@ -391,7 +404,7 @@ def function(p: Printer, f: E.Function) -> None:
     name = p.facts.pop("function", None) or f.attrs.get("global_symbol") or "main"
     top = "in_function" not in p.facts
     with p.scope():
-        p.facts["in_function"] = True
+        p.facts["in_function"] = p.facts["in_program"] = True
         p.facts["depth"] = p.facts.get("depth", 0) + 1
         public = "global_symbol" in f.attrs or not top
         options = [] if public else ["private=True"]
@@ -412,7 +425,7 @@ def _function_inside(p: Printer, f: E.Function, name: str) -> None:
     inner = p.facts["depth"] > 1
     attrs = {k: v for k, v in f.attrs.items() if inner or not (k == "global_symbol" and v == name)}
     if attrs:
-        p.line(f"{r(p, 'func_attr')}({p(attrs)})")
+        p.line(f"{r(p, 'func_attr')}({p.attributes(attrs)})")
     for block in f.body.blocks:
         p.statement(block)
     p.line(f"return {p(f.body.body)}")

@@ -6,9 +6,10 @@ from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.op import Op
+from ..ir.printer import by_fields
 from ..ir.structural import structural_equal
-from ..ir.type import PointerType
-from ..script.printer import Printer, Text, prints
+from ..ir.type import FuncType, PointerType, PrimType, TupleType
+from ..script.printer import Printer, Text, prints, prints_attribute
 from ..support.dtypes import dtype_of
 from ..target import Target
 from . import expr as E
@@ -89,6 +90,15 @@ def string(p: Printer, e: E.StringImm) -> Text:
     return p(e.value)
 
 
+@prints_attribute(E.StringImm)
+def string_node(p: Printer, e: E.StringImm) -> Text:
+    """A string that is an expression: a bare one is a string of Python."""
+    return Text.of(f"{t(p, 'StringImm')}({p(e.value)})")
+
+
+prints_attribute(PrimType, PointerType, TupleType, FuncType)(by_fields)
+
+
 @prints(E.Cast)
 def cast(p: Printer, e: E.Cast) -> Text:
     """`T.Cast("dtype", value)`."""
@@ -138,7 +148,7 @@ def call(p: Printer, e: E.Call) -> Text:
         return Text.of(f'{t(p, "CallNode")}("{e.dtype}", {p(e.op)}, {p.tuple(e.args)})')
     name = e.op.name.removeprefix("tir.")
     if not _is_short(e, name):
-        more = f", annotations={p(e.annotations)}" if e.annotations else ""
+        more = f", annotations={p.attributes(e.annotations)}" if e.annotations else ""
         rest = ", ".join([f'"{e.dtype}"', f'"{e.op.name}"', *(p(arg) for arg in e.args)])
         return Text.of(f"{t(p, 'call_intrin')}({rest}{more})")
     args = arguments_of(e, name, p, Text.of(f'"{e.dtype}"'))
@@ -229,8 +239,8 @@ def iter_var(p: Printer, v: E.IterVar) -> Text:
     """`T.iter_var(var, dom, kind, tag)`."""
     dom = "None"
     if v.dom is not None:
-        dom = f"{t(p, 'Range')}({p(v.dom.min)}, {p(v.dom.min + v.dom.extent)})"
-    args = f'{p(v.var)}, {dom}, "{v.iter_type.name}", "{v.thread_tag}"'
+        dom = str(p(v.dom)).replace(f"{p.config.ir_prefix}.Range(", f"{t(p, 'Range')}(", 1)
+    args = f'{p(v.var)}, {dom}, "{v.iter_type.name}", {p(v.thread_tag)}'
     return Text.of(f"{t(p, 'iter_var')}({args})")
 
 

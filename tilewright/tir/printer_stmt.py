@@ -88,8 +88,9 @@ def attr_stmt(p: Printer, s: S.AttrStmt) -> None:
     if isinstance(body, S.BufferRealize) and (s.attr_key, s.node) == ("realize_scope", body.buffer):
         _realize(p, body, s.value)
         return
-    node = p(s.node) if not isinstance(s.node, Buffer) or p.is_named(s.node) else p(s.node.data)
-    form = f'{t(p, "attr")}({node}, "{s.attr_key}", {p(s.value)})'
+    node = s.node.data if isinstance(s.node, Buffer) and not p.is_named(s.node) else s.node
+    shown = p(node) if isinstance(node, (PrimExpr, Buffer)) else p.attributes(node)
+    form = f"{t(p, 'attr')}({shown}, {p(s.attr_key)}, {p(s.value)})"
     _scoped(p, form, form, s.body)
 
 
@@ -185,7 +186,7 @@ def _loop_kind(p: Printer, s: S.For) -> str:
         bounds = f"{p.config.ir_prefix}.range_of({p(s.min)}, {p(s.extent)})"
     if _is_plain(s) or (s.kind is S.ForKind.SERIAL and not s.annotations):
         return f"range({bounds})"
-    extra = f", annotations={p(s.annotations)}" if s.annotations else ""
+    extra = f", annotations={p.attributes(s.annotations)}" if s.annotations else ""
     if s.kind is S.ForKind.THREAD_BINDING:
         tag = s.thread_binding.thread_tag if s.thread_binding is not None else ""
         return f'{t(p, "thread_binding")}({bounds}, thread="{tag}"{extra})'
@@ -255,7 +256,7 @@ def allocate(p: Printer, s: S.Allocate) -> None:
         form = f"{t(p, 'decl_buffer')}({buffer_arguments(p, b, with_data=False)})"
         _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body.body))  # type: ignore[attr-defined]
         return
-    extra = f", annotations={p(s.annotations)}" if s.annotations else ""
+    extra = f", annotations={p.attributes(s.annotations)}" if s.annotations else ""
     if not (isinstance(s.condition, IntImm) and s.condition.value == 1):
         extra = f", {p(s.condition)}" + extra
     args = f'[{p.list(s.extents)}], "{s.dtype}", "{_scope_name(s.buffer_var)}"{extra}'
@@ -285,7 +286,7 @@ def _is_owned(p: Printer, s: S.Allocate) -> bool:
 @prints(S.AllocateConst)
 def allocate_const(p: Printer, s: S.AllocateConst) -> None:
     """`A = T.allocate_const(data, dtype, extents)`."""
-    extra = f", annotations={p(s.annotations)}" if s.annotations else ""
+    extra = f", annotations={p.attributes(s.annotations)}" if s.annotations else ""
     form = f'{t(p, "allocate_const")}({p(s.array)}, "{s.dtype}", [{p.list(s.extents)}]{extra})'
     name = p(s.buffer_var)
     _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body))
@@ -391,7 +392,7 @@ def _block_inside(p: Printer, b: S.Block) -> None:
     p.line(f"{t(p, 'reads')}({p.list(b.reads)})")
     p.line(f"{t(p, 'writes')}({p.list(b.writes)})")
     if b.annotations:
-        p.line(f"{t(p, 'block_attr')}({p(b.annotations)})")
+        p.line(f"{t(p, 'block_attr')}({p.attributes(b.annotations)})")
     _allocs(p, b.alloc_buffers)
     for m in b.match_buffers:
         p.statement(m)
@@ -420,6 +421,7 @@ def _allocs(p: Printer, buffers: tuple[Buffer, ...]) -> None:
 def prim_func(p: Printer, f: PrimFunc) -> None:
     """A function with its parameters, attributes and body."""
     with p.scope():
+        p.facts["in_program"] = True
         public = f.attrs.get("global_symbol")
         name = p.facts.pop("function", None) or public or "main"
         options = [] if public is not None else ["private=True"]
@@ -444,8 +446,10 @@ def prim_func(p: Printer, f: PrimFunc) -> None:
 def _function_inside(
     p: Printer, f: PrimFunc, attrs: dict[str, Any], simple: dict[E.Var, Buffer]
 ) -> None:
-    if attrs:
-        p.line(f"{t(p, 'func_attr')}({p(attrs)})")
+    names: list[Any] = []
+    post_order_visit(attrs, lambda n: names.append(n) if isinstance(n, (E.Var, Buffer)) else None)
+    if attrs and not names:
+        p.line(f"{t(p, 'func_attr')}({p.attributes(attrs)})")
     for v, b in f.buffer_map.items():
         if v in simple:
             continue
@@ -469,6 +473,8 @@ def _function_inside(
             p.line(f"{p(var)} = {free_variable(p, var)}")
     for var in (*f.params, *(b.data for b in f.buffer_map.values()), *variables):
         _views(p, var)
+    if names:
+        p.line(f"{t(p, 'func_attr')}({p.attributes(attrs)})")
     body = f.body
     sugar = p.config.syntax_sugar and not p.is_marked(body)
     if sugar and isinstance(body, S.BlockRealize) and _root_may_go(body):

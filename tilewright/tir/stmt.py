@@ -52,6 +52,10 @@ class AttrStmt(Stmt):
     def __post_init__(self) -> None:
         if not isinstance(self.value, PrimExpr):
             self.value = as_scalar(self.value)
+        if isinstance(self.node, str):
+            self.node = StringImm(self.node)  # type: ignore[misc]
+        elif isinstance(self.node, (bool, int, float)):
+            self.node = as_scalar(self.node)  # type: ignore[misc]
 
 
 @node("tir.AssertStmt")

@@ -2,12 +2,15 @@
 
 from .config import PrinterConfig
 from .core import (
+    FIELDS,
     FREE,
     HANDLERS,
     METADATA,
+    UNNAMED,
     Printer,
     Text,
     prints,
+    prints_attribute,
     programs,
     script,
     statements,
