@@ -18,6 +18,7 @@ from ..script.printer import (
     programs,
     script,
     show,
+    word,
 )
 from ..support.dtypes import dtype_name, dtype_of
 from . import type as ty
@@ -43,7 +44,10 @@ def module(p: Printer, mod: IRModule) -> None:
     p.line(f"@{c.ir_prefix}.ir_module")
     with p.indent(f"class {c.name or 'Module'}:"):
         p.facts["in_program"] = True
-        p.facts["functions"] = {id(var) for var in mod.functions}
+        names = p.facts["functions"] = _names(mod)
+        given = {names[id(v)]: v.name_hint for v in mod.functions if names[id(v)] != v.name_hint}
+        if given:
+            p.line(f"{c.ir_prefix}.module_names({p(given)})")
         if mod.attrs:
             p.line(f"{c.ir_prefix}.module_attrs({p.attributes(mod.attrs)})")
         if mod.global_infos:
@@ -53,8 +57,23 @@ def module(p: Printer, mod: IRModule) -> None:
         for index, (var, func) in enumerate(mod.items()):
             if index:
                 p.line()
-            p.facts["function"] = var.name_hint
+            p.facts["function"] = names[id(var)]
             p.statement(func)
+
+
+def _names(mod: IRModule) -> dict[int, str]:
+    """What the functions are called in the text, by variable: their names, where they are words
+    of Python."""
+    own = {var.name_hint for var in mod.functions}
+    made: dict[int, str] = {}
+    for var in mod.functions:
+        name = base = word(var.name_hint)
+        count = 0
+        while name != var.name_hint and (name in own or name in made.values()):
+            count += 1
+            name = f"{base}_{count}"
+        made[id(var)] = name
+    return made
 
 
 @prints(VDevice)
@@ -74,10 +93,11 @@ def dummy_global_info(p: Printer, value: DummyGlobalInfo) -> Text:
 @prints(GlobalVar)
 def global_var(p: Printer, var: GlobalVar) -> Text:
     """A function of the module, `cls.name`; of another one, `I.GlobalVar(name)`."""
-    if id(var) not in p.facts.get("functions", ()):
+    name = p.facts.get("functions", {}).get(id(var))
+    if name is None:
         return Text.of(f"{p.config.ir_prefix}.GlobalVar({p(var.name_hint)})")
     alias = p.config.module_alias
-    return Text.of(f"{alias}.{var.name_hint}" if alias else var.name_hint)
+    return Text.of(f"{alias}.{name}" if alias else name)
 
 
 @prints(Op)
@@ -152,7 +172,7 @@ def pointer_type(p: Printer, value: ty.PointerType) -> Text:
     """An address."""
     inner = value.element_type
     element = f'"{inner.dtype}"' if isinstance(inner, ty.PrimType) else str(p(inner))
-    scope = f', "{value.storage_scope}"' if value.storage_scope else ""
+    scope = f", {p(value.storage_scope)}" if value.storage_scope else ""
     return Text.of(f"{p.config.tir_prefix}.handle({element}{scope})")
 
 
@@ -225,9 +245,7 @@ def c_source(p: Printer, value: CSourceModule) -> Text:
 def by_fields(p: Printer, value: Node) -> Text:
     """A node that script has no words for, made from its fields."""
     parts = [
-        f", {field.name}={p.attribute(getattr(value, field.name))}"
-        for field in type(value).fields
-        if not field.is_ignored
+        f", {field.name}={p.attribute(getattr(value, field.name))}" for field in type(value).fields
     ]
     return Text.of(f'{p.config.ir_prefix}.make_node("{type(value).type_key}"{"".join(parts)})')
 

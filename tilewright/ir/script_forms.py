@@ -23,7 +23,7 @@ from .op import Op as Op
 
 __all__ = [
     "GlobalVar", "Range", "dummy_global_info", "ir_module", "lookup_vdevice", "make_node",
-    "metadata", "module_attrs", "module_global_infos", "range_of", "vdevice",
+    "metadata", "module_attrs", "module_global_infos", "module_names", "range_of", "vdevice",
 ]  # fmt: skip
 
 GlobalVar = Constructor("I.GlobalVar", FunctionName)
@@ -126,6 +126,16 @@ def module_attrs(attrs: dict[str, Any]) -> Any:
 def module_global_infos(infos: dict[str, Sequence[GlobalInfo]]) -> Any:
     """Global infos of the module, such as virtual devices."""
     return lambda module: module.global_infos.update({k: tuple(v) for k, v in infos.items()})
+
+
+def module_names(names: dict[str, str]) -> Any:
+    """The names of functions that no word of Python is, by what the text calls them."""
+
+    def rename(module: IRModule) -> None:
+        for variable in module.functions:
+            variable.name_hint = names.get(variable.name_hint, variable.name_hint)  # type: ignore[misc]
+
+    return rename
 
 
 def vdevice(

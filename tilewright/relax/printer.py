@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
 from ..ir.global_info import global_info_name, vdevice_name
@@ -11,7 +13,7 @@ from ..ir.node import Node
 from ..ir.op import Op
 from ..ir.printer import metadata_entry
 from ..ir.structural import structural_equal
-from ..script.printer import Printer, Text, prints, prints_attribute, programs, statements
+from ..script.printer import Printer, Text, prints, prints_attribute, programs, statements, word
 from ..support.dtypes import dtype_of
 from ..tir.expr import Var as TirVar
 from ..tir.printer import free_variable
@@ -34,7 +36,7 @@ def dim(p: Printer, value: PrimExpr) -> str:
     """A dimension: bare integers; in a signature, symbolic ones as strings."""
     if isinstance(value, IntImm):
         return str(value.value)
-    return f'"{p(value)}"' if p.facts.get("signature") else str(p(value))
+    return str(p(str(p(value))) if p.facts.get("signature") else p(value))
 
 
 def scalar(p: Printer, value: PrimExpr) -> str:
@@ -152,10 +154,16 @@ def var(p: Printer, v: E.Var) -> Text:
     return Text.of(p.name(v, v.name_hint or "v"))
 
 
+def _has_payload(scalar: np.ndarray[Any, Any]) -> bool:
+    """Whether a scalar is a NaN of other bits than the one that is written `nan`."""
+    is_nan = bool(scalar != scalar)
+    return is_nan and np.array(float("nan")).astype(scalar.dtype).tobytes() != scalar.tobytes()
+
+
 @prints(E.Constant)
 def constant(p: Printer, c: E.Constant) -> Text:
     """`R.const(value, dtype)`; long ones by number in the module's metadata."""
-    if c.array.ndim == 0:
+    if c.array.ndim == 0 and not _has_payload(c.array):
         value = c.array.astype("float64") if dtype_of(c.dtype).is_float else c.array
         shown = p(value.item())
         return Text.of(f'{r(p, "const")}({shown}, "{c.dtype}")')
@@ -166,7 +174,11 @@ def constant(p: Printer, c: E.Constant) -> Text:
 def constant_node(p: Printer, c: E.Constant) -> Text:
     """A constant that tells its type: an array alone is one of NumPy."""
     text = p(c)
-    return text if c.array.ndim == 0 else Text.of(f'{r(p, "const")}({text}, "{c.dtype}")')
+    return (
+        text
+        if not text.startswith("metadata")
+        else Text.of(f'{r(p, "const")}({text}, "{c.dtype}")')
+    )
 
 
 @prints_attribute(E.Tuple)
@@ -221,7 +233,7 @@ def data_type(p: Printer, value: E.DataTypeImm) -> Text:
 @prints(E.ExternFunc)
 def extern(p: Printer, value: E.ExternFunc) -> Text:
     """`R.ExternFunc(name)`: a function of the runtime."""
-    info = f", {p(value.annotation)}" if value.annotation is not None else ""
+    info = f", {p.attribute(value.annotation)}" if value.annotation is not None else ""
     return Text.of(f"{r(p, 'ExternFunc')}({p(value.global_symbol)}{info})")
 
 
@@ -401,7 +413,7 @@ def _symbols(value: Any) -> list[TirVar]:
 @prints(E.Function)
 def function(p: Printer, f: E.Function) -> None:
     """A function with its parameters, attributes and bindings."""
-    name = p.facts.pop("function", None) or f.attrs.get("global_symbol") or "main"
+    name = p.facts.pop("function", None) or word(f.attrs.get("global_symbol") or "main")
     top = "in_function" not in p.facts
     with p.scope():
         p.facts["in_function"] = p.facts["in_program"] = True

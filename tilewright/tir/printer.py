@@ -293,16 +293,18 @@ def buffer_arguments(p: Printer, b: Buffer, *, with_data: bool, all_dtypes: bool
     if b.strides:
         parts.append(f"strides={_dims(p, b.strides)}")
     offset = b.elem_offset
-    if not (isinstance(offset, IntImm) and offset.value == 0):
-        parts.append(f"elem_offset={p(offset)}")
+    index = b.shape[0].dtype if b.shape else "int32"
+    is_zero = isinstance(offset, IntImm) and offset.value == 0 and offset.dtype == index
+    if not is_zero or b.offset_factor != 1:
+        parts.append(f"elem_offset={p.attribute(offset) if is_zero else p(offset)}")
     if b.scope() != "global":
-        parts.append(f'scope="{b.scope()}"')
+        parts.append(f"scope={p(b.scope())}")
     if b.data_alignment != 64:
         parts.append(f"align={b.data_alignment}")
     if b.offset_factor != 1:
         parts.append(f"offset_factor={b.offset_factor}")
     if b.buffer_type:
-        parts.append(f'buffer_type="{b.buffer_type}"')
+        parts.append(f"buffer_type={p(b.buffer_type)}")
     if b.axis_separators:
         parts.append(f"axis_separators={list(b.axis_separators)}")
     return ", ".join(parts)

@@ -14,5 +14,6 @@ from .core import (
     programs,
     script,
     statements,
+    word,
 )
 from .display import show

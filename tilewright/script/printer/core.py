@@ -83,6 +83,14 @@ METADATA: list[Callable[..., str]] = []
 """What writes the arrays that a text refers to, put here by the dialect of modules."""
 
 
+def word(hint: str) -> str:
+    """A name of Python made from any text: the text itself where that is one."""
+    base = "".join(c if c.isalnum() or c == "_" else "_" for c in hint)
+    if not base or base[0].isdigit() or base.startswith("__") or keyword.iskeyword(base):
+        base = "f_" + base.lstrip("_")
+    return base
+
+
 class Printer:
     """Lines of script so far, the indentation, and the names given to definitions."""
 
