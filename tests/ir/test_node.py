@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tilewright import ir, tir
 from tilewright.ir import Rewriter, on
 
@@ -83,3 +85,19 @@ def test_depth_does_not_matter() -> None:
     ir.post_order_visit(total, seen.append)
     assert len(seen) == 20_000
     assert ir.structural_equal(ir.load_json(ir.save_json(total)), total, map_free_vars=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{}", "the JSON lacks 'tilewright', 'root', 'nodes'"),
+        ("[1]", "the JSON lacks"),
+        ("{", "the text is no JSON"),
+        ('{"tilewright": 1, "root": {"node": 5}, "nodes": []}', "do not fit together"),
+        ('{"tilewright": 1, "root": 0, "nodes": [["ir.Range", [1], null]]}', "do not fit together"),
+    ],
+)
+def test_json_of_something_else_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match="not a program saved by save_json") as refused:
+        ir.load_json(text)
+    assert reason in str(refused.value)

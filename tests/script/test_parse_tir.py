@@ -188,3 +188,18 @@ def test_break_and_continue_leave_and_go_on() -> None:
     got = nd.array(np.zeros(8, "int32"))
     compile(func)(got)
     np.testing.assert_array_equal(got.numpy(), [1, 2, 0, 4, 5, 0, 0, 0])
+
+
+@pytest.mark.parametrize("names", ["vi, *rest", "vi, rest_0, rest_1"])
+def test_a_starred_name_takes_the_rest_of_the_axes(names: str) -> None:
+    rest = "rest[0], rest[1]" if "*" in names else "rest_0, rest_1"
+    func = from_source(f"""
+@T.prim_func
+def main(A: T.Buffer((4, 5, 6), "float32")):
+    for i, j, k in T.grid(4, 5, 6):
+        with T.block("set"):
+            {names} = T.axis.remap("SSR", [i, j, k])
+            A[vi, {rest}] = 1.0
+""")
+    assert "vi, rest_0, rest_1 = T.axis.remap" in func.script()
+    assert "A[vi, rest_0, rest_1] = T.float32(1.0)" in func.script()

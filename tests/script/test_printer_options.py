@@ -157,11 +157,12 @@ def test_cprint_writes_nodes_and_texts(capsys: pytest.CaptureFixture[str]) -> No
         _format("x", "other")
 
 
-def test_nodes_that_script_has_no_words_for_show_their_fields() -> None:
-    assert str(OpaqueType("Thing")) == 'OpaqueType(name="Thing")'
+def test_nodes_that_script_has_no_words_for_are_made_from_their_fields() -> None:
+    assert str(OpaqueType("Thing")) == 'I.make_node("ir.OpaqueType", name="Thing")'
     c = relax.Var("c", relax.TensorStructInfo((), "bool"))
     text = str(relax.If(c, relax.const(1), relax.const(2)))
-    assert text == 'If(cond=c, true_branch=R.const(1, "int32"), false_branch=R.const(2, "int32"))'
+    values = 'true_branch=R.const(1, "int32"), false_branch=R.const(2, "int32")'
+    assert text == f'I.make_node("relax.If", cond=c, {values})'
 
 
 def test_a_matched_region_prints_as_it_stands_in_a_block() -> None:

@@ -53,3 +53,11 @@ def test_the_place_of_an_element_is_folded() -> None:
     n = tir.SizeVar("n", "int32")
     buffer = tir.decl_buffer((4, n), elem_offset=100)
     assert str(buffer.offset_of([2, 3])[0]) == "n * 2 + 103"
+
+
+def test_plain_sizes_beyond_32_bits_make_a_shape_of_int64() -> None:
+    large = tir.decl_buffer((1 << 40, 4))
+    assert [(d.dtype, d.value) for d in large.shape] == [("int64", 1 << 40), ("int64", 4)]
+    assert large.elem_offset.dtype == "int64"
+    mixed = tir.decl_buffer((tir.Var("n", "int32"), 1 << 31))
+    assert [d.dtype for d in mixed.shape] == ["int32", "int64"]

@@ -12,4 +12,8 @@ Map = tvm_ffi.Map
 Shape = tvm_ffi.Shape
 String = core.String
 
-__all__ = ["Array", "Bytes", "Dict", "List", "Map", "Shape", "String"]
+SEQUENCES = (tuple, list, Array, List, Shape)
+MAPPINGS = (dict, Map, Dict)
+"""What holds other values in order, and by key; Python's own among them."""
+
+__all__ = ["MAPPINGS", "SEQUENCES", "Array", "Bytes", "Dict", "List", "Map", "Shape", "String"]

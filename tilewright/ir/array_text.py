@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.ndarray import Tensor
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 
 
-def encode_array(array: np.ndarray[Any, Any], dtype: str) -> str:
+def encode_array(array: np.ndarray[Any, Any] | Tensor, dtype: str) -> str:
     """`dtype|shape|base64 of the bytes`."""
+    if isinstance(array, Tensor):
+        array = array.numpy()
     data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
     return f"{dtype}|{','.join(str(d) for d in array.shape)}|{data}"
 

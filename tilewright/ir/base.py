@@ -14,6 +14,7 @@ from .json import load_array, load_json, register_leaf, save_array, save_json
 from .node import NODE_TYPES, Node
 from .structural import (
     LEAF_ARRAY,
+    LEAF_EQUAL,
     LEAF_HASH,
     array_hash,
     assert_structural_equal,
@@ -67,21 +68,28 @@ def _load_tensor(saved: Any) -> Tensor:
     return tensor(load_array(saved))
 
 
+def _content(module: CSourceModule) -> list[Any]:
+    return [module.source, list(module.function_names())]
+
+
 register_leaf(EnvFunc, "function", lambda func: func.name, EnvFunc.get)
 LEAF_HASH[EnvFunc] = lambda func: func.name
 register_leaf(Tensor, "tensor", lambda held: save_array(held.numpy()), _load_tensor)
 register_leaf(
     CSourceModule,
     "c_source",
-    lambda module: [module.source, module.function_names()],
+    _content,
     lambda saved: CSourceModule(*saved),
 )
 LEAF_ARRAY[Tensor] = Tensor.numpy
+LEAF_EQUAL[CSourceModule] = lambda a, b: _content(a) == _content(b)
+LEAF_HASH[CSourceModule] = lambda module: str(_content(module))
 LEAF_HASH[Tensor] = lambda held: array_hash(held.numpy())
 
 _OTHERS: dict[str, Callable[..., Any]] = {
     "ir.DictAttrs": DictAttrs,
     "ir.EnvFunc": EnvFunc.get,
+    "runtime.CSourceModule": CSourceModule,
 }
 
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ..ffi.container import MAPPINGS, SEQUENCES
 from ..support.dtypes import dtype_name, dtype_of
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from ..support.span import Span
 from .functor import deep_recursion
 from .node import NODE_TYPES, Node
 from .op import Op
-from .structural import MAPPINGS, SEQUENCES, array_digest
+from .structural import array_digest
 
 VERSION = 1
 LEAF_SAVE: dict[type, tuple[str, Callable[[Any], Any]]] = {}
@@ -45,13 +46,29 @@ def save_json(value: object) -> str:
 
 def load_json(text: str) -> Any:
     """What `save_json` saved. Raises `ArgumentError` if the text is not such JSON."""
+    if not isinstance(text, (str, bytes)):
+        raise ArgumentTypeError(f"load_json reads a text, found {type(text).__name__}")
     try:
         data = json.loads(text)
-        if data["tilewright"] != VERSION:
-            raise ArgumentError(f"JSON of format {data['tilewright']}, expected {VERSION}")
+    except (ValueError, RecursionError) as error:
+        raise _refusal(f"the text is no JSON: {error}") from None
+    keys = ("tilewright", "root", "nodes")
+    missing = [key for key in keys if key not in data] if isinstance(data, dict) else keys
+    if missing:
+        raise _refusal(f"the JSON lacks {', '.join(repr(key) for key in missing)}")
+    if data["tilewright"] != VERSION:
+        raise ArgumentError(f"JSON of format {data['tilewright']}, expected {VERSION}")
+    try:
         return _Reader(data["nodes"]).load(data["root"])
-    except (KeyError, IndexError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ArgumentError(f"not a program saved by save_json: {error!r}") from error
+    except ArgumentError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise _refusal(f"its nodes do not fit together: {error!r}") from error
+
+
+def _refusal(reason: str) -> ArgumentError:
+    hint = "give what save_json returned, whole and unchanged"
+    return ArgumentError("not a program saved by save_json", note=reason, hint=hint)
 
 
 class _Writer:

@@ -206,17 +206,18 @@ def rebuild(old: N, changes: dict[str, Any]) -> N:
 def children(of: Node) -> Iterator[Node]:
     """The nodes that `of` holds directly, in the order of its fields; tuples and dicts opened."""
     for name in type(of).walked:
-        yield from _nodes_in(getattr(of, name))
+        yield from nodes_in(getattr(of, name))
 
 
-def _nodes_in(value: object) -> Iterator[Node]:
+def nodes_in(value: object) -> Iterator[Node]:
+    """The nodes outermost in a value: itself, or those that a container holds."""
     if isinstance(value, Node):
         yield value
     elif isinstance(value, (tuple, list)):
         for item in value:
-            yield from _nodes_in(item)
+            yield from nodes_in(item)
     elif isinstance(value, dict):
         for name, item in value.items():
             if isinstance(name, Node):
                 yield name
-            yield from _nodes_in(item)
+            yield from nodes_in(item)

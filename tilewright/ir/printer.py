@@ -6,15 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from ..script.printer import METADATA, Printer, Text, prints, programs, script, show
+from ..runtime.ndarray import Tensor
+from ..runtime.source_module import CSourceModule
+from ..script.printer import (
+    FIELDS,
+    METADATA,
+    Printer,
+    Text,
+    prints,
+    prints_attribute,
+    programs,
+    script,
+    show,
+    word,
+)
 from ..support.dtypes import dtype_name, dtype_of
 from . import type as ty
 from .array_text import encode_array
+from .base import EnvFunc
 from .expr import FloatImm, GlobalVar, IntImm, Range
 from .global_info import DummyGlobalInfo, VDevice
 from .module import IRModule
 from .node import PRINTERS, Node
 from .op import Op
+from .structural import structural_equal
+
+ArrayOrTensor = np.ndarray[Any, Any] | Tensor
 
 PRINTERS.update(script=script, show=show)
 programs(IRModule)
@@ -26,18 +43,37 @@ def module(p: Printer, mod: IRModule) -> None:
     c = p.config
     p.line(f"@{c.ir_prefix}.ir_module")
     with p.indent(f"class {c.name or 'Module'}:"):
+        p.facts["in_program"] = True
+        names = p.facts["functions"] = _names(mod)
+        given = {names[id(v)]: v.name_hint for v in mod.functions if names[id(v)] != v.name_hint}
+        if given:
+            p.line(f"{c.ir_prefix}.module_names({p(given)})")
         if mod.attrs:
-            p.line(f"{c.ir_prefix}.module_attrs({p(mod.attrs)})")
+            p.line(f"{c.ir_prefix}.module_attrs({p.attributes(mod.attrs)})")
         if mod.global_infos:
-            rows = [f"{p(key)}: [{p.list(infos)}]" for key, infos in mod.global_infos.items()]
-            p.line(f"{c.ir_prefix}.module_global_infos({{{', '.join(rows)}}})")
+            infos = p.attributes(mod.global_infos)
+            p.line(f"{c.ir_prefix}.module_global_infos({infos})")
             p.facts["global_infos"] = mod.global_infos
         for index, (var, func) in enumerate(mod.items()):
             if index:
                 p.line()
-            p.facts["function"] = var.name_hint
-            p.facts["in_module"] = True
+            p.facts["function"] = names[id(var)]
             p.statement(func)
+
+
+def _names(mod: IRModule) -> dict[int, str]:
+    """What the functions are called in the text, by variable: their names, where they are words
+    of Python."""
+    own = {var.name_hint for var in mod.functions}
+    made: dict[int, str] = {}
+    for var in mod.functions:
+        name = base = word(var.name_hint)
+        count = 0
+        while name != var.name_hint and (name in own or name in made.values()):
+            count += 1
+            name = f"{base}_{count}"
+        made[id(var)] = name
+    return made
 
 
 @prints(VDevice)
@@ -56,9 +92,12 @@ def dummy_global_info(p: Printer, value: DummyGlobalInfo) -> Text:
 
 @prints(GlobalVar)
 def global_var(p: Printer, var: GlobalVar) -> Text:
-    """A function of the module, `cls.name`."""
-    alias = p.config.module_alias if p.facts.get("in_module") else ""
-    return Text.of(f"{alias}.{var.name_hint}" if alias else var.name_hint)
+    """A function of the module, `cls.name`; of another one, `I.GlobalVar(name)`."""
+    name = p.facts.get("functions", {}).get(id(var))
+    if name is None:
+        return Text.of(f"{p.config.ir_prefix}.GlobalVar({p(var.name_hint)})")
+    alias = p.config.module_alias
+    return Text.of(f"{alias}.{name}" if alias else name)
 
 
 @prints(Op)
@@ -69,21 +108,23 @@ def op(p: Printer, value: Op) -> Text:
 
 @prints(Range)
 def range_(p: Printer, value: Range) -> Text:
-    """A range by its two ends."""
-    end = value.min + value.extent
-    return Text.of(f"{p.config.ir_prefix}.Range({p(value.min)}, {p(end)})")
+    """A range by its two ends, or by its extent where these do not tell it."""
+    prefix, end = p.config.ir_prefix, value.min + value.extent
+    if value.min.dtype == value.extent.dtype and structural_equal(end - value.min, value.extent):
+        return Text.of(f"{prefix}.Range({p(value.min)}, {p(end)})")
+    return Text.of(f"{prefix}.range_of({p(value.min)}, {p(value.extent)})")
 
 
-def number(p: Printer, value: int | float, dtype: str) -> Text:
-    """A constant: bare where the parser would give it the same type, else `T.dtype(value)`."""
+def number(p: Printer, value: int | float, dtype: str, *, bare: bool = True) -> Text:
+    """A constant: where it may be, bare if the parser gives it the type, else `T.dtype(value)`."""
     t = p.config.tir_prefix
     info = dtype_of(dtype)
     if info.is_bool:
         return Text.of(f"{t}.bool({bool(value)})")
     if info.is_integral:
-        bare = dtype == p.config.int_dtype
+        bare = bare and dtype == p.config.int_dtype
         return Text.of(str(value) if bare else f"{t}.{dtype}({value})", 20 if value >= 0 else 11)
-    if dtype == p.config.float_dtype and np.isfinite(value):
+    if bare and dtype == p.config.float_dtype and np.isfinite(value):
         return Text.of(repr(float(value)), 20 if value >= 0 else 11)
     if info.is_custom:
         return Text.of(f'{t}.FloatImm("{dtype}", {float(value)!r})')
@@ -100,6 +141,12 @@ def _shortest(value: float, dtype: str) -> str:
     if float(short) != value:
         return repr(value)
     return f"{short}.0" if short.lstrip("-").isdigit() else short  # small types print "1"
+
+
+@prints_attribute(IntImm, FloatImm)
+def typed_number(p: Printer, value: IntImm | FloatImm) -> Text:
+    """A constant that tells its type: a bare one is a number of Python."""
+    return number(p, value.value, value.dtype, bare=False)
 
 
 @prints(IntImm)
@@ -125,7 +172,7 @@ def pointer_type(p: Printer, value: ty.PointerType) -> Text:
     """An address."""
     inner = value.element_type
     element = f'"{inner.dtype}"' if isinstance(inner, ty.PrimType) else str(p(inner))
-    scope = f', "{value.storage_scope}"' if value.storage_scope else ""
+    scope = f", {p(value.storage_scope)}" if value.storage_scope else ""
     return Text.of(f"{p.config.tir_prefix}.handle({element}{scope})")
 
 
@@ -152,7 +199,13 @@ def array(p: Printer, value: np.ndarray[Any, Any]) -> Text:
     return metadata_entry(p, "numpy.ndarray", value, dtype)
 
 
-def metadata_entry(p: Printer, key: str, value: np.ndarray[Any, Any], dtype: str) -> Text:
+@prints(Tensor)
+def a_tensor(p: Printer, value: Tensor) -> Text:
+    """A tensor by its place in the metadata."""
+    return metadata_entry(p, "runtime.Tensor", value, str(value.dtype))
+
+
+def metadata_entry(p: Printer, key: str, value: ArrayOrTensor, dtype: str) -> Text:
     """`metadata[key][n]`, the array remembered for the head of the text."""
     rows = p.metadata.setdefault(key, [])
     found = next((i for i, (other, _) in enumerate(rows) if other is value), None)
@@ -174,9 +227,27 @@ def metadata_text(p: Printer) -> str:
 METADATA.append(metadata_text)
 
 
+@prints(EnvFunc)
+def env_func(p: Printer, value: EnvFunc) -> Text:
+    """A global function by its name."""
+    return Text.of(f'{p.config.ir_prefix}.make_node("ir.EnvFunc", name={p(value.name)})')
+
+
+@prints(CSourceModule)
+def c_source(p: Printer, value: CSourceModule) -> Text:
+    """C source with the names of its functions."""
+    source, names = p(value.source), p.attribute(value.function_names())
+    key = '"runtime.CSourceModule"'
+    return Text.of(f"{p.config.ir_prefix}.make_node({key}, source={source}, functions={names})")
+
+
 @prints(Node)
-def other(p: Printer, value: Node) -> Text:
-    """A node that script has no words for: its class and fields."""
-    fields = [f.name for f in type(value).fields if not f.is_ignored]
-    parts = [f"{name}={p(getattr(value, name))}" for name in fields]
-    return Text.of(f"{type(value).__name__}({', '.join(parts)})")
+def by_fields(p: Printer, value: Node) -> Text:
+    """A node that script has no words for, made from its fields."""
+    parts = [
+        f", {field.name}={p.attribute(getattr(value, field.name))}" for field in type(value).fields
+    ]
+    return Text.of(f'{p.config.ir_prefix}.make_node("{type(value).type_key}"{"".join(parts)})')
+
+
+FIELDS.append(by_fields)

@@ -6,13 +6,15 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from ..runtime.ndarray import tensor
 from ..script.ir_builder.base import IRBuilder
 from ..script.parser import CLASSES, Decorator, Parser, parses
+from ..script.parser.arguments import Constructor
 from ..target import Target
 from .array_text import decode_array
-from .expr import OPERATORS, GlobalVar, PrimExpr, as_scalar
+from .base import make_node as make_node
+from .expr import OPERATORS, PrimExpr, as_scalar
+from .expr import GlobalVar as FunctionName
 from .expr import Range as RangeNode
 from .global_info import DummyGlobalInfo, GlobalInfo, VDevice, visible_global_infos
 from .global_info import lookup_vdevice as lookup_vdevice
@@ -20,9 +22,11 @@ from .module import IRModule
 from .op import Op as Op
 
 __all__ = [
-    "Range", "dummy_global_info", "ir_module",
-    "lookup_vdevice", "metadata", "module_attrs", "module_global_infos", "range_of", "vdevice",
+    "GlobalVar", "Range", "dummy_global_info", "ir_module", "lookup_vdevice", "make_node",
+    "metadata", "module_attrs", "module_global_infos", "module_names", "range_of", "vdevice",
 ]  # fmt: skip
+
+GlobalVar = Constructor("I.GlobalVar", FunctionName)
 
 DECLARERS: dict[str, Any] = {}
 """`(parser, function syntax, global variable)`, by dialect: what is known before the bodies."""
@@ -31,10 +35,10 @@ DECLARERS: dict[str, Any] = {}
 class _Functions:
     """`cls` inside of a module: its functions by name."""
 
-    def __init__(self, variables: Mapping[str, GlobalVar]) -> None:
+    def __init__(self, variables: Mapping[str, FunctionName]) -> None:
         self._variables = variables
 
-    def __getattr__(self, name: str) -> GlobalVar:
+    def __getattr__(self, name: str) -> FunctionName:
         found = self._variables.get(name)
         if found is None:
             raise AttributeError(f"the module has no function `{name}`")
@@ -59,7 +63,7 @@ def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModul
                 )  # fmt: skip
             functions.append((item, decorator_of(parser, item)))
     kernels = [(f, d) for f, d in functions if isinstance(d, Decorator)]
-    variables = {f.name: GlobalVar(f.name) for f, _ in kernels}
+    variables = {f.name: FunctionName(f.name) for f, _ in kernels}
     for f, _ in kernels:
         made.functions[variables[f.name]] = None  # type: ignore[assignment]
     seen, built = visible_global_infos(made.global_infos), IRBuilder(module=made)
@@ -84,7 +88,7 @@ def _module(parser: Parser, node: ast.ClassDef, decorator: Decorator) -> IRModul
     return made
 
 
-def _finish(module: IRModule, variable: GlobalVar, function: Any) -> None:
+def _finish(module: IRModule, variable: FunctionName, function: Any) -> None:
     module.functions[variable] = function
     if "struct_info" in OPERATORS:
         variable._struct_info = function.struct_info
@@ -108,7 +112,10 @@ def _constant(parser: Parser, node: ast.Assign) -> None:
             parser.fail(
                 target, "only names can be assigned to in a module", hint="write `name = value`"
             )
-        parser.bind(target.id, parser.value(node.value))
+        value = parser.value(node.value)
+        if getattr(value, "name", None) == "":
+            IRBuilder.name(target.id, value)
+        parser.bind(target.id, value)
 
 
 def module_attrs(attrs: dict[str, Any]) -> Any:
@@ -119,6 +126,16 @@ def module_attrs(attrs: dict[str, Any]) -> Any:
 def module_global_infos(infos: dict[str, Sequence[GlobalInfo]]) -> Any:
     """Global infos of the module, such as virtual devices."""
     return lambda module: module.global_infos.update({k: tuple(v) for k, v in infos.items()})
+
+
+def module_names(names: dict[str, str]) -> Any:
+    """The names of functions that no word of Python is, by what the text calls them."""
+
+    def rename(module: IRModule) -> None:
+        for variable in module.functions:
+            variable.name_hint = names.get(variable.name_hint, variable.name_hint)  # type: ignore[misc]
+
+    return rename
 
 
 def vdevice(
@@ -148,6 +165,10 @@ def range_of(begin: PrimExpr | int, extent: PrimExpr | int) -> RangeNode:
     return RangeNode(as_scalar(begin), as_scalar(extent))
 
 
-def metadata(tables: dict[str, list[str]]) -> dict[str, list[np.ndarray[Any, Any]]]:
-    """The arrays that a text printed with `show_meta=True` refers to."""
-    return {key: [decode_array(text) for text in rows] for key, rows in tables.items()}
+def metadata(tables: dict[str, list[str]]) -> dict[str, list[Any]]:
+    """The arrays and tensors that a text printed with `show_meta=True` refers to."""
+    made: dict[str, list[Any]] = {}
+    for key, rows in tables.items():
+        arrays = [decode_array(text) for text in rows]
+        made[key] = [tensor(array) for array in arrays] if key == "runtime.Tensor" else arrays
+    return made

@@ -16,14 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..ffi.access_path import MISSING, AccessKind, AccessPath, AccessStep
-from ..ffi.container import Array, Dict, List, Map, Shape
+from ..ffi.container import MAPPINGS, SEQUENCES
 from ..support.digest import data_digest
 from .functor import deep_recursion
 from .node import Node
-
-SEQUENCES = (tuple, list, Array, List, Shape)
-MAPPINGS = (dict, Map, Dict)
-"""What holds other values in order, and by key; the containers of the ABI among them."""
 
 
 class _Forms(dict[type, str]):
@@ -187,8 +183,14 @@ def _label(key: Any) -> Any:
 LEAF_ARRAY: dict[type, Callable[[Any], np.ndarray[Any, Any]]] = {np.ndarray: lambda a: a}
 """Plain values that are equal if their contents are, and these as arrays, by type."""
 
+LEAF_EQUAL: dict[type, Callable[[Any, Any], bool]] = {}
+"""Equality of other plain values that `==` does not decide, by type."""
+
 LEAF_HASH: dict[type, Callable[[Any], Any]] = {}
 """What to hash of a plain value whose own hash will not do, by type."""
+
+
+_TRUTH = (bool, np.bool_)
 
 
 def leaf_equal(a: Any, b: Any) -> bool:
@@ -197,11 +199,14 @@ def leaf_equal(a: Any, b: Any) -> bool:
     if contents is not None:
         others = LEAF_ARRAY.get(type(b))
         return others is not None and arrays_equal(contents(a), others(b))
+    special = LEAF_EQUAL.get(type(a))
+    if special is not None:
+        return type(a) is type(b) and special(a, b)
     if isinstance(a, float) and isinstance(b, float):
         if math.isnan(a):
             return math.isnan(b)
         return a == b and math.copysign(1.0, a) == math.copysign(1.0, b)
-    if isinstance(a, bool) is not isinstance(b, bool):
+    if isinstance(a, _TRUTH) is not isinstance(b, _TRUTH):
         return False
     return bool(a == b)
 

@@ -17,6 +17,7 @@ from ..script.parser.core import no_scope, positional
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from ..tir import parser as _scalars
+from ..tir.buffer import Buffer
 from ..tir.expr import Var as TirVar
 from . import normalizer
 from .base import Expr, StructInfo
@@ -179,6 +180,9 @@ def emit(parser: Parser, name: str, value: Any, node: ast.AST, told: Any = None)
             return
         value.name = name  # type: ignore[misc]
         parser.bind(name, value)
+        return
+    if isinstance(value, Buffer):
+        parser.bind(name, value if value.name else IRBuilder.name(name, value))
         return
     if isinstance(value, _Functions) or (callable(value) and not isinstance(value, Expr)):
         parser.bind(name, value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
 from ..ir.global_info import global_info_name, vdevice_name
@@ -11,13 +13,13 @@ from ..ir.node import Node
 from ..ir.op import Op
 from ..ir.printer import metadata_entry
 from ..ir.structural import structural_equal
-from ..script.printer import Printer, Text, prints, programs, statements
+from ..script.printer import Printer, Text, prints, prints_attribute, programs, statements, word
 from ..support.dtypes import dtype_of
 from ..tir.expr import Var as TirVar
 from ..tir.printer import free_variable
 from . import expr as E
 from . import struct_info as S
-from .base import ShapeExpr
+from .base import ShapeExpr, StructInfo
 from .distributed import DeviceMesh, DTensorStructInfo, Placement
 from .script_ops import operator
 
@@ -34,7 +36,7 @@ def dim(p: Printer, value: PrimExpr) -> str:
     """A dimension: bare integers; in a signature, symbolic ones as strings."""
     if isinstance(value, IntImm):
         return str(value.value)
-    return f'"{p(value)}"' if p.facts.get("signature") else str(p(value))
+    return str(p(str(p(value))) if p.facts.get("signature") else p(value))
 
 
 def scalar(p: Printer, value: PrimExpr) -> str:
@@ -152,14 +154,44 @@ def var(p: Printer, v: E.Var) -> Text:
     return Text.of(p.name(v, v.name_hint or "v"))
 
 
+def _has_payload(scalar: np.ndarray[Any, Any]) -> bool:
+    """Whether a scalar is a NaN of other bits than the one that is written `nan`."""
+    is_nan = bool(scalar != scalar)
+    return is_nan and np.array(float("nan")).astype(scalar.dtype).tobytes() != scalar.tobytes()
+
+
 @prints(E.Constant)
 def constant(p: Printer, c: E.Constant) -> Text:
     """`R.const(value, dtype)`; long ones by number in the module's metadata."""
-    if c.array.ndim == 0:
+    if c.array.ndim == 0 and not _has_payload(c.array):
         value = c.array.astype("float64") if dtype_of(c.dtype).is_float else c.array
         shown = p(value.item())
         return Text.of(f'{r(p, "const")}({shown}, "{c.dtype}")')
     return metadata_entry(p, "relax.expr.Constant", c.array, c.dtype)
+
+
+@prints_attribute(E.Constant)
+def constant_node(p: Printer, c: E.Constant) -> Text:
+    """A constant that tells its type: an array alone is one of NumPy."""
+    text = p(c)
+    return (
+        text
+        if not text.startswith("metadata")
+        else Text.of(f'{r(p, "const")}({text}, "{c.dtype}")')
+    )
+
+
+@prints_attribute(E.Tuple)
+def tuple_node(p: Printer, value: E.Tuple) -> Text:
+    """A tuple that is an expression."""
+    return Text.of(f"{r(p, 'tuple')}({', '.join([p.attribute(item) for item in value.items])})")
+
+
+@prints_attribute(StructInfo)
+def info_node(p: Printer, s: StructInfo) -> Text:
+    """Struct info, which a name such as `R.Object` stands for in annotations only."""
+    text = p(s)
+    return text if text.endswith((")", '"')) else Text.of(f"{text}()")
 
 
 @prints(ShapeExpr)
@@ -201,7 +233,7 @@ def data_type(p: Printer, value: E.DataTypeImm) -> Text:
 @prints(E.ExternFunc)
 def extern(p: Printer, value: E.ExternFunc) -> Text:
     """`R.ExternFunc(name)`: a function of the runtime."""
-    info = f", {p(value.annotation)}" if value.annotation is not None else ""
+    info = f", {p.attribute(value.annotation)}" if value.annotation is not None else ""
     return Text.of(f"{r(p, 'ExternFunc')}({p(value.global_symbol)}{info})")
 
 
@@ -263,7 +295,7 @@ def is_short(c: E.Call) -> bool:
 
 
 def _raw(p: Printer, c: E.Call, head: str) -> Text:
-    rows = ", ".join(f"{p(key)}: {_attr(p, value)}" for key, value in c.attrs.items())
+    rows = ", ".join(f"{p(key)}: {p.attributes(value)}" for key, value in c.attrs.items())
     infos = f", {p.tuple(c.sinfo_args)}" if c.sinfo_args else ""
     return Text.of(f"{r(p, 'call_op')}({head}, {p.tuple(c.args)}, {{{rows}}}{infos})")
 
@@ -278,17 +310,10 @@ def _args(p: Printer, c: E.Call) -> list[str]:
 
 def _call_parts(p: Printer, c: E.Call) -> list[str]:
     texts = _args(p, c)
-    texts += [f"{key}={_attr(p, value)}" for key, value in c.attrs.items()]
+    texts += [f"{key}={p.attributes(value)}" for key, value in c.attrs.items()]
     if c.sinfo_args:
         texts.append(f"sinfo_args={p.tuple(c.sinfo_args)}")
     return texts
-
-
-def _attr(p: Printer, value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        inner = [_attr(p, item) for item in value]
-        return f"[{', '.join(inner)}]"
-    return str(p(value))
 
 
 def _dps_parts(p: Printer, c: E.Call) -> list[str]:
@@ -296,7 +321,7 @@ def _dps_parts(p: Printer, c: E.Call) -> list[str]:
     several = isinstance(info, S.TupleStructInfo) and len(info.items) > 1
     out = f"[{p.list(info.items)}]" if several else str(p(info))  # type: ignore[attr-defined]
     parts = [*_args(p, c)[:2], f"out_sinfo={out}"]
-    parts += [f"{key}={_attr(p, value)}" for key, value in c.attrs.items()]
+    parts += [f"{key}={p.attributes(value)}" for key, value in c.attrs.items()]
     if len(c.args) > 2:
         parts.append(f"tir_vars={p(c.args[2])}")
     return parts
@@ -388,10 +413,10 @@ def _symbols(value: Any) -> list[TirVar]:
 @prints(E.Function)
 def function(p: Printer, f: E.Function) -> None:
     """A function with its parameters, attributes and bindings."""
-    name = p.facts.pop("function", None) or f.attrs.get("global_symbol") or "main"
+    name = p.facts.pop("function", None) or word(f.attrs.get("global_symbol") or "main")
     top = "in_function" not in p.facts
     with p.scope():
-        p.facts["in_function"] = True
+        p.facts["in_function"] = p.facts["in_program"] = True
         p.facts["depth"] = p.facts.get("depth", 0) + 1
         public = "global_symbol" in f.attrs or not top
         options = [] if public else ["private=True"]
@@ -412,7 +437,7 @@ def _function_inside(p: Printer, f: E.Function, name: str) -> None:
     inner = p.facts["depth"] > 1
     attrs = {k: v for k, v in f.attrs.items() if inner or not (k == "global_symbol" and v == name)}
     if attrs:
-        p.line(f"{r(p, 'func_attr')}({p(attrs)})")
+        p.line(f"{r(p, 'func_attr')}({p.attributes(attrs)})")
     for block in f.body.blocks:
         p.statement(block)
     p.line(f"return {p(f.body.body)}")

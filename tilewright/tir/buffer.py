@@ -41,7 +41,7 @@ class Buffer(Node):
     WRITE: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        index = next((d.dtype for d in self.shape if isinstance(d, PrimExpr)), "int32")
+        index = _index_dtype((*self.shape, *(self.strides or ())))
         self.shape = tuple(as_scalar(d, index) for d in self.shape)  # type: ignore[misc]
         self.strides = tuple(as_scalar(d, index) for d in self.strides or ())  # type: ignore[misc]
         if self.elem_offset is None:
@@ -243,6 +243,14 @@ def flattened(buffer: Buffer) -> Buffer:
     return buffer.replace(shape=tuple(sizes), strides=(), axis_separators=separators)
 
 
+def _index_dtype(dims: Sequence[object]) -> str:
+    """The type of the plain integers among sizes: that of the first expression, but int64 where
+    one is too large for it."""
+    dtype = next((d.dtype for d in dims if isinstance(d, PrimExpr)), "int32")
+    most = dtype_of(dtype).max_value if dtype_of(dtype).is_integral else 0
+    return "int64" if any(isinstance(d, int) and d > most for d in dims) else dtype
+
+
 def decl_buffer(
     shape: Sequence[object] | object,
     dtype: str = "float32",
@@ -270,7 +278,8 @@ def decl_buffer(
             )
     memory = data if data is not None else Var(name, pointer(dtype, scope or "global"))  # type: ignore[arg-type]
     if elem_offset is None and offset_factor:
-        index = getattr(dims[0], "dtype", "int32") if dims else "int32"
+        index = getattr(dims[0], "dtype", None) if dims else "int32"
+        index = index or _index_dtype(dims)
         elem_offset = Var(f"{name}_elem_offset" if name else "elem_offset", index)
     return Buffer(
         memory,

@@ -96,11 +96,16 @@ Indices: TypeAlias = Annotated[Any, Kind("an index, or a list or a tuple of them
 _THREAD = re.compile(r"(threadIdx|blockIdx|vthread|clusterCtaIdx)\.[xyz]|[vc]thread")
 
 
+def is_thread_tag(tag: Any) -> bool:
+    """Whether `tag` is the name of a thread axis."""
+    return isinstance(tag, str) and _THREAD.fullmatch(tag) is not None
+
+
 def thread_axis(what: str, tag: Any) -> str:
     """The name of a thread axis. Raises `ArgumentError` that `what` needs one."""
-    if not isinstance(tag, str) or not _THREAD.fullmatch(tag):
+    if not is_thread_tag(tag):
         raise ArgumentError(
             f"{what} needs the name of a thread axis, found {tag!r}",
             hint='write `"threadIdx.x"`, `"blockIdx.y"`, `"vthread"`...',
         )
-    return tag
+    return str(tag)

@@ -213,6 +213,13 @@ def bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
     if isinstance(value, Form) and not isinstance(value, DataTypeName):
         with parser.at(target):
             parser.bind(name, value.assign(parser, name, target))
+    elif isinstance(value, list) and any(isinstance(part, Form) for part in value):
+        with parser.at(target):
+            parts = [
+                part.assign(parser, f"{name}_{k}", target) if isinstance(part, Form) else part
+                for k, part in enumerate(value)
+            ]
+        parser.bind(name, parts)
     elif isinstance(value, Buffer) and not value.name:
         parser.bind(name, IRBuilder.name(name, value))
     elif isinstance(value, MetaVar):

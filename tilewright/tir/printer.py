@@ -6,9 +6,10 @@ from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.op import Op
+from ..ir.printer import by_fields
 from ..ir.structural import structural_equal
-from ..ir.type import PointerType
-from ..script.printer import Printer, Text, prints
+from ..ir.type import FuncType, PointerType, PrimType, TupleType
+from ..script.printer import Printer, Text, prints, prints_attribute
 from ..support.dtypes import dtype_of
 from ..target import Target
 from . import expr as E
@@ -91,6 +92,15 @@ def string(p: Printer, e: E.StringImm) -> Text:
     return p(e.value)
 
 
+@prints_attribute(E.StringImm)
+def string_node(p: Printer, e: E.StringImm) -> Text:
+    """A string that is an expression: a bare one is a string of Python."""
+    return Text.of(f"{t(p, 'StringImm')}({p(e.value)})")
+
+
+prints_attribute(PrimType, PointerType, TupleType, FuncType)(by_fields)
+
+
 @prints(E.Cast)
 def cast(p: Printer, e: E.Cast) -> Text:
     """`T.Cast("dtype", value)`."""
@@ -140,7 +150,7 @@ def call(p: Printer, e: E.Call) -> Text:
         return Text.of(f'{t(p, "CallNode")}("{e.dtype}", {p(e.op)}, {p.tuple(e.args)})')
     name = e.op.name.removeprefix("tir.")
     if not _is_short(e, name):
-        more = f", annotations={p(e.annotations)}" if e.annotations else ""
+        more = f", annotations={p.attributes(e.annotations)}" if e.annotations else ""
         rest = ", ".join([f'"{e.dtype}"', f'"{e.op.name}"', *(p(arg) for arg in e.args)])
         return Text.of(f"{t(p, 'call_intrin')}({rest}{more})")
     args = arguments_of(e, name, p, Text.of(f'"{e.dtype}"'))
@@ -231,8 +241,8 @@ def iter_var(p: Printer, v: E.IterVar) -> Text:
     """`T.iter_var(var, dom, kind, tag)`."""
     dom = "None"
     if v.dom is not None:
-        dom = f"{t(p, 'Range')}({p(v.dom.min)}, {p(v.dom.min + v.dom.extent)})"
-    args = f'{p(v.var)}, {dom}, "{v.iter_type.name}", "{v.thread_tag}"'
+        dom = str(p(v.dom)).replace(f"{p.config.ir_prefix}.Range(", f"{t(p, 'Range')}(", 1)
+    args = f'{p(v.var)}, {dom}, "{v.iter_type.name}", {p(v.thread_tag)}'
     return Text.of(f"{t(p, 'iter_var')}({args})")
 
 
@@ -285,16 +295,18 @@ def buffer_arguments(p: Printer, b: Buffer, *, with_data: bool, all_dtypes: bool
     if b.strides:
         parts.append(f"strides={_dims(p, b.strides)}")
     offset = b.elem_offset
-    if not (isinstance(offset, IntImm) and offset.value == 0):
-        parts.append(f"elem_offset={p(offset)}")
+    index = b.shape[0].dtype if b.shape else "int32"
+    is_zero = isinstance(offset, IntImm) and offset.value == 0 and offset.dtype == index
+    if not is_zero or b.offset_factor != 1:
+        parts.append(f"elem_offset={p.attribute(offset) if is_zero else p(offset)}")
     if b.scope() != "global":
-        parts.append(f'scope="{b.scope()}"')
+        parts.append(f"scope={p(b.scope())}")
     if b.data_alignment != 64:
         parts.append(f"align={b.data_alignment}")
     if b.offset_factor != 1:
         parts.append(f"offset_factor={b.offset_factor}")
     if b.buffer_type:
-        parts.append(f'buffer_type="{b.buffer_type}"')
+        parts.append(f"buffer_type={p(b.buffer_type)}")
     if b.axis_separators:
         parts.append(f"axis_separators={list(b.axis_separators)}")
     return ", ".join(parts)

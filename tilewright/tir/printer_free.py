@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.functor import post_order_visit
-from ..ir.node import Node, children
-from ..script.printer import FREE, Printer
+from ..ir.node import Node, children, nodes_in
+from ..script.printer import FREE, UNNAMED, Printer
 from . import expr as E
 from . import stmt as S
 from .buffer import Buffer
 from .function import PrimFunc
+from .index_map import IndexMap
 from .printer import buffer_arguments, declare_buffer, free_variable, t
 
 
@@ -22,10 +23,10 @@ def undeclared(f: PrimFunc) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
     for b in f.buffer_map.values():
         known.update((id(b), id(b.data)))
         post_order_visit((b.shape, b.strides, b.elem_offset), lambda n: known.add(id(n)))
-    return _free(f.body, known)
+    return _free((f.attrs, f.body), known)
 
 
-def _free(root: Node, known: set[int]) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
+def _free(root: Any, known: set[int]) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
     """What is used outside of where it is declared; `known` is declared around `root`."""
     views: dict[int, list[Buffer]] = {}
     free: dict[int, E.Var] = {}
@@ -50,12 +51,12 @@ class _End:
     declared: list[int]
 
 
-def _walk_scopes(root: Node, known: set[int], use: Callable[[Any], None]) -> None:
+def _walk_scopes(root: Any, known: set[int], use: Callable[[Any], None]) -> None:
     """Calls `use` on variables and buffers; meanwhile `known` has those declared around them.
 
     What several places share is visited once in each scope.
     """
-    todo: list[Node | _End] = [root]
+    todo: list[Node | _End] = [*reversed(list(nodes_in(root)))]
     visited: set[int] = set()
     inside: list[list[int]] = [[]]
     while todo:
@@ -98,10 +99,10 @@ def shared_threads(body: S.Stmt, free: list[E.Var]) -> list[E.IterVar]:
     return [axes[0] for axes in seen.values() if len(axes) > 1 or _among(axes[0].var, free)]
 
 
-def _used_by_itself(root: Node) -> set[int]:
+def _used_by_itself(root: Any) -> set[int]:
     """The variables that occur other than as the memory of a buffer."""
     found: set[int] = set()
-    todo = [root]
+    todo = list(nodes_in(root))
     while todo:
         n = todo.pop()
         if isinstance(n, E.Var):
@@ -195,3 +196,32 @@ def declare_free(p: Printer, root: Any) -> list[str]:
 
 
 FREE.append(declare_free)
+
+
+def declare_unnamed(p: Printer, root: Any) -> list[str]:
+    """The lines that declare what attributes name and nothing around them does, what statements
+    and expressions among them bind included."""
+    views: list[Buffer] = []
+    found: list[E.Var] = []
+    by_lambda: set[int] = set()
+
+    def look(n: Node) -> None:
+        if isinstance(n, (IndexMap, E.CommReducer)):
+            bound = n.initial_indices if isinstance(n, IndexMap) else (*n.lhs, *n.rhs)
+            by_lambda.update(map(id, bound))
+        if isinstance(n, (E.Var, Buffer)) and not p.is_named(n):
+            seen: list[Any] = views if isinstance(n, Buffer) else found
+            seen.append(n)
+
+    post_order_visit(root, look)
+    used, memory = _used_by_itself(root), [id(b.data) for b in views]
+    alone = {key for key in memory if key not in used and memory.count(key) == 1}
+    lines = [f"{p(v)} = {free_variable(p, v)}" for v in found if id(v) not in by_lambda | alone]
+    for b in views:
+        name = declare_buffer(p, b)
+        args = buffer_arguments(p, b, with_data=id(b.data) not in alone)
+        lines.append(f"{name} = {t(p, 'Buffer')}({args})")
+    return lines
+
+
+UNNAMED.append(declare_unnamed)

@@ -10,11 +10,12 @@ from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
 from ..ir.structural import structural_equal
 from ..ir.type import PointerType, PrimType, TupleType
-from ..script.printer import Printer, prints, programs, statements
+from ..script.printer import Printer, prints, programs, statements, word
 from . import expr as E
 from . import stmt as S
 from .buffer import Buffer
 from .function import PrimFunc
+from .kinds import is_thread_tag
 from .printer import (
     buffer_arguments,
     declare_buffer,
@@ -33,6 +34,8 @@ programs(PrimFunc)
 @prints(S.SeqStmt)
 def seq(p: Printer, s: S.SeqStmt) -> None:
     """One after another; only the last may leave its scope open."""
+    if len(s.seq) == 1:
+        return _raw(p, s)
     outer = p.facts.get("tail", False)
     for index, stmt in enumerate(s.seq):
         p.facts["tail"] = outer and index == len(s.seq) - 1
@@ -81,15 +84,16 @@ def attr_stmt(p: Printer, s: S.AttrStmt) -> None:
             form = f"{t(p, 'launch_thread')}({name}, {p(s.value)})"
             _scoped(p, form, form, s.body)
             return
-        form = f'{t(p, "launch_thread")}("{s.node.thread_tag}", {p(s.value)})'
+        form = f"{t(p, 'launch_thread')}({p(s.node.thread_tag)}, {p(s.value)})"
         _scoped(p, f"{name} = {form}", f"{form} as {name}", s.body)
         return
     body = s.body
     if isinstance(body, S.BufferRealize) and (s.attr_key, s.node) == ("realize_scope", body.buffer):
         _realize(p, body, s.value)
         return
-    node = p(s.node) if not isinstance(s.node, Buffer) or p.is_named(s.node) else p(s.node.data)
-    form = f'{t(p, "attr")}({node}, "{s.attr_key}", {p(s.value)})'
+    node = s.node.data if isinstance(s.node, Buffer) and not p.is_named(s.node) else s.node
+    shown = p(node) if isinstance(node, (PrimExpr, Buffer)) else p.attributes(node)
+    form = f"{t(p, 'attr')}({shown}, {p(s.attr_key)}, {p(s.value)})"
     _scoped(p, form, form, s.body)
 
 
@@ -111,7 +115,7 @@ def _realize(p: Printer, s: S.BufferRealize, scope: PrimExpr | None) -> None:
 
 def _is_launch(p: Printer, s: S.AttrStmt) -> bool:
     node = s.node
-    if not isinstance(node, E.IterVar) or node.dom is None:
+    if not isinstance(node, E.IterVar) or node.dom is None or not is_thread_tag(node.thread_tag):
         return False
     if p.is_named(node.var) and id(node.var) not in p.facts.get("threads", ()):
         return False
@@ -124,8 +128,15 @@ def _is_launch(p: Printer, s: S.AttrStmt) -> bool:
 @prints(S.AssertStmt)
 def assert_stmt(p: Printer, s: S.AssertStmt) -> None:
     """`assert condition, message`."""
+    if not isinstance(s.message, E.StringImm):
+        return _raw(p, s)
     form = f"{t(p, 'Assert')}({p(s.condition)}, {p(s.message)})"
     _scoped(p, f"assert {p(s.condition)}, {p(s.message)}", form, s.body)
+
+
+def _raw(p: Printer, s: S.Stmt) -> None:
+    """A statement by its fields: script's own words would be read as another one."""
+    p.line(p.attributes(s))
 
 
 _LOOPS = {
@@ -137,6 +148,8 @@ _LOOPS = {
 @prints(S.For)
 def for_(p: Printer, s: S.For) -> None:
     """A loop; a nest of plain ones is one `T.grid`."""
+    if not _is_bound_plainly(s):
+        return _raw(p, s)
     nest = _grid(p, s)
     with p.scope():
         loops = p.facts["loops"] = dict(p.facts.get("loops", {}))
@@ -151,17 +164,30 @@ def for_(p: Printer, s: S.For) -> None:
             _body(p, nest[-1].body)
 
 
+def _is_bound_plainly(s: S.For) -> bool:
+    """Whether the loop's kind and the tag of its thread say all about its binding."""
+    axis = s.thread_binding
+    if axis is None or s.kind is not S.ForKind.THREAD_BINDING:
+        return axis is None and s.kind is not S.ForKind.THREAD_BINDING
+    is_thread = axis.dom is None and axis.iter_type == E.IterVarType.ThreadIndex
+    return is_thread and axis.var.dtype == s.loop_var.dtype and is_thread_tag(axis.thread_tag)
+
+
 def _grid(p: Printer, s: S.For) -> list[S.For]:
     nest: list[S.For] = []
     seen: set[int] = set()
     loop: S.Stmt = s
-    while isinstance(loop, S.For) and _is_plain(loop) and not _uses(loop.extent, seen):
+    while isinstance(loop, S.For) and _is_grid(loop) and not _uses(loop.extent, seen):
         if nest and (not p.config.syntax_sugar or p.is_marked(loop)):
             break
         nest.append(loop)
         seen.add(id(loop.loop_var))
         loop = loop.body
     return nest or [s]
+
+
+def _is_grid(loop: S.For) -> bool:
+    return _is_plain(loop) and loop.thread_binding is None
 
 
 def _is_plain(loop: S.For) -> bool:
@@ -185,7 +211,7 @@ def _loop_kind(p: Printer, s: S.For) -> str:
         bounds = f"{p.config.ir_prefix}.range_of({p(s.min)}, {p(s.extent)})"
     if _is_plain(s) or (s.kind is S.ForKind.SERIAL and not s.annotations):
         return f"range({bounds})"
-    extra = f", annotations={p(s.annotations)}" if s.annotations else ""
+    extra = f", annotations={p.attributes(s.annotations)}" if s.annotations else ""
     if s.kind is S.ForKind.THREAD_BINDING:
         tag = s.thread_binding.thread_tag if s.thread_binding is not None else ""
         return f'{t(p, "thread_binding")}({bounds}, thread="{tag}"{extra})'
@@ -245,20 +271,26 @@ def _scope_name(v: E.Var) -> str:
     return (kind.storage_scope or "global") if isinstance(kind, PointerType) else "global"
 
 
+def _is_typed(memory: E.Var, dtype: str, scope: str) -> bool:
+    return structural_equal(memory.type_annotation, PointerType(PrimType(dtype), scope))
+
+
 @prints(S.Allocate)
 def allocate(p: Printer, s: S.Allocate) -> None:
     """`A = T.allocate([extents], dtype, scope)`; with the one buffer that is the whole of it,
     `A = T.decl_buffer(shape)`."""
+    if not _is_typed(s.buffer_var, s.dtype, _scope_name(s.buffer_var)):
+        return _raw(p, s)
     if _is_owned(p, s):
         b = s.body.buffer  # type: ignore[attr-defined]
         name = declare_buffer(p, b)
         form = f"{t(p, 'decl_buffer')}({buffer_arguments(p, b, with_data=False)})"
         _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body.body))  # type: ignore[attr-defined]
         return
-    extra = f", annotations={p(s.annotations)}" if s.annotations else ""
+    extra = f", annotations={p.attributes(s.annotations)}" if s.annotations else ""
     if not (isinstance(s.condition, IntImm) and s.condition.value == 1):
         extra = f", {p(s.condition)}" + extra
-    args = f'[{p.list(s.extents)}], "{s.dtype}", "{_scope_name(s.buffer_var)}"{extra}'
+    args = f'[{p.list(s.extents)}], "{s.dtype}", {p(_scope_name(s.buffer_var))}{extra}'
     form = f"{t(p, 'allocate')}({args})"
     name = p(s.buffer_var)
     _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body))
@@ -285,7 +317,9 @@ def _is_owned(p: Printer, s: S.Allocate) -> bool:
 @prints(S.AllocateConst)
 def allocate_const(p: Printer, s: S.AllocateConst) -> None:
     """`A = T.allocate_const(data, dtype, extents)`."""
-    extra = f", annotations={p(s.annotations)}" if s.annotations else ""
+    if not _is_typed(s.buffer_var, s.dtype, "global"):
+        return _raw(p, s)
+    extra = f", annotations={p.attributes(s.annotations)}" if s.annotations else ""
     form = f'{t(p, "allocate_const")}({p(s.array)}, "{s.dtype}", [{p.list(s.extents)}]{extra})'
     name = p(s.buffer_var)
     _scoped(p, f"{name} = {form}", f"{form} as {name}", _Viewed(s.buffer_var, s.body))
@@ -325,7 +359,9 @@ def decl_buffer(p: Printer, s: S.DeclBuffer) -> None:
 @prints(S.Block)
 def bare_block(p: Printer, b: S.Block) -> None:
     """A block outside a realize."""
-    with p.indent(f'with {t(p, "block")}("{b.name_hint}", no_realize=True):'), p.scope():
+    if not all(map(_is_axis, b.iter_vars)):
+        return _raw(p, b)
+    with p.indent(f"with {t(p, 'block')}({p(b.name_hint)}, no_realize=True):"), p.scope():
         for axis in b.iter_vars:
             p.line(f"{p(axis.var)} = {_axis(p, axis, None)}")
         _block_inside(p, b)
@@ -335,7 +371,9 @@ def bare_block(p: Printer, b: S.Block) -> None:
 def realize(p: Printer, s: S.BlockRealize) -> None:
     """`with T.block(name):` with its axes, regions and body."""
     b = s.block
-    with p.indent(f'with {t(p, "block")}("{b.name_hint}"):'), p.scope():
+    if not all(map(_is_axis, b.iter_vars)):
+        return _raw(p, s)
+    with p.indent(f"with {t(p, 'block')}({p(b.name_hint)}):"), p.scope():
         values = [p(v) for v in s.iter_values]
         _axes(p, s, values)
         if not (isinstance(s.predicate, IntImm) and s.predicate.value == 1):
@@ -348,6 +386,10 @@ _AXIS = {
     E.IterVarType.Ordered: "scan", E.IterVarType.Opaque: "opaque",
 }  # fmt: skip
 _LETTER = {E.IterVarType.DataPar: "S", E.IterVarType.CommReduce: "R"}
+
+
+def _is_axis(axis: E.IterVar) -> bool:
+    return axis.dom is not None and axis.iter_type in _AXIS and not axis.thread_tag
 
 
 def _axes(p: Printer, s: S.BlockRealize, values: list[Any]) -> None:
@@ -384,14 +426,14 @@ def _axis(p: Printer, axis: E.IterVar, value: Any) -> str:
     zero = isinstance(dom.min, IntImm) and dom.min.value == 0
     shown = p(dom.extent) if zero else f"({p(dom.min)}, {p(dom.min + dom.extent)})"
     rest = f", {value}" if value is not None else ""
-    return f"{t(p, 'axis')}.{_AXIS.get(axis.iter_type, 'opaque')}({shown}{rest})"
+    return f"{t(p, 'axis')}.{_AXIS[axis.iter_type]}({shown}{rest})"
 
 
 def _block_inside(p: Printer, b: S.Block) -> None:
     p.line(f"{t(p, 'reads')}({p.list(b.reads)})")
     p.line(f"{t(p, 'writes')}({p.list(b.writes)})")
     if b.annotations:
-        p.line(f"{t(p, 'block_attr')}({p(b.annotations)})")
+        p.line(f"{t(p, 'block_attr')}({p.attributes(b.annotations)})")
     _allocs(p, b.alloc_buffers)
     for m in b.match_buffers:
         p.statement(m)
@@ -420,8 +462,9 @@ def _allocs(p: Printer, buffers: tuple[Buffer, ...]) -> None:
 def prim_func(p: Printer, f: PrimFunc) -> None:
     """A function with its parameters, attributes and body."""
     with p.scope():
+        p.facts["in_program"] = True
         public = f.attrs.get("global_symbol")
-        name = p.facts.pop("function", None) or public or "main"
+        name = p.facts.pop("function", None) or word(public or "main")
         options = [] if public is not None else ["private=True"]
         if _lacks_root(f.body):
             options.append("root=False")
@@ -435,7 +478,9 @@ def prim_func(p: Printer, f: PrimFunc) -> None:
                 params.append(f"{p(sugar[v])}: {t(p, 'Buffer')}({args})")
             else:
                 params.append(typed_var(p, v))
-        ret = "" if isinstance(f.ret_type, TupleType) else f" -> {p(f.ret_type)}"
+        is_void = isinstance(f.ret_type, TupleType) and not f.ret_type.items
+        is_tuple = isinstance(f.ret_type, TupleType)
+        ret = "" if is_void else f" -> {p.attribute(f.ret_type) if is_tuple else p(f.ret_type)}"
         p.line(f"@{t(p, 'prim_func')}" + (f"({', '.join(options)})" if options else ""))
         with p.indent(f"def {name}({', '.join(params)}){ret}:"):
             _function_inside(p, f, attrs, sugar)
@@ -444,14 +489,18 @@ def prim_func(p: Printer, f: PrimFunc) -> None:
 def _function_inside(
     p: Printer, f: PrimFunc, attrs: dict[str, Any], simple: dict[E.Var, Buffer]
 ) -> None:
-    if attrs:
-        p.line(f"{t(p, 'func_attr')}({p(attrs)})")
+    names: list[Any] = []
+    post_order_visit(attrs, lambda n: names.append(n) if isinstance(n, (E.Var, Buffer)) else None)
+    if attrs and not names:
+        p.line(f"{t(p, 'func_attr')}({p.attributes(attrs)})")
     for v, b in f.buffer_map.items():
         if v in simple:
             continue
         for dim in unknown_dims(p, b):
             p.line(f"{p(dim)} = {free_variable(p, dim)}")
         handle = p(v)
+        if not p.is_named(b.data) and not _is_typed(b.data, b.dtype, b.scope()):
+            p.line(f"{p(b.data)} = {free_variable(p, b.data)}")
         with_data = p.is_named(b.data)
         name = declare_buffer(p, b)
         args = buffer_arguments(p, b, with_data=with_data)
@@ -469,6 +518,8 @@ def _function_inside(
             p.line(f"{p(var)} = {free_variable(p, var)}")
     for var in (*f.params, *(b.data for b in f.buffer_map.values()), *variables):
         _views(p, var)
+    if names:
+        p.line(f"{t(p, 'func_attr')}({p.attributes(attrs)})")
     body = f.body
     sugar = p.config.syntax_sugar and not p.is_marked(body)
     if sugar and isinstance(body, S.BlockRealize) and _root_may_go(body):
@@ -515,10 +566,14 @@ def _simple(p: Printer, f: PrimFunc) -> dict[E.Var, Buffer]:
         return {}
     used: set[int] = set()
     post_order_visit(f.body, lambda n: used.add(id(n)) if isinstance(n, E.Var) else None)
-    return {v: b for v, b in f.buffer_map.items() if id(v) not in used and _is_simple(f, b)}
+    return {
+        v: b
+        for v, b in f.buffer_map.items()
+        if id(v) not in used and isinstance(v.type_annotation, PrimType) and _is_simple(f, b)
+    }
 
 
 def _is_simple(f: PrimFunc, b: Buffer) -> bool:
     plain = all(isinstance(d, IntImm) for d in (*b.shape, *b.strides, b.elem_offset))
     alone = [x for x in f.buffer_map.values() if x.data is b.data or x is b]
-    return plain and len(alone) == 1
+    return plain and len(alone) == 1 and _is_typed(b.data, b.dtype, b.scope())

@@ -2,14 +2,18 @@
 
 from .config import PrinterConfig
 from .core import (
+    FIELDS,
     FREE,
     HANDLERS,
     METADATA,
+    UNNAMED,
     Printer,
     Text,
     prints,
+    prints_attribute,
     programs,
     script,
     statements,
+    word,
 )
 from .display import show

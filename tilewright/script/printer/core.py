@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import json
 import keyword
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import numpy as np
+
+from ...ffi.container import MAPPINGS, SEQUENCES
 from ...support.public import shown_package
 from ...support.stack import deep_recursion
 from .config import PrinterConfig
@@ -61,8 +65,30 @@ def prints(*classes: type) -> Callable[[F], F]:
 RESERVED = frozenset((*keyword.kwlist, "range"))
 """Words that no definition can be called by in a text that is to be read back."""
 
+ATTRIBUTES: dict[type, Callable[..., Any]] = {}
+"""How a class is printed as the value of an attribute, where its own text stands for another."""
+
+
+def prints_attribute(*classes: type) -> Callable[[F], F]:
+    """Declares what prints values of these classes in attributes: `(printer, value) -> Text`."""
+
+    def declare(function: F) -> F:
+        ATTRIBUTES.update(dict.fromkeys(classes, function))
+        return function
+
+    return declare
+
+
 METADATA: list[Callable[..., str]] = []
 """What writes the arrays that a text refers to, put here by the dialect of modules."""
+
+
+def word(hint: str) -> str:
+    """A name of Python made from any text: the text itself where that is one."""
+    base = "".join(c if c.isalnum() or c == "_" else "_" for c in hint)
+    if not base or base[0].isdigit() or base.startswith("__") or keyword.iskeyword(base):
+        base = "f_" + base.lstrip("_")
+    return base
 
 
 class Printer:
@@ -149,7 +175,8 @@ class Printer:
         """The text of an expression."""
         wanted = self._marks_of(node) if self._marked else ()
         self._above.append(id(node))
-        made = self._handler(node)(self, node)
+        is_lines = isinstance(node, tuple(_STATEMENTS))
+        made = (FIELDS[0] if is_lines else self._handler(node))(self, node)
         self._above.pop()
         text = made if isinstance(made, Text) else Text.of(str(made))
         for number in wanted:
@@ -158,6 +185,28 @@ class Printer:
             else:
                 text = Text.of(self.marks.around(number, text), text.binds)
         return text
+
+    def attributes(self, values: Any) -> Text:
+        """The text of a dict of attributes; lines above it declare names that only they use."""
+        if "in_program" in self.facts:
+            for declare in UNNAMED:
+                for line in declare(self, values):
+                    self.line(line)
+        return self.attribute(values)
+
+    def attribute(self, value: Any) -> Text:
+        """The text of the value of an attribute, which is read back as a value of the same kind."""
+        if isinstance(value, SEQUENCES):
+            return Text.of(f"[{', '.join([self.attribute(item) for item in value])}]")
+        if isinstance(value, MAPPINGS):
+            named = all(isinstance(key, str) for key in value)
+            keys = sorted(value) if named else list(value)
+            rows = [f"{self.attribute(key)}: {self.attribute(value[key])}" for key in keys]
+            return Text.of("{" + ", ".join(rows) + "}")
+        for cls in type(value).__mro__:
+            if cls in ATTRIBUTES:
+                return cast(Text, ATTRIBUTES[cls](self, value))
+        return self(value)
 
     def statement(self, node: object) -> None:
         """Prints a statement as lines; a remark stands after a single line, above several."""
@@ -247,24 +296,27 @@ _Wanted = tuple["int", "int | None"]
 
 
 def _plain(printer: Printer, value: object) -> Text:
-    if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
-        return Text.of(repr(value) if not isinstance(value, str) else _quote(value))
-    if isinstance(value, float):
-        return Text.of(repr(value) if value == value and abs(value) != float("inf")
-                       else f'float("{value}")')  # fmt: skip
-    if isinstance(value, (tuple, list)):
-        return Text.of(f"[{printer.list(value)}]")
-    if isinstance(value, dict):
-        keys = sorted(value) if all(isinstance(k, str) for k in value) else value
-        rows = [f"{printer(k)}: {printer(value[k])}" for k in keys]
-        return Text.of("{" + ", ".join(rows) + "}")
-    if hasattr(value, "view_numpy"):  # a tensor
-        return printer(value.view_numpy())
+    if value is None or isinstance(value, (bool, np.bool_, bytes)):
+        return Text.of(repr(value if value is None or isinstance(value, bytes) else bool(value)))
+    if isinstance(value, str):
+        return Text.of(_quote(value))
+    if isinstance(value, (int, np.integer)):
+        return Text.of(str(int(value)))
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        return Text.of(repr(number) if math.isfinite(number) else f'float("{number}")')
+    if isinstance(value, (*SEQUENCES, *MAPPINGS)):
+        return printer.attribute(value)
     return Text.of(f"<{type(value).__name__}>")
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """A literal of Python, in characters that every encoding of the text can hold."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
 
 
 _STATEMENTS: list[type] = []
@@ -312,10 +364,18 @@ def script(node: object, config: PrinterConfig | None = None, **options: Any) ->
             printer.line(printer(root))
     if isinstance(root, tuple(_PROGRAMS)):
         printer.lines[:0] = _imports(printer)
-    if chosen.show_meta and printer.metadata:
-        printer.lines.insert(0, METADATA[0](printer) + "\n")
+    if printer.metadata:
+        left_out = "# The metadata is left out, script(show_meta=True) writes it."
+        shown = METADATA[0](printer) + "\n" if chosen.show_meta else left_out
+        printer.lines.insert(0, shown)
     return printer.render()
 
 
 FREE: list[Callable[[Printer, Any], list[str]]] = []
 """What gives the lines that declare the free variables of a part of a program."""
+
+UNNAMED: list[Callable[[Printer, Any], list[str]]] = []
+"""What gives the lines that declare all that attributes name and nothing around them does."""
+
+FIELDS: list[Callable[[Printer, Any], Text]] = []
+"""What prints any node by its fields, put here by the dialect of modules."""

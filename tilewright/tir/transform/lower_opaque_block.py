@@ -6,7 +6,6 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, on
-from ...ir.node import Node
 from ...support.errors import CompileError
 from .. import op as O
 from ..analysis.effects import is_left_early
