@@ -8,7 +8,7 @@ from typing import Any
 
 from ..ir.op import Op
 from ..script.ir_builder.base import IRBuilder
-from ..script.parser import FUNCTIONS, Decorator, MacroDecorator
+from ..script.parser import FUNCTIONS, Decorator, MacroDecorator, ValueMacro
 from ..support.dtypes import dtype_name
 from ..support.errors import ArgumentError
 from .base import Expr, ShapeExpr
@@ -33,7 +33,7 @@ __all__ = [
 function = Decorator(
     "relax", FUNCTIONS, "R.function", pure=True, private=False, check_well_formed=True
 )
-macro = MacroDecorator("R.macro")
+macro = MacroDecorator("R.macro", kind=ValueMacro)
 rewriter = None
 
 
