@@ -1,4 +1,4 @@
-"""`R.macro`: a call is an expression, the value that the macro returns."""
+"""`R.macro`: a call is an expression, the value that the macro returns; items of tuples."""
 
 import pytest
 
@@ -85,3 +85,13 @@ def f(t: R.Tensor((), "int32")):
 """
     with pytest.raises(DiagnosticError, match="`x` is not defined"):
         from_source(text)
+
+
+def test_an_item_of_a_tuple_by_name() -> None:
+    text = """
+@R.function
+def f(x: R.Tensor((4,), "float32")):
+    t = (x, x)
+    return R.TupleGetItem(t, 1)
+"""
+    assert "t[1]" in from_source(text).script()
