@@ -260,3 +260,31 @@ def main(x: R.Tensor((4, 2), "float32"), f: R.Callable, g: R.Callable(purity=Tru
     assert 'wide: R.Tensor(dtype="float32", ndim=2) = R.add(x, x)' in text
     assert "f: R.Callable, g: R.Callable(purity=True)" in text
     assert_structural_equal(from_source(text), func)
+
+
+def test_a_path_may_name_a_definition() -> None:
+    def below(path: AccessPath) -> tuple[str, str]:
+        lines = scale.script(path_to_underline=[path]).split("\n")
+        (at,) = [i for i, line in enumerate(lines) if line.strip() and not line.strip("^ ")]
+        return lines[at - 1].strip(), lines[at - 1][lines[at].index("^") : len(lines[at])]
+
+    loop = ROOT.attr("body").attr("block").attr("body").attr("seq").array_item(0)
+    assert below(loop.attr("loop_var"))[1] == "i"
+    assert below(loop.attr("extent"))[1] == "16"
+    head, name = below(ROOT.attr("params").array_item(0))
+    assert head.startswith("def ") and head.split("(")[1].startswith(f"{name}:")
+
+
+@pytest.mark.parametrize(
+    "option, words",
+    [
+        ({"indent_spaces": 0}, "`indent_spaces` is a number of spaces, 1 or more, found 0"),
+        ({"num_context_lines": "2"}, "`num_context_lines` is a number of lines, or None"),
+        ({"int_dtype": "int33"}, "unknown dtype 'int33'"),
+        ({"path_to_underline": [3]}, r"`path_to_underline` is a list of AccessPath, found \[3\]"),
+        ({"obj_to_underline": 5}, "`obj_to_underline` is a list of nodes, found 5"),
+    ],
+)
+def test_wrong_options_are_refused(option: dict[str, object], words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        plain.script(**option)

@@ -68,7 +68,28 @@ MISTAKES = [
     (lambda a: te.extern((4,), [3], lambda i, o: None), "expects tensors"),
     (lambda a: te.extern((4,), [], lambda i, o: None), "dtype of its outputs"),
     (lambda a: te.scan([a], [a, a], [a]), "as many initial values"),
+    (lambda a: te.scan(a, te.placeholder((4, 2)), te.placeholder((4, 2))), "the initial value `A`"),
+    (
+        lambda a: te.scan(te.placeholder((1,)), a, te.placeholder((5,))),
+        "dimension 0 of the update `A` of a scan is 4, of its state 5",
+    ),
+    (lambda a: te.extern_primfunc([a], _doubled(5)), "dimension 0 of `A` is 4, of parameter `x` 5"),
+    (
+        lambda a: te.comm_reducer(lambda x: x, lambda t: 0)(a[0], axis=te.reduce_axis((0, 4))),
+        "the function that combines `reduce` does not take 2 arguments",
+    ),
+    (
+        lambda a: te.compute((2,), lambda i: te.placeholder((2, 2), name="M")[i] + 1),
+        "tensor `M` has 2 dimensions, indexed with 1",
+    ),
 ]
+
+
+def _doubled(n):
+    x, y = (tir.decl_buffer((n,), name=name) for name in "xy")
+    i = tir.Var("i", "int32")
+    store = tir.BufferStore(y, x[i] * 2.0, [i])
+    return tir.PrimFunc([x, y], tir.For(i, 0, n, tir.ForKind.SERIAL, store))
 
 
 @pytest.mark.parametrize("mistake, words", MISTAKES, ids=[w for _, w in MISTAKES])

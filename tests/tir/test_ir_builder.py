@@ -97,3 +97,14 @@ def test_threads() -> None:
     body = ib.get()
     expected = tir.AttrStmt(thread, "thread_extent", tir.const(8), body.body)
     assert_structural_equal(body, expected, map_free_vars=True)
+
+
+def test_one_index_counts_the_elements_of_an_array_row_by_row() -> None:
+    given, out = (tir.decl_buffer((2, 3), name=name) for name in ("given", "out"))
+    ib = tir.ir_builder.create()
+    x, y = ib.buffer_ptr(given), ib.buffer_ptr(out)
+    with ib.for_range(0, 6, name="i") as i:
+        y[i] = x[5 - i]
+    data, found = np.arange(6, dtype="float32").reshape(2, 3), np.zeros((2, 3), "float32")
+    interpreter.run(tir.PrimFunc([given, out], ib.get()), data, found)
+    np.testing.assert_array_equal(found, data[::-1, ::-1])

@@ -350,6 +350,12 @@ def function(
                         hint="move the `return` to the end",
                     )  # fmt: skip
                 parser.statement(stmt)
+        if options.get("private", False) and "global_symbol" in attrs:
+            parser.fail(
+                node, f"`{node.name}` is private and has the global symbol "
+                f"{attrs['global_symbol']!r}",
+                hint="leave out `private=True` or the attribute",
+            )  # fmt: skip
         if "result" not in parser.facts:
             parser.fail(
                 node, f"function `{node.name}` returns nothing", hint="end it with `return value`"

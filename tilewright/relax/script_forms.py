@@ -8,7 +8,7 @@ from typing import Any
 
 from ..ir.op import Op
 from ..script.ir_builder.base import IRBuilder
-from ..script.parser import FUNCTIONS, Decorator, MacroDecorator
+from ..script.parser import FUNCTIONS, Decorator, MacroDecorator, ValueMacro
 from ..support.dtypes import dtype_name
 from ..support.errors import ArgumentError
 from .base import Expr, ShapeExpr
@@ -24,8 +24,8 @@ from .script_infos import DataType, DTensor, Object, Prim, Shape, Sizes, Tensor,
 
 __all__ = [
     "Callable", "DTensor", "Else", "If", "Object", "Prim", "Shape", "Tensor", "Then", "Tuple",
-    "arg", "call_op", "call_packed", "const", "dataflow", "device_mesh", "dtype", "emit",
-    "emit_match_cast", "emit_te", "emit_with_sinfo", "func_attr", "func_name",
+    "TupleGetItem", "arg", "call_op", "call_packed", "const", "dataflow", "device_mesh", "dtype",
+    "emit", "emit_match_cast", "emit_te", "emit_with_sinfo", "func_attr", "func_name",
     "func_ret_struct_info", "func_ret_value", "function", "lookup_binding", "lookup_vdevice",
     "macro", "match_cast", "output", "prim_value", "rewriter", "shape", "str", "tuple",
 ]  # fmt: skip
@@ -33,7 +33,7 @@ __all__ = [
 function = Decorator(
     "relax", FUNCTIONS, "R.function", pure=True, private=False, check_well_formed=True
 )
-macro = MacroDecorator("R.macro")
+macro = MacroDecorator("R.macro", kind=ValueMacro)
 rewriter = None
 
 
@@ -106,6 +106,12 @@ def shape(values: Sizes) -> ShapeExpr:
 def tuple(*items: Any) -> TupleNode:
     """A tuple."""
     return TupleNode(builtins.tuple(as_expr(i) for i in items))
+
+
+def TupleGetItem(tuple_value: Any, index: int) -> Expr:
+    """The item of a tuple at `index`. Raises `IndexError` outside of it."""
+    made: Expr = as_expr(tuple_value)[index]  # type: ignore[index]
+    return made
 
 
 def prim_value(value: Any) -> PrimValue:

@@ -101,6 +101,11 @@ class TensorStructInfo(StructInfo):
                 self.ndim = rank  # type: ignore[misc]
         self.shape, self.dtype = shape, _dtype(self.dtype)  # type: ignore[misc]
         self.ndim = int(self.ndim)  # type: ignore[misc]
+        if self.ndim < -1:
+            raise ArgumentError(
+                f"a tensor has 0 dimensions or more, found ndim={self.ndim}",
+                hint="-1 stands for any number of them",
+            )
 
     @property
     def dims(self) -> Dims | None:

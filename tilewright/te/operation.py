@@ -10,6 +10,7 @@ from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ..ir.functor import post_order_visit
 from ..support.errors import ArgumentError
 from ..tir import op
+from ..tir.arith import simplify
 from ..tir.buffer import Buffer, decl_buffer
 from ..tir.expr import BufferLoad, IterVar, Reduce, SizeVar, Var
 from ..tir.function import PrimFunc
@@ -245,6 +246,12 @@ def extern_primfunc(input_tensors: Sequence[Tensor], primfunc: PrimFunc, **optio
                 f"`{tensor.name}` ({tensor.ndim} dimensions of {tensor.dtype}) does not fit "
                 f"parameter `{buffer.name}` ({buffer.ndim} dimensions of {buffer.dtype})"
             )
+        axis = _other_extent(tensor, buffer)
+        if axis is not None:
+            raise ArgumentError(
+                f"dimension {axis} of `{tensor.name}` is {tensor.shape[axis]}, "
+                f"of parameter `{buffer.name}` {buffer.shape[axis]}"
+            )
     return extern(
         [b.shape for b in outputs],
         input_tensors,
@@ -290,6 +297,8 @@ def scan(
     starts, steps, states = (tuple(_as_list(x)) for x in (init, update, state_placeholder))
     if not len(starts) == len(steps) == len(states) or not starts:
         raise ArgumentError("scan needs as many initial values as updates and states")
+    for start, step, state in zip(starts, steps, states, strict=True):
+        _require_recurrence(start, step, state)
     first, whole = starts[0].shape[0], states[0].shape[0]
     axis = IterVar(Range(first, op.subtract(whole, first)), f"{name}.idx", IterVar.Ordered)  # type: ignore[arg-type]
     made = ScanOp(
@@ -298,3 +307,28 @@ def scan(
     )  # fmt: skip
     outputs = [made.output(index) for index in range(len(steps))]
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _require_recurrence(start: Tensor, step: Tensor, state: Tensor) -> None:
+    """What begins and what goes on is of the state's type and shape; a beginning may be shorter."""
+    for role, part, from_axis in (("initial value", start, 1), ("update", step, 0)):
+        if part.dtype != state.dtype or part.ndim != state.ndim:
+            raise ArgumentError(
+                f"the {role} `{part.name}` of a scan is {part.ndim} dimensions of {part.dtype}, "
+                f"its state {state.ndim} of {state.dtype}"
+            )
+        axis = _other_extent(part, state, from_axis)
+        if axis is not None:
+            raise ArgumentError(
+                f"dimension {axis} of the {role} `{part.name}` of a scan is {part.shape[axis]}, "
+                f"of its state {state.shape[axis]}"
+            )
+
+
+def _other_extent(tensor: Tensor, other: Tensor | Buffer, start: int = 0) -> int | None:
+    """The first dimension from `start` whose extents are known to differ."""
+    for axis in range(start, tensor.ndim):
+        difference = simplify(op.subtract(tensor.shape[axis], other.shape[axis]))
+        if isinstance(difference, IntImm) and difference.value:
+            return axis
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -73,6 +74,20 @@ class Reducer:
         ]
         return tuple(made) if isinstance(expr, (tuple, list)) else made[0]
 
+    def _require_arguments(self, values: int) -> None:
+        """The functions take what they are called with: both sides, one type a value."""
+        for what, function, count in (
+            ("combines", self.combine, len(_SIDES)), ("starts", self.identity, values),
+        ):  # fmt: skip
+            try:
+                inspect.signature(function).bind(*[None] * count)
+            except TypeError:
+                raise ArgumentError(
+                    f"the function that {what} `{self.__name__}` does not take {count} arguments"
+                    f" for {values} values at once",
+                    hint="write te.comm_reducer(lambda x, y: x + y, lambda dtype: const(0, dtype))",
+                ) from None
+
     def reducer_for(self, dtypes: tuple[str, ...]) -> CommReducer:
         """The reducer over values of `dtypes`, made once."""
         if dtypes not in self._made:
@@ -80,6 +95,7 @@ class Reducer:
                 tuple(Var(f"{side}{i if len(dtypes) > 1 else ''}", d) for i, d in enumerate(dtypes))
                 for side in _SIDES
             ]
+            self._require_arguments(len(dtypes))
             if len(dtypes) == 1:
                 result = (self.combine(sides[0][0], sides[1][0]),)
                 identity = (self.identity(dtypes[0]),)

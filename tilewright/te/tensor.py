@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from ..ir.expr import PrimExpr, as_scalar
 from ..ir.functor import Visitor, on
@@ -156,6 +156,18 @@ class TensorSlice:
         items = indices if isinstance(indices, tuple) else (indices,)
         whole = (*self.indices, *items)
         return self.tensor[whole]
+
+    def _no_element(self, *_: object) -> NoReturn:
+        """Python's operators have no meaning for it."""
+        raise ArgumentError(
+            f"tensor `{self.tensor.name}` has {self.tensor.ndim} dimensions, "
+            f"indexed with {len(self.indices)}",
+            hint="index it once a dimension",
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _no_element
+    __rtruediv__ = __floordiv__ = __mod__ = __lt__ = __le__ = __gt__ = __ge__ = _no_element
+    __neg__ = astype = _no_element
 
     @property
     def dtype(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ..script.ir_builder import NAMERS, IRBuilder
 from ..script.parser import Form, Parser
+from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
 from . import expr as E
 from . import stmt as S
@@ -237,11 +238,15 @@ class LoopForm(ScopedForm):
         return body
 
 
+def _is_fraction(end: Any) -> bool:
+    return isinstance(end, PrimExpr) and not dtype_of(end.dtype).is_integral
+
+
 def loop_domain(start: Any, stop: Any) -> tuple[PrimExpr, PrimExpr]:
     """Minimum and extent of `range(start, stop)`, or of `range(start)`."""
     if isinstance(start, Range):
         return start.min, start.extent
-    if any(isinstance(end, float) for end in (start, stop)):
+    if any(isinstance(end, float) or _is_fraction(end) for end in (start, stop)):
         raise ArgumentError(
             f"a loop counts integers, found {start if stop is None else (start, stop)}",
             hint="give integers, as in `range(8)`",

@@ -66,11 +66,21 @@ class BufferVar:
     def _indices(self, index: Any) -> tuple[PrimExpr, ...]:
         items = index if isinstance(index, (tuple, list)) else (index,)
         made = tuple(_expression(item) for item in items)
+        if len(made) == 1 and self._buffer.ndim > 1 and dtype_of(made[0].dtype).lanes == 1:
+            made = self._unflattened(made[0])
         lanes = dtype_of(self._content_type).lanes
         if lanes > 1 and dtype_of(self._buffer.dtype).lanes == 1:
             base = O.multiply(made[-1], lanes)
             return (*made[:-1], O.ramp(base, IntImm(base.dtype, 1), lanes))
         return made
+
+    def _unflattened(self, index: PrimExpr) -> tuple[PrimExpr, ...]:
+        """The indices of the element at `index`, counted in row-major order."""
+        made: list[PrimExpr] = []
+        for extent in reversed(self._buffer.shape[1:]):
+            made.append(O.floormod(index, extent))
+            index = O.floordiv(index, extent)
+        return (index, *reversed(made))
 
     def __getitem__(self, index: Any) -> BufferLoad:
         return BufferLoad(self._buffer, self._indices(index))

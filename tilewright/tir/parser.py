@@ -84,7 +84,9 @@ def _item(owner: Any, index: Any) -> Any:
         return owner[index]
     except TVMError:
         raise
-    except (TypeError, LookupError):
+    except (TypeError, LookupError) as error:
+        if is_node(owner) and isinstance(error, IndexError):
+            raise ArgumentError(str(error), hint="index it as Python does") from None
         if is_node(owner) or not hasattr(type(owner), "__getitem__"):
             raise ArgumentError(
                 f"{article(owner)} cannot be indexed", hint="index buffers, tuples and lists"

@@ -332,12 +332,12 @@ def declare_buffer(p: Printer, b: Buffer) -> str:
     name = _buffer_name(p, b)
     if not p.is_named(b.data):
         p.rename(b.data, f"{name}.data")
-    return name
+    return p.defined(b, name)
 
 
 def typed_var(p: Printer, v: E.Var) -> str:
     """`name: T.dtype`, as a parameter or a binding."""
-    name, kind = p.name(v, v.name), v.type_annotation
+    name, kind = p.defined(v, p.name(v, v.name)), v.type_annotation
     if isinstance(kind, PointerType):
         return f"{name}: {p(kind)}"
     if isinstance(v, E.SizeVar):

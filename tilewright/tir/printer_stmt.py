@@ -153,13 +153,12 @@ def for_(p: Printer, s: S.For) -> None:
     nest = _grid(p, s)
     with p.scope():
         loops = p.facts["loops"] = dict(p.facts.get("loops", {}))
-        extents = [p(loop.extent) for loop in nest]
+        bounds = _loop_kind(p, s) if len(nest) == 1 else ""
+        bounds = bounds or f"{t(p, 'grid')}({p.list([loop.extent for loop in nest])})"
         names = [p.name(loop.loop_var, loop.loop_var.name) for loop in nest]
+        names = [p.defined(l.loop_var, name) for l, name in zip(nest, names, strict=True)]
         loops.update({id(loop.loop_var): loop for loop in nest})
-        if len(nest) > 1:
-            head = f"for {', '.join(names)} in {t(p, 'grid')}({', '.join(extents)}):"
-        else:
-            head = f"for {names[0]} in {_loop_kind(p, s)}:"
+        head = f"for {', '.join(names)} in {bounds}:"
         with p.indent(head):
             _body(p, nest[-1].body)
 
@@ -363,7 +362,7 @@ def bare_block(p: Printer, b: S.Block) -> None:
         return _raw(p, b)
     with p.indent(f"with {t(p, 'block')}({p(b.name_hint)}, no_realize=True):"), p.scope():
         for axis in b.iter_vars:
-            p.line(f"{p(axis.var)} = {_axis(p, axis, None)}")
+            p.line(f"{_axis_name(p, axis)} = {_axis(p, axis, None)}")
         _block_inside(p, b)
 
 
@@ -398,13 +397,17 @@ def _axes(p: Printer, s: S.BlockRealize, values: list[Any]) -> None:
     for remaps, group in itertools.groupby(rows, lambda row: _remaps(p, row[0], row[1])):
         members = list(group)
         if remaps and len(members) > 1 and p.config.syntax_sugar:
-            names = ", ".join([p(a.var) for a, _, _ in members])
+            names = ", ".join([_axis_name(p, a) for a, _, _ in members])
             kinds = "".join(_LETTER[a.iter_type] for a, _, _ in members)
             shown = ", ".join(text for _, _, text in members)
             p.line(f'{names} = {t(p, "axis")}.remap("{kinds}", [{shown}])')
             continue
         for axis, _, text in members:
-            p.line(f"{p(axis.var)} = {_axis(p, axis, text)}")
+            p.line(f"{_axis_name(p, axis)} = {_axis(p, axis, text)}")
+
+
+def _axis_name(p: Printer, axis: E.IterVar) -> str:
+    return p.marked(axis, p(axis.var))
 
 
 def _remaps(p: Printer, axis: E.IterVar, value: PrimExpr) -> bool:
@@ -473,9 +476,9 @@ def prim_func(p: Printer, f: PrimFunc) -> None:
         params = []
         for v in f.params:
             if v in sugar:
-                declare_buffer(p, sugar[v])
+                array = declare_buffer(p, sugar[v])
                 args = buffer_arguments(p, sugar[v], with_data=False, all_dtypes=True)
-                params.append(f"{p(sugar[v])}: {t(p, 'Buffer')}({args})")
+                params.append(f"{p.defined(v, array)}: {t(p, 'Buffer')}({args})")
             else:
                 params.append(typed_var(p, v))
         is_void = isinstance(f.ret_type, TupleType) and not f.ret_type.items

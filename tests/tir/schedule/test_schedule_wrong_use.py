@@ -315,3 +315,13 @@ def test_the_message_in_full(name: str) -> None:
 
 def test_every_primitive_has_a_row() -> None:
     assert set(METHODS) - set(ROWS) == {"enter_postproc"}  # takes no argument
+
+
+def test_none_stands_in_a_list_only_where_it_means_something() -> None:
+    sch = Schedule(matmul(), error_render_level="fast")
+    i, j, _ = sch.get_loops("C")
+    sch.split(i, [None, 4])
+    with pytest.raises(TVMError, match="merge: argument `loops`: expected a LoopRV, found None"):
+        sch.merge(j, None, j)
+    with pytest.raises(TVMError, match="argument `padding`: expected an integer, found None"):
+        sch.pad_einsum("C", [None, 1, 1])

@@ -6,7 +6,7 @@ from ...support import public as _public
 from .core import Form, Parser, parses
 from .entry import CLASSES, FUNCTIONS, Decorator, definition, from_source
 from .evaluate import SPECIAL, assign
-from .macro import Macro, MacroCall, MacroDecorator
+from .macro import Macro, MacroCall, MacroDecorator, ValueMacro
 from .python import LOGIC
 from .source import Source
 

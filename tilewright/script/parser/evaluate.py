@@ -102,11 +102,7 @@ def call(parser: Parser, node: ast.Call) -> Any:
     if special is not None:
         with parser.at(node):
             return special(parser, node, function)
-    args = list(_items(parser, node.args))
-    named: dict[str, Any] = {}
-    for keyword in node.keywords:
-        value = parser.value(keyword.value)
-        named.update(value if keyword.arg is None else {keyword.arg: value})
+    args, named = call_arguments(parser, node)
     if not callable(function):
         parser.fail(
             node.func, f"`{ast.unparse(node.func)}` cannot be called",
@@ -119,6 +115,16 @@ def call(parser: Parser, node: ast.Call) -> Any:
     _check_arguments(parser, node, function, args, named)
     with parser.at(node):
         return function(*args, **named)
+
+
+def call_arguments(parser: Parser, node: ast.Call) -> tuple[list[Any], dict[str, Any]]:
+    """The values of a call's arguments: by place, by name."""
+    args = list(_items(parser, node.args))
+    named: dict[str, Any] = {}
+    for keyword in node.keywords:
+        value = parser.value(keyword.value)
+        named.update(value if keyword.arg is None else {keyword.arg: value})
+    return args, named
 
 
 def _check_arguments(parser: Parser, node: ast.Call, function: Any, args: Any, named: Any) -> None:

@@ -6,13 +6,15 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
-from types import FunctionType
+from contextlib import contextmanager
+from types import FunctionType, MethodType
 from typing import Any
 
 from ...support.errors import ArgumentTypeError
 from .arguments import check_options
 from .core import Form, Parser
 from .entry import captured
+from .evaluate import SPECIAL, call_arguments
 from .source import Source, in_decorated_class
 
 
@@ -36,7 +38,7 @@ class Macro:
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         """A macro of a class is called with the object first, as a method is."""
-        return self if owner is None else lambda *args, **named: self(owner, *args, **named)
+        return self if owner is None else MethodType(self, owner)
 
     def arguments(self, parser: Parser, call: MacroCall, node: ast.AST) -> dict[str, Any]:
         """The values of the parameters."""
@@ -81,28 +83,59 @@ class MacroCall(Form):
 
     def stand(self, parser: Parser, node: ast.AST) -> None:
         """Parses the macro's statements here."""
+        with self._inside(parser, node):
+            parser.statements(self.macro.node.body)
+
+    def value(self, parser: Parser, node: ast.AST) -> Any:
+        """Parses the macro's statements here, up to its `return`, whose value it gives."""
+        with self._inside(parser, node):
+            for statement in self.macro.node.body:
+                if isinstance(statement, ast.Return) and statement.value is not None:
+                    return parser.value(statement.value)
+                parser.statement(statement)
+        parser.fail(
+            node, f"macro `{self.title()}` returns nothing", hint="end it with `return value`"
+        )
+
+    @contextmanager
+    def _inside(self, parser: Parser, node: ast.AST) -> Iterator[None]:
+        """The macro's text and the names that it sees are in force inside."""
         macro = self.macro
         given = macro.arguments(parser, self, node)
         source, scopes = parser.source, parser.scopes
         outer = [scopes[0], dict(macro.names)] if macro.hygienic else list(scopes)
         parser.source, parser.scopes = macro.source, [*outer, given]
         try:
-            parser.statements(macro.node.body)
+            yield
         finally:
             parser.source, parser.scopes = source, scopes
 
 
-class MacroDecorator:
-    """`@T.macro`, `@R.macro`, possibly `(hygienic=False)`."""
+class ValueMacro(Macro):
+    """A macro whose call is an expression: the value of the macro's `return`."""
 
-    def __init__(self, title: str, hygienic: bool = True) -> None:
-        self.title, self.hygienic = title, hygienic
+    script_special = "macro"
+
+
+def _expanded(parser: Parser, node: ast.Call, macro: ValueMacro) -> Any:
+    args, named = call_arguments(parser, node)
+    return macro(*args, **named).value(parser, node)
+
+
+SPECIAL[ValueMacro.script_special] = _expanded
+
+
+class MacroDecorator:
+    """`@T.macro`, `@R.macro`, possibly `(hygienic=False)`; `kind` is the class of what it makes."""
+
+    def __init__(self, title: str, hygienic: bool = True, kind: type[Macro] = Macro) -> None:
+        self.title, self.hygienic, self.kind = title, hygienic, kind
 
     def __call__(self, what: Any = None, *more: Any, **options: Any) -> Any:
         """The macro made of a Python function; without one, the decorator with the option."""
         check_options(self.title, {"hygienic": self.hygienic}, options)
         if what is None:
-            return MacroDecorator(self.title, options.get("hygienic", self.hygienic))
+            return MacroDecorator(self.title, options.get("hygienic", self.hygienic), self.kind)
         if more or not isinstance(what, FunctionType):
             raise ArgumentTypeError(
                 f"a macro is made of a function, found {what!r}",
@@ -118,9 +151,9 @@ class MacroDecorator:
                 hint=f"write `@{self.title}` above the function",
             )
         names = captured(what, sys._getframe(1))
-        return Macro(node, source, names, options.get("hygienic", self.hygienic))
+        return self.kind(node, source, names, options.get("hygienic", self.hygienic))
 
     def in_script(self, parser: Parser, node: ast.FunctionDef) -> Macro:
         """The macro defined in a text."""
         names = {k: v for frame in parser.scopes[1:] for k, v in frame.items()}
-        return Macro(node, parser.source, names, self.hygienic)
+        return self.kind(node, parser.source, names, self.hygienic)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -56,3 +58,32 @@ class PrinterConfig:
                     f"`{name}` is how the text calls a dialect, found {given!r}",
                     hint="give a name of Python, such as T",
                 )
+        for name in ("buffer_dtype", "int_dtype", "float_dtype"):
+            dtype_of(getattr(self, name))
+        _require(self, "indent_spaces", "a number of spaces, 1 or more", _is_count)
+        _require(
+            self, "num_context_lines", "a number of lines, or None",
+            lambda given: given is None or (isinstance(given, int) and not isinstance(given, bool)),
+        )  # fmt: skip
+        _require(self, "path_to_underline", "a list of AccessPath", _are_paths)
+        _require(self, "path_to_annotate", "a dict from AccessPath to text", _are_paths)
+        _require(self, "obj_to_underline", "a list of nodes", _is_iterable)
+        _require(self, "obj_to_annotate", "a dict from nodes to text", _is_iterable)
+
+
+def _require(config: PrinterConfig, name: str, noun: str, holds: Callable[[Any], bool]) -> None:
+    given = getattr(config, name)
+    if not holds(given):
+        raise ArgumentError(f"`{name}` is {noun}, found {given!r}")
+
+
+def _is_count(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given > 0
+
+
+def _is_iterable(given: Any) -> bool:
+    return given is None or isinstance(given, (list, tuple, dict))
+
+
+def _are_paths(given: Any) -> bool:
+    return _is_iterable(given) and all(hasattr(path, "to_steps") for path in given or ())

@@ -173,12 +173,23 @@ class Printer:
 
     def __call__(self, node: object) -> Text:
         """The text of an expression."""
-        wanted = self._marks_of(node) if self._marked else ()
         self._above.append(id(node))
         is_lines = isinstance(node, tuple(_STATEMENTS))
         made = (FIELDS[0] if is_lines else self._handler(node))(self, node)
         self._above.pop()
-        text = made if isinstance(made, Text) else Text.of(str(made))
+        return self.marked(node, made if isinstance(made, Text) else Text.of(str(made)))
+
+    def marked(self, node: object, text: Text) -> Text:
+        """`text`, which stands for `node`, with the marks that are wanted of it."""
+        return self._with_marks(self._marks_of(node) if self._marked else (), text)
+
+    def defined(self, node: object, text: str) -> str:
+        """`text`, which defines a variable, marked where a path leads to this place."""
+        above = self._above[-1] if self._above else None
+        found = self._marked.get(id(node), ())
+        return self._with_marks([n for n, holder in found if holder == above], Text.of(text))
+
+    def _with_marks(self, wanted: Sequence[int], text: Text) -> Text:
         for number in wanted:
             if self.marks.made[number].note:
                 self._remarks.append(self.marks.remark(number, "  "))

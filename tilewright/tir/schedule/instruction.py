@@ -143,6 +143,7 @@ class Param:
     is_list: bool
     is_optional: bool
     is_variadic: bool
+    may_hold_none: bool
     default: Any
 
     def accept(self, schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
@@ -164,12 +165,13 @@ class Param:
                 return (self.role.accept(schedule, value, given),)
             raise ArgumentTypeError(f"expected a list, each {self.role.noun}, found {_kind(value)}")
         return tuple(
-            None if item is None else self.role.accept(schedule, item, given) for item in value
+            None if item is None and self.may_hold_none else self.role.accept(schedule, item, given)
+            for item in value
         )
 
 
 def _param(name: str, hint: Any, parameter: inspect.Parameter) -> Param:
-    optional = is_list = False
+    optional = is_list = may_hold_none = False
     args = typing.get_args(hint)
     if type(None) in args:
         optional = True
@@ -180,6 +182,7 @@ def _param(name: str, hint: Any, parameter: inspect.Parameter) -> Param:
         (hint,) = typing.get_args(hint)
         inner = typing.get_args(hint)
         if type(None) in inner:
+            may_hold_none = True
             hint = next(a for a in inner if a is not type(None))
     role = _ANY
     if typing.get_origin(hint) is Annotated:
@@ -189,7 +192,7 @@ def _param(name: str, hint: Any, parameter: inspect.Parameter) -> Param:
     elif is_list:
         is_list = False
     variadic = parameter.kind is inspect.Parameter.VAR_POSITIONAL
-    return Param(name, role, is_list, optional, variadic, parameter.default)
+    return Param(name, role, is_list, optional, variadic, may_hold_none, parameter.default)
 
 
 @dataclass(frozen=True, eq=False)
