@@ -37,6 +37,7 @@ from ..expr import (
     StringImm,
     Var,
 )  # fmt: skip
+from .bounds import EVERYTHING
 from .calls import conditional_args, fold_call, has_guard
 from .canonical import INDEX_TYPES, Canonical, is_movable
 from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
@@ -66,7 +67,16 @@ class Simplifier(Canonical):
             made = self.sum(expr).expr()
         else:
             made = self.other(expr)
-        return expr if made is not expr and same(made, expr) else made
+        if made is expr or same(made, expr):
+            return expr
+        return expr if self._is_pinned(expr) else made
+
+    def _is_pinned(self, expr: Any) -> bool:
+        """True of an index whose value only a condition says: its name is as short."""
+        if not type(expr).is_variable or expr.dtype not in INDEX_TYPES or expr in self.bindings:
+            return False
+        lo, hi = self.bounds.variables.get(expr, EVERYTHING)
+        return lo < hi
 
     def other(self, expr: PrimExpr) -> PrimExpr:
         """`expr`, which is no sum, with its parts simplified and by the rules."""
