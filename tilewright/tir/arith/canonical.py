@@ -29,7 +29,7 @@ from ..expr import (
     Var,
 )  # fmt: skip
 from .bounds import Bounds, Interval, dtype_interval, opaque_interval
-from .divide import Divider
+from .divide import Divider, is_negated
 from .merge import Merging
 from .terms import OPPOSITE, Atom, Binary, Choice, Key, Opaque, Split, Sum, Truncated, truncated
 
@@ -196,6 +196,8 @@ class Canonical:
         if lo >= 0:
             by = self.terms.const(c, a.dtype)
             return self._truncating(self.divider.floormod_by, a, by).scaled(common)
+        if is_negated(a):
+            return self._truncmod_by(a.scaled(-1), c).scaled(-common)
         whole = self._without_rest(a, c)
         if whole is not None:
             return self._truncmod_by(whole, c).scaled(common)

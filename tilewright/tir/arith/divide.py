@@ -31,7 +31,10 @@ class Divider:
         if self.residues:
             a = self._resolved(a, c)
         whole, rest = split_multiple(a, c)
-        return self.terms.add(whole, self._quotient(rest, c))
+        quotient = self._quotient(rest, c)
+        if self.terms.truncates and next(iter(a.terms), None) in rest.terms:
+            return self.terms.add(quotient, whole)
+        return self.terms.add(whole, quotient)
 
     def floormod(self, a: Sum, c: int) -> Sum:
         """`a % c` for `c != 0`; the sign is that of `c`."""

@@ -121,7 +121,8 @@ class Merging(Terms):
             growth += (total.const == 0) - (total.const == factor * base.const)
         if not met or growth > 0:
             return None
-        head = dict(takewhile(lambda item: item[0] is not atom, total.terms.items()))
+        ends = {atom, *(a for a in base.terms if total.terms.get(a) == factor * base.terms[a])}
+        head = dict(takewhile(lambda item: item[0] not in ends, total.terms.items()))
         tail = {a: c for a, c in total.terms.items() if a is not atom and a not in head}
         made = self.add(Sum(total.dtype, head, total.const), rest(base, by), factor)
         return self.add(self.add(made, Sum(total.dtype, tail, 0)), base, -factor)

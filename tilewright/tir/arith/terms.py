@@ -15,6 +15,7 @@ from ...ir.expr import IntImm, PrimExpr
 from .. import op as O
 from ..expr import (
     Add,
+    And,
     BinaryOpExpr,
     Call,
     Cast,
@@ -286,7 +287,7 @@ def depends_on_data(of: PrimExpr) -> bool:
         return False
     if isinstance(of, Select):
         return depends_on_data(of.true_value) or depends_on_data(of.false_value)
-    if isinstance(of, (BinaryOpExpr, CmpExpr)):
+    if isinstance(of, (BinaryOpExpr, CmpExpr, And)):
         return depends_on_data(of.a) or depends_on_data(of.b)
     if isinstance(of, Cast):
         return "int" not in of.value.dtype or depends_on_data(of.value)
