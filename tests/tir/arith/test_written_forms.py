@@ -56,6 +56,16 @@ FORMS: list[tuple[Any, Any]] = [
     ((x * n + y) * m + z, (x * n + y) * m + z),
     (tir.FloorDiv((x - y) * n, n * m), (x - y) // m),
     (tir.FloorMod(x * n, n * 4), n * (x % 4)),
+    # a product of sums stays one, unless it is shorter multiplied out
+    ((x + 1) * (y + 2), (x + 1) * (y + 2)),
+    ((x + n) * (y + 1) * 4 - z, (x + n) * (y + 1) * 4 - z),
+    ((n * m + k) * (m + 1) + x, (n * m + k) * (m + 1) + x),
+    ((x + 1) * (y + 2) * (z - 3), (x + 1) * (y + 2) * (z - 3)),
+    ((x + 1) * (y + 2) - x * y, x * 2 + y + 2),
+    ((x + 1) * (y + 2) - 2, (x + 1) * y + x * 2),
+    ((x + y) * (x - y), x * x - y * y),
+    (tir.FloorDiv((x + 1) * (n + 2), n + 2), x + 1),
+    (tir.FloorMod((x + 1) * (n + 2) + k, n + 2), tir.FloorMod(k, n + 2)),
     # constants within quotients
     (tir.FloorDiv(x + 18, c(4)), tir.FloorDiv(x + 18, c(4))),
     (tir.FloorDiv(x - 1, c(4)), tir.FloorDiv(x - 1, c(4))),

@@ -31,7 +31,19 @@ from ..expr import (
 from .bounds import Bounds, Interval, dtype_interval, opaque_interval
 from .divide import Divider, is_negated
 from .merge import Merging
-from .terms import OPPOSITE, Atom, Binary, Choice, Key, Opaque, Split, Sum, Truncated, truncated
+from .terms import (
+    OPPOSITE,
+    Atom,
+    Binary,
+    Choice,
+    Key,
+    Opaque,
+    Split,
+    Sum,
+    Truncated,
+    remember_factors,
+    truncated,
+)
 
 INDEX_TYPES = ("int32", "int64")
 
@@ -130,7 +142,9 @@ class Canonical:
         a, b = self.sum(expr.a), self.sum(expr.b)
         made = self.terms.multiply(a, b)
         if made is None:
-            made = self.terms.of(self._atom_of(Mul(a.expr(), b.expr())))
+            return self.terms.of(self._atom_of(Mul(a.expr(), b.expr())))
+        if len(made.terms) > 2:
+            remember_factors(a, b, made)
         return made
 
     def _floordiv(self, expr: Any) -> Sum:

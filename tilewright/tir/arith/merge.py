@@ -24,7 +24,6 @@ from .terms import (
     Terms,
     Truncated,
     are_extremes,
-    reduced,
     truncated,
     without_factors,
 )
@@ -298,6 +297,17 @@ class Merging(Terms):
             if first.key == self.sub(one.b, b).key:
                 return first
         return None
+
+
+def reduced(total: Sum, modulus: int) -> Sum:
+    """`total`, one term, up to multiples of `modulus`: `5 x % 3` is `2 x % 3`."""
+    if len(total.terms) != 1:  # where several are fused, the text says how
+        return total
+    ((atom, coefficient),) = total.terms.items()
+    if abs(coefficient) < modulus:
+        return total
+    left = coefficient % modulus if coefficient > 0 else -(-coefficient % modulus)
+    return Sum(total.dtype, {atom: left} if left else {}, total.const)
 
 
 def _cancelling(total: Sum, atom: Atom, coefficient: int, a: Sum, b: Sum) -> Sum | None:
