@@ -152,11 +152,14 @@ class Analyzer:
 
     def _bind_range(self, var: Var, range_: Range, override: bool) -> None:
         engine, bounds = self.engine, self.engine.bounds
+        if isinstance(range_.min, IntImm) and isinstance(range_.extent, IntImm):
+            first = range_.min.value
+            ends = first, first + max(range_.extent.value, 1) - 1
+            self._say(var, ends, override)
+            bounds.variables[var] = ends
+            bounds.ranges.pop(var, None)
+            return
         if var.dtype not in INDEX_TYPES:
-            if isinstance(range_.min, IntImm) and isinstance(range_.extent, IntImm):
-                last = range_.min.value + range_.extent.value - 1
-                self._say(var, (range_.min.value, last), override)
-                bounds.variables[var] = (range_.min.value, last)
             return
         with deep_recursion():
             lo = engine.sum(_as(range_.min, var.dtype))

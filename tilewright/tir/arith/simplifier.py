@@ -545,19 +545,22 @@ def same(a: Any, b: Any) -> bool:
     if a is b:
         return True
     kind = type(a)
-    if kind is not type(b) or not isinstance(a, Node):
-        return _same_values(a, b)
-    if kind.is_variable or (kind is Call and getattr(a, "op", None) is not getattr(b, "op", None)):
+    if kind is not type(b):
+        return False
+    if kind is IntImm:
+        return bool(a.value == b.value and a.dtype == b.dtype)
+    if kind is tuple:
+        return len(a) == len(b) and all(map(same, a, b))
+    if not isinstance(a, Node):
+        return bool(a == b)
+    if kind.is_variable or (kind is Call and a.op is not b.op):  # type: ignore[attr-defined]
         return False
     if isinstance(a, PrimExpr) and a.dtype != b.dtype:
         return False
-    return all(same(getattr(a, name), getattr(b, name)) for name in kind.walked if name != "op")
-
-
-def _same_values(a: Any, b: Any) -> bool:
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b) and bool(a == b)
+    for name in kind.walked:  # noqa: SIM110  (a generator costs three times as much)
+        if name != "op" and not same(getattr(a, name), getattr(b, name)):
+            return False
+    return True
 
 
 _SIMPLIFY: dict[type[PrimExpr], Callable[[Simplifier, Any], PrimExpr]] = {
