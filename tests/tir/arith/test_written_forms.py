@@ -77,6 +77,7 @@ FORMS: list[tuple[Any, Any]] = [
     (EQ(x * y * 2, c(0)), tir.Or(EQ(x, c(0)), EQ(y, c(0)))),
     (NE(x * y, c(0)), tir.And(NE(x, c(0)), NE(y, c(0)))),
     # the order in which parts came
+    (x // 4 * 12 + y + x % 4 * 3, x * 3 + y),
     (tir.FloorDiv(y + x * n, n), y // n + x),
     # division rounded to zero
     (tir.Div(x * 2, c(8)), tir.Div(x, c(4))),
@@ -147,6 +148,7 @@ REWRITTEN: list[tuple[Any, Any]] = [
     (3 - x, 3 - x),
     (DATA[x - 1] - 1, DATA[x + -1] + -1),
     (x - y * 10, x + y * -10),
+    (1 - x % 2, x % 2 * -1 + 1),
     (LT(x // 4 * 4, x + y), LT(c(0), x % 4 + y)),
 ]
 

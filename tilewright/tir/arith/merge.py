@@ -98,8 +98,15 @@ class Merging(Terms):
                 and self._is_congruent(other.base, atom.base, atom.upper)
             ):
                 whole = self.split(other.base, atom.lower, other.upper).scaled(coefficient)
-                return self.add(_without(total, atom, other), whole)
+                return self._replaced(total, (atom, other), whole)
         return self._parity(total, atom, coefficient) if atom.upper == 2 else None
+
+    def _replaced(self, total: Sum, gone: tuple[Atom, ...], made: Sum) -> Sum:
+        """`total` with `made` where the first of the terms `gone` was."""
+        head = dict(takewhile(lambda item: item[0] not in gone, total.terms.items()))
+        tail = _without(total, *gone, *head).terms
+        before = self.add(Sum(total.dtype, head, total.const), made)
+        return self.add(before, Sum(total.dtype, tail, 0))
 
     def _remainder(
         self, total: Sum, atom: Atom, coefficient: int, base: Sum, by: int,

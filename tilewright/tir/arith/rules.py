@@ -250,6 +250,11 @@ REWRITTEN = RuleSet(
         when=lambda c0, c1: c0 == -c1,
     ),
     rule(Sub(_x, Mul(_y, _c0)), Add(_x, Mul(_y, Sub(_zero, _c0))), when=lambda c0: c0 > 0),
+    rule(
+        Sub(_c0, FloorMod(_x, _c1)),
+        Add(Mul(FloorMod(_x, _c1), Sub(_zero, _one)), _c0),
+        when=lambda c0, c1: c0 > 0 and c1 != 0,
+    ),
     types=("int32", "int64"),
 )
 """How `Analyzer.rewrite_simplify` writes sums: a constant is added, a common one is outside."""
