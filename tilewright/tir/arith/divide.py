@@ -32,7 +32,8 @@ class Divider:
             a = self._resolved(a, c)
         whole, rest = split_multiple(a, c)
         quotient = self._quotient(rest, c)
-        if self.terms.truncates and next(iter(a.terms), None) in rest.terms:
+        comes_first = len(rest.terms) == 1 and next(iter(a.terms)) in rest.terms
+        if self.terms.truncates and comes_first:
             return self.terms.add(quotient, whole)
         return self.terms.add(whole, quotient)
 
