@@ -51,16 +51,22 @@ class _Limit:
 _LIMIT = _Limit()
 
 
-@contextmanager
-def deep_recursion() -> Iterator[None]:
+class _Deep:
+    """A `with` block under the raised limit. A class, as it is entered for every expression."""
+
+    __slots__ = ("holds",)
+
+    def __enter__(self) -> None:
+        self.holds = _LIMIT.hold()
+
+    def __exit__(self, *error: object) -> None:
+        if self.holds:
+            _LIMIT.release()
+
+
+def deep_recursion() -> _Deep:
     """Lets pure Python recursion go as deep as IR does (a sum of thousands of terms)."""
-    if not _LIMIT.hold():
-        yield
-        return
-    try:
-        yield
-    finally:
-        _LIMIT.release()
+    return _Deep()
 
 
 @contextmanager

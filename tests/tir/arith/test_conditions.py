@@ -8,6 +8,8 @@ import pytest
 
 from tilewright import tir
 from tilewright.ir import structural_equal
+from tilewright.ir.expr import Range
+from tilewright.tir.arith import Analyzer
 from tilewright.tir.arith.conditions import conjuncts
 
 from .test_simpler_forms import check
@@ -57,3 +59,16 @@ def test_the_rest_of_a_negated_number(rest: int) -> None:
     expected = tir.EQ(x % 4, tir.const(-rest % 4))
     check(tir.EQ((0 - x) % 4, tir.const(rest)), expected)
     check(tir.EQ(x % 4, tir.const(-rest % 4)), tir.const(True), tir.EQ((0 - x) % 4, rest))
+
+
+def test_a_variable_keeps_its_name_where_a_condition_says_its_value() -> None:
+    analyzer = Analyzer()
+    with analyzer.constraint_scope(tir.EQ(x, tir.const(5))):
+        assert analyzer.simplify(x) is x
+        assert structural_equal(analyzer.simplify(x * 2), tir.const(10))
+        assert analyzer.can_prove(tir.LT(x, tir.const(6)))
+    analyzer.bind(y, Range.from_min_extent(3, 1))
+    assert structural_equal(analyzer.simplify(y), tir.const(3))
+    flag = tir.Var("flag", "bool")
+    with analyzer.constraint_scope(flag):
+        assert structural_equal(analyzer.simplify(flag), tir.const(True))

@@ -56,6 +56,16 @@ FORMS: list[tuple[Any, Any]] = [
     ((x * n + y) * m + z, (x * n + y) * m + z),
     (tir.FloorDiv((x - y) * n, n * m), (x - y) // m),
     (tir.FloorMod(x * n, n * 4), n * (x % 4)),
+    # a product of sums stays one, unless it is shorter multiplied out
+    ((x + 1) * (y + 2), (x + 1) * (y + 2)),
+    ((x + n) * (y + 1) * 4 - z, (x + n) * (y + 1) * 4 - z),
+    ((n * m + k) * (m + 1) + x, (n * m + k) * (m + 1) + x),
+    ((x + 1) * (y + 2) * (z - 3), (x + 1) * (y + 2) * (z - 3)),
+    ((x + 1) * (y + 2) - x * y, x * 2 + y + 2),
+    ((x + 1) * (y + 2) - 2, (x + 1) * y + x * 2),
+    ((x + y) * (x - y), x * x - y * y),
+    (tir.FloorDiv((x + 1) * (n + 2), n + 2), x + 1),
+    (tir.FloorMod((x + 1) * (n + 2) + k, n + 2), tir.FloorMod(k, n + 2)),
     # constants within quotients
     (tir.FloorDiv(x + 18, c(4)), tir.FloorDiv(x + 18, c(4))),
     (tir.FloorDiv(x - 1, c(4)), tir.FloorDiv(x - 1, c(4))),
@@ -67,6 +77,7 @@ FORMS: list[tuple[Any, Any]] = [
     (EQ(x * y * 2, c(0)), tir.Or(EQ(x, c(0)), EQ(y, c(0)))),
     (NE(x * y, c(0)), tir.And(NE(x, c(0)), NE(y, c(0)))),
     # the order in which parts came
+    (x // 4 * 12 + y + x % 4 * 3, x * 3 + y),
     (tir.FloorDiv(y + x * n, n), y // n + x),
     # division rounded to zero
     (tir.Div(x * 2, c(8)), tir.Div(x, c(4))),
@@ -99,6 +110,7 @@ TRUNCATED: list[tuple[Any, Any]] = [
     (tir.Mod(y + x * 10, c(-2)), tir.Mod(y, c(2))),
     (tir.Div(tir.Div(x, c(2)) + 1, c(3)), tir.Div(x + 2, c(6))),
     (tir.Div(y + x * n, n), tir.Div(y, n) + x),
+    (tir.Div(y + x * 4, c(2)), tir.Div(y, c(2)) + x * 2),
     (tir.Div(x + 5, c(3)) - tir.Div(x, c(3)), tir.Div(tir.Mod(x, c(3)) + 5, c(3))),
     (tir.Div(x, c(4)) * 4 + tir.Mod(x, c(4)), x),
     (tir.Div(x, c(4)) - x // 4, c(0)),
@@ -135,6 +147,9 @@ REWRITTEN: list[tuple[Any, Any]] = [
     (x * -2 - y * 2, (0 - x - y) * 2),
     (3 - x, 3 - x),
     (DATA[x - 1] - 1, DATA[x + -1] + -1),
+    (x - y * 10, x + y * -10),
+    (1 - x % 2, x % 2 * -1 + 1),
+    (LT(x // 4 * 4, x + y), LT(c(0), x % 4 + y)),
 ]
 
 
@@ -145,6 +160,37 @@ def test_rewriting_adds_constants_and_takes_common_ones_out(expr: Any, expected:
     assert same(made, expected), (str(expr), str(made))
     assert analyzer.rewrite_simplify(made) is made
     assert same(analyzer.simplify(made), analyzer.simplify(expr))
+
+
+REWRITTEN_INDICES: list[tuple[Any, Any]] = [
+    (tir.FloorMod(x * 360 + y, c(16)), tir.FloorMod(x * 8 + y, c(16))),
+    (tir.FloorMod(DATA[x] * 360 + y, c(15)), tir.FloorMod(DATA[x] * 360 + y, c(15))),
+    (tir.FloorDiv(0 - x, c(10)), tir.FloorDiv(x, c(-10))),
+    (tir.And(LE(c(0), x - y * 5), LT(x - y * 5, c(5))), EQ(y, x // 5)),
+    (tir.And(LT(x - y * 5, c(4)), LE(c(0), x - y * 5)), tir.And(LT(x, y * 5 + 4), LE(y * 5, x))),
+]
+CANONICAL: list[tuple[Any, Any]] = [
+    (tir.FloorMod(0 - x, c(2)), tir.FloorMod(x, c(-2)) * -1),
+    (tir.Mod(0 - x, c(2)), tir.Mod(x, c(-2)) * -1),
+    (tir.Mod(tir.Div(x, c(2)), c(3)), tir.Div(tir.Mod(x, c(6)), c(2))),
+    (tir.FloorMod(0 - DATA[x], c(3)), tir.FloorMod(0 - DATA[x], c(3))),
+]
+
+
+@pytest.mark.parametrize(("expr", "expected"), REWRITTEN_INDICES, ids=lambda e: "")
+def test_rewriting_leaves_small_factors_and_quotients(expr: Any, expected: Any) -> None:
+    analyzer = Analyzer()
+    made = analyzer.rewrite_simplify(expr)
+    assert same(made, expected), (str(expr), str(made))
+    assert analyzer.rewrite_simplify(made) is made
+
+
+@pytest.mark.parametrize(("expr", "expected"), CANONICAL, ids=lambda e: "")
+def test_canonical_rests_have_their_sign_outside(expr: Any, expected: Any) -> None:
+    analyzer = Analyzer()
+    made = analyzer.canonical_simplify(expr)
+    assert same(made, expected), (str(expr), str(made))
+    assert analyzer.canonical_simplify(made) is made
 
 
 BOUND: list[tuple[Any, Any]] = [

@@ -16,6 +16,7 @@ from ..expr import IterVar, Var
 from .bound import ConstIntBound, ModularSet, ModularSets
 from .canonical import INDEX_TYPES
 from .rewritten import Rewritten
+from .rules import CANONICAL, REWRITTEN, REWRITTEN_INDICES, RuleSet
 from .simplifier import Simplifier, same
 from .terms import Sum
 
@@ -92,13 +93,16 @@ class Analyzer:
     def rewrite_simplify(self, expr: PrimExpr) -> PrimExpr:
         """What `simplify` makes of `expr`, with constants added, and common ones outside of sums:
         `x + -2` and `(x + y) * 2`."""
-        before = as_scalar(expr)
-        made: PrimExpr = Rewritten().run(self.simplify(before))
-        return before if same(made, before) else made
+        return self._written(expr, REWRITTEN, REWRITTEN_INDICES)
 
     def canonical_simplify(self, expr: PrimExpr) -> PrimExpr:
-        """The same as `simplify`: one engine does both."""
-        return self.simplify(expr)
+        """What `simplify` makes of `expr`, with signs outside of rests: `x % -2 * -1`."""
+        return self._written(expr, CANONICAL)
+
+    def _written(self, expr: PrimExpr, *tables: RuleSet) -> PrimExpr:
+        before = as_scalar(expr)
+        made: PrimExpr = Rewritten(*tables).run(self.simplify(before))
+        return before if same(made, before) else made
 
     # ---- knowledge --------------------------------------------------------------------------
 
@@ -148,11 +152,14 @@ class Analyzer:
 
     def _bind_range(self, var: Var, range_: Range, override: bool) -> None:
         engine, bounds = self.engine, self.engine.bounds
+        if isinstance(range_.min, IntImm) and isinstance(range_.extent, IntImm):
+            first = range_.min.value
+            ends = first, first + max(range_.extent.value, 1) - 1
+            self._say(var, ends, override)
+            bounds.variables[var] = ends
+            bounds.ranges.pop(var, None)
+            return
         if var.dtype not in INDEX_TYPES:
-            if isinstance(range_.min, IntImm) and isinstance(range_.extent, IntImm):
-                last = range_.min.value + range_.extent.value - 1
-                self._say(var, (range_.min.value, last), override)
-                bounds.variables[var] = (range_.min.value, last)
             return
         with deep_recursion():
             lo = engine.sum(_as(range_.min, var.dtype))

@@ -29,9 +29,21 @@ from ..expr import (
     Var,
 )  # fmt: skip
 from .bounds import Bounds, Interval, dtype_interval, opaque_interval
-from .divide import Divider
+from .divide import Divider, is_negated
 from .merge import Merging
-from .terms import OPPOSITE, Atom, Binary, Choice, Key, Opaque, Split, Sum, Truncated, truncated
+from .terms import (
+    OPPOSITE,
+    Atom,
+    Binary,
+    Choice,
+    Key,
+    Opaque,
+    Split,
+    Sum,
+    Truncated,
+    remember_factors,
+    truncated,
+)
 
 INDEX_TYPES = ("int32", "int64")
 
@@ -130,7 +142,9 @@ class Canonical:
         a, b = self.sum(expr.a), self.sum(expr.b)
         made = self.terms.multiply(a, b)
         if made is None:
-            made = self.terms.of(self._atom_of(Mul(a.expr(), b.expr())))
+            return self.terms.of(self._atom_of(Mul(a.expr(), b.expr())))
+        if len(made.terms) > 2:
+            remember_factors(a, b, made)
         return made
 
     def _floordiv(self, expr: Any) -> Sum:
@@ -196,6 +210,8 @@ class Canonical:
         if lo >= 0:
             by = self.terms.const(c, a.dtype)
             return self._truncating(self.divider.floormod_by, a, by).scaled(common)
+        if is_negated(a):
+            return self._truncmod_by(a.scaled(-1), c).scaled(-common)
         whole = self._without_rest(a, c)
         if whole is not None:
             return self._truncmod_by(whole, c).scaled(common)

@@ -7,8 +7,8 @@ from math import gcd
 
 from ..expr import FloorDiv, FloorMod
 from .bounds import Bounds, floor_quotient
-from .merge import Merging
-from .terms import OPPOSITE, Atom, Binary, Split, Sum, factors_of, reduced, without_factors
+from .merge import Merging, reduced
+from .terms import OPPOSITE, Atom, Binary, Split, Sum, factors_of, without_factors
 
 
 class Divider:
@@ -31,7 +31,11 @@ class Divider:
         if self.residues:
             a = self._resolved(a, c)
         whole, rest = split_multiple(a, c)
-        return self.terms.add(whole, self._quotient(rest, c))
+        quotient = self._quotient(rest, c)
+        comes_first = len(rest.terms) == 1 and next(iter(a.terms)) in rest.terms
+        if self.terms.truncates and comes_first:
+            return self.terms.add(quotient, whole)
+        return self.terms.add(whole, quotient)
 
     def floormod(self, a: Sum, c: int) -> Sum:
         """`a % c` for `c != 0`; the sign is that of `c`."""
@@ -308,13 +312,23 @@ class Divider:
         return whole, rest
 
     def _split_multiple_of(self, a: Sum, b: Sum) -> tuple[Sum, Sum]:
-        """Takes out `k * b` where the terms of `b` occur in `a`, all `k` times."""
-        zero = self.terms.const(0, a.dtype)
+        """Takes out `k * b` and `x * k * b` where the terms of `b` occur in `a`, all as often."""
+        whole, rest = self.terms.const(0, a.dtype), a
         lead, scale = next(iter(b.terms.items()))
-        times, odd = divmod(a.terms.get(lead, 0), scale)
-        if odd or times == 0 or any(a.terms.get(t, 0) != times * c for t, c in b.terms.items()):
-            return zero, a
-        return self.terms.const(times, a.dtype), self.terms.add(a, b, -times)
+        factors = factors_of(lead)
+        for atom, coefficient in a.terms.items():
+            left = without_factors(atom, factors)
+            if left is None or coefficient % scale:
+                continue
+            times = self.terms.const(coefficient // scale, a.dtype)
+            if left:
+                times = self.terms.of(self.terms.product(left), coefficient // scale)
+            multiple = self.terms.multiply(b, times)
+            if multiple is not None and all(
+                rest.terms.get(t) == c for t, c in multiple.terms.items()
+            ):
+                whole, rest = self.terms.add(whole, times), self.terms.sub(rest, multiple)
+        return whole, rest
 
 
 def _is_multiple(total: Sum, c: int) -> bool:

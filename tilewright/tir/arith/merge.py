@@ -24,7 +24,6 @@ from .terms import (
     Terms,
     Truncated,
     are_extremes,
-    reduced,
     truncated,
     without_factors,
 )
@@ -99,8 +98,15 @@ class Merging(Terms):
                 and self._is_congruent(other.base, atom.base, atom.upper)
             ):
                 whole = self.split(other.base, atom.lower, other.upper).scaled(coefficient)
-                return self.add(_without(total, atom, other), whole)
+                return self._replaced(total, (atom, other), whole)
         return self._parity(total, atom, coefficient) if atom.upper == 2 else None
+
+    def _replaced(self, total: Sum, gone: tuple[Atom, ...], made: Sum) -> Sum:
+        """`total` with `made` where the first of the terms `gone` was."""
+        head = dict(takewhile(lambda item: item[0] not in gone, total.terms.items()))
+        tail = _without(total, *gone, *head).terms
+        before = self.add(Sum(total.dtype, head, total.const), made)
+        return self.add(before, Sum(total.dtype, tail, 0))
 
     def _remainder(
         self, total: Sum, atom: Atom, coefficient: int, base: Sum, by: int,
@@ -121,7 +127,8 @@ class Merging(Terms):
             growth += (total.const == 0) - (total.const == factor * base.const)
         if not met or growth > 0:
             return None
-        head = dict(takewhile(lambda item: item[0] is not atom, total.terms.items()))
+        ends = {atom, *(a for a in base.terms if total.terms.get(a) == factor * base.terms[a])}
+        head = dict(takewhile(lambda item: item[0] not in ends, total.terms.items()))
         tail = {a: c for a, c in total.terms.items() if a is not atom and a not in head}
         made = self.add(Sum(total.dtype, head, total.const), rest(base, by), factor)
         return self.add(self.add(made, Sum(total.dtype, tail, 0)), base, -factor)
@@ -297,6 +304,17 @@ class Merging(Terms):
             if first.key == self.sub(one.b, b).key:
                 return first
         return None
+
+
+def reduced(total: Sum, modulus: int) -> Sum:
+    """`total`, one term, up to multiples of `modulus`: `5 x % 3` is `2 x % 3`."""
+    if len(total.terms) != 1:  # where several are fused, the text says how
+        return total
+    ((atom, coefficient),) = total.terms.items()
+    if abs(coefficient) < modulus:
+        return total
+    left = coefficient % modulus if coefficient > 0 else -(-coefficient % modulus)
+    return Sum(total.dtype, {atom: left} if left else {}, total.const)
 
 
 def _cancelling(total: Sum, atom: Atom, coefficient: int, a: Sum, b: Sum) -> Sum | None:

@@ -94,12 +94,14 @@ def rule(before: PrimExpr, after: Any, when: Callable[..., bool] | None = None) 
 class RuleSet:
     """Rules tried in order, found by the kind of their outermost node.
 
-    `types` says which types the letters `x y z c0 c1` may have (`p q r` are conditions).
+    `types` says which types the letters `x y z c0 c1` may have (`p q r` are conditions); `wraps`
+    that they hold of arithmetic that overflows too.
     """
 
-    def __init__(self, *rules: Rule, types: tuple[str, ...]) -> None:
+    def __init__(self, *rules: Rule, types: tuple[str, ...], wraps: bool = True) -> None:
         self.rules = rules
         self.types = types
+        self.wraps = wraps
         self.by_kind: dict[type[PrimExpr], list[Rule]] = {}
         for each in rules:
             self.by_kind.setdefault(type(each.before), []).append(each)
@@ -247,6 +249,61 @@ REWRITTEN = RuleSet(
         Mul(Sub(Sub(_zero, _x), _y), _c1),
         when=lambda c0, c1: c0 == -c1,
     ),
+    rule(Sub(_x, Mul(_y, _c0)), Add(_x, Mul(_y, Sub(_zero, _c0))), when=lambda c0: c0 > 0),
+    rule(
+        Sub(_c0, FloorMod(_x, _c1)),
+        Add(Mul(FloorMod(_x, _c1), Sub(_zero, _one)), _c0),
+        when=lambda c0, c1: c0 > 0 and c1 != 0,
+    ),
     types=("int32", "int64"),
 )
 """How `Analyzer.rewrite_simplify` writes sums: a constant is added, a common one is outside."""
+
+REWRITTEN_INDICES = RuleSet(
+    rule(
+        FloorMod(Add(Mul(_x, _c0), _y), _c1),
+        FloorMod(Add(Mul(_x, FloorMod(_c0, _c1)), _y), _c1),
+        when=lambda c0, c1: c0 > c1 > 0,
+    ),
+    rule(
+        FloorMod(Add(_x, Mul(_y, _c0)), _c1),
+        FloorMod(Add(_x, Mul(_y, FloorMod(_c0, _c1))), _c1),
+        when=lambda c0, c1: c0 > c1 > 0,
+    ),
+    rule(FloorDiv(Sub(_zero, _x), _c0), FloorDiv(_x, Sub(_zero, _c0)), when=lambda c0: c0 > 0),
+    rule(
+        And(LE(Mul(_y, _c0), _x), LT(_x, Add(Mul(_y, _c0), _c0))),
+        EQ(_y, FloorDiv(_x, _c0)),
+        when=lambda c0: c0 > 0,
+    ),
+    rule(
+        And(LT(_x, Add(Mul(_y, _c0), _c0)), LE(Mul(_y, _c0), _x)),
+        EQ(_y, FloorDiv(_x, _c0)),
+        when=lambda c0: c0 > 0,
+    ),
+    types=("int32", "int64"),
+    wraps=False,
+)
+"""How `Analyzer.rewrite_simplify` writes divisions of indices: factors within a rest are small, a
+sign is that of the divisor, both ends of a quotient's multiples are an equality."""
+
+CANONICAL = RuleSet(
+    rule(
+        FloorMod(Sub(_zero, _x), _c0),
+        Mul(FloorMod(_x, Sub(_zero, _c0)), Sub(_zero, _one)),
+        when=lambda c0: c0 > 0,
+    ),
+    rule(
+        Sub(_zero, Mod(_x, _c0)),
+        Mul(Mod(_x, Sub(_zero, _c0)), Sub(_zero, _one)),
+        when=lambda c0: c0 > 0,
+    ),
+    rule(
+        Mod(Div(_x, _c0), _c1),
+        Div(Mod(_x, Mul(_c0, _c1)), _c0),
+        when=lambda c0, c1: c0 > 0 and c1 > 0,
+    ),
+    types=("int32", "int64"),
+    wraps=False,
+)
+"""How `Analyzer.canonical_simplify` writes rests of indices: a sign is outside, a rest inside."""

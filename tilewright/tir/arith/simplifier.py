@@ -37,6 +37,7 @@ from ..expr import (
     StringImm,
     Var,
 )  # fmt: skip
+from .bounds import EVERYTHING
 from .calls import conditional_args, fold_call, has_guard
 from .canonical import INDEX_TYPES, Canonical, is_movable
 from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
@@ -66,7 +67,16 @@ class Simplifier(Canonical):
             made = self.sum(expr).expr()
         else:
             made = self.other(expr)
-        return expr if made is not expr and same(made, expr) else made
+        if made is expr or same(made, expr):
+            return expr
+        return expr if self._is_pinned(expr) else made
+
+    def _is_pinned(self, expr: Any) -> bool:
+        """True of an index whose value only a condition says: its name is as short."""
+        if not type(expr).is_variable or expr.dtype not in INDEX_TYPES or expr in self.bindings:
+            return False
+        lo, hi = self.bounds.variables.get(expr, EVERYTHING)
+        return lo < hi
 
     def other(self, expr: PrimExpr) -> PrimExpr:
         """`expr`, which is no sum, with its parts simplified and by the rules."""
@@ -535,19 +545,22 @@ def same(a: Any, b: Any) -> bool:
     if a is b:
         return True
     kind = type(a)
-    if kind is not type(b) or not isinstance(a, Node):
-        return _same_values(a, b)
-    if kind.is_variable or (kind is Call and getattr(a, "op", None) is not getattr(b, "op", None)):
+    if kind is not type(b):
+        return False
+    if kind is IntImm:
+        return bool(a.value == b.value and a.dtype == b.dtype)
+    if kind is tuple:
+        return len(a) == len(b) and all(map(same, a, b))
+    if not isinstance(a, Node):
+        return bool(a == b)
+    if kind.is_variable or (kind is Call and a.op is not b.op):  # type: ignore[attr-defined]
         return False
     if isinstance(a, PrimExpr) and a.dtype != b.dtype:
         return False
-    return all(same(getattr(a, name), getattr(b, name)) for name in kind.walked if name != "op")
-
-
-def _same_values(a: Any, b: Any) -> bool:
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b) and bool(a == b)
+    for name in kind.walked:
+        if name != "op" and not same(getattr(a, name), getattr(b, name)):
+            return False
+    return True
 
 
 _SIMPLIFY: dict[type[PrimExpr], Callable[[Simplifier, Any], PrimExpr]] = {

@@ -15,6 +15,7 @@ from ...ir.expr import IntImm, PrimExpr
 from .. import op as O
 from ..expr import (
     Add,
+    And,
     BinaryOpExpr,
     Call,
     Cast,
@@ -166,7 +167,14 @@ def _written(terms: dict[Atom, int], const: int) -> tuple[list[tuple[PrimExpr, i
     `(x + 2) // 4 + 4 -> (x + 18) // 4`, `x * n + y * n -> (x + y) * n`.
     """
     written: list[tuple[PrimExpr, int]] = []
-    common = _common_factor(terms) if len(terms) > 1 else None
+    common: Atom | None = None
+    products = [atom for atom in terms if type(atom) is Product] if len(terms) > 1 else ()
+    if products:
+        for product in products:
+            for factored in product.of_sums:
+                if factored.fits(terms, const, product):
+                    return _with_product(terms, const, factored, product)
+        common = _common_factor(terms, products)
     for atom, coefficient in terms.items():
         if common is not None and common in factors_of(atom):
             continue
@@ -191,15 +199,25 @@ def _quotient_with(atom: Atom, coefficient: int, const: int) -> PrimExpr | None:
     return make(atom.base.shifted(by * atom.lower).expr(), IntImm(atom.dtype, atom.lower))
 
 
-def _common_factor(terms: dict[Atom, int]) -> Atom | None:
+def _with_product(
+    terms: dict[Atom, int], const: int, factored: Factored, product: Product
+) -> tuple[list[tuple[PrimExpr, int]], int]:
+    """The terms as they are written, those of a product of sums as that."""
+    total = factored.total
+    ratio = terms[product] // total.terms[product]
+    rest = {a: c for a, c in terms.items() if a not in total.terms}
+    written, const = _written(rest, const - ratio * total.const)
+    place = sum(1 for _ in takewhile(lambda a: a not in total.terms, terms))
+    made = Mul(factored.a.expr(), factored.b.expr())
+    return [*written[:place], (made, ratio), *written[place:]], const
+
+
+def _common_factor(terms: dict[Atom, int], products: Sequence[Product]) -> Atom | None:
     """The factor of most products, if there is one of several terms."""
     counts: dict[Atom, int] = {}
-    products = [atom for atom in terms if isinstance(atom, Product)]
     for product in products:
         for factor in dict.fromkeys(product.factors):
             counts[factor] = counts.get(factor, 0) + 1
-    if not counts:
-        return None
     for factor in counts:
         counts[factor] += factor in terms
     best = max(counts, key=lambda factor: (counts[factor], factor.order))
@@ -286,7 +304,7 @@ def depends_on_data(of: PrimExpr) -> bool:
         return False
     if isinstance(of, Select):
         return depends_on_data(of.true_value) or depends_on_data(of.false_value)
-    if isinstance(of, (BinaryOpExpr, CmpExpr)):
+    if isinstance(of, (BinaryOpExpr, CmpExpr, And)):
         return depends_on_data(of.a) or depends_on_data(of.b)
     if isinstance(of, Cast):
         return "int" not in of.value.dtype or depends_on_data(of.value)
@@ -357,14 +375,31 @@ class Binary(Atom):
         return make(self.a.expr(), self.b.expr())
 
 
+class Factored(NamedTuple):
+    """Two sums that were multiplied, and what that comes to."""
+
+    a: Sum
+    b: Sum
+    total: Sum
+
+    def fits(self, terms: dict[Atom, int], const: int, product: Atom) -> bool:
+        """True if `terms` and `const` hold a multiple of all of `total`, `product` among it."""
+        ratio, odd = divmod(terms[product], self.total.terms[product])
+        if odd or (self.total.const and not const):
+            return False
+        return all(terms.get(a) == c * ratio for a, c in self.total.terms.items())
+
+
 class Product(Atom):
     """Two or more atoms multiplied."""
 
-    __slots__ = ("factors",)
+    __slots__ = ("factors", "of_sums")
 
     def __init__(self, dtype: str, order: int, factors: tuple[Atom, ...]) -> None:
         super().__init__(dtype, order, any(factor.is_data for factor in factors))
         self.factors = factors
+        self.of_sums: list[Factored] = []
+        """Products of sums, as the text has them, that this is the first term of."""
         self.may_merge = any(factor.may_merge for factor in factors)
 
     def _build(self) -> PrimExpr:
@@ -504,23 +539,25 @@ class Terms:
         return self.add(total, b.shifted(-b.const), a.const)
 
 
+def remember_factors(a: Sum, b: Sum, total: Sum) -> None:
+    """Lets `total` be written as `a * b`, which it is, unless that is longer."""
+    if _parts(total) < _parts(a) + _parts(b) or min(_parts(a), _parts(b)) < 2:
+        return
+    first = next((atom for atom in total.terms if isinstance(atom, Product)), None)
+    if first is not None and all(known.total.key != total.key for known in first.of_sums):
+        first.of_sums.append(Factored(a, b, total))
+
+
+def _parts(total: Sum) -> int:
+    return len(total.terms) + (total.const != 0)
+
+
 def _chooses(terms: dict[Atom, int]) -> bool:
     """True if there is a minimum or maximum that a constant may go into."""
     for atom in terms:  # noqa: SIM110  (a generator costs three times as much)
         if type(atom) is Binary:
             return True
     return False
-
-
-def reduced(total: Sum, modulus: int) -> Sum:
-    """`total`, one term, up to multiples of `modulus`: `5 x % 3` is `2 x % 3`."""
-    if len(total.terms) != 1:  # where several are fused, the text says how
-        return total
-    ((atom, coefficient),) = total.terms.items()
-    if abs(coefficient) < modulus:
-        return total
-    left = coefficient % modulus if coefficient > 0 else -(-coefficient % modulus)
-    return Sum(total.dtype, {atom: left} if left else {}, total.const)
 
 
 def _any_merges(terms: dict[Atom, int]) -> bool:
