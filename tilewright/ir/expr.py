@@ -199,7 +199,7 @@ class FloatImm(PrimExpr):
         info = dtype_of(self.dtype)
         if not (info.is_float or info.is_custom) or info.lanes != 1:
             raise ArgumentError(f"FloatImm needs a scalar floating dtype, found {self.dtype}")
-        if info.is_float and abs(value) > info.max_value and not info.rounds(value):
+        if info.is_float and not info.holds(value):
             raise ArgumentError(
                 f"{value} does not fit into {self.dtype}", self.span,
                 hint=f"its largest number is {info.max_value:g}; write a wider type, or infinity",

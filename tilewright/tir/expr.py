@@ -91,7 +91,7 @@ class ProducerLoad(PrimExpr):
 def _counted(lanes: Any) -> tuple[Any, int]:
     """Lanes as a node holds them, and as a data type does: `vscale() * 4` and `xvscalex4`.
 
-    Raises `ArgumentError` for an expression that is no constant and no multiple of `vscale()`.
+    Raises `ArgumentError` for an expression that is no constant and not `vscale()` several times.
     """
     if isinstance(lanes, ScalableLanes):
         return _scalable(lanes), lanes
@@ -102,9 +102,10 @@ def _counted(lanes: Any) -> tuple[Any, int]:
         except (TypeError, ValueError, OverflowError):
             raise ArgumentError(f"a vector of {lanes!r} lanes", hint="write a number") from None
     multiple = multiple_of_vscale(lanes)
-    if multiple is None:
+    if multiple is None or multiple < 2:
         raise ArgumentError(
-            f"a vector of {lanes} lanes", hint="a constant, or a constant times vscale()"
+            f"a vector of {lanes} lanes",
+            hint="a constant, or vscale() times a constant of 2 or more",
         )
     return _scalable(multiple), ScalableLanes(multiple)
 
