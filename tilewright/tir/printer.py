@@ -10,6 +10,7 @@ from ..ir.structural import structural_equal
 from ..ir.type import PointerType
 from ..script.printer import Printer, Text, prints
 from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError
 from ..target import Target
 from . import expr as E
 from . import op as tir_op
@@ -52,7 +53,10 @@ def _is_plain(e: Any) -> bool:
         return False
     if type(e) is E.Div and not dtype_of(e.dtype).is_float:
         return False
-    made = _BUILD[type(e)](e.a, e.b)
+    try:
+        made = _BUILD[type(e)](e.a, e.b)
+    except ArgumentError:  # the operator refuses what the node holds, such as a division by 0
+        return False
     return type(made) is type(e) and made.a is e.a and made.b is e.b
 
 
