@@ -194,6 +194,21 @@ def average_pool() -> Tensors:
 
 
 @program(tolerance=1e-5)
+def mean_of_images() -> Tensors:
+    """Two reduced axes, the sizes powers of two: split anywhere, their fusion stays affine."""
+    x = _in(3, 8, 8)
+    return [x, topi.mean(x, axis=[1, 2])]
+
+
+@program(tolerance=1e-5, n=5)
+def symbolic_mean_of_images() -> Tensors:
+    """Two reduced axes of unknown size."""
+    n = te.var("n", "int64")
+    x = _in(2, n, n)
+    return [x, topi.mean(x, axis=[1, 2])]
+
+
+@program(tolerance=1e-5)
 def softmax() -> Tensors:
     """Two reductions over rows."""
     x = _in(6, 10)

@@ -118,6 +118,7 @@ CASES = {
     "sum middle": lambda: unary(lambda x: topi.sum(x, 1), 3, 12, 40),
     "sum all": lambda: unary(lambda x: topi.sum(x), 30, 70),
     "sum keepdims": lambda: unary(lambda x: topi.sum(x, (1, 2), True), 2, 7, 9, 16),
+    "sum of images": lambda: unary(lambda x: topi.sum(x, (2, 3)), 1, 3, 128, 128),
     "sum empty axis": lambda: unary(lambda x: topi.sum(x, 1), 4, 0),
     "mean": lambda: unary(lambda x: topi.mean(x, -1), 8, 50),
     "max last": lambda: unary(lambda x: topi.max(x, -1), 8, 50),
@@ -207,6 +208,11 @@ SYMBOLIC = {
     "sum": lambda n: [x := tensor(n, 40), topi.sum(x, 1)],
     "sum of n": lambda n: [x := tensor(3, n), topi.sum(x, 1)],
     "softmax": lambda n: [x := tensor(4, n), topi.nn.softmax(x)],
+    "sum of images": lambda n: [x := tensor(2, 3, n, n), topi.sum(x, [2, 3])],
+    "sum of boxes": lambda n: [x := tensor(2, 3, 4, n), topi.sum(x, [1, 2, 3])],
+    "group norm": lambda n: [
+        x := tensor(1, 8, n, n), g := tensor(8, name="g"), b := tensor(8, name="b"),
+        topi.nn.group_norm(x, g, b, 2, 1, [2, 3])],
     "layer norm": lambda n: [
         x := tensor(n, 64), g := tensor(64, name="g"), topi.nn.layer_norm(x, g, None, [1])],
     "matmul rows": lambda n: matmul((n, 24), (24, 64)),

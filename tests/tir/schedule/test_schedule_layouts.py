@@ -1,5 +1,7 @@
 """Primitives that change layouts, axes and operands of blocks, and take reductions apart."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,47 @@ def test_rfactor_of_the_outer_part_of_a_padded_convolution():
     sch.rfactor(sch.fuse(rc, ry), 0)
     assert_same_result(func, sch.func)
     del rx
+
+
+SUM_OF_IMAGES = """
+@T.prim_func
+def main(A: T.Buffer((3, 8, 8), "float32"), B: T.Buffer((3,), "float32")):
+    for i, k, l in T.grid(3, 8, 8):
+        with T.block("B"):
+            vi, vk, vl = T.axis.remap("SRR", [i, k, l])
+            with T.init():
+                B[vi] = T.float32(0)
+            B[vi] = B[vi] + A[vi, vk, vl]
+"""
+FOLLOWER = """
+    for i in range(3):
+        with T.block("C"):
+            vi = T.axis.spatial(3, i)
+            A[vi, 0, 0] = B[vi] * T.float32(2)
+"""
+
+
+@pytest.mark.parametrize("factor", [4, 8, 16])
+def test_rfactor_of_fused_axes_leaves_independent_axes(factor):
+    """Of both the axis that runs in a part of the fused loop and the one that runs in all of it."""
+    func = from_source(SUM_OF_IMAGES)
+    sch = Schedule(func)
+    _, k, l = sch.get_loops("B")
+    _, inner = sch.split(sch.fuse(k, l), [None, factor])
+    partial = sch.rfactor(inner, 1)
+    sch.compute_at(partial, sch.get_loops("B")[0])
+    steps = [int(sch.get(loop).extent) for loop in sch.get_loops(partial)]
+    assert math.prod(steps) == 3 * 8 * 8
+    assert_same_result(func, sch.func)
+
+
+def test_axes_that_are_not_independent_are_not_moved():
+    text = SUM_OF_IMAGES.replace("k, l in T.grid(3, 8, 8)", "k, l in T.grid(3, 8, 4)").replace(
+        "[i, k, l]", "[i, k, k]"
+    )
+    sch = Schedule(from_source(text + FOLLOWER))
+    with pytest.raises(ScheduleError, match="not bound to affine, independent parts"):
+        sch.compute_at("B", sch.get_loops("C")[0])
 
 
 def test_rfactor_refuses_loops_that_are_not_of_the_reduction():

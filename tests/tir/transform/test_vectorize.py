@@ -256,3 +256,48 @@ def main(a: T.handle):
 """
     made = applied(T.VectorizeLoop(), text)
     assert [loop.kind for loop in nodes(made, tir.For)] == [tir.ForKind.SERIAL]
+
+
+SOME = """
+@T.prim_func
+def main(A: T.Buffer((SIZE,), "DTYPE"), S: T.Buffer((1,), "DTYPE"), n: T.int32):
+    for i in T.serial(16, annotations={"vector_reduce": 1}):
+        if i < n:
+            S[0] = COMBINE
+"""
+
+
+@pytest.mark.parametrize("combine", ["S[0] + A[i]", "T.max(S[0], A[i])", "T.min(A[i], S[0])"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int8", "uint16", "int32"])
+@pytest.mark.parametrize("size", [16, 11])
+def test_a_sum_of_some_lanes_is_one_of_all(combine: str, dtype: str, size: int) -> None:
+    """Where `size` is less than the lanes, what lies outside of the buffer is not read."""
+    text = SOME.replace("SIZE", str(size)).replace("DTYPE", dtype).replace("COMBINE", combine)
+    func = from_source(text)
+    made = applied(T.VectorizeLoop(masks=True), text)
+    assert "vector_reduce" in str(made) and "if " not in str(made)
+    step = {"S": np.add, "T.max": np.maximum, "T.min": np.minimum}[
+        combine.split("(")[0].split("[")[0]
+    ]
+    library = tilewright.build(func.with_attr("tir.is_scheduled", True), target="llvm")
+    data = np.random.default_rng(3).integers(-9 if dtype[0] != "u" else 0, 9, size).astype(dtype)
+    for n in (-1, 0, 1, 7, size):
+        total = tilewright.nd.array(np.array([2], dtype))
+        library["main"](tilewright.nd.array(data), total, n)
+        want = step.reduce(data[: max(n, 0)], initial=data.dtype.type(2), dtype=dtype)
+        np.testing.assert_array_equal(total.numpy(), [want])
+
+
+def test_the_sum_of_no_lane_keeps_a_negative_zero_and_an_infinity() -> None:
+    for combine, start in (("S[0] + A[i]", -0.0), ("T.max(S[0], A[i])", -np.inf)):
+        text = SOME.replace("SIZE", "16").replace("DTYPE", "float32").replace("COMBINE", combine)
+        func = from_source(text).with_attr("tir.is_scheduled", True)
+        total = tilewright.nd.array(np.array([start], "float32"))
+        data = tilewright.nd.array(np.ones(16, "float32"))
+        tilewright.build(func, target="llvm")["main"](data, total, 0)
+        assert total.numpy()[0] == start and np.signbit(total.numpy()[0])
+
+
+def test_a_sum_under_a_condition_runs_lane_after_lane_without_masks() -> None:
+    text = SOME.replace("SIZE", "11").replace("DTYPE", "int8").replace("COMBINE", "S[0] + A[i]")
+    assert "vector_reduce" not in str(applied(T.VectorizeLoop(), text).body)

@@ -10,7 +10,7 @@ parallel row:
 
 from __future__ import annotations
 
-from ...ir.expr import IntImm
+from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...target.target import Target
@@ -162,7 +162,25 @@ def _fused_reduction(sch: Schedule, info: BlockInfo, last: IterInfo) -> LoopRV:
             break
         chosen.insert(0, outer)
     loops = [i.loop_rv for i in chosen if i.loop_rv is not None]
+    if len(loops) > 1 and any(i.extent is None for i in chosen):
+        return _flattened(sch, info, chosen)
     return sch.fuse(*loops) if len(loops) > 1 else last.loop_rv
+
+
+def _flattened(sch: Schedule, info: BlockInfo, chosen: list[IterInfo]) -> LoopRV:
+    """The loop over one axis of the block in place of `chosen`: of a fused loop of unknown length
+    each of those would be a quotient that no primitive sees through."""
+    places = [info.iters.index(i) for i in chosen]
+
+    def one_axis(*axes: PrimExpr) -> list[PrimExpr]:
+        flat: PrimExpr = axes[places[0]]
+        for place, each in zip(places[1:], chosen[1:], strict=True):
+            flat = flat * each.dom + axes[place]
+        return [*(axis for k, axis in enumerate(axes) if k not in places), flat]
+
+    sch.transform_block_layout(info.block_rv, one_axis)
+    loop: LoopRV = sch.get_loops(info.block_rv)[-1]
+    return loop
 
 
 def schedule_inner(

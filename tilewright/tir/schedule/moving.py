@@ -10,6 +10,7 @@ from .. import op as T
 from ..buffer import Buffer
 from ..expr import IterVar, Var
 from ..stmt import Block, BlockRealize, BufferRegion, For, ForKind, SeqStmt, Stmt, stmt_seq
+from .conditions import require_affine
 from .instances import kept_conditions
 from .poly import ONE, Interval, Poly, Space, constant, plus, times, value_of
 from .refusal import refuse
@@ -22,7 +23,9 @@ Ranges = dict[Var, Interval]
 
 
 def require_movable(state: ScheduleState, block: StmtSRef, loop: StmtSRef) -> StmtSRef:
-    """The common scope of block and loop. Refuses if there is none, or the block is there."""
+    """The common scope of block and loop. Refuses if there is none, or the block is there; and
+    axes that are not independent, since a loop for each of them would run more than they did."""
+    require_affine(state, block)
     root = state.scope_root(block)
     if state.scope_root(loop) is not root:
         refuse("the block and the loop are not in the same block scope", block, loop)

@@ -26,6 +26,7 @@ from .config import LoopPartitionConfig, group_of, is_given
 from .partial_tiles import ForRows, partial_tile
 from .scoped import ScopedRewriter
 from .simplify import NOTHING
+from .vectorize_loop import VECTOR_REDUCE
 
 
 @dataclass(eq=False)
@@ -269,6 +270,7 @@ class _Partition(ScopedRewriter):
         loop = loop.replace(annotations=annotations) if PARTITION_HINT in loop.annotations else loop
         asked = hinted or self.cuts_constant or not isinstance(loop.extent, IntImm)
         asked = asked and not is_left_early(loop.body)
+        asked = asked and (hinted or VECTOR_REDUCE not in loop.annotations)
         made, self.is_open = None, False
         kinds = (*_KINDS, ForKind.VECTORIZED) if hinted and self.from_zero else _KINDS
         if asked and loop.kind in kinds and self.depth < _LIMIT:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from ...ir.expr import PrimExpr
 from ...ir.functor import on, post_order_visit
 from .. import op as O
 from ..arith.canonical import INDEX_TYPES
@@ -15,6 +17,21 @@ from .scoped import ScopedRewriter
 _DIVISIONS = (Div, Mod, FloorDiv, FloorMod)
 
 
+def is_total(expr: PrimExpr, is_inside: Callable[[Any], bool]) -> bool:
+    """True if `expr` has a value whatever its variables are: it divides by no zero, and reads
+    buffers only where they are, by what `is_inside` says of a load."""
+    failing: list[Any] = []
+
+    def look(node: Any) -> None:
+        outside = isinstance(node, BufferLoad) and not is_inside(node)
+        by_zero = isinstance(node, _DIVISIONS) and not O.const_value(node.b)
+        if outside or by_zero:
+            failing.append(node)
+
+    post_order_visit(expr, look)
+    return not failing
+
+
 class _Guard(ScopedRewriter):
     @on(Select)
     def select(self, expr: Select) -> Any:
@@ -22,21 +39,9 @@ class _Guard(ScopedRewriter):
         new: Any = self.rewrite_children(expr)
         if new.condition.dtype != "bool":
             return new
-        if self._is_safe(new.true_value) and self._is_safe(new.false_value):
+        if all(is_total(v, self._is_inside) for v in (new.true_value, new.false_value)):
             return new
         return O.if_then_else(new.condition, new.true_value, new.false_value)
-
-    def _is_safe(self, side: Any) -> bool:
-        unsafe: list[Any] = []
-
-        def look(node: Any) -> None:
-            outside = isinstance(node, BufferLoad) and not self._is_inside(node)
-            by_zero = isinstance(node, _DIVISIONS) and not O.const_value(node.b)
-            if outside or by_zero:
-                unsafe.append(node)
-
-        post_order_visit(side, look)
-        return not unsafe
 
     def _is_inside(self, load: BufferLoad) -> bool:
         for index, extent in zip(load.indices, load.buffer.shape, strict=True):

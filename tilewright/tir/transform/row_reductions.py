@@ -11,14 +11,27 @@ one reduction after the other 64 and 64.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from ...ir.expr import PrimExpr
 from ...support.dtypes import dtype_of
+from .. import op as O
 from ..accesses import as_indices
-from ..expr import Let, Shuffle, Var
+from ..expr import Add, Let, Max, Shuffle, Var
 
 Combine = Callable[[PrimExpr, PrimExpr], PrimExpr]
+
+
+def neutral_element(kind: type[PrimExpr], dtype: str) -> PrimExpr:
+    """What changes nothing by an addition, a maximum or a minimum: -0 is it for the sum of floats,
+    since 0 + -0 is 0."""
+    is_float = dtype_of(dtype).is_float
+    if kind is Add:
+        return O.const(-0.0 if is_float else 0, dtype)
+    if is_float:
+        return O.const(-math.inf if kind is Max else math.inf, dtype)
+    return O.min_value(dtype) if kind is Max else O.max_value(dtype)
 
 
 def can_reduce(count: int, lanes: int) -> bool:

@@ -58,7 +58,8 @@ from ..stmt import (
 )  # fmt: skip
 from ..stmt_functor import substitute
 from .lane_masks import active_lanes, counts_lanes
-from .row_reductions import can_reduce, reduce_rows
+from .rewrite_unsafe_select import is_total
+from .row_reductions import can_reduce, neutral_element, reduce_rows
 from .scoped import views_of
 
 LOOPS, COMPARED, ACTIVE = "loops", "compared", "active"
@@ -369,8 +370,8 @@ class Lanes(Rewriter):
         inside = O.every(O.all(e >= 0, e < buffer.shape[0]) for e in (index.base, last))
         return self.analyzer.can_prove(inside)
 
-    def _reduction(self, store: BufferStore) -> Stmt:
-        """A[0] = A[0] + f(i)   ->   A[0] = A[0] + sum of the lanes of f"""
+    def _reduction(self, store: BufferStore, condition: PrimExpr | None = None) -> Stmt:
+        """A[0] = A[0] + f(i)   ->   A[0] = A[0] + sum of the lanes of f that meet `condition`."""
         value = store.value
         name = _REDUCES.get(type(value))
         if name is None or self.mask is not None:
@@ -380,10 +381,39 @@ class Lanes(Rewriter):
             if isinstance(own, BufferLoad) and own.buffer is store.buffer and _loads(own, store):
                 if _reads(other, store.buffer):
                     continue
-                vector = widen(self.rewrite(other), self.lanes)
+                if condition is None:
+                    vector = widen(self.rewrite(other), self.lanes)
+                elif is_total(own, self._is_inside):
+                    neutral = widen(neutral_element(type(value), other.dtype), self.lanes)
+                    vector = Select(condition, self._where(condition, other), neutral)
+                else:
+                    break
                 total = Call(store.buffer.dtype, name, (vector,))
                 return store.replace(value=MAKERS[type(value)](own, total))
         raise NoVector("every lane stores to the same element")
+
+    def _where(self, condition: PrimExpr, value: PrimExpr) -> PrimExpr:
+        """`value` in the lanes that meet `condition`, anything in the others."""
+        if is_total(value, self._is_inside) and not _calls_out(value):
+            return widen(self.rewrite(value), self.lanes)
+        if self.masks == LOOPS or self._has_unsafe_load(value):
+            raise NoVector("a sum under a condition by lane")
+        return widen(self._masked(condition, value), self.lanes)
+
+    def _reduction_of_some(self, branch: IfThenElse) -> Stmt | None:
+        """if i < n: A[0] = A[0] + f(i)   ->   A[0] = A[0] + sum of select(ramp < n, f, 0); None for
+        anything else."""
+        store = branch.then_case
+        if branch.else_case is not None or not isinstance(store, BufferStore):
+            return None
+        if _depends(store.indices, self) or store.predicate is not None:
+            return None
+        if not is_total(branch.condition, self._is_inside):
+            return None
+        try:
+            return self._reduction(store, widen(self.rewrite(branch.condition), self.lanes))
+        except (NoVector, ByLane):
+            return None
 
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> Stmt:
@@ -396,6 +426,9 @@ class Lanes(Rewriter):
                 then_case=self.rewrite(branch.then_case),
                 else_case=self.rewrite(branch.else_case),
             )
+        summed = self._reduction_of_some(branch)
+        if summed is not None:
+            return summed
         if not isinstance(self.lanes, ScalableLanes) and (
             self.masks == LOOPS or (self.masks == ACTIVE and not self._can_be_masked(branch))
         ):

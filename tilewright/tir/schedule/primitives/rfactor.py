@@ -174,6 +174,22 @@ def _index_type(buffer: Buffer, loop: StmtSRef) -> str:
     return buffer.shape[0].dtype if buffer.shape else loop.loop.loop_var.dtype
 
 
+def _split_axes(plan: _Plan) -> list[IterVar]:
+    """The reduction axes in place of which the partial block has one a loop: those that run in the
+    factored loop, and all that share a loop with one of them, since an axis over a loop and one
+    over a part of it would not be independent."""
+    pairs = zip(plan.block.block.iter_vars, plan.realize.iter_values, strict=True)
+    reducing = [
+        (a, set(variables_in(v))) for a, v in pairs if a.iter_type is IterVarType.CommReduce
+    ]
+    shared = {plan.loop.loop.loop_var}
+    found: list[IterVar] = []
+    while new := [(a, used) for a, used in reducing if a not in found and used & shared]:
+        found += [axis for axis, _ in new]
+        shared.update(*(used for _, used in new))
+    return found
+
+
 def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
     """The block that reduces each iteration of the loop apart."""
     stmt, loop = plan.block.block, plan.loop.loop
@@ -182,13 +198,13 @@ def _partial_block(state: ScheduleState, plan: _Plan) -> BlockRealize:
     env: dict[Var, PrimExpr] = {}
     extra: dict[Var, IterVar] = {}
     loops = {l.loop.loop_var: l.loop for l in plan.block.ancestors() if not l.is_block}
+    apart = _split_axes(plan)
     for axis, value in zip(stmt.iter_vars, plan.realize.iter_values, strict=True):
-        used = variables_in(value)
-        if axis.iter_type is not IterVarType.CommReduce or loop.loop_var not in used:
+        if axis not in apart:
             axes.append(axis)
             values.append(value)
             continue
-        for v in used:
+        for v in variables_in(value):
             if v is not loop.loop_var and v not in extra:
                 dom = Range(loops[v].min, loops[v].extent)
                 extra[v] = IterVar(dom, Var(f"v{v.name}", v.dtype), IterVarType.CommReduce)
