@@ -15,13 +15,7 @@ from .accesses import as_indices
 from .expr import BufferLoad, Ramp, Var, pointer
 from .op import simplified, tvm_access_ptr_of
 
-_KINDS = ("", "default", "auto_broadcast")
 _INDICES = frozenset(("int32", "int64"))
-
-
-def _is_index(dtype: str) -> bool:
-    info = dtype_of(dtype)
-    return info.is_integral and info.lanes == 1
 
 
 def _count(value: object) -> Any:
@@ -74,16 +68,14 @@ class Buffer(Node):
             self._refuse("offset_factor", "an integer")
         if not isinstance(self.data_alignment, int) or self.data_alignment < 1:
             self._refuse("data_alignment", "a positive integer")
-        if self.buffer_type not in _KINDS:
-            self._refuse("buffer_type", f"one of {', '.join(map(repr, _KINDS))}")
+        if not isinstance(self.buffer_type, str):
+            self._refuse("buffer_type", "a string")
 
     def _check_places(self) -> None:
-        if self.strides and len(self.strides) != len(self.shape):
-            self._refuse("strides", f"none, or one for each of the {len(self.shape)} dimensions")
         for name in ("shape", "strides", "elem_offset"):
             value = getattr(self, name)
             for place in value if isinstance(value, tuple) else (value,):
-                if place.dtype not in _INDICES and not _is_index(place.dtype):
+                if place.dtype not in _INDICES and dtype_of(place.dtype).is_float:
                     self._refuse(name, "of integers")
 
     def _check_separators(self) -> None:

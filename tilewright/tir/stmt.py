@@ -41,7 +41,7 @@ class LetStmt(Stmt):
 
     def __post_init__(self) -> None:
         self.value = as_scalar(self.value, self.var.dtype)  # type: ignore[misc]
-        if self.value.dtype != self.var.dtype:
+        if dtype_of(self.value.dtype).name != dtype_of(self.var.dtype).name:
             raise ArgumentError(
                 f"`{self.var.name}` of {self.var.dtype} stands for a value of {self.value.dtype}",
                 self.span, hint="convert one with astype",
