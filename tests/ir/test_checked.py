@@ -49,7 +49,6 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: tir.BufferRegion(B, [ir.Range(0, 8)]), "has 2 dimensions, its region 1"),
     (lambda: tir.MatchBufferRegion(tir.decl_buffer((7,)), A[0:8]), "of shape [7] is a view of"),
     (lambda: tir.MatchBufferRegion(tir.decl_buffer((8,), "int8"), A[0:8]), "with another dtype"),
-    (lambda: tir.MatchBufferRegion(tir.decl_buffer((8,), scope="local"), A[0:8]), "another scope"),
     (lambda: tir.Block([], [], [], 3, nothing), "`name_hint` of tir.Block is a string, found 3"),
     (lambda: tir.BlockRealize([], i, tir.Block([], [], [], "b", nothing)), "is a bool, found"),
     (lambda: tir.Broadcast(i, 0), "a vector of 0 lanes"),

@@ -41,7 +41,8 @@ class LetStmt(Stmt):
 
     def __post_init__(self) -> None:
         self.value = as_scalar(self.value, self.var.dtype)  # type: ignore[misc]
-        if dtype_of(self.value.dtype).name != dtype_of(self.var.dtype).name:
+        kind = dtype_of(self.var.dtype)
+        if not kind.is_handle and dtype_of(self.value.dtype).name != kind.name:
             raise ArgumentError(
                 f"`{self.var.name}` of {self.var.dtype} stands for a value of {self.value.dtype}",
                 self.span, hint="convert one with astype",
@@ -404,7 +405,6 @@ class MatchBufferRegion(Node):
     def __post_init__(self) -> None:
         view, whole, region = self.buffer, self.source.buffer, self.source.region
         for what, own, other in (
-            ("scope", view.scope(), whole.scope()),
             ("dtype", view.dtype, whole.dtype),
             ("alignment", 0, whole.data_alignment % view.data_alignment),
         ):
