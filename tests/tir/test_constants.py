@@ -41,9 +41,23 @@ def test_infinities_and_what_rounds_to_the_largest_are_held() -> None:
     tir.const(3.4028235e38, "float32")
 
 
+def test_what_the_largest_number_of_16_bits_rounds_from_is_refused() -> None:
+    assert tir.const(65504.0, "float16").value == 65504.0  # type: ignore[attr-defined]
+    with pytest.raises(ArgumentError, match=r"65505.0 does not fit into float16"):
+        tir.FloatImm("float16", 65505.0)
+    assert (tir.Var("x", "float16") + 65505.0).dtype == "float32"
+
+
+def test_zero_less_an_unsigned_number_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="0 - 10 in uint8 would be negative"):
+        tir.const(0, "uint8") - tir.const(10, "uint8")
+    with pytest.raises(ArgumentError, match="0 - 1 in uint32"):
+        -tir.const(1, "uint32")
+
+
 def test_arithmetic_of_constants_wraps_around() -> None:
     assert (tir.const(127, "int8") + tir.const(1, "int8")).value == -128
-    assert (-tir.const(1, "uint8")).value == 255
+    assert (tir.const(1, "uint8") - tir.const(2, "uint8")).value == 255
     assert (~tir.const(0, "uint8")).value == 255
 
 

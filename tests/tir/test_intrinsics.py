@@ -74,6 +74,18 @@ def test_the_result_s_type_stands_where_tvm_writes_it() -> None:
     assert_structural_equal(from_source(text), main)
 
 
+@pytest.mark.parametrize("name", ["llvm.dummy", "llvm.ctpopp", "ctpop", 'llvm."', ""])
+def test_what_is_no_intrinsic_of_llvm_is_refused(name: str) -> None:
+    assert tir.llvm_lookup_intrinsic_id(name) == 0
+    with pytest.raises(ValueError, match="LLVM has no intrinsic"):
+        tir.call_llvm_intrin("int32", name, 3)
+
+
+@pytest.mark.parametrize("name", ["llvm.ctpop", "llvm.fabs.v4f32", "llvm.x86.avx512.vpdpbusd.512"])
+def test_intrinsics_of_llvm_are_known(name: str) -> None:
+    assert tir.llvm_lookup_intrinsic_id(name) != 0
+
+
 def test_a_wrong_number_of_arguments_is_refused() -> None:
     with pytest.raises(TypeError, match="missing a required argument"):
         tir.tvm_warp_shuffle(1)

@@ -55,9 +55,32 @@ def test_what_has_no_value_is_refused(wrong: Any) -> None:
         wrong()
 
 
-def test_division_of_a_variable_by_zero_stays() -> None:
-    assert isinstance(F / tir.const(0.0, "float32"), tir.Div)
-    assert isinstance(X // 0, tir.FloorDiv)
+@pytest.mark.parametrize(
+    "divide",
+    [tir.floordiv, tir.floormod, tir.truncdiv, tir.truncmod, tir.div, tir.ceildiv, tir.indexdiv,
+     tir.indexmod],
+)  # fmt: skip
+@pytest.mark.parametrize("left", [X, tir.const(0, "int32"), tir.const(5, "int32")])
+def test_division_by_zero_is_refused(divide: Any, left: tir.PrimExpr) -> None:
+    with pytest.raises(ArgumentError, match="by zero"):
+        divide(left, 0)
+
+
+def test_division_of_a_float_by_zero_is_infinite_when_it_runs() -> None:
+    assert isinstance(F / 0.0, tir.Div)
+
+
+@pytest.mark.parametrize(("join", "name"), [(tir.all, "all"), (tir.any, "any")])
+def test_conditions_are_joined_if_there_are_any(join: Any, name: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` needs at least one condition"):
+        join()
+    assert join(X > 0, X < 5).dtype == "bool"
+
+
+def test_powers_are_of_floats() -> None:
+    assert tir.power(F, 2).dtype == "float32"
+    with pytest.raises(ArgumentError, match="`power` needs floats, found int32"):
+        tir.power(X, 2)
 
 
 def test_rests_fold_in_the_types_of_indices() -> None:

@@ -47,6 +47,8 @@ def test_lanes_are_a_multiple_of_vscale() -> None:
     assert str(tir.Ramp(0, 1, 4 * tir.vscale()).lanes) == "T.vscale() * 4"
     with pytest.raises(ArgumentError, match="a vector of x lanes"):
         tir.Broadcast(1.0, x)
+    with pytest.raises(ArgumentError, match=r"a vector of T\.vscale"):
+        tir.Ramp(0, 1, tir.vscale())
     with pytest.raises(ArgumentError, match="cast keeps the lanes"):
         tir.Cast("int64x4", ramp(x, 1))
 

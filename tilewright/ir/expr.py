@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..support.dtypes import dtype_of
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from .node import Node, node
 
 
@@ -161,10 +161,10 @@ class IntImm(PrimExpr):
     value: int
 
     def __post_init__(self) -> None:
-        try:
+        if type(self.value) is not int:
+            if not isinstance(self.value, (int, np.integer, np.bool_, IntImm)):
+                raise ArgumentError(f"IntImm holds an integer, found {self.value!r}", self.span)
             self.value = int(self.value)  # type: ignore[misc]
-        except (TypeError, ValueError, OverflowError):
-            raise ArgumentError(f"IntImm holds an integer, found {self.value!r}") from None
         info = dtype_of(self.dtype)
         self.dtype = info.name  # type: ignore[misc]
         if not info.is_integral or info.lanes != 1:
@@ -184,6 +184,15 @@ class IntImm(PrimExpr):
     __index__ = __int__
 
 
+def _as_float(value: Any) -> float:
+    try:
+        if not isinstance(value, str):
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ArgumentError(f"FloatImm holds a number, found {value!r}")
+
+
 @node("tir.FloatImm")
 class FloatImm(PrimExpr):
     """A floating-point constant of type `dtype`; `value` is held in double precision."""
@@ -192,14 +201,11 @@ class FloatImm(PrimExpr):
     value: float
 
     def __post_init__(self) -> None:
-        try:
-            value = self.value = float(self.value)  # type: ignore[misc]
-        except (TypeError, ValueError, OverflowError):
-            raise ArgumentError(f"FloatImm holds a number, found {self.value!r}") from None
+        value = self.value = _as_float(self.value)  # type: ignore[misc]
         info = dtype_of(self.dtype)
         if not (info.is_float or info.is_custom) or info.lanes != 1:
             raise ArgumentError(f"FloatImm needs a scalar floating dtype, found {self.dtype}")
-        if info.is_float and abs(value) > info.max_value and not info.rounds(value):
+        if info.is_float and not info.holds(value):
             raise ArgumentError(
                 f"{value} does not fit into {self.dtype}", self.span,
                 hint=f"its largest number is {info.max_value:g}; write a wider type, or infinity",
@@ -302,6 +308,10 @@ class GlobalVar(RelaxExpr):
     """The name of a function of a module."""
 
     name_hint: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name_hint, str):
+            raise ArgumentTypeError(f"a function's name is a string, found {self.name_hint!r}")
 
     def __call__(self, *args: Any) -> Any:
         """A call of this function: relax.Call or tir.Call, by the kind of the arguments."""

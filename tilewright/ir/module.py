@@ -31,9 +31,17 @@ class IRModule(Node):
                 f"a module is made of functions by name, found {type(given).__name__}",
                 hint='write IRModule({"main": function})',
             )
+        for func in given.values():
+            if not isinstance(func, BaseFunc):
+                raise ArgumentTypeError(f"a module is made of functions, found {func!r}")
         self.functions = {  # type: ignore[misc]
-            GlobalVar(key) if isinstance(key, str) else key: func for key, func in given.items()
+            key if isinstance(key, GlobalVar) else GlobalVar(key): func
+            for key, func in given.items()
         }
+        names = self.names()
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ArgumentError(f"two functions of the module are called {twice!r}")
         self.attrs = dict(self.attrs or {})  # type: ignore[misc]
         self.global_infos = dict(self.global_infos or {})  # type: ignore[misc]
 

@@ -55,6 +55,20 @@ class PassContext:
         trace: Any = None,
         trace_stack: Sequence[Any] | None = None,
     ) -> None:
+        if not isinstance(opt_level, int):
+            raise ArgumentTypeError(
+                f"`opt_level` of PassContext is an integer, found {opt_level!r}"
+            )
+        for name, given, kinds in (
+            ("required_pass", required_pass, (list, tuple, set)),
+            ("disabled_pass", disabled_pass, (list, tuple, set)),
+            ("instruments", instruments, (list, tuple)),
+            ("config", config, (dict,)),
+        ):
+            if given is not None and not isinstance(given, kinds):
+                raise ArgumentTypeError(
+                    f"`{name}` of PassContext is a {kinds[0].__name__}, found {given!r}"
+                )
         self.opt_level = opt_level
         self.required_pass = tuple(required_pass or ())
         self.disabled_pass = tuple(disabled_pass or ())
@@ -113,6 +127,8 @@ _DECLARED_BY = {
 
 
 def _checked(name: str, value: Any) -> Any:
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"an option of PassContext is called by a string, found {name!r}")
     if name not in CONFIG and name.partition(".")[0] in _DECLARED_BY:
         importlib.import_module(_DECLARED_BY[name.partition(".")[0]])
     if name not in CONFIG:

@@ -151,13 +151,17 @@ class DType:
             raise ArgumentError(f"dtype {self.name} has no NumPy equivalent")
         return np.dtype(self.element)
 
-    def rounds(self, value: float) -> bool:
-        """Whether a float, be it larger than `max_value`, stands for a number of this type: it is
-        infinite or not a number, or rounds to a finite one in 16 bits or more."""
-        if not math.isfinite(value):
+    def holds(self, value: float) -> bool:
+        """Whether a float stands for a number of this type: it is infinite, not a number, or not
+        beyond the largest one. Where that is no whole number it is often written with fewer digits
+        (3.4028235e38), rounded up: such a number is held if it rounds to the largest one.
+        """
+        if not math.isfinite(value) or abs(value) <= self.max_value:
             return True
+        if self.code != "bfloat" and self.bits < 32:
+            return False
         with np.errstate(all="ignore"):
-            return self.bits >= 16 and math.isfinite(self.numpy.type(value))
+            return math.isfinite(self.numpy.type(value))
 
     @cached_property
     def min_value(self) -> int | float:

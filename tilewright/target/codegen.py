@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from tilewright.support.errors import ArgumentError
 
@@ -23,12 +25,44 @@ def llvm_version_major(allow_none: bool = False) -> int | None:
 
 
 def llvm_lookup_intrinsic_id(name: str) -> int:
-    """A number that stands for LLVM's intrinsic `name` in TensorIR calls; 0 if it is none."""
-    if not name.startswith("llvm."):
+    """A number that stands for LLVM's intrinsic `name` in TensorIR calls; 0 if it is none.
+
+    Names of one processor family (`llvm.x86...`) and experimental ones come and go with releases of
+    LLVM, which also knows some of the past: they are looked at when code is generated.
+    """
+    if not _is_intrinsic(name):
         return 0
     number = zlib.crc32(name.encode())
     _INTRINSICS[number] = name
     return number
+
+
+_NAME = re.compile(r"llvm(\.\w+)+")
+_FAMILIES = frozenset((
+    "aarch64", "amdgcn", "arm", "bpf", "dbg", "dx", "experimental", "hexagon", "loongarch", "mips",
+    "nvvm", "ppc", "r600", "riscv", "s390", "spv", "ve", "wasm", "x86", "xcore",
+))  # fmt: skip
+_CALL = """define void @f() {{
+  call void @"{name}"(i32 0, i32 0, i32 0, i32 0, i32 0, i32 0, i32 0, i32 0)
+  ret void
+}}"""
+
+
+@cache
+def _is_intrinsic(name: str) -> bool:
+    """LLVM's parser tells: its complaint of a call of no intrinsic is another than of a call with
+    the wrong arguments."""
+    if not _NAME.fullmatch(name):
+        return False
+    if name.split(".")[1] in _FAMILIES:
+        return True
+    import llvmlite.binding as llvm
+
+    try:
+        llvm.parse_assembly(_CALL.format(name=name), llvm.create_context())
+    except RuntimeError as error:
+        return "unknown intrinsic" not in str(error)
+    return True
 
 
 def known_intrinsics() -> Mapping[int, str]:

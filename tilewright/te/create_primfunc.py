@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ..ir.functor import Rewriter, deep_recursion, on, post_order_visit
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from ..tir import op
 from ..tir.buffer import Buffer, decl_buffer
 from ..tir.expr import BufferLoad, IterVar, ProducerLoad, Reduce, Var
@@ -24,6 +24,7 @@ from ..tir.stmt import (
     SeqStmt,
     Stmt,
     full_region,
+    stmt_seq,
 )
 from .regions import union
 from .tensor import ComputeOp, ExternOp, Operation, PlaceholderOp, ScanOp, Tensor
@@ -447,7 +448,7 @@ def _fused(nests: list[Stmt]) -> Stmt:
             env[id(nest.loop_var)] = loop.loop_var
             nest = nest.body
         blocks.append(_Substitute({}, env).run(nest))
-    body: Stmt = SeqStmt(tuple(blocks))
+    body = stmt_seq(blocks)
     for loop in reversed(loops):
         body = loop.replace(body=body)
     return body
@@ -525,6 +526,8 @@ def create_prim_func(
 
     Raises `ArgumentError` if a tensor that is read is not among `ops`.
     """
+    if not isinstance(ops, (Tensor, Var, Sequence)):
+        raise ArgumentTypeError(f"create_prim_func needs a list of tensors, found {ops!r}")
     args = [ops] if isinstance(ops, (Tensor, Var)) else list(ops)
     func = _Builder(args).build()
     return func if index_dtype_override is None else with_index_dtype(func, index_dtype_override)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ..ir.functor import post_order_visit
-from ..support.errors import ArgumentError
+from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError, ArgumentTypeError
 from ..tir import op
 from ..tir.arith import simplify
 from ..tir.buffer import Buffer, decl_buffer
@@ -30,7 +31,22 @@ from .tensor import (
 
 def placeholder(shape: Any, dtype: str | None = None, name: str = "placeholder") -> Tensor:
     """A tensor that is given: an argument."""
-    return PlaceholderOp(name, "", {}, as_shape(shape), dtype or "float32").output(0)
+    _check_names("placeholder", name)
+    kind = dtype_of("float32" if dtype is None else dtype).name
+    return PlaceholderOp(name, "", {}, as_shape(shape), kind).output(0)
+
+
+def _check_names(which: str, name: object, tag: object = "", attrs: object = None) -> None:
+    for what, value in (("name", name), ("tag", tag)):
+        if not isinstance(value, str):
+            raise ArgumentTypeError(f"`{what}` of {which} is a string, found {value!r}")
+    if attrs is not None and not isinstance(attrs, Mapping):
+        raise ArgumentTypeError(f"`attrs` of {which} is a dict, found {attrs!r}")
+
+
+def _check_function(which: str, function: object) -> None:
+    if not callable(function):
+        raise ArgumentTypeError(f"{which} needs a function, found {function!r}")
 
 
 def var(name: str = "tindex", dtype: str = "int32", span: Any = None) -> Var:
@@ -125,6 +141,8 @@ def compute(
 ) -> Any:
     """The tensor whose element at `i, j, ...` is `fcompute(i, j, ...)`; a list of tensors if that
     gives several values. The axes are named as the parameters of `fcompute`."""
+    _check_names("compute", name, tag, attrs)
+    _check_function(f"compute `{name}`", fcompute)
     dims = as_shape(shape)
     axes = tuple(
         IterVar(Range(IntImm(extent.dtype, 0), extent), Var(axis, extent.dtype))
@@ -189,6 +207,8 @@ def extern(
 ) -> Any:
     """The tensor of `shape`, or a list of those of several shapes, filled by the statement
     `fcompute(input_buffers, output_buffers)`; an expression is evaluated for its effect."""
+    _check_names("extern", name, tag, attrs)
+    _check_function(f"extern `{name}`", fcompute)
     for value in inputs:
         if not isinstance(value, Tensor):
             raise ArgumentError(f"extern `{name}` expects tensors, found {type(value).__name__}")
@@ -234,6 +254,8 @@ def extern_primfunc(input_tensors: Sequence[Tensor], primfunc: PrimFunc, **optio
     """The output of `primfunc`; a list where it has several. Array parameters that it reads are
     bound to `input_tensors`, in order; those that it only writes are the outputs (without such,
     the last that it writes). `options` are `name`, `tag` and `attrs` of `te.extern`."""
+    if not isinstance(primfunc, PrimFunc):
+        raise ArgumentTypeError(f"extern_primfunc needs a PrimFunc, found {primfunc!r}")
     inputs, outputs = _roles(primfunc)
     if len(inputs) != len(input_tensors):
         raise ArgumentError(
@@ -284,6 +306,16 @@ def _roles(primfunc: PrimFunc) -> tuple[list[Buffer], list[Buffer]]:
     return inputs, outputs
 
 
+def _check_states(name: str, *given: tuple[Tensor, ...]) -> None:
+    """Refuses what is no tensor of one dimension at least."""
+    for parts in zip(*given, strict=True):
+        for what, part in zip(("init", "update", "state_placeholder"), parts, strict=True):
+            if not isinstance(part, Tensor):
+                raise ArgumentTypeError(f"`{what}` of scan `{name}` is a tensor, found {part!r}")
+            if not part.ndim:
+                raise ArgumentError(f"`{what}` of scan `{name}` has no dimension to go along")
+
+
 def scan(
     init: Any,
     update: Any,
@@ -297,6 +329,8 @@ def scan(
     starts, steps, states = (tuple(_as_list(x)) for x in (init, update, state_placeholder))
     if not len(starts) == len(steps) == len(states) or not starts:
         raise ArgumentError("scan needs as many initial values as updates and states")
+    _check_names("scan", name, tag, attrs)
+    _check_states(name, starts, steps, states)
     for start, step, state in zip(starts, steps, states, strict=True):
         _require_recurrence(start, step, state)
     first, whole = starts[0].shape[0], states[0].shape[0]

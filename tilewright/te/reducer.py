@@ -8,7 +8,7 @@ from typing import Any
 
 from ..ir.expr import PrimExpr, as_scalar
 from ..support.dtypes import dtype_of
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from ..tir import op
 from ..tir.expr import CommReducer, IterVar, Reduce, Var
 
@@ -28,6 +28,11 @@ class Reducer:
     def __init__(
         self, combine: Callable[..., Any], identity: Callable[..., Any], name: str
     ) -> None:
+        for what, function in (("fcombine", combine), ("fidentity", identity)):
+            if not callable(function):
+                raise ArgumentTypeError(
+                    f"`{what}` of comm_reducer is a function, found {function!r}"
+                )
         self.combine = combine
         self.identity = identity
         self.__name__ = name

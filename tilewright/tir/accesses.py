@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["access_dtype", "as_indices", "check_predicate"]
 
+_SCALARS = frozenset(("int32", "int64"))
+
 
 def as_indices(indices: Sequence[object]) -> tuple[PrimExpr, ...]:
     """A tuple of expressions from expressions and plain integers."""
@@ -30,10 +32,22 @@ def as_indices(indices: Sequence[object]) -> tuple[PrimExpr, ...]:
 def access_dtype(buffer: Buffer, indices: Sequence[PrimExpr]) -> str:
     """The dtype of a value loaded from or stored to `buffer` at `indices`.
 
-    All but the last index are scalars; the last one's lanes multiply the buffer's.
+    All but the last index are scalars; the last one's lanes multiply the buffer's. Raises
+    `ArgumentError` for others, and for another number of indices than dimensions.
     """
+    if len(indices) != len(buffer.shape):
+        raise ArgumentError(
+            f"buffer `{buffer.name}` has {len(buffer.shape)} dimensions, indexed with "
+            f"{len(indices)}"
+        )
     if not indices:
         return buffer.dtype
+    for axis, index in enumerate(indices[:-1]):
+        if index.dtype not in _SCALARS and dtype_of(index.dtype).lanes > 1:
+            raise ArgumentError(
+                f"index {axis} of buffer `{buffer.name}` is a vector ({index.dtype}): only the "
+                "last one may be"
+            )
     lanes = dtype_of(indices[-1].dtype).lanes
     if lanes == 1:
         return buffer.dtype
@@ -43,6 +57,8 @@ def access_dtype(buffer: Buffer, indices: Sequence[PrimExpr]) -> str:
 
 def check_predicate(predicate: PrimExpr, accessed: str, span: Any) -> None:
     """Raises `ArgumentError` for a mask that has not one `bool` for each lane of `accessed`."""
+    if not isinstance(predicate, PrimExpr):
+        raise ArgumentTypeError(f"the mask of an access is a vector of bool, found {predicate!r}")
     mask, info = dtype_of(predicate.dtype), dtype_of(accessed)
     if not mask.is_bool or mask.lanes != info.lanes:
         raise ArgumentError(

@@ -8,12 +8,19 @@ from typing import Any, ClassVar, NoReturn
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, definition, ignored, node
-from ..ir.type import PointerType
+from ..ir.type import PointerType, PrimType
 from ..support.dtypes import dtype_of
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from .accesses import as_indices
 from .expr import BufferLoad, Ramp, Var, pointer
 from .op import simplified, tvm_access_ptr_of
+
+_INDICES = frozenset(("int32", "int64"))
+
+
+def _count(value: object) -> Any:
+    """A number as a plain one."""
+    return value.value if isinstance(value, IntImm) else value
 
 
 @node("tir.Buffer", variable=True, by_content=True)
@@ -49,14 +56,31 @@ class Buffer(Node):
         self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
         if self.axis_separators:
             self._check_separators()
+        self.data_alignment = _count(self.data_alignment)  # type: ignore[misc]
+        self.offset_factor = _count(self.offset_factor)  # type: ignore[misc]
         if not isinstance(self.data, Var):
             self._refuse("data", "an address, which is a variable")
+        kind = self.data.type_annotation
+        if not (isinstance(kind, PointerType) and isinstance(kind.element_type, PrimType)):
+            self._refuse("data", f"a pointer to numbers, not of type {self.data.dtype}")
+        self._check_places()
         if not isinstance(self.offset_factor, int):
             self._refuse("offset_factor", "an integer")
+        if not isinstance(self.data_alignment, int) or self.data_alignment < 1:
+            self._refuse("data_alignment", "a positive integer")
         if not isinstance(self.buffer_type, str):
             self._refuse("buffer_type", "a string")
 
+    def _check_places(self) -> None:
+        for name in ("shape", "strides", "elem_offset"):
+            value = getattr(self, name)
+            for place in value if isinstance(value, tuple) else (value,):
+                if place.dtype not in _INDICES and dtype_of(place.dtype).is_float:
+                    self._refuse(name, "of integers")
+
     def _check_separators(self) -> None:
+        if not all(hasattr(x, "__index__") for x in self.axis_separators):
+            self._refuse("axis_separators", "of integers")
         self.axis_separators = ends = tuple(int(x) for x in self.axis_separators)  # type: ignore[misc]
         if list(ends) != sorted(ends) or ends[0] < 0 or ends[-1] > len(self.shape):
             self._refuse("axis_separators", f"in order, from 0 to {len(self.shape)}")
@@ -268,6 +292,13 @@ def decl_buffer(
 
     With an `offset_factor` alone the buffer begins anywhere: `elem_offset` is a new variable.
     """
+    for what, given in (("strides", strides), ("axis_separators", axis_separators)):
+        if given is not None and not isinstance(given, (tuple, list)):
+            raise ArgumentTypeError(f"`{what}` of buffer `{name}` is a list, found {given!r}")
+    if not isinstance(_count(data_alignment), int):
+        raise ArgumentTypeError(
+            f"`data_alignment` of buffer `{name}` is an integer, found {data_alignment!r}"
+        )
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     for axis, dim in enumerate(dims):
         size = dim.value if isinstance(dim, IntImm) else dim
@@ -288,8 +319,8 @@ def decl_buffer(
         tuple(strides or ()),  # type: ignore[arg-type]
         None if elem_offset is None else as_scalar(elem_offset),  # type: ignore[arg-type]
         name,
-        64 if data_alignment <= 0 else data_alignment,
+        64 if _count(data_alignment) <= 0 else data_alignment,
         offset_factor or 1,
         buffer_type,
-        tuple(axis_separators),
+        tuple(axis_separators or ()),
     )

@@ -85,26 +85,30 @@ class ProducerLoad(PrimExpr):
 
     def __post_init__(self) -> None:
         self.indices = as_indices(self.indices)  # type: ignore[misc]
+        if not hasattr(self.producer, "dtype"):
+            raise ArgumentTypeError(
+                f"`producer` of tir.ProducerLoad is a tensor, found {self.producer!r}", self.span
+            )
         self.dtype = self.producer.dtype
 
 
 def _counted(lanes: Any) -> tuple[Any, int]:
     """Lanes as a node holds them, and as a data type does: `vscale() * 4` and `xvscalex4`.
 
-    Raises `ArgumentError` for an expression that is no constant and no multiple of `vscale()`.
+    Raises `ArgumentError` for an expression that is no constant and not `vscale()` several times.
     """
     if isinstance(lanes, ScalableLanes):
         return _scalable(lanes), lanes
     if not isinstance(lanes, PrimExpr) or isinstance(lanes, IntImm):
-        try:
-            count = Lanes(lanes)
-            return count, count
-        except (TypeError, ValueError, OverflowError):
-            raise ArgumentError(f"a vector of {lanes!r} lanes", hint="write a number") from None
+        if not hasattr(lanes, "__index__") or int(lanes) < 2:
+            raise ArgumentError(f"a vector of {lanes!r} lanes", hint="write a number of 2 or more")
+        count = Lanes(lanes)
+        return count, count
     multiple = multiple_of_vscale(lanes)
-    if multiple is None:
+    if multiple is None or multiple < 2:
         raise ArgumentError(
-            f"a vector of {lanes} lanes", hint="a constant, or a constant times vscale()"
+            f"a vector of {lanes} lanes",
+            hint="a constant, or vscale() times a constant of 2 or more",
         )
     return _scalable(multiple), ScalableLanes(multiple)
 
@@ -138,13 +142,11 @@ class Ramp(PrimExpr):
 
     def __post_init__(self) -> None:
         base = as_scalar(self.base)
-        stride = as_scalar(self.stride, base.dtype)
+        stride = as_scalar(self.stride, dtype_of(base.dtype).element)
         if base.dtype != stride.dtype:
-            raise ArgumentError(f"Ramp of {base.dtype} with a stride of {stride.dtype}", self.span)
+            stride = Cast(base.dtype, stride)
         self.lanes, lanes = _counted(self.lanes)  # type: ignore[misc]
         self.base, self.stride = base, stride  # type: ignore[misc]
-        if lanes < 1:
-            raise ArgumentError(f"Ramp needs at least one lane, found {self.lanes}", self.span)
         info = dtype_of(base.dtype)
         self.dtype = info.with_lanes(info.lanes * lanes)
 
@@ -181,6 +183,8 @@ class Shuffle(PrimExpr):
                 f"Shuffle needs vectors of one element type, found {sorted(kinds) or 'none'}",
                 self.span,
             )
+        if not self.indices:
+            raise ArgumentError("Shuffle needs at least one index, found none", self.span)
         lanes = sum(dtype_of(v.dtype).lanes for v in self.vectors)
         for index in self.indices:
             if isinstance(index, IntImm) and not 0 <= index.value < lanes:
@@ -205,6 +209,9 @@ class Call(PrimExpr):
             raise ArgumentTypeError(
                 f"a call is of an operator or a global function, found {self.op!r}", self.span
             )
+        dtype_of(self.dtype)
+        if not isinstance(self.args, (tuple, list)):
+            raise ArgumentTypeError(f"`args` of tir.Call is a list, found {self.args!r}", self.span)
         if isinstance(self.op, str):
             name = self.op if "." in self.op else f"tir.{self.op}"
             self.op = Op.get(name)  # type: ignore[misc]
@@ -281,8 +288,24 @@ class IterVar(Node):
                 self.span,
                 hint=f"IterVar.{', '.join(IterVarType.__members__)}",
             )
+        if dom is not None:
+            self._check_types(dom, var)
         self.dom, self.var = dom, var  # type: ignore[misc]
         self.iter_type = IterVarType(self.iter_type)  # type: ignore[misc]
+
+    def _check_types(self, dom: Range, var: Var) -> None:
+        kind = dom.extent.dtype
+        if not (dtype_of(kind).is_integral and dtype_of(kind).lanes == 1):
+            raise ArgumentError(
+                f"the domain of axis `{var.name}` is of integers, found {kind}", self.span
+            )
+        if kind != var.dtype and not isinstance(dom.extent, IntImm):
+            raise ArgumentError(
+                f"the domain of axis `{var.name}` of {var.dtype} is of {kind}", self.span,
+                hint="give both the same type",
+            )  # fmt: skip
+        if not dtype_of(var.dtype).is_integral:
+            raise ArgumentError(f"axis `{var.name}` is an integer, found {var.dtype}", self.span)
 
     def as_expr(self) -> PrimExpr:
         """The variable, where an expression is expected."""
@@ -323,6 +346,12 @@ class CommReducer(Node):
     def __post_init__(self) -> None:
         for name in ("lhs", "rhs", "result", "identity_element"):
             setattr(self, name, tuple(getattr(self, name)))
+            if len(getattr(self, name)) != len(self.lhs):
+                raise ArgumentError(
+                    f"a reducer of {len(self.lhs)} values has {len(getattr(self, name))} in "
+                    f"`{name}`",
+                    self.span,
+                )
 
 
 @node("tir.Reduce")
@@ -343,9 +372,28 @@ class Reduce(PrimExpr):
     def __post_init__(self) -> None:
         self.source = as_indices(self.source)  # type: ignore[misc]
         self.axis, self.init = tuple(self.axis), tuple(self.init or ())  # type: ignore[misc]
-        if self.condition is None:
-            self.condition = IntImm("bool", 1)
+        self.condition = as_scalar(True if self.condition is None else self.condition)  # type: ignore[misc]
+        self._check()
         self.dtype = self.source[self.value_index].dtype
+
+    def _check(self) -> None:
+        for axis in self.axis:
+            if axis.iter_type != IterVarType.CommReduce:
+                raise ArgumentError(
+                    f"a reduction over `{axis.var.name}`, which is not a reduction axis",
+                    self.span,
+                    hint="make it with te.reduce_axis",
+                )
+        if self.init and len(self.init) != len(self.source):
+            raise ArgumentError(
+                f"a reduction of {len(self.source)} values has {len(self.init)} in `init`",
+                self.span,
+            )
+        if not 0 <= self.value_index < len(self.source):
+            raise ArgumentError(
+                f"a reduction of {len(self.source)} values has none at {self.value_index}",
+                self.span,
+            )
 
     def combining(self) -> CommReducer:
         """The combiner. Raises `ArgumentError` if there is none: such a node is no computation."""

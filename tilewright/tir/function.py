@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,11 @@ class PrimFunc(BaseFunc):
 
     def __post_init__(self) -> None:
         params = []
-        buffers = dict(self.buffer_map or {})
         given: Any = self.params
         if not isinstance(given, (tuple, list)):
             raise ArgumentTypeError(f"the parameters of a function are a list, found {given!r}")
+        self._check()
+        buffers = dict(self.buffer_map or {})
         for param in given:
             made: Any = param.asobject() if hasattr(param, "asobject") else param
             if isinstance(made, Buffer):
@@ -48,6 +50,22 @@ class PrimFunc(BaseFunc):
         self.attrs = dict(self.attrs or {})  # type: ignore[misc]
         if self.ret_type is None:
             self.ret_type = void_type()
+
+    def _check(self) -> None:
+        pairs: Any = self.buffer_map or {}
+        if not (
+            isinstance(pairs, Mapping)
+            and all(isinstance(p, Var) and isinstance(b, Buffer) for p, b in pairs.items())
+        ):
+            raise ArgumentTypeError(
+                f"`buffer_map` of a function has a buffer a parameter, found {pairs!r}", self.span
+            )
+        for name, kind in (("body", Stmt), ("ret_type", Type), ("attrs", Mapping)):
+            value = getattr(self, name)
+            if not isinstance(value, kind) and (name == "body" or value is not None):
+                raise ArgumentTypeError(
+                    f"`{name}` of a function is a {kind.__name__}, found {value!r}", self.span
+                )
 
     @property
     def __name__(self) -> str:

@@ -337,7 +337,7 @@ def _outside(values: Sequence[PrimExpr], shape: Sequence[Any], analyzer: Analyze
         size = as_scalar(extent, value.dtype)
         if not analyzer.can_prove(T.less(value, size)):
             parts.append(analyzer.simplify(T.greater_equal(value, size)))
-    return T.any(*parts)
+    return T.some(parts)
 
 
 def _evaluate(expr: PrimExpr, env: dict[Var, Any]) -> Any:

@@ -282,4 +282,9 @@ class Select(PrimExpr):
         _require_bool("Select", self.condition)
         if yes.dtype != no.dtype:
             raise ArgumentError(f"Select of {yes.dtype} and {no.dtype}", self.span)
+        lanes = dtype_of(self.condition.dtype).lanes
+        if lanes not in (1, dtype_of(yes.dtype).lanes):
+            raise ArgumentError(
+                f"Select of {yes.dtype} by a condition of {self.condition.dtype}", self.span
+            )
         self.dtype = yes.dtype

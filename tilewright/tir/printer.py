@@ -11,6 +11,7 @@ from ..ir.structural import structural_equal
 from ..ir.type import FuncType, PointerType, PrimType, TupleType
 from ..script.printer import Printer, Text, prints, prints_attribute
 from ..support.dtypes import dtype_of
+from ..support.errors import ArgumentError
 from ..target import Target
 from . import expr as E
 from . import op as tir_op
@@ -55,7 +56,10 @@ def _is_plain(e: Any) -> bool:
         return False
     if type(e) in (E.And, E.Or) and dtype_of(e.dtype).lanes != 1:
         return False  # Python's words for vectors are `bitwise_and` and `bitwise_or`
-    made = _BUILD[type(e)](e.a, e.b)
+    try:
+        made = _BUILD[type(e)](e.a, e.b)
+    except ArgumentError:  # the operator refuses what the node holds, such as a division by 0
+        return False
     return type(made) is type(e) and made.a is e.a and made.b is e.b
 
 

@@ -39,7 +39,17 @@ _WIDER: dict[str, dict[str, _Any]] = {
 }  # fmt: skip
 """Node classes, with what parameters take besides what their fields hold."""
 _INNER = frozenset(
-    ("SIMPLIFY", "const_value", "folded", "is_const_int", "simplified", "tvm_access_ptr_of", "wrap")
+    (
+        "SIMPLIFY",
+        "const_value",
+        "every",
+        "folded",
+        "is_const_int",
+        "simplified",
+        "some",
+        "tvm_access_ptr_of",
+        "wrap",
+    )
 )
 """What `tir.op` has for its own use."""
 _DTYPES = (

@@ -8,7 +8,7 @@ from typing import Any
 from ..ir.expr import OPERATORS, PrimExpr, as_scalar
 from ..ir.functor import Rewriter, on
 from ..ir.node import Node
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from . import op as O
 from .arith import Analyzer
 from .buffer import Buffer
@@ -87,6 +87,11 @@ def specialize(func: PrimFunc, param_map: Mapping[Var, PrimExpr | Buffer | int])
 
     Raises `ArgumentError` for what is no parameter or does not fit.
     """
+    if not isinstance(param_map, Mapping):
+        raise ArgumentTypeError(
+            f"`specialize` takes a value by parameter, found {param_map!r}",
+            hint="write func.specialize({n: 8})",
+        )
     if not param_map:
         return func
     values: dict[Any, Any] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, ClassVar
 
@@ -10,12 +10,15 @@ import numpy as np
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, binders, definition, ignored, node
+from ..ir.type import PointerType
 from ..support.arrays import as_constant
 from ..support.dtypes import dtype_of
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
+from ..support.span import Span
 from .accesses import access_dtype, as_indices, check_predicate
 from .buffer import Buffer
 from .expr import BufferLoad, IterVar, Ramp, StringImm, Var, multiple_of_vscale
+from .op import simplified
 
 
 @node("tir.Stmt")
@@ -38,6 +41,12 @@ class LetStmt(Stmt):
 
     def __post_init__(self) -> None:
         self.value = as_scalar(self.value, self.var.dtype)  # type: ignore[misc]
+        kind = dtype_of(self.var.dtype)
+        if not kind.is_handle and dtype_of(self.value.dtype).name != kind.name:
+            raise ArgumentError(
+                f"`{self.var.name}` of {self.var.dtype} stands for a value of {self.value.dtype}",
+                self.span, hint="convert one with astype",
+            )  # fmt: skip
 
 
 @node("tir.AttrStmt")
@@ -80,6 +89,27 @@ class AssertStmt(Stmt):
         self.condition = as_scalar(self.condition)  # type: ignore[misc]
         if isinstance(self.message, str):
             self.message = StringImm(self.message)
+        _require_bool("AssertStmt", self.condition, self.span)
+        if not isinstance(self.message, PrimExpr):
+            raise ArgumentTypeError(
+                f"`message` of tir.AssertStmt is a string, found {self.message!r}", self.span
+            )
+
+
+_LOOPS = frozenset(("int32", "int64"))
+
+
+def _is_integer(dtype: str) -> bool:
+    info = dtype_of(dtype)
+    return info.lanes == 1 and info.is_integral
+
+
+def _require_bool(which: str, condition: PrimExpr, span: Span | None) -> None:
+    if condition.dtype != "bool":
+        raise ArgumentError(
+            f"the condition of {which} is a bool, found {condition.dtype}", span,
+            hint="compare it, as in x != 0",
+        )  # fmt: skip
 
 
 class ForKind(IntEnum):
@@ -90,6 +120,18 @@ class ForKind(IntEnum):
     VECTORIZED = 2
     UNROLLED = 3
     THREAD_BINDING = 4
+
+
+def _annotations(stmt: Any) -> dict[str, Any]:
+    given = stmt.annotations
+    if given is not None and not isinstance(given, Mapping):
+        raise ArgumentTypeError(
+            f"`annotations` of {stmt.type_key} is a dict, found {given!r}", stmt.span
+        )
+    return dict(given or {})
+
+
+_LOOP_KINDS = frozenset(ForKind)
 
 
 @node("tir.For")
@@ -106,10 +148,20 @@ class For(Stmt):
 
     def __post_init__(self) -> None:
         dtype = self.loop_var.dtype
+        if dtype not in _LOOPS and not _is_integer(dtype):
+            raise ArgumentError(
+                f"loop variable `{self.loop_var.name}` is an integer, found {dtype}", self.span
+            )
         self.min = _as_index(self.min, dtype)  # type: ignore[misc]
         self.extent = _as_index(self.extent, dtype)  # type: ignore[misc]
+        if self.kind not in _LOOP_KINDS:
+            raise ArgumentTypeError(
+                f"no kind of loop is {self.kind!r}",
+                self.span,
+                hint=f"ForKind.{', '.join(ForKind.__members__)}",
+            )
         self.kind = ForKind(self.kind)  # type: ignore[misc]
-        self.annotations = dict(self.annotations or {})  # type: ignore[misc]
+        self.annotations = _annotations(self)  # type: ignore[misc]
 
 
 def _as_index(value: object, dtype: str) -> PrimExpr:
@@ -130,6 +182,10 @@ class While(Stmt):
 
     def __post_init__(self) -> None:
         self.condition = as_scalar(self.condition)  # type: ignore[misc]
+        if dtype_of(self.condition.dtype).lanes != 1:
+            raise ArgumentError(
+                f"the condition of While is a scalar, found {self.condition.dtype}", self.span
+            )
 
 
 @node("tir.BufferStore")
@@ -174,7 +230,24 @@ class Allocate(Stmt):
     def __post_init__(self) -> None:
         self.extents = as_indices(self.extents)  # type: ignore[misc]
         self.condition = as_scalar(self.condition)  # type: ignore[misc]
-        self.annotations = dict(self.annotations or {})  # type: ignore[misc]
+        _require_bool("Allocate", self.condition, self.span)
+        self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
+        _require_pointer("Allocate", self.buffer_var, self.dtype, self.span)
+        for extent in self.extents:
+            if not _is_integer(extent.dtype) or (isinstance(extent, IntImm) and extent.value < 0):
+                raise ArgumentError(
+                    f"an extent of Allocate is an integer of 0 or more, found {extent}", self.span
+                )
+        self.annotations = _annotations(self)  # type: ignore[misc]
+
+
+def _require_pointer(which: str, var: Var, dtype: str, span: Span | None) -> None:
+    kind = var.type_annotation
+    if not isinstance(kind, PointerType):
+        raise ArgumentError(
+            f"{which} needs a pointer to {dtype}, found `{var.name}` of {var.dtype}", span,
+            hint=f'declare it, as in T.handle("{dtype}")',
+        )  # fmt: skip
 
 
 CONSTANT_INDEX = "irmod_storage_idx"
@@ -194,8 +267,14 @@ class AllocateConst(Stmt):
 
     def __post_init__(self) -> None:
         self.extents = as_indices(self.extents)  # type: ignore[misc]
+        self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
+        _require_pointer("AllocateConst", self.buffer_var, self.dtype, self.span)
+        if not hasattr(self.array, "shape"):
+            raise ArgumentTypeError(
+                f"the values of AllocateConst are an array, found {self.array!r}", self.span
+            )
         self.array = as_constant(self.array)  # type: ignore[misc]
-        self.annotations = dict(self.annotations or {})  # type: ignore[misc]
+        self.annotations = _annotations(self)  # type: ignore[misc]
 
     @property
     def data(self) -> Any:
@@ -234,6 +313,7 @@ class BufferRealize(Stmt):
     def __post_init__(self) -> None:
         self.bounds = tuple(self.bounds)  # type: ignore[misc]
         self.condition = as_scalar(self.condition, "bool")  # type: ignore[misc]
+        _require_bool("BufferRealize", self.condition, self.span)
         if len(self.bounds) != self.buffer.ndim:
             raise ArgumentError(
                 f"buffer `{self.buffer.name}` has {self.buffer.ndim} dimensions, realized in "
@@ -244,7 +324,7 @@ class BufferRealize(Stmt):
 
 @node("tir.SeqStmt")
 class SeqStmt(Stmt):
-    """Statements one after another; sequences among them are opened."""
+    """Statements one after another, two or more; sequences among them are opened."""
 
     seq: tuple[Stmt, ...]
 
@@ -253,6 +333,11 @@ class SeqStmt(Stmt):
         if any(type(part) is SeqStmt for part in parts):
             opened = (part.seq if isinstance(part, SeqStmt) else (part,) for part in parts)
             parts = tuple(part for inner in opened for part in inner)
+        if len(parts) < 2:
+            raise ArgumentError(
+                f"SeqStmt needs two statements or more, found {len(parts)}", self.span,
+                hint="stmt_seq makes one statement of any number",
+            )  # fmt: skip
         self.seq = parts  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Stmt:
@@ -295,6 +380,12 @@ class BufferRegion(Node):
 
     def __post_init__(self) -> None:
         self.region = tuple(self.region)  # type: ignore[misc]
+        if len(self.region) != self.buffer.ndim:
+            raise ArgumentError(
+                f"buffer `{self.buffer.name}` has {self.buffer.ndim} dimensions, its region "
+                f"{len(self.region)}",
+                self.span,
+            )
 
     def as_expr(self) -> PrimExpr:
         """The elements as a vector, where an expression is expected. Raises `ArgumentError` if
@@ -326,7 +417,40 @@ class MatchBufferRegion(Node):
     source: BufferRegion
 
     def __post_init__(self) -> None:
-        """Nothing to convert."""
+        view, whole, region = self.buffer, self.source.buffer, self.source.region
+        for what, own, other in (
+            ("dtype", view.dtype, whole.dtype),
+            ("alignment", 0, whole.data_alignment % view.data_alignment),
+        ):
+            if own != other:
+                raise ArgumentError(
+                    f"`{view.name}` is a view of `{whole.name}` with another {what}", self.span,
+                    note=_attributes(view), hint=_attributes(whole),
+                )  # fmt: skip
+        more = len(region) - view.ndim
+        if more < 0 or any(
+            _differs(r.extent, d)
+            for r, d in zip(region, (*(IntImm("int32", 1),) * more, *view.shape), strict=True)
+        ):
+            extents = [r.extent for r in region]
+            raise ArgumentError(
+                f"`{view.name}` of shape {list(view.shape)} is a view of a region of `{whole.name}`"
+                f" of shape {extents}",
+                self.span,
+            )
+
+
+def _attributes(buffer: Buffer) -> str:
+    return (
+        f"`{buffer.name}` is {buffer.dtype} in {buffer.scope()} memory, aligned to "
+        f"{buffer.data_alignment} bytes"
+    )
+
+
+def _differs(a: PrimExpr, b: PrimExpr) -> bool:
+    """Whether the two are known to be different sizes."""
+    apart = simplified(a - b)
+    return isinstance(apart, IntImm) and apart.value != 0
 
 
 BUFFER_DIM_ALIGN = "buffer_dim_align"
@@ -355,7 +479,11 @@ class Block(Stmt):
     def __post_init__(self) -> None:
         for name in ("iter_vars", "reads", "writes", "alloc_buffers", "match_buffers"):
             setattr(self, name, tuple(getattr(self, name) or ()))
-        self.annotations = dict(self.annotations or {})  # type: ignore[misc]
+        self.annotations = _annotations(self)  # type: ignore[misc]
+        if not isinstance(self.name_hint, str):
+            raise ArgumentTypeError(
+                f"`name_hint` of tir.Block is a string, found {self.name_hint!r}", self.span
+            )
 
 
 @node("tir.BlockRealize")
@@ -367,10 +495,16 @@ class BlockRealize(Stmt):
     block: Block
 
     def __post_init__(self) -> None:
+        if not isinstance(self.iter_values, (tuple, list)):
+            raise ArgumentTypeError(
+                f"`iter_values` of tir.BlockRealize is a list, found {self.iter_values!r}",
+                self.span,
+            )
         values = zip(self.iter_values, self.block.iter_vars, strict=False)
         given = len(self.iter_values)
         self.iter_values = tuple(as_scalar(v, i.var.dtype) for v, i in values)  # type: ignore[misc]
         self.predicate = as_scalar(self.predicate)  # type: ignore[misc]
+        _require_bool(f"block `{self.block.name_hint}`", self.predicate, self.span)
         if given != len(self.block.iter_vars):
             raise ArgumentError(
                 f"block `{self.block.name_hint}` has {len(self.block.iter_vars)} axes, "

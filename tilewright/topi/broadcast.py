@@ -10,6 +10,7 @@ from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
 from ..te.tensor import TENSOR_OPERATORS, Tensor, as_shape
 from ..tir import op
+from ..tir.op.elementary import integral_power
 from . import tag
 from .utils import as_tuple, compute, const_or_none, equal_const_int, same_dim, truth
 
@@ -122,7 +123,7 @@ def _power(a: Any, b: Any) -> PrimExpr:
     """`a` to the `b`; small constant exponents become products (at most 1.5 ulp off)."""
     exponent = op.const_value(b) if isinstance(b, PrimExpr) else b
     if not isinstance(a, PrimExpr) or exponent not in (1, 2, 3, 4):
-        return op.power(a, b)
+        return integral_power(a, b)
     if exponent == 1:
         return a
     square = op.multiply(a, a)

@@ -173,7 +173,7 @@ def _constant(values: np.ndarray[Any, Any], name: str, attrs: Any = None) -> Ten
     def element(*place: PrimExpr) -> PrimExpr:
         chosen: PrimExpr = as_scalar(0, dtype)
         for at, value in np.ndenumerate(values):
-            here = op.all(*[op.equal(p, k) for p, k in zip(place, at, strict=True)])
+            here = op.every([op.equal(p, k) for p, k in zip(place, at, strict=True)])
             chosen = op.select(here, op.const(value.item(), dtype), chosen)
         return chosen
 

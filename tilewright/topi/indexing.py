@@ -308,8 +308,8 @@ def sparse_to_dense(
     def element(*i: PrimExpr) -> PrimExpr:
         result = op.cast(as_scalar(default, sparse_values.dtype), sparse_values.dtype)
         for k in range(count):
-            here = op.all(
-                *[op.equal(x, op.cast(y, x.dtype)) for x, y in zip(at(k), i, strict=True)]
+            here = op.every(
+                [op.equal(x, op.cast(y, x.dtype)) for x, y in zip(at(k), i, strict=True)]
             )
             value = sparse_values(*([k] if sparse_values.ndim else []))
             result = op.if_then_else(here, value, result)

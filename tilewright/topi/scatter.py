@@ -53,7 +53,7 @@ def _placed(out: Buffer, to: Sequence[PrimExpr], count: int, write: Stmt) -> Stm
         op.logical_and(op.greater_equal(i, 0), op.less(i, op.cast(extent, i.dtype)))
         for i, extent in zip(to[:count], out.shape, strict=False)
     ]
-    return IfThenElse(op.all(*inside), write)
+    return IfThenElse(op.every(inside), write)
 
 
 def _copy(source: Buffer, target: Buffer) -> Stmt:

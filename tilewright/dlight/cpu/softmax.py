@@ -31,6 +31,7 @@ from ...tir.stmt import (
     SeqStmt,
     Stmt,
     element_region,
+    stmt_seq,
 )
 from ...tir.stmt_functor import ir_transform, substitute
 from ..analysis import Access, BlockInfo
@@ -244,7 +245,7 @@ def with_nests(func: PrimFunc, nests: list[Stmt], allocated: list[Buffer]) -> Pr
     """The function with other blocks in it."""
     root = func.body
     assert isinstance(root, BlockRealize)
-    block = root.block.replace(body=SeqStmt(tuple(nests)), alloc_buffers=tuple(allocated))
+    block = root.block.replace(body=stmt_seq(nests), alloc_buffers=tuple(allocated))
     return func.replace(body=root.replace(block=block))
 
 

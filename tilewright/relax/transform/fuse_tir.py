@@ -16,7 +16,7 @@ from ...tir.buffer import Buffer, decl_buffer
 from ...tir.expr import BufferLoad
 from ...tir.expr import Var as TirVar
 from ...tir.function import PrimFunc
-from ...tir.stmt import Block, BlockRealize, SeqStmt, Stmt, stmt_seq
+from ...tir.stmt import Block, BlockRealize, Stmt, stmt_seq
 from ...tir.stmt_functor import renew_defs
 from ..analysis.variables import all_global_vars
 from ..base import Expr, ShapeExpr
@@ -174,7 +174,7 @@ class Merger:
         self.statements.append(body)
 
     def _function(self) -> tuple[PrimFunc, list[Any], list[TirVar]]:
-        body = stmt_seq(SeqStmt(tuple(self.statements)))
+        body = stmt_seq(self.statements)
         body, allocated = _unique_blocks(body), tuple(self.allocated)
         root = Block((), (), (), "root", body, None, allocated)
         arrays = (*(b for b, _ in self.inputs), *self.outputs)

@@ -298,7 +298,7 @@ class BufferContents(Visitor):
         if not isinstance(load, BufferLoad) or not are_plain(load.indices) or reads_memory(value):
             return None
         where: Clauses = (tuple(map(O.equal, self.axes_of(load.buffer), load.indices)),)
-        unless = clauses_of(O.any(*others))
+        unless = clauses_of(O.some(others))
         if unless is None:
             return None
         return Fact(load.buffer, self.cases.without(where, unless), value)

@@ -53,7 +53,7 @@ def clauses_of(condition: Any) -> Clauses | None:
 
 def condition_of(clauses: Clauses) -> PrimExpr:
     """The clauses as one condition."""
-    return O.any(*[O.all(*clause) for clause in clauses]) if clauses else O.const(0, "bool")
+    return O.some(O.every(clause) for clause in clauses)
 
 
 def replaced(clauses: Clauses, values: Mapping[Any, Any]) -> Clauses:
@@ -86,7 +86,7 @@ class Cases:
         parts = list(dict.fromkeys(self.analyzer.simplify(part) for part in clause))
         for part in list(parts):
             others = [other for other in parts if other is not part]
-            with self.analyzer.constraint_scope(O.all(*others)):
+            with self.analyzer.constraint_scope(O.every(others)):
                 made = O.const_value(self.analyzer.simplify(part))
             if made == 0:
                 return None
@@ -149,7 +149,7 @@ class Cases:
     def _under(self, clause: Clause, goal: Clauses, given: list[Clauses], depth: int) -> bool:
         if self._reduced(clause) is None:
             return True
-        with self.analyzer.constraint_scope(O.all(*clause)):
+        with self.analyzer.constraint_scope(O.every(clause)):
             return self._follows(goal, given, depth)
 
     # ---- a variable less -----------------------------------------------------------------------

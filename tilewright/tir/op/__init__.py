@@ -8,3 +8,4 @@ from .conversion import *
 from .elementary import *
 from .intrinsics import *
 from .logic import *
+from .logic import every, some

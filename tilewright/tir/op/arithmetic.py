@@ -58,13 +58,13 @@ _DIVIDES = (E.FloorDiv, E.Div, *_RESTS)
 def _fold(kind: type[PrimExpr], a: PrimExpr, b: PrimExpr) -> PrimExpr | None:
     """The constant `kind(a, b)`, if both are constants and it is exact in their type."""
     x, y = const_value(a), const_value(b)
+    if y == 0 and kind in _DIVIDES and (x is not None or dtype_of(a.dtype).is_integral):
+        raise ArgumentError(f"division of `{a}` by zero")
     if x is None or y is None or (kind in _RESTS and a.dtype not in _INDICES):
         return None
-    if y == 0 and kind in _DIVIDES:
-        if x == 0:  # an index over no elements, which nothing computes
-            return None
-        raise ArgumentError(f"division of {x} by zero")
     info = dtype_of(a.dtype)
+    if x == 0 and y > 0 and kind is E.Sub and info.is_uint:
+        raise ArgumentError(f"0 - {y} in {a.dtype} would be negative", hint="add, or widen both")
     if info.is_custom:
         return None
     result_type = info.with_lanes(info.lanes)

@@ -77,7 +77,7 @@ def _beyond(value: Any, dtype: str) -> PrimExpr:
     """A number that `dtype` does not hold, in a type of its own, to which the other is widened."""
     info = dtype_of(dtype)
     if info.is_float:
-        is_wide = info.bits >= 32 or info.rounds(value)
+        is_wide = info.bits >= 32 or info.holds(value)
         return const(value, dtype) if is_wide else as_scalar(float(value))
     if value < 0 and info.bits >= 32:
         raise ArgumentError(

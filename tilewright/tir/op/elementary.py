@@ -11,6 +11,7 @@ import numpy as np
 from ...ir.expr import PrimExpr, PrimExprLike, as_scalar
 from ...ir.op import Op
 from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError
 from ..expr import Call
 from .common import common
 from .constant import const, const_value, folded
@@ -153,7 +154,18 @@ _FMOD = intrinsic("fmod", numpy=np.fmod)
 
 
 def power(x: PrimExprLike, y: PrimExprLike, span: Any = None) -> PrimExpr:
-    """`x` to the `y`."""
+    """`x` to the `y`. Raises `ArgumentError` for two integers."""
+    a, b = common(x, y, "power")
+    if not (dtype_of(a.dtype).is_float or dtype_of(a.dtype).is_custom):
+        raise ArgumentError(
+            f"`power` needs floats, found {a.dtype}", span,
+            hint="convert an operand, as in `x.astype('float32')`, or multiply",
+        )  # fmt: skip
+    return integral_power(a, b, span)
+
+
+def integral_power(x: PrimExprLike, y: PrimExprLike, span: Any = None) -> PrimExpr:
+    """`x` to the `y`, which may be integers: the product wraps around."""
     return _of_two(_POW, "pow", x, y, span)
 
 

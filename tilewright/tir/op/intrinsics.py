@@ -9,6 +9,7 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError
 from ...target.codegen import known_intrinsics, llvm_lookup_intrinsic_id
 from ..expr import Call, CallEffectKind, StringImm
 from .declare import DTYPE_AT, as_argument, declare, intrinsic
@@ -325,6 +326,10 @@ def call_llvm_pure_intrin(dtype: str, name: Any, *args: Any) -> PrimExpr:
 def _llvm(dtype: str, op: str, name: Any, args: tuple[Any, ...]) -> PrimExpr:
     if isinstance(name, (int, IntImm)):
         name = known_intrinsics().get(int(name), IntImm("uint32", int(name)))
+    elif isinstance(name, str) and not llvm_lookup_intrinsic_id(name):
+        raise ArgumentError(
+            f"LLVM has no intrinsic {name!r}", hint='write a name such as "llvm.ctpop"'
+        )
     head = StringImm(name) if isinstance(name, str) else name
     return Call(dtype, op, (head, *(as_argument(a) for a in args)))  # type: ignore[arg-type]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ...ir.expr import PrimExpr, PrimExprLike, as_scalar
@@ -63,19 +63,33 @@ def logical_not(a: object, span: Any = None) -> PrimExpr:
 
 
 def all(*conditions: object, span: Any = None) -> PrimExpr:
-    """Every one of the conditions."""
-    return _joined(True, logical_and, conditions, span)
+    """Every one of the conditions. Raises `ArgumentError` if there are none."""
+    return _joined("all", logical_and, conditions, span)
 
 
 def any(*conditions: object, span: Any = None) -> PrimExpr:
-    """At least one of the conditions."""
-    return _joined(False, logical_or, conditions, span)
+    """At least one of the conditions. Raises `ArgumentError` if there are none."""
+    return _joined("any", logical_or, conditions, span)
+
+
+def every(conditions: Iterable[object]) -> PrimExpr:
+    """Every one of the conditions: true if there are none."""
+    parts = tuple(conditions)
+    return all(*parts) if parts else const(1, "bool")
+
+
+def some(conditions: Iterable[object]) -> PrimExpr:
+    """At least one of the conditions: false if there are none."""
+    parts = tuple(conditions)
+    return any(*parts) if parts else const(0, "bool")
 
 
 def _joined(
-    of_none: bool, join: Callable[..., PrimExpr], conditions: Sequence[object], span: Any
+    which: str, join: Callable[..., PrimExpr], conditions: Sequence[object], span: Any
 ) -> PrimExpr:
-    result = as_scalar(conditions[0] if conditions else of_none)
+    if not conditions:
+        raise ArgumentError(f"`{which}` needs at least one condition, found none", span)
+    result = as_scalar(conditions[0])
     for condition in conditions[1:]:
         result = join(result, condition, span)
     return result

@@ -85,7 +85,7 @@ def _runs(space: Space, producer: StmtSRef, consumer: StmtSRef, loops: Sequence[
     given = conjuncts(consumer.realize.predicate)
     left = [c for c in conjuncts(producer.realize.predicate)
             if not any(structural_equal(c, g) for g in given)]  # fmt: skip
-    realize = producer.realize.replace(predicate=T.all(*left))
+    realize = producer.realize.replace(predicate=T.every(left))
     own = {at.loop.loop_var for at in loops}
     fixed = [c for c in left if not own & variables_in(c)]
     return not is_skipped(space, realize, loops) and all(

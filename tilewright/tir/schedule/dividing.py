@@ -98,7 +98,7 @@ def divide_predicate(
         else:
             inner.append(_restated(space, part, whole, stand_in, block))
     outer += _outer_domains(space, block, divisions, outer)
-    return T.all(*outer), T.all(*inner)
+    return T.every(outer), T.every(inner)
 
 
 def _simplified(block: StmtSRef, condition: PrimExpr) -> PrimExpr:

@@ -179,7 +179,7 @@ def _writes_all(
     at_first = [(c, substitute(c, first)) for c in conjuncts(realize.predicate)]
     rest = [made for c, made in at_first
             if made is c or any(space.is_bound(v) for v in variables_in(made))]  # fmt: skip
-    left = [c for c in conjuncts(simplify_condition(space, T.all(*rest)))
+    left = [c for c in conjuncts(simplify_condition(space, T.every(rest)))
             if not (is_domain(space, c, realize) or _is_whole(space, c, realize))]  # fmt: skip
     if left:
         define_axes(space, realize)

@@ -311,7 +311,7 @@ def nest_of(
             conditions += _bounds(space, axis, first if single else value)
     if old is not None:
         conditions += kept_conditions(space, old, values)
-    body: Stmt = BlockRealize(tuple(values), T.all(*conditions), block)
+    body: Stmt = BlockRealize(tuple(values), T.every(conditions), block)
     for var, size in reversed(loops):
         body = For(var, IntImm(var.dtype, 0), size, ForKind.SERIAL, body)
     return body

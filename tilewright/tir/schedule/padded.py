@@ -86,7 +86,7 @@ def _bound(
 
 def joined(first: PrimExpr, second: PrimExpr) -> PrimExpr:
     """Both conditions, part by part."""
-    return T.all(*conjuncts(first), *conjuncts(second))
+    return T.every([*conjuncts(first), *conjuncts(second)])
 
 
 def unit_loops(loop: StmtSRef) -> dict[Var, PrimExpr]:
@@ -138,7 +138,7 @@ def cut_nest(
     body = with_regions(
         stmt.replace(iter_vars=tuple(axes), body=_simple(inner, substitute(store, env)))
     )
-    extra = simplify_condition(space, T.all(*conditions))
+    extra = simplify_condition(space, T.every(conditions))
     units = unit_loops(loop)
     made_values = tuple(substitute(v, units) for v in values)
     changed = BlockRealize(made_values, substitute(joined(extra, realize.predicate), units), body)

@@ -374,7 +374,7 @@ _ORDER: dict[type[Node], Callable[[Poly, Poly], Poly]] = {
 def simplify_condition(space: Space, condition: PrimExpr) -> PrimExpr:
     """`condition` without the parts that are provable, its comparisons in normal form."""
     kept = [_simplified(space, c) for c in conjuncts(condition)]
-    return T.all(*kept)
+    return T.every(kept)
 
 
 def _simplified(space: Space, part: PrimExpr) -> PrimExpr:

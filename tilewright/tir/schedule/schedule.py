@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import GlobalVar, IntImm, PrimExpr
 from ...ir.module import IRModule
-from ...support.errors import ArgumentError, ScheduleError
+from ...support.errors import ArgumentError, ArgumentTypeError, ScheduleError
 from ..expr import Var
 from ..function import PrimFunc
 from ..index_map import IndexMap
@@ -57,6 +57,8 @@ class Schedule:
                 f"error_render_level must be one of {', '.join(LEVELS)}, "
                 f"found {error_render_level!r}"
             )
+        if not isinstance(enable_check, (bool, int)):
+            raise ArgumentTypeError(f"`enable_check` is a bool, found {enable_check!r}")
         self.state = ScheduleState(mod, debug_mask=debug_mask, enable_check=enable_check)
         self.error_render_level = error_render_level
         self.func_working_on: GlobalVar | None = None
@@ -127,6 +129,8 @@ class Schedule:
 
     def seed(self, seed: int | None) -> None:
         """Restarts the random numbers from `seed`; None or -1: from the system's."""
+        if seed is not None and not isinstance(seed, int):
+            raise ArgumentTypeError(f"`seed` of a schedule is an integer or None, found {seed!r}")
         self._random.seed(None if seed is None or seed == -1 else seed)
 
     def fork_seed(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ...ir.expr import GlobalVar, IntImm
 from ...ir.module import IRModule
-from ...support.errors import ArgumentError, InternalError, listing
+from ...support.errors import ArgumentError, InternalError, ScheduleError, listing
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, For, SeqStmt, Stmt, stmt_seq
 from .refusal import Refusal
@@ -41,11 +41,15 @@ class CachedFlags(NamedTuple):
     stage_pipeline: bool
 
 
+class PlaceError(ScheduleError, ArgumentError):
+    """A block or loop stands where a primitive cannot work, such as at the root."""
+
+
 def debug_bits(mask: int | str) -> int:
     """The checks that a `debug_mask` asks for: "all", "none", or bits of `ScheduleDebugMask`."""
     named = {"all": -1, "none": 0}
     bits = named.get(mask) if isinstance(mask, str) else mask
-    if bits is None or not -1 <= bits <= sum(ScheduleDebugMask):
+    if not isinstance(bits, int) or not -1 <= bits <= sum(ScheduleDebugMask):
         raise ArgumentError(
             f'debug_mask must be "all", "none" or bits of ScheduleDebugMask, found {mask!r}'
         )
@@ -130,7 +134,7 @@ class ScheduleState:
         for at in sref.ancestors():
             if at.is_block:
                 return at
-        raise ArgumentError(f"{sref!r} is the root block: no block lies around it")
+        raise PlaceError(f"{sref!r} is the root block: no block lies around it")
 
     def loops_of(self, block: StmtSRef) -> list[StmtSRef]:
         """The loops around `block` within its scope, outermost first."""
@@ -208,7 +212,7 @@ class ScheduleState:
         """
         old_node, new_node = src_sref.node, tgt_stmt
         if not isinstance(tgt_stmt, Block if src_sref.parent is None else Stmt):
-            raise ArgumentError(f"{src_sref!r} cannot be replaced by a {type(tgt_stmt).__name__}")
+            raise PlaceError(f"{src_sref!r} cannot be replaced by a {type(tgt_stmt).__name__}")
         if isinstance(tgt_stmt, Block):
             if src_sref.realize is None:
                 raise ArgumentError(

@@ -154,7 +154,7 @@ def _copy(
         if not space.nonneg(low):
             inside.append(T.greater_equal(index, 0))
     if inside:
-        body = IfThenElse(T.all(*inside), body)
+        body = IfThenElse(T.every(inside), body)
     for var, r in zip(reversed(loops), reversed(ranges), strict=True):
         body = For(var, IntImm(var.dtype, 0), r.extent, ForKind.SERIAL, body)
     block = Block(

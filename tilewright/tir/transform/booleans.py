@@ -39,7 +39,7 @@ def constrained(analyzer: Analyzer, expr: PrimExpr, facts: Sequence[PrimExpr] = 
         others = [p for k, p in enumerate(parts) if k != place]
         if kind is Or:
             others = [analyzer.simplify(O.logical_not(p)) for p in others]
-        with analyzer.constraint_scope(analyzer.simplify(O.all(*others))):
+        with analyzer.constraint_scope(analyzer.simplify(O.every(others))):
             parts[place] = constrained(analyzer, part, (*facts, *others))
     return join(*parts)
 
@@ -68,7 +68,7 @@ def and_of_ors(analyzer: Analyzer, expr: PrimExpr) -> PrimExpr:
     while True:
         merged = _merged(analyzer, kept)
         if merged is None:
-            return O.all(*[O.any(*clause) for clause in kept])
+            return O.every([O.some(clause) for clause in kept])
         kept = merged
 
 

@@ -62,7 +62,7 @@ class _Flatten(ScopedRewriter):
         if not _divides_by_size(made):
             return made
         iters = {var: range_ for var, range_ in self.iters.items() if mentions(made, {var})}
-        return iter_map_simplify([made], iters, O.all(*self.conditions))[0]
+        return iter_map_simplify([made], iters, O.every(self.conditions))[0]
 
     def buffer(self, buffer: Buffer) -> Buffer:
         """The one-dimensional buffer on the same memory; the same one each time."""

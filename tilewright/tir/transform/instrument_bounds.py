@@ -45,7 +45,7 @@ class _Accesses(Visitor):
         for index, extent in zip(indices, buffer.shape, strict=True):
             for place in _ends(index):
                 conditions += [place >= 0, place < extent]
-        inside = self.analyzer.simplify(O.all(*conditions))
+        inside = self.analyzer.simplify(O.every(conditions))
         if not O.is_const_int(inside, 1):
             for guard in reversed(self.guards):
                 inside = O.logical_or(O.logical_not(guard), inside)

@@ -135,7 +135,7 @@ class _Plan:
         writes = tuple(substitute(region, env) for region in block.writes)
         name = f"{block.name_hint}_write_back"
         made = Block(tuple(axes), _elements(self.crossing), writes, name, stmt_seq(stores))
-        return BlockRealize(tuple(values), O.all(*conditions), made)
+        return BlockRealize(tuple(values), O.every(conditions), made)
 
     def _spatial_conditions(self) -> list[PrimExpr]:
         """Where a result exists: it does where it exists at the first step of the reduction."""

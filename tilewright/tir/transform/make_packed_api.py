@@ -184,7 +184,7 @@ class _Wrapper:
             ArgumentError, f"{name} must have {buffer.ndim} dimensions",
         )  # fmt: skip
         fields = ((CODE, CODES[info.code]), (BITS, info.bits), (LANES, info.lanes))
-        same = O.all(*(O.equal(_get("int32", tensor, 0, f), value) for f, value in fields))
+        same = O.every(O.equal(_get("int32", tensor, 0, f), value) for f, value in fields)
         self.check(same, ArgumentTypeError, f"{name} must be of {buffer.dtype}")
         device = DEVICES.get(_kind_of(self.func.attrs.get("target")), 1)
         self.check(
@@ -248,14 +248,12 @@ class _Wrapper:
                         f"stride {axis} of `{buffer.name}` must be {stride}",
                     )  # fmt: skip
             return
-        fine = O.all(
-            *(
-                O.any(
-                    O.less_equal(shape[axis], 1),
-                    O.equal(BufferLoad(array, (axis,)), compact[axis]),  # type: ignore[arg-type]
-                )
-                for axis in range(buffer.ndim)
+        fine = O.every(
+            O.any(
+                O.less_equal(shape[axis], 1),
+                O.equal(BufferLoad(array, (axis,)), compact[axis]),  # type: ignore[arg-type]
             )
+            for axis in range(buffer.ndim)
         )
         empty = O.equal(step, 0)
         self.check_unless(

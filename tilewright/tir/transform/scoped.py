@@ -37,7 +37,7 @@ def lasting(condition: PrimExpr, *bodies: Stmt | None) -> PrimExpr:
     for body in bodies:
         written.walk(body)
     parts = conjuncts(condition, opens_likely=True)
-    return O.all(*(part for part in parts if not written.alters(part)))
+    return O.every(part for part in parts if not written.alters(part))
 
 
 def alters(body: Stmt, expr: PrimExpr) -> bool:

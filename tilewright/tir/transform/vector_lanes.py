@@ -367,7 +367,7 @@ class Lanes(Rewriter):
         if len(indices) != 1 or not isinstance(index, Ramp) or buffer.scope() != "local":
             return False
         last = O.add(index.base, O.multiply(index.stride, index.lanes - 1))
-        inside = O.all(*(O.all(e >= 0, e < buffer.shape[0]) for e in (index.base, last)))
+        inside = O.every(O.all(e >= 0, e < buffer.shape[0]) for e in (index.base, last))
         return self.analyzer.can_prove(inside)
 
     def _reduction(self, store: BufferStore, condition: PrimExpr | None = None) -> Stmt:
@@ -435,9 +435,9 @@ class Lanes(Rewriter):
             return self._lane_after_lane(branch)
         fixed = [c for c in parts if not _depends(c, self)]
         if fixed:
-            inner = self.branch(branch.replace(condition=O.all(*varying)))
+            inner = self.branch(branch.replace(condition=O.every(varying)))
             otherwise = self.rewrite(branch.else_case)
-            return IfThenElse(self.rewrite(O.all(*fixed)), inner, otherwise)
+            return IfThenElse(self.rewrite(O.every(fixed)), inner, otherwise)
         made = self._by_lane(branch)
         if self._has_unsafe_load((branch.then_case, branch.else_case)):
             if len(varying) > 1 or branch.else_case is not None:
@@ -476,7 +476,7 @@ class Lanes(Rewriter):
             raise NoVector("a load under a condition by lane")
         ends = (self.low, O.subtract(O.add(self.low, self.count), 1))
         return self.analyzer.simplify(
-            O.any(*(substitute(condition, {self.var: end}) for end in ends))
+            O.some(substitute(condition, {self.var: end}) for end in ends)
         )
 
     def _has_unsafe_load(self, cases: object) -> bool:

@@ -215,7 +215,7 @@ class _Suppression:
                 counts.append(op.equal(self._of(b, j, self.id), self._of(b, k, self.id)))
         shared = intersection_over_union(self._box(b, j), self._box(b, k))
         near = op.greater_equal(shared, self.overlap)
-        return when(op.all(*counts), when(near, apart.set(0)))
+        return when(op.every(counts), when(near, apart.set(0)))
 
 
 def _first_indices(found: Tensor) -> list[Tensor]:

@@ -102,7 +102,7 @@ def _fill_nest(
     )
     values = tuple(substitute(v, fresh) for v in block.realize.iter_values)
     kept = [c for c in conjuncts(block.realize.predicate) if variables_in(c)]
-    body: Stmt = BlockRealize(values, substitute(T.all(*kept), fresh), made)
+    body: Stmt = BlockRealize(values, substitute(T.every(kept), fresh), made)
     for at in loops:
         body = loop_like(at.loop, copies[at.loop.loop_var], body, fresh)
     return body, made

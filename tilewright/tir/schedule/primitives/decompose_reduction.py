@@ -109,7 +109,7 @@ def _init_nest(block: StmtSRef, loop: StmtSRef) -> tuple[Stmt, BlockNode]:
         alloc_buffers=(),
         annotations=stmt.annotations,
     )
-    predicate = T.all(*(substitute(c, copies) for c in condition))
+    predicate = T.every(substitute(c, copies) for c in condition)
     body: Stmt = BlockRealize(tuple(substitute(v, copies) for v in values), predicate, made_block)
     for at in reversed(kept):
         body = loop_like(at.loop, copies[at.loop.loop_var], body, copies)

@@ -160,7 +160,7 @@ def _copy(
     value: PrimExpr = BufferLoad(source, indices)
     if valid is not None:
         inside = [T.less(i, d) for i, d, n in zip(indices, valid, shape, strict=True) if d is not n]
-        value = T.if_then_else(T.all(*inside), value, T.const(0, source.dtype))
+        value = T.if_then_else(T.every(inside), value, T.const(0, source.dtype))
     name = source.name if valid is None else target.name
     return full_nest(
         fresh_name(state, block, name),

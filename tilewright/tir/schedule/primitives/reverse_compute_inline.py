@@ -192,5 +192,5 @@ def _guarded(
         left = substitute(simplify_condition(space, inside), env)
         known = conjuncts(predicate)
         new = [c for c in conjuncts(left) if not any(structural_equal(c, k) for k in known)]
-        predicate = T.all(*known, *new)
+        predicate = T.every([*known, *new])
     return producer.realize.replace(block=made, predicate=predicate)

@@ -319,7 +319,7 @@ def _final_nest(
     for l in kept:
         space.bind(l.loop_var, l.min, l.extent)
     parts = [substitute(c, first) for c in conjuncts(final.predicate)]
-    predicate = simplify_condition(space, T.all(*parts))
+    predicate = simplify_condition(space, T.every(parts))
     body: Stmt = BlockRealize(
         tuple(substitute(v, rename) for v in final.iter_values),
         substitute(predicate, rename),
