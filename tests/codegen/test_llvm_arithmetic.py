@@ -9,8 +9,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import tilewright
 from tilewright import tir
 from tilewright.ir.expr import PrimExpr
+from tilewright.script import from_source
 from tilewright.tir import const
 from tilewright.tir.expr import (
     EQ,
@@ -391,3 +393,23 @@ def test_vector_reductions(name: str, dtype: str, reference: Callable[..., Any])
         lambda x: tir.Broadcast(Call(dtype, f"tir.vector_reduce_{name}", (x,)), 16), a, lanes=16
     )
     assert np.array_equal(value, np.full(16, reference(a), dtype))
+
+
+ZEROS = """
+@T.prim_func
+def main(A: T.Buffer((4,), "float32"), B: T.Buffer((6,), "float32")):
+    B[0] = T.float32(0.0)
+    B[1] = T.float32(-0.0)
+    B[2] = T.Select(A[0] > T.float32(0), T.float32(0.0), T.float32(-0.0))
+    B[3] = T.if_then_else(A[0] > T.float32(0), T.float32(-0.0), T.float32(0.0))
+    B[4] = T.float32(1.0) / (A[1] * T.float32(-0.0))
+    B[5] = T.float32(1.0) / (A[1] * T.float32(0.0))
+"""
+
+
+@pytest.mark.parametrize("target", ["llvm", "c"])
+def test_zeros_keep_their_signs(target: str) -> None:
+    result = tilewright.nd.array(np.zeros(6, "float32"))
+    data = tilewright.nd.array(np.array([-1, 2, 3, 4], "float32"))
+    tilewright.build(from_source(ZEROS), target=target)["main"](data, result)
+    assert str(result.numpy().tolist()) == "[0.0, -0.0, -0.0, 0.0, -inf, inf]"

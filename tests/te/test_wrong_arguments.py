@@ -30,7 +30,10 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: te.extern((8,), [P], 3), "extern `extern` needs a function, found 3"),
     (lambda: te.extern_primfunc([P], 3), "extern_primfunc needs a PrimFunc, found 3"),
     (lambda: te.scan(3, 3, 3), "`init` of scan `scan` is a tensor, found 3"),
-    (lambda: te.scan(P, te.placeholder((8,)), P), "the update `placeholder` of a scan is 1 dimensions of float32"),
+    (
+        lambda: te.scan(P, te.placeholder((8,)), P),
+        "`placeholder` of a scan is 1 dimensions of float32",
+    ),
     (lambda: te.comm_reducer(3, lambda t: 0), "`fcombine` of comm_reducer is a function, found 3"),
     (lambda: te.create_prim_func(None), "create_prim_func needs a list of tensors, found None"),
     (lambda: tir.Schedule(scaled, seed="x"), "`seed` of a schedule is an integer or None"),

@@ -100,7 +100,7 @@ def test_a_loop_becomes_a_scalable_vector() -> None:
     expected = from_source(
         LOOP.split("        for j")[0]
         + """
-        A[T.Ramp(T.vscale() * i * 4, 1, T.vscale() * 4)] = B[
+        A[T.Ramp(i * T.vscale() * 4, 1, T.vscale() * 4)] = B[
             T.Ramp(0, 1, T.vscale() * 4)] + T.Broadcast(T.float32(1), T.vscale() * 4)
 """
     )

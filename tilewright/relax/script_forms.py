@@ -109,8 +109,12 @@ def tuple(*items: Any) -> TupleNode:
 
 
 def TupleGetItem(tuple_value: Any, index: int) -> Expr:
-    """The item of a tuple at `index`. Raises `IndexError` outside of it."""
-    made: Expr = as_expr(tuple_value)[index]  # type: ignore[index]
+    """The item of a tuple at `index`. Raises `IndexError` outside of it, `ArgumentError` for what
+    is no tuple."""
+    value = as_expr(tuple_value)
+    if not hasattr(value, "__getitem__"):
+        raise ArgumentError(f"R.TupleGetItem takes an item of a tuple, found {tuple_value!r}")
+    made: Expr = value[index]
     return made
 
 

@@ -126,7 +126,6 @@ BROKEN = {
     "outside the scope that declares it": tir.BufferStore(
         tir.decl_buffer((4,), name="C"), tir.const(0.0), (0,)
     ),
-    "has 2 dimensions, indexed with 1": tir.BufferStore(B, tir.const(0.0), (0,)),
     "uses the loop variable": loop(
         i, 4,
         tir.BlockRealize(

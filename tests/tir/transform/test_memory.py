@@ -124,8 +124,7 @@ def main(A: T.Buffer((2,), "int32")):
     mod = IRModule({"main": func_of(text), "other": func_of(text)})
     made = T.ExtractPrimFuncConstants()(mod)
     assert [data.numpy().tolist() for data in made.attrs["constants"]] == [[5, 6]]
-    assert '"constants": [T.array([5, 6], "int32")]' in made.script()
-    assert structural_equal(from_source(made.script()), made)
+    assert structural_equal(from_source(made.script(show_meta=True)), made)
     for name in ("main", "other"):
         (node,) = nodes(made[name], tir.AllocateConst)
         assert node.irmod_storage_idx == 0 and node.data.numpy().tolist() == [5, 6]

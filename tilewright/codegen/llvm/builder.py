@@ -88,8 +88,9 @@ def size_of(type: str) -> int:
 
 
 @lru_cache(maxsize=4096)
-def scalar_text(element: str, value: float | int | bool) -> str:
+def scalar_text(element: str, value: float | int | bool, is_minus_zero: bool = False) -> str:
     """The spelling of a scalar constant: floats by their bits, so that nothing is lost."""
+    del is_minus_zero  # for the cache, to which 0.0 and -0.0 are one value
     if element in ("half", "bfloat"):
         return _narrow_text(element, float(value))
     if element == "float":
@@ -116,11 +117,20 @@ def _narrow_text(element: str, value: float) -> str:
     return f"0x{'H' if element == 'half' else 'R'}{bits:04X}"
 
 
-@lru_cache(maxsize=4096)
+def is_minus_zero(value: float | int | bool) -> bool:
+    """Whether a number is zero with a sign, which equals the one without."""
+    return value == 0 and math.copysign(1.0, value) < 0
+
+
 def constant(type: str, value: float | int | bool) -> Value:
     """A constant; for a vector type, the same value in every lane."""
+    return _constant(type, value, is_minus_zero(value))
+
+
+@lru_cache(maxsize=4096)
+def _constant(type: str, value: float | int | bool, is_minus_zero: bool) -> Value:
     element = element_of(type)
-    text = scalar_text(element, value)
+    text = scalar_text(element, value, is_minus_zero)
     if type[0] != "<":
         return Value(type, text)
     return Value(type, f"splat ({element} {text})")
@@ -128,7 +138,7 @@ def constant(type: str, value: float | int | bool) -> Value:
 
 def constants(element: str, values: Iterable[float | int | bool]) -> Value:
     """A constant vector, lane by lane."""
-    items = [f"{element} {scalar_text(element, v)}" for v in values]
+    items = [f"{element} {scalar_text(element, v, is_minus_zero(v))}" for v in values]
     return Value(vector(element, len(items)), f"<{', '.join(items)}>")
 
 

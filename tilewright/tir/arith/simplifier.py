@@ -10,6 +10,7 @@ from typing import Any
 
 from ...ir.expr import FloatImm, IntImm, PrimExpr
 from ...ir.node import Node, rebuild
+from ...ir.structural import leaf_equal
 from ...support.dtypes import dtype_of
 from .. import op as O
 from ..expr import (
@@ -552,7 +553,7 @@ def same(a: Any, b: Any) -> bool:
     if kind is tuple:
         return len(a) == len(b) and all(map(same, a, b))
     if not isinstance(a, Node):
-        return bool(a == b)
+        return leaf_equal(a, b) if kind is float else bool(a == b)
     if kind.is_variable or (kind is Call and a.op is not b.op):  # type: ignore[attr-defined]
         return False
     if isinstance(a, PrimExpr) and a.dtype != b.dtype:

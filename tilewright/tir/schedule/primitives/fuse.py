@@ -56,6 +56,8 @@ def fuse(state: ScheduleState, *loops: Loop, preserve_unit_iters: bool = True) -
 
 def _values(loops: tuple[StmtSRef, ...], fused: Var, keep_units: bool) -> dict[Var, PrimExpr]:
     """What each loop variable is in terms of the fused one."""
+    if any(T.is_const_int(l.loop.extent, 0) for l in loops):  # nothing runs, nothing to divide by
+        return {l.loop.loop_var: IntImm(l.loop.loop_var.dtype, 0) for l in loops}
     env: dict[Var, PrimExpr] = {}
     lower: PrimExpr = IntImm(fused.dtype, 1)
     for k in range(len(loops) - 1, -1, -1):
