@@ -413,3 +413,6 @@ for _name in ("if_then_else", "reinterpret", "likely", "ret"):
 
 EqualOp, NotEqualOp = EQ, NE
 """What `a == b` and `a != b` give, by TVM's names."""
+
+ExprOp = PrimExpr
+"""TVM's name of what has Python's operators: every scalar expression has."""
