@@ -35,23 +35,34 @@ def _attention_at(graph: Graph, second: Node) -> list[Node] | None:
     waiting = [graph.by_var[left]]
     while waiting:
         node = waiting.pop()
-        if node.index in members:
+        is_product = node.kind == Kind.OUT_EWISE_FUSABLE
+        if node.index in members or not same_shape(node.binding.var, left):
             continue
-        if not same_shape(node.binding.var, left):
-            return None
-        members[node.index] = node
-        if node.kind != Kind.OUT_EWISE_FUSABLE:
-            if node.kind > Kind.COMM_REDUCE or not is_call_tir(node.binding.value):
-                return None
-            waiting += _on_the_way(graph, node)
-    found = [members[i] for i in sorted(members)]
+        if is_product or (node.kind <= Kind.COMM_REDUCE and is_call_tir(node.binding.value)):
+            members[node.index] = node
+            waiting += [] if is_product else _on_the_way(graph, node)
+    found = _from_the_first_product([members[i] for i in sorted(members)])
+    inside = {n.index for n in found}
     products = [n for n in found if n.kind == Kind.OUT_EWISE_FUSABLE]
     rows = [n for n in found if n.kind == Kind.COMM_REDUCE]
-    inner = all(user.index in members for n in found[:-1] for user, _ in n.users)
+    inner = all(user.index in inside for n in found[:-1] for user, _ in n.users)
     whole = inner and not any(n.leaves for n in found[:-1])
     if len(products) != 2 or not rows or not whole or not _are_matrices(products, left):
         return None
     return found
+
+
+def _from_the_first_product(nodes: list[Node]) -> list[Node]:
+    """Of `nodes`, in order, those that the one product but the last leads to, and itself; none if
+    there are several. The others, such as a bias of the shape of the scores, come from outside."""
+    firsts = [n for n in nodes[:-1] if n.kind == Kind.OUT_EWISE_FUSABLE]
+    if len(firsts) != 1:
+        return []
+    reached = {firsts[0].index}
+    for node in nodes:
+        if node.index in reached:
+            reached.update(user.index for user, _ in node.users)
+    return [n for n in nodes if n.index in reached]
 
 
 def _operand(product: Node) -> Var | None:
