@@ -42,6 +42,7 @@ CASES = {
     "causal": lambda: attention(1, 2, 40, 40, 32, causal_mask="TopLeft"),
     "causal, seen from the end": lambda: attention(1, 2, 24, 40, 32, causal_mask="BottomRight"),
     "a window": lambda: attention(1, 2, 64, 64, 16, causal_mask="TopLeft", window_size=9),
+    "cores share the queries of three heads": lambda: plain(1, 3, 130, 70, 16),
     "shared heads": lambda: attention(2, 6, 33, 65, 32, shared=3),
 }
 
@@ -85,6 +86,7 @@ def test_weights_are_divided_after_the_second_product(softmax):
         (lambda: plain(1, 12, 128, 128, 64), AVX2, "64 queries at a time, parallel over 24"),
         (lambda: plain(1, 8, 1500, 1500, 64), AVX512, "54 queries at a time, parallel over 8"),
         (lambda: plain(1, 12, N, N, 64), AVX512, "64 queries at a time, parallel over 12"),
+        (lambda: plain(1, 6, 1829, 1829, 64), AVX512, "40 queries at a time, parallel over 24"),
     ],
 )
 def test_a_block_of_queries_at_a_time(tensors, target, words):

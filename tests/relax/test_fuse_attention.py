@@ -66,6 +66,24 @@ def test_groups(write: Any, expected: list[str]) -> None:
     )
 
 
+def test_a_bias_of_the_shape_of_the_scores_may_be_shared() -> None:
+    def twice(bb: relax.BlockBuilder) -> Any:
+        bias = bb.emit(op.broadcast_to(mask, [1, 2, 9, 7]))
+        queries = q
+        for _ in range(2):
+            scores = bb.emit(op.add(bb.emit(op.matmul(queries, k)), bias))
+            queries = bb.emit(op.matmul(bb.emit(op.nn.softmax(scores)), v))
+        return op.nn.relu(queries)
+
+    made = fused(module([q, k, v, mask], twice))
+    kernels = [name for name in names(made) if "softmax" in name]
+    assert kernels and all(name.startswith("fused_matmul_add_softmax_matmul1") for name in kernels)
+    given = (random(1, 2, 9, 8), random(1, 2, 8, 7, seed=1), random(1, 2, 7, 8, seed=2),
+             random(1, 1, 9, 7, seed=3))  # fmt: skip
+    expected = interpreter.run(module([q, k, v, mask], twice), *given)
+    np.testing.assert_allclose(interpreter.run(T.FuseTIR()(made), *given), expected, rtol=1e-5)
+
+
 def test_few_queries_are_three_kernels() -> None:
     few, limits = tensor_var("q", [1, 2, 7, 8]), tensor_var("mask", [1, 1, 7, 7])
 

@@ -11,6 +11,7 @@ for so many that a few rows overflow the second cache, the third holds them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from ...support.errors import ScheduleError
@@ -29,13 +30,14 @@ from .softmax import divided_late, softmax_of
 from .stages import (
     attempt,
     block_infos,
+    extent_of,
     inline_injective,
     iter_values,
     parallelize,
     sole_follower,
 )
 from .tiles import TileOrder, tile_loops
-from .tiling import bytes_of, vector_lanes
+from .tiling import MAX_IMBALANCE, bytes_of, imbalance, vector_lanes
 
 MAX_QUERIES = 64
 """Queries of a block: with so many, keys and values are read seldom enough."""
@@ -155,7 +157,11 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel, turns
         *_rows(sch, order[1:], list(partials.values()), machine, depth, place),
     ]
     ragged = [outer] if query.extent is None or query.extent % size else []
-    threads = parallelize(sch, [*heads, outer], machine, ragged=ragged)
+    around = [*heads, outer]
+    if ragged and _is_uneven(sch, heads, machine):
+        around[-1], _ = sch.split(outer, [machine.cores, None])
+        ragged = []
+    threads = parallelize(sch, around, machine, ragged=ragged)
     note(sch, parts.second.block_rv, f"{size} queries at a time, {threads}")
     if keys is not None:
         if not placed:
@@ -163,6 +169,16 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel, turns
         parallelize(sch, sch.get_loops(keys)[: 3 if placed else -1], machine)
     for rv, start in starts:
         sch.decompose_reduction(rv, start)
+
+
+def _is_uneven(sch: Schedule, heads: list[LoopRV], machine: MachineModel) -> bool:
+    """True if cores would get unequal numbers of heads: then each takes a share of every head's
+    queries, whose last block is still the end of a loop."""
+    extents = [extent_of(sch, loop) for loop in heads]
+    if None in extents or machine.cores == 1:
+        return False
+    total = math.prod(e for e in extents if e is not None)
+    return total >= machine.cores and imbalance(total, machine.cores) > MAX_IMBALANCE
 
 
 def _packed_keys(sch: Schedule, first: BlockInfo, machine: MachineModel) -> BlockRV | None:
