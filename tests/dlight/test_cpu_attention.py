@@ -1,13 +1,16 @@
 """Attention as one kernel: the same values, and the loops of a block of queries."""
 
+import numpy as np
 import pytest
 
-from tilewright import te, tir, topi
+import tilewright
+from tilewright import relax, te, tir, topi
 from tilewright.dlight.analysis import collect
 
 from .kernels import AVX2, AVX512, HOST, check_same, schedule
 
 N = tir.Var("n", "int64")
+ONE, EIGHT = tir.IntImm("int64", 1), tir.IntImm("int64", 8)
 
 
 def tensor(*shape, name):
@@ -51,6 +54,30 @@ CASES = {
 def test_values(case):
     made = check_same(CASES[case]())
     assert made.attrs["tir.schedule_reason"].startswith("Attention")
+
+
+@pytest.mark.parametrize("n", [1, 20])
+def test_a_sum_of_one_step_is_no_loop(n):
+    """Heads of one element, of which the graph makes a kernel with open numbers of keys."""
+    keys, width = tir.Var("n", "int64"), tir.Var("m", "int64")
+    q, k, v = (
+        relax.Var(name, relax.TensorStructInfo(relax.ShapeExpr((ONE, ONE, *shape)), "float32"))
+        for name, shape in (("q", (EIGHT, ONE)), ("k", (keys, ONE)), ("v", (keys, width)))
+    )
+    bb = relax.BlockBuilder()
+    with bb.function("main", [q, k, v]):
+        turned = bb.emit(relax.op.permute_dims(k, [0, 1, 3, 2]))
+        weights = bb.emit(relax.op.nn.softmax(bb.emit(relax.op.matmul(q, turned))))
+        bb.emit_func_output(bb.emit(relax.op.matmul(weights, v)))
+    run = relax.VirtualMachine(tilewright.compile(bb.get(), "llvm"), tilewright.cpu())["main"]
+    random = np.random.default_rng(0)
+    a, b, c = (
+        random.standard_normal((1, 1, *s)).astype("float32") for s in ((8, 1), (n, 1), (n, 3))
+    )
+    scores = np.exp(a @ b.transpose(0, 1, 3, 2))
+    expected = scores / scores.sum(-1, keepdims=True) @ c
+    made = run(*(tilewright.runtime.tensor(x) for x in (a, b, c))).numpy()
+    np.testing.assert_allclose(made, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [1, 7, 64, 65, 130])

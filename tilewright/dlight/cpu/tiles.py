@@ -185,8 +185,11 @@ def _split_rows(
 def _split_reduction(
     sch: Schedule, roles: Roles, tile: RegisterTile
 ) -> tuple[list[LoopRV], LoopRV]:
-    """(loops of the reduction, its unrolled innermost steps)."""
+    """(loops of the reduction, its unrolled innermost steps). Raises `ScheduleError` for a sum of
+    one step that is no loop."""
     loops = [_loop(i) for i in roles.reduction]
+    if not loops:
+        raise ScheduleError("the sum is no loop")
     factor = reduction_unroll(tile, extent_of(sch, loops[-1]))
     around, steps = sch.split(loops[-1], [None, factor])
     return [*loops[:-1], around], steps
