@@ -28,7 +28,7 @@ EXPORT_NEEDS = ("torch", "onnxscript", "transformers")
 def path(name: str, *, dynamic: bool = False, batch: int = 1, sequence: int = 128) -> Path:
     """The ONNX file of model `name` of `NAMES`, made if it is not there.
 
-    `dynamic`: batch and sequence are symbols instead of sizes. `light_*` come in one size only.
+    `dynamic`: batch and sequence are symbols instead of sizes. `light_*` have a batch only.
     """
     sizes = {"batch": batch, "sequence": sequence}
     _check(name, dynamic, sizes)
@@ -57,7 +57,7 @@ def _suffix(name: str, dynamic: bool, sizes: Mapping[str, int]) -> str:
     """What a file's name adds to the model's: the sizes that are not those of `FIXED`."""
     if dynamic:
         return "_dynamic"
-    symbols = NETWORKS[name].symbols if name in NETWORKS else set()
+    symbols = NETWORKS[name].symbols if name in NETWORKS else {"batch"}
     return "".join(
         f"_{symbol}{size}"
         for symbol, size in sizes.items()
@@ -70,10 +70,7 @@ def _check(name: str, dynamic: bool, sizes: Mapping[str, int]) -> None:
         raise ArgumentError(
             f"no model {name!r} in the zoo", hint=f"there are {listing(NAMES, len(NAMES))}"
         )
-    other = dynamic or sizes["batch"] != FIXED["batch"]
-    if other and name.startswith("light_"):
-        raise ArgumentError(f"{name} has fixed sizes only")
-    if dynamic and not NETWORKS[name].dynamic:
+    if dynamic and (name not in NETWORKS or not NETWORKS[name].dynamic):
         raise ArgumentError(f"{name} does not export with symbols")
     for symbol, size in sizes.items():
         if size < 1:
@@ -82,7 +79,7 @@ def _check(name: str, dynamic: bool, sizes: Mapping[str, int]) -> None:
 
 def _make(name: str, file: Path, dynamic: bool, sizes: Mapping[str, int]) -> None:
     if name.startswith("light_"):
-        onnx.save(light.load(name.removeprefix("light_")), str(file))
+        onnx.save(light.load(name.removeprefix("light_"), batch=sizes["batch"]), str(file))
         return
     missing = [m for m in EXPORT_NEEDS if importlib.util.find_spec(m) is None]
     if missing:

@@ -33,8 +33,9 @@ INPUT_SHAPE = (1, 3, 224, 224)
 Floats = NDArray[np.float32]
 
 
-def load(name: str, seed: int = 0) -> onnx.ModelProto:
-    """Network `name` of `NAMES`: one input of `INPUT_SHAPE`, weights as initializers."""
+def load(name: str, seed: int = 0, batch: int = 1) -> onnx.ModelProto:
+    """Network `name` of `NAMES`: one input of `INPUT_SHAPE`, of `batch` images of that, weights as
+    initializers."""
     model = onnx.load(str(_folder() / f"light_{name}.onnx"))
     shapes = _pop_constant_shapes(model.graph)
     roles = _roles(model.graph)
@@ -46,7 +47,24 @@ def load(name: str, seed: int = 0) -> onnx.ModelProto:
     if any(_batch_norms(model.graph)):
         _measure_batch_norms(model, seed)
     _scale_logits(model, seed)
+    if batch != INPUT_SHAPE[0]:
+        _set_batch(model.graph, batch)
     return model
+
+
+def _set_batch(graph: onnx.GraphProto, batch: int) -> None:
+    """Gives the input, the outputs and the shapes of reshapes another number of images."""
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = batch
+    del graph.value_info[:]
+    weights = {i.name for i in graph.initializer if len(i.dims) != 1}
+    shapes = {n.input[1] for n in graph.node
+              if n.op_type == "Reshape" and n.input[0] not in weights}  # fmt: skip
+    known = {i.name: numpy_helper.to_array(i) for i in graph.initializer if i.name in shapes}
+    for tensor in graph.initializer:
+        if tensor.name in known and known[tensor.name][0] == INPUT_SHAPE[0]:
+            sizes = np.concatenate([[batch], known[tensor.name][1:]]).astype(np.int64)
+            tensor.CopyFrom(numpy_helper.from_array(sizes, tensor.name))
 
 
 def _folder() -> Path:
