@@ -60,8 +60,10 @@ def usual_runs(extents: list[PrimExpr], size: int = COMMON_SIZE) -> int:
     """How often loops of these extents run what is in them, if all that is unknown is `size`."""
     total = 1
     for extent in extents:
-        known = {v: IntImm(v.dtype, size) for v in variables(extent)}
-        value = Analyzer().simplify(substitute(extent, known))
+        value = extent
+        if not isinstance(value, IntImm):
+            known = {v: IntImm(v.dtype, size) for v in variables(extent)}
+            value = Analyzer().simplify(substitute(extent, known))
         total *= value.value if isinstance(value, IntImm) else size
     return total
 
