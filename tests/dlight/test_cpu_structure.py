@@ -274,9 +274,9 @@ for 1, parallel 8, for 14, for 4:
   unroll 7, vector 16, DepthwiseConv2d_local
 """),
     "square tiles are turned": (turned, AVX512, """
-for 1, for 6, for 4:
-  for 16, vector 16, x_local
-  for 16, vector 16, T_transpose
+for 1, for 4, for 6:
+  unroll 16, vector 16, x_local
+  unroll 16, vector 16, T_transpose
 """),
     "scores stay near, 16 lanes": (attention, AVX512, """
 for 1, parallel 16:

@@ -28,6 +28,7 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.LoopPartition(cuts_constant=True),
         T.Simplify(),
         T.VectorizeLoop(masks=True),
+        T.TurnTiles(),
         T.StorageRewrite(moves=False),
         T.UnrollLoop(),
         T.PrefetchAhead(),

@@ -235,6 +235,9 @@ def _turn_round(sch: Schedule, copy: BlockRV, rest: list[LoopRV], lane: LoopRV, 
     sch.reorder(*(l for l in rest if l not in along), rows, columns, row, vector)
     near = sch.cache_read(copy, 0, "local")
     sch.compute_at(near, columns)
-    vectorize_loop(sch, sch.get_loops(near)[-1], lanes)
+    read = sch.get_loops(near)[-2:]
+    vectorize_loop(sch, read[-1], lanes)
     sch.vectorize(vector)
+    for loop in (read[0], row):
+        sch.unroll(loop)
     return True

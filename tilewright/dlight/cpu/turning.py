@@ -1,12 +1,12 @@
 """Transposes and what else reads along one axis and writes along another: by square tiles.
 
-parallel ..: for tile of u, tile of v:
-    fetch the next tile's lines, if they are in memory
+parallel ..: for some tiles of u, tile of v: for tile of u:
+    fetch the lines of the next tiles of v, if they are in memory
     near[v, u] = a[.., v, u]           # whole vectors along u
     out[.., u, v] = f(near[v, u])      # whole vectors along v
 
 Every line of memory is read and written once, also where its neighbours along the other axis
-compete for the same places in the caches.
+compete for the same places in the caches. `TurnTiles` turns `near` by shuffles.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir.schedule import LoopRV, Schedule
 from ...tir.transform.prefetch_ahead import PREFETCH_AHEAD
+from ...tir.transform.turn_tiles import MOST_ROWS
 from ..analysis import Access, BlockInfo, IterInfo, condition_variables, same_indices
 from ..base import note
-from .stages import TOO_LITTLE, parallelize, vectorize_loop
+from .stages import TOO_LITTLE, extent_of, parallelize, vectorize_loop
 from .tiling import bytes_of, kept_near, worth_parallel
+
+SEVERAL = 8
+"""Tiles side by side that are read from memory together: 512 bytes of a row, so that a page is
+opened for more than one line."""
 
 Turn = tuple[int, IterInfo, IterInfo]
 
@@ -86,25 +91,31 @@ def schedule_turning(sch: Schedule, info: BlockInfo, machine: MachineModel) -> N
     if info.output is None:
         raise ScheduleError("the block has no output")
     dtype = info.output.buffer.dtype
-    lanes = machine.lanes(dtype)
+    lanes = min(machine.lanes(dtype), MOST_ROWS)
     place, along, column = turned_input(info, lanes) or (0, None, None)
     if along is None or column is None or along.loop_rv is None or column.loop_rv is None:
         raise ScheduleError("no input has to be turned")
     others = [i.loop_rv for i in info.iters if i not in (along, column) and i.loop_rv is not None]
     rows, row = sch.split(along.loop_rv, [None, lanes])
     columns, vector = sch.split(column.loop_rv, [None, lanes])
-    around: list[LoopRV] = [*others, columns, rows]
-    sch.reorder(*around, row, vector)
-    near = sch.cache_read(info.block_rv, place, "local")
-    sch.compute_at(near, rows)
-    loops = sch.get_loops(near)[len(around) :]
-    vectorize_loop(sch, loops[-1], lanes)
-    sch.vectorize(vector)
+    inner = [columns]
     if comes_from_memory(machine, info.output):
-        sch.annotate(
-            rows, PREFETCH_AHEAD, 1
-        )  # more would crowd out each other: rows far apart clash
+        sch.annotate(columns, PREFETCH_AHEAD, 2)
+        rows, several = sch.split(rows, [None, SEVERAL])
+        inner.append(several)
+    around: list[LoopRV] = [*others, rows]
+    sch.reorder(*around, *inner, row, vector)
+    near = sch.cache_read(info.block_rv, place, "local")
+    sch.compute_at(near, inner[-1])
+    read = sch.get_loops(near)[-2:]
+    vectorize_loop(sch, read[-1], lanes)
+    sch.vectorize(vector)
+    for loop in (read[0], row):  # the tile stays in registers
+        sch.unroll(loop)
     threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()):
+        pieces = [extent_of(sch, loop) for loop in around]
+        if None not in pieces and math.prod(p or 1 for p in pieces) < machine.cores:
+            around.append(columns)
         threads = parallelize(sch, around, machine)
     note(sch, info.block_rv, f"turned by {lanes}x{lanes} {dtype}, {threads}")

@@ -74,6 +74,7 @@ from .storage_legalize import BF16StorageLegalize, FP8StorageLegalize
 from .storage_rewrite import StorageRewrite
 from .thread_sync import ThreadSync
 from .transform_mma_layout import TransformMmaBufferLayout
+from .turn_tiles import TurnTiles
 from .unify_thread_binding import UnifyThreadBinding
 from .unroll_loop import UnrollLoop
 from .vectorize_loop import VectorizeLoop
