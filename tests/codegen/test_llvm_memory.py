@@ -32,6 +32,7 @@ from tilewright.tir import (
     decl_buffer,
 )
 
+from . import native
 from .native import Compiled, live_workspaces, run
 
 Array = np.ndarray[Any, Any]
@@ -246,12 +247,23 @@ def test_allocations_small_and_large(size: int) -> None:
     assert np.array_equal(y, x + 1) and live_workspaces() == 0
 
 
-def test_an_allocation_of_unknown_size_comes_from_the_workspace() -> None:
+@pytest.mark.parametrize("size", [0, 1, 9, 1024, 1025, 100_000])
+def test_allocations_of_unknown_size(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to 4 KiB lie on the stack."""
+    given: list[int] = []
+
+    class Memory(dict[int, Any]):
+        def __setitem__(self, key: int, value: Any) -> None:
+            given.append(key)
+            super().__setitem__(key, value)
+
+    monkeypatch.setattr(native, "_MEMORY", Memory())
     n = Var("n", "int32")
     compiled = Compiled({"kernel": sum_through(flat("scratch", 0), n, (n,))})
-    x, y = np.arange(9, dtype=np.float32), np.zeros(9, np.float32)
-    assert compiled("kernel", x, y, 9) == 0
+    x, y = np.arange(size, dtype=np.float32), np.zeros(size, np.float32)
+    assert compiled("kernel", x, y, size) == 0
     assert np.array_equal(y, x + 1) and live_workspaces() == 0
+    assert len(given) == (size > 1024)
 
 
 def test_an_allocation_that_fails_is_an_error() -> None:

@@ -72,3 +72,50 @@ def test_a_row_of_known_size_has_no_choices() -> None:
     text = HEAD.replace("(n,)", "(13,)") + ROW.replace("(n + 7) // 8", "2").replace("< n", "< 13")
     made = applied([CUT, T.Simplify()], text)
     assert not [branch for branch in nodes(made.body, IfThenElse) if branch.else_case is not None]
+
+
+SUM = """
+    B[0] = T.float32(0)
+    for i in T.serial(8, annotations={"vector_reduce": 2}):
+        if i < n:
+            B[0] = B[0] + A[i]
+"""
+
+
+def test_a_sum_takes_as_few_vectors_as_hold_what_counts() -> None:
+    after = """
+    B[0] = T.float32(0)
+    if 2 < n:
+        if 4 < n:
+            if 7 < n:
+                for i in T.serial(8, annotations={"vector_reduce": 1}):
+                    B[0] = B[0] + A[i]
+            else:
+                for i in T.serial(8, annotations={"vector_reduce": 1}):
+                    if i < n:
+                        B[0] = B[0] + A[i]
+        else:
+            for i in T.serial(4, annotations={"vector_reduce": 1}):
+                if i < n:
+                    B[0] = B[0] + A[i]
+    else:
+        for i in T.serial(2, annotations={"vector_reduce": 1}):
+            if i < n:
+                B[0] = B[0] + A[i]
+"""
+    check([CUT, T.Simplify()], HEAD + SUM, HEAD + after)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 9])
+def test_sums_stay(n: int) -> None:
+    same_result(CUT, HEAD + SUM, (n,), (n,))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('": 2', '": 1'), ("i < n", "i < 5"), ("i < n", "i * 2 < n"), ("i < n", "A[i] < A[0]")],
+    ids=["one vector", "as many as are known", "every other", "by value"],
+)
+def test_other_sums_have_no_cases(old: str, new: str) -> None:
+    made = applied(CUT, HEAD + SUM.replace(old, new))
+    assert not [branch for branch in nodes(made.body, IfThenElse) if branch.else_case is not None]

@@ -181,7 +181,7 @@ def schedule_inner(
     if is_partial:
         _partial(sch, rv, loops, machine.lanes(dtype))
     elif block.init is not None:
-        sch.annotate(loops[-1], VECTOR_REDUCE, 1)
+        sch.annotate(loops[-1], VECTOR_REDUCE, machine.lanes(dtype))
     else:
         vector = _fuse_contiguous(sch, rv, loops)
         vectorize_loop(sch, vector, vector_lanes(machine, dtype, extent_of(sch, vector)))

@@ -24,7 +24,7 @@ from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt,
 from ..stmt_functor import renew_defs, substitute
 from .base import prim_func_pass
 from .config import LoopPartitionConfig, group_of, is_given
-from .partial_rows import partial_rows
+from .partial_rows import partial_rows, partial_sum
 from .partial_tiles import ForRows, partial_tile
 from .scoped import ScopedRewriter
 from .simplify import NOTHING
@@ -269,6 +269,9 @@ class _Partition(ScopedRewriter):
         asked = asked and not is_left_early(loop.body)
         asked = asked and (hinted or VECTOR_REDUCE not in loop.annotations)
         made, self.is_open = None, False
+        sums = None if self.from_zero else partial_sum(self.analyzer, loop)
+        if sums is not None:
+            return self.rewrite(sums)
         kinds = (*_KINDS, ForKind.VECTORIZED) if hinted and self.from_zero else _KINDS
         if asked and loop.kind in kinds and self.depth < _LIMIT:
             made = self._cut(loop)

@@ -1,4 +1,5 @@
-"""Loops over blocks of a few vectors whose last block is incomplete, by number of elements."""
+"""Rows whose number of elements is known at run time only, by blocks of a few vectors: the last
+block, which is incomplete, and what adds up the lanes, of which not all count."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from ..expr import GE, GT, LE, LT
 from ..stmt import For, ForKind, IfThenElse, SeqStmt, Stmt, stmt_seq
 from ..stmt_functor import renew_defs, substitute
 from .partial_tiles import MOST_ROWS
+from .vectorize_loop import VECTOR_REDUCE
 
 
 def partial_rows(analyzer: Analyzer, loop: For) -> Stmt | None:
@@ -30,6 +32,42 @@ def partial_rows(analyzer: Analyzer, loop: For) -> Stmt | None:
     return stmt_seq(*[one for one in made if one is not None]) if None not in made else None
 
 
+def partial_sum(analyzer: Analyzer, loop: For) -> Stmt | None:
+    """The reduction of the first elements of a few vectors, from as few of them as hold all that
+    count; None if they all do, or anything else decides which ones.
+
+        for i in range(64): if i < n: f(i)
+        ->  if n <= 16: for i in range(16): if i < n: f(i)
+            else: if n <= 32: for i in range(32): if i < n: f(i)
+                  else: if n >= 64: for i in range(64): f(i)
+                        else: for i in range(64): if i < n: f(i)
+    """
+    count, branch = O.const_value(loop.extent), loop.body
+    given = loop.annotations.get(VECTOR_REDUCE, 1)
+    lanes = given.value if isinstance(given, IntImm) else given
+    if not isinstance(count, int) or lanes == 1 or not O.is_const_int(loop.min, 0):
+        return None
+    if not isinstance(branch, IfThenElse) or branch.else_case is not None:
+        return None
+    (condition, *others) = conjuncts(branch.condition, opens_likely=True)
+    if others or not _counts_along(analyzer, condition, (loop,), (1,)):
+        return None
+
+    loop = loop.replace(annotations={**loop.annotations, VECTOR_REDUCE: 1})
+
+    def has(element: int) -> PrimExpr:
+        at = IntImm(loop.loop_var.dtype, element)
+        asked: PrimExpr = substitute(condition, {loop.loop_var: at})
+        return asked
+
+    made: Stmt = IfThenElse(has(count - 1), renew_defs(loop.replace(body=branch.then_case)), loop)
+    sizes = [lanes << k for k in range(count.bit_length()) if lanes << k < count]
+    for size in reversed(sizes):
+        extent = IntImm(loop.loop_var.dtype, size)
+        made = IfThenElse(has(size), made, renew_defs(loop.replace(extent=extent)))
+    return made
+
+
 def _by_vector(analyzer: Analyzer, loop: For, vectors: Stmt) -> Stmt | None:
     """One nest of a block."""
     if not isinstance(vectors, For) or vectors.kind != ForKind.UNROLLED:
@@ -43,7 +81,8 @@ def _by_vector(analyzer: Analyzer, loop: For, vectors: Stmt) -> Stmt | None:
     if not isinstance(branch, IfThenElse) or branch.else_case is not None:
         return None
     (condition, *others) = conjuncts(branch.condition, opens_likely=True)
-    if others or not _counts_along(analyzer, condition, (loop, vectors, lanes), (count, width)):
+    steps = (count * width, width, 1)
+    if others or not _counts_along(analyzer, condition, (loop, vectors, lanes), steps):
         return None
     first, last = lanes.min, O.add(lanes.min, IntImm(lanes.loop_var.dtype, width - 1))
     whole = renew_defs(lanes.replace(body=branch.then_case))
@@ -53,9 +92,10 @@ def _by_vector(analyzer: Analyzer, loop: For, vectors: Stmt) -> Stmt | None:
 
 
 def _counts_along(
-    analyzer: Analyzer, one: PrimExpr, loops: tuple[For, For, For], sizes: tuple[int, int]
+    analyzer: Analyzer, one: PrimExpr, loops: tuple[For, ...], steps: tuple[int, ...]
 ) -> bool:
-    """True if `one` says of the elements of a row, counted by three loops, which there are."""
+    """True if `one` says of the elements of a row which there are; an iteration of each of the
+    loops goes on by some `steps` of them."""
     if not isinstance(one, (LT, LE, GT, GE)) or one.a.dtype not in INDEX_TYPES:
         return False
     if reads_memory(one):
@@ -64,11 +104,9 @@ def _counts_along(
     slack = engine._slack(type(one), engine.sum(one.a), engine.sum(one.b))
     variables = [loop.loop_var for loop in loops]
     made = linear_coefficients(engine.terms, slack, variables)
-    if made is None:
+    if made is None or made[1].constant is not None:
         return False
-    count, width = sizes
-    steps = (-count * width, -width, -1)
     return all(
-        not made[0][var].terms and made[0][var].const == step
+        not made[0][var].terms and made[0][var].const == -step
         for var, step in zip(variables, steps, strict=True)
     )
