@@ -266,6 +266,25 @@ def test_allocations_of_unknown_size(size: int, monkeypatch: pytest.MonkeyPatch)
     assert len(given) == (size > 1024)
 
 
+@pytest.mark.parametrize("asked", [5, 7])
+def test_what_a_mask_leaves_out_is_kept_unless_it_is_padding(asked: int) -> None:
+    """Of a local buffer whose last vector is incomplete: 5 of 8 lanes are stored."""
+    scratch, target = flat("scratch", asked, scope="local"), flat("target", 8)
+    n = Broadcast(i32(5), 8)
+    first = BufferStore(scratch, const(7.0, "float32"), [i32(asked - 1)])
+    masked = BufferStore(scratch, Broadcast(const(1.0, "float32"), 8), [ramp(0, 1, 8)],
+                         predicate=ramp(0, 1, 8) < n)  # fmt: skip
+    i = Var("i", "int32")
+    out = For(i, 0, asked, ForKind.SERIAL, BufferStore(target, BufferLoad(scratch, [i]), [i]))
+    body = DeclBuffer(scratch, SeqStmt((first, masked, out)))
+    func = PrimFunc([target.data], Allocate(scratch.data, "float32", (asked,), True, body))
+    y = np.zeros(8, np.float32)
+    assert run(func, y) is None
+    assert y[:5].tolist() == [1] * 5 and (asked == 5 or y[6] == 7)
+    text = Compiled({"kernel": func}).text
+    assert ("select <8 x i1>" in text) == (asked == 7)
+
+
 def test_an_allocation_that_fails_is_an_error() -> None:
     n = Var("n", "int64")
     scratch = flat("scratch", 0)

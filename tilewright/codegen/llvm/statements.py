@@ -151,9 +151,10 @@ def _allocate(e: FunctionEmitter, node: S.Allocate) -> S.Stmt:
     count = stack_size(node)
     if count is not None:
         align = max(VECTOR_ALIGNMENT, alignment(node.dtype))
-        bytes = -(-max(1, count * size_of(type)) // VECTOR_ALIGNMENT) * VECTOR_ALIGNMENT
+        asked = count * size_of(type)
+        bytes = -(-max(1, asked) // VECTOR_ALIGNMENT) * VECTOR_ALIGNMENT
         pointer = e.b.alloca("i8", bytes, align)
-        e.stack[id(node.buffer_var)] = bytes
+        e.stack[id(node.buffer_var)] = (asked, bytes)
     else:
         pointer = _workspace(e, node, type)
     e.bind(node.buffer_var, pointer)
