@@ -32,6 +32,7 @@ from tilewright.tir import (
     decl_buffer,
 )
 
+from . import native
 from .native import Compiled, live_workspaces, run
 
 Array = np.ndarray[Any, Any]
@@ -246,12 +247,42 @@ def test_allocations_small_and_large(size: int) -> None:
     assert np.array_equal(y, x + 1) and live_workspaces() == 0
 
 
-def test_an_allocation_of_unknown_size_comes_from_the_workspace() -> None:
+@pytest.mark.parametrize("size", [0, 1, 9, 1024, 1025, 100_000])
+def test_allocations_of_unknown_size(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to 4 KiB lie on the stack."""
+    given: list[int] = []
+
+    class Memory(dict[int, Any]):
+        def __setitem__(self, key: int, value: Any) -> None:
+            given.append(key)
+            super().__setitem__(key, value)
+
+    monkeypatch.setattr(native, "_MEMORY", Memory())
     n = Var("n", "int32")
     compiled = Compiled({"kernel": sum_through(flat("scratch", 0), n, (n,))})
-    x, y = np.arange(9, dtype=np.float32), np.zeros(9, np.float32)
-    assert compiled("kernel", x, y, 9) == 0
+    x, y = np.arange(size, dtype=np.float32), np.zeros(size, np.float32)
+    assert compiled("kernel", x, y, size) == 0
     assert np.array_equal(y, x + 1) and live_workspaces() == 0
+    assert len(given) == (size > 1024)
+
+
+@pytest.mark.parametrize("asked", [5, 7])
+def test_what_a_mask_leaves_out_is_kept_unless_it_is_padding(asked: int) -> None:
+    """Of a local buffer whose last vector is incomplete: 5 of 8 lanes are stored."""
+    scratch, target = flat("scratch", asked, scope="local"), flat("target", 8)
+    n = Broadcast(i32(5), 8)
+    first = BufferStore(scratch, const(7.0, "float32"), [i32(asked - 1)])
+    masked = BufferStore(scratch, Broadcast(const(1.0, "float32"), 8), [ramp(0, 1, 8)],
+                         predicate=ramp(0, 1, 8) < n)  # fmt: skip
+    i = Var("i", "int32")
+    out = For(i, 0, asked, ForKind.SERIAL, BufferStore(target, BufferLoad(scratch, [i]), [i]))
+    body = DeclBuffer(scratch, SeqStmt((first, masked, out)))
+    func = PrimFunc([target.data], Allocate(scratch.data, "float32", (asked,), True, body))
+    y = np.zeros(8, np.float32)
+    assert run(func, y) is None
+    assert y[:5].tolist() == [1] * 5 and (asked == 5 or y[6] == 7)
+    text = Compiled({"kernel": func}).text
+    assert ("select <8 x i1>" in text) == (asked == 7)
 
 
 def test_an_allocation_that_fails_is_an_error() -> None:

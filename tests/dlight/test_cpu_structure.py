@@ -407,3 +407,14 @@ def test_loops_over_several_unknown_sizes_run_in_parallel_as_far_as_their_digits
     )
     lines = made([x, pooled], AVX512).splitlines()
     assert lines[0] == "for T.int64(1), parallel (n + T.int64(3)) // T.int64(4) * T.int64(6):"
+
+
+@pytest.mark.parametrize("size", [14, "h"])
+def test_the_sums_of_groups_read_the_image_where_it_lies(size):
+    """No copy comes before, and each group is summed once, not for each of its channels."""
+    size = te.var(size, "int64") if isinstance(size, str) else size
+    x, g, b = tensor(2, 32, size, size), tensor(32, name="g"), tensor(32, name="b")
+    loops = made([x, g, b, topi.nn.group_norm(x, g, b, 4, 1, [2, 3])], AVX512).split("\n")
+    first, *others = [line for line in loops if not line.startswith(" ")]
+    assert first == ("for 2, for 4:" if size == 14 else "parallel T.int64(8):")
+    assert others[0] == first and others[1].endswith("T_group_norm where") and len(others) == 2

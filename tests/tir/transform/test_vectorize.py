@@ -312,6 +312,24 @@ def test_the_sum_of_no_lane_keeps_a_negative_zero_and_an_infinity() -> None:
         assert total.numpy()[0] == start and np.signbit(total.numpy()[0])
 
 
+@pytest.mark.parametrize(
+    ("combine", "start"), [("T.max(S[0], A[i])", -np.inf), ("T.min(S[0], A[i])", np.inf)]
+)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_an_extreme_of_lanes_is_nan_if_one_of_them_is(
+    combine: str, start: float, dtype: str
+) -> None:
+    text = SOME.replace("SIZE", "16").replace("DTYPE", dtype).replace("COMBINE", combine)
+    func = from_source(text).with_attr("tir.is_scheduled", True)
+    kernel = tilewright.build(func, target="llvm")["main"]
+    for place in range(16):
+        total = tilewright.nd.array(np.array([start], dtype))
+        data = np.arange(-8, 8).astype(dtype)
+        data[place] = np.nan
+        kernel(tilewright.nd.array(data), total, 16)
+        assert np.isnan(total.numpy()[0])
+
+
 def test_a_sum_under_a_condition_runs_lane_after_lane_without_masks() -> None:
     text = SOME.replace("SIZE", "11").replace("DTYPE", "int8").replace("COMBINE", "S[0] + A[i]")
     assert "vector_reduce" not in str(applied(T.VectorizeLoop(), text).body)

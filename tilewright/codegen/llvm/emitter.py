@@ -72,8 +72,8 @@ class FunctionEmitter:
         self.captured: dict[int, tuple[Value, Value, bool]] = {}
         self.variables: dict[int, Value] = {}
         self.no_alias: set[int] = set()
-        self.stack: dict[int, int] = {}
-        """The bytes of each allocation on the stack, by its variable."""
+        self.stack: dict[int, tuple[int, int]] = {}
+        """The bytes asked for by each allocation on the stack, and those there are, by variable."""
         self.never_negative: set[int] = set()
         self.cleanups: list[Callable[[], None]] = []
         self.loops: list[tuple[str, str, int]] = []  # where to go on, where out, and cleanups

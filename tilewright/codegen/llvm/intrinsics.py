@@ -310,7 +310,8 @@ def _vector_reduce(e: FunctionEmitter, node: Call) -> Value:
         which = {"max": "fmaximum", "min": "fminimum"}[which]
     elif which != "add":
         which = ("s" if info.is_int else "u") + which
-    return e.b.intrinsic(f"llvm.vector.reduce.{which}.{mangled(x.type)}", element, [x])
+    flags = "nsz " if info.is_float else ""
+    return e.b.intrinsic(f"llvm.vector.reduce.{which}.{mangled(x.type)}", element, [x], flags)
 
 
 @on("vectorlow", "vectorhigh")

@@ -7,7 +7,9 @@ from tilewright.support.dtypes import ScalableLanes, dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.tir.buffer import Buffer
 from tilewright.tir.expr import Add, Broadcast, BufferLoad, Ramp, Sub
+from tilewright.tir.op import const_value
 from tilewright.tir.stmt import BufferStore, Stmt
+from tilewright.tir.transform.lane_masks import counts_lanes
 
 from .builder import Value, constant, constants, lanes_of, mangled, size_of, vector
 from .emitter import STATEMENTS, FunctionEmitter
@@ -124,13 +126,26 @@ def _load_vector(
 def _is_whole(e: FunctionEmitter, buffer: Buffer, index: Ramp) -> bool:
     """True if all lanes, masked or not, lie in memory that this thread alone sees: accesses to
     it without a mask become registers."""
-    size = e.stack.get(id(buffer.data), 0) // size_of(memory_type(buffer.dtype))
+    _, there_are = e.stack.get(id(buffer.data), (0, 0))
+    size = there_are // size_of(memory_type(buffer.dtype))
     return (
         buffer.scope() == "local"
         and isinstance(index.base, IntImm)
         and not isinstance(index.lanes, ScalableLanes)
         and 0 <= index.base.value <= size - index.lanes
     )
+
+
+def _masks_padding(e: FunctionEmitter, buffer: Buffer, index: Ramp, mask: PrimExpr | None) -> bool:
+    """True if the lanes that the mask of a store leaves out lie behind all that was asked for:
+    what they held need not be kept, which would make each row wait for the one before."""
+    if not counts_lanes(mask) or not isinstance(index.base, IntImm):
+        return False
+    first, end = const_value(mask.a.base), const_value(mask.b.value)  # type: ignore[union-attr]
+    if not isinstance(first, int) or not isinstance(end, int):
+        return False
+    asked, _ = e.stack[id(buffer.data)]
+    return (index.base.value + end - first) * size_of(memory_type(buffer.dtype)) >= asked
 
 
 def _addresses(
@@ -208,7 +223,8 @@ def _store(e: FunctionEmitter, node: Stmt) -> None:
     elif isinstance(index, Ramp) and isinstance(index.stride, IntImm) and index.stride.value == 1:
         address = place(e, pointer, index.base, element)
         if mask is not None and _is_whole(e, buffer, index):
-            value = e.b.select(mask, value, e.b.load(value.type, address, align))
+            if not _masks_padding(e, buffer, index, node.predicate):
+                value = e.b.select(mask, value, e.b.load(value.type, address, align))
             mask = None
         _masked_store(e, value, address, align, mask)
     else:

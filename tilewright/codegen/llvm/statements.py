@@ -16,7 +16,7 @@ from ..threads import refuse_threads
 from .builder import Value, escaped, int_of, size_of
 from .division import is_never_negative
 from .emitter import STATEMENTS, FunctionEmitter
-from .failing import error_of, stack_size
+from .failing import STACK_LIMIT, error_of, stack_size
 from .loops import as_int64, no_unroll, run_loop
 from .parallel import launch
 from .types import alignment, memory_type
@@ -151,9 +151,10 @@ def _allocate(e: FunctionEmitter, node: S.Allocate) -> S.Stmt:
     count = stack_size(node)
     if count is not None:
         align = max(VECTOR_ALIGNMENT, alignment(node.dtype))
-        bytes = -(-max(1, count * size_of(type)) // VECTOR_ALIGNMENT) * VECTOR_ALIGNMENT
+        asked = count * size_of(type)
+        bytes = -(-max(1, asked) // VECTOR_ALIGNMENT) * VECTOR_ALIGNMENT
         pointer = e.b.alloca("i8", bytes, align)
-        e.stack[id(node.buffer_var)] = bytes
+        e.stack[id(node.buffer_var)] = (asked, bytes)
     else:
         pointer = _workspace(e, node, type)
     e.bind(node.buffer_var, pointer)
@@ -162,21 +163,50 @@ def _allocate(e: FunctionEmitter, node: S.Allocate) -> S.Stmt:
 
 
 def _workspace(e: FunctionEmitter, node: S.Allocate, type: str) -> Value:
-    """Memory from the heap, given back when the function is left or the scope ends."""
+    """Memory from the heap, given back when the function is left or the scope ends; where its size
+    is known at run time only and turns out small, memory on the stack."""
     size = Value("i64", str(size_of(type)))
     for extent in node.extents:
         size = e.b.mul(size, as_int64(e, e.index(extent)), " nsw")
+    if all(isinstance(extent, IntImm) for extent in node.extents):
+        pointer = _from_heap(e, node, size)
+        e.cleanups.append(lambda: _free(e, pointer))
+        e.effect()
+        return pointer
+    near = e.b.alloca("i8", STACK_LIMIT, max(VECTOR_ALIGNMENT, alignment(node.dtype)))
+    is_small = e.b.compare("sle", size, Value("i64", str(STACK_LIMIT)))
+    heap, done, before = e.b.label("heap"), e.b.label("allocated"), e.b.block
+    e.b.branch(is_small, done, heap)
+    e.b.start(heap)
+    far, after = _from_heap(e, node, size), e.b.block
+    e.b.jump(done)
+    e.b.start(done)
+    chosen = e.b.phi("ptr", [(near, before), (far, after)])
+    e.cleanups.append(lambda: _free_if_large(e, chosen, is_small))
+    e.effect()
+    return chosen
+
+
+def _from_heap(e: FunctionEmitter, node: S.Allocate, size: Value) -> Value:
+    """So many bytes of workspace, or an error."""
     pointer = e.b.call("tilewright_workspace_alloc", "ptr", [size])
     missing = e.b.compare("eq", pointer, Value("ptr", "null"))
     text = f"MemoryError: `{e.name}` cannot allocate its workspace `{node.buffer_var.name}`"
     e.fail_if(missing, lambda: raise_error(e, StringImm(text)))
-    e.cleanups.append(lambda: _free(e, pointer))
-    e.effect()
     return pointer
 
 
 def _free(e: FunctionEmitter, pointer: Value) -> None:
     e.b.call("tilewright_workspace_free", "void", [pointer])
+
+
+def _free_if_large(e: FunctionEmitter, pointer: Value, is_small: Value) -> None:
+    free, done = e.b.label("free"), e.b.label("freed")
+    e.b.branch(is_small, done, free)
+    e.b.start(free)
+    _free(e, pointer)
+    e.b.jump(done)
+    e.b.start(done)
 
 
 @on(S.AllocateConst)

@@ -97,9 +97,9 @@ def schedule_rows(sch: Schedule, infos: list[BlockInfo], machine: MachineModel) 
     depth = min(row_axes(i) for i in reductions)
     last = infos[-1]
     depth = min(depth, len(last.spatial))
-    runs = [usual_runs([axis.dom for axis in i.iters], ROUND_SIZE) for i in infos]
     works = [i.work() for i in infos]
     partials = {i.name: factor(sch, i, machine) for i in reductions}
+    runs = [usual_runs(_around(sch, i), ROUND_SIZE) for i in infos]
     loops = sch.get_loops(last.block_rv)
     row = loops[depth - 1] if depth else sch.add_unit_loop(loops[0])
     order: list[BlockRV] = []
@@ -181,7 +181,7 @@ def schedule_inner(
     if is_partial:
         _partial(sch, rv, loops, machine.lanes(dtype))
     elif block.init is not None:
-        sch.annotate(loops[-1], VECTOR_REDUCE, 1)
+        sch.annotate(loops[-1], VECTOR_REDUCE, machine.lanes(dtype))
     else:
         vector = _fuse_contiguous(sch, rv, loops)
         vectorize_loop(sch, vector, vector_lanes(machine, dtype, extent_of(sch, vector)))

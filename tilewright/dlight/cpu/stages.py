@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir.arith import Analyzer
-from ...tir.expr import BufferLoad, Call, Var
+from ...tir.buffer import Buffer
+from ...tir.expr import BufferLoad, Call, FloorDiv, FloorMod, Var
+from ...tir.op import is_const_int
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.stmt_functor import substitute
 from ..analysis import (
@@ -120,18 +122,45 @@ def _size(info: BlockInfo) -> int:
 
 def inline_injective(sch: Schedule, keep: frozenset[str] = frozenset()) -> None:
     """Inlines each injective block into its readers, unless it is costly and read at several
-    places, feeds a reduction, or is named in `keep`."""
+    places, feeds a reduction (but for what only splits dimensions), or is named in `keep`."""
     for rv in [info.block_rv for info in block_infos(sch)]:
         info = BlockInfo(sch, rv)  # what was inlined before has changed it
         if info.name in keep or not info.is_injective():
             continue
         consumers = [BlockInfo(sch, c) for c in sch.get_consumers(rv)]
-        if not consumers or any(c.is_reduction() or not c.is_injective() for c in consumers):
+        if not consumers or not all(_may_read_inlined(c, info) for c in consumers):
             continue
         if _growth(consumers, info) > MAX_INLINED:
             continue
         if is_cheap(info) or _places(consumers, info) <= 1:
             attempt(sch.compute_inline, rv)
+
+
+def _may_read_inlined(consumer: BlockInfo, producer: BlockInfo) -> bool:
+    """True for a reader of single elements, and for a sum over what lies where it lay before."""
+    if not consumer.is_reduction():
+        return consumer.is_injective()
+    return consumer.contraction is None and _splits_dimensions(producer)
+
+
+def _splits_dimensions(info: BlockInfo) -> bool:
+    """True for a block that gives each element the place in memory that it has in its input, of
+    fewer dimensions."""
+    if info.store is None or info.output is None or not isinstance(info.store.value, BufferLoad):
+        return False
+    load, out = info.store.value, info.output
+    if load.buffer.ndim >= out.buffer.ndim or collect(load.indices, FloorDiv, FloorMod):
+        return False
+    moved = _place(load.buffer, load.indices) - _place(out.buffer, out.indices)
+    return is_const_int(Analyzer().simplify(moved), 0)
+
+
+def _place(buffer: Buffer, indices: Sequence[PrimExpr]) -> PrimExpr:
+    """The number of an element, counted along the dimensions from the last one."""
+    place, *others = indices
+    for extent, index in zip(buffer.shape[1:], others, strict=True):
+        place = place * extent + index
+    return place
 
 
 def _growth(consumers: list[BlockInfo], producer: BlockInfo) -> int:

@@ -24,6 +24,7 @@ from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt,
 from ..stmt_functor import renew_defs, substitute
 from .base import prim_func_pass
 from .config import LoopPartitionConfig, group_of, is_given
+from .partial_rows import partial_rows, partial_sum
 from .partial_tiles import ForRows, partial_tile
 from .scoped import ScopedRewriter
 from .simplify import NOTHING
@@ -268,6 +269,9 @@ class _Partition(ScopedRewriter):
         asked = asked and not is_left_early(loop.body)
         asked = asked and (hinted or VECTOR_REDUCE not in loop.annotations)
         made, self.is_open = None, False
+        sums = None if self.from_zero else partial_sum(self.analyzer, loop)
+        if sums is not None:
+            return self.rewrite(sums)
         kinds = (*_KINDS, ForKind.VECTORIZED) if hinted and self.from_zero else _KINDS
         if asked and loop.kind in kinds and self.depth < _LIMIT:
             made = self._cut(loop)
@@ -314,14 +318,19 @@ class _Partition(ScopedRewriter):
         return stmt_seq(*[part for part in parts if part is not None])
 
     def _rest(self, loop: For, low: Sum, end: Sum, found: list[_Condition]) -> Stmt | None:
-        """What is left of a loop after its main part. If that is an incomplete tile, a case for
-        each number of rows that it may have.
+        """What is left of a loop after its main part. The end of a row is made by `partial_rows`;
+        an incomplete tile has a case for each number of rows that it may have.
 
         for r in unrolled(3): if 3 * i + r < n: f(r)
         ->  if n - 3 * i == 1: for r in unrolled(1): f(r)
             else: for r in unrolled(2): f(r)
         """
-        tile = partial_tile(self.analyzer, loop) if not self.from_zero else None
+        if self.from_zero:
+            return self._part(loop, low, end, loop.body, "end")
+        row = self._row_end(loop, low, end)
+        if row is not None:
+            return row
+        tile = partial_tile(self.analyzer, loop)
         ends = {c.end.key for c in found if c.end is not None}
         if tile is None or tile.rest.constant is not None or ends != {tile.first.key}:
             return self._part(loop, low, end, loop.body, "end")
@@ -333,6 +342,21 @@ class _Partition(ScopedRewriter):
         for n, case in reversed(list(enumerate(cases, 1))):
             body = IfThenElse(O.equal(rest, IntImm(rest.dtype, n)), case, body)
         return self._part(loop, low, last, body, "end")
+
+    def _row_end(self, loop: For, low: Sum, end: Sum) -> Stmt | None:
+        """The last block of a row; None if there is no such thing, or its size is known."""
+        engine = self.analyzer.engine
+        size = engine.terms.sub(end, low)
+        is_last = size.constant is None and not loop.annotations
+        if not is_last or not engine.bounds.is_not_negative(size.scaled(-1).shifted(1)):
+            return None
+        body = partial_rows(self.analyzer, loop)
+        if body is None:
+            return None
+        there_is = O.less(low.expr(), end.expr())
+        last = _Substituted(loop.loop_var, low.expr()).run(body)
+        made: Stmt = self.rewrite(IfThenElse(there_is, last))
+        return made
 
     def _main(
         self, found: list[_Condition], low: Sum, end: Sum

@@ -23,7 +23,8 @@ from .config import BUFFER_LEVEL_PREDICATION, DISABLE_VECTORIZE
 from .vector_lanes import ACTIVE, COMPARED, LOOPS, ByLane, Lanes, NoVector
 
 VECTOR_REDUCE = "vector_reduce"
-"""The annotation of a serial loop that adds up into one element and may do so as a vector."""
+"""The annotation of a serial loop that adds up into one element and may do so as a vector. Its
+value is how many lanes each of several vectors has that it adds up; else 1."""
 
 
 class _Vectorize(Rewriter):
