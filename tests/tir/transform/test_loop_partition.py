@@ -78,37 +78,19 @@ def test_what_cannot_be_cut_is_unrolled_if_that_is_asked_for() -> None:
     check([T.LoopPartition(), T.Simplify()], before, expected, **config)
 
 
-COPY = """@T.prim_func
+BLOCKS = """@T.prim_func
 def main(a: T.handle, b: T.handle):
     n = T.int32(is_size_var=True)
-    A = T.match_buffer(a, (n, {unrolled}), "float32")
-    B = T.match_buffer(b, (n, {unrolled}), "float32")
-"""
-BLOCKS = """
-    for i in range((n + 6) // 7):
+    A = T.match_buffer(a, (n,), "float32")
+    B = T.match_buffer(b, (n,), "float32")
+    for i in T.serial((n + 6) // 7{annotations}):
         for j in range({extent}):
-            for k in T.unroll({unrolled}):
-                {condition}B[i * 7 + j, k] = A[i * 7 + j, k]
-"""
-IN_TWO = """
-    for i in range(n // 7):
-        for j in range(7):
-            for k in T.unroll({unrolled}):
-                B[i * 7 + j, k] = A[i * 7 + j, k]
-    for i in range(n // 7, n // 7 + (n % 7 + 6) // 7):
-        for j in range(n - i * 7):
-            for k in T.unroll({unrolled}):
-                B[i * 7 + j, k] = A[i * 7 + j, k]
+            {condition}B[i * 7 + j] = A[i * 7 + j]
 """
 
 
-@pytest.mark.parametrize(("unrolled", "after"), [(2, IN_TWO), (200, BLOCKS)])
-def test_a_loop_ends_where_nothing_happens_any_more(unrolled: int, after: str) -> None:
-    """And a body of much code is not written again for blocks that are whole."""
-    guarded = {"extent": 7, "condition": "if i * 7 + j < n: ", "unrolled": unrolled}
-    limited = {"extent": "T.min(7, n - i * 7)", "condition": "", "unrolled": unrolled}
-    check(
-        [T.LoopPartition(cuts_constant=True)],
-        (COPY + BLOCKS).format_map(guarded),
-        (COPY + after).format_map(limited),
-    )
+def test_loops_in_one_that_is_not_to_be_cut_end_where_nothing_happens_any_more() -> None:
+    uncut = ", annotations={'tir.loop_partition.uncut': 1}"
+    before = BLOCKS.format(annotations=uncut, extent=7, condition="if i * 7 + j < n: ")
+    after = BLOCKS.format(annotations="", extent="T.min(7, n - i * 7)", condition="")
+    check([T.LoopPartition(cuts_constant=True)], before, after)

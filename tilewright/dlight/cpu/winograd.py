@@ -26,6 +26,7 @@ from ...target.target import Target
 from ...tir.analysis.usual import USUAL_IMAGE
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ...tir.transform.loop_partition import UNCUT
 from ..analysis import BlockInfo
 from ..base import ScheduleRule, note
 from .stages import TOO_LITTLE, attempt, block_infos, extent_of, inline_injective, vectorize_loop
@@ -216,6 +217,7 @@ def _scheduled(
     """The stages in the loops of the plan."""
     batch, channels, height, width, lanes = sch.get_loops(stages.last)
     dtype = BlockInfo(sch, stages.product).block.writes[0].buffer.dtype
+    height_is_open = extent_of(sch, height) is None
     block, row, y = sch.split(height, [None, plan.rows, plan.tile])
     column, x = sch.split(width, [None, plan.tile])
     group, vector = sch.split(channels, [None, plan.registers.vectors])
@@ -232,13 +234,16 @@ def _scheduled(
     threads = TOO_LITTLE
     if worth_parallel(machine, dtype, int(plan.cycles * machine.lanes(dtype))):
         if plan.blocks >= machine.cores:
-            parallel = [sch.fuse(batch, block)]
+            block = sch.fuse(batch, block)
+            parallel = [block]
         else:
             parallel = [transform, group, *([product.points] if plan.by_point else [])]
         for loop in parallel:
             if extent_of(sch, loop) != 1:
                 sch.parallel(loop)
         threads = f"parallel over {plan.blocks if plan.blocks >= machine.cores else 'its insides'}"
+    if height_is_open:
+        sch.annotate(block, UNCUT, 1)
     note(sch, stages.product, f"{_in_words(plan, dtype)}, {threads}")
     sch.decompose_reduction(stages.product, product.reduction)
     return sch

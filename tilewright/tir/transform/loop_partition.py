@@ -45,7 +45,7 @@ class _Condition:
     """A conjunct and the part of the loop's range where it is `truth` whatever runs inside.
 
     `limit`: from where on it holds for nothing that runs inside; `is_bare`: whether it depends on
-    nothing that runs inside, `is_within`: on a serial loop.
+    nothing that runs inside.
     """
 
     node: PrimExpr
@@ -54,7 +54,6 @@ class _Condition:
     truth: PrimExpr = TRUE
     limit: Sum | None = None
     is_bare: bool = False
-    is_within: bool = False
 
 
 class _Conditions(Visitor):
@@ -68,9 +67,7 @@ class _Conditions(Visitor):
         self.first = analyzer.sum(loop.min)
         self.peels = loop.kind in (ForKind.SERIAL, ForKind.VECTORIZED)
         self.with_choices = not only_likely and _is_small(loop.body)
-        self.stores = self.size = 0
-        self.repeated = 1  # by the unrolled loops around
-        self.serial: set[Var] = set()
+        self.stores = 0
         self.inner: dict[Var, Ends] = {}
         self.found: list[_Condition] = []
         self.is_open = False
@@ -91,12 +88,7 @@ class _Conditions(Visitor):
         last = self.analyzer.engine.terms.add(low, extent).shifted(-1)
         self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
         self.inner[loop.loop_var] = (evaluator.of(low)[0], evaluator.of(last)[1])
-        if loop.kind == ForKind.SERIAL:
-            self.serial.add(loop.loop_var)
-        times = O.const_value(loop.extent) if loop.kind == ForKind.UNROLLED else 1
-        outside, self.repeated = self.repeated, self.repeated * int(times or 1)
         self.visit(loop.body)
-        self.repeated = outside
 
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> None:
@@ -182,7 +174,6 @@ class _Conditions(Visitor):
     def store(self, store: BufferStore) -> None:
         """Counts, so that large bodies are not copied."""
         self.stores += 1
-        self.size += self.repeated
         self._effect()
         self.visit_children(store)
 
@@ -216,8 +207,8 @@ class _Conditions(Visitor):
         last = self._line(most)
         limit = None if last is None or last[0] >= 0 else divide(last[1], -last[0]).shifted(1)
         end = divide(rest, -scale).shifted(1)
-        bare, within = not mentions(one, {*self.inner}), mentions(one, self.serial)
-        self.found.append(_Condition(one, None, end, TRUE, limit, bare, within))
+        is_bare = not mentions(one, {*self.inner})
+        self.found.append(_Condition(one, None, end, TRUE, limit, is_bare))
 
     def _line(self, value: Sum | None) -> tuple[int, Sum] | None:
         """(a, b) of `a * var + b`; None unless `a` is a number, not zero, and `b` the same for
@@ -284,7 +275,6 @@ class _Assume(Rewriter):
 _KINDS = (ForKind.SERIAL, ForKind.PARALLEL)
 _LIMIT = 6
 _SMALL = 400
-_LARGE = 128  # stores, unrolled ones counted each
 _PEEL_LIMIT = 16
 
 
@@ -298,6 +288,7 @@ class _Partition(ScopedRewriter):
         self.hinted: set[Var] = set()
         self.rest: set[Var] = set()  # hinted parts of hinted loops
         self.is_open = False  # whether conditions change within the hinted loop just looked at
+        self.in_uncut = False
         self.limited: set[Var] = set()  # loops that end where nothing happens any more
         self.spent: dict[Var, frozenset[str]] = {}  # sides where parts of unknown length were cut
         self.depth = 0
@@ -315,6 +306,8 @@ class _Partition(ScopedRewriter):
     def loop(self, loop: For) -> Any:
         """for i in n: if c(i): f   ->   for i in [0, m): f; for i in [m, n): if c(i): f"""
         annotations = dict(loop.annotations)
+        if annotations.pop(UNCUT, None) is not None:
+            return self._uncut(loop.replace(annotations=annotations))
         hint = annotations.pop(PARTITION_HINT, 0)
         if getattr(hint, "value", hint):
             self.hinted.add(loop.loop_var)
@@ -334,6 +327,12 @@ class _Partition(ScopedRewriter):
             loop = loop.replace(kind=ForKind.UNROLLED)
         return super().loop(loop)
 
+    def _uncut(self, loop: For) -> Any:
+        outside, self.in_uncut = self.in_uncut, True
+        made = super().loop(loop)
+        self.in_uncut = outside
+        return made
+
     def _cut(self, loop: For) -> Stmt | None:
         analyzer = self.analyzer
         low, extent = analyzer.sum(loop.min), analyzer.sum(loop.extent)
@@ -343,11 +342,9 @@ class _Partition(ScopedRewriter):
         only_likely = self.from_zero and not hinted
         finder = _Conditions(analyzer, loop, cuts_points=self.from_zero, only_likely=only_likely)
         finder.walk(loop.body)
-        limiting = finder.limiting()
-        if limiting and loop.kind == ForKind.SERIAL and loop.loop_var not in self.limited:
+        limiting = finder.limiting() if self.in_uncut and loop.kind == ForKind.SERIAL else []
+        if limiting and loop.loop_var not in self.limited:
             return self._limited(loop, low, end, limiting)
-        if finder.size > _LARGE:
-            finder.found = [c for c in finder.found if not (c.is_within and c.limit)]
         if finder.stores > _PEEL_LIMIT:
             finder.found = [c for c in finder.found if c.truth is TRUE]
         for side in self.spent.get(loop.loop_var, ()):
@@ -532,6 +529,9 @@ def _has_blocks(stmt: Stmt) -> bool:
 
 
 PARTITION_HINT = "pragma_loop_partition_hint"
+UNCUT = "tir.loop_partition.uncut"
+"""The annotation of a loop whose last iteration has no code of its own: serial loops inside end
+where nothing happens any more."""
 
 
 def LoopPartition(cuts_constant: bool = False) -> Pass:
