@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tilewright import te, topi
 from tilewright.dlight.cpu.winograd import Sizes, plan_of
 from tilewright.target import MachineModel
 from tilewright.tir.expr import Var
+from tilewright.topi.nn.winograd import pack_winograd
+from tilewright.topi.testing import conv_python
 
-from .kernels import AVX512, HOST, check_same, schedule
+from .kernels import AVX512, Kernel, check_same, random_array, schedule
 
 MACHINE = replace(MachineModel.of(AVX512), cores=1)
 
@@ -65,9 +68,41 @@ def test_batch_known_at_run_time():
     assert is_fused(made)
 
 
-def test_size_known_at_run_time_is_left_to_other_rules():
-    func = te.create_prim_func(convolution(1, 1, 2, Var("h", "int64"), 7))
-    assert schedule(func, HOST).attrs["tir.is_scheduled"]
+OPEN_SIZES = [(1, 1), (7, 7), (9, 33), (30, 14), (4, 57), (0, 5), (5, 0)]
+
+
+@pytest.mark.parametrize(("tile", "batch", "padding"), [(4, 1, 1), (2, Var("n", "int64"), 0)])
+def test_height_and_width_known_at_run_time(tile, batch, padding):
+    h, w = Var("h", "int64"), Var("w", "int64")
+    made = te.create_prim_func(convolution(batch, 3, 4, h, w, tile, padding))
+    assert is_fused(schedule(made))
+    kernel = Kernel(schedule(made))
+    weight = random_array((64, 48, 3, 3), "float32")
+    bias = random_array((1, 4, 1, 1, 16), "float32")
+    packed = pack_winograd(weight, tile, 16, 16)
+    for height, width in OPEN_SIZES:
+        n, extra = batch if isinstance(batch, int) else 2, 2 - 2 * padding
+        x = random_array((n, 3, height + extra, width + extra, 16), "float32", 1)
+        got = np.full((n, 4, height, width, 16), 7, "float32")
+        sizes = {"n": n, "h": x.shape[2], "w": x.shape[3]}
+        scalars = [sizes[p.name] for p in kernel.func.params if p.dtype != "handle"]
+        kernel(x, packed, bias, got, *scalars)
+        if not got.size:
+            continue
+        plain = x.transpose(0, 1, 4, 2, 3).reshape(n, 48, *x.shape[2:4])
+        zeros = [padding] * 2
+        want = conv_python(plain, weight, [1, 1], zeros, zeros, [1, 1], 1)
+        want = want.reshape(n, 4, 16, height, width).transpose(0, 1, 3, 4, 2)
+        np.testing.assert_allclose(got, np.maximum(want + bias, 0), rtol=0, atol=1e-3)
+
+
+def test_rows_known_at_run_time_run_in_blocks_that_stay_in_cache():
+    h, w = Var("h", "int64"), Var("w", "int64")
+    many = replace(MACHINE, l2=replace(MACHINE.l2, size=1 << 20))
+    sizes = Sizes(1, 4, 6, 14, 14, 16, 64, "float32", True)
+    assert 1 < plan_of(many, sizes).rows < 14
+    text = str(schedule(te.create_prim_func(convolution(1, 4, 4, h, w)), AVX512))
+    assert "T.where" in text and "T.parallel" in text
 
 
 def plan(channels, size, machine=MACHINE):

@@ -6,6 +6,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tilewright import relax
+from tilewright.dlight.analysis import collect
 from tilewright.ir.transform import PassContext
 from tilewright.relax import interpreter
 from tilewright.relax.transform import BlockChannels, blocked_layout
@@ -119,10 +120,32 @@ def test_dilated_convolutions_of_any_batch():
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
-def test_sizes_known_at_run_time():
-    n, h = Var("n", "int64"), Var("h", "int64")
-    assert WINOGRAD in names(blocked((n, 64, 12, 12), padding=1)[1])
-    assert DIRECT in names(blocked((1, 64, h, 12), padding=1)[1])
+@pytest.mark.parametrize("shape", [("n", 64, 12, 12), (1, 64, "h", 12), ("n", 64, "h", "w")])
+def test_sizes_known_at_run_time(shape):
+    dims = [Var(d, "int64") if isinstance(d, str) else d for d in shape]
+    mod, made = blocked(dims, padding=1)
+    assert WINOGRAD in names(made)
+    x = random(*({"n": 2, "h": 7, "w": 9}.get(d, d) for d in shape), seed=2)
+    want, got = interpreter.run(mod, x), interpreter.run(made, x)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+def test_deep_in_a_network_the_usual_image_is_small():
+    height, width = Var("h", "int64"), Var("w", "int64")
+    deep = [1, 512, (height + 31) // 32, (width + 31) // 32]
+    weight = relax.const(random(512, 512, 3, 3))
+    for dims, tile in ((deep, 2), ([1, 512, height, width], 4)):
+        x = tensor_var("x", dims)
+        mod = module([x], lambda bb, x=x: relax.op.nn.conv2d(x, weight, padding=1))
+        with AVX512:
+            made = BlockChannels()(mod)
+        weights = [c for c in collect(made["main"], relax.Constant) if c.array.ndim == 6]
+        assert [c.array.shape[1] - 2 for c in weights] == [tile]
+
+
+def test_a_dilated_convolution_of_any_size_stays_direct():
+    x = (1, 64, Var("h", "int64"), 24)
+    assert DIRECT in names(blocked(x, dilation=2, padding=2)[1])
 
 
 def test_without_a_target_nothing_is_chosen():

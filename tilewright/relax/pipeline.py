@@ -62,6 +62,7 @@ def kernel_passes() -> list[Pass]:
         T.AnnotateTIROpPattern(),
         T.FuseOps(),
         T.FuseTIR(),
+        T.NameExtents(),
         T.DeadCodeElimination(),
     ]
 

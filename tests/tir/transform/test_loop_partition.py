@@ -76,3 +76,21 @@ def test_what_cannot_be_cut_is_unrolled_if_that_is_asked_for() -> None:
     )
     config = {"LoopPartition": {"unroll_loop_with_partition_hint_no_interval": True}}
     check([T.LoopPartition(), T.Simplify()], before, expected, **config)
+
+
+BLOCKS = """@T.prim_func
+def main(a: T.handle, b: T.handle):
+    n = T.int32(is_size_var=True)
+    A = T.match_buffer(a, (n,), "float32")
+    B = T.match_buffer(b, (n,), "float32")
+    for i in T.serial((n + 6) // 7{annotations}):
+        for j in range({extent}):
+            {condition}B[i * 7 + j] = A[i * 7 + j]
+"""
+
+
+def test_loops_in_one_that_is_not_to_be_cut_end_where_nothing_happens_any_more() -> None:
+    uncut = ", annotations={'tir.loop_partition.uncut': 1}"
+    before = BLOCKS.format(annotations=uncut, extent=7, condition="if i * 7 + j < n: ")
+    after = BLOCKS.format(annotations="", extent="T.min(7, n - i * 7)", condition="")
+    check([T.LoopPartition(cuts_constant=True)], before, after)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
+from ...tir.analysis.usual import usual_value
 from ...tir.arith import Analyzer
 from ...tir.buffer import Buffer
 from ...tir.expr import BufferLoad, Call, FloorDiv, FloorMod, Var
 from ...tir.op import is_const_int
 from ...tir.schedule import BlockRV, LoopRV, Schedule
-from ...tir.stmt_functor import substitute
 from ..analysis import (
     Access,
     BlockInfo,
@@ -60,14 +60,7 @@ def extent_of(sch: Schedule, loop: LoopRV) -> int | None:
 
 def usual_runs(extents: list[PrimExpr], size: int = COMMON_SIZE) -> int:
     """How often loops of these extents run what is in them, if all that is unknown is `size`."""
-    total = 1
-    for extent in extents:
-        value = extent
-        if not isinstance(value, IntImm):
-            known = {v: IntImm(v.dtype, size) for v in variables(extent)}
-            value = Analyzer().simplify(substitute(extent, known))
-        total *= value.value if isinstance(value, IntImm) else size
-    return total
+    return math.prod(usual_value(extent, size) for extent in extents)
 
 
 def iter_values(sch: Schedule, block: BlockRV) -> tuple[PrimExpr, ...]:

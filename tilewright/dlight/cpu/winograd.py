@@ -23,8 +23,10 @@ from dataclasses import dataclass
 
 from ...target.machine import MachineModel
 from ...target.target import Target
+from ...tir.analysis.usual import USUAL_IMAGE
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ...tir.transform.loop_partition import UNCUT
 from ..analysis import BlockInfo
 from ..base import ScheduleRule, note
 from .stages import TOO_LITTLE, attempt, block_infos, extent_of, inline_injective, vectorize_loop
@@ -47,6 +49,9 @@ PASSES = 4
 """How often all points of a tile cross the second cache's border when they do not fit: V and M are
 written and read, each point in a place of its own."""
 
+USUAL_NUMBERS = 16 * USUAL_IMAGE
+"""Channels times the height, or the width, of a usual image in the middle of a network."""
+
 PRODUCT = "winograd_product"
 STAGES = (
     "winograd_input_rows", "winograd_input", PRODUCT, "winograd_output_rows", "winograd_output",
@@ -57,7 +62,7 @@ GATHER = "winograd"
 
 
 class Winograd(ScheduleRule):
-    """One Winograd convolution in blocked layout, of known height and width, with what follows."""
+    """One Winograd convolution in blocked layout, with what follows."""
 
     def apply(self, func: PrimFunc, target: Target, tunable: bool) -> Schedule | None:
         """The function with its stages fused; None if it is something else."""
@@ -108,7 +113,8 @@ def _stages(sch: Schedule) -> Stages | None:
 @dataclass(frozen=True)
 class Sizes:
     """The extents of the products: output blocks of `lanes` channels, points in each direction,
-    tile rows and columns, input channels. `batch` is None if it is not known."""
+    tile rows and columns, input channels. `batch` is None if it is not known; `is_open`: whether
+    rows or columns are not, and stand for usual ones."""
 
     batch: int | None
     blocks: int
@@ -118,6 +124,7 @@ class Sizes:
     lanes: int
     channels: int
     dtype: str
+    is_open: bool = False
 
     def bytes_of(self, each: int, channels: int) -> int:
         """The memory of all points of `each` x `channels` numbers."""
@@ -139,23 +146,28 @@ class WinogradPlan:
 
 
 def sizes_of(product: BlockInfo) -> Sizes | None:
-    """The extents; None if height or width is not known."""
+    """The extents; None if there are no products. Rows and columns that are not known are those of
+    a usual image of so many channels."""
     batch, blocks, side, _, rows, columns, lanes, outer, inner = (i.extent for i in product.iters)
-    known = [n for n in (blocks, side, rows, columns, lanes, outer, inner) if n]
-    if len(known) != 7 or batch == 0 or product.output is None:
+    if not (blocks and side and lanes and outer and inner) or product.output is None:
         return None
-    blocks, side, rows, columns, lanes, outer, inner = known
-    dtype = product.output.buffer.dtype
-    return Sizes(batch, blocks, side, rows, columns, lanes, outer * inner, dtype)
+    if 0 in (batch, rows, columns):
+        return None
+    usual = math.ceil(max(1, USUAL_NUMBERS // (outer * inner)) / (side - 2))
+    return Sizes(
+        batch, blocks, side, rows or usual, columns or usual, lanes, outer * inner,
+        product.output.buffer.dtype, None in (rows, columns),
+    )  # fmt: skip
 
 
 def plan_of(machine: MachineModel, sizes: Sizes) -> WinogradPlan:
     """The plan of the fewest cycles among those whose blocks are of equal size: some rows of an
     image, or some images."""
     each = [(1, n) for n in _divisors(sizes.rows)]
-    each += [(n, sizes.rows) for n in _divisors(sizes.batch or 1) if n > 1]
+    if not sizes.is_open:
+        each += [(n, sizes.rows) for n in _divisors(sizes.batch or 1) if n > 1]
     plans = [_plan(machine, sizes, *block, way) for block in each for way in (False, True)]
-    return min(plans, key=lambda plan: plan.cycles)
+    return min(plans, key=lambda plan: (plan.cycles, -plan.rows if sizes.is_open else 0))
 
 
 def _divisors(extent: int) -> list[int]:
@@ -169,7 +181,8 @@ def _plan(
     """The plan for blocks of so many images and rows of tiles, with the cycles that it takes."""
     blocks = (sizes.batch or machine.cores) // images * (sizes.rows // rows)
     extents = [images, rows, sizes.columns]
-    tile = register_tile(machine, sizes.lanes, extents, sizes.blocks, whole=True)
+    tiled = [1, 1, sizes.columns] if sizes.is_open else extents
+    tile = register_tile(machine, sizes.lanes, tiled, sizes.blocks, whole=True)
     steps = tile_cycles(machine, extents, sizes.blocks, tile.rows, tile.vectors)
     work = blocks * steps * sizes.side**2 * sizes.channels
     tiles = images * rows * sizes.columns
@@ -204,6 +217,7 @@ def _scheduled(
     """The stages in the loops of the plan."""
     batch, channels, height, width, lanes = sch.get_loops(stages.last)
     dtype = BlockInfo(sch, stages.product).block.writes[0].buffer.dtype
+    height_is_open = extent_of(sch, height) is None
     block, row, y = sch.split(height, [None, plan.rows, plan.tile])
     column, x = sch.split(width, [None, plan.tile])
     group, vector = sch.split(channels, [None, plan.registers.vectors])
@@ -220,13 +234,16 @@ def _scheduled(
     threads = TOO_LITTLE
     if worth_parallel(machine, dtype, int(plan.cycles * machine.lanes(dtype))):
         if plan.blocks >= machine.cores:
-            parallel = [sch.fuse(batch, block)]
+            block = sch.fuse(batch, block)
+            parallel = [block]
         else:
             parallel = [transform, group, *([product.points] if plan.by_point else [])]
         for loop in parallel:
             if extent_of(sch, loop) != 1:
                 sch.parallel(loop)
         threads = f"parallel over {plan.blocks if plan.blocks >= machine.cores else 'its insides'}"
+    if height_is_open:
+        sch.annotate(block, UNCUT, 1)
     note(sch, stages.product, f"{_in_words(plan, dtype)}, {threads}")
     sch.decompose_reduction(stages.product, product.reduction)
     return sch

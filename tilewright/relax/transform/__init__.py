@@ -41,6 +41,7 @@ from .machine_compat import (
     VMShapeLower,
 )
 from .merge_composite_functions import MergeCompositeFunctions
+from .name_extents import NameExtents
 from .normalize import AttachGlobalSymbol, Normalize, NormalizeGlobalVar
 from .optimize_layout_transform import OptimizeLayoutTransform
 from .pack_weights import PackWeights

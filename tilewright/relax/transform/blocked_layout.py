@@ -23,6 +23,7 @@ from ...ir.op import Op
 from ...ir.transform import Pass
 from ...target import Target
 from ...target.machine import MachineModel
+from ...tir.analysis.usual import USUAL_IMAGE, usual_value
 from .. import op as R
 from ..base import Expr
 from ..dims import is_equal
@@ -339,13 +340,13 @@ def _window(call: Call, channels: int, out: int) -> _Windows | None:
         return None
     if attrs.out_dtype not in (None, "", weight.dtype):
         return None
+    images = dims[0].value if isinstance(dims[0], IntImm) else 1
+    whole = Window(images, channels, out, *(usual_value(d, USUAL_IMAGE) for d in dims[2:]))
+    if _all_ones(attrs.dilation):
+        return _Windows(whole)
     known = [d.value for d in (*source[2:], *dims[2:]) if isinstance(d, IntImm)]
     if len(known) < 4:
         return None
-    images = dims[0].value if isinstance(dims[0], IntImm) else 1
-    whole = Window(images, channels, out, *known[2:])
-    if _all_ones(attrs.dilation):
-        return _Windows(whole)
     before, after = pads(attrs.padding, 2)
     rows = zip(known[:2], listed(attrs.dilation, 2), before, after, strict=True)
     h, w = (DilatedAxis(n, int(d), 3, int(b), int(a)) for n, d, b, a in rows)

@@ -24,7 +24,7 @@ MARGIN = 0.9
 class Window:
     """A 3 x 3 convolution of stride 1: channels in and out, height and width of the result.
 
-    `batch` is 1 where it is not known.
+    `batch` is 1 where it is not known, the size that of a usual image (`USUAL_IMAGE`).
     """
 
     batch: int

@@ -20,7 +20,17 @@ from ..arith.simplifier import FALSE, TRUE
 from ..arith.terms import Split, Sum
 from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Select, Var
 from ..function import PrimFunc
-from ..stmt import AttrStmt, Block, BufferStore, For, ForKind, IfThenElse, Stmt, stmt_seq
+from ..stmt import (
+    AttrStmt,
+    Block,
+    BufferStore,
+    Evaluate,
+    For,
+    ForKind,
+    IfThenElse,
+    Stmt,
+    stmt_seq,
+)
 from ..stmt_functor import renew_defs, substitute
 from .base import prim_func_pass
 from .config import LoopPartitionConfig, group_of, is_given
@@ -33,12 +43,18 @@ from .vectorize_loop import VECTOR_REDUCE
 
 @dataclass(eq=False)
 class _Condition:
-    """A conjunct and the part of the loop's range where it is `truth` whatever runs inside."""
+    """A conjunct and the part of the loop's range where it is `truth` whatever runs inside.
+
+    `limit`: from where on it holds for nothing that runs inside; `is_bare`: whether it depends on
+    nothing that runs inside.
+    """
 
     node: PrimExpr
     low: Sum | None
     end: Sum | None
     truth: PrimExpr = TRUE
+    limit: Sum | None = None
+    is_bare: bool = False
 
 
 class _Conditions(Visitor):
@@ -56,6 +72,13 @@ class _Conditions(Visitor):
         self.inner: dict[Var, Ends] = {}
         self.found: list[_Condition] = []
         self.is_open = False
+        self.around: list[_Condition] = []
+        self.limits: set[object] | None = None  # those that all effects have
+
+    def limiting(self) -> list[_Condition]:
+        """The conditions behind whose limit nothing happens."""
+        limits = self.limits or set()
+        return [c for c in self.found if c.limit is not None and c.limit.key in limits]
 
     @on(For)
     def loop(self, loop: For) -> None:
@@ -71,11 +94,14 @@ class _Conditions(Visitor):
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> None:
         """The condition of a statement."""
+        known, around = len(self.found), len(self.around)
         if self.only_likely:
             self.visit(branch.condition)
         else:
             self._condition(branch.condition)
+            self.around += self.found[known:]
         self.visit(branch.then_case)
+        del self.around[around:]
         if branch.else_case is not None:
             self.visit(branch.else_case)
 
@@ -149,7 +175,18 @@ class _Conditions(Visitor):
     def store(self, store: BufferStore) -> None:
         """Counts, so that large bodies are not copied."""
         self.stores += 1
+        self._effect()
         self.visit_children(store)
+
+    @on(Evaluate)
+    def evaluate(self, node: Evaluate) -> None:
+        """What is called may have effects."""
+        self._effect()
+        self.visit_children(node)
+
+    def _effect(self) -> None:
+        limits = {c.limit.key for c in self.around if c.limit is not None}
+        self.limits = limits if self.limits is None else self.limits & limits
 
     def _bound(self, one: Any) -> None:
         if reads_memory(one):
@@ -158,26 +195,34 @@ class _Conditions(Visitor):
             self.is_open = not isinstance(self.analyzer.simplify(one), IntImm)
         engine = self.analyzer.engine
         slack = engine._slack(type(one), engine.sum(one.a), engine.sum(one.b))
-        least = Evaluator(self.analyzer, self.inner).of(slack)[0]
-        if least is None:
+        least, most = Evaluator(self.analyzer, self.inner).of(slack)
+        line = self._line(least)
+        if line is None:
             return
-        made = linear_coefficients(engine.terms, least, [self.var, *self.inner])
+        scale, rest = line
+        divide = engine.divider.floordiv
+        if scale > 0:
+            low = divide(rest.scaled(-1).shifted(scale - 1), scale)
+            self.found.append(_Condition(one, low, None))
+            return
+        last = self._line(most)
+        limit = None if last is None or last[0] >= 0 else divide(last[1], -last[0]).shifted(1)
+        end = divide(rest, -scale).shifted(1)
+        is_bare = not mentions(one, {*self.inner})
+        self.found.append(_Condition(one, None, end, TRUE, limit, is_bare))
+
+    def _line(self, value: Sum | None) -> tuple[int, Sum] | None:
+        """(a, b) of `a * var + b`; None unless `a` is a number, not zero, and `b` the same for
+        whatever runs inside."""
+        if value is None:
+            return None
+        made = linear_coefficients(self.analyzer.engine.terms, value, [self.var, *self.inner])
         if made is None:
-            return
+            return None
         coefficients, rest = made
         scale = coefficients.pop(self.var)
-        if (
-            scale.terms
-            or scale.const == 0
-            or any(c.terms or c.const for c in coefficients.values())
-        ):
-            return
-        divide = engine.divider.floordiv
-        if scale.const > 0:
-            low = divide(rest.scaled(-1).shifted(scale.const - 1), scale.const)
-            self.found.append(_Condition(one, low, None))
-        else:
-            self.found.append(_Condition(one, None, divide(rest, -scale.const).shifted(1)))
+        others = any(c.terms or c.const for c in coefficients.values())
+        return None if scale.terms or scale.const == 0 or others else (scale.const, rest)
 
 
 class _Assume(Rewriter):
@@ -244,6 +289,8 @@ class _Partition(ScopedRewriter):
         self.hinted: set[Var] = set()
         self.rest: set[Var] = set()  # hinted parts of hinted loops
         self.is_open = False  # whether conditions change within the hinted loop just looked at
+        self.in_uncut = False
+        self.limited: set[Var] = set()  # loops that end where nothing happens any more
         self.spent: dict[Var, frozenset[str]] = {}  # sides where parts of unknown length were cut
         self.depth = 0
 
@@ -260,6 +307,8 @@ class _Partition(ScopedRewriter):
     def loop(self, loop: For) -> Any:
         """for i in n: if c(i): f   ->   for i in [0, m): f; for i in [m, n): if c(i): f"""
         annotations = dict(loop.annotations)
+        if annotations.pop(UNCUT, None) is not None:
+            return self._uncut(loop.replace(annotations=annotations))
         hint = annotations.pop(PARTITION_HINT, 0)
         if getattr(hint, "value", hint):
             self.hinted.add(loop.loop_var)
@@ -282,6 +331,12 @@ class _Partition(ScopedRewriter):
             loop = loop.replace(kind=ForKind.UNROLLED)
         return super().loop(loop)
 
+    def _uncut(self, loop: For) -> Any:
+        outside, self.in_uncut = self.in_uncut, True
+        made = super().loop(loop)
+        self.in_uncut = outside
+        return made
+
     def _cut(self, loop: For) -> Stmt | None:
         analyzer = self.analyzer
         low, extent = analyzer.sum(loop.min), analyzer.sum(loop.extent)
@@ -291,6 +346,9 @@ class _Partition(ScopedRewriter):
         only_likely = self.from_zero and not hinted
         finder = _Conditions(analyzer, loop, cuts_points=self.from_zero, only_likely=only_likely)
         finder.walk(loop.body)
+        limiting = finder.limiting() if self.in_uncut and loop.kind == ForKind.SERIAL else []
+        if limiting and loop.loop_var not in self.limited:
+            return self._limited(loop, low, end, limiting)
         if finder.stores > _PEEL_LIMIT:
             finder.found = [c for c in finder.found if c.truth is TRUE]
         for side in self.spent.get(loop.loop_var, ()):
@@ -316,6 +374,19 @@ class _Partition(ScopedRewriter):
         ]
         self.depth -= 1
         return stmt_seq(*[part for part in parts if part is not None])
+
+    def _limited(self, loop: For, low: Sum, end: Sum, limiting: list[_Condition]) -> Stmt:
+        """for i in range(m): if i < n: f(i)   ->   for i in range(min(m, n)): f(i)"""
+        extremum = self.analyzer.engine.extremum
+        for limit in [c.limit for c in limiting if c.limit is not None]:
+            end = extremum(Min, end, limit)
+        size = self.analyzer.engine.terms.sub(extremum(Max, end, low), low)
+        if size.constant is not None and size.constant <= 0:
+            return NOTHING
+        self.limited.add(loop.loop_var)
+        body = _Assume([c for c in limiting if c.is_bare]).run(loop.body)
+        made: Stmt = self.loop(loop.replace(extent=size.expr(), body=body))
+        return made
 
     def _rest(self, loop: For, low: Sum, end: Sum, found: list[_Condition]) -> Stmt | None:
         """What is left of a loop after its main part. The end of a row is made by `partial_rows`;
@@ -391,6 +462,8 @@ class _Partition(ScopedRewriter):
         if (side or is_whole) and loop.loop_var in self.hinted:
             self.hinted.add(copy.loop_var)
             self.rest.add(copy.loop_var)
+        if loop.loop_var in self.limited:
+            self.limited.add(copy.loop_var)
         if self.from_zero and low.key != self.analyzer.sum(loop.min).key:
             copy = _counted_from_zero(copy)
         single = isinstance(extent, IntImm) and extent.value == 1
@@ -480,6 +553,9 @@ def _has_blocks(stmt: Stmt) -> bool:
 
 
 PARTITION_HINT = "pragma_loop_partition_hint"
+UNCUT = "tir.loop_partition.uncut"
+"""The annotation of a loop whose last iteration has no code of its own: serial loops inside end
+where nothing happens any more."""
 
 
 def LoopPartition(cuts_constant: bool = False) -> Pass:

@@ -15,6 +15,7 @@ from ..layout import Layout, block_of, parse_layout, primal_index, sub_index
 from ..math import cast
 from ..reduction import accumulator
 from ..utils import (
+    Dim,
     compute,
     const_or_none,
     equal_const_int,
@@ -39,12 +40,13 @@ KERNEL_LAYOUTS = {"NCW": "OIW", "NWC": "WIO", "NCHW": "OIHW", "NHWC": "HWIO", "H
 
 
 def padded(
-    data: Tensor, places: Sequence[int], before: Sequence[int], after: Sequence[int], value: Any = 0
+    data: Tensor, places: Sequence[int], before: Sequence[Dim], after: Sequence[Dim], value: Any = 0
 ) -> Tensor:
     """`data` padded in the dimensions `places`; itself where there is nothing to pad."""
-    if not any(before) and not any(after):
+    if all(const_or_none(n) == 0 for n in (*before, *after)):
         return data
-    front, back = [0] * data.ndim, [0] * data.ndim
+    front: list[Dim] = [0] * data.ndim
+    back: list[Dim] = [0] * data.ndim
     for place, b, a in zip(places, before, after, strict=True):
         front[place], back[place] = b, a
     return pad(data, front, back, value, "pad_temp")
