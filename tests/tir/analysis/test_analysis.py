@@ -207,6 +207,18 @@ def test_calls_and_choices_are_no_operations_of_the_estimate() -> None:
     assert estimate_tir_flops(loop(i, 8, tir.BufferStore(B, value, (i, 0)))) == 8
 
 
+def test_what_is_computed_for_a_name_counts_in_the_estimate() -> None:
+    named = tir.LetStmt(n, i + 8, tir.BufferStore(B, A[n, 0], (n, 0)))
+    assert estimate_tir_flops(loop(i, 8, named)) == 8
+
+
+def test_a_function_may_say_how_much_it_computes() -> None:
+    func = tir.PrimFunc((A, B), loop(i, 8, tir.BufferStore(B, A[i, 0] + 1.0, (i, 0))))
+    said = func.with_attr("estimated_flops", 32)
+    assert [estimate_tir_flops(f) for f in (func, said)] == [8, 32]
+    assert estimate_tir_flops(IRModule({"f": func, "g": said})) == 40
+
+
 VIEWS = """
 @T.prim_func
 def main(A: T.Buffer((32, 32), "float32"), B: T.Buffer((32, 32), "float32")):

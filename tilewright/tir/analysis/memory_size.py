@@ -32,7 +32,17 @@ from ..expr import (
     Sub,
 )  # fmt: skip
 from ..function import PrimFunc
-from ..stmt import Allocate, AllocateConst, Block, BlockRealize, BufferStore, For, IfThenElse, Stmt
+from ..stmt import (
+    Allocate,
+    AllocateConst,
+    Block,
+    BlockRealize,
+    BufferStore,
+    For,
+    IfThenElse,
+    LetStmt,
+    Stmt,
+)
 
 
 class _Allocated(Visitor):
@@ -145,6 +155,12 @@ class _Flops(Visitor):
         self.visit(branch.condition)
         self.total += max(costs)
 
+    @on(LetStmt)
+    def let(self, let: LetStmt) -> None:
+        """What is computed for a name."""
+        self.total += self.weight * operations_of(let.value, only_arithmetic=True)
+        self.visit(let.body)
+
     @on(BufferStore)
     def store(self, store: BufferStore) -> None:
         """What is computed for a value; index arithmetic does not count."""
@@ -175,6 +191,7 @@ def operations_of(value: Any, *, only_arithmetic: bool = False) -> int:
 def estimate_tir_flops(stmt_or_mod: Stmt | PrimFunc | IRModule) -> float:
     """The number of scalar operations of a statement, a function or all functions of a module,
     those of indices and bounds left out. Comparisons, choices and calls such as `exp` are none.
+    A function's attribute `estimated_flops` is taken at its word.
 
     Raises `ArgumentError` for a loop of unknown extent.
     """
@@ -183,7 +200,9 @@ def estimate_tir_flops(stmt_or_mod: Stmt | PrimFunc | IRModule) -> float:
         parts = stmt_or_mod.functions.values()
     total = 0.0
     for part in parts:
-        if isinstance(part, (PrimFunc, Stmt)):
+        if isinstance(part, PrimFunc) and "estimated_flops" in part.attrs:
+            total += float(part.attrs["estimated_flops"])
+        elif isinstance(part, (PrimFunc, Stmt)):
             counter = _Flops()
             counter.walk(part.body if isinstance(part, PrimFunc) else part)
             total += counter.total
