@@ -42,7 +42,8 @@ from ..stmt import (
     IfThenElse,
     LetStmt,
     Stmt,
-)
+)  # fmt: skip
+from .arguments import looks_at
 
 
 class _Allocated(Visitor):
@@ -83,6 +84,7 @@ class _Allocated(Visitor):
         self.now[scope] -= size
 
 
+@looks_at(PrimFunc, IRModule)
 def calculate_allocated_bytes(func_or_mod: PrimFunc | IRModule) -> dict[str, dict[str, int]]:
     """For each function, the most bytes alive at once by scope; unknown extents count as 1."""
     if isinstance(func_or_mod, PrimFunc):
@@ -98,6 +100,7 @@ def calculate_allocated_bytes(func_or_mod: PrimFunc | IRModule) -> dict[str, dic
     return result
 
 
+@looks_at(PrimFunc)
 def calculate_workspace_bytes(func: PrimFunc, workspace_byte_alignment: int = 1) -> int:
     """The most bytes that `func` keeps allocated at once in global memory, rounded up."""
     size = calculate_allocated_bytes(func)["main"].get("global", 0)
@@ -188,6 +191,7 @@ def operations_of(value: Any, *, only_arithmetic: bool = False) -> int:
     return total
 
 
+@looks_at(Stmt, PrimFunc, IRModule)
 def estimate_tir_flops(stmt_or_mod: Stmt | PrimFunc | IRModule) -> float:
     """The number of scalar operations of a statement, a function or all functions of a module,
     those of indices and bounds left out. Comparisons, choices and calls such as `exp` are none.
