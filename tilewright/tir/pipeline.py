@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..ir.expr import BaseFunc, GlobalVar
 from ..ir.module import IRModule
-from ..ir.transform import Pass, Sequential
-from ..support.errors import ArgumentError
+from ..ir.transform import Pass, PassContext, Sequential
+from ..support.errors import ArgumentError, ArgumentTypeError
 from . import transform as T
 from .function import PrimFunc
+from .transform.config import ADD_LOWER_PASS
+
+PHASES = 4
+"""Places for a user's passes: as scheduled, flat, loops transformed, at the end."""
 
 
 def default_passes(packed: bool = True) -> list[Pass]:
-    """The passes of the default pipeline, in order."""
+    """The passes of the default pipeline, in order, with those that the context in force adds."""
+    added = _added(PassContext.current().config.get(ADD_LOWER_PASS, ()))
     return [
+        *added[0],
         T.LowerInitBlock(),
         T.PlanAndUpdateBufferAllocationLocation(),
         T.ConvertBlocksToOpaque(),
@@ -25,19 +32,37 @@ def default_passes(packed: bool = True) -> list[Pass]:
         T.RewriteUnsafeSelect(),
         T.FlattenBuffer(),
         T.Simplify(),
+        *added[1],
         T.LoopPartition(cuts_constant=True),
         T.Simplify(),
         T.VectorizeLoop(masks=True),
         T.TurnTiles(),
         T.StorageRewrite(moves=False),
         T.UnrollLoop(),
+        *added[2],
         T.PrefetchAhead(),
         T.ShareIndices(),
         T.ConvertSSA(),
         T.DisableAssert(),
+        *added[3],
         *([T.MakePackedAPI()] if packed else []),
         T.BareKernel(),
     ]
+
+
+def _added(entries: Sequence[Any]) -> list[list[Pass]]:
+    """The user's passes by phase; those of later phases than the last belong to the last."""
+    added: list[list[Pass]] = [[] for _ in range(PHASES)]
+    for entry in entries:
+        match entry:
+            case [int(phase), Pass() as one] if phase >= 0:
+                added[min(phase, PHASES - 1)].append(one)
+            case _:
+                raise ArgumentTypeError(
+                    f"an entry of {ADD_LOWER_PASS!r} is (phase, pass), found {entry!r}",
+                    hint="write [(1, a_pass)]; phases are 0, 1, 2 and 3",
+                )
+    return added
 
 
 def get_tir_pipeline(name: str = "default", **options: Any) -> Pass:

@@ -13,18 +13,21 @@ from tilewright.ir import IRModule
 from tilewright.ir.expr import Range
 from tilewright.ir.structural import assert_structural_equal
 from tilewright.script.parser import from_source
-from tilewright.support.errors import ArgumentError, CompileError, IllFormedError
+from tilewright.support.errors import ArgumentError, ArgumentTypeError, CompileError, IllFormedError
 from tilewright.tir.analysis import (
     assert_pure_function,
     calculate_allocated_bytes,
     calculate_workspace_bytes,
     detect_buffer_access_lca,
     estimate_tir_flops,
+    find_anchor_block,
     get_block_access_region,
     get_block_read_write_region,
     identify_memcpy,
     is_pure_function,
     undefined_vars,
+    verify_gpu_code,
+    verify_memory,
     verify_ssa,
     verify_well_formed,
 )  # fmt: skip
@@ -205,6 +208,36 @@ def test_a_variable_ends_with_its_scope() -> None:
 def test_calls_and_choices_are_no_operations_of_the_estimate() -> None:
     value = tir.Select(A[i, 0] < 0.0, tir.exp(A[i, 0]) + 1.0, A[i, 1])
     assert estimate_tir_flops(loop(i, 8, tir.BufferStore(B, value, (i, 0)))) == 8
+
+
+def test_what_is_computed_for_a_name_counts_in_the_estimate() -> None:
+    named = tir.LetStmt(n, i + 8, tir.BufferStore(B, A[n, 0], (n, 0)))
+    assert estimate_tir_flops(loop(i, 8, named)) == 8
+
+
+def test_a_function_may_say_how_much_it_computes() -> None:
+    func = tir.PrimFunc((A, B), loop(i, 8, tir.BufferStore(B, A[i, 0] + 1.0, (i, 0))))
+    said = func.with_attr("estimated_flops", 32)
+    assert [estimate_tir_flops(f) for f in (func, said)] == [8, 32]
+    assert estimate_tir_flops(IRModule({"f": func, "g": said})) == 40
+
+
+@pytest.mark.parametrize(
+    "analysis, wanted",
+    [
+        (assert_pure_function, "PrimFunc"), (calculate_allocated_bytes, "PrimFunc or IRModule"),
+        (calculate_workspace_bytes, "PrimFunc"), (detect_buffer_access_lca, "PrimFunc"),
+        (estimate_tir_flops, "Stmt or PrimFunc or IRModule"), (find_anchor_block, "IRModule"),
+        (identify_memcpy, "Stmt"), (is_pure_function, "PrimFunc"), (verify_memory, "PrimFunc"),
+        (verify_ssa, "PrimFunc"), (verify_well_formed, "PrimFunc or IRModule"),
+        (lambda x: get_block_access_region(x, BY_DATA), "Block"),
+        (lambda x: get_block_read_write_region(x, BY_DATA), "Block"),
+        (lambda x: verify_gpu_code(x, {}), "PrimFunc"),
+    ],
+)  # fmt: skip
+def test_what_an_analysis_looks_at_is_checked(analysis: Any, wanted: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=f"looks at a {wanted}, found 3 of type int"):
+        analysis(3)
 
 
 VIEWS = """

@@ -174,6 +174,25 @@ def test_bind_allows_a_reduction_across_the_threads_of_a_block_only():
         sch.bind(sch.get_loops("C")[0], "threadIdx.q")
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_bind_gives_a_thread_to_one_loop_of_a_block(order):
+    sch = Schedule(matmul())
+    loops = sch.get_loops("C")
+    sch.bind(loops[order[0]], "threadIdx.x")
+    with pytest.raises(ScheduleError, match="depends on two loops of threadIdx"):
+        sch.bind(loops[order[1]], "threadIdx.x")
+    sch.bind(loops[order[1]], "threadIdx.y")
+
+
+def test_bind_gives_a_thread_to_the_copy_of_what_its_block_shares():
+    sch = Schedule(matmul())
+    row, column, _ = sch.get_loops("C")
+    sch.bind(row, "threadIdx.x")
+    copy = sch.cache_read("C", 1, "shared")
+    sch.compute_at(copy, column)
+    sch.bind(sch.get_loops(copy)[-1], "threadIdx.x")
+
+
 def test_parallel_refuses_tiles_that_share_what_they_both_write():
     sch = Schedule(conv2d())
     h = sch.get_loops("conv")[2]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tilewright import tir
+from tilewright.ir import IRModule
 from tilewright.support.errors import ArgumentError, CompileError
 from tilewright.tir import transform as T
 
@@ -109,6 +111,18 @@ def main(A: T.Buffer((T.int64(128),), "float32")):
     narrow = text.replace("T.thread_binding(T.int64(16)", "T.thread_binding(16")
     narrow = narrow.replace("T.serial(T.int64(8))", "range(8)").replace("i * T.int64(8)", "i * 8")
     check(T.NarrowDataType(32), text, narrow.replace("spatial(T.int64(128)", "spatial(128"))
+
+
+@pytest.mark.parametrize("extent, bits", [(2, 32), (2**30, 64)])
+def test_a_thread_and_its_extent_get_one_type(extent: int, bits: int) -> None:
+    thread = tir.IterVar(None, tir.Var("tx", "int32"), tir.IterVar.ThreadIndex, "threadIdx.x")
+    wide = tir.IntImm("int64", extent)
+    A = tir.decl_buffer((wide * 32,), "int8")
+    store = tir.BufferStore(A, tir.const(1, "int8"), (thread.var.astype("int64") * 32,))
+    made = T.NarrowDataType(32)(
+        IRModule({"main": tir.PrimFunc((A,), tir.AttrStmt(thread, "thread_extent", wide, store))})
+    )["main"].body
+    assert {made.node.var.dtype, made.value.dtype, made.body.indices[0].dtype} == {f"int{bits}"}
 
 
 def test_no_other_numbers_of_bits() -> None:

@@ -102,3 +102,22 @@ def main({PARAMS}):
     interpreter.run(func_of(text), *expected)
     interpreter.run(made, *arrays)
     np.testing.assert_array_equal(arrays[1], expected[1])
+
+
+def test_storage_rewrite_types_what_is_allocated() -> None:
+    text = f"""
+@T.prim_func
+def main({PARAMS}):
+    p = T.allocate([16], "float32")
+    P = T.Buffer((16,), "float32", data=p)
+    for i in range(4):
+        P[T.Ramp(i * 4, 1, 4)] = A[T.Ramp(12 - i * 4, 1, 4)]
+    for i in range(4):
+        B[T.Ramp(i * 4, 1, 4)] = P[T.Ramp(i * 4, 1, 4)]
+"""
+    made = applied(T.StorageRewrite(), text)
+    (memory,) = nodes(made, tir.Allocate)
+    assert (memory.dtype, [int(n) for n in memory.extents]) == ("float32x4", [4])
+    arrays = [np.arange(16, dtype="float32"), np.zeros(16, "float32")]
+    interpreter.run(made, *arrays)
+    np.testing.assert_array_equal(arrays[1], arrays[0].reshape(4, 4)[::-1].reshape(16))

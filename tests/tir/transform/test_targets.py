@@ -65,7 +65,7 @@ def test_a_public_function_gains_a_host() -> None:
 
 def test_functions_of_the_host() -> None:
     mod = T.BindTarget(TARGET)(module(add(False, '"tir.is_host_func": True')))
-    assert target_of(mod, "add") == Target("llvm")
+    assert target_of(mod, "add") == Target("llvm", host="llvm")
     assert "tir.is_host_func" not in mod["add"].attrs
 
 

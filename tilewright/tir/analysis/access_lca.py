@@ -12,6 +12,7 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, IterVarType, Var
 from ..function import PrimFunc
 from ..stmt import BlockRealize, BufferStore, For
+from .arguments import looks_at
 
 
 class _Lca(Visitor):
@@ -126,6 +127,7 @@ def _common(a: tuple[Node, ...], b: tuple[Node, ...]) -> tuple[Node, ...]:
     return a[:shared]
 
 
+@looks_at(PrimFunc)
 def detect_buffer_access_lca(func: PrimFunc) -> dict[Buffer, Node | None]:
     """The loop or block around all accesses of each buffer, reductions' loops left out; None for
     the whole function. Accesses are those of bodies, not the regions that blocks declare. Global

@@ -29,6 +29,7 @@ from ..stmt import (
     full_region,
 )  # fmt: skip
 from ..stmt_functor import substitute
+from .arguments import looks_at
 
 Region = tuple[Ends, ...]
 
@@ -373,6 +374,7 @@ def _collect(block: Block, buffer_var_map: Mapping[Var, Buffer]) -> AccessCollec
     return collector
 
 
+@looks_at(Block)
 def get_block_access_region(
     block: Block, buffer_var_map: Mapping[Var, Buffer]
 ) -> tuple[tuple[BufferRegion, ...], tuple[BufferRegion, ...], tuple[BufferRegion, ...]]:
@@ -397,6 +399,7 @@ def access_regions(
     return found.regions(found.reads), found.regions(found.writes), found.regions(found.opaque)
 
 
+@looks_at(Block)
 def get_block_read_write_region(
     block: Block, buffer_var_map: Mapping[Var, Buffer]
 ) -> tuple[tuple[BufferRegion, ...], tuple[BufferRegion, ...]]:

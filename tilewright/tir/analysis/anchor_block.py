@@ -7,6 +7,7 @@ from ...ir.module import IRModule
 from ...support.errors import ArgumentError
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, For
+from .arguments import looks_at
 from .memory_size import estimate_tir_flops
 
 
@@ -42,6 +43,7 @@ class _Reductions(Visitor):
             return float("inf")
 
 
+@looks_at(IRModule)
 def find_anchor_block(mod: IRModule) -> Block | None:
     """The reduction with the most arithmetic in the one function of `mod` (of several, in the one
     marked `tir.is_entry_func`, or named `main`); None if it has no reduction.

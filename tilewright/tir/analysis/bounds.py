@@ -15,6 +15,7 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, IterVar, Ramp
 from ..function import PrimFunc
 from ..stmt import AttrStmt, Block, BlockRealize, BufferStore, For, IfThenElse
+from .arguments import looks_at
 
 
 class _OutOfBounds(Visitor):
@@ -91,6 +92,7 @@ class _OutOfBounds(Visitor):
             )
 
 
+@looks_at(PrimFunc)
 def out_of_bounds(func: PrimFunc) -> list[str]:
     """Where `func` accesses a buffer outside of its shape, by what is known of its indices."""
     finder = _OutOfBounds()

@@ -12,6 +12,7 @@ from ...support.dtypes import dtype_of
 from ..expr import BufferLoad, IterVar
 from ..function import PrimFunc
 from ..stmt import Allocate, AttrStmt, BufferStore, For
+from .arguments import looks_at
 
 LIMITS = {
     "max_local_memory_per_block": "bytes of memory private to threads",
@@ -107,6 +108,7 @@ class _Kernels(Visitor):
             self._most("max_vector_bytes", info.bytes)
 
 
+@looks_at(PrimFunc)
 def gpu_usage(func: PrimFunc) -> dict[str, int]:
     """What the kernels of `func` use of each of `LIMITS`."""
     finder = _Kernels()
@@ -114,6 +116,7 @@ def gpu_usage(func: PrimFunc) -> dict[str, int]:
     return finder.used
 
 
+@looks_at(PrimFunc)
 def verify_gpu_code(func: PrimFunc, constraints: Mapping[str, Any]) -> bool:
     """True if `func` uses at most what `constraints` allow of each of `LIMITS`."""
     used = gpu_usage(func)

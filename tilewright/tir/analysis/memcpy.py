@@ -14,12 +14,14 @@ from ..arith.iter_expr import IterMapLevel
 from ..arith.iter_map import detect_iter_map
 from ..expr import BufferLoad, StringImm, Var
 from ..stmt import BufferRegion, BufferStore, For, Stmt
+from .arguments import looks_at
 
 
 class _NoCopy(Exception):
     """Why a loop is no copy. Never leaves this module."""
 
 
+@looks_at(Stmt)
 def identify_memcpy(loop: For) -> tuple[BufferRegion, BufferRegion] | StringImm:
     """The regions between which `loop`, with the loops within, copies contiguous memory: source and
     destination. Otherwise the reason why it does not."""

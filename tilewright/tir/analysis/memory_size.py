@@ -32,7 +32,18 @@ from ..expr import (
     Sub,
 )  # fmt: skip
 from ..function import PrimFunc
-from ..stmt import Allocate, AllocateConst, Block, BlockRealize, BufferStore, For, IfThenElse, Stmt
+from ..stmt import (
+    Allocate,
+    AllocateConst,
+    Block,
+    BlockRealize,
+    BufferStore,
+    For,
+    IfThenElse,
+    LetStmt,
+    Stmt,
+)  # fmt: skip
+from .arguments import looks_at
 
 
 class _Allocated(Visitor):
@@ -73,6 +84,7 @@ class _Allocated(Visitor):
         self.now[scope] -= size
 
 
+@looks_at(PrimFunc, IRModule)
 def calculate_allocated_bytes(func_or_mod: PrimFunc | IRModule) -> dict[str, dict[str, int]]:
     """For each function, the most bytes alive at once by scope; unknown extents count as 1."""
     if isinstance(func_or_mod, PrimFunc):
@@ -88,6 +100,7 @@ def calculate_allocated_bytes(func_or_mod: PrimFunc | IRModule) -> dict[str, dic
     return result
 
 
+@looks_at(PrimFunc)
 def calculate_workspace_bytes(func: PrimFunc, workspace_byte_alignment: int = 1) -> int:
     """The most bytes that `func` keeps allocated at once in global memory, rounded up."""
     size = calculate_allocated_bytes(func)["main"].get("global", 0)
@@ -145,6 +158,12 @@ class _Flops(Visitor):
         self.visit(branch.condition)
         self.total += max(costs)
 
+    @on(LetStmt)
+    def let(self, let: LetStmt) -> None:
+        """What is computed for a name."""
+        self.total += self.weight * operations_of(let.value, only_arithmetic=True)
+        self.visit(let.body)
+
     @on(BufferStore)
     def store(self, store: BufferStore) -> None:
         """What is computed for a value; index arithmetic does not count."""
@@ -172,9 +191,11 @@ def operations_of(value: Any, *, only_arithmetic: bool = False) -> int:
     return total
 
 
+@looks_at(Stmt, PrimFunc, IRModule)
 def estimate_tir_flops(stmt_or_mod: Stmt | PrimFunc | IRModule) -> float:
     """The number of scalar operations of a statement, a function or all functions of a module,
     those of indices and bounds left out. Comparisons, choices and calls such as `exp` are none.
+    A function's attribute `estimated_flops` is taken at its word.
 
     Raises `ArgumentError` for a loop of unknown extent.
     """
@@ -183,7 +204,9 @@ def estimate_tir_flops(stmt_or_mod: Stmt | PrimFunc | IRModule) -> float:
         parts = stmt_or_mod.functions.values()
     total = 0.0
     for part in parts:
-        if isinstance(part, (PrimFunc, Stmt)):
+        if isinstance(part, PrimFunc) and "estimated_flops" in part.attrs:
+            total += float(part.attrs["estimated_flops"])
+        elif isinstance(part, (PrimFunc, Stmt)):
             counter = _Flops()
             counter.walk(part.body if isinstance(part, PrimFunc) else part)
             total += counter.total

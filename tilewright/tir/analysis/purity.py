@@ -10,13 +10,16 @@ from ..arith.canonical import effect_of
 from ..expr import Call, CallEffectKind, Var
 from ..function import PrimFunc
 from ..stmt import Allocate, AllocateConst, AssertStmt, Block, BufferStore
+from .arguments import looks_at
 
 
+@looks_at(PrimFunc)
 def is_pure_function(func: PrimFunc) -> bool:
     """True if `func` writes only to memory that it allocates and calls nothing with effects."""
     return _impurity(func) is None
 
 
+@looks_at(PrimFunc)
 def assert_pure_function(func: PrimFunc) -> bool:
     """True. Raises `ImpureError` that names the first effect if `func` has one."""
     found = _impurity(func)

@@ -27,6 +27,7 @@ from ..stmt import (
     LetStmt,
     While,
 )  # fmt: skip
+from .arguments import looks_at
 from .undefined_vars import undefined_vars
 
 Problems = Iterator[str]
@@ -252,6 +253,7 @@ class _Definitions(Visitor):
         self.visit_children(node)
 
 
+@looks_at(PrimFunc)
 def verify_ssa(func: PrimFunc) -> bool:
     """True if every variable of `func` is defined once."""
     finder = _Definitions(func)
@@ -259,6 +261,7 @@ def verify_ssa(func: PrimFunc) -> bool:
     return finder.is_once and not _redefined(func)
 
 
+@looks_at(PrimFunc, IRModule)
 def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bool:
     """True if all promises are kept. With `assert_mode`, a broken one raises `IllFormedError`
     that lists everything wrong."""
@@ -274,6 +277,7 @@ def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bo
     return not problems
 
 
+@looks_at(PrimFunc)
 def verify_memory(func: PrimFunc) -> bool:
     """True if code of the host touches no memory of a device: no array is accessed outside
     thread bindings when the target is a GPU."""

@@ -13,6 +13,7 @@ from ..expr import BufferLoad, Var
 from ..function import PrimFunc
 from ..stmt import Block, BlockRealize, BufferStore, For, IfThenElse
 from ..stmt_functor import substitute
+from .arguments import looks_at
 from .memory_size import operations_of
 
 Amount = int | PrimExpr
@@ -123,6 +124,7 @@ def _smaller(a: Amount, b: Amount) -> Amount:
     return min(a, b) if isinstance(a, int) and isinstance(b, int) else simplify(T.min(a, b))
 
 
+@looks_at(PrimFunc)
 def work_of(func: PrimFunc) -> Work:
     """The work of a loop program that has no schedule yet."""
     counter = _Counter()

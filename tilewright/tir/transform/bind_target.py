@@ -94,8 +94,8 @@ def BindTarget(target: Any) -> Pass:
     """f   ->   f with the attribute `target`, unless it has one
 
     Public functions (those with a `global_symbol`) get the target with its host, functions marked
-    `tir.is_host_func` its host. A private function gets the host if only the host calls it, else
-    the target alone; where both call it, the host calls a copy `f_host`.
+    `tir.is_host_func` its host, which is its own host. A private function gets the host if only
+    the host calls it, else the target alone; where both call it, the host calls a copy `f_host`.
     """
     bound = Target(target)
     host = bound.host if bound.host is not None else _host_of(bound)
@@ -144,7 +144,7 @@ def _with_target(
             return made
         return func
     if func.attrs.get(IS_HOST):
-        made = func.without_attr(IS_HOST).with_attr("target", host.without_host())
+        made = func.without_attr(IS_HOST).with_attr("target", host.with_host(host))
     elif _is_exposed(func):
         made = func.with_attr("target", target)
     elif var in callers.host and var not in callers.device:

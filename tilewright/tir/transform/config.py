@@ -6,6 +6,7 @@ of its fields or as an instance.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -131,6 +132,11 @@ declare_group(
     ReduceBranchingThroughOvercomputeConfig,
     "what may be computed in excess",
 )
+ADD_LOWER_PASS = register_config(
+    "tir.add_lower_pass", Sequence,
+    "pairs (phase, pass) added to the default pipeline; phase 0: before its first pass, 1: after "
+    "buffers are flat, 2: after loops are vectorized and unrolled, 3: before `MakePackedAPI`",
+)  # fmt: skip
 DISABLE_VECTORIZE = register_config(
     "tir.disable_vectorize", bool, "vectorized loops stay loops"
 )  # fmt: skip

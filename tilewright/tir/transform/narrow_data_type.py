@@ -139,7 +139,21 @@ class _Narrow(ScopedRewriter):
             if axis.var in self.narrow or self._define(axis.var, node.value):
                 value = self._typed(value)
                 axis = self._axis(axis)
+            elif value.dtype != axis.var.dtype:
+                value, axis = self._of_one_type(value, axis)
         return node.replace(node=axis, value=value, body=self.rewrite(node.body))
+
+    def _of_one_type(self, extent: PrimExpr, axis: IterVar) -> tuple[PrimExpr, IterVar]:
+        """The extent in the type of a thread's variable, if all that is made of the variable fits
+        there; else the variable in the type of its extent."""
+        var = axis.var
+        if self.needed.get(var, 0) <= dtype_of(var.dtype).bits and self._fits(extent):
+            return O.cast(extent, var.dtype), axis
+        self.narrow[var] = var.copy_with_dtype(extent.dtype)
+        dom = axis.dom and Range(
+            O.cast(axis.dom.min, extent.dtype), O.cast(axis.dom.extent, extent.dtype)
+        )
+        return extent, axis.replace(var=self.narrow[var], dom=dom)
 
     def _axis(self, axis: IterVar) -> IterVar:
         dom = axis.dom

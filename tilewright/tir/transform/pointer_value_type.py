@@ -214,8 +214,10 @@ def _is_typed(var: Var) -> bool:
     return isinstance(kind, PointerType) and isinstance(kind.element_type, PrimType)
 
 
-def named_addresses_typed(func: PrimFunc) -> PrimFunc:
-    """let A: int32* = f(); A[ramp(0, 1, 8)]   ->   let A: int32x8* = f(); A[0]"""
+def memory_typed(func: PrimFunc) -> PrimFunc:
+    """allocate A: int32[8]; A[ramp(0, 1, 8)]   ->   allocate A: int32x8[1]; A[0]
+
+    For memory that the function allocates or names by a `LetStmt`."""
     return _retyped(func, _Uses(picks=False), set())
 
 
@@ -234,7 +236,7 @@ def _retyped(func: PrimFunc, uses: _Uses, given: set[Var]) -> PrimFunc:
     for buffer in func.buffer_map.values():
         uses.note(buffer)
     uses.walk(func.body)
-    free = given | uses.named | (uses.allocated if uses.picks else set())
+    free = given | uses.named | uses.allocated
     lanes = {v: uses.lanes_of(v) for v in uses.found if v in free and _is_typed(v)}
     retype = _Retype({var: count for var, count in lanes.items() if count > 1})
     if not retype.lanes:

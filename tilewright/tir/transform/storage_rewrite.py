@@ -20,7 +20,7 @@ from ..stmt_functor import substitute
 from .base import prim_func_pass
 from .config import DISABLE_STORAGE_REWRITE
 from .lower_storage_access import KNOWN
-from .pointer_value_type import named_addresses_typed
+from .pointer_value_type import memory_typed
 from .shared_lives import Life, Lives, scope_of
 
 SCOPES = ("", "global")
@@ -283,8 +283,8 @@ def StorageRewrite(moves: bool = True) -> Pass:
     Memory is allocated around the loops in which it is used, but within tasks of parallel loops and
     within launches, and one allocation serves arrays of one type whose lives do not meet, or of
     which one is computed from the other element by element. Without `moves` allocations stay where
-    they are, and only those that are directly nested share. Otherwise an address that a `LetStmt`
-    names, of memory that is accessed by whole vectors, becomes one of vectors. The option
+    they are, and only those that are directly nested share. Otherwise memory that is accessed by
+    whole vectors, allocated or named by a `LetStmt`, becomes memory of vectors. The option
     `tir.disable_storage_rewrite` turns it off.
     """
 
@@ -295,7 +295,7 @@ def StorageRewrite(moves: bool = True) -> Pass:
         placer = _Place(plan)
         body = placer._made(None, placer.run(func.body))
         made = func.replace(body=substitute(body, plan.replaced))
-        return named_addresses_typed(made) if moves else made
+        return memory_typed(made) if moves else made
 
     made: Pass = prim_func_pass(transform, opt_level=0, name="tir.StorageRewrite")
     return made
