@@ -260,8 +260,8 @@ def simplify(expr: PrimExpr) -> PrimExpr:
     """`expr` simplified, knowing nothing about its variables."""
     analyzer = Analyzer()
     made = analyzer.simplify(expr)
-    several = analyzer.engine.terms.products > 1  # their order is that of the text
-    return Analyzer().simplify(made) if several else made
+    ordered = analyzer.engine.terms.products  # factors stand in the order of the text
+    return Analyzer().simplify(made) if ordered else made
 
 
 O.SIMPLIFY[:] = [simplify]
