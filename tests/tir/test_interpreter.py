@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tilewright import tir
+from tilewright.script import from_source
 from tilewright.support.errors import ArgumentError, CompileError, RuntimeFailure
 from tilewright.tir import interpreter
 from tilewright.tir.interpreter.values import convert
@@ -131,3 +132,23 @@ def test_a_wide_number_is_rounded_once_to_a_narrow_one() -> None:
 def test_a_narrow_float_saturates_as_an_integer() -> None:
     huge = np.asarray(1e30, "float32").astype(ml_dtypes.bfloat16)[()]
     assert convert(huge, "bfloat16", "int8") == 127
+
+
+def test_a_view_knows_where_in_its_source_it_begins() -> None:
+    func = from_source("""
+@T.prim_func
+def main(A: T.Buffer((8, 8), "int32"), B: T.Buffer((4,), "int32")):
+    for i in range(4):
+        with T.block("b"):
+            v = T.axis.spatial(4, i)
+            s, t = T.int32(), T.int32()
+            region = A[v * 2 : v * 2 + 2, 4:8]
+            V = T.match_buffer(region, (2, 4), "int32", strides=[s, t], offset_factor=1)
+            B[v] = V.elem_offset
+            V[1, 2] = v + 1
+""")
+    a, b = np.zeros((8, 8), "int32"), np.zeros(4, "int32")
+    interpreter.run(func, a, b)
+    assert b.tolist() == [4, 20, 36, 52]
+    assert a[1::2, 6].tolist() == [1, 2, 3, 4]
+    assert np.count_nonzero(a) == 4

@@ -121,6 +121,14 @@ def test_scatter_mean_and_nd_and_index_put():
         indices,
         updates,
     )
+    for number, mean in ((-7, -3), (7, 4)):
+        check(
+            lambda *t: topi.scatter_elements(*t, 0, "mean"),
+            lambda *_, mean=mean: np.array([mean, 5]),
+            np.array([number, 5]),
+            np.array([0]),
+            np.array([2]),
+        )
     coordinates = np.array([[0, 2, 0], [1, 3, 1]], "int64")
     news = rng.random((3, 5)).astype("float32")
     for mode in OPS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from .expr import RelaxExpr
 from .node import ignored, node
 
@@ -19,6 +19,8 @@ class Op(RelaxExpr):
     @staticmethod
     def get(name: str) -> Op:
         """The operator called `name`. Raises `ArgumentError` if nobody declared it."""
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"Op.get takes the name of an operator, found {name!r}")
         found = _OPS.get(name)
         if found is None:
             raise ArgumentError(f"operator {name!r} is not registered", hint=_near(name))

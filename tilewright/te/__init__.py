@@ -1,5 +1,6 @@
 """Tensor expressions: tensors defined by one formula an element, and loop programs from them."""
 
+from ..script.parser.arguments import explain_all as _explain_all
 from ..tir.op import (
     abs,
     acos,
@@ -96,3 +97,5 @@ __all__ = [
     "round", "rsqrt", "scan", "select", "sigmoid", "sin", "sinh", "size_var", "sqrt", "sum",
     "tag_scope", "tan", "tanh", "thread_axis", "trunc", "truncdiv", "truncmod", "var",
 ]  # fmt: skip
+
+_explain_all("te", globals())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from ..ir.expr import PrimExpr, as_scalar
 from ..ir.functor import Visitor, on
@@ -53,6 +53,9 @@ class Tensor(Node):
     dtype: str
     op: Operation = ignored()
     value_index: int = 0
+
+    __iter__: ClassVar[None] = None
+    """Python would try the indices 0, 1, 2... without end."""
 
     @property
     def name(self) -> str:
@@ -147,6 +150,7 @@ class TensorSlice:
     """A tensor with its first indices given: `A[i]`, which `[j]` makes an element."""
 
     __slots__ = ("indices", "tensor")
+    __iter__: ClassVar[None] = None
 
     def __init__(self, tensor: Tensor, indices: Sequence[object]) -> None:
         self.tensor = tensor

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ..ir.expr import FloatImm, IntImm, PrimExpr, Range
+from ..script.parser.arguments import explain_all as _explain_all
 from ..support import public as _public
 from . import arith, printer_stmt, specialize
 from .buffer import Buffer, decl_buffer
@@ -44,3 +45,5 @@ from .stmt import (
 if not TYPE_CHECKING:  # public names that other layers define; a checker would take all for granted
     del max, min  # `te.max` and `te.min`, which reduce over axes as well
     __getattr__, __dir__ = _public.lazy_attributes(__name__)
+
+_explain_all("tir", globals())

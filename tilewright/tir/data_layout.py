@@ -8,6 +8,7 @@ from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, node
+from ..script.parser.arguments import explained
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
 from . import op as O
@@ -29,6 +30,8 @@ class Layout(Node):
     dtype: str = "int32"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ArgumentTypeError(f"a layout is a string such as NCHW16c, found {self.name!r}")
         if not isinstance(self.dtype, str) or not dtype_of(self.dtype).is_int:
             raise ArgumentTypeError(f"indices are of an integer type, found {self.dtype!r}")
         if self.name == UNDEFINED:
@@ -85,11 +88,13 @@ class Layout(Node):
 
     __repr__ = __str__
 
+    @explained("Layout.index_of")
     def index_of(self, axis: str) -> int:
         """The position of an axis; -1 if the layout has none such."""
         letters = self.letters()
         return letters.index(axis) if axis in letters else -1
 
+    @explained("Layout.factor_of")
     def factor_of(self, axis: str) -> int:
         """The size of the blocks of an axis, named by its capital or small letter; -1 without."""
         found = [number for number, letter in self.parts() if letter == axis.lower()]
@@ -106,19 +111,23 @@ class BijectiveLayout(Node):
     src_layout: Layout
     dst_layout: Layout
 
+    @explained("BijectiveLayout.forward_index")
     def forward_index(self, index: Sequence[Any]) -> tuple[PrimExpr, ...]:
         """The index in the second layout of the element at `index` in the first."""
         return _converted(index, self.src_layout, self.dst_layout, _split_index)
 
+    @explained("BijectiveLayout.backward_index")
     def backward_index(self, index: Sequence[Any]) -> tuple[PrimExpr, ...]:
         """The index in the first layout of the element at `index` in the second."""
         return _converted(index, self.dst_layout, self.src_layout, _split_index)
 
+    @explained("BijectiveLayout.forward_shape")
     def forward_shape(self, shape: Sequence[Any]) -> tuple[PrimExpr, ...]:
         """The shape in the second layout of a tensor of `shape` in the first."""
         _check_factors(shape, self.src_layout)
         return _converted(shape, self.src_layout, self.dst_layout, _split_extent)
 
+    @explained("BijectiveLayout.backward_shape")
     def backward_shape(self, shape: Sequence[Any]) -> tuple[PrimExpr, ...]:
         """The shape in the first layout of a tensor of `shape` in the second."""
         _check_factors(shape, self.dst_layout)
@@ -171,11 +180,13 @@ def _whole(given: Index, source: Layout, letter: str, is_extent: bool) -> PrimEx
     return blocks if is_extent else O.add(blocks, given[letter.lower()])
 
 
+@explained("tir.layout")
 def layout(layout_str: str, dtype: str = "int32") -> Layout:
     """The layout of that name."""
     return Layout(layout_str, dtype)
 
 
+@explained("tir.bijective_layout")
 def bijective_layout(src_layout: str | Layout, dst_layout: str | Layout) -> BijectiveLayout | None:
     """How one layout follows from the other; None if they are of different axes."""
     source = Layout(src_layout) if isinstance(src_layout, str) else src_layout

@@ -13,6 +13,7 @@ import numpy as np
 from ..ir.expr import FloatImm, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, definition, ignored, node
 from ..runtime.ndarray import Tensor, tensor
+from ..script.parser.arguments import explained
 from ..support.errors import ArgumentError
 from . import op as T
 from .arith.analyzer import Analyzer
@@ -38,6 +39,7 @@ class IndexMap(Node):
     inverse_index_map: IndexMap | None = ignored(default=None)
 
     AXIS_SEPARATOR: ClassVar[str] = "axis_separator"
+    is_checked: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.initial_indices = tuple(self.initial_indices)  # type: ignore[misc]
@@ -46,6 +48,7 @@ class IndexMap(Node):
     # ---- making -----------------------------------------------------------------------------
 
     @staticmethod
+    @explained("IndexMap.from_func")
     def from_func(
         mapping_function: Callable[..., Any],
         ndim: int | None = None,
@@ -67,6 +70,7 @@ class IndexMap(Node):
         return made
 
     @staticmethod
+    @explained("IndexMap.from_func_with_separators")
     def from_func_with_separators(
         mapping_function: Callable[..., Any],
         ndim: int | None = None,
@@ -101,6 +105,7 @@ class IndexMap(Node):
             a is b for a, b in zip(self.initial_indices, self.final_indices, strict=True)
         )
 
+    @explained("IndexMap.is_equivalent_to")
     def is_equivalent_to(self, other_map: IndexMap) -> bool:
         """True if both give the same results for all indices."""
         if len(self.initial_indices) != len(other_map.initial_indices) or len(
@@ -120,6 +125,7 @@ class IndexMap(Node):
             return self
         return IndexMap(*indices_with_dtype(self.initial_indices, self.final_indices, "int64"))
 
+    @explained("IndexMap.map_indices")
     def map_indices(
         self, indices: Sequence[Any], analyzer: Analyzer | None = None
     ) -> list[PrimExpr]:
@@ -135,6 +141,7 @@ class IndexMap(Node):
         own = set(self.initial_indices)
         return [v for v in variables_of(self.final_indices) if v not in own]
 
+    @explained("IndexMap.with_values")
     def with_values(self, values: Mapping[Var, PrimExpr]) -> IndexMap:
         """The map with values for some of its `free_variables`."""
         if not values:
@@ -151,10 +158,15 @@ class IndexMap(Node):
             for var, i in zip(self.initial_indices, indices, strict=True)
         }
 
+    @explained("IndexMap.map_ranges")
     def map_ranges(self, ranges: Sequence[Range]) -> list[Range]:
         """The box that holds the results for all indices within `ranges`, whose own variables are
         sizes: at least 0. A quotient and a remainder by 4 run through whole groups of 4, however
         few indices there are. Raises `ArgumentError` if there is no box."""
+        if len(ranges) != len(self.initial_indices):
+            raise ArgumentError(
+                f"the index map takes {len(self.initial_indices)} ranges, given {len(ranges)}"
+            )
         given = dict(zip(self.initial_indices, ranges, strict=True))
         found = padded_ranges(self.final_indices, given)
         return self._boxed(given) if found is None else found
@@ -175,6 +187,7 @@ class IndexMap(Node):
             out.append(Range(analyzer.simplify(low), analyzer.simplify(high - low + 1)))
         return out
 
+    @explained("IndexMap.map_shape")
     def map_shape(self, shape: Sequence[Any]) -> list[PrimExpr]:
         """The shape that holds the results for all indices within `shape`."""
         if len(shape) != len(self.initial_indices):
@@ -189,6 +202,7 @@ class IndexMap(Node):
     def _shape(self, shape: Sequence[Any]) -> list[PrimExpr]:
         return [r.extent for r in self.map_ranges(self._ranges(shape))]
 
+    @explained("IndexMap.map_tensor")
     def map_tensor(self, arr_src: Any) -> Any:
         """`arr_src` (a runtime tensor on the host, or an array) laid out anew, of the same kind;
         elements that nothing reaches are 0."""
@@ -208,6 +222,7 @@ class IndexMap(Node):
         target[tuple(places)] = source
         return target
 
+    @explained("IndexMap.inverse")
     def inverse(self, shape: Sequence[Any]) -> IndexMap:
         """The map back, for initial indices within `shape`. Raises if the map is not bijective."""
         if self.inverse_index_map is not None:
@@ -222,6 +237,7 @@ class IndexMap(Node):
             )
         return back
 
+    @explained("IndexMap.non_surjective_inverse")
     def non_surjective_inverse(self, shape: Sequence[Any]) -> tuple[IndexMap, PrimExpr]:
         """The map back, and the condition on its indices under which they are padding: reached
         from no initial index within `shape`. Raises `ArgumentError` if two indices may meet."""

@@ -1,5 +1,6 @@
 """The operator inventory: tensor expressions of the operators that models use."""
 
+from ..script.parser.arguments import explain_all as _explain_all
 from . import gpu, hexagon, image, nn, random, sparse, tag, testing, utils, vision
 from .argwhere import *
 from .broadcast import *
@@ -25,3 +26,5 @@ from .utils import (
     make_idx,
     within_index,
 )  # fmt: skip
+
+_explain_all("topi", globals())

@@ -11,6 +11,7 @@ from ..te.tensor import Tensor
 from ..tir import op
 from ..tir.buffer import Buffer
 from ..tir.stmt import Stmt
+from .kinds import Sizes
 from .loops import load, nest, seq, store, when
 from .math import cast
 from .reduction import sum as total
@@ -25,7 +26,7 @@ def nonzero_count(condition: Tensor, dtype: str = "int64") -> Tensor:
     return made
 
 
-def argwhere(output_shape: Any, condition: Tensor, dtype: str = "int32") -> Tensor:
+def argwhere(output_shape: Sizes, condition: Tensor, dtype: str = "int32") -> Tensor:
     """The coordinates of the elements of `condition` that are not zero, one row each, in order.
 
     `output_shape` is (how many, dimensions), or a tensor of that shape; further ones are left out.

@@ -12,6 +12,7 @@ from ..te.tensor import TENSOR_OPERATORS, Tensor, as_shape
 from ..tir import op
 from ..tir.op.elementary import integral_power
 from . import tag
+from .kinds import Operand
 from .utils import as_tuple, compute, const_or_none, equal_const_int, same_dim, truth
 
 __all__ = [
@@ -111,7 +112,7 @@ def broadcast(function: Callable[..., PrimExpr], *operands: Any, name: str) -> A
 
 
 def _operator(name: str, function: Callable[..., PrimExpr], doc: str) -> Callable[..., Any]:
-    def operate(lhs: Any, rhs: Any) -> Any:
+    def operate(lhs: Operand, rhs: Operand) -> Any:
         return broadcast(function, lhs, rhs, name=f"T_{name}")
 
     operate.__name__ = operate.__qualname__ = name
@@ -205,7 +206,7 @@ left_shift = _operator("left_shift", op.shift_left, "`lhs` shifted left by `rhs`
 right_shift = _operator("right_shift", op.shift_right, "`lhs` shifted right by `rhs` bits.")
 
 
-def where(condition: Any, x: Any, y: Any) -> Any:
+def where(condition: Operand, x: Operand, y: Operand) -> Any:
     """`x` where `condition` holds (is not zero), else `y`; all three broadcast."""
     return broadcast(lambda c, a, b: op.select(c, a, b), condition, x, y, name="T_where")
 

@@ -14,6 +14,7 @@ from ..te.tensor import Tensor
 from ..tir import op
 from . import tag
 from .broadcast import broadcast_index, broadcast_shapes
+from .kinds import Sizes
 from .utils import (
     as_dim,
     as_tuple,
@@ -287,7 +288,7 @@ def _count(start: Any, stop: Any, step: Any) -> PrimExpr:
 
 
 def sparse_to_dense(
-    sparse_indices: Tensor, output_shape: Any, sparse_values: Tensor, default_value: Any = 0
+    sparse_indices: Tensor, output_shape: Sizes, sparse_values: Tensor, default_value: Any = 0
 ) -> Tensor:
     """A dense tensor that holds `sparse_values` at `sparse_indices` (a number, a row of numbers,
     or a row of coordinates), `default_value` elsewhere; the last of equal coordinates wins."""

@@ -13,6 +13,7 @@ from ..tir import op
 from ..tir.expr import IterVar
 from . import tag
 from .broadcast import broadcast_dim
+from .kinds import Axes
 from .utils import (
     compute,
     const_or_none,
@@ -52,7 +53,7 @@ def matmul(a: Tensor, b: Tensor, transp_a: bool = False, transp_b: bool = False)
     return compute([rows, columns], element, "T_matmul", "matmul")
 
 
-def tensordot(a: Tensor, b: Tensor, axes: Any = 2) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, axes: Axes = 2) -> Tensor:
     """The contraction of `a` and `b` over `axes`: a number (the last of `a` with the first of
     `b`), or a list for each."""
     if isinstance(axes, int):

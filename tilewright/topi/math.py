@@ -12,6 +12,7 @@ from ..support.errors import ArgumentError
 from ..te.tensor import TENSOR_OPERATORS, Tensor, as_shape
 from ..tir import op
 from . import tag
+from .kinds import Operand, Sizes
 from .utils import compute, is_float, truth
 
 __all__ = [
@@ -36,7 +37,7 @@ def elementwise(
 def _operator(
     name: str, function: Callable[..., PrimExpr], doc: str, block: str = "compute"
 ) -> Callable[..., Any]:
-    def operate(x: Any) -> Any:
+    def operate(x: Operand) -> Any:
         return _mapped(x, function, block)
 
     operate.__name__ = operate.__qualname__ = name
@@ -44,7 +45,7 @@ def _operator(
     return operate
 
 
-def _mapped(x: Any, function: Callable[..., PrimExpr], block: str) -> Any:
+def _mapped(x: Operand, function: Callable[..., PrimExpr], block: str) -> Any:
     return elementwise(x, function, block) if isinstance(x, Tensor) else function(as_scalar(x))
 
 
@@ -129,7 +130,7 @@ fast_tanh = _operator("fast_tanh", op.tanh, "`tanh`: ours is fast already.", "T_
 fast_erf = _operator("fast_erf", op.erf, "`erf`: ours is fast already.", "T_fast_erf")
 
 
-def ceil_log2(x: Any) -> Any:
+def ceil_log2(x: Operand) -> Any:
     """The logarithm to base 2, rounded up; of integers exactly, through their bits."""
 
     def element(value: PrimExpr) -> PrimExpr:
@@ -142,14 +143,14 @@ def ceil_log2(x: Any) -> Any:
     return elementwise(x, element) if isinstance(x, Tensor) else element(as_scalar(x))
 
 
-def cast(x: Any, dtype: str, span: Any = None) -> Any:
+def cast(x: Operand, dtype: str, span: Any = None) -> Any:
     """Every element converted to `dtype`."""
     if isinstance(x, Tensor):
         return elementwise(x, lambda value: op.cast(value, dtype))
     return op.cast(x, dtype, span)
 
 
-def reinterpret(x: Any, dtype: str) -> Any:
+def reinterpret(x: Operand, dtype: str) -> Any:
     """The bits of every element read as `dtype`, which is as wide."""
     if dtype_of(dtype).bits != dtype_of(x.dtype).bits:
         raise ArgumentError(f"reinterpret: {x.dtype} and {dtype} differ in width")
@@ -158,7 +159,7 @@ def reinterpret(x: Any, dtype: str) -> Any:
     return op.reinterpret(dtype, x)
 
 
-def clip(x: Any, a_min: Scalar | None = None, a_max: Scalar | None = None) -> Any:
+def clip(x: Operand, a_min: Scalar | None = None, a_max: Scalar | None = None) -> Any:
     """Every element brought between `a_min` and `a_max` (None: no bound); NaN stays.
 
     Bounds are numbers or tensors of no dimensions; `a_max` wins where it is below `a_min`.
@@ -205,7 +206,7 @@ def fixed_point_multiply(x: Tensor, multiplier: int, shift: int) -> Tensor:
     return elementwise(x, element)
 
 
-def full(shape: Any, dtype: str, fill_value: Any) -> Tensor:
+def full(shape: Sizes, dtype: str, fill_value: Any) -> Tensor:
     """A tensor of `shape` filled with a number (or a tensor of no dimensions)."""
     value = fill_value() if isinstance(fill_value, Tensor) else as_scalar(fill_value, dtype)
     return compute(as_shape(shape), lambda *i: op.cast(value, dtype), "T_full", tag.ELEMWISE)
@@ -217,12 +218,12 @@ def full_like(x: Tensor, fill_value: Any) -> Tensor:
     return compute(x.shape, lambda *i: op.cast(value, x.dtype), "T_full_like", tag.ELEMWISE)
 
 
-def zeros(shape: Any, dtype: str = "float32") -> Tensor:
+def zeros(shape: Sizes, dtype: str = "float32") -> Tensor:
     """A tensor of zeros."""
     return full(shape, dtype, 0)
 
 
-def ones(shape: Any, dtype: str = "float32") -> Tensor:
+def ones(shape: Sizes, dtype: str = "float32") -> Tensor:
     """A tensor of ones."""
     return full(shape, dtype, 1)
 

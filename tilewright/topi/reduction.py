@@ -13,6 +13,7 @@ from ..te.tensor import Tensor
 from ..tir import op
 from ..tir.expr import IterVar
 from . import tag
+from .kinds import Axes
 from .math import cast
 from .utils import (
     compute,
@@ -33,7 +34,7 @@ __all__ = [
 class Plan:
     """Which axes of a tensor are reduced, and how the axes of the result lie in it."""
 
-    def __init__(self, data: Tensor, axis: Any, keepdims: bool) -> None:
+    def __init__(self, data: Tensor, axis: Axes, keepdims: bool) -> None:
         self.data = data
         self.axes = normalize_axes(axis, data.ndim)
         self.keepdims = keepdims
@@ -95,7 +96,7 @@ def accumulator(dtype: str) -> str:
 def reduce_with(
     reducer: R.Reducer,
     data: Tensor,
-    axis: Any,
+    axis: Axes,
     keepdims: bool,
     name: str,
     dtype: str | None = None,
@@ -113,7 +114,7 @@ def reduce_with(
     return compute(plan.shape, element, name, tag.COMM_REDUCE if plan.axes else tag.ELEMWISE)
 
 
-def _summing(reducer: R.Reducer, data: Tensor, axis: Any, keepdims: bool, name: str) -> Tensor:
+def _summing(reducer: R.Reducer, data: Tensor, axis: Axes, keepdims: bool, name: str) -> Tensor:
     result = "int32" if data.dtype == "bool" else data.dtype
     kept = accumulator(result)
     made = reduce_with(reducer, data, axis, keepdims, name, kept)
@@ -121,38 +122,38 @@ def _summing(reducer: R.Reducer, data: Tensor, axis: Any, keepdims: bool, name: 
     return narrowed
 
 
-def sum(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+def sum(data: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis`, a number, a list, or None for all; floats of 16 bits and less are
     summed in float32."""
     return _summing(R.sum, data, axis, keepdims, f"{data.name}_red")
 
 
-def prod(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+def prod(data: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The product over `axis`."""
     return _summing(R.prod, data, axis, keepdims, f"{data.name}_red")
 
 
-def max(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+def max(data: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The largest element over `axis`; NaN if one is."""
     return reduce_with(R.max, data, axis, keepdims, f"{data.name}_red")
 
 
-def min(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+def min(data: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The smallest element over `axis`; NaN if one is."""
     return reduce_with(R.min, data, axis, keepdims, f"{data.name}_red")
 
 
-def all(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+def all(data: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Whether all elements over `axis` hold."""
     return reduce_with(R.logical_all, data, axis, keepdims, f"{data.name}_red", "bool")
 
 
-def any(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+def any(data: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Whether an element over `axis` holds."""
     return reduce_with(R.logical_any, data, axis, keepdims, f"{data.name}_red", "bool")
 
 
-def mean(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+def mean(data: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The mean over `axis`; of integers, in float32."""
     result = data.dtype if is_float(data.dtype) else "float32"
     kept = accumulator(result)
@@ -167,7 +168,7 @@ def mean(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     )
 
 
-def logsumexp(data: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+def logsumexp(data: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The logarithm of the sum of `exp` over `axis`, without overflow."""
     high = max(data, axis, True)
     plan = Plan(data, axis, keepdims)
@@ -206,7 +207,7 @@ def _extreme(name: str, better: Callable[..., PrimExpr], worst: Callable[[str], 
         reducers[last] = te.comm_reducer(combine, identity, name)
 
     def find(
-        data: Tensor, axis: Any = None, keepdims: bool = False, select_last_index: bool = False
+        data: Tensor, axis: Axes = None, keepdims: bool = False, select_last_index: bool = False
     ) -> Tensor:
         plan = Plan(data, axis, keepdims)
         dtype = index_dtype(data)
@@ -247,7 +248,7 @@ argmax = _extreme("argmax", op.greater, _worst(True))
 argmin = _extreme("argmin", op.less, _worst(False))
 
 
-def place_of(extreme: Callable[..., Tensor], data: Tensor, axis: Any, keepdims: bool) -> Tensor:
+def place_of(extreme: Callable[..., Tensor], data: Tensor, axis: Axes, keepdims: bool) -> Tensor:
     """Where over `axis` (several: as one) the first element lies that `extreme`, `max` or `min`,
     finds; the first NaN if there is one, as in NumPy.
 

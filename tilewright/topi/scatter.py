@@ -14,7 +14,7 @@ from ..tir.buffer import Buffer
 from ..tir.stmt import IfThenElse, Stmt
 from .broadcast import broadcast_index, broadcast_shapes
 from .loops import load, nest, seq, store
-from .utils import get_const_int, normalize_axis
+from .utils import get_const_int, is_float, normalize_axis
 
 __all__ = [
     "index_put", "scatter_add", "scatter_elements", "scatter_nd", "scatter_nd_into", "take_grad",
@@ -66,7 +66,8 @@ def scatter_elements(
     """`data` with each of `updates` written at its index along `axis`, in its own row.
 
     `reduction` combines it with what is there: update, add, mul, min, max, or mean (with the
-    original element counted in). Negative indices count from the end.
+    original element counted in; that of integers is rounded down, as in PyTorch). Negative
+    indices count from the end.
     """
     place = normalize_axis(axis, data.ndim)
     if indices.ndim != data.ndim or updates.ndim != data.ndim:
@@ -111,7 +112,8 @@ def scatter_elements(
 
 def _mean(total: Buffer, count: Buffer, i: Sequence[PrimExpr]) -> PrimExpr:
     value = load(total, i)
-    return op.div(value, op.cast(load(count, i), value.dtype))
+    divide = op.div if is_float(value.dtype) else op.floordiv
+    return divide(value, op.cast(load(count, i), value.dtype))
 
 
 def scatter_nd(data: Tensor, indices: Tensor, updates: Tensor, mode: str = "update") -> Tensor:

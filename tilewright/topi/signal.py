@@ -11,6 +11,7 @@ from ..support.errors import ArgumentError
 from ..te.tensor import Tensor
 from ..tir import op
 from . import tag
+from .kinds import Sizes
 from .utils import as_dim, compute, const_or_none, get_const_int, index_dtype, reduce_over
 
 __all__ = ["dft", "stft"]
@@ -65,7 +66,7 @@ def stft(
     window: Tensor,
     normalized: bool,
     onesided: bool,
-    output_shape: Any = None,
+    output_shape: Sizes = None,
 ) -> Tensor:
     """The transforms of windows of `n_fft` samples, `hop_length` apart, of the signals `data`,
     (batch, length): (batch, frequencies, windows, 2), as real and imaginary part.

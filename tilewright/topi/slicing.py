@@ -10,6 +10,7 @@ from ..support.errors import ArgumentError
 from ..te.tensor import Tensor
 from ..tir import op
 from . import tag
+from .kinds import Axes, Sizes
 from .utils import (
     as_dim,
     as_dims,
@@ -81,8 +82,8 @@ def strided_slice(
     a: Tensor,
     begin: Sequence[Any],
     end: Sequence[Any],
-    strides: Any = None,
-    axes: Any = None,
+    strides: Sizes = None,
+    axes: Axes = None,
     slice_mode: str = "end",
     assume_inbound: bool = True,
 ) -> Tensor:
@@ -144,7 +145,7 @@ def slice_from(
 
 
 def dynamic_strided_slice(
-    a: Tensor, begin: Tensor, end: Tensor, strides: Tensor, output_shape: Any
+    a: Tensor, begin: Tensor, end: Tensor, strides: Tensor, output_shape: Sizes
 ) -> Tensor:
     """`a[begin:end:strides]` with bounds in tensors; `output_shape` says how much that is."""
     count = get_const_int(begin.shape[0])
@@ -165,7 +166,7 @@ def dynamic_strided_slice(
 
 
 def strided_set(
-    a: Tensor, v: Tensor, begin: Sequence[Any], end: Sequence[Any], strides: Any = None
+    a: Tensor, v: Tensor, begin: Sequence[Any], end: Sequence[Any], strides: Sizes = None
 ) -> Tensor:
     """`a` with the slice `begin:end:strides` replaced by `v`."""
     steps = [1] * len(begin) if not strides else [get_const_int(s) for s in strides]

@@ -10,6 +10,7 @@ from ..ir.expr import PrimExpr
 from ..te.tensor import Tensor, as_shape
 from ..tir import op
 from . import tag
+from .kinds import Axes
 from .reduction import accumulator
 from .transform import ndarray_size, tile
 from .utils import compute, equal_const_int, get_const_int, index_dtype, reduce_over, require_rank
@@ -129,7 +130,7 @@ def fixed_point_multiply_per_axis(
     rshift: Tensor,
     is_lshift_required: Any,
     is_rshift_required: Any,
-    axes: Any,
+    axes: Axes,
 ) -> Tensor:
     """`x * y * 2 ** (lshift - rshift - 31)` of `int32`, rounded half up, by the multipliers and
     shifts of the axes named."""

@@ -12,6 +12,7 @@ from ..tir import op
 from ..tir.expr import Mul
 from . import tag
 from .broadcast import broadcast_shapes
+from .kinds import Axes, Sizes
 from .utils import (
     as_dim,
     as_dims,
@@ -36,7 +37,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def expand_dims(a: Tensor, axis: Any, num_newaxis: int = 1) -> Tensor:
+def expand_dims(a: Tensor, axis: Axes, num_newaxis: int = 1) -> Tensor:
     """`a` with new dimensions of 1: `num_newaxis` of them at `axis`, or one at each of a list."""
     if isinstance(axis, (tuple, list)):
         rank = a.ndim + len(axis)
@@ -59,7 +60,7 @@ def expand_dims(a: Tensor, axis: Any, num_newaxis: int = 1) -> Tensor:
     )
 
 
-def squeeze(a: Tensor, axis: Any = None) -> Tensor:
+def squeeze(a: Tensor, axis: Axes = None) -> Tensor:
     """`a` without the dimensions of 1 named by `axis` (None: all of them)."""
     if axis is None:
         gone = {i for i, d in enumerate(a.shape) if equal_const_int(d, 1)}
@@ -81,7 +82,7 @@ def squeeze(a: Tensor, axis: Any = None) -> Tensor:
     return compute(shape, element, "T_squeeze", tag.INJECTIVE)
 
 
-def transpose(a: Tensor, axes: Any = None) -> Tensor:
+def transpose(a: Tensor, axes: Axes = None) -> Tensor:
     """`a` with its dimensions in the order `axes` (None: reversed)."""
     order = (
         tuple(reversed(range(a.ndim)))
@@ -290,7 +291,7 @@ def _part(ary: Tensor, axis: int, begin: PrimExpr, end: PrimExpr) -> Tensor:
     )
 
 
-def flip(a: Tensor, axis: Any = 0) -> Tensor:
+def flip(a: Tensor, axis: Axes = 0) -> Tensor:
     """`a` read backwards along `axis` (or each of a list)."""
     places = {normalize_axis(x, a.ndim) for x in as_tuple(axis)}
     return compute(
@@ -359,7 +360,7 @@ def tile(a: Tensor, reps: Any) -> Tensor:
     return compute(shape, element, "T_tile", tag.BROADCAST)
 
 
-def expand_like(a: Tensor, shape_like: Tensor, axis: Any) -> Tensor:
+def expand_like(a: Tensor, shape_like: Tensor, axis: Axes) -> Tensor:
     """`a` with dimensions inserted at `axis`, as large as those of `shape_like`."""
     places = {normalize_axis(x, shape_like.ndim) for x in as_tuple(axis)}
     if a.ndim + len(places) != shape_like.ndim:
@@ -447,7 +448,7 @@ def ndarray_size(array: Tensor, dtype: str = "int32") -> Tensor:
     return compute([], lambda: total, "ndarray_size", tag.INJECTIVE)
 
 
-def unravel_index(indices: Tensor, shape: Any) -> Tensor:
+def unravel_index(indices: Tensor, shape: Sizes) -> Tensor:
     """The coordinates in `shape` of flat `indices`: one row a dimension.
 
     `shape` is a one-dimensional tensor, or a sequence of dimensions.

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .. import te
-from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ..ir.expr import IntImm, PrimExpr, PrimExprLike, Range, as_scalar
 from ..ir.structural import structural_equal
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
@@ -16,6 +16,7 @@ from ..te.tensor import Tensor, as_shape
 from ..tir import op
 from ..tir.expr import IterVar, Var
 from ..tir.op import simplified
+from .kinds import Axes
 
 Dim: TypeAlias = "PrimExpr | int"
 Indices: TypeAlias = "Sequence[PrimExpr]"
@@ -96,7 +97,7 @@ def reduce_over(extent: Any, name: str, dtype: str) -> IterVar:
     return IterVar(dom, Var(name, dtype), IterVar.CommReduce)
 
 
-def normalize_axis(axis: Any, ndim: int, what: str = "axis") -> int:
+def normalize_axis(axis: Axes, ndim: int, what: str = "axis") -> int:
     """`axis` counted from the front. Raises `ArgumentError` if it is out of range."""
     value = get_const_int(axis)
     if not -ndim <= value < max(ndim, 1):
@@ -104,7 +105,7 @@ def normalize_axis(axis: Any, ndim: int, what: str = "axis") -> int:
     return value + ndim if value < 0 else value
 
 
-def normalize_axes(axes: Any, ndim: int) -> tuple[int, ...]:
+def normalize_axes(axes: Axes, ndim: int) -> tuple[int, ...]:
     """The axes counted from the front, sorted, each once; all of them for None."""
     if axes is None:
         return tuple(range(ndim))
@@ -224,8 +225,9 @@ def require_rank(tensor: Tensor, ranks: Any, who: str) -> None:
         )
 
 
-def truth(value: PrimExpr) -> PrimExpr:
+def truth(value: PrimExprLike) -> PrimExpr:
     """Whether a condition holds, or a number is not zero (NaN is not)."""
+    value = as_scalar(value)
     if dtype_of(value.dtype).is_bool:
         return value
     return op.not_equal(value, op.const(0, value.dtype))

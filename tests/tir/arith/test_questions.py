@@ -352,3 +352,14 @@ def test_a_variable_has_one_meaning_unless_it_is_overridden() -> None:
     with pytest.raises(ArgumentError, match="something else was said of `y`"):
         analyzer.bind(y, x + 2)
     assert analyzer.const_int_bound(y).max_value == 16
+
+
+def test_bounds_of_wide_unsigned_numbers_know_that_they_wrap() -> None:
+    wide = te.var("wide", "uint64")
+    analyzer = Analyzer()
+    assert analyzer.const_int_bound(wide + 5) == ConstIntBound(0, POS)
+    assert analyzer.const_int_bound(wide // 4 + 5) == ConstIntBound(5, 2**62 + 4)
+    as_signed = wide.astype("int64")
+    assert analyzer.const_int_bound(as_signed) == ConstIntBound(NEG, POS)
+    assert not analyzer.can_prove(as_signed >= 0)
+    assert analyzer.can_prove((wide // 2).astype("int64") >= 0)

@@ -375,3 +375,8 @@ def test_narrowing_conversions_that_overflow_on_the_way_stay() -> None:
     analyzer.update(j, arith.ConstIntBound(0, 10))
     whole = tir.Cast("int32", i + j - tir.const(100, "int64"))
     assert same(analyzer.simplify(whole), whole)
+
+
+def test_a_square_is_zero_where_its_root_is() -> None:
+    check(x * x != 0, x != 0)
+    check(x * y * x == 0, tir.Or(x == 0, y == 0))

@@ -8,7 +8,8 @@ def where(predicate: Scalar) -> Directive: ...
 ```
 
 A wrong argument is an error that names it, what it should be and what it is; a wrong number of
-arguments, too. Annotations are resolved when a function is first called.
+arguments, too. Annotations are resolved when a function is first called. Whole packages use theirs
+only to tell why a call failed (`explain_all`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Annotated, Any, TypeVar, Union, cast
 
 import numpy as np
 
-from ...support.errors import ArgumentTypeError
+from ...support.errors import ArgumentTypeError, TVMError
 from ...support.span import Span
 from .advice import article, near
 
@@ -83,7 +84,7 @@ def kind_of(annotation: Any) -> Kind | None:
         annotation = origin if isinstance(origin, type) else annotation
     if annotation is Callable or origin is Callable:
         return Kind("a function", callable)
-    if isinstance(annotation, type):
+    if isinstance(annotation, type) and not getattr(annotation, "_is_protocol", False):
         return Kind(_class_name(annotation), lambda value: isinstance(value, annotation))
     return None
 
@@ -204,7 +205,8 @@ class Declared:
 
 def shown_parameters(signature: inspect.Signature) -> str:
     """Parameters as a text, without the span that every constructor takes."""
-    return ", ".join(_shown(p) for p in signature.parameters.values() if p.name != "span")
+    hidden = ("self", "span")
+    return ", ".join(_shown(p) for p in signature.parameters.values() if p.name not in hidden)
 
 
 def _shown(parameter: inspect.Parameter) -> str:
@@ -244,6 +246,58 @@ def checked(title: str, *, by_kind: bool = True) -> Callable[[F], F]:
         return cast(F, call)
 
     return declare
+
+
+def explained(title: str) -> Callable[[F], F]:
+    """Declares that a function tells, where it fails at an argument that is not of its annotated
+    kind, which one that is, under the name `title`.
+
+    Calls that succeed pay nothing for it, and take what annotations do not tell of.
+    """
+
+    def declare(function: F) -> F:
+        declared = functools.cache(lambda: declaration(title, function))
+
+        @functools.wraps(function)
+        def call(*args: Any, **named: Any) -> Any:
+            try:
+                return function(*args, **named)
+            except TVMError:
+                raise
+            except Exception as error:
+                refusal = _refusal(declared(), args, named)
+                if refusal is None:
+                    raise
+                raise refusal from error
+
+        call.declared = declared  # type: ignore[attr-defined]
+        return cast(F, call)
+
+    return declare
+
+
+def _refusal(
+    declared: Declared, args: Sequence[Any], named: Mapping[str, Any]
+) -> ArgumentTypeError | None:
+    try:
+        declared.check(args, named)
+    except ArgumentTypeError as refusal:
+        return refusal
+    return None
+
+
+def explain_all(package: str, names: dict[str, Any]) -> None:
+    """Lets the public functions among `names`, those of a package, be `explained`, and the
+    constructors of its classes that are no nodes: those check what they are given."""
+    for name, value in names.items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, types.FunctionType):
+            names[name] = explained(f"{package}.{name}")(value)
+        elif isinstance(value, type) and not hasattr(value, "type_key"):
+            own = vars(value).get("__init__")
+            if isinstance(own, types.FunctionType):
+                value.__init__ = explained(f"{package}.{name}")(own)  # type: ignore[misc]
 
 
 def check_options(title: str, known: Mapping[str, bool], given: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Integer arithmetic: simplification, bounds, sets, and maps of iterations."""
 
+from ...script.parser.arguments import explain_all as _explain_all
 from . import _ffi_api
 from .analyzer import Analyzer, ConstraintScope, Extension, ProofStrength, simplify
 from .bound import ConstIntBound, ModularSet
@@ -48,3 +49,5 @@ __all__ = [
     "solve_inequalities_as_condition", "solve_linear_equations", "solve_linear_inequalities",
     "subspace_divide", "union_lower_bound",
 ]  # fmt: skip
+
+_explain_all("arith", globals())

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import deep_recursion
+from ...script.parser.arguments import explained
 from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
@@ -175,6 +176,7 @@ class Analyzer:
         else:
             bounds.ranges.pop(var, None)
 
+    @explained("Analyzer.update")
     def update(self, var: Var, info: ConstIntBound | ModularSet, override: bool = False) -> None:
         """Says what values `var` takes. Raises `ArgumentError` as `bind` does."""
         if isinstance(info, ConstIntBound):
@@ -188,10 +190,12 @@ class Analyzer:
                 f"Analyzer.update takes a ConstIntBound or ModularSet, found {type(info).__name__}"
             )
 
+    @explained("Analyzer.constraint_scope")
     def constraint_scope(self, constraint: PrimExpr) -> ConstraintScope:
         """A `with` block in which `constraint` holds."""
         return ConstraintScope(self, constraint)
 
+    @explained("Analyzer.assume")
     def assume(self, condition: PrimExpr) -> None:
         """Takes `condition` for granted from now on."""
         self.engine.assume(condition)
@@ -213,6 +217,7 @@ class Analyzer:
         with deep_recursion():
             return ConstIntBound.of(*self.engine.interval(made))
 
+    @explained("Analyzer.const_int_bound_is_bound")
     def const_int_bound_is_bound(self, var: Var) -> bool:
         """True if something is known of `var`."""
         return var in self.engine.bounds.variables
@@ -222,9 +227,10 @@ class Analyzer:
         with deep_recursion():
             return self.modular.expr(as_scalar(expr))
 
+    @explained("Analyzer.int_set")
     def int_set(self, expr: PrimExpr, dom_map: dict[Var, Any] | None = None) -> Any:
         """The `IntSet` of the values of `expr` when variables run through those of `dom_map`."""
-        return EVALUATE_SET[0](self, expr, dom_map or {})
+        return EVALUATE_SET[0](self, as_scalar(expr), dom_map or {})
 
     def can_prove(self, expr: PrimExpr, strength: ProofStrength = ProofStrength.DEFAULT) -> bool:
         """True if `expr` holds whatever its variables are."""
@@ -260,8 +266,8 @@ def simplify(expr: PrimExpr) -> PrimExpr:
     """`expr` simplified, knowing nothing about its variables."""
     analyzer = Analyzer()
     made = analyzer.simplify(expr)
-    several = analyzer.engine.terms.products > 1  # their order is that of the text
-    return Analyzer().simplify(made) if several else made
+    ordered = analyzer.engine.terms.products  # factors stand in the order of the text
+    return Analyzer().simplify(made) if ordered else made
 
 
 O.SIMPLIFY[:] = [simplify]

@@ -33,11 +33,11 @@ EVERYTHING: Interval = (-math.inf, math.inf)
 
 
 def dtype_interval(dtype: str) -> Interval:
-    """What an integer type holds; 64 bits count as unbounded."""
+    """What an integer type holds; 64 bits with sign count as unbounded."""
     info = dtype_of(dtype)
     if not info.is_integral or (info.bits >= 64 and not info.is_uint):
         return EVERYTHING
-    return (info.min_value, math.inf if info.bits >= 64 else info.max_value)
+    return (info.min_value, info.max_value)
 
 
 def floor_quotient(value: float | int, by: int) -> float | int:
@@ -413,8 +413,16 @@ def _cast(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
         return intersect(own, _rounded_logarithm(value.args[0], interval))
     if not dtype_of(value.dtype).is_integral:
         return own
-    inner = interval(value)
-    return inner if own[0] <= inner[0] and inner[1] <= own[1] else own
+    inner, held = interval(value), _held(of.dtype, value.dtype)
+    return inner if held[0] <= inner[0] and inner[1] <= held[1] else own
+
+
+def _held(dtype: str, source: str) -> Interval:
+    """The values of `source` that a cast to `dtype` keeps."""
+    info = dtype_of(dtype)
+    if dtype_of(source).is_uint:
+        return (0, info.max_value)
+    return dtype_interval(dtype)
 
 
 def _exactly_in_float(cast: Cast, interval: Callable[[PrimExpr], Interval]) -> PrimExpr:

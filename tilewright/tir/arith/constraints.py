@@ -8,12 +8,20 @@ from typing import Any
 
 from ...ir.expr import PrimExpr, Range
 from ...ir.node import Node, node
-from ...support.errors import ArgumentError
+from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
 from ..expr import EQ, GE, LE, Var
 from .analyzer import Analyzer
 from .int_set import Evaluator, as_domain
 from .terms import Sum
+
+
+def _items(owner: Node, name: str) -> tuple[Any, ...]:
+    """The field `name` as a tuple. Raises `ArgumentTypeError` if it is no list."""
+    value = getattr(owner, name)
+    if value is not None and getattr(type(value), "__iter__", None) is None:
+        raise ArgumentTypeError(f"`{name}` of {owner.type_key} is a list, found {value!r}")
+    return tuple(value or ())
 
 
 @node("arith.IntGroupBounds")
@@ -28,7 +36,7 @@ class IntGroupBounds(Node):
 
     def __post_init__(self) -> None:
         for name in ("lower", "equal", "upper"):
-            setattr(self, name, tuple(getattr(self, name)))
+            setattr(self, name, _items(self, name))
 
     @staticmethod
     def from_range(rng: Range) -> IntGroupBounds:
@@ -62,9 +70,13 @@ class IntConstraints(Node):
     relations: tuple[PrimExpr, ...]
 
     def __post_init__(self) -> None:
-        self.variables = tuple(self.variables or ())  # type: ignore[misc]
+        self.variables = _items(self, "variables")  # type: ignore[misc]
+        if not isinstance(self.ranges or {}, Mapping):
+            raise ArgumentTypeError(
+                f"`ranges` of {self.type_key} says the range of each variable, found {self.ranges}"
+            )
         self.ranges = dict(self.ranges or {})  # type: ignore[misc]
-        self.relations = tuple(self.relations)  # type: ignore[misc]
+        self.relations = _items(self, "relations")  # type: ignore[misc]
 
 
 @node("arith.IntConstraintsTransform")

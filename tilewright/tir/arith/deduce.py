@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...ir.expr import PrimExpr, Range
+from ...ir.expr import PrimExpr, Range, as_scalar
 from ...ir.functor import post_order_visit
 from ...ir.node import Node
 from ..expr import EQ, GE, GT, LE, LT, BufferLoad, Call, CallEffectKind, CmpExpr, Var
@@ -167,5 +167,5 @@ def detect_common_subexpr(expr: PrimExpr, threshold: int) -> dict[PrimExpr, int]
                 if isinstance(part, PrimExpr):
                     count(part)
 
-    count(expr)
+    count(as_scalar(expr))
     return {first: times for first, times in seen.values() if times >= threshold}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from functools import reduce
+from typing import ClassVar
 
 from ...ir.expr import PrimExpr, as_scalar
 from ...ir.functor import post_order_visit
 from ...ir.node import Node, node
+from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
 from ..expr import Var
 
@@ -24,7 +26,12 @@ class IterMapLevel(IntEnum):
     def from_str(name: str) -> IterMapLevel:
         """The level called `bijective`, `surjective` or `no_check`."""
         table = {level.name.lower(): level for level in IterMapLevel}
-        return table[name.replace("_", "").lower()]
+        found = table.get(name.replace("_", "").lower())
+        if found is None:
+            raise ArgumentError(
+                f"check_level is one of bijective, surjective and no_check, found {name!r}"
+            )
+        return found
 
 
 @node("arith.IterMapExpr")
@@ -36,10 +43,13 @@ class IterMapExpr(PrimExpr):
 class IterMark(Node):
     """`source`, a variable or a sum, that runs through all of `[0, extent)`."""
 
+    is_checked: ClassVar[bool] = True
     source: PrimExpr
     extent: PrimExpr
 
     def __post_init__(self) -> None:
+        if not isinstance(self.source, PrimExpr):
+            raise ArgumentTypeError(f"the source of a mark is an expression, found {self.source!r}")
         _as_scalars(self, self.source.dtype, "extent")
 
 
@@ -47,6 +57,7 @@ class IterMark(Node):
 class IterSplitExpr(IterMapExpr):
     """`(source // lower_factor) % extent * scale`."""
 
+    is_checked: ClassVar[bool] = True
     source: IterMark
     lower_factor: PrimExpr
     extent: PrimExpr
@@ -61,6 +72,7 @@ class IterSplitExpr(IterMapExpr):
 class IterSumExpr(IterMapExpr):
     """The sum of `args` and of `base`, which does not iterate."""
 
+    is_checked: ClassVar[bool] = True
     args: tuple[IterSplitExpr, ...]
     base: PrimExpr
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...ir.expr import PrimExpr
+from ...ir.expr import PrimExpr, as_scalar
 from .. import op as O
 from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Not, Var
 from .analyzer import Analyzer
@@ -42,7 +42,7 @@ def linear_coefficients(
 def detect_linear_equation(expr: PrimExpr, var_list: Sequence[Var]) -> list[PrimExpr]:
     """The coefficient of each variable and, last, the rest; empty if `expr` is not linear."""
     analyzer = Analyzer()
-    made = linear_coefficients(analyzer.engine.terms, analyzer.sum(expr), var_list)
+    made = linear_coefficients(analyzer.engine.terms, analyzer.sum(as_scalar(expr)), var_list)
     if made is None:
         return []
     coefficients, rest = made

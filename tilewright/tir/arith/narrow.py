@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...ir.expr import IntImm, PrimExpr, Range
+from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.node import children
 from .. import op as O
 from ..expr import (
@@ -41,7 +41,7 @@ def narrow_predicate_expression(expr: PrimExpr, free_parameters: Mapping[Var, Ra
 
     What has no such bound becomes false; nothing is simplified.
     """
-    return _Narrow(free_parameters).condition(expr)
+    return _Narrow(free_parameters).condition(as_scalar(expr))
 
 
 class _Narrow:

@@ -362,7 +362,8 @@ class Simplifier(Canonical):
         """`atom == 0` (or `!= 0`); `x * y == 0 -> x == 0 or y == 0`."""
         make: Callable[..., PrimExpr] = kind
         zero = IntImm(atom.dtype, 0)
-        first, *more = (make(factor.expr(), zero) for factor in factors_of(atom))
+        factors = dict.fromkeys(factors_of(atom))
+        first, *more = (make(factor.expr(), zero) for factor in factors)
         join: Callable[..., PrimExpr] = Or if kind is EQ else And
         return reduce(join, more, first)
 

@@ -79,7 +79,7 @@ def _address(self: Interpreter, expr: Any) -> Any:
     load = expr.args[0]
     memory, at = self.elements(load.buffer)
     at += self.place(load.buffer, [int(self.eval(i)) for i in load.indices])
-    pointer = self.origins.get(load.buffer) or self.env[load.buffer.data]
+    pointer = self.env[load.buffer.data]
     return Pointer(pointer.memory, at * memory.dtype.itemsize)
 
 

@@ -75,7 +75,6 @@ class Interpreter:
         self.externs = externs or {}
         self.env: dict[Any, Any] = {}
         self.layouts: dict[Buffer, tuple[tuple[int, ...], tuple[int, ...] | None, int]] = {}
-        self.origins: dict[Buffer, Pointer] = {}
         self.thread: Thread | None = None
         self.axes: set[Var] = set()
 
@@ -83,7 +82,7 @@ class Interpreter:
         """The state of one of several threads: variables of its own, the same memory."""
         made = Interpreter(self.module, self.externs)
         made.env, made.layouts = dict(self.env), dict(self.layouts)
-        made.origins, made.axes, made.thread = dict(self.origins), set(self.axes), thread
+        made.axes, made.thread = set(self.axes), thread
         return made
 
     # ---- functions --------------------------------------------------------------------------
@@ -158,7 +157,7 @@ class Interpreter:
 
     def elements(self, buffer: Buffer) -> tuple[Array, int]:
         """The memory of `buffer` as elements, and the position of its first byte among them."""
-        pointer = self.origins.get(buffer) or self.env.get(buffer.data)
+        pointer = self.env.get(buffer.data)
         if not isinstance(pointer, Pointer):
             raise CompileError(f"buffer `{buffer.name}` has no memory here")
         element = dtype_of(buffer.dtype).element

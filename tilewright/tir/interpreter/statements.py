@@ -202,18 +202,14 @@ def _match(self: Interpreter, match: Any) -> None:
     kept = len(view.shape)
     if any(e != 1 for e in extents[: len(extents) - kept]):
         raise CompileError(f"the region matched by `{view.name}` has too many dimensions")
-    memory, start = self.elements(source.buffer)
-    start += self.place(source.buffer, begin) if 0 not in extents else 0
-    pointer = self.origins.get(source.buffer) or self.env[source.buffer.data]
-    self.origins[view] = Pointer(pointer.memory, start * memory.dtype.itemsize)
-    self.env[view.data] = self.origins[view]
+    offset = self.place(source.buffer, begin) if 0 not in extents else 0
+    self.env[view.data] = self.env[source.buffer.data]
     view_strides = strides[len(strides) - kept :]
     _bind_parts(self, view.shape, extents[len(extents) - kept :])
     _bind_parts(self, view.strides, view_strides)
-    if isinstance(view.elem_offset, Var):
-        self.env[view.elem_offset] = 0
+    _bind_parts(self, [view.elem_offset], [offset])
     view_shape = tuple(int(self.eval(d)) for d in view.shape)
-    self.layouts[view] = (view_shape, view_strides, 0)
+    self.layouts[view] = (view_shape, view_strides, offset)
 
 
 def _bind_parts(self: Interpreter, parts: Sequence[PrimExpr], values: Sequence[int]) -> None:

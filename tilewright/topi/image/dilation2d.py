@@ -9,6 +9,7 @@ from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
+from ..kinds import Padding, Sizes
 from ..nn.conv import conv_extent
 from ..nn.utils import get_pad_tuple_generic, numbers, positive
 from ..utils import compute, get_const_int, index_dtype, offset, reduce_over, require_rank
@@ -17,7 +18,7 @@ __all__ = ["dilation2d_nchw", "dilation2d_nhwc"]
 
 
 def _dilation(
-    data: Tensor, taps: Tensor, layout: str, stride: Any, padding: Any, dilations: Any,
+    data: Tensor, taps: Tensor, layout: str, stride: Sizes, padding: Padding, dilations: Sizes,
     out_dtype: str | None,
 ) -> Tensor:  # fmt: skip
     require_rank(data, 4, "dilation2d")
@@ -56,7 +57,7 @@ def _dilation(
 
 
 def dilation2d_nchw(
-    input: Tensor, filter: Tensor, stride: Any, padding: Any, dilations: Any,
+    input: Tensor, filter: Tensor, stride: Sizes, padding: Padding, dilations: Sizes,
     out_dtype: str | None = None,
 ) -> Tensor:  # fmt: skip
     """The dilation of NCHW by a filter of CHW; padding never wins."""
@@ -64,7 +65,7 @@ def dilation2d_nchw(
 
 
 def dilation2d_nhwc(
-    input: Tensor, filter: Tensor, stride: Any, padding: Any, dilations: Any,
+    input: Tensor, filter: Tensor, stride: Sizes, padding: Padding, dilations: Sizes,
     out_dtype: str | None = None,
 ) -> Tensor:  # fmt: skip
     """The dilation of NHWC by a filter of HWC; padding never wins."""

@@ -11,6 +11,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
+from ..kinds import Sizes
 from ..nn.utils import spatial_places
 from ..utils import as_dim, compute, const_or_none, offset
 
@@ -358,7 +359,7 @@ def _resize_over(n: int, default: str, which: str) -> Callable[..., Tensor]:
         bicubic_exclude: int = 0,
         extrapolation_value: float = 0.0,
         out_dtype: str | None = None,
-        output_shape: Any = None,
+        output_shape: Sizes = None,
         scales: Sequence[float] | None = None,
     ) -> Tensor:
         return _resize(

@@ -1,5 +1,6 @@
 """Operators of neural networks."""
 
+from ...script.parser.arguments import explain_all as _explain_all
 from .attention import *
 from .backward import *
 from .bits import *
@@ -30,3 +31,5 @@ from .utils import (
 )  # fmt: skip
 from .winograd import *
 from .winograd_plain import *
+
+_explain_all("topi.nn", globals())

@@ -8,6 +8,7 @@ from ... import te
 from ...ir.expr import PrimExpr
 from ...te.tensor import Tensor
 from ...tir import op
+from ..kinds import Padding, Sizes
 from ..utils import compute, get_const_int, index_dtype, offset, reduce_over, require_rank
 from .utils import get_pad_tuple, numbers
 
@@ -17,7 +18,7 @@ __all__ = [
 
 
 def depthwise_conv2d_backward_input_nhwc(
-    Filter: Tensor, Out_grad: Tensor, oshape: Any, ishape: Any, stride: Any, padding: Any
+    Filter: Tensor, Out_grad: Tensor, oshape: Sizes, ishape: Any, stride: Sizes, padding: Padding
 ) -> Tensor:
     """The gradient of the input, of shape `ishape`; `Filter` is (H, W, channels, multiplier)."""
     require_rank(Filter, 4, "depthwise_conv2d_backward_input")
@@ -52,7 +53,7 @@ def depthwise_conv2d_backward_input_nhwc(
 
 
 def depthwise_conv2d_backward_weight_nhwc(
-    Input: Tensor, Out_grad: Tensor, oshape: Any, fshape: Any, stride: Any, padding: Any
+    Input: Tensor, Out_grad: Tensor, oshape: Sizes, fshape: Any, stride: Sizes, padding: Padding
 ) -> Tensor:
     """The gradient of the filter, of shape `fshape`: (H, W, channels, multiplier)."""
     require_rank(Input, 4, "depthwise_conv2d_backward_weight")

@@ -11,6 +11,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
+from ..kinds import Padding, Sizes
 from ..utils import compute, get_const_int, index_dtype, normalize_axis, reduce_over, require_rank
 from .conv import conv_extent, padded
 from .utils import get_pad_tuple, numbers, positive
@@ -131,7 +132,7 @@ def bitserial_dense(
 
 
 def _conv2d(
-    data: Tensor, kernel: Tensor, layout: str, kernel_layout: str, stride: Any, padding: Any,
+    data: Tensor, kernel: Tensor, layout: str, kernel_layout: str, stride: Sizes, padding: Padding,
     bits: tuple[int, int], pack_dtype: str, out_dtype: str, unipolar: bool,
 ) -> Tensor:  # fmt: skip
     require_rank(data, 4, "bitserial_conv2d")
@@ -171,7 +172,7 @@ def _conv2d(
 
 
 def bitserial_conv2d_nchw(
-    data: Tensor, kernel: Tensor, stride: Any, padding: Any, activation_bits: int,
+    data: Tensor, kernel: Tensor, stride: Sizes, padding: Padding, activation_bits: int,
     weight_bits: int, pack_dtype: str = "uint32", out_dtype: str = "int16", unipolar: bool = True,
 ) -> Tensor:  # fmt: skip
     """The convolution of NCHW with OIHW, both integers of few bits; see `bitserial_dense`."""
@@ -182,7 +183,7 @@ def bitserial_conv2d_nchw(
 
 
 def bitserial_conv2d_nhwc(
-    data: Tensor, kernel: Tensor, stride: Any, padding: Any, activation_bits: int,
+    data: Tensor, kernel: Tensor, stride: Sizes, padding: Padding, activation_bits: int,
     weight_bits: int, pack_dtype: str = "uint32", out_dtype: str = "int16", unipolar: bool = True,
 ) -> Tensor:  # fmt: skip
     """The convolution of NHWC with HWIO, both integers of few bits; see `bitserial_dense`."""

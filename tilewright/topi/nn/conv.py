@@ -11,6 +11,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from ...tir.expr import IterVar
+from ..kinds import Padding, Sizes
 from ..layout import Layout, block_of, parse_layout, primal_index, sub_index
 from ..math import cast
 from ..reduction import accumulator
@@ -52,7 +53,7 @@ def padded(
     return pad(data, front, back, value, "pad_temp")
 
 
-def conv_extent(extent: PrimExpr, kernel: Any, before: int, after: int, s: int, d: int) -> Any:
+def conv_extent(extent: PrimExpr, kernel: Sizes, before: int, after: int, s: int, d: int) -> Any:
     """The length of a convolution's output."""
     taps = const_or_none(kernel)
     if taps is None:
@@ -229,9 +230,9 @@ class _Plan:
 def conv(
     inp: Tensor,
     filt: Tensor,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Sizes = 1,
+    padding: Padding = 0,
+    dilation: Sizes = 1,
     groups: int = 1,
     data_layout: str = "",
     kernel_layout: str = "",
@@ -305,9 +306,9 @@ def _axis_names(layout: Layout) -> list[str]:
 def conv1d(
     data: Tensor,
     kernel: Tensor,
-    strides: Any = 1,
-    padding: Any = "VALID",
-    dilation: Any = 1,
+    strides: Sizes = 1,
+    padding: Padding = "VALID",
+    dilation: Sizes = 1,
     groups: int = 1,
     data_layout: str = "NCW",
     kernel_layout: str = "",
@@ -322,9 +323,9 @@ def conv1d(
 def conv2d(
     input: Tensor,
     filter: Tensor,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
+    strides: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     data_layout: str = "NCHW",
     kernel_layout: str = "",
     out_dtype: str | None = None,
@@ -336,9 +337,9 @@ def conv2d(
 def conv3d(
     data: Tensor,
     kernel: Tensor,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
+    strides: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     groups: int = 1,
     data_layout: str = "NCDHW",
     kernel_layout: str = "",
@@ -354,9 +355,9 @@ def _one_dimensional(layout: str, doc: str) -> Any:
     def operate(
         data: Tensor,
         kernel: Tensor,
-        strides: Any = 1,
-        padding: Any = "VALID",
-        dilation: Any = 1,
+        strides: Sizes = 1,
+        padding: Padding = "VALID",
+        dilation: Sizes = 1,
         out_dtype: str | None = None,
     ) -> Tensor:
         return conv(data, kernel, strides, padding, dilation, 1, layout, "", out_dtype)
@@ -370,9 +371,9 @@ def _one_dimensional_grouped(layout: str, doc: str) -> Any:
     def operate(
         data: Tensor,
         kernel: Tensor,
-        strides: Any = 1,
-        padding: Any = "VALID",
-        dilation: Any = 1,
+        strides: Sizes = 1,
+        padding: Padding = "VALID",
+        dilation: Sizes = 1,
         groups: int = 1,
         out_dtype: str | None = None,
     ) -> Tensor:
@@ -387,9 +388,9 @@ def _named(layout: str, doc: str, result: str | None = None) -> Any:
     def operate(
         Input: Tensor,
         Filter: Tensor,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        stride: Sizes = 1,
+        padding: Padding = 0,
+        dilation: Sizes = 1,
         out_dtype: str | None = result,
     ) -> Tensor:
         return conv(Input, Filter, stride, padding, dilation, 1, layout, "", out_dtype)
@@ -403,9 +404,9 @@ def _grouped(layout: str, doc: str, result: str | None = None) -> Any:
     def operate(
         Input: Tensor,
         Filter: Tensor,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        stride: Sizes = 1,
+        padding: Padding = 0,
+        dilation: Sizes = 1,
         groups: int = 1,
         out_dtype: str | None = result,
     ) -> Tensor:
@@ -432,9 +433,9 @@ group_conv2d_nhwc = _grouped("NHWC", "Convolution of NHWC with HWIO, in groups."
 def depthwise_conv2d_nchw(
     Input: Tensor,
     Filter: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     out_dtype: str | None = None,
 ) -> Tensor:
     """Every channel with its own filters: `Filter` is (channels, multiplier, height, width)."""
@@ -444,9 +445,9 @@ def depthwise_conv2d_nchw(
 def depthwise_conv2d_nhwc(
     Input: Tensor,
     Filter: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     kernel_layout: str = "HWOI",
     out_dtype: str | None = None,
 ) -> Tensor:
@@ -458,9 +459,9 @@ def depthwise_conv2d_nhwc(
 def _depthwise(
     data: Tensor,
     filt: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     out_dtype: str | None,
     layout: str,
     order: str,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
+from ..kinds import Padding, Sizes
 from ..utils import compute, get_const_int, product, require_rank
 from .conv import conv
 
@@ -20,9 +19,9 @@ __all__ = [
 def conv2d_NCHWc(
     data: Tensor,
     kernel: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     layout: str,
     out_layout: str,
     out_dtype: str | None = "float32",
@@ -36,9 +35,9 @@ def conv2d_NCHWc(
 def group_conv2d_NCHWc(
     data: Tensor,
     kernel: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     groups: int,
     layout: str,
     out_layout: str,
@@ -57,9 +56,9 @@ def group_conv2d_NCHWc(
 def depthwise_conv2d_NCHWc(
     Input: Tensor,
     Filter: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     layout: str,
     out_layout: str,
     out_dtype: str | None = None,
@@ -80,9 +79,9 @@ def depthwise_conv2d_NCHWc(
 def conv2d_NCHWc_OIHWo(
     data: Tensor,
     kernel: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     layout: str,
     out_layout: str,
     out_dtype: str | None = "float32",
@@ -103,9 +102,9 @@ def conv2d_NCHWc_OIHWo(
 def conv2d_NCHWc_int8(
     data: Tensor,
     kernel: Tensor,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     layout: str,
     out_layout: str,
     out_dtype: str = "int32",

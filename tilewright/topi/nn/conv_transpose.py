@@ -10,6 +10,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
+from ..kinds import Padding, Sizes
 from ..linalg import check_same
 from ..math import cast
 from ..reduction import accumulator
@@ -37,12 +38,12 @@ __all__ = [
 def conv_transpose(
     data: Tensor,
     kernel: Tensor,
-    stride: Any = 1,
-    padding: Any = 0,
+    stride: Sizes = 1,
+    padding: Padding = 0,
     out_dtype: str | None = None,
-    output_padding: Any = 0,
+    output_padding: Sizes = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: Sizes = 1,
     data_layout: str = "",
     kernel_layout: str = "",
 ) -> Tensor:
@@ -153,10 +154,10 @@ def _plain(name: str, doc: str) -> Any:
     def operate(
         Input: Tensor,
         Filter: Tensor,
-        strides: Any,
-        padding: Any,
+        strides: Sizes,
+        padding: Padding,
         out_dtype: str | None,
-        output_padding: Any,
+        output_padding: Sizes,
     ) -> Tensor:
         return conv_transpose(Input, Filter, strides, padding, out_dtype, output_padding)
 
@@ -169,10 +170,10 @@ def _grouped(name: str, doc: str) -> Any:
     def operate(
         data: Tensor,
         kernel: Tensor,
-        stride: Any,
-        padding: Any,
+        stride: Sizes,
+        padding: Padding,
         out_dtype: str | None,
-        output_padding: Any,
+        output_padding: Sizes,
         groups: int,
     ) -> Tensor:
         return conv_transpose(data, kernel, stride, padding, out_dtype, output_padding, groups)
@@ -185,10 +186,10 @@ def _grouped(name: str, doc: str) -> Any:
 def conv1d_transpose_ncw(
     data: Tensor,
     kernel: Tensor,
-    stride: Any,
-    padding: Any,
+    stride: Sizes,
+    padding: Padding,
     out_dtype: str | None,
-    output_padding: Any,
+    output_padding: Sizes,
 ) -> Tensor:
     """`conv_transpose` over one dimension."""
     return conv_transpose(data, kernel, stride, padding, out_dtype, output_padding)
@@ -207,10 +208,10 @@ group_conv2d_transpose_nchw = _grouped(
 def group_conv3d_transpose_ncdhw(
     data: Tensor,
     kernel: Tensor,
-    strides: Any,
-    padding: Any,
+    strides: Sizes,
+    padding: Padding,
     out_dtype: str | None,
-    output_padding: Any,
+    output_padding: Sizes,
     groups: int,
 ) -> Tensor:
     """`conv_transpose` over three dimensions, in groups."""
@@ -218,7 +219,12 @@ def group_conv3d_transpose_ncdhw(
 
 
 def _preprocessed(
-    data: Tensor, kernel: Tensor, strides: Any, padding: Any, out_dtype: Any, output_padding: Any
+    data: Tensor,
+    kernel: Tensor,
+    strides: Sizes,
+    padding: Padding,
+    out_dtype: Any,
+    output_padding: Sizes,
 ) -> tuple[Tensor, Tensor]:
     """The spread input and the turned filter whose plain convolution is the transposed one."""
     del out_dtype
@@ -244,14 +250,24 @@ def _preprocessed(
 
 
 def conv2d_transpose_nchw_preprocess(
-    data: Tensor, kernel: Tensor, strides: Any, padding: Any, out_dtype: Any, output_padding: Any
+    data: Tensor,
+    kernel: Tensor,
+    strides: Sizes,
+    padding: Padding,
+    out_dtype: Any,
+    output_padding: Sizes,
 ) -> tuple[Tensor, Tensor]:
     """What `conv2d_nchw` of stride 1 turns into the transposed convolution: input and OIHW."""
     return _preprocessed(data, kernel, strides, padding, out_dtype, output_padding)
 
 
 def conv3d_transpose_ncdhw_preprocess(
-    data: Tensor, kernel: Tensor, strides: Any, padding: Any, out_dtype: Any, output_padding: Any
+    data: Tensor,
+    kernel: Tensor,
+    strides: Sizes,
+    padding: Padding,
+    out_dtype: Any,
+    output_padding: Sizes,
 ) -> tuple[Tensor, Tensor]:
     """What `conv3d_ncdhw` of stride 1 turns into the transposed convolution: input and OIDHW."""
     return _preprocessed(data, kernel, strides, padding, out_dtype, output_padding)

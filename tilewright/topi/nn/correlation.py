@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ... import te
 from ...ir.expr import PrimExpr
 from ...te.tensor import Tensor
 from ...tir import op
+from ..kinds import Padding
 from ..reduction import accumulator
 from ..utils import compute, index_dtype, offset, reduce_over, require_rank
 from .conv import padded
@@ -23,7 +22,7 @@ def correlation_nchw(
     max_displacement: int,
     stride1: int,
     stride2: int,
-    padding: Any,
+    padding: Padding,
     is_multiply: bool,
 ) -> Tensor:
     """The mean over a patch of the products (or absolute differences) of two images of NCHW, one

@@ -11,6 +11,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
+from ..kinds import Padding, Sizes
 from ..math import cast
 from ..reduction import accumulator
 from ..transform import transpose
@@ -59,9 +60,9 @@ def deformable_conv2d_nchw(
     data: Tensor,
     offset: Tensor,
     kernel: Tensor,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
+    strides: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     deformable_groups: int,
     groups: int,
     out_dtype: str | None = None,
@@ -124,9 +125,9 @@ def deformable_conv2d_nhwc(
     data: Tensor,
     offset: Tensor,
     kernel: Tensor,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
+    strides: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     deformable_groups: int,
     groups: int,
     out_dtype: str | None = None,

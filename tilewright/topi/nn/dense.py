@@ -10,6 +10,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from ..broadcast import broadcast_index, broadcast_shapes
+from ..kinds import Sizes
 from ..linalg import check_same
 from ..math import cast
 from ..reduction import accumulator
@@ -96,7 +97,7 @@ def dense(
 def batch_matmul(
     tensor_a: Tensor,
     tensor_b: Tensor,
-    oshape: Any = None,
+    oshape: Sizes = None,
     out_dtype: str | None = None,
     transpose_a: bool = False,
     transpose_b: bool = True,

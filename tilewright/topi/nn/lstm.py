@@ -10,6 +10,7 @@ from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
+from ..kinds import Sizes
 from ..utils import index_dtype, reduce_over, require_rank
 
 __all__ = ["lstm"]
@@ -114,7 +115,7 @@ def lstm(
     return made[0], made[1]
 
 
-def _start(given: Tensor | None, shape: Any, dtype: str, name: str) -> Tensor:
+def _start(given: Tensor | None, shape: Sizes, dtype: str, name: str) -> Tensor:
     """The first row of a state: what is given, or zeros."""
 
     def element(t: PrimExpr, b: PrimExpr, n: PrimExpr) -> PrimExpr:

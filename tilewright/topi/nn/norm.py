@@ -11,6 +11,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
+from ..kinds import Axes
 from ..reduction import accumulator
 from ..utils import (
     compute,
@@ -90,7 +91,7 @@ def _normalized(
 
 
 def layer_norm(
-    data: Tensor, gamma: Tensor | None, beta: Tensor | None, axis: Any, epsilon: float = 1e-5
+    data: Tensor, gamma: Tensor | None, beta: Tensor | None, axis: Axes, epsilon: float = 1e-5
 ) -> Tensor:
     """`data` with mean 0 and variance 1 over `axis`, times `gamma`, plus `beta` (shaped so)."""
     axes = normalize_axes(axis, data.ndim)
@@ -109,7 +110,7 @@ def instance_norm(
     gamma: Tensor | None,
     beta: Tensor | None,
     channel_axis: int,
-    axis: Any,
+    axis: Axes,
     epsilon: float = 1e-5,
 ) -> Tensor:
     """`data` normalized over `axis`, times `gamma` and plus `beta` of each channel."""
@@ -130,7 +131,7 @@ def group_norm(
     beta: Tensor | None,
     num_groups: int,
     channel_axis: int,
-    axes: Any,
+    axes: Axes,
     epsilon: float = 1e-5,
 ) -> Tensor:
     """`data` normalized over `axes` and over each group of channels, times `gamma`, plus `beta`."""
@@ -175,7 +176,7 @@ def _dim(value: Any, dtype: str) -> PrimExpr:
     return op.const(value, dtype) if isinstance(value, int) else value
 
 
-def rms_norm(data: Tensor, weight: Tensor, axis: Any, epsilon: float = 1e-5) -> Tensor:
+def rms_norm(data: Tensor, weight: Tensor, axis: Axes, epsilon: float = 1e-5) -> Tensor:
     """`data` over the root of its mean square over `axis`, times `weight`."""
     axes = normalize_axes(axis, data.ndim)
     kept = accumulator(data.dtype)
@@ -276,7 +277,7 @@ def _moved(old: Tensor, new: Tensor | None, momentum: float) -> Tensor:
     return compute(old.shape, element, "T_moving", tag.ELEMWISE)
 
 
-def l2_normalize(data: Tensor, eps: float, axis: Any = None) -> Tensor:
+def l2_normalize(data: Tensor, eps: float, axis: Axes = None) -> Tensor:
     """`data` over the root of the sum of its squares over `axis`, which is at least `eps`."""
     axes = normalize_axes(axis, data.ndim)
     kept, dtype = accumulator(data.dtype), index_dtype(data)

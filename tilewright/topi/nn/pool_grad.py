@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ... import te
 from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
+from ..kinds import Padding, Sizes
 from ..reduction import accumulator
 from ..utils import as_list, compute, index_dtype, offset, reduce_over
 from .pooling import max_pool_with_indices, window_sizes
@@ -20,14 +19,14 @@ __all__ = ["pool_grad"]
 def pool_grad(
     grads: Tensor,
     data: Tensor,
-    kernel: Any,
-    stride: Any,
-    padding: Any,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Padding,
     pool_type: str,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCHW",
-    dilation: Any = 1,
+    dilation: Sizes = 1,
 ) -> Tensor:
     """What `grads`, of the outputs of `pool2d`, are of its input: each goes to the largest element
     of its window (the first of equals), or in equal parts to all of it.

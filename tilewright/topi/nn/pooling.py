@@ -12,6 +12,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from ...tir.expr import IterVar
+from ..kinds import Padding, Sizes
 from ..reduction import accumulator
 from ..utils import (
     as_dim,
@@ -57,10 +58,10 @@ class _Window:
     def __init__(
         self,
         data: Tensor,
-        kernel: Any,
-        stride: Any,
-        dilation: Any,
-        padding: Any,
+        kernel: Sizes,
+        stride: Sizes,
+        dilation: Sizes,
+        padding: Padding,
         layout: str,
         n: int,
     ) -> None:
@@ -161,10 +162,10 @@ class _Window:
 
 def _pool(
     data: Tensor,
-    kernel: Any,
-    stride: Any,
-    dilation: Any,
-    padding: Any,
+    kernel: Sizes,
+    stride: Sizes,
+    dilation: Sizes,
+    padding: Padding,
     pool_type: str,
     ceil_mode: bool,
     layout: str,
@@ -223,10 +224,10 @@ def _is_power_of_two(count: int) -> bool:
 
 def pool(
     data: Tensor,
-    kernel: Any,
-    stride: Any,
-    dilation: Any,
-    padding: Any,
+    kernel: Sizes,
+    stride: Sizes,
+    dilation: Sizes,
+    padding: Padding,
     pool_type: str,
     ceil_mode: bool = False,
     layout: str = "NCHW",
@@ -248,10 +249,10 @@ def _pool_over(n: int, default: str, doc: str) -> Callable[..., Tensor]:
 
     def pooled(
         data: Tensor,
-        kernel: Any,
-        stride: Any,
-        dilation: Any,
-        padding: Any,
+        kernel: Sizes,
+        stride: Sizes,
+        dilation: Sizes,
+        padding: Padding,
         pool_type: str,
         ceil_mode: bool = False,
         layout: str = default,
@@ -284,7 +285,7 @@ pool3d = _pool_over(
 
 
 def window_sizes(
-    data: Tensor, kernel: Any, stride: Any, dilation: Any, padding: Any, layout: str,
+    data: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Padding, layout: str,
     count_include_pad: bool, ceil_mode: bool, dtype: str,
 ) -> Callable[[Sequence[PrimExpr]], PrimExpr]:  # fmt: skip
     """How many elements the window at an output's indices is averaged over, as `dtype`."""
@@ -310,10 +311,10 @@ _LARGEST = te.comm_reducer(
 
 def max_pool_with_indices(
     data: Tensor,
-    kernel: Any,
-    stride: Any,
-    dilation: Any,
-    padding: Any,
+    kernel: Sizes,
+    stride: Sizes,
+    dilation: Sizes,
+    padding: Padding,
     ceil_mode: bool = False,
     layout: str = "NCHW",
 ) -> list[Tensor]:
@@ -384,7 +385,7 @@ def _longest(size: int, parts: int) -> int:
     return max((-(-(i + 1) * size // parts) - i * size // parts for i in range(parts)), default=1)
 
 
-def _adaptive(data: Tensor, output_size: Any, pool_type: str, layout: str, n: int) -> Tensor:
+def _adaptive(data: Tensor, output_size: Sizes, pool_type: str, layout: str, n: int) -> Tensor:
     if pool_type not in ("max", "avg"):
         raise ArgumentError(f"pool_type is max or avg, found {pool_type!r}")
     places = spatial_places(layout, n)
@@ -428,14 +429,14 @@ def _adaptive(data: Tensor, output_size: Any, pool_type: str, layout: str, n: in
     return compute(shape, average, "adaptive_pool_avg", "elemwise")
 
 
-def adaptive_pool(data: Tensor, output_size: Any, pool_type: str, layout: str = "NCHW") -> Tensor:
+def adaptive_pool(data: Tensor, output_size: Sizes, pool_type: str, layout: str = "NCHW") -> Tensor:
     """Pooling into `output_size` windows that cover the input evenly (None: all of a dimension),
     over as many dimensions as `layout` has."""
     return _adaptive(data, output_size, pool_type, layout, _spatial_count(layout))
 
 
 def _adaptive_over(n: int, default: str) -> Callable[..., Tensor]:
-    def pooled(data: Tensor, output_size: Any, pool_type: str, layout: str = default) -> Tensor:
+    def pooled(data: Tensor, output_size: Sizes, pool_type: str, layout: str = default) -> Tensor:
         return _adaptive(data, output_size, pool_type, layout, n)
 
     pooled.__name__ = pooled.__qualname__ = f"adaptive_pool{n}d"

@@ -10,6 +10,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
+from ..kinds import Sizes
 from ..transform import flatten
 from ..utils import (
     as_dim,
@@ -188,7 +189,7 @@ def upsampling(
     layout: str = "NCHW",
     method: str = "nearest_neighbor",
     align_corners: bool = False,
-    output_shape: Any = None,
+    output_shape: Sizes = None,
 ) -> Tensor:
     """`data` enlarged `scale_h` and `scale_w` times (see `image.resize2d` for the methods)."""
     from ..image.resize import resize2d
@@ -210,7 +211,7 @@ def upsampling3d(
     layout: str = "NCDHW",
     method: str = "nearest_neighbor",
     coordinate_transformation_mode: str = "half_pixel",
-    output_shape: Any = None,
+    output_shape: Sizes = None,
 ) -> Tensor:
     """`data` enlarged in three dimensions (see `image.resize3d` for the methods)."""
     from ..image.resize import resize3d

@@ -7,13 +7,14 @@ from typing import Any
 
 from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError
+from ..kinds import Padding
 from ..utils import as_list, const_or_none, get_const_int, simplify
 
 LETTERS = {1: "W", 2: "HW", 3: "DHW"}
 
 
 def get_pad_tuple_generic(
-    padding: Any, kernel: Sequence[Any], dilation: Sequence[int] | None = None
+    padding: Padding, kernel: Sequence[Any], dilation: Sequence[int] | None = None
 ) -> tuple[list[int], list[int]]:
     """The padding before and after each dimension.
 
@@ -35,19 +36,19 @@ def get_pad_tuple_generic(
     return each, list(each)
 
 
-def get_pad_tuple(padding: Any, kernel: Sequence[Any]) -> tuple[int, int, int, int]:
+def get_pad_tuple(padding: Padding, kernel: Sequence[Any]) -> tuple[int, int, int, int]:
     """Top, left, bottom and right padding of a window over two dimensions."""
     before, after = get_pad_tuple_generic(padding, kernel)
     return before[0], before[1], after[0], after[1]
 
 
-def get_pad_tuple1d(padding: Any, kernel: Sequence[Any]) -> tuple[int, int]:
+def get_pad_tuple1d(padding: Padding, kernel: Sequence[Any]) -> tuple[int, int]:
     """Left and right padding of a window over one dimension."""
     before, after = get_pad_tuple_generic(padding, list(kernel))
     return before[0], after[0]
 
 
-def get_pad_tuple3d(padding: Any, kernel: Sequence[Any]) -> tuple[int, int, int, int, int, int]:
+def get_pad_tuple3d(padding: Padding, kernel: Sequence[Any]) -> tuple[int, int, int, int, int, int]:
     """Padding in front, on top, left, and behind, below, right of a window over three."""
     before, after = get_pad_tuple_generic(padding, kernel)
     return before[0], before[1], before[2], after[0], after[1], after[2]

@@ -19,6 +19,7 @@ from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
+from ..kinds import Operand, Padding
 from ..utils import const_or_none, get_const_int, index_dtype, offset, reduce_over, require_rank
 from .conv import padded
 from .utils import get_pad_tuple_generic
@@ -66,7 +67,7 @@ def pack_winograd(weight: Matrix, tile: int, inner: int, outer: int) -> Matrix:
     return made.reshape(len(taps), side, side, -1, inner, outer)
 
 
-def conv2d_winograd_NCHWc(data: Tensor, weight: Tensor, padding: Any = 0) -> Tensor:
+def conv2d_winograd_NCHWc(data: Tensor, weight: Tensor, padding: Padding = 0) -> Tensor:
     """The convolution of NCHW[x]c with 3 x 3 windows, stride 1, giving NCHW[y]c.
 
     `weight`: as `pack_winograd` makes it, (O / y, tile + 2, tile + 2, I / x, x, y).
@@ -120,7 +121,7 @@ def _transformed(source: Tensor, bt: Matrix, counts: Sequence[Any], tile: int) -
     batch, blocks, _, _, block = source.shape
     side = tile + 2
 
-    def along_rows(n: Any, c: Any, h: Any, w: Any, y: Any, x: Any, b: Any) -> PrimExpr:
+    def along_rows(n: Any, c: Any, h: Any, w: Any, y: Operand, x: Operand, b: Any) -> PrimExpr:
         column = op.add(op.multiply(w, tile), x)
         row = op.multiply(h, tile)
         return row_of(bt, y, lambda k: source(n, c, op.add(row, k), column, b))
@@ -141,7 +142,7 @@ def _products(data: Tensor, weight: Tensor, counts: Sequence[Any], dtype: str) -
     blocks, side, _, inputs, inner, block = weight.shape
     rc, ri = reduce_over(inputs, "rc", dtype), reduce_over(inner, "ri", dtype)
 
-    def element(n: Any, f: Any, y: Any, x: Any, h: Any, w: Any, b: Any) -> PrimExpr:
+    def element(n: Any, f: Any, y: Operand, x: Operand, h: Any, w: Any, b: Any) -> PrimExpr:
         product = op.multiply(data(n, y, x, rc, h, w, ri), weight(f, y, x, rc, ri, b))
         made: PrimExpr = te.sum(product, [rc, ri])
         return made

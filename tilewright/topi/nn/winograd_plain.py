@@ -11,6 +11,7 @@ from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
 from ..helpers import const_matrix
+from ..kinds import Padding, Sizes
 from ..transform import transpose
 from ..utils import compute, get_const_int, index_dtype, reduce_over, require_rank
 from .conv import check_channels
@@ -76,7 +77,7 @@ def conv3d_winograd_weight_transform(kernel: Tensor, tile_size: int) -> Tensor:
 
 
 def _winograd(
-    data: Tensor, weight: Tensor, strides: Any, padding: Any, dilation: Any, out_dtype: str
+    data: Tensor, weight: Tensor, strides: Sizes, padding: Padding, dilation: Sizes, out_dtype: str
 ) -> Tensor:
     """NCHW with a transformed weight (side, side, I, O)."""
     if {*numbers(strides, 2, "strides"), *numbers(dilation, 2, "dilation")} != {1}:
@@ -99,9 +100,9 @@ def _winograd(
 def conv2d_winograd_nchw(
     data: Tensor,
     weight: Tensor,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
+    strides: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     out_dtype: str,
     pre_computed: bool = False,
     auto_scheduler_rewritten_layout: str = "",
@@ -118,9 +119,9 @@ def conv2d_winograd_nchw(
 def conv2d_winograd_nhwc(
     data: Tensor,
     weight: Tensor,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
+    strides: Sizes,
+    padding: Padding,
+    dilation: Sizes,
     out_dtype: str,
     pre_computed: bool = False,
     auto_scheduler_rewritten_layout: str = "",
@@ -139,7 +140,7 @@ def conv2d_winograd_nhwc(
 
 
 def conv2d_winograd_nchw_without_weight_transform(
-    data: Tensor, weight: Tensor, strides: Any, padding: Any, dilation: Any, out_dtype: str,
+    data: Tensor, weight: Tensor, strides: Sizes, padding: Padding, dilation: Sizes, out_dtype: str,
     auto_scheduler_rewritten_layout: str = "", meta_schedule_original_shape: Any = None,
 ) -> Tensor:  # fmt: skip
     """`conv2d_winograd_nchw` of a transformed weight."""
@@ -150,7 +151,7 @@ def conv2d_winograd_nchw_without_weight_transform(
 
 
 def conv2d_winograd_nhwc_without_weight_transform(
-    data: Tensor, weight: Tensor, strides: Any, padding: Any, dilation: Any, out_dtype: str,
+    data: Tensor, weight: Tensor, strides: Sizes, padding: Padding, dilation: Sizes, out_dtype: str,
     auto_scheduler_rewritten_layout: str = "", meta_schedule_original_shape: Any = None,
 ) -> Tensor:  # fmt: skip
     """`conv2d_winograd_nhwc` of a transformed weight."""

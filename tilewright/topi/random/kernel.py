@@ -20,6 +20,7 @@ from ...tir import op
 from ...tir.buffer import Buffer
 from ...tir.stmt import Stmt
 from .. import tag
+from ..kinds import Sizes
 from ..loops import let, load, loop, seq, store, when
 from ..scan import cumsum
 from ..utils import compute, flat_index, product, reduce_over, require_rank
@@ -88,7 +89,7 @@ def _check(gen: Tensor, who: str) -> None:
         raise ArgumentError(f"{who}: a generator is 10 words of uint64, found {gen.dtype}")
 
 
-def threefry_generate(gen: Tensor, out_shape: Any) -> tuple[Tensor, Tensor]:
+def threefry_generate(gen: Tensor, out_shape: Sizes) -> tuple[Tensor, Tensor]:
     """The generator moved on, and words of all bits random in `out_shape`."""
     _check(gen, "threefry_generate")
     shape = as_shape(out_shape)
@@ -164,7 +165,7 @@ def _scalar(value: Any, dtype: str) -> PrimExpr:
 
 
 def uniform(
-    gen: Tensor, low: Any, high: Any, out_shape: Any, out_dtype: str
+    gen: Tensor, low: Any, high: Any, out_shape: Sizes, out_dtype: str
 ) -> tuple[Tensor, Tensor]:
     """The generator moved on, and numbers from `low` up to `high`, which is left out."""
     moved, words = threefry_generate(gen, out_shape)
@@ -181,7 +182,7 @@ def uniform(
 
 
 def normal(
-    gen: Tensor, mean: Any, scale: Any, out_shape: Any, out_dtype: str
+    gen: Tensor, mean: Any, scale: Any, out_shape: Sizes, out_dtype: str
 ) -> tuple[Tensor, Tensor]:
     """The generator moved on, and normally distributed numbers (Box and Muller 1958)."""
     shape = as_shape(out_shape)

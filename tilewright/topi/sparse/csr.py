@@ -12,6 +12,7 @@ from ...tir import op
 from ...tir.buffer import Buffer
 from ...tir.expr import Var
 from ...tir.stmt import For, ForKind, Stmt
+from ..kinds import Sizes
 from ..loops import load, nest, seq, store
 from ..utils import require_rank
 
@@ -25,7 +26,7 @@ class Rows(Protocol):
     data: Tensor
     indices: Tensor
     indptr: Tensor
-    shape: Any
+    shape: Sizes
 
 
 def _is_rows(value: Any) -> bool:

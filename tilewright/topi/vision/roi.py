@@ -11,6 +11,7 @@ from ...te.tensor import Tensor
 from ...tir import op
 from ...tir.buffer import Buffer
 from ...tir.stmt import Stmt
+from ..kinds import Sizes
 from ..loops import Cell, cells, let, load, loop, nest, seq, store, when
 from ..utils import as_dims, index_dtype, offset
 
@@ -44,7 +45,7 @@ def _bilinear(data: Buffer, n: PrimExpr, c: PrimExpr, y: PrimExpr, x: PrimExpr) 
 def roi_align_nchw(
     data: Tensor,
     rois: Tensor,
-    pooled_size: Any,
+    pooled_size: Sizes,
     spatial_scale: float,
     mode: Any = "avg",
     sample_ratio: int = -1,
@@ -120,7 +121,7 @@ def _pair(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (tuple, list)) else [value, value]
 
 
-def roi_pool_nchw(data: Tensor, rois: Tensor, pooled_size: Any, spatial_scale: float) -> Tensor:
+def roi_pool_nchw(data: Tensor, rois: Tensor, pooled_size: Sizes, spatial_scale: float) -> Tensor:
     """The largest element of each of `pooled_size` cells of the regions `rois`, whose corners are
     rounded to pixels; 0 for an empty cell."""
     dtype = index_dtype(data, rois)

@@ -1,0 +1,82 @@
+"""Wrong arguments of public functions: an error that names the argument, what is expected and what
+was given, never one from the inside."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tilewright import arith, ir, te, tir, topi
+from tilewright.support.errors import ArgumentError, ArgumentTypeError
+
+PACKAGES = [arith, te, tir, topi, topi.nn, topi.image, topi.vision, topi.random, topi.sparse]
+x = tir.Var("x", "int32")
+A = te.placeholder((4, 5), name="A")
+FOUR = ir.Range(0, 4)
+TURNED = tir.IndexMap.from_func(lambda i, j: (j, i))
+
+
+def functions() -> Iterator[types.FunctionType]:
+    for package in PACKAGES:
+        for name, value in vars(package).items():
+            if isinstance(value, types.FunctionType) and not name.startswith("_"):
+                yield value
+
+
+def test_every_public_function_tells_of_its_arguments() -> None:
+    found = list(functions())
+    assert len(found) > 600
+    for function in found:
+        function.declared().usage()  # type: ignore[attr-defined]
+
+
+CASES: list[tuple[str, str, str, Callable[[], Any]]] = [
+    ("indices", "a list or a tuple", "3", lambda: arith.detect_iter_map(3, {x: FOUR})),
+    ("input_iters", "a dict", "[x]", lambda: arith.detect_iter_map([x], [x])),
+    ("input_iters", "each key a Var", "{x: 4}", lambda: arith.detect_iter_map([x], {x: 4})),
+    ("var_list", "a list or a tuple", "x", lambda: arith.detect_linear_equation(x, x)),
+    ("relations", "is a list", "7", lambda: arith.IntConstraints([x], {x: FOUR}, 7)),
+    ("ranges", "a dict", "3", lambda: arith.solve_linear_equations([x == 0], [x], 3)),
+    ("ranges", "a dict", "3", lambda: arith.solve_linear_inequalities([x <= 0], [x], 3)),
+    ("region", "a list or a tuple", "a Range",
+     lambda: arith.estimate_region_lower_bound(FOUR, {x: FOUR}, True)),
+    ("dom_map", "a dict", "3", lambda: arith.Analyzer().int_set(x, 3)),
+    ("layout", "string", "3", lambda: tir.layout(3)),
+    ("src_layout", "a string or a Layout", "3", lambda: tir.bijective_layout(3, "NCHW")),
+    ("indices", "a list or a tuple", "1", lambda: TURNED.map_indices(1)),
+    ("shape", "a list or a tuple", "4", lambda: TURNED.inverse(4)),
+    ("operator", "name", "3", lambda: ir.Op.get(3)),
+    ("`a`", "a Tensor", "'x'", lambda: topi.transpose("x")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "given", "call"), CASES, ids=[f"{n}-{g}" for n, _, g, _ in CASES]
+)
+def test_a_wrong_argument_is_named(
+    name: str, expected: str, given: str, call: Callable[[], Any]
+) -> None:
+    with pytest.raises(ArgumentError) as error:
+        call()
+    message = str(error.value)
+    assert name in message
+    assert expected in message
+    assert given in message
+
+
+def test_a_missing_argument_is_an_error_that_shows_them_all() -> None:
+    with pytest.raises(ArgumentTypeError, match=r"`topi.matmul`.*'b'"):
+        topi.matmul(A)  # type: ignore[call-arg]
+
+
+def test_errors_of_functions_that_users_give_stay_their_own() -> None:
+    with pytest.raises(ZeroDivisionError):
+        te.compute((4,), lambda i: i + 1 // 0)
+
+
+def test_tensors_are_no_lists() -> None:
+    with pytest.raises(TypeError, match="not iterable"):
+        list(A)
