@@ -32,7 +32,7 @@ class Module:
                 vi, vj = T.axis.remap("SS", [i, j])
                 Y[vi, vj] = X[vi, vj] * T.float32(2)
 
-    @R.function
+    @R.function(pure=False)
     def main(
         x: R.Tensor(("n", 4), "float32"), flag: R.Tensor((), "bool"), s: R.Shape(["n", "n + 1"])
     ) -> R.Tuple(R.Tensor(("n", 4), "float32"), R.Object):
@@ -149,3 +149,36 @@ def f(x: R.Object) -> R.Tensor:
             text.replace("STRUCT_INFO", name), extra_vars={"kind": entry.TensorProxy}
         )
         assert made.body.blocks[0].bindings[0].struct_info == relax.TensorStructInfo(dtype="")
+
+
+def test_functions_of_the_runtime_belong_to_the_module_that_names_them() -> None:
+    text = """
+@I.ir_module
+class Module:
+    scale = R.ExternFunc("lib.scale")
+
+    @R.function(pure=False)
+    def main(x: R.Tensor((4,), "float32"), n: R.Shape(["n"])) -> R.Object:
+        y = cls.scale(x)
+        R.vm.call_tir_dyn("lib.kernel", (x, x, n))
+        return y
+"""
+    mod = from_source(text)
+    assert mod["scale"].global_symbol == "lib.scale"
+    assert mod["main"].body.blocks[0].bindings[0].value.op is mod.get_global_var("scale")
+    kernel = mod["main"].body.blocks[0].bindings[1].value.args[0]
+    assert isinstance(kernel, relax.ExternFunc) and kernel.global_symbol == "lib.kernel"
+    round_trip(mod)
+
+
+def test_python_may_look_at_the_devices_of_a_signature_before_they_are_known() -> None:
+    @I.ir_module
+    class Devices:
+        I.module_global_infos({"vdevice": [I.vdevice("llvm"), I.vdevice("c")]})
+
+        @R.function
+        def main(x: R.Tensor((4,), "float32", "c:0")) -> R.Tensor((4,), "float32", "c:0"):
+            return x
+
+    (param,) = Devices["main"].params
+    assert param.struct_info.vdevice is Devices.global_infos["vdevice"][1]

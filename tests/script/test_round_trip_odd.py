@@ -56,7 +56,6 @@ ODD: dict[str, Callable[[], tir.Stmt]] = {
     "an axis of threads": lambda: axis(1, Range(0, 8), "threadIdx.x"),
     "an axis without a domain": lambda: axis(0),
     "an unrolled axis": lambda: axis(5, Range(2, 8)),
-    "memory of other elements": lambda: memory(ty.PointerType(ty.PrimType("int8"), "global")),
     "memory in a quoted place": lambda: memory(ty.PointerType(ty.PrimType("float32"), 'a"b\n')),
     "a message that is no text": lambda: tir.AssertStmt(True, tir.const(3), NOTHING),
     "a quoted key": lambda: tir.AttrStmt(tir.StringImm("node"), 'a"b\n', 1, NOTHING),

@@ -138,3 +138,11 @@ def test_axes_of_a_layout_are_of_its_index_type() -> None:
 
 def test_half_precision_is_widened_to_look_for_nan() -> None:
     assert str(tir.isnan(te.var("y", "float16"))) == 'T.isnan(T.Cast("float32", y))'
+
+
+def test_numbers_and_texts_become_constants() -> None:
+    assert tir.convert(X) is X
+    assert (tir.convert(3).dtype, tir.convert(2.5).dtype) == ("int32", "float32")
+    assert isinstance(tir.convert("a"), tir.StringImm)
+    with pytest.raises(ArgumentError, match="expected a scalar expression"):
+        tir.convert(object())

@@ -15,6 +15,7 @@ from ..script.printer import (
     Text,
     prints,
     prints_attribute,
+    prints_lines,
     programs,
     script,
     show,
@@ -58,7 +59,10 @@ def module(p: Printer, mod: IRModule) -> None:
             if index:
                 p.line()
             p.facts["function"] = names[id(var)]
-            p.statement(func)
+            if prints_lines(func):
+                p.statement(func)
+            else:
+                p.line(f"{names[id(var)]} = {p(func)}")
 
 
 def _names(mod: IRModule) -> dict[int, str]:

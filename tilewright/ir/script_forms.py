@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..runtime.ndarray import tensor
@@ -13,7 +13,7 @@ from ..script.parser.arguments import Constructor
 from ..target import Target
 from .array_text import decode_array
 from .base import make_node as make_node
-from .expr import OPERATORS, PrimExpr, as_scalar
+from .expr import OPERATORS, BaseFunc, PrimExpr, as_scalar
 from .expr import GlobalVar as FunctionName
 from .expr import Range as RangeNode
 from .global_info import DummyGlobalInfo, GlobalInfo, VDevice, visible_global_infos
@@ -35,7 +35,7 @@ DECLARERS: dict[str, Any] = {}
 class _Functions:
     """`cls` inside of a module: its functions by name."""
 
-    def __init__(self, variables: Mapping[str, FunctionName]) -> None:
+    def __init__(self, variables: dict[str, FunctionName]) -> None:
         self._variables = variables
 
     def __getattr__(self, name: str) -> FunctionName:
@@ -116,6 +116,19 @@ def _constant(parser: Parser, node: ast.Assign) -> None:
         if getattr(value, "name", None) == "":
             IRBuilder.name(target.id, value)
         parser.bind(target.id, value)
+        if isinstance(value, BaseFunc):
+            _add(parser, target, value)
+
+
+def _add(parser: Parser, target: ast.Name, function: BaseFunc) -> None:
+    """A function of the module that is given by a value, such as one of the runtime."""
+    module, variables = parser.facts["module"], parser.lookup("cls")._variables
+    if target.id in variables:
+        parser.fail(
+            target, f"the module has two functions `{target.id}`", hint="rename one of them"
+        )
+    variables[target.id] = FunctionName(target.id)
+    _finish(module, variables[target.id], function)
 
 
 def module_attrs(attrs: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from ..ir.expr import GlobalVar, PrimExpr, as_scalar
 from ..ir.module import IRModule
 from ..ir.script_forms import DECLARERS, _Functions
 from ..script.ir_builder.base import IRBuilder
-from ..script.parser import FUNCTIONS, Form, Parser, assign, definition, parses
+from ..script.parser import CHECKS, FUNCTIONS, Form, Parser, assign, definition, parses
 from ..script.parser.advice import article
 from ..script.parser.core import no_scope, positional
 from ..support.dtypes import dtype_of
@@ -20,11 +20,12 @@ from ..tir import parser as _scalars
 from ..tir.buffer import Buffer
 from ..tir.expr import Var as TirVar
 from . import normalizer
+from .analysis.well_formed import check_well_formed
 from .base import Expr, StructInfo
 from .block_builder import BlockBuilder
 from .expr import DataflowVar, Function, If, MatchCast, SeqExpr, Var, VarBinding, as_expr
 from .script_infos import as_info, conflict
-from .struct_info import FuncStructInfo, ObjectStructInfo
+from .struct_info import FuncStructInfo, ObjectStructInfo, TupleStructInfo
 
 SCALARS = _scalars
 """Dimensions are written with the operators of loop programs."""
@@ -128,6 +129,11 @@ def _targets(stmt: ast.stmt) -> list[str]:
         return [stmt.name]
     given = stmt.targets if isinstance(stmt, ast.Assign) else [getattr(stmt, "target", None)]
     return [n.id for t in given if t is not None for n in ast.walk(t) if isinstance(n, ast.Name)]
+
+
+def _is_call(stmt: ast.stmt) -> bool:
+    """Whether a statement is a call that stands alone, as those without a result do."""
+    return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Call)
 
 
 def builder(parser: Parser) -> BlockBuilder:
@@ -235,6 +241,12 @@ def expression(parser: Parser, node: ast.Expr) -> None:
         value.stand(parser, node)
     elif isinstance(value, Expr):
         emit(parser, "_", value, node)
+        found = parser.lookup("_").struct_info
+        if not isinstance(found, TupleStructInfo) or found.fields:
+            parser.fail(
+                node, f"the value of `{ast.unparse(node)}` is bound to no name: {found}",
+                hint="give it a name; only what has no result, as R.print, stands alone",
+            )  # fmt: skip
     elif value is not None and not isinstance(value, str):
         parser.fail(node, f"{article(value)} cannot stand alone", hint="give it a name")
 
@@ -284,7 +296,8 @@ def if_(parser: Parser, node: ast.If) -> None:
             node, "an `if` of R needs an `else`: both bind the same name",
             hint="end both branches with an assignment to one name",
         )  # fmt: skip
-    names = {t for branch in (node.body, node.orelse) for t in _targets(branch[-1])}
+    last = (node.body[-1], node.orelse[-1])
+    names = {t for stmt in last for t in (["_"] if _is_call(stmt) else _targets(stmt))}
     if len(names) != 1:
         parser.fail(
             node, f"both branches end by binding one name, found {sorted(names)}",
@@ -446,5 +459,11 @@ def declare(parser: Parser, node: ast.FunctionDef, decorator: Any, gvar: GlobalV
     gvar._struct_info = FuncStructInfo(infos, ret or ObjectStructInfo(), pure)
 
 
+def _check(made: Any) -> None:
+    if isinstance(made, (Function, IRModule)):
+        check_well_formed(made, check_struct_info=False)
+
+
+CHECKS.append(_check)
 FUNCTIONS["relax"] = function
 DECLARERS["relax"] = declare

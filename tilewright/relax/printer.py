@@ -234,7 +234,8 @@ def data_type(p: Printer, value: E.DataTypeImm) -> Text:
 def extern(p: Printer, value: E.ExternFunc) -> Text:
     """`R.ExternFunc(name)`: a function of the runtime."""
     info = f", {p.attribute(value.annotation)}" if value.annotation is not None else ""
-    return Text.of(f"{r(p, 'ExternFunc')}({p(value.global_symbol)}{info})")
+    attrs = f", attrs={p.attributes(value.attrs)}" if value.attrs else ""
+    return Text.of(f"{r(p, 'ExternFunc')}({p(value.global_symbol)}{info}{attrs})")
 
 
 _DPS = frozenset({"relax.call_tir", "relax.call_tir_inplace", "relax.call_dps_packed",

@@ -29,7 +29,7 @@ See = Callable[[str], PrimExpr]
 
 @dataclass
 class Deferred:
-    """Struct info whose symbolic dimensions are still strings; `resolve` gives them a meaning."""
+    """Struct info whose symbolic dimensions or device are still strings, before `resolve`."""
 
     resolve: Callable[[See], StructInfo]
 
@@ -39,9 +39,7 @@ def as_info(value: Any, see: See | None = None) -> StructInfo:
     if isinstance(value, StructInfo):
         return value
     if isinstance(value, Deferred):
-        if see is None:
-            raise ArgumentError("strings as dimensions are for signatures and match_cast")
-        return value.resolve(see)
+        return value.resolve(see or _unseen)
     if value is None:
         return TupleStructInfo(())
     if getattr(value, "is_struct_info", False):
@@ -51,6 +49,10 @@ def as_info(value: Any, see: See | None = None) -> StructInfo:
         f"expected struct info such as R.Tensor, found {repr(value) or f'a {kind}'}",
         hint='write R.Tensor((2, "n"), "float32"), R.Shape, R.Prim("int64"), R.Tuple or R.Object',
     )
+
+
+def _unseen(text: str) -> PrimExpr:
+    raise ArgumentError("strings as dimensions are for signatures and match_cast")
 
 
 def _is_shape(value: Any) -> bool:
@@ -102,6 +104,8 @@ def Tensor(
     """A tensor; what is not given is not known."""
     if isinstance(shape, str):
         shape, dtype = None, shape
+    if isinstance(vdevice, str):  # a device of the module that is being read
+        return Deferred(lambda see: as_info(Tensor(shape, dtype, as_vdevice(vdevice), ndim), see))
     if _has_strings(shape):
         return Deferred(lambda see: Tensor(_seen(shape, see), dtype, vdevice, ndim))
     if shape is not None and not isinstance(shape, Expr):

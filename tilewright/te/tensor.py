@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
 
-from ..ir.expr import PrimExpr, as_scalar
+from ..ir.expr import IntImm, PrimExpr, as_scalar
 from ..ir.functor import Visitor, on
 from ..ir.node import Node, derived, ignored, node
 from ..support.dtypes import dtype_of
@@ -32,11 +32,21 @@ def as_index(value: object, dtype: str | None = None) -> PrimExpr:
 
 
 def as_shape(shape: object) -> tuple[PrimExpr, ...]:
-    """`shape` as a tuple of expressions; plain integers follow the type of the others."""
+    """`shape` as a tuple of expressions; plain integers follow the type of the others.
+
+    Raises `ArgumentError` for a dimension that is no integer, or one below zero.
+    """
     dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     kinds = {d.dtype for d in dims if isinstance(d, PrimExpr)}
     dtype = "int64" if "int64" in kinds else next(iter(kinds), None)
-    return tuple(as_index(d, dtype) for d in dims)
+    made = tuple(as_index(d, dtype) for d in dims)
+    for dim in made:
+        if isinstance(dim, IntImm) and dim.value < 0:
+            raise ArgumentError(
+                f"a dimension is an integer of 0 or more, found {dim.value}",
+                hint='write a variable where it is not known, as in te.var("n")',
+            )
+    return made
 
 
 def _operate(name: str, *args: object) -> Tensor:

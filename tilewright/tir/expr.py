@@ -11,6 +11,7 @@ from ..ir.op import Op, register_op
 from ..ir.type import PointerType, PrimType
 from ..support.dtypes import Lanes, ScalableLanes, dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
+from ..support.span import Span
 from .accesses import access_dtype, as_indices, check_predicate
 from .enums import CallEffectKind as CallEffectKind
 from .enums import IterVarType as IterVarType
@@ -147,8 +148,7 @@ class Ramp(PrimExpr):
             stride = Cast(base.dtype, stride)
         self.lanes, lanes = _counted(self.lanes)  # type: ignore[misc]
         self.base, self.stride = base, stride  # type: ignore[misc]
-        info = dtype_of(base.dtype)
-        self.dtype = info.with_lanes(info.lanes * lanes)
+        self.dtype = _widened("Ramp", "base", base, lanes, self.span)
 
 
 @node("tir.Broadcast")
@@ -162,8 +162,15 @@ class Broadcast(PrimExpr):
     def __post_init__(self) -> None:
         self.lanes, lanes = _counted(self.lanes)  # type: ignore[misc]
         self.value = as_scalar(self.value)  # type: ignore[misc]
-        info = dtype_of(self.value.dtype)
-        self.dtype = info.with_lanes(info.lanes * lanes)
+        self.dtype = _widened("Broadcast", "value", self.value, lanes, self.span)
+
+
+def _widened(which: str, what: str, of: PrimExpr, lanes: Any, span: Span | None) -> str:
+    """The type of a vector made of the number `of`. Raises `ArgumentError` if it is a vector."""
+    info = dtype_of(of.dtype)
+    if info.lanes != 1:
+        raise ArgumentError(f"the {what} of {which} is a number, found {of} of {of.dtype}", span)
+    return info.with_lanes(lanes)
 
 
 @node("tir.Shuffle")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ..ir.type import PointerType, PrimType, Type
 from ..script.ir_builder import NAMERS, IRBuilder
 from ..script.parser import Form, Parser
 from ..support.dtypes import dtype_of
@@ -323,3 +324,20 @@ def _name_buffer(name: str, buffer: Buffer) -> None:
 NAMERS.update({
     Var: _name_var, Buffer: _name_buffer, IterVar: lambda name, v: _name_var(name, v.var),
 })  # fmt: skip
+
+
+def return_type(value: Any) -> Type | None:
+    """The type of a result from its annotation. Raises `ArgumentError` if it is none."""
+    if value is None:
+        return None
+    if isinstance(value, DataTypeName):
+        return PrimType(value.dtype)
+    if isinstance(value, Type):
+        return value
+    made = bare_type(value)
+    if not isinstance(made, Var):
+        raise ArgumentError(
+            "a loop program returns a data type or nothing", hint="write `-> T.int32`, or nothing"
+        )
+    kind = made.type_annotation
+    return kind if isinstance(kind, PointerType) else PrimType(made.dtype)

@@ -160,7 +160,7 @@ class WhileForm(ScopedForm):
 
     def open(self, w: Writer, name: str = "") -> AbstractContextManager[Any]:
         """The body of the loop."""
-        return w.wrapped(lambda body: S.While(self.condition, body))
+        return w.wrapped(w.loop(self.condition))
 
 
 @dataclass

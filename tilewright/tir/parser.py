@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..ir.expr import OPERATORS, FloatImm, GlobalVar, IntImm, PrimExpr, Range, RelaxExpr, as_scalar
+from ..ir.module import IRModule
 from ..ir.script_forms import DECLARERS
-from ..ir.type import PointerType, PrimType, Type
+from ..ir.type import Type
 from ..script.ir_builder import IRBuilder
-from ..script.parser import FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
+from ..script.parser import CHECKS, FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
 from ..script.parser.advice import article
 from ..script.parser.core import no_scope, positional
 from ..script.parser.evaluate import _BINARY
@@ -26,6 +27,7 @@ from . import expr as E
 from . import op as tir_op
 from . import stmt as S
 from .accesses import access_dtype, as_indices
+from .analysis.verify import verify_names
 from .buffer import Buffer
 from .expr import Var
 from .forms import (
@@ -36,6 +38,7 @@ from .forms import (
     bare_type,
     body_of,
     loop_domain,
+    return_type,
     writer,
 )
 from .forms_buffer import renamed
@@ -210,7 +213,18 @@ def expression(parser: Parser, node: ast.Expr) -> None:
 
 
 def bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
-    """`name = value`, by the kind of the value."""
+    """`name = value`, by the kind of the value; one scope has no two buffers of a name."""
+    before = parser.scopes[-1].get(target.id)
+    _bind_value(parser, target, value)
+    made = parser.lookup(target.id)
+    if isinstance(before, Buffer) and isinstance(made, Buffer) and made is not before:
+        parser.fail(
+            target, f"`{target.id}` is the name of another buffer in this scope",
+            hint="call one of them something else",
+        )  # fmt: skip
+
+
+def _bind_value(parser: Parser, target: ast.Name, value: Any) -> None:
     name = target.id
     if isinstance(value, Form) and not isinstance(value, DataTypeName):
         with parser.at(target):
@@ -393,9 +407,11 @@ def _bind_loops(parser: Parser, name: str, value: Any) -> None:
 def while_(parser: Parser, node: ast.While) -> None:
     """`while condition:`."""
     condition = _condition(parser, node.test, "while")
+    with parser.at(node.test):
+        close = writer(parser).loop(condition)
     with _looping(parser):
         body = body_of(parser, node.body)
-    writer(parser).emit(S.While(condition, body))
+    writer(parser).emit(close(body))
 
 
 def _condition(parser: Parser, node: ast.expr, what: str) -> PrimExpr:
@@ -530,8 +546,7 @@ class _Function:
             for arg in positional(parser, node):
                 self._param(arg)
             w.result = _result(parser, node)
-            with parser.scope():
-                parser.statements(node.body)
+            parser.statements(node.body)
             with parser.at(node):
                 return w.function(
                     root=self.options.get("root") is not False, span=parser.span(node)
@@ -574,22 +589,11 @@ def _declare(parser: Parser, node: ast.FunctionDef, decorator: Any, gvar: Global
     gvar._struct_info = None if result is None else _Signature(result)
 
 
-def return_type(value: Any) -> Type | None:
-    """The type of a result from its annotation. Raises `ArgumentError` if it is none."""
-    if value is None:
-        return None
-    if isinstance(value, DataTypeName):
-        return PrimType(value.dtype)
-    if isinstance(value, Type):
-        return value
-    made = bare_type(value)
-    if not isinstance(made, Var):
-        raise ArgumentError(
-            "a loop program returns a data type or nothing", hint="write `-> T.int32`, or nothing"
-        )
-    kind = made.type_annotation
-    return kind if isinstance(kind, PointerType) else PrimType(made.dtype)
+def _check(made: Any) -> None:
+    if isinstance(made, (PrimFunc, IRModule)):
+        verify_names(made)
 
 
+CHECKS.append(_check)
 FUNCTIONS["tir"] = prim_func
 DECLARERS["tir"] = _declare

@@ -220,6 +220,8 @@ def _loop_kind(p: Printer, s: S.For) -> str:
 @prints(S.While)
 def while_(p: Printer, s: S.While) -> None:
     """`while condition:`."""
+    if isinstance(s.condition, IntImm):
+        return _raw(p, s)
     with p.indent(f"while {p(s.condition)}:"):
         _body(p, s.body)
 

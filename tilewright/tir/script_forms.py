@@ -30,6 +30,7 @@ from .forms import (
     MetaVar,
     ScopeForm,
     loop_domain,
+    return_type,
     writing,
 )
 from .forms_block import (
@@ -58,7 +59,7 @@ from .kinds import (
     thread_axis,
 )
 from .parser import FUNCTIONS as _LOADED
-from .parser import return_type, vector_indices
+from .parser import vector_indices
 from .script_rules import stored_value
 from .writer import Writer
 

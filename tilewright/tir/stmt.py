@@ -248,6 +248,12 @@ def _require_pointer(which: str, var: Var, dtype: str, span: Span | None) -> Non
             f"{which} needs a pointer to {dtype}, found `{var.name}` of {var.dtype}", span,
             hint=f'declare it, as in T.handle("{dtype}")',
         )  # fmt: skip
+    element = getattr(kind.element_type, "dtype", None)
+    if element != dtype and (element, dtype) != ("int8", "bool"):
+        raise ArgumentError(
+            f"{which} of {dtype} gives the address `{var.name}` of {element or 'another type'}",
+            span, hint=f'declare it, as in T.handle("{dtype}")',
+        )  # fmt: skip
 
 
 CONSTANT_INDEX = "irmod_storage_idx"

@@ -115,6 +115,15 @@ class Writer:
             stmt = body.finish()
         self.emit(close(stmt))
 
+    def loop(self, condition: PrimExpr) -> Callable[[S.Stmt], S.While]:
+        """What closes `while condition:`. Raises `ArgumentError` for a constant condition."""
+        if isinstance(condition, IntImm):
+            raise ArgumentError(
+                f"the condition of a `while` depends on values, found {condition}",
+                hint="read what the loop changes, as in `while flag[0] != 0:`",
+            )
+        return lambda body: S.While(condition, body)
+
     # blocks
 
     def block(self, what: str, *, or_function: bool = False) -> BlockParts:

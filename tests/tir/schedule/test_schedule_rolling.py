@@ -439,7 +439,7 @@ def main(A: T.Buffer((10, 8), "float32"), C: T.Buffer((8, 3), "float32")):
 
 def test_partial_results_of_a_block_that_names_a_loop_it_shares() -> None:
     func = from_source("""
-@T.prim_func
+@T.prim_func(check_well_formed=False)
 def main(A: T.Buffer((4, 6)), B: T.Buffer((4,)), C: T.Buffer((4,))):
     for i in range(4):
         for k in range(6):

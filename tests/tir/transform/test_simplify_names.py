@@ -45,7 +45,7 @@ for i in range(4):
 
 def test_the_extents_of_parameters_are_not_negative() -> None:
     text = """
-@T.prim_func
+@T.prim_func(check_well_formed=False)
 def main(a: T.handle):
     n = T.int64()
     A = T.match_buffer(a, (n * 8 - 1,), "float32")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...ir.op import Op
 from ..base import Expr
-from ..expr import Call, DataTypeImm, PrimValue, StringImm, Tuple
+from ..expr import Call, DataTypeImm, ExternFunc, PrimValue, StringImm, Tuple
 from .memory import as_dtype, as_int, as_shape, as_text
 
 
@@ -33,7 +33,9 @@ def kill_object(value: Expr) -> Call:
     return Call(Op.get("relax.vm.kill_object"), (value,))
 
 
-def call_tir_dyn(func: Expr, args: Sequence[Expr]) -> Call:
-    """A kernel called with a last argument that is a shape of its scalars."""
+def call_tir_dyn(func: Expr | str, args: Sequence[Expr]) -> Call:
+    """A kernel, or a function of the runtime by its name, called with a last argument that is a
+    shape of its scalars."""
+    func = ExternFunc(func) if isinstance(func, str) else func
     given = args if isinstance(args, Tuple) else Tuple(tuple(args))
     return Call(Op.get("relax.vm.call_tir_dyn"), (func, given))

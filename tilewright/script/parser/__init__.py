@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ...support import public as _public
 from .core import Form, Parser, parses
-from .entry import CLASSES, FUNCTIONS, Decorator, definition, from_source
+from .entry import CHECKS, CLASSES, FUNCTIONS, Decorator, definition, from_source
 from .evaluate import SPECIAL, assign
 from .macro import Macro, MacroCall, MacroDecorator, ValueMacro
 from .python import LOGIC

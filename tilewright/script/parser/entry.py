@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType, FunctionType
 from typing import Any
 
-from ...support.errors import ArgumentTypeError, DiagnosticError
+from ...support.errors import ArgumentTypeError, DiagnosticError, TVMError
 from .arguments import check_options, shown_options, shown_value
 from .core import Parser
 from .source import Source, decorated, in_decorated_class
@@ -18,6 +18,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """`(parser, function syntax, decorator, global name or None) -> function`, by dialect."""
 CLASSES: dict[str, Callable[..., Any]] = {}
 """`(parser, class syntax, decorator) -> module`, by dialect."""
+CHECKS: list[Callable[[Any], None]] = []
+"""Each raises a `TVMError` if a function or module that was read breaks a dialect's promises."""
 NAMESPACES = {"I": "ir", "T": "tir", "R": "relax"}
 """The names under which a text finds the dialects, and their modules in `tilewright.script`."""
 
@@ -66,7 +68,7 @@ class Decorator:
                 f"found `{source.source.strip()}`",
                 hint=f"write `@{self.title}` above a `def` or a `class`",
             )
-        return self.parse(parser, node)
+        return well_formed(parser, node, self.parse(parser, node), self)
 
     def parse(self, parser: Parser, node: ast.AST, *context: Any) -> Any:
         """Parses the syntax that this decorates."""
@@ -121,19 +123,31 @@ def from_source(
 
     `extra_vars` are further names that it may use; `name` is the file that errors mention. A text
     defines one module or one function, and any number of macros. Raises `DiagnosticError` that
-    shows the line. Only script is evaluated, never other Python code.
+    shows the line; for a program that is not well formed too, unless `check_well_formed` is false
+    here or among the options of its decorator. Only script is evaluated, never other Python code.
     """
-    del check_well_formed
     if not isinstance(program, str):
         source = Source(program)
         extra: dict[str, Any] = captured(program, None)
     else:
         source, extra = Source(program, name), {}
     parser = Parser(source, {**namespaces(), **extra, **(extra_vars or {})})
-    return read_text(parser, source)
+    return read_text(parser, source, check_well_formed)
 
 
-def read_text(parser: Parser, source: Source) -> Any:
+def well_formed(parser: Parser, node: ast.AST, made: Any, decorator: Any) -> Any:
+    """`made`, the function or module at `node`, which keeps what all of them promise."""
+    if getattr(decorator, "options", {}).get("check_well_formed", False):
+        try:
+            for check in CHECKS:
+                check(made)
+        except TVMError as error:
+            hint = "`check_well_formed=False` reads it all the same"
+            parser.fail(node, error.message, note=error.note, hint=error.hint or hint)
+    return made
+
+
+def read_text(parser: Parser, source: Source, check_well_formed: bool = True) -> Any:
     """Parses the definitions of a text in order; later ones see earlier ones."""
     result: Any = None
     for node in source.tree.body:
@@ -147,6 +161,8 @@ def read_text(parser: Parser, source: Source) -> Any:
                         hint="put the functions into one class with @I.ir_module",
                     )  # fmt: skip
                 result = made
+                if check_well_formed:
+                    well_formed(parser, node, made, decorator_of(parser, node))
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             _import(parser, node)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

@@ -11,6 +11,7 @@ from .core import (
     Text,
     prints,
     prints_attribute,
+    prints_lines,
     programs,
     script,
     statements,

@@ -343,6 +343,11 @@ def statements(*classes: type) -> None:
     _STATEMENTS.extend(classes)
 
 
+def prints_lines(node: object) -> bool:
+    """Whether the handler of `node` prints lines, not a text that stands in one."""
+    return isinstance(node, tuple(_STATEMENTS))
+
+
 def programs(*classes: type) -> None:
     """Declares classes whose handlers print lines and whose text stands alone."""
     statements(*classes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...ir.functor import Visitor, on, post_order_visit
 from ...ir.module import IRModule
+from ...ir.node import nodes_in
 from ...support.errors import IllFormedError
 from ..arith.canonical import INDEX_TYPES
 from ..buffer import Buffer
@@ -78,9 +79,15 @@ def _blocks_see_axes_only(function: _Function) -> Problems:
     for block in function.all(Block):
         if not block.iter_vars:
             continue
-        for var in undefined_vars(block):
+        axes = [axis.var for axis in block.iter_vars]
+        parts = (block.reads, block.writes, block.init, block.body)
+        for var in dict.fromkeys(v for part in parts for v in _free(part, axes)):
             if var in loops:
                 yield f"block `{block.name_hint}` uses the loop variable `{var.name}` of outside"
+
+
+def _free(part: Any, axes: list[Var]) -> tuple[Var, ...]:
+    return tuple(v for node in nodes_in(part) for v in undefined_vars(node, axes))
 
 
 def _loops_have_index_variables(function: _Function) -> Problems:
@@ -265,12 +272,24 @@ def verify_ssa(func: PrimFunc) -> bool:
 def verify_well_formed(obj: PrimFunc | IRModule, assert_mode: bool = True) -> bool:
     """True if all promises are kept. With `assert_mode`, a broken one raises `IllFormedError`
     that lists everything wrong."""
+    return _keeps(obj, [check for _, check in PROMISES], assert_mode)
+
+
+def verify_names(obj: PrimFunc | IRModule) -> None:
+    """Raises `IllFormedError` unless variables are defined once, before they are used, in one
+    function, and blocks use no loop variable of outside: what TVM asks of a script."""
+    _keeps(obj, (_defined_before_use, _defined_once, _blocks_see_axes_only), assert_mode=True)
+
+
+def _keeps(
+    obj: PrimFunc | IRModule, checks: Sequence[Callable[[_Function], Problems]], assert_mode: bool
+) -> bool:
     funcs = (
         [obj] if isinstance(obj, PrimFunc)
         else [f for f in obj.functions.values() if isinstance(f, PrimFunc)]
     )  # fmt: skip
     known = [_Function(func) for func in funcs]
-    problems = [text for function in known for _, check in PROMISES for text in check(function)]
+    problems = [text for function in known for check in checks for text in check(function)]
     problems += _defined_in_one_function(known)
     if problems and assert_mode:
         raise IllFormedError("the program is not well formed: " + "; ".join(problems))

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ...ir.expr import OPERATORS, FloatImm, IntImm, PrimExpr, PrimExprLike, as_scalar
-from ...support.dtypes import dtype_of
+from ...support.dtypes import DType, dtype_of
 from ...support.errors import ArgumentError
-from ..expr import Broadcast, Call, Cast
+from ..expr import Broadcast, Call, Cast, StringImm
 from .constant import wrap
 from .declare import intrinsic
 
 __all__ = [
-    "cast", "reinterpret",
+    "cast", "convert", "reinterpret",
 ]  # fmt: skip
 
 intrinsic("reinterpret")
@@ -62,10 +62,31 @@ def _cast_const(value: PrimExpr, dtype: str) -> PrimExpr | None:
     return None
 
 
+def convert(expr: object) -> PrimExpr:
+    """`expr` as an expression: itself, or the constant that a number or a text stands for.
+
+    Raises `ArgumentError` for what stands for none.
+    """
+    return StringImm(expr) if isinstance(expr, str) else as_scalar(expr)
+
+
 def reinterpret(dtype: str, value: PrimExprLike, span: Any = None) -> PrimExpr:
-    """The bits of `value` read as `dtype`, which is as wide."""
-    made = as_scalar(value)
-    return made if made.dtype == dtype else Call(dtype, "tir.reinterpret", (made,), span=span)
+    """The bits of `value` read as `dtype`. Raises `ArgumentError` unless that is as wide."""
+    made, kind = as_scalar(value), dtype_of(dtype)
+    given = dtype_of(made.dtype)
+    if given.name == kind.name:
+        return made
+    if not (given.is_scalable or kind.is_scalable) and _widths(given).isdisjoint(_widths(kind)):
+        raise ArgumentError(
+            f"reinterpret reads {kind.name} from as many bits, found {made} of {given.name}", span,
+            hint="convert the value, as in T.Cast(dtype, value)",
+        )  # fmt: skip
+    return Call(kind.name, "tir.reinterpret", (made,), span=span)
+
+
+def _widths(kind: DType) -> set[int]:
+    """How many bits a value may take: elements of four bits stand together or a byte each."""
+    return {kind.bits * kind.lanes, (8 if kind.code == "float4_e2m1fn" else kind.bits) * kind.lanes}
 
 
 OPERATORS["cast"] = cast

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from ...ir.expr import PrimExpr, as_scalar
@@ -71,20 +72,24 @@ def _accept_block_map(schedule: Schedule, value: Any, given: dict[str, Any]) -> 
 
 
 class WrongPadding(ScheduleError, ArgumentError):
-    """Padding of another type than the buffer's elements."""
+    """Padding of another type than the buffer's elements, or a function of other indices."""
 
 
 def _accept_pad_value(schedule: Schedule, value: Any, given: dict[str, Any]) -> Any:
     """A number, or a function of the new indices, as an index map of one result."""
+    count = len(given["index_map"].final_indices)
+    if isinstance(value, IndexMap) and len(value.initial_indices) != count:
+        raise WrongPadding(
+            f"the new layout has {count} indices, pad_value is a map of "
+            f"{len(value.initial_indices)}"
+        )
     if value is None or isinstance(value, IndexMap):
         return value
     block, buffer = _buffer_of(schedule, given)
-    index_map = given["index_map"]
-    count = len(index_map.final_indices)
     names = IndexMap.from_func(lambda *i: i, count, index_dtype=index_type(block))
     axes = names.initial_indices
     if isinstance(value, Callable):  # type: ignore[arg-type]
-        made = value(*axes)
+        made = _called(value, axes)
         if isinstance(made, (list, tuple)) and len(made) == 1:
             (made,) = made
     else:
@@ -97,6 +102,17 @@ def _accept_pad_value(schedule: Schedule, value: Any, given: dict[str, Any]) -> 
             hint=f"{float(made)} is of the buffer's type" if is_integer else "",
         )
     return IndexMap(axes, (scalar,))
+
+
+def _called(function: Callable[..., Any], axes: Sequence[Any]) -> Any:
+    try:
+        inspect.signature(function).bind(*axes)
+    except TypeError as error:
+        raise WrongPadding(
+            f"the function given as pad_value is called with the {len(axes)} new indices: {error}",
+            hint="write one parameter for each, or `*indices`",
+        ) from None
+    return function(*axes)
 
 
 BufferMap: TypeAlias = Annotated[

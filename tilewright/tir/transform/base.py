@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+from ...ir.functor import Rewriter
 from ...ir.module import IRModule
 from ...ir.transform import ModulePass, Pass, PassContext, PassInfo, make_function_pass
 from ..function import PrimFunc
+from ..stmt import Allocate, AllocateConst
+
+S = TypeVar("S", Allocate, AllocateConst)
 
 prim_func_pass = make_function_pass(PrimFunc)
 """Makes a pass over PrimFuncs of a function `(func, mod, ctx) -> func`, or of a class."""
+
+
+def retyped(rewriter: Rewriter, node: S, dtype: str, **changes: Any) -> S:
+    """An allocation whose parts `rewriter` rewrites, now of elements of `dtype`."""
+    parts = {name: rewriter.rewrite(getattr(node, name)) for name in type(node).walked}
+    return node.replace(**{**parts, "dtype": dtype, **changes})
 
 
 Transform = Callable[[PrimFunc, Any, PassContext], PrimFunc]

@@ -27,7 +27,7 @@ from ..expr import (
 )
 from ..function import PrimFunc
 from ..stmt import Allocate, BufferStore, LetStmt
-from .base import prim_func_pass
+from .base import prim_func_pass, retyped
 from .narrow_floats import is_native
 from .shared_lives import scope_of
 
@@ -81,9 +81,8 @@ class _Widen(Rewriter):
     @on(Allocate)
     def allocate(self, node: Allocate) -> Any:
         """So is its memory."""
-        new: Allocate = self.rewrite_children(node)
-        is_wide = new.buffer_var is not node.buffer_var
-        return new.replace(dtype=self._wide(node.dtype)) if is_wide else new
+        is_wide = self.rewrite(node.buffer_var) is not node.buffer_var
+        return retyped(self, node, self._wide(node.dtype) if is_wide else node.dtype)
 
     @on(CommReducer)
     def reducer(self, reducer: CommReducer) -> CommReducer:

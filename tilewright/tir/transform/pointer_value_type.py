@@ -15,7 +15,7 @@ from ..buffer import Buffer
 from ..expr import BufferLoad, Call, Ramp, Shuffle, Var, pointer
 from ..function import PrimFunc
 from ..stmt import Allocate, AllocateConst, BufferStore, DeclBuffer, LetStmt
-from .base import factory
+from .base import factory, retyped
 from .shared_lives import scope_of
 
 
@@ -189,13 +189,13 @@ class _Retype(Rewriter):
     @on(Allocate)
     def allocate(self, node: Allocate) -> Any:
         """Memory of vectors."""
-        new: Allocate = self.rewrite_children(node)
         lanes = self.lanes.get(node.buffer_var)
         if lanes is None:
-            return new
+            return self.rewrite_children(node)
         dtype = dtype_of(node.dtype).with_lanes(lanes)
-        extents = _shorter(new.extents, lanes)
-        return new.replace(dtype=dtype, extents=extents, buffer_var=self.variable(node.buffer_var))
+        extents = _shorter(self.rewrite(node.extents), lanes)
+        var = self.variable(node.buffer_var)
+        return retyped(self, node, dtype, extents=extents, buffer_var=var)
 
 
 def _shorter(sizes: tuple[PrimExpr, ...], lanes: int) -> tuple[PrimExpr, ...]:

@@ -12,6 +12,7 @@ from ...support.dtypes import dtype_of
 from ..buffer import Buffer
 from ..expr import BufferLoad, Let, Var, pointer
 from ..stmt import Allocate, AllocateConst, BufferStore, LetStmt
+from .base import retyped
 
 
 class StoredTypes(Rewriter):
@@ -56,14 +57,13 @@ class StoredTypes(Rewriter):
     @on(Allocate, AllocateConst)
     def allocate(self, node: Any) -> Any:
         """Memory for bits."""
-        new = self.rewrite_children(node)
         stored = self._stored(node.dtype)
         if stored == node.dtype:
-            return new
-        changes: dict[str, Any] = {"dtype": stored}
+            return self.rewrite_children(node)
+        changes: dict[str, Any] = {}
         if isinstance(node, AllocateConst):
             changes["array"] = node.array.view(dtype_of(dtype_of(stored).element).numpy)
-        return new.replace(**changes)
+        return retyped(self, node, stored, **changes)
 
     @on(BufferLoad, BufferStore)
     def access(self, access: Any) -> Any:
