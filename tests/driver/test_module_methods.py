@@ -65,6 +65,21 @@ def test_a_module_is_written_as_text_or_library(tmp_path) -> None:
         FunctionModule({}).export_library(tmp_path / "none.so")
 
 
+def test_code_for_another_machine_is_written_as_one_object_or_as_bitcode(tmp_path) -> None:
+    made = tw.build(double, target="llvm -mtriple=aarch64-linux-gnu -mattr=+neon")
+    for name in ("double.o", "double.obj", "double"):
+        made.write_to_file(tmp_path / name, fmt="" if "." in name else "o")
+        code = (tmp_path / name).read_bytes()
+        assert code[:4] == b"\x7fELF" and code[18:20] == b"\xb7\0", "the ELF machine is AArch64"
+        assert b"__tvm_ffi_double\0" in code
+    made.save(tmp_path / "double.bc")
+    assert (tmp_path / "double.bc").read_bytes()[:4] == b"BC\xc0\xde"
+    with pytest.raises(ArgumentError, match="no source in format 'txt'"):
+        made.save(tmp_path / "double.txt")
+    with pytest.raises(ArgumentError, match="no source in format 'o'"):
+        tw.build(double, target="c").write_to_file(tmp_path / "c.o")
+
+
 def test_a_module_of_c_source_has_its_kind() -> None:
     made = tw.build(double, target="c")
     assert made.kind == "c" and made.implements_function("double")

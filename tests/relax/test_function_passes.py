@@ -180,3 +180,26 @@ def test_normalize_tells_calls_what_they_call() -> None:
     mod = T.Normalize()(load_json(save_json(two_functions())))
     check_well_formed(mod)
     np.testing.assert_allclose(interpreter.run(mod, random(3)), random(3) * 4)
+
+
+def test_dataflow_block_passes_may_be_classes() -> None:
+    @T.dataflowblock_pass(opt_level=1, name="Seen")
+    class Seen:
+        def __init__(self, seen: list[relax.DataflowBlock]) -> None:
+            self.seen = seen
+
+        def transform_dataflowblock(self, block, mod, context) -> relax.DataflowBlock:
+            self.seen.append(block)
+            return block
+
+    bb = relax.BlockBuilder()
+    x = tensor_var("x", [3])
+    with bb.function("main", [x]):
+        with bb.dataflow():
+            doubled = bb.emit_output(relax.op.add(x, x))
+        bb.emit_func_output(doubled)
+    seen: list[relax.DataflowBlock] = []
+    made = Seen(seen)
+    assert made.info.name == "Seen" and made.instance.seen is seen
+    assert_structural_equal(made(bb.get()), bb.get())
+    assert [len(block.bindings) for block in seen] == [1]

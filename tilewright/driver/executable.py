@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..codegen.llvm.compile import Machine
-from ..codegen.llvm.inspect import source_text
+from ..codegen.llvm.inspect import BINARY_FORMATS, binary, source_text
 from ..codegen.llvm.link import export_library
 from ..codegen.llvm.native_module import load_executable
 from ..ir.module import IRModule
@@ -78,6 +78,25 @@ class CompiledExecutable(ExecutableModule):
         Raises `ArgumentError` for other formats, and for a graph program from the cache, which
         keeps no loops to generate from.
         """
+        functions, target = self._loops()
+        return source_text(functions, target, self.machine, fmt)
+
+    def write_to_file(self, path: str | Path, fmt: str = "") -> None:
+        """Writes the kernels' code to `path`: one object file for `o` or `obj`, LLVM bitcode for
+        `bc`, else the text that `inspect_source` gives; `fmt` is the suffix of `path` if empty.
+
+        The object leaves open what the runtime provides (threads, errors, the parts of tvm-ffi
+        that entry points call); `export_library` links all that. Raises `ArgumentError` for other
+        formats.
+        """
+        suffix = fmt or Path(path).suffix.lstrip(".")
+        if suffix not in BINARY_FORMATS:
+            return super().write_to_file(path, fmt)
+        functions, target = self._loops()
+        Path(path).write_bytes(binary(functions, target, self.machine, suffix))
+
+    def _loops(self) -> tuple[dict[str, PrimFunc], Target]:
+        """The kernels as they were lowered, and the target."""
         if self.lowered is None and self.remake is not None:
             made = self.remake()
             self.lowered, self.target = made.lowered, made.target
@@ -86,7 +105,7 @@ class CompiledExecutable(ExecutableModule):
                 "the executable came from the cache, without the loops it was made from",
                 hint="compile it with TILEWRIGHT_CACHE=off",
             )
-        return source_text(code_of(self.lowered), self.target, self.machine, fmt)
+        return code_of(self.lowered), self.target
 
     def export_library(self, path: str | Path, **options: Any) -> str:
         """Writes a shared library that needs no Python (or an archive, for `.tar` and `.tw`).

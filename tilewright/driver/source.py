@@ -42,6 +42,10 @@ class SourceExecutable(CompiledExecutable):
         """The C source."""
         return self.source.inspect_source(fmt)
 
+    def write_to_file(self, path: str | Path, fmt: str = "") -> None:
+        """Writes the C source. Raises `ArgumentError` for other formats."""
+        self.source.write_to_file(path, fmt)
+
     def export_library(self, path: str | Path, **options: Any) -> str:
         """Writes the kernels: as source for `.c`, an object for `.o`, else as a shared library.
 

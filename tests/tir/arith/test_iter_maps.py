@@ -300,3 +300,15 @@ def test_spaces_that_only_a_predicate_keeps_apart() -> None:
     assert str(arith.normalize_iter_map_to_expr(outer.source)) == "i"
     assert str(arith.normalize_iter_map_to_expr(inner.source)) == "j * 2 + k"
     assert [str(mark.extent) for mark in conditions] == ["T.bool(True)", "j * 2 + k < 5"]
+
+
+def test_the_inner_part_of_a_quotient_that_does_not_come_out_even() -> None:
+    """`x // 2` of five values stays a quotient, although the iterator counts as padded to six."""
+    domain = {x: ir.Range(0, 5), y: ir.Range(0, 6)}
+    for index in (x // 2, x // 2 * -1, x // 2 * 3):
+        for inner_iter, place in ((x, 1), (y, 0)):
+            pair = arith.subspace_divide([index], domain, [inner_iter])[0]
+            assert pair[1 - place].extent == 1
+            assert pair[place].extent == 3
+            made = arith.normalize_iter_map_to_expr(pair[place].source)
+            assert all(value(made, env) == value(index, env) for env in points(domain))

@@ -148,6 +148,12 @@ def optimized_ir(text: str, machine: Machine | None = None) -> str:
         return str(module)
 
 
+def bitcode(text: str, machine: Machine | None = None) -> bytes:
+    """The module's bitcode after the optimisation pipeline."""
+    with _Optimized(text, machine or host_machine()) as (module, _):
+        return bytes(module.as_bitcode())
+
+
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

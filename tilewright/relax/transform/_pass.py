@@ -12,6 +12,7 @@ from ...ir.transform import (
     Pass,
     PassContext,
     PassInfo,
+    class_pass,
     make_function_pass,
 )
 from ..expr import DataflowBlock, Function
@@ -41,17 +42,24 @@ def dataflowblock_pass(
     required: Sequence[str] | None = None,
     traceable: bool = False,
 ) -> Any:
-    """Makes a pass of a function `(block, mod, ctx) -> block` on dataflow blocks."""
+    """Makes a pass on dataflow blocks: of a function `(block, mod, ctx) -> block`, or of a class
+    with `transform_dataflowblock`."""
 
     def make(what: Any) -> Any:
         info = PassInfo(opt_level, name or what.__name__, tuple(required or ()), traceable)
 
-        def transform(func: Function, mod: IRModule, ctx: PassContext) -> Function:
-            blocks = tuple(
-                what(b, mod, ctx) if isinstance(b, DataflowBlock) else b for b in func.body.blocks
-            )
-            return func.replace(body=func.body.replace(blocks=blocks))
+        def on_functions(on_block: Callable[..., Any]) -> Pass:
+            def transform(func: Function, mod: IRModule, ctx: PassContext) -> Function:
+                blocks = tuple(
+                    on_block(b, mod, ctx) if isinstance(b, DataflowBlock) else b
+                    for b in func.body.blocks
+                )
+                return func.replace(body=func.body.replace(blocks=blocks))
 
-        return FunctionPass(transform, info, Function)
+            return FunctionPass(transform, info, Function)
+
+        if isinstance(what, type):
+            return class_pass(what, "transform_dataflowblock", on_functions)
+        return on_functions(what)
 
     return make if pass_func is None else make(pass_func)

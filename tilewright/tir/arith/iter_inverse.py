@@ -182,7 +182,8 @@ def _divide(detector: Detector, index: IterSumExpr, inner: set[Var]) -> list[Ite
 def _digits(split: IterSplitExpr) -> list[IterSplitExpr]:
     """The parts of a split that is all of a sum; itself otherwise."""
     source = split.source.source
-    if isinstance(source, IterSumExpr) and is_whole(split) and O.is_const_int(source.base, 0):
+    is_all = O.is_const_int(split.lower_factor, 1) and is_whole(split)
+    if isinstance(source, IterSumExpr) and is_all and O.is_const_int(source.base, 0):
         return [
             IterSplitExpr(
                 p.source, p.lower_factor, p.extent,
