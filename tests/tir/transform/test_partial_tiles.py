@@ -87,3 +87,53 @@ def main(a: T.handle, b: T.handle):
     for n in range(10):
         made = same_result(CUT, text, (n, 5), (n, 5))
     assert any(branch.else_case is not None for branch in nodes(made.body, IfThenElse))
+
+
+VECTORS = (
+    HEAD
+    + """
+    for i in range((n + 7) // 8):
+        for r in T.unroll(2):
+            for l in T.vectorized(4):
+                if (i * 2 + r) * 4 + l < n:
+                    B[(i * 2 + r) * 4 + l] = A[(i * 2 + r) * 4 + l]
+"""
+)
+
+
+def test_a_case_for_each_number_of_vectors() -> None:
+    """Only the last vector of each case asks which of its lanes there are."""
+    after = (
+        HEAD
+        + """
+    for i in range(n // 8):
+        for r in T.unroll(2):
+            for l in T.vectorized(4):
+                B[(i * 2 + r) * 4 + l] = A[(i * 2 + r) * 4 + l]
+    for i in range(n // 8, n // 8 + (n % 8 + 7) // 8):
+        if n - i * 8 <= 4:
+            for l in T.vectorized(4):
+                if T.Add(i * 2, 0) * 4 + l < n:
+                    B[T.Add(i * 2, 0) * 4 + l] = A[T.Add(i * 2, 0) * 4 + l]
+        else:
+            for r in T.unroll(1):
+                for l in T.vectorized(4):
+                    B[(i * 2 + r) * 4 + l] = A[(i * 2 + r) * 4 + l]
+            for l in T.vectorized(4):
+                if (i * 2 + 1) * 4 + l < n:
+                    B[(i * 2 + 1) * 4 + l] = A[(i * 2 + 1) * 4 + l]
+"""
+    )
+    check([CUT], VECTORS, after)
+
+
+@pytest.mark.parametrize("n", [*range(10), 16, 21])
+def test_vectors_of_any_number_of_lanes(n: int) -> None:
+    same_result(CUT, VECTORS, (n,), (n,))
+
+
+def test_vectors_at_other_distances_have_no_cases() -> None:
+    """Vectors that overlap end one by one, not one after the other."""
+    text = VECTORS.replace("(i * 2 + r) * 4 + l", "i * 8 + r * 3 + l")
+    made = applied(CUT, text)
+    assert all(branch.else_case is None for branch in nodes(made.body, IfThenElse))

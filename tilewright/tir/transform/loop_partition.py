@@ -18,7 +18,7 @@ from ..arith.int_set import Ends, Evaluator, mentions
 from ..arith.linear import linear_coefficients
 from ..arith.simplifier import FALSE, TRUE
 from ..arith.terms import Split, Sum
-from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Select, Var
+from ..expr import EQ, GE, GT, LE, LT, Call, Max, Min, Select, Var
 from ..function import PrimFunc
 from ..stmt import (
     AttrStmt,
@@ -35,9 +35,8 @@ from ..stmt_functor import renew_defs, substitute
 from .base import prim_func_pass
 from .config import LoopPartitionConfig, group_of, is_given
 from .partial_rows import partial_rows, partial_sum
-from .partial_tiles import ForRows, partial_tile
+from .partial_tiles import Assume, ForRows, partial_tile
 from .scoped import ScopedRewriter
-from .simplify import NOTHING
 from .vectorize_loop import VECTOR_REDUCE
 
 
@@ -225,54 +224,6 @@ class _Conditions(Visitor):
         return None if scale.terms or scale.const == 0 or others else (scale.const, rest)
 
 
-class _Assume(Rewriter):
-    """Replaces conjuncts that are known to hold."""
-
-    def __init__(self, conditions: list[_Condition]) -> None:
-        self.known = {id(c.node): c.truth for c in conditions}
-
-    @on(LT, LE, GT, GE, EQ)
-    def comparison(self, node: Any) -> PrimExpr:
-        """A known conjunct is true."""
-        known: PrimExpr = self.known.get(id(node), node)
-        return known
-
-    @on(And)
-    def both(self, node: And) -> PrimExpr:
-        """Folds what became true."""
-        return O.logical_and(self.rewrite(node.a), self.rewrite(node.b))
-
-    @on(IfThenElse)
-    def branch(self, node: IfThenElse) -> Any:
-        """A condition that became true leaves its case."""
-        condition = self.rewrite(node.condition)
-        if O.is_const_int(condition, 1):
-            return self.rewrite(node.then_case)
-        if O.is_const_int(condition, 0):
-            return NOTHING if node.else_case is None else self.rewrite(node.else_case)
-        then_case = self.rewrite(node.then_case)
-        return node.replace(
-            condition=condition, then_case=then_case, else_case=self.rewrite(node.else_case)
-        )
-
-    @on(Select)
-    def select(self, node: Select) -> PrimExpr:
-        """Select(True, a, b) -> a"""
-        new: Select = self.rewrite_children(node)
-        return new.true_value if O.is_const_int(new.condition, 1) else new
-
-    @on(Call)
-    def call(self, node: Call) -> PrimExpr:
-        """likely(True) -> True; if_then_else(True, a, b) -> a"""
-        new: Any = self.rewrite_children(node)
-        name = getattr(new.op, "name", "")
-        if name == "tir.likely" and isinstance(new.args[0], IntImm):
-            return new.args[0]
-        if name == "tir.if_then_else" and O.is_const_int(new.args[0], 1):
-            return new.args[1]  # type: ignore[no-any-return]
-        return new  # type: ignore[no-any-return]
-
-
 _KINDS = (ForKind.SERIAL, ForKind.PARALLEL)
 _LIMIT = 6
 _SMALL = 400
@@ -363,7 +314,7 @@ class _Partition(ScopedRewriter):
             main_end = self._clamp(main_end, main_low, end)
         if main_low.key == main_end.key:
             return None
-        main_body = _Assume(chosen).run(loop.body)
+        main_body = Assume({id(c.node): c.truth for c in chosen}).run(loop.body)
         if loop.kind == ForKind.PARALLEL:
             return self._choose(loop, main_low, main_end, low, end, main_body)
         self.depth += 1
@@ -406,13 +357,13 @@ class _Partition(ScopedRewriter):
         if tile is None or tile.rest.constant is not None or ends != {tile.first.key}:
             return self._part(loop, low, end, loop.body, "end")
         last = self._clamp(tile.end, low, end)
-        known = _Assume([_Condition(c, None, None) for c in tile.conditions]).run(loop.body)
-        cases = [renew_defs(ForRows(tile, n).run(known)) for n in range(1, tile.size)]
+        cases = [renew_defs(ForRows(tile, n).run(loop.body)) for n in range(1, tile.last + 1)]
         body: Stmt = cases.pop()
         rest = tile.rest.expr()
+        compare = O.equal if tile.lanes == 1 else O.less_equal
         for n, case in reversed(list(enumerate(cases, 1))):
-            body = IfThenElse(O.equal(rest, IntImm(rest.dtype, n)), case, body)
-        return self._part(loop, low, last, body, "end")
+            body = IfThenElse(compare(rest, IntImm(rest.dtype, n * tile.lanes)), case, body)
+        return self._part(loop, low, last, body, "low", "end")
 
     def _row_end(self, loop: For, low: Sum, end: Sum) -> Stmt | None:
         """The last block of a row; None if there is no such thing, or its size is known."""
@@ -450,8 +401,8 @@ class _Partition(ScopedRewriter):
         engine = self.analyzer.engine
         return engine.extremum(Max, engine.extremum(Min, value, end), low)
 
-    def _part(self, loop: For, low: Sum, end: Sum, body: Stmt, side: str = "") -> Stmt | None:
-        """A part of the loop; `side` says of which conditions it is the rest. Where its length is
+    def _part(self, loop: For, low: Sum, end: Sum, body: Stmt, *sides: str) -> Stmt | None:
+        """A part of the loop; `sides` say of which conditions it is the rest. Where its length is
         unknown, these would cut it over and over: whether they hold in it cannot be told."""
         size = self.analyzer.engine.terms.sub(end, low)
         extent = size.expr()
@@ -459,7 +410,7 @@ class _Partition(ScopedRewriter):
             return None
         copy: For = renew_defs(loop.replace(min=low.expr(), extent=extent, body=body))
         is_whole = size.key == self.analyzer.sum(loop.extent).key
-        if (side or is_whole) and loop.loop_var in self.hinted:
+        if (sides or is_whole) and loop.loop_var in self.hinted:
             self.hinted.add(copy.loop_var)
             self.rest.add(copy.loop_var)
         if loop.loop_var in self.limited:
@@ -474,7 +425,7 @@ class _Partition(ScopedRewriter):
             return made
         spent = self.spent.get(loop.loop_var, frozenset())
         if not isinstance(extent, IntImm):
-            self.spent[copy.loop_var] = spent | {side} if side else spent
+            self.spent[copy.loop_var] = spent.union(sides)
         done: Stmt = self.loop(copy)
         return done
 

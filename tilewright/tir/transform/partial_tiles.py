@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.functor import Rewriter, Visitor, on
@@ -11,9 +13,12 @@ from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
 from ..arith.conditions import conjuncts
 from ..arith.linear import linear_coefficients
+from ..arith.simplifier import TRUE
 from ..arith.terms import Sum
-from ..expr import GE, GT, LE, LT, Var
-from ..stmt import BufferStore, Evaluate, For, ForKind, IfThenElse
+from ..expr import EQ, GE, GT, LE, LT, And, Call, Select, Var
+from ..stmt import BufferStore, Evaluate, For, ForKind, IfThenElse, stmt_seq
+from ..stmt_functor import renew_defs, substitute
+from .simplify import NOTHING
 
 MOST_ROWS = 16
 """Rows of a tile up to which each possible number of them gets code of its own."""
@@ -23,14 +28,23 @@ MOST_ROWS = 16
 class PartialTile:
     """In the iterations of a loop from `first` to `end` the rows below `rest`, of `size` of a tile,
     are computed: `conditions` ask for that, each about the variable of an unrolled loop over the
-    `rows`. Before `first` all of them are, from `end` on none; both may lie outside of the loop."""
+    `rows`. Before `first` all of them are, from `end` on none; both may lie outside of the loop.
+
+    Rows of several `lanes` are vectors, and `rest` is a number of lanes: the last vector may have
+    some beyond it."""
 
     rest: Sum
     size: int
+    lanes: int
     first: Sum
     end: Sum
     conditions: list[PrimExpr] = field(default_factory=list)
     rows: set[Var] = field(default_factory=set)
+
+    @property
+    def last(self) -> int:
+        """The most rows that an incomplete tile has: of vectors, all may be there."""
+        return self.size - 1 if self.lanes == 1 else self.size
 
 
 def partial_tile(analyzer: Analyzer, loop: For) -> PartialTile | None:
@@ -40,19 +54,79 @@ def partial_tile(analyzer: Analyzer, loop: For) -> PartialTile | None:
     return rows.found if rows.is_whole() else None
 
 
+class Assume(Rewriter):
+    """Replaces conjuncts of which it is known whether they hold, by their identity."""
+
+    def __init__(self, known: Mapping[int, PrimExpr]) -> None:
+        self.known = known
+
+    @on(LT, LE, GT, GE, EQ)
+    def comparison(self, node: Any) -> PrimExpr:
+        """A known conjunct is true."""
+        known: PrimExpr = self.known.get(id(node), node)
+        return known
+
+    @on(And)
+    def both(self, node: And) -> PrimExpr:
+        """Folds what became true."""
+        return O.logical_and(self.rewrite(node.a), self.rewrite(node.b))
+
+    @on(IfThenElse)
+    def branch(self, node: IfThenElse) -> Any:
+        """A condition that became true leaves its case."""
+        condition = self.rewrite(node.condition)
+        if O.is_const_int(condition, 1):
+            return self.rewrite(node.then_case)
+        if O.is_const_int(condition, 0):
+            return NOTHING if node.else_case is None else self.rewrite(node.else_case)
+        then_case = self.rewrite(node.then_case)
+        return node.replace(
+            condition=condition, then_case=then_case, else_case=self.rewrite(node.else_case)
+        )
+
+    @on(Select)
+    def select(self, node: Select) -> PrimExpr:
+        """Select(True, a, b) -> a"""
+        new: Select = self.rewrite_children(node)
+        return new.true_value if O.is_const_int(new.condition, 1) else new
+
+    @on(Call)
+    def call(self, node: Call) -> PrimExpr:
+        """likely(True) -> True; if_then_else(True, a, b) -> a"""
+        new: Any = self.rewrite_children(node)
+        name = getattr(new.op, "name", "")
+        if name == "tir.likely" and isinstance(new.args[0], IntImm):
+            return new.args[0]
+        if name == "tir.if_then_else" and O.is_const_int(new.args[0], 1):
+            return new.args[1]  # type: ignore[no-any-return]
+        return new  # type: ignore[no-any-return]
+
+
 class ForRows(Rewriter):
     """The body of a loop for a tile of `count` rows; see `PartialTile`."""
 
     def __init__(self, tile: PartialTile, count: int) -> None:
-        self.rows, self.count = tile.rows, count
+        self.tile, self.count = tile, count
+        self.known = Assume({id(c): TRUE for c in tile.conditions})
 
     @on(For)
     def loop(self, loop: For) -> object:
-        """for r in unrolled(size): f(r)   ->   for r in unrolled(count): f(r)"""
+        """for r in unrolled(size): if c(r): f(r)   ->   for r in unrolled(count): f(r)
+
+        Of vectors the condition on the last one stays.
+        """
         new: For = self.rewrite_children(loop)
-        if loop.loop_var not in self.rows:
+        var = loop.loop_var
+        if var not in self.tile.rows:
             return new
-        return new.replace(extent=IntImm(loop.loop_var.dtype, self.count))
+        whole = self.known.run(new.body)
+        if self.tile.lanes == 1:
+            return new.replace(extent=IntImm(var.dtype, self.count), body=whole)
+        last = substitute(new.body, {var: IntImm(var.dtype, self.count - 1)})
+        if self.count == 1:
+            return last
+        first = new.replace(extent=IntImm(var.dtype, self.count - 1), body=whole)
+        return stmt_seq(renew_defs(first), last)
 
 
 class _Rows(Visitor):
@@ -116,17 +190,21 @@ class _Rows(Visitor):
         coefficients, left = made
         step = coefficients.pop(self.var)
         moving = [v for v, c in coefficients.items() if c.terms or c.const]
-        if len(moving) != 1 or step.terms or step.const >= 0:
+        row = next((v for v in moving if inside[v].kind == ForKind.UNROLLED), None)
+        if row is None or step.terms or step.const >= 0:
             return None
-        (row,) = moving
+        lanes = _lanes([inside[v] for v in moving if v is not row])
         size = _size(inside[row])
-        if size is None or coefficients[row].terms or coefficients[row].const != -1:
+        if size is None or lanes is None or not _steps(coefficients, moving, row, lanes):
             return None
-        rest = engine.terms.add(slack, engine.sum(row)).shifted(1)
+        add, divide = engine.terms.add, engine.divider.floordiv
+        rest = slack.shifted(1)
+        for v in moving:
+            rest = add(rest, engine.sum(v).scaled(lanes if v is row else 1))
         if self.found is None:
-            divide = engine.divider.floordiv
-            first = divide(left.shifted(1 - size), -step.const).shifted(1)
-            self.found = PartialTile(rest, size, first, divide(left, -step.const).shifted(1))
+            first = divide(left.shifted(1 - size * lanes), -step.const).shifted(1)
+            end = divide(left, -step.const).shifted(1)
+            self.found = PartialTile(rest, size, lanes, first, end)
         elif self.found.rest.key != rest.key or self.found.size != size:
             return None
         self.found.conditions.append(one)
@@ -140,3 +218,19 @@ def _size(loop: For) -> int | None:
     if loop.kind != ForKind.UNROLLED or low != 0 or not isinstance(extent, int):
         return None
     return extent if 1 < extent <= MOST_ROWS else None
+
+
+def _lanes(loops: list[For]) -> int | None:
+    """How many elements a row has, by the loops within it: one, or the lanes of a vector."""
+    if not loops:
+        return 1
+    extent, low = O.const_value(loops[0].extent), O.const_value(loops[0].min)
+    if len(loops) > 1 or loops[0].kind != ForKind.VECTORIZED or low != 0:
+        return None
+    return extent if isinstance(extent, int) and extent > 1 else None
+
+
+def _steps(coefficients: dict[Var, Sum], moving: list[Var], row: Var, lanes: int) -> bool:
+    """True if a step of a row is one of `lanes` elements."""
+    wanted = {v: -lanes if v is row else -1 for v in moving}
+    return all(not coefficients[v].terms and coefficients[v].const == wanted[v] for v in moving)

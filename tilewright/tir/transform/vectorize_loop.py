@@ -16,10 +16,11 @@ from ..arith import Analyzer
 from ..buffer import Buffer
 from ..expr import multiple_of_vscale
 from ..function import PrimFunc
-from ..stmt import AttrStmt, For, ForKind, Stmt
+from ..stmt import AttrStmt, For, ForKind, IfThenElse, Stmt
 from ..stmt_functor import substitute
 from .base import prim_func_pass
 from .config import BUFFER_LEVEL_PREDICATION, DISABLE_VECTORIZE
+from .scoped import lasting, negation
 from .vector_lanes import ACTIVE, COMPARED, LOOPS, ByLane, Lanes, NoVector
 
 VECTOR_REDUCE = "vector_reduce"
@@ -54,6 +55,17 @@ class _Vectorize(Rewriter):
     def leaf(self, node: Node) -> Node:
         """No loops within expressions."""
         return node
+
+    @on(IfThenElse)
+    def branch(self, branch: IfThenElse) -> Stmt:
+        """Within a branch, its condition holds (or does not)."""
+        condition, otherwise = branch.condition, branch.else_case
+        with self.analyzer.constraint_scope(lasting(condition, branch.then_case)):
+            then_case = self.rewrite(branch.then_case)
+        if otherwise is not None:
+            with self.analyzer.constraint_scope(lasting(negation(condition), otherwise)):
+                otherwise = self.rewrite(otherwise)
+        return branch.replace(then_case=then_case, else_case=otherwise)
 
     @on(For)
     def loop(self, loop: For) -> Stmt:
