@@ -37,6 +37,7 @@ from .config import LoopPartitionConfig, group_of, is_given
 from .partial_rows import partial_rows, partial_sum
 from .partial_tiles import Assume, ForRows, partial_tile
 from .scoped import ScopedRewriter
+from .simplify import NOTHING
 from .vectorize_loop import VECTOR_REDUCE
 
 
@@ -335,7 +336,7 @@ class _Partition(ScopedRewriter):
         if size.constant is not None and size.constant <= 0:
             return NOTHING
         self.limited.add(loop.loop_var)
-        body = _Assume([c for c in limiting if c.is_bare]).run(loop.body)
+        body = Assume({id(c.node): c.truth for c in limiting if c.is_bare}).run(loop.body)
         made: Stmt = self.loop(loop.replace(extent=size.expr(), body=body))
         return made
 
