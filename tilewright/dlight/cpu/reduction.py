@@ -282,7 +282,7 @@ def _columns(
         around, vector = sch.split(column.loop_rv, [None, lanes])
         outer.append(around)
     moved = _moved(others)
-    if moved is None or rows is None:
+    if moved is None or moved.loop_rv is None or rows is None:
         return outer, [], vector
     around, within = sch.split(moved.loop_rv, [None, rows])
     outer[outer.index(moved.loop_rv)] = around
