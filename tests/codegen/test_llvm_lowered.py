@@ -157,3 +157,14 @@ def test_a_scheduled_product_keeps_its_tile_in_registers() -> None:
     if any("zmm" in line for line in lines):
         assert not [line for line in lines if "mm" in line and "(%rsp)" in line]
         assert sum("vfmadd" in line for line in lines) == 8 * 2 * 4
+
+
+def test_rows_of_unknown_length_are_copied_without_calls() -> None:
+    rows, columns = te.var("m"), te.var("n")
+    x = te.placeholder((rows, columns, 16), name="x")
+    sch = tir.Schedule(create_prim_func([x, te.compute(x.shape, lambda *i: x(*i), "y")]))
+    *outer, lanes = sch.get_loops("y")
+    sch.vectorize(lanes)
+    assert '"no-builtin-memcpy"' in text_of(sch.mod["main"])
+    sch.fuse(*outer)
+    assert '"no-builtin-memcpy"' not in text_of(sch.mod["main"])

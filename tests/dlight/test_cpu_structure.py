@@ -3,6 +3,7 @@
 import pytest
 
 from tilewright import te, topi
+from tilewright.tir.pipeline import lower
 from tilewright.tir.stmt import Block, BlockRealize, For, ForKind, SeqStmt
 
 from .kernels import AVX2, AVX512, HOST, NEON, SPLITTING, Kernel, schedule
@@ -370,6 +371,38 @@ def test_images_between_two_steps_stay_in_the_caches():
         "    for 1, vector 16, resize_axis_ax1_02",
         "  for 128, for 8, vector 16, resize",
     ]
+
+
+def test_what_is_picked_at_uneven_distances_is_picked_for_all_rows_at_once():
+    x = tensor(1, 32, 56, 56)
+    lines = made([x, topi.image.resize2d(x, None, (100, 100))], AVX512).splitlines()
+    assert lines == [
+        "parallel 32:",
+        "  for 7, for 56, vector 16, resize_axis where",
+        "  for 100, for 7, vector 16, resize where",
+    ]
+
+
+def pooled_images():
+    h = te.var("h", "int64")
+    x = te.placeholder((1, 32, h, h), name="x")
+    return [x, topi.nn.pool2d(x, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1), "max")]
+
+
+def resized_images():
+    h = te.var("h", "int64")
+    x = te.placeholder((1, 32, h, h), name="x")
+    return [x, topi.image.resize2d(x, None, (100, 100))]
+
+
+@pytest.mark.parametrize(("tensors", "image"), [
+    (pooled_images, "(h + T.int64(4)) * h + T.int64(4)"), (resized_images, "h * T.int64(100)"),
+])  # fmt: skip
+def test_between_two_steps_an_image_of_unknown_size_is_kept_at_a_time(tensors, image):
+    module = lower(schedule(te.create_prim_func(tensors()), AVX512), packed=False)
+    around, inside = module.script().split("in T.parallel(")
+    assert "T.allocate(" not in around
+    assert f"T.allocate([{image}]" in inside
 
 
 def test_what_is_small_between_two_steps_is_computed_before():

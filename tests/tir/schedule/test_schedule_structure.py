@@ -393,3 +393,36 @@ def main(A: T.Buffer((8,), "float32")):
     values = tw.nd.array(np.zeros(8, "float32"))
     tw.build(func, "llvm")["main"](values)
     assert values.numpy().tolist() == [1.0] * 8
+
+
+TAPS = """
+@T.prim_func
+def main(A: T.Buffer((4, 57), "float32"), D: T.Buffer((4, 28), "float32")):
+    B = T.alloc_buffer((4, 58))
+    C = T.alloc_buffer((4, 28))
+    for b in range(4):
+        for i in range(57):
+            with T.block("B"):
+                vb, vi = T.axis.remap("SS", [b, i])
+                B[vb, vi] = A[vb, vi]
+        for i0, i1 in T.grid(2, 16):
+            with T.block("C"):
+                vb = T.axis.spatial(4, b)
+                vi = T.axis.spatial(28, i0 * 16 + i1)
+                T.where(i0 * 16 + i1 < 28)
+                C[vb, vi] = B[vb, vi * 2] + B[vb, vi * 2 + LAST]
+    for b, i in T.grid(4, 28):
+        with T.block("D"):
+            vb, vi = T.axis.remap("SS", [b, i])
+            D[vb, vi] = C[vb, vi]
+"""
+
+
+def test_what_a_condition_lets_a_window_read_is_found_with_its_stride() -> None:
+    func = from_source(TAPS.replace("LAST", "2"))
+    sch = Schedule(func)
+    sch.reverse_compute_at("D", sch.get_loops("C")[1])
+    assert_same_result(func, sch.mod["main"])
+    beyond = Schedule(from_source(TAPS.replace("LAST", "3")))
+    with pytest.raises(ScheduleError, match="is not written in the same run"):
+        beyond.reverse_compute_at("D", beyond.get_loops("C")[1])

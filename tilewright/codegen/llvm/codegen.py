@@ -70,7 +70,8 @@ def _emit_function(context: Context, name: str, func: PrimFunc) -> None:
     emitter.returns = "i32" if emitter.can_fail else return_type(func)
     emitter.stmt(func.body)
     emitter.b.do(_last(emitter.returns))
-    group = context.module.attribute_group(function_attributes(context.features))
+    attributes = function_attributes(context.features, copies_rows=emitter.copies_rows)
+    group = context.module.attribute_group(attributes)
     header = f"define {emitter.returns} @{quoted(name)}({', '.join(params)}) {group}"
     context.module.functions[name] = emitter.b.finish(header)
 

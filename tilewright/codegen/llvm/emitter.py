@@ -77,6 +77,7 @@ class FunctionEmitter:
         self.never_negative: set[int] = set()
         self.cleanups: list[Callable[[], None]] = []
         self.loops: list[tuple[str, str, int]] = []  # where to go on, where out, and cleanups
+        self.copies_rows = False  # vector by vector, in loops of unknown length within others
         self.can_fail = False
         self.returns = "void"
         self.in_index = 0
@@ -267,9 +268,12 @@ def parameter_type(dtype: str) -> str:
     return vector("bfloat", info.lanes) if info.code == "bfloat" else value_type(dtype)
 
 
-def function_attributes(features: Features) -> str:
-    """The attributes of every function with a body."""
-    return f'nounwind "prefer-vector-width"="{features.vector_bits}"'
+def function_attributes(features: Features, *, copies_rows: bool = False) -> str:
+    """The attributes of every function with a body. Of one that copies rows of unknown length LLVM
+    may not make calls of `memcpy` and `memset`: for a few vectors a call costs more than it saves,
+    and it leaves no vector in a register."""
+    text = f'nounwind "prefer-vector-width"="{features.vector_bits}"'
+    return f'"no-builtin-memcpy" "no-builtin-memset" {text}' if copies_rows else text
 
 
 def return_type(func: PrimFunc) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tilewright.tir.stmt import For, ForKind
+from tilewright.tir.expr import Ramp
+from tilewright.tir.stmt import BufferStore, For, ForKind
 
 from .builder import Value, int_of
 from .emitter import FunctionEmitter
@@ -21,6 +22,8 @@ def run_loop(e: FunctionEmitter, node: For, begin: Value, end: Value, at_least_o
     """The serial loop over `begin..end`."""
 
     latch, done = e.b.label("next"), e.b.label("done")
+    if e.loops and int_of(end) is None and _stores_vectors(node):
+        e.copies_rows = True
 
     def body(index: Value) -> None:
         e.bind(node.loop_var, index)
@@ -39,6 +42,11 @@ def run_loop(e: FunctionEmitter, node: For, begin: Value, end: Value, at_least_o
             latch=latch,
             done=done,
         )
+
+
+def _stores_vectors(node: For) -> bool:
+    """True for a loop that does nothing but store vectors side by side."""
+    return isinstance(node.body, BufferStore) and isinstance(node.body.indices[-1], Ramp)
 
 
 def as_int64(e: FunctionEmitter, value: Value) -> Value:

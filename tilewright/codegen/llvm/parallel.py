@@ -56,7 +56,8 @@ def _emit_chunk(e: FunctionEmitter, node: For, name: str, index: str) -> Functio
         for value, _, alone in inner.captured.values()
     ]
     params += [f"{index} %begin", f"{index} %end"]
-    group = e.context.module.attribute_group(function_attributes(e.context.features))
+    attributes = function_attributes(e.context.features, copies_rows=inner.copies_rows)
+    group = e.context.module.attribute_group(attributes)
     e.context.module.functions[name] = inner.b.finish(
         f"define internal {inner.returns} @{quoted(name)}({', '.join(params)}) {group}"
     )

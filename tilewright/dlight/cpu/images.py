@@ -20,7 +20,15 @@ from ...tir.expr import Max, Min
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import BlockInfo
 from ..base import log_refusal, note
-from .stages import TOO_LITTLE, block_infos, extent_of, parallelize, vectorize_loop
+from .stages import (
+    COMMON_SIZE,
+    TOO_LITTLE,
+    block_infos,
+    extent_of,
+    parallelize,
+    picks_by_formula,
+    vectorize_loop,
+)
 from .tiling import bytes_of, vector_lanes, worth_parallel
 
 
@@ -59,23 +67,24 @@ def _shared_axes(info: BlockInfo, reader: BlockInfo, machine: MachineModel) -> i
     """How many leading axes number images, as many as leave an image that fits into half of the
     second cache; 0 if the whole result fits into the first, or no image does."""
     assert info.output is not None and reader.output is not None
-    sizes = [i.extent for i in info.iters]
     dtype = info.output.buffer.dtype
-    known = [s for s in sizes if s is not None]
-    if len(known) < len(sizes) or bytes_of(dtype, math.prod(known)) <= machine.l1d.size:
+    sizes = [COMMON_SIZE if i.extent is None else i.extent for i in info.iters]
+    if bytes_of(dtype, math.prod(sizes)) <= machine.l1d.size:
         return 0
     count = 0
-    for k, i in enumerate(reader.iters[: len(known) - 1]):
+    for k, i in enumerate(reader.iters[: len(sizes) - 1]):
         reads = [a for a in reader.inputs if a.buffer is info.output.buffer]
         own = k < len(info.iters) and info.output.indices[k] is info.iters[k].var
-        if not own or any(a.indices[k] is not i.var for a in reads) or i.extent != known[k]:
+        if not own or any(a.indices[k] is not i.var for a in reads):
+            break
+        if i.extent is None or i.extent != info.iters[k].extent:
             break
         count = k + 1
-        rest = bytes_of(dtype, math.prod(known[count:]))
-        if math.prod(known[:count]) >= machine.cores and rest <= machine.l1d.size:
+        rest = bytes_of(dtype, math.prod(sizes[count:]))
+        if math.prod(sizes[:count]) >= machine.cores and rest <= machine.l1d.size:
             break
-    fits = bytes_of(dtype, math.prod(known[count:])) <= machine.l2.size // 2
-    return count if fits and math.prod(known[:count]) > 1 else 0
+    fits = bytes_of(dtype, math.prod(sizes[count:])) <= machine.l2.size // 2
+    return count if fits and math.prod(sizes[:count]) > 1 else 0
 
 
 def _together(
@@ -90,14 +99,21 @@ def _together(
     sch.reorder(*loops)
     around = sch.fuse(*loops[:shared]) if shared > 1 else loops[0]
     sch.compute_at(first, around)
+    at_rows = False
     for block in (first, reader):
-        last = sch.get_loops(block)[-1]
+        *_, row, last = sch.get_loops(block)
         dtype = sch.get(block).writes[0].buffer.dtype
-        vectorize_loop(sch, last, vector_lanes(machine, dtype, extent_of(sch, last)))
+        has_rows = sch.get(row).loop_var is not sch.get(around).loop_var
+        by_formula = has_rows and picks_by_formula(BlockInfo(sch, block))
+        vectors = vectorize_loop(sch, last, vector_lanes(machine, dtype, extent_of(sch, last)))
+        if vectors and by_formula:
+            sch.reorder(*vectors, row)  # what it picks is computed once for all rows
+            at_rows = at_rows or block is first
     threads = TOO_LITTLE
     if worth_parallel(machine, info.output.buffer.dtype, info.work()):
         threads = parallelize(sch, [around], machine)
-    _part_borders(sch, first)
+    if not at_rows:
+        _part_borders(sch, first)
     note(sch, reader, f"images, {threads}")
 
 

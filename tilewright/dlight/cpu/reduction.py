@@ -24,7 +24,6 @@ from ..base import note
 from .stages import (
     TOO_LITTLE,
     attempt,
-    extent_of,
     parallelize,
     unroll_tile,
     usual_runs,
@@ -114,8 +113,8 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     border = borders(sch, info)
     reduce_loops = _loops(info.reduction)
     is_short = len(_unrolled(info, 1)) == len(reduce_loops)
-    outer, tile, vector = _columns(sch, column, others, lanes, machine, is_short)
-    width = math.prod(extent_of(sch, loop) or 1 for loop in tile)
+    side_by_side = _side_by_side(column, others, lanes, machine, is_short)
+    width = math.prod(n or 1 for n in side_by_side)
     unrolled = _unrolled(info, width)
     sizes = [BlockInfo(sch, rv) for rv in border]
     chunk: Chunk | None = _chunk(info, others, sizes, machine) if border else None
@@ -124,28 +123,27 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
         for rv in border:
             sch.compute_inline(rv)
         border = []
+    outer, within = [], _loops(others)
     if chunk is not None:
-        place = outer.index(chunk[0])
-        around, rows = sch.split(chunk[0], [None, chunk[1]] if chunk[1] else [1, None])
-        outer[place:] = [around, *outer[place + 1 :]]
-        inner = [rows]
-        # what the chunk needs of its borders is written just before, into the cache
-        stay = place + 1
-        outer, after_chunk = outer[:stay], outer[stay:]
-        sch.reorder(*outer, *inner, *after_chunk, *reduce_loops, *tile, vector)
-        here = (after_chunk or inner)[-1]
-        depth = len(outer) + len(inner) + len(after_chunk)
-    else:
-        sch.reorder(*outer, *reduce_loops, *tile, vector)
-        outer = outer or [sch.add_unit_loop(reduce_loops[0])]
-        here, depth = outer[-1], len(outer)
+        place = within.index(chunk[0])
+        part, rows = sch.split(chunk[0], [None, chunk[1]] if chunk[1] else [1, None])
+        outer, within = [*within[:place], part], [rows, *within[place + 1 :]]
+        sch.reorder(*outer, rows)
+        # What the chunk needs of its borders is written just before, into the cache: whole rows,
+        # of which it is known what they are while no loop is cut into tiles.
+        for block in border:
+            sch.compute_at(block, part)
+    within, tile, vector = _columns(sch, column, others, lanes, side_by_side, within)
+    sch.reorder(*within, *reduce_loops, *tile, vector)
+    outer = outer or within or [sch.add_unit_loop(reduce_loops[0])]
+    here = (within or outer)[-1]
+    depth = len(sch.get_loops(info.block_rv)) - len((*reduce_loops, *tile, vector))
     after = writeback(sch, info, here)
     for loop in (*unrolled, *tile):
         attempt(sch.unroll, loop)
     attempt(sch.vectorize, vector)
     unroll_tile(sch, after, depth, lanes)
     for block in border if chunk is not None else []:
-        sch.compute_at(block, outer[-1])
         vectorize_loop(sch, sch.get_loops(block)[-1], machine.lanes(dtype))
     threads = TOO_LITTLE
     if worth_parallel(machine, dtype, info.work()):
@@ -237,39 +235,58 @@ def _unrolled(info: BlockInfo, width: int) -> list[LoopRV]:
     return found
 
 
+def _side_by_side(
+    column: IterInfo, others: list[IterInfo], lanes: int, machine: MachineModel, is_short: bool
+) -> tuple[int | None, int | None]:
+    """How many vectors of a row, or how many rows, accumulate side by side.
+
+    Of a short sum (`is_short`) the processor itself runs several at once: then columns of unknown
+    number are vector by vector, since a wide tile would be mostly beyond the end of a short row.
+    """
+    most = min(MOST_SIDE_BY_SIDE, machine.vector_registers // 2)
+    by_vector = column.extent is None and is_short
+    if not by_vector and (column.extent is None or column.extent >= 2 * lanes):
+        vectors = None if column.extent is None else -(-column.extent // lanes)
+        return most if vectors is None else row_tile(vectors, most), None
+    moved = _moved(others)
+    if moved is None:
+        return None, None
+    if moved.extent is None:
+        most = min(most, MOST_OF_UNKNOWN)
+    return None, row_tile(moved.extent, most)
+
+
+def _moved(others: list[IterInfo]) -> IterInfo | None:
+    """The axis of rows: the last that moves."""
+    found = next((i for i in reversed(others) if i.extent != 1), None)
+    return None if found is None or found.loop_rv is None else found
+
+
 def _columns(
     sch: Schedule,
     column: IterInfo,
     others: list[IterInfo],
     lanes: int,
-    machine: MachineModel,
-    is_short: bool,
+    side_by_side: tuple[int | None, int | None],
+    outer: list[LoopRV],
 ) -> tuple[list[LoopRV], list[LoopRV], LoopRV]:
-    """(loops around a tile, loops over its vectors, lanes).
-
-    Of a short sum (`is_short`) the processor itself runs several at once: then columns of unknown
-    number are vector by vector, since a wide tile would be mostly beyond the end of a short row.
-    """
+    """(loops around a tile, among them `outer`, loops over its vectors, lanes)."""
     assert column.loop_rv is not None
-    most = min(MOST_SIDE_BY_SIDE, machine.vector_registers // 2)
-    outer, tile = _loops(others), []
-    by_vector = column.extent is None and is_short
-    if not by_vector and (column.extent is None or column.extent >= 2 * lanes):
-        around, within, vector = sch.split(column.loop_rv, _wide(column, lanes, most))
+    vectors, rows = side_by_side
+    if vectors is not None:
+        around, within, vector = sch.split(column.loop_rv, [None, vectors, lanes])
         return [*outer, around], [within], vector
-    if column.extent is not None and column.extent <= lanes:
-        vector = column.loop_rv
-    else:
+    outer = list(outer)
+    vector = column.loop_rv
+    if column.extent is None or column.extent > lanes:
         around, vector = sch.split(column.loop_rv, [None, lanes])
         outer.append(around)
-    moved = next((i for i in reversed(others) if i.extent != 1), None)
-    if moved is not None and moved.loop_rv in outer:
-        place = outer.index(moved.loop_rv)
-        side_by_side = min(most, MOST_OF_UNKNOWN) if moved.extent is None else most
-        around, within = sch.split(moved.loop_rv, [None, row_tile(moved.extent, side_by_side)])
-        outer[place] = around
-        tile.append(within)
-    return outer, tile, vector
+    moved = _moved(others)
+    if moved is None or moved.loop_rv is None or rows is None:
+        return outer, [], vector
+    around, within = sch.split(moved.loop_rv, [None, rows])
+    outer[outer.index(moved.loop_rv)] = around
+    return outer, [within], vector
 
 
 def borders(sch: Schedule, info: BlockInfo) -> list[BlockRV]:
@@ -332,6 +349,8 @@ def _chunk(
         row.var not in a.variables or row.var in a.indices for a in info.inputs
     )
     most = max(1, (near if apart else machine.l2.size // 4) // each)
+    if apart and any(i.extent is None for b in sizes for i in b.iters):
+        most = 1  # what shares nothing loses nothing by being computed at the smallest pieces
     if outside < 2 * machine.cores:
         most = min(most, max(1, (row.extent or 1) * outside // (2 * machine.cores)))
     if row.loop_rv is None:
@@ -347,12 +366,6 @@ def _even(extent: int, most: int, outside: int, cores: int) -> int:
     return next(
         (n for n in found if uneven[n] <= MAX_IMBALANCE), min(found, key=uneven.__getitem__)
     )
-
-
-def _wide(column: IterInfo, lanes: int, most: int) -> list[int | None]:
-    """The factors of a column: tiles of at most `most` vectors of `lanes`."""
-    vectors = None if column.extent is None else -(-column.extent // lanes)
-    return [None, most if vectors is None else row_tile(vectors, most), lanes]
 
 
 def row_tile(extent: int | None, most: int) -> int:

@@ -9,7 +9,7 @@ from ...ir.expr import IntImm, PrimExpr
 from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir.analysis.usual import usual_value
-from ...tir.arith import Analyzer
+from ...tir.arith import Analyzer, detect_linear_equation
 from ...tir.buffer import Buffer
 from ...tir.expr import BufferLoad, Call, FloorDiv, FloorMod, Var
 from ...tir.op import is_const_int
@@ -197,7 +197,7 @@ def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     dtype = info.output.buffer.dtype
     lanes = vector_lanes(machine, dtype, extent_of(sch, vector))
     around = vectorize_loop(sch, vector, lanes)
-    if around and outer and _picks_by_formula(info):
+    if around and outer and picks_by_formula(info):
         sch.reorder(*around, outer[-1])  # what it picks is computed once for all rows
         around.append(outer.pop())
     outer += around
@@ -209,11 +209,27 @@ def schedule_injective(sch: Schedule, info: BlockInfo, machine: MachineModel) ->
     note(sch, info.block_rv, f"elementwise {dtype}x{lanes}, {threads}")
 
 
-def _picks_by_formula(info: BlockInfo) -> bool:
-    """True if places along the last axis come from sizes that are known at run time only."""
+def picks_by_formula(info: BlockInfo) -> bool:
+    """True if places along the last axis are not such that vectors of them can be loaded: they
+    come from sizes that are known at run time only, or are quotients at uneven distances."""
     column, axes = info.iters[-1].var, {i.var for i in info.iters}
-    used = [(a, set(variables(i))) for a in info.inputs for i in a.indices]
-    return any(column in v and v - axes and access.stride(column) is None for access, v in used)
+    for access in info.inputs:
+        for index in access.indices:
+            used = set(variables(index))
+            if column not in used or access.stride(column) is not None:
+                continue
+            if used - axes or any(_is_uneven(q, column) for q in collect(index, FloorDiv)):
+                return True
+    return False
+
+
+def _is_uneven(quotient: FloorDiv, column: Var) -> bool:
+    """True for `14 * x // 25`: of neighbours some are 0 apart, others 1. Of `2 * x // 4` it is
+    known at which."""
+    linear = detect_linear_equation(quotient.a, [column])
+    if not linear or not isinstance(linear[0], IntImm) or not isinstance(quotient.b, IntImm):
+        return False
+    return linear[0].value != 0 and quotient.b.value % linear[0].value != 0
 
 
 def _fused_suffix(sch: Schedule, info: BlockInfo, order: list[LoopRV], count: int) -> list[LoopRV]:

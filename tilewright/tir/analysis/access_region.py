@@ -94,7 +94,7 @@ class AccessCollector(Visitor):
         lo, hi = self.analyzer.engine.interval(index)
         least, most = ends
         limit = self._limit(index)
-        if limit is not None and (most is None or self._is_not_below(most, limit)):
+        if limit is not None and (most is None or self._is_closer(limit, most)):
             most = limit
         return _tightened((least, most), lo, hi)
 
@@ -116,6 +116,10 @@ class AccessCollector(Visitor):
                     last = self.analyzer.sum(part.b).shifted(-isinstance(part, LT))
                     return terms.add(most, last, scale)
         return None
+
+    def _is_closer(self, limit: Sum, most: Sum) -> bool:
+        """Whether of two bounds of an index that of a condition is taken."""
+        return self._is_not_below(most, limit)
 
     def _is_not_below(self, a: Sum, b: Sum) -> bool:
         engine = self.analyzer.engine

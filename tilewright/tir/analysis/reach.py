@@ -130,15 +130,23 @@ class _Access:
 
 
 class _Ordered(Reach):
-    """The accesses of one run of a statement in their order; `outer` tells runs apart."""
+    """The accesses of one run of a statement in their order; `outer` tells runs apart. Of bounds of
+    what is read that cannot be compared those of conditions count, if `by_conditions`, else those
+    of loops."""
 
-    def __init__(self, buffer: Buffer, outer: Set[Var]) -> None:
+    def __init__(self, buffer: Buffer, outer: Set[Var], by_conditions: bool) -> None:
         super().__init__({buffer.data: buffer})
         self.traced, self.outer = buffer, outer
+        self.by_conditions, self.is_read = by_conditions, False
         self.axes: dict[Var, PrimExpr] = {}
         self.at: tuple[PrimExpr, ...] = ()
         self.read: list[_Access] = []
         self.written: list[_Access] = []
+
+    def _is_closer(self, limit: Sum, most: Sum) -> bool:
+        if self.by_conditions and self.is_read:
+            return not self._is_not_below(limit, most)
+        return super()._is_closer(limit, most)
 
     @on(BlockRealize)
     def realize(self, realize: BlockRealize) -> None:
@@ -152,13 +160,13 @@ class _Ordered(Reach):
         """What is stored is read before."""
         self.visit(store.indices)
         self.visit(store.value)
-        self.at = store.indices
+        self.at, self.is_read = store.indices, False
         self._touch(self.writes, store.buffer, self._region(store.indices))
 
     @on(BufferLoad)
     def load(self, load: BufferLoad) -> None:
         """A read."""
-        self.at = load.indices
+        self.at, self.is_read = load.indices, True
         super().load(load)
 
     def _declarations(self, block: Block) -> dict[Buffer, Any]:
@@ -233,7 +241,8 @@ class _Ordered(Reach):
         around = self.box(self.traced, [self.written[place].region for place in places])
         return all(
             _within(self, a.min, a.min + a.extent, b.min, b.min + b.extent)
-            for a, b in zip(inner.region, around.region, strict=True)
+            or _within(self, IntImm(b.min.dtype, 0), extent, b.min, b.min + b.extent)
+            for a, b, extent in zip(inner.region, around.region, self.traced.shape, strict=True)
         )
 
 
@@ -242,11 +251,16 @@ def is_self_contained(body: Stmt, buffer: Buffer, outer: list[For], inside: Set[
 
     `outer` are the loops around; the memory lives through runs of those over `inside`.
     """
-    reach = _Ordered(buffer, inside)
-    for loop in outer:
-        reach.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
-    reach.walk(body)
-    return buffer not in reach.opaque and reach.is_covered()
+    for by_conditions in (False, True):
+        reach = _Ordered(buffer, inside, by_conditions)
+        for loop in outer:
+            reach.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
+        reach.walk(body)
+        if buffer in reach.opaque:
+            return False
+        if reach.is_covered():
+            return True
+    return False
 
 
 def _within(reach: Reach, low: PrimExpr, end: PrimExpr, least: PrimExpr, most: PrimExpr) -> bool:

@@ -142,11 +142,16 @@ def limit_of(space: Space, condition: PrimExpr) -> tuple[Poly, Poly] | None:
 def _below(
     space: Space, p: Poly, most: Poly | None, limit: tuple[Poly, Poly], free: set[int]
 ) -> Poly | None:
-    """The largest value of `p`, `most` by the ranges of its variables, where `limit` holds."""
-    last = plus(plus(plus(p, limit[0], -1), limit[1]), constant(-1))
-    if space.variables(last) & free:
+    """The largest value of `p`, `most` by the ranges of its variables, where `limit` holds: of
+    `2 * i + 1` where `i < n` it is `2 * (n - 1) + 1`."""
+    times = next((p[m] // c for m, c in limit[0].items() if m in p and m != ONE), 0)
+    if times < 1:
         return most
-    return last if most is None or space.nonneg(plus(most, last, -1)) else most
+    bounded = plus(plus(plus(p, limit[0], -times), limit[1], times), constant(-times))
+    last = space.relax(bounded, free.__contains__)[1]
+    if last is None or most is None:
+        return most if last is None else last
+    return extreme(space, "min", last, most)
 
 
 def unite(space: Space, a: Box, b: Box) -> Box:
@@ -179,12 +184,21 @@ def covers(space: Space, buffer: Buffer, made: Box, needed: Box) -> bool:
         starts = (first is not None and space.nonneg(plus(first, low, -1))) or space.nonneg(
             plus({}, low, -1)
         )
-        ends = (last is not None and space.nonneg(plus(high, last, -1))) or space.nonneg(
-            plus(high, end, -1)
-        )
+        ends = any(space.nonneg(plus(high, p, -1)) for p in (*_at_most(space, last), end))
         if not (starts and ends):
             return False
     return True
+
+
+def _at_most(space: Space, last: Poly | None) -> Sequence[Poly]:
+    """Polynomials none of which `last` exceeds."""
+    if last is None or len(last) != 1:
+        return () if last is None else (last,)
+    ((monomial, scale),) = last.items()
+    atom = space.atoms[monomial[0]] if len(monomial) == 1 and scale == 1 else None
+    if atom is None or atom.kind != "min":
+        return (last,)
+    return [p for arg in atom.args for p in _at_most(space, arg)]
 
 
 def surely_written(block: Block, buffer: Buffer) -> list[BufferRegion]:
