@@ -45,7 +45,9 @@ def partial_sum(analyzer: Analyzer, loop: For) -> Stmt | None:
     count, branch = O.const_value(loop.extent), loop.body
     given = loop.annotations.get(VECTOR_REDUCE, 1)
     lanes = given.value if isinstance(given, IntImm) else given
-    if not isinstance(count, int) or lanes == 1 or not O.is_const_int(loop.min, 0):
+    if not isinstance(lanes, int) or lanes < 2:
+        return None
+    if not isinstance(count, int) or not O.is_const_int(loop.min, 0):
         return None
     if not isinstance(branch, IfThenElse) or branch.else_case is not None:
         return None
