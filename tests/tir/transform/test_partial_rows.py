@@ -95,13 +95,21 @@ def test_a_sum_takes_as_few_vectors_as_hold_what_counts() -> None:
                     if i < n:
                         B[0] = B[0] + A[i]
         else:
-            for i in T.serial(4, annotations={"vector_reduce": 1}):
+            if n == 4:
+                for i in T.serial(4, annotations={"vector_reduce": 1}):
+                    B[0] = B[0] + A[i]
+            else:
+                for i in T.serial(4, annotations={"vector_reduce": 1}):
+                    if i < 3:
+                        B[0] = B[0] + A[i]
+    else:
+        if n == 2:
+            for i in T.serial(2, annotations={"vector_reduce": 1}):
+                B[0] = B[0] + A[i]
+        else:
+            for i in T.serial(2, annotations={"vector_reduce": 1}):
                 if i < n:
                     B[0] = B[0] + A[i]
-    else:
-        for i in T.serial(2, annotations={"vector_reduce": 1}):
-            if i < n:
-                B[0] = B[0] + A[i]
 """
     check([CUT, T.Simplify()], HEAD + SUM, HEAD + after)
 

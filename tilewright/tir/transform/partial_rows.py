@@ -36,16 +36,20 @@ def partial_sum(analyzer: Analyzer, loop: For) -> Stmt | None:
     """The reduction of the first elements of a few vectors, from as few of them as hold all that
     count; None if they all do, or anything else decides which ones.
 
-        for i in range(64): if i < n: f(i)
-        ->  if n <= 16: for i in range(16): if i < n: f(i)
-            else: if n <= 32: for i in range(32): if i < n: f(i)
-                  else: if n >= 64: for i in range(64): f(i)
-                        else: for i in range(64): if i < n: f(i)
+        for i in range(32): if i < n: f(i)
+        ->  if n > 16:
+                if n >= 32: for i in range(32): f(i)
+                else: for i in range(32): if i < n: f(i)
+            else:
+                if n == 16: for i in range(16): f(i)
+                else: for i in range(16): if i < n: f(i)
     """
     count, branch = O.const_value(loop.extent), loop.body
     given = loop.annotations.get(VECTOR_REDUCE, 1)
     lanes = given.value if isinstance(given, IntImm) else given
-    if not isinstance(count, int) or lanes == 1 or not O.is_const_int(loop.min, 0):
+    if not isinstance(lanes, int) or lanes < 2:
+        return None
+    if not isinstance(count, int) or not O.is_const_int(loop.min, 0):
         return None
     if not isinstance(branch, IfThenElse) or branch.else_case is not None:
         return None
@@ -60,11 +64,15 @@ def partial_sum(analyzer: Analyzer, loop: For) -> Stmt | None:
         asked: PrimExpr = substitute(condition, {loop.loop_var: at})
         return asked
 
-    made: Stmt = IfThenElse(has(count - 1), renew_defs(loop.replace(body=branch.then_case)), loop)
+    def of(size: int) -> Stmt:
+        some = loop.replace(extent=IntImm(loop.loop_var.dtype, size))
+        whole = some.replace(body=branch.then_case)
+        return IfThenElse(has(size - 1), renew_defs(whole), renew_defs(some))
+
+    made = of(count)
     sizes = [lanes << k for k in range(count.bit_length()) if lanes << k < count]
     for size in reversed(sizes):
-        extent = IntImm(loop.loop_var.dtype, size)
-        made = IfThenElse(has(size), made, renew_defs(loop.replace(extent=extent)))
+        made = IfThenElse(has(size), made, of(size))
     return made
 
 
