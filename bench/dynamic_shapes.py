@@ -4,7 +4,7 @@ python -m bench.dynamic_shapes --only softmax,conv --threads 1 --json dynamic.js
 
 Each operator is compiled once with its sizes left open, and once for each size with all of them
 given; both run in turns on the same arrays, in one process. The weights are arguments, so that
-nothing is packed at compile time in either.
+nothing is packed at compile time in either, except where a case says that they are constant.
 """
 
 from __future__ import annotations
@@ -45,6 +45,13 @@ def _f32(*shape: Size) -> Argument:
     return shape, "float32"
 
 
+def _constant_conv(channels: int) -> Callable[[Any], Any]:
+    """A convolution by 3 x 3 windows with weights that are packed at compile time."""
+    random = np.random.default_rng(0)
+    taps = random.standard_normal((channels, channels, 3, 3), "float32") / (3 * channels**0.5)
+    return lambda x: op.nn.conv2d(x, relax.const(taps), padding=1)
+
+
 IMAGES = _f32(1, 64, "h", "h")
 CASES: dict[str, tuple[list[Argument], Callable[..., Any]]] = {
     "matmul n,768 x 768,768": ([_f32("n", 768), _f32(768, 768)], op.matmul),
@@ -58,6 +65,8 @@ CASES: dict[str, tuple[list[Argument], Callable[..., Any]]] = {
         [_f32("b", 64, 56, 56), _f32(64, 64, 3, 3)], lambda x, w: op.nn.conv2d(x, w, padding=1)),
     "conv 1,64,h,h 3x3": (
         [IMAGES, _f32(64, 64, 3, 3)], lambda x, w: op.nn.conv2d(x, w, padding=1)),
+    "conv 1,64,h,h 3x3, constant": ([IMAGES], _constant_conv(64)),
+    "conv 1,256,h,h 3x3, constant": ([_f32(1, 256, "h", "h")], _constant_conv(256)),
     "conv 1,64,h,h 1x1": ([IMAGES, _f32(128, 64, 1, 1)], op.nn.conv2d),
     "depthwise 1,64,h,h 3x3": (
         [IMAGES, _f32(64, 1, 3, 3)], lambda x, w: op.nn.conv2d(x, w, padding=1, groups=64)),
