@@ -34,9 +34,9 @@ op = relax.op
 Size = int | str
 Argument = tuple[tuple[Size, ...], str]
 SIZES: tuple[dict[str, int], ...] = (
-    {"n": 128, "m": 512, "b": 1, "h": 56},
-    {"n": 197, "m": 300, "b": 4, "h": 28},
-    {"n": 32, "m": 64, "b": 2, "h": 14},
+    {"n": 128, "m": 512, "b": 1, "h": 56, "q": 1},
+    {"n": 197, "m": 300, "b": 4, "h": 28, "q": 4},
+    {"n": 32, "m": 64, "b": 2, "h": 14, "q": 2},
 )
 """What the letters of a case stand for, one size after the other."""
 
@@ -61,6 +61,8 @@ CASES: dict[str, tuple[list[Argument], Callable[..., Any]]] = {
     "matmul 12,n,n x 12,n,64": ([_f32(12, "n", "n"), _f32(12, "n", 64)], op.matmul),
     "attention 1,n,12,64": ([_f32(1, "n", 12, 64)] * 3, op.nn.attention),
     "attention 1,m,12,64": ([_f32(1, "m", 12, 64)] * 3, op.nn.attention),
+    "attention q of m,12,64": (
+        [_f32(1, "q", 12, 64), *[_f32(1, "m", 12, 64)] * 2], op.nn.attention),
     "conv b,64,56,56 3x3": (
         [_f32("b", 64, 56, 56), _f32(64, 64, 3, 3)], lambda x, w: op.nn.conv2d(x, w, padding=1)),
     "conv 1,64,h,h 3x3": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from functools import lru_cache
 
 import numpy as np
 
@@ -86,6 +87,12 @@ def check_same(tensors, target=HOST, rtol=1e-4, atol=1e-4, outputs=1, **values):
     return made
 
 
+@lru_cache(maxsize=2)
+def _compiled(func):
+    """The function as code, made once for all sizes of its arguments."""
+    return Kernel(func)
+
+
 def check_functions(func, made, rtol=1e-4, atol=1e-4, outputs=1, **values):
     """Both functions compute the same on random arrays; `made` writes all of its results, also the
     sums of nothing, which are none of a loop over no steps."""
@@ -94,7 +101,7 @@ def check_functions(func, made, rtol=1e-4, atol=1e-4, outputs=1, **values):
     arrays = [random_array(s, b.dtype, n) for n, (s, b) in enumerate(pairs)]
     results = []
     for f in (func, made):
-        kernel = Kernel(f)
+        kernel = _compiled(f)
         outs = [np.full_like(a, 7 * (f is made)) for a in arrays[-outputs:]]
         scalars = _scalars(kernel.func, func, values)
         kernel(*arrays[:-outputs], *outs, *scalars)

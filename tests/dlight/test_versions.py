@@ -1,4 +1,4 @@
-"""One query of attention has a schedule of its own where the number of queries is not known."""
+"""A few queries of attention have schedules of their own where their number is not known."""
 
 import pytest
 
@@ -47,7 +47,7 @@ CASES = {
 def test_values(case):
     func = te.create_prim_func(CASES[case]())
     made = schedule(func)
-    for n, m in [(1, 77), (1, 1), (1, 0), (0, 5), (2, 77), (9, 64), (65, 70)]:
+    for n, m in [(1, 77), (1, 1), (1, 0), (0, 5), (2, 77), (3, 40), (4, 4), (9, 64), (65, 70)]:
         if case != "causal, seen from the end" or n <= m:  # rows that see nothing are NaN
             check_functions(func, made, n=n, m=m)
 
@@ -58,6 +58,15 @@ def test_the_products_of_one_query_go_along_the_sum(target):
     queries, one = func.attrs["tir.schedule_reason"].split("; where n is 1, ")
     assert queries.startswith("Attention: ")
     assert "along the sum" in one and "no vectors" not in one
+
+
+def test_two_to_four_queries_read_the_keys_in_place_too():
+    func = schedule(te.create_prim_func(decoder(N, M)), AVX512)
+    asked = [str(one.condition) for one in collect(func.body, tir.IfThenElse)]
+    assert asked[:4] == [f"n == T.int64({k})" for k in range(1, 5)]
+    for k in range(2, 5):
+        words = func.attrs["tir.schedule_reason"].split(f"; where n is {k}, ")[1]
+        assert "along the sum" in words.split("; where")[0]
 
 
 @pytest.mark.parametrize(
@@ -84,3 +93,9 @@ def test_versions_of_any_function():
 
 def test_a_known_number_of_queries_keeps_its_schedule():
     check_same(decoder(1, M), m=37)
+
+
+@pytest.mark.parametrize(("queries", "words"), [(12, "along the sum"), (16, "queries at a time")])
+def test_keys_are_turned_for_sixteen_queries(queries, words):
+    func = schedule(te.create_prim_func(decoder(queries, M)), AVX512)
+    assert words in func.attrs["tir.schedule_reason"]

@@ -41,8 +41,8 @@ class ScheduleRule:
         """
         raise NotImplementedError
 
-    def single(self, func: PrimFunc, target: Target) -> Var | None:
-        """A size, known at run time only, for which the rules after this one, where it is 1, make
+    def special(self, func: PrimFunc, target: Target) -> tuple[Var, Sequence[int]] | None:
+        """A size, known at run time only, and values of it for which the rules after this one make
         a much faster schedule of `func` than this rule does for any size; None if there is none.
         """
         return None
@@ -104,18 +104,20 @@ def scheduled(func: PrimFunc, target: Target, rules: Sequence[ScheduleRule]) -> 
             made = made[0] if made else None
         if made is not None:
             chosen = with_reason(made.func, type(rule).__name__)
-            size = rule.single(func, target)
-            if size is not None:
-                other = scheduled(with_size(func, size, 1), target, rules[k + 1 :])
-                chosen = _for_one(chosen, other, size)
+            special = rule.special(func, target)
+            if special is not None:
+                size, values = special
+                for value in sorted(values, reverse=True):  # the smallest is asked for first
+                    other = scheduled(with_size(func, size, value), target, rules[k + 1 :])
+                    chosen = _with_special(chosen, other, size, value)
             return mark_scheduled(chosen)
     return func
 
 
-def _for_one(func: PrimFunc, other: PrimFunc, size: Var) -> PrimFunc:
+def _with_special(func: PrimFunc, other: PrimFunc, size: Var, value: int) -> PrimFunc:
     """Both schedules in one function, and what was decided for both."""
-    reason = f"{func.attrs[REASON]}; where {size.name} is 1, {other.attrs[REASON]}"
-    both = chosen_by_size(func, other, size, 1)
+    reason = f"{func.attrs[REASON]}; where {size.name} is {value}, {other.attrs[REASON]}"
+    both = chosen_by_size(func, other, size, value)
     return both.replace(attrs={**both.attrs, REASON: reason})
 
 

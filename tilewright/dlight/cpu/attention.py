@@ -12,6 +12,7 @@ for so many that a few rows overflow the second cache, the third holds them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...support.errors import ScheduleError
@@ -38,6 +39,9 @@ from .stages import (
 )
 from .tiles import TileOrder, tile_loops
 from .tiling import MAX_IMBALANCE, bytes_of, imbalance, vector_lanes
+
+FEW_QUERIES = (1, 2, 3, 4)
+"""Numbers of queries that get a schedule of their own where it is known at run time only."""
 
 MAX_QUERIES = 64
 """Queries of a block: with so many, keys and values are read seldom enough."""
@@ -77,9 +81,9 @@ class Attention(ScheduleRule):
                 return made
         return None
 
-    def single(self, func: PrimFunc, target: Target) -> Var | None:
+    def special(self, func: PrimFunc, target: Target) -> tuple[Var, Sequence[int]] | None:
         """The number of queries, where the keys are turned round for them: that takes longer than
-        the products of a single one, which reads both along the sum."""
+        the products of a few, which read both along the sum."""
         del target
         sch = Schedule(func, error_render_level="fast")
         inline_injective(sch)
@@ -91,7 +95,9 @@ class Attention(ScheduleRule):
             return None
         (queries,) = rows
         keys = roles.reduction[-1].dom
-        return queries if isinstance(queries, Var) and queries is not keys else None
+        if not isinstance(queries, Var) or queries is keys:
+            return None
+        return queries, FEW_QUERIES
 
 
 def parts_of(infos: list[BlockInfo]) -> Parts | None:

@@ -19,7 +19,7 @@ from .roles import Roles
 from .stages import extent_of, iter_values, vectorize_loop
 from .tiling import bytes_of, vector_lanes
 
-MIN_ROWS = 8
+MIN_ROWS = 16
 """Rows below which it is faster to multiply along the reduction than to turn an operand round."""
 
 MIN_ROWS_TO_COPY = 32
