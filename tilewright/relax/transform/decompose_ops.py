@@ -13,10 +13,11 @@ from ...ir.op import Op
 from ...ir.transform import Pass
 from ...support.dtypes import dtype_of
 from ...support.errors import CompileError
+from ..analysis.overwriting import overwritten
 from ..base import Expr
 from ..block_builder import BlockBuilder
 from ..dims import Dims
-from ..expr import Call, Constant, Tuple, const
+from ..expr import Call, Constant, Function, Tuple, Var, VarBinding, const
 from ..op import add, divide, multiply, ones_like, reshape, sqrt, subtract
 from ..struct_info import TensorStructInfo
 from ._pass import module_level
@@ -89,12 +90,20 @@ RULES: dict[str, Callable[[BlockBuilder, Call], Expr]] = {
 class _Decomposer(Forwarder):
     def __init__(self, mod: IRModule) -> None:
         super().__init__(mod)
+        functions = (f for f in mod.functions.values() if isinstance(f, Function))
+        self.overwritten = set[Var]().union(*map(overwritten, functions))
+        self.needs_memory = False
+
+    def visit_var_binding_(self, binding: VarBinding) -> None:
+        """A result that is written over stays one of its own: its rule may give an argument."""
+        self.needs_memory = binding.var in self.overwritten
+        super().visit_var_binding_(binding)
 
     def visit_call_(self, op: Call) -> Expr:
         """A call: decomposed if there is a rule."""
         call = self.visit_expr_post_order(op)
         rule = None
-        if isinstance(call, Call) and isinstance(call.op, Op):
+        if not self.needs_memory and isinstance(call, Call) and isinstance(call.op, Op):
             rule = RULES.get(call.op.name)
         if rule is None:
             return call
