@@ -96,6 +96,14 @@ def test_height_and_width_known_at_run_time(tile, batch, padding):
         np.testing.assert_allclose(got, np.maximum(want + bias, 0), rtol=0, atol=1e-3)
 
 
+def test_few_columns_that_are_not_known_are_multiplied_by_more_vectors():
+    sizes = Sizes(1, 16, 6, 4, 4, 16, 256, "float32", is_open=True)
+    open_plan, fixed_plan = (plan_of(MACHINE, replace(sizes, is_open=k)) for k in (True, False))
+    assert open_plan.registers.rows == (1, 1, 4) and open_plan.registers.vectors == 4
+    assert fixed_plan.registers.vectors == 2
+    assert plan_of(MACHINE, replace(sizes, columns=14)).registers.vectors == 2
+
+
 def test_rows_known_at_run_time_run_in_blocks_that_stay_in_cache():
     h, w = Var("h", "int64"), Var("w", "int64")
     many = replace(MACHINE, l2=replace(MACHINE.l2, size=1 << 20))

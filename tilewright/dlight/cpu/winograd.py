@@ -19,7 +19,7 @@ runs in parallel.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...target.machine import MachineModel
 from ...target.target import Target
@@ -33,6 +33,7 @@ from .stages import TOO_LITTLE, attempt, block_infos, extent_of, inline_injectiv
 from .tiling import (
     RegisterTile,
     bytes_of,
+    fits,
     reduction_unroll,
     register_tile,
     tile_cycles,
@@ -181,8 +182,7 @@ def _plan(
     """The plan for blocks of so many images and rows of tiles, with the cycles that it takes."""
     blocks = (sizes.batch or machine.cores) // images * (sizes.rows // rows)
     extents = [images, rows, sizes.columns]
-    tiled = [1, 1, sizes.columns] if sizes.is_open else extents
-    tile = register_tile(machine, sizes.lanes, tiled, sizes.blocks, whole=True)
+    tile = _register_tile(machine, sizes, extents)
     steps = tile_cycles(machine, extents, sizes.blocks, tile.rows, tile.vectors)
     work = blocks * steps * sizes.side**2 * sizes.channels
     tiles = images * rows * sizes.columns
@@ -191,6 +191,20 @@ def _plan(
     idle = math.ceil(blocks / machine.cores) * machine.cores / blocks
     each = cycles * (idle if blocks >= machine.cores else 1)
     return WinogradPlan(sizes.side - 2, images, rows, blocks, by_point, tile, each)
+
+
+def _register_tile(machine: MachineModel, sizes: Sizes, extents: list[int]) -> RegisterTile:
+    """The register tile for blocks of these images, tile rows and columns.
+
+    Where the columns are not known it has only those of one row, and as many vectors as fit: fewer
+    columns than usual are to keep multiply-adds busy too.
+    """
+    if not sizes.is_open:
+        return register_tile(machine, sizes.lanes, extents, sizes.blocks, whole=True)
+    tile = register_tile(machine, sizes.lanes, [1, 1, extents[2]], sizes.blocks, whole=True)
+    wide = replace(tile, vectors=2 * tile.vectors)
+    fitting = fits(machine, extents[2], wide.vectors) and sizes.blocks % wide.vectors == 0
+    return wide if fitting else tile
 
 
 def _traffic(
