@@ -39,7 +39,7 @@ def main(A: T.Buffer((8, 8), "float32")):
     ("old", "new", "what"),
     [
         ("[s, t]", "[s, s]", "strides 8"),
-        ("[s, t]", "[8, 2]", "strides 2"),
+        ("[s, t]", "[s, 2]", "strides 2"),
         ("(1, 4)", "(1, 5)", "shape"),
         ("offset_factor=1", "elem_offset=0", "elem_offset 0"),
     ],
