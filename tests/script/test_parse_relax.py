@@ -182,3 +182,17 @@ def test_python_may_look_at_the_devices_of_a_signature_before_they_are_known() -
 
     (param,) = Devices["main"].params
     assert param.struct_info.vdevice is Devices.global_infos["vdevice"][1]
+
+
+def test_what_is_returned_inside_a_dataflow_block_leaves_it() -> None:
+    text = """
+@R.function
+def main(x: R.Tensor((4,), "float32")):
+    with R.dataflow():
+        a = R.add(x, x)
+        b = R.multiply(a, a)
+        {last}
+"""
+    inside = from_source(text.format(last="return b"))
+    after = from_source(text.format(last="R.output(b)") + "    return b")
+    assert_structural_equal(inside, after)

@@ -177,7 +177,8 @@ class _Matcher:
 
 
 def _label(key: Any) -> Any:
-    return getattr(key, "name_hint", None) or getattr(key, "name", key)
+    hint = getattr(key, "name_hint", None)
+    return getattr(key, "name", key) if hint is None else hint
 
 
 LEAF_ARRAY: dict[type, Callable[[Any], np.ndarray[Any, Any]]] = {np.ndarray: lambda a: a}

@@ -35,10 +35,13 @@ class PrimType(Type):
 
 @node("ir.PointerType")
 class PointerType(Type):
-    """The address of `element_type` in memory of `storage_scope` (`global`, `local`...)."""
+    """The address of `element_type` in memory of `storage_scope` (`local`...; empty: `global`)."""
 
     element_type: Type
-    storage_scope: str = ""
+    storage_scope: str = "global"
+
+    def __post_init__(self) -> None:
+        self.storage_scope = self.storage_scope or "global"  # type: ignore[misc]
 
 
 @node("ir.TupleType")

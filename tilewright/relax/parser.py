@@ -112,8 +112,13 @@ class DataflowForm(Form):
 
 
 def _outputs(parser: Parser, node: ast.With) -> list[str]:
+    """The names that a dataflow block gives to what follows: to R.output, or to a `return`."""
     names: list[str] = []
+    bound = {name for stmt in node.body for name in _targets(stmt)}
     for stmt in node.body:
+        if isinstance(stmt, ast.Return) and stmt.value is not None:
+            returned = [n.id for n in ast.walk(stmt.value) if isinstance(n, ast.Name)]
+            names += [name for name in dict.fromkeys(returned) if name in bound]
         call = stmt.value if isinstance(stmt, ast.Expr) else None
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue

@@ -45,6 +45,9 @@ class PrimFunc(BaseFunc):
             if not isinstance(made, Var):
                 raise ArgumentTypeError(f"a parameter is a variable or a buffer, found {made!r}")
             params.append(made)
+        twice = next((v for k, v in enumerate(params) if any(v is o for o in params[:k])), None)
+        if twice is not None:
+            raise ArgumentError(f"variable `{twice.name}` is that of two parameters", self.span)
         self.params = tuple(params)  # type: ignore[misc]
         self.buffer_map = buffers  # type: ignore[misc]
         self.attrs = dict(self.attrs or {})  # type: ignore[misc]

@@ -23,7 +23,36 @@ def undeclared(f: PrimFunc) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
     for b in f.buffer_map.values():
         known.update((id(b), id(b.data)))
         post_order_visit((b.shape, b.strides, b.elem_offset), lambda n: known.add(id(n)))
-    return _free((f.attrs, f.body), known)
+    free, views = _free((f.attrs, f.body), known)
+    return free + [v for v in _defined_at_several_places(f) if not _among(v, free)], views
+
+
+def _defined_at_several_places(f: PrimFunc) -> list[E.Var]:
+    """The variables that two parts of a function define, or a statement that stands twice."""
+    visited: set[int] = set()
+    seen = {id(v) for v in f.params}
+    found: dict[int, E.Var] = {}
+    todo: list[Node] = [f.body]
+    while todo:
+        n = todo.pop()
+        if id(n) in visited:
+            continue
+        if isinstance(n, E.PrimExpr):
+            visited.add(id(n))
+        for var in _defined_by(n):
+            if id(var) in seen:
+                found.setdefault(id(var), var)
+            seen.add(id(var))
+        if isinstance(n, (S.Stmt, E.PrimExpr)):
+            todo += reversed(list(children(n)))
+    return list(found.values())
+
+
+def _defined_by(n: Node) -> list[E.Var]:
+    if isinstance(n, S.Block):
+        return [axis.var for axis in n.iter_vars]
+    name = _SINGLE.get(type(n))
+    return [] if name is None else [getattr(n, name)]
 
 
 def _free(root: Any, known: set[int]) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
@@ -135,9 +164,15 @@ def _defined(n: Node) -> list[int]:
     return found
 
 
+_SINGLE: dict[type, str] = {
+    S.For: "loop_var", S.LetStmt: "var", S.Allocate: "buffer_var", E.Let: "var",
+    S.AllocateConst: "buffer_var",
+}  # fmt: skip
+"""The field of the one variable that a node defines."""
+
 _DEFINES: dict[type, tuple[str, ...]] = {
-    S.For: ("loop_var",), S.LetStmt: ("var",), S.Allocate: ("buffer_var",), E.Let: ("var",),
-    S.AllocateConst: ("buffer_var",), S.DeclBuffer: ("buffer",), E.Reduce: ("axis",),
+    **{kind: (name,) for kind, name in _SINGLE.items()},
+    S.DeclBuffer: ("buffer",), E.Reduce: ("axis",),
     S.MatchBufferRegion: ("buffer",), S.Block: ("iter_vars", "alloc_buffers", "match_buffers"),
     E.CommReducer: ("lhs", "rhs"),
 }  # fmt: skip

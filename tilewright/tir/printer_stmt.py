@@ -66,7 +66,7 @@ def let_stmt(p: Printer, s: S.LetStmt) -> None:
     value = p(s.value)
     typed = typed_var(p, s.var)
     name, _, kind = typed.partition(": ")
-    if id(s.var) in p.facts.get("free", ()):
+    if _is_declared(p, s.var):
         form = f"{t(p, 'LetStmt')}({value}, var={name})"
         _scoped(p, form, form, _Viewed(s.var, s.body))
         return
@@ -134,6 +134,11 @@ def assert_stmt(p: Printer, s: S.AssertStmt) -> None:
     _scoped(p, f"assert {p(s.condition)}, {p(s.message)}", form, s.body)
 
 
+def _is_declared(p: Printer, var: E.Var) -> bool:
+    """Whether the head of the function declares a variable that a statement defines."""
+    return id(var) in p.facts.get("free", ())
+
+
 def _raw(p: Printer, s: S.Stmt) -> None:
     """A statement by its fields: script's own words would be read as another one."""
     p.line(p.attributes(s))
@@ -148,7 +153,7 @@ _LOOPS = {
 @prints(S.For)
 def for_(p: Printer, s: S.For) -> None:
     """A loop; a nest of plain ones is one `T.grid`."""
-    if not _is_bound_plainly(s):
+    if not _is_bound_plainly(s) or _is_declared(p, s.loop_var):
         return _raw(p, s)
     nest = _grid(p, s)
     with p.scope():
@@ -177,6 +182,8 @@ def _grid(p: Printer, s: S.For) -> list[S.For]:
     seen: set[int] = set()
     loop: S.Stmt = s
     while isinstance(loop, S.For) and _is_grid(loop) and not _uses(loop.extent, seen):
+        if _is_declared(p, loop.loop_var):
+            break
         if nest and (not p.config.syntax_sugar or p.is_marked(loop)):
             break
         nest.append(loop)
@@ -280,7 +287,8 @@ def _is_typed(memory: E.Var, dtype: str, scope: str) -> bool:
 def allocate(p: Printer, s: S.Allocate) -> None:
     """`A = T.allocate([extents], dtype, scope)`; with the one buffer that is the whole of it,
     `A = T.decl_buffer(shape)`."""
-    if not _is_typed(s.buffer_var, s.dtype, _scope_name(s.buffer_var)):
+    typed = _is_typed(s.buffer_var, s.dtype, _scope_name(s.buffer_var))
+    if not typed or _is_declared(p, s.buffer_var):
         return _raw(p, s)
     if _is_owned(p, s):
         b = s.body.buffer  # type: ignore[attr-defined]
@@ -318,7 +326,7 @@ def _is_owned(p: Printer, s: S.Allocate) -> bool:
 @prints(S.AllocateConst)
 def allocate_const(p: Printer, s: S.AllocateConst) -> None:
     """`A = T.allocate_const(data, dtype, extents)`."""
-    if not _is_typed(s.buffer_var, s.dtype, "global"):
+    if not _is_typed(s.buffer_var, s.dtype, "global") or _is_declared(p, s.buffer_var):
         return _raw(p, s)
     extra = f", annotations={p.attributes(s.annotations)}" if s.annotations else ""
     form = f'{t(p, "allocate_const")}({p(s.array)}, "{s.dtype}", [{p.list(s.extents)}]{extra})'
@@ -372,7 +380,7 @@ def bare_block(p: Printer, b: S.Block) -> None:
 def realize(p: Printer, s: S.BlockRealize) -> None:
     """`with T.block(name):` with its axes, regions and body."""
     b = s.block
-    if not all(map(_is_axis, b.iter_vars)):
+    if not all(_is_axis(axis) and not _is_declared(p, axis.var) for axis in b.iter_vars):
         return _raw(p, s)
     with p.indent(f"with {t(p, 'block')}({p(b.name_hint)}):"), p.scope():
         values = [p(v) for v in s.iter_values]
@@ -507,7 +515,10 @@ def _function_inside(
         if not p.is_named(b.data) and not _is_typed(b.data, b.dtype, b.scope()):
             p.line(f"{p(b.data)} = {free_variable(p, b.data)}")
         with_data = p.is_named(b.data)
-        name = declare_buffer(p, b)
+        if p.is_named(b):  # the buffer of another parameter as well
+            name = p.name(p.facts.setdefault(f"buffer of {handle}", [b]), b.name)
+        else:
+            name = declare_buffer(p, b)
         args = buffer_arguments(p, b, with_data=with_data)
         p.line(f"{name} = {t(p, 'match_buffer')}({handle}, {args})")
     variables, buffers = undeclared(f)
@@ -521,7 +532,7 @@ def _function_inside(
     for var in variables:
         if not p.is_named(var):
             p.line(f"{p(var)} = {free_variable(p, var)}")
-    for var in (*f.params, *(b.data for b in f.buffer_map.values()), *variables):
+    for var in dict.fromkeys((*f.params, *(b.data for b in f.buffer_map.values()), *variables)):
         _views(p, var)
     if names:
         p.line(f"{t(p, 'func_attr')}({p.attributes(attrs)})")
