@@ -9,6 +9,7 @@ from functools import reduce
 from ...ir.expr import PrimExpr, as_scalar
 from ...ir.functor import post_order_visit
 from ...ir.node import Node, node
+from ...support.errors import ArgumentError
 from .. import op as O
 from ..expr import Var
 
@@ -24,7 +25,12 @@ class IterMapLevel(IntEnum):
     def from_str(name: str) -> IterMapLevel:
         """The level called `bijective`, `surjective` or `no_check`."""
         table = {level.name.lower(): level for level in IterMapLevel}
-        return table[name.replace("_", "").lower()]
+        found = table.get(name.replace("_", "").lower())
+        if found is None:
+            raise ArgumentError(
+                f"no check level is called {name!r}", hint=f"there are {', '.join(table)}"
+            )
+        return found
 
 
 @node("arith.IterMapExpr")
