@@ -9,7 +9,7 @@ from tilewright import te, tir
 from tilewright.driver import build_tir
 from tilewright.ir import assert_structural_equal
 from tilewright.script import from_source
-from tilewright.support.errors import ArgumentError
+from tilewright.support.errors import ArgumentError, ArgumentTypeError
 from tilewright.tir.analysis import verify_well_formed
 from tilewright.tir.tensor_intrin import TensorIntrin, cuda, cuda_layouts, metal, x86
 
@@ -136,3 +136,8 @@ def test_layouts_of_fragments_go_back(to: str, back: str, rows: int, columns: in
             assert getattr(cuda_layouts, back)(thread, place) == (i, j)
             places.add((thread, place))
     assert places == {(t, p) for t in range(32) for p in range(rows * columns // 32)}
+
+
+def test_the_functions_of_an_intrinsic_are_loop_programs() -> None:
+    with pytest.raises(ArgumentTypeError, match="`impl` of a tensor intrinsic is a PrimFunc"):
+        tir.TensorIntrin.register("not_one", tir.TensorIntrin.get("dot_4x4_i8i8s32_neon").desc, 3)

@@ -200,3 +200,14 @@ def test_symbolic_sizes_keep_their_type():
     data = te.placeholder((1, 2, 5, 4), name="data")
     made = topi.image.resize2d(data, (0.0,) * 4, size=(height, width), method="nearest_neighbor")
     assert made.shape[2] is height and made.shape[3] is width
+
+
+def test_upsampling_takes_what_resizing_takes_by_default() -> None:
+    """Cubic weights with -0.5; with aligned corners the nearest pixel, not the one before."""
+    for align_corners, mode in ((False, "asymmetric"), (True, "align_corners")):
+        cubic = onnx_resize(X, (10, 8), "cubic", mode, alpha=-0.5).astype("float32")
+        check(lambda t, a=align_corners: topi.nn.upsampling(t, 2, 2, "NCHW", "bicubic", a),
+              lambda v, c=cubic: c, X, rtol=1e-4, atol=1e-5, shapes=("static",))  # fmt: skip
+    nearest = onnx_resize(X, (10, 8), "nearest", "align_corners", "round_prefer_ceil")
+    check(lambda t: topi.nn.upsampling(t, 2, 2, align_corners=True),
+          lambda v: nearest.astype("float32"), X, shapes=("static",))  # fmt: skip

@@ -390,14 +390,14 @@ RESIZED = [
 @pytest.mark.parametrize(("method", "mode", "rounding"), RESIZED)
 def test_resizing(method, mode, rounding):
     check(
-        lambda x: topi.image.resize2d(x, None, (8, 15), "NCHW", method, mode, rounding, -0.5),
+        lambda x: topi.image.resize2d(x, None, (8, 15), "NCHW", method, mode, rounding),
         lambda x: ref.resize2d_python(x, (2, 3), "NCHW", method, mode, rounding),
         IMAGES, rtol=1e-4, atol=1e-5, shapes=("static",))  # fmt: skip
     row, cube = rand(1, 2, 5), rand(1, 3, 2, 2, 1)
-    check(lambda x: topi.image.resize1d(x, None, (10,), "NCW", method, mode, rounding, -0.5),
+    check(lambda x: topi.image.resize1d(x, None, (10,), "NCW", method, mode, rounding),
           lambda x: ref.resize1d_python(x, (2,), "NCW", method, mode, rounding), row,
           rtol=1e-4, atol=1e-5, shapes=("static",))  # fmt: skip
-    check(lambda x: topi.image.resize3d(x, None, (6, 4, 2), "NDHWC", method, mode, rounding, -0.5),
+    check(lambda x: topi.image.resize3d(x, None, (6, 4, 2), "NDHWC", method, mode, rounding),
           lambda x: ref.resize3d_python(x, (2, 2, 1), "NDHWC", method, mode, rounding), cube,
           rtol=1e-4, atol=1e-5, shapes=("static",))  # fmt: skip
 

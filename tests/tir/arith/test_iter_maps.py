@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tilewright import arith, ir, te, tir
+from tilewright.support.errors import ArgumentError
 from tilewright.tir.stmt_functor import substitute
 
 x, y, z = (te.var(name) for name in "xyz")
@@ -312,3 +313,20 @@ def test_the_inner_part_of_a_quotient_that_does_not_come_out_even() -> None:
             assert pair[place].extent == 3
             made = arith.normalize_iter_map_to_expr(pair[place].source)
             assert all(value(made, env) == value(index, env) for env in points(domain))
+
+
+def test_arguments_of_the_wrong_kind_are_named() -> None:
+    domain = {x: ir.Range(0, 3)}
+    mistakes: list[tuple[str, Any]] = [
+        ("`indices` is a list, found Var: x", lambda: arith.detect_iter_map(x, domain)),
+        ("its Range, found .0, 3. for x", lambda: arith.detect_iter_map([x], {x: (0, 3)})),
+        ("no check level is called 'most'", lambda: arith.detect_iter_map([x], domain, 1, "most")),
+        ("`sub_iters` is a list", lambda: arith.subspace_divide([x], domain, x)),
+        ("that detect_iter_map gives", lambda: arith.inverse_affine_iter_map([x], [y])),
+        ("`equations` is a list", lambda: arith.solve_linear_equations(x + y, [x])),
+        ("`variables` is a list", lambda: arith.solve_linear_inequalities([x < y], x)),
+        ("`var_list` is a list", lambda: arith.detect_linear_equation(x * 2, x)),
+    ]
+    for message, call in mistakes:
+        with pytest.raises(ArgumentError, match=message):
+            call()

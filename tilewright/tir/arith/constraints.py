@@ -12,6 +12,7 @@ from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
 from ..expr import EQ, GE, LE, Var
 from .analyzer import Analyzer
+from .arguments import require_sequence
 from .int_set import Evaluator, as_domain
 from .terms import Sum
 
@@ -95,6 +96,9 @@ def as_constraints(
     """The arguments of a solver as one system."""
     if isinstance(relations, IntConstraints):
         return relations
+    require_sequence("equations", relations)
+    if variables is not None:
+        require_sequence("variables", variables)
     for one in relations:
         if not isinstance(one, PrimExpr):
             raise ArgumentError(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
-from ...support.errors import ArgumentError
+from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
 from ..expr import Var
 from .analyzer import Analyzer
+from .arguments import require_sequence
 from .conditions import conjuncts
 from .int_set import mentions
 from .iter_checks import check
@@ -25,6 +26,12 @@ def inverse_affine_iter_map(
 
     [(x * 16 + y) // 4, (x * 16 + y) % 4], [a, b]   ->   x = a // 4, y = a % 4 * 4 + b
     """
+    for index in iter_map:
+        if not isinstance(index, IterSumExpr):
+            raise ArgumentTypeError(
+                f"`iter_map` holds the indices that detect_iter_map gives, found {index}",
+                hint="pass detect_iter_map(...).indices",
+            )
     if len(iter_map) != len(outputs):
         raise ArgumentError(f"{len(iter_map)} indices but {len(outputs)} outputs to invert")
     values: dict[int, PrimExpr] = {}
@@ -114,6 +121,8 @@ def subspace_divide(
     and inner space. Empty if a binding does not divide.
     """
     level = level_of(check_level)
+    require_sequence("bindings", bindings)
+    require_sequence("sub_iters", sub_iters)
     condition = as_scalar(predicate)
     inner_vars = set(sub_iters)
     try:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import ClassVar
 
 from ...ir.node import Node, node
-from ...support.errors import ArgumentError, listing
+from ...support.errors import ArgumentError, ArgumentTypeError, listing
 from ..function import PrimFunc
 from ..stmt import BlockRealize
 
@@ -24,6 +24,11 @@ class TensorIntrin(Node):
     """What makes the functions of each intrinsic that nobody has asked for yet."""
 
     def __post_init__(self) -> None:
+        for name, func in (("desc", self.desc), ("impl", self.impl)):
+            if not isinstance(func, PrimFunc):
+                raise ArgumentTypeError(
+                    f"`{name}` of a tensor intrinsic is a PrimFunc, found {func!r}"
+                )
         ours, theirs = self.desc.buffers(), self.impl.buffers()
         if len(ours) != len(self.desc.params) or len(theirs) != len(self.impl.params):
             raise ArgumentError("the functions of a tensor intrinsic take buffers only")

@@ -197,10 +197,7 @@ def upsampling(
     places = [layout.index("H"), layout.index("W")]
     size = output_shape or _scaled(data, places, (scale_h, scale_w))
     mode = "align_corners" if align_corners else "asymmetric"
-    return resize2d(
-        data, [0.0] * 4, size, layout, _method(method), mode,
-        "floor" if _method(method) == "nearest_neighbor" else "",
-    )  # fmt: skip
+    return resize2d(data, [0.0] * 4, size, layout, _method(method), mode)
 
 
 def upsampling3d(

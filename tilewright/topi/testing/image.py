@@ -23,6 +23,8 @@ def _coordinate(mode: str, x: int, size: int, out: int, scale: float) -> float:
         return x * (size - 1) / (out - 1) if out > 1 else 0.0
     if mode == "asymmetric":
         return x / scale
+    if mode == "pytorch_half_pixel" and out == 1:
+        return 0.0
     return (x + 0.5) / scale - 0.5
 
 
