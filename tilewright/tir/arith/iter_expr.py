@@ -29,7 +29,7 @@ class IterMapLevel(IntEnum):
         found = table.get(name.replace("_", "").lower())
         if found is None:
             raise ArgumentError(
-                f"check_level is one of bijective, surjective and no_check, found {name!r}"
+                f"no check level is called {name!r}", hint=f"there are {', '.join(table)}"
             )
         return found
 
