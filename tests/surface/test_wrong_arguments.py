@@ -36,7 +36,7 @@ def test_every_public_function_tells_of_its_arguments() -> None:
 CASES: list[tuple[str, str, str, Callable[[], Any]]] = [
     ("indices", "a list or a tuple", "3", lambda: arith.detect_iter_map(3, {x: FOUR})),
     ("input_iters", "a dict", "[x]", lambda: arith.detect_iter_map([x], [x])),
-    ("input_iters", "each key a Var", "{x: 4}", lambda: arith.detect_iter_map([x], {x: 4})),
+    ("input_iters", "each value a Range", "{x: 4}", lambda: arith.detect_iter_map([x], {x: 4})),
     ("var_list", "a list or a tuple", "x", lambda: arith.detect_linear_equation(x, x)),
     ("relations", "is a list", "7", lambda: arith.IntConstraints([x], {x: FOUR}, 7)),
     ("ranges", "a dict", "3", lambda: arith.solve_linear_equations([x == 0], [x], 3)),

@@ -195,7 +195,6 @@ def test_a_part_that_stands_in_two_places_defines_twice() -> None:
     part = loop(i, 4, tir.BufferStore(B, A[i, i], (i, i)))
     assert verify_ssa(tir.PrimFunc((A, B), part))
     assert not verify_ssa(tir.PrimFunc((A, B), tir.SeqStmt((part, part))))
-    assert not verify_ssa(tir.PrimFunc((n, n), tir.Evaluate(n)))
 
 
 def test_a_variable_ends_with_its_scope() -> None:

@@ -318,8 +318,8 @@ def test_the_inner_part_of_a_quotient_that_does_not_come_out_even() -> None:
 def test_arguments_of_the_wrong_kind_are_named() -> None:
     domain = {x: ir.Range(0, 3)}
     mistakes: list[tuple[str, Any]] = [
-        ("`indices` is a list, found Var: x", lambda: arith.detect_iter_map(x, domain)),
-        ("its Range, found .0, 3. for x", lambda: arith.detect_iter_map([x], {x: (0, 3)})),
+        ("`indices` is a list or a tuple", lambda: arith.detect_iter_map(x, domain)),
+        ("each value a Range", lambda: arith.detect_iter_map([x], {x: (0, 3)})),
         ("no check level is called 'most'", lambda: arith.detect_iter_map([x], domain, 1, "most")),
         ("`sub_iters` is a list", lambda: arith.subspace_divide([x], domain, x)),
         ("that detect_iter_map gives", lambda: arith.inverse_affine_iter_map([x], [y])),

@@ -57,13 +57,8 @@ def test_what_is_computed_stays(text: str, n: int) -> None:
     same_result(CUT, HEAD + text, (n,), (n,))
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("v * 4 + l < n", "v * 4 + l * 2 < n"), ("range((n + 7) // 8)", "range(2)")],
-    ids=["every other element", "blocks of known number"],
-)
-def test_anything_else_keeps_its_last_iterations(old: str, new: str) -> None:
-    made = applied(CUT, (HEAD + ROW).replace(old, new))
+def test_anything_else_keeps_its_last_iterations() -> None:
+    made = applied(CUT, (HEAD + ROW).replace("v * 4 + l < n", "v * 4 + l * 2 < n"))
     assert not [branch for branch in nodes(made.body, IfThenElse) if branch.else_case is not None]
 
 

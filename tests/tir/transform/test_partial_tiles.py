@@ -93,10 +93,11 @@ VECTORS = (
     HEAD
     + """
     for i in range((n + 7) // 8):
-        for r in T.unroll(2):
-            for l in T.vectorized(4):
-                if (i * 2 + r) * 4 + l < n:
-                    B[(i * 2 + r) * 4 + l] = A[(i * 2 + r) * 4 + l]
+        for k in range(3):
+            for r in T.unroll(2):
+                for l in T.vectorized(4):
+                    if (i * 2 + r) * 4 + l < n:
+                        B[(i * 2 + r) * 4 + l] = A[(i * 2 + r) * 4 + l]
 """
 )
 
@@ -107,21 +108,24 @@ def test_a_case_for_each_number_of_vectors() -> None:
         HEAD
         + """
     for i in range(n // 8):
-        for r in T.unroll(2):
-            for l in T.vectorized(4):
-                B[(i * 2 + r) * 4 + l] = A[(i * 2 + r) * 4 + l]
-    for i in range(n // 8, n // 8 + (n % 8 + 7) // 8):
-        if n - i * 8 <= 4:
-            for l in T.vectorized(4):
-                if T.Add(i * 2, 0) * 4 + l < n:
-                    B[T.Add(i * 2, 0) * 4 + l] = A[T.Add(i * 2, 0) * 4 + l]
-        else:
-            for r in T.unroll(1):
+        for k in range(3):
+            for r in T.unroll(2):
                 for l in T.vectorized(4):
                     B[(i * 2 + r) * 4 + l] = A[(i * 2 + r) * 4 + l]
-            for l in T.vectorized(4):
-                if (i * 2 + 1) * 4 + l < n:
-                    B[(i * 2 + 1) * 4 + l] = A[(i * 2 + 1) * 4 + l]
+    for i in range(n // 8, n // 8 + (n % 8 + 7) // 8):
+        if n - i * 8 <= 4:
+            for k in range(3):
+                for l in T.vectorized(4):
+                    if T.Add(i * 2, 0) * 4 + l < n:
+                        B[T.Add(i * 2, 0) * 4 + l] = A[T.Add(i * 2, 0) * 4 + l]
+        else:
+            for k in range(3):
+                for r in T.unroll(1):
+                    for l in T.vectorized(4):
+                        B[(i * 2 + r) * 4 + l] = A[(i * 2 + r) * 4 + l]
+                for l in T.vectorized(4):
+                    if (i * 2 + 1) * 4 + l < n:
+                        B[(i * 2 + 1) * 4 + l] = A[(i * 2 + 1) * 4 + l]
 """
     )
     check([CUT], VECTORS, after)

@@ -102,6 +102,8 @@ def _any_of(kinds: Sequence[Kind | None]) -> Kind | None:
 
 
 def _mapping(keys: Kind | None = None, values: Kind | None = None) -> Kind:
+    known = (("key", keys), ("value", values))
+
     def accepts(value: Any) -> bool:
         return (
             isinstance(value, Mapping)
@@ -109,8 +111,8 @@ def _mapping(keys: Kind | None = None, values: Kind | None = None) -> Kind:
             and (values is None or all(map(values.accepts, value.values())))
         )
 
-    inner = "" if keys is None else f", each key {keys.description}"
-    return Kind(f"a dict{inner}", accepts)
+    parts = [f"each {part} {kind.description}" for part, kind in known if kind is not None]
+    return Kind(", ".join(["a dict", *parts]), accepts)
 
 
 def _sequence(items: Kind | None) -> Kind:

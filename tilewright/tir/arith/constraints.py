@@ -12,7 +12,6 @@ from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
 from ..expr import EQ, GE, LE, Var
 from .analyzer import Analyzer
-from .arguments import require_sequence
 from .int_set import Evaluator, as_domain
 from .terms import Sum
 
@@ -96,16 +95,14 @@ def as_constraints(
     """The arguments of a solver as one system."""
     if isinstance(relations, IntConstraints):
         return relations
-    require_sequence("equations", relations)
-    if variables is not None:
-        require_sequence("variables", variables)
     for one in relations:
         if not isinstance(one, PrimExpr):
             raise ArgumentError(
                 f"a relation must be a condition, found {type(one).__name__}",
                 hint="compare with tir.EQ(a, b), or with a <= b",
             )
-    return IntConstraints(tuple(variables or ()), dict(ranges or {}), tuple(relations))
+    chosen = () if variables is None else tuple(variables)
+    return IntConstraints(chosen, dict(ranges or {}), tuple(relations))
 
 
 def impossible() -> IntConstraints:

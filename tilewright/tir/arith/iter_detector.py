@@ -14,7 +14,6 @@ from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from ...ir.functor import Rewriter, on
-from ...support.errors import ArgumentTypeError
 from .. import op as O
 from ..expr import GE, GT, LE, LT, And, Call, FloorDiv, FloorMod, Max, Min, Var
 from .analyzer import Analyzer
@@ -96,10 +95,6 @@ class Detector:
         self.iters: dict[Var, Range] = {}
         self.sources: dict[Var, PrimExpr] = {}
         for var, range_ in input_iters.items():
-            if not isinstance(range_, Range):
-                raise ArgumentTypeError(
-                    f"`input_iters` gives each iterator its Range, found {range_!r} for {var}"
-                )
             self._declare(var, range_, simplify_trivial)
         self._read_predicate(predicate)
         for bound in list(self.bounds):  # of a sum that divides a bounded one

@@ -9,7 +9,6 @@ from ...support.errors import ArgumentError, ArgumentTypeError
 from .. import op as O
 from ..expr import Var
 from .analyzer import Analyzer
-from .arguments import require_sequence
 from .conditions import conjuncts
 from .int_set import mentions
 from .iter_checks import check
@@ -121,8 +120,6 @@ def subspace_divide(
     and inner space. Empty if a binding does not divide.
     """
     level = level_of(check_level)
-    require_sequence("bindings", bindings)
-    require_sequence("sub_iters", sub_iters)
     condition = as_scalar(predicate)
     inner_vars = set(sub_iters)
     try:

@@ -9,7 +9,6 @@ from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
 from .. import op as O
 from ..expr import Var
 from .analyzer import Analyzer
-from .arguments import require_sequence
 from .bound import ConstIntBound
 from .iter_checks import check, check_injective
 from .iter_detector import Detector, NotAffine
@@ -49,7 +48,6 @@ def detect_iter_map(
     is that of the padded iterators, and `padding_predicate` says where padding is.
     """
     level = level_of(check_level)
-    require_sequence("indices", indices)
     try:
         detector = Detector(
             input_iters, as_scalar(predicate), simplify_trivial_iterators,

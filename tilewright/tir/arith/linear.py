@@ -9,7 +9,6 @@ from ...ir.expr import PrimExpr, as_scalar
 from .. import op as O
 from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Not, Var
 from .analyzer import Analyzer
-from .arguments import require_sequence
 from .int_set import mentions
 from .rules import LOGIC
 from .terms import Opaque, Sum, Terms, factors_of
@@ -42,7 +41,6 @@ def linear_coefficients(
 
 def detect_linear_equation(expr: PrimExpr, var_list: Sequence[Var]) -> list[PrimExpr]:
     """The coefficient of each variable and, last, the rest; empty if `expr` is not linear."""
-    require_sequence("var_list", var_list)
     analyzer = Analyzer()
     made = linear_coefficients(analyzer.engine.terms, analyzer.sum(as_scalar(expr)), var_list)
     if made is None:

@@ -171,7 +171,7 @@ class Interpreter:
         *outer, last = [self.eval(index) for index in node.indices] or [0]
         lanes = dtype_of(buffer.dtype).lanes
         if not node.indices:
-            return memory, start
+            return memory, start + self.place(buffer, ())
         if not isinstance(last, np.ndarray):
             at = start + self.place(buffer, (*outer, last)) * lanes
             if lanes > 1:
