@@ -20,9 +20,11 @@ TURNED = tir.IndexMap.from_func(lambda i, j: (j, i))
 
 
 def functions() -> Iterator[types.FunctionType]:
+    """Those of the packages, without what other packages put under their names (`tir.build`)."""
     for package in PACKAGES:
         for name, value in vars(package).items():
-            if isinstance(value, types.FunctionType) and not name.startswith("_"):
+            is_function = isinstance(value, types.FunctionType) and not name.startswith("_")
+            if is_function and value.__module__.split(".")[1] in ("te", "tir", "topi"):
                 yield value
 
 

@@ -113,7 +113,7 @@ NAMES = {
     "tir.ScheduleState": "tir.schedule:ScheduleState",
     "tir.StmtSRef": "tir.schedule:StmtSRef",
     "tir.TensorIntrin": "tir.tensor_intrin:TensorIntrin",
-    "tir.comm_reducer": "te.reducer:comm_reducer",
+    "tir.comm_reducer": "te:comm_reducer",
     "tir.max": "te.reducer:max",
     "tir.min": "te.reducer:min",
     "tir.sum": "te.reducer:sum",
