@@ -9,7 +9,9 @@ from onnx.reference.ops.op_resize import (
 
 from tests.topi.evaluator import check, evaluate, given
 from tilewright import te, tir, topi
+from tilewright.ir.functor import post_order_visit
 from tilewright.support.errors import ArgumentError
+from tilewright.tir.analysis import undefined_vars
 
 rng = np.random.default_rng(9)
 X = rng.random((1, 2, 5, 4)).astype("float32")
@@ -211,3 +213,18 @@ def test_upsampling_takes_what_resizing_takes_by_default() -> None:
     nearest = onnx_resize(X, (10, 8), "nearest", "align_corners", "round_prefer_ceil")
     check(lambda t: topi.nn.upsampling(t, 2, 2, align_corners=True),
           lambda v: nearest.astype("float32"), X, shapes=("static",))  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["half_pixel", "asymmetric", "pytorch_half_pixel"])
+def test_open_sizes_of_a_constant_ratio_are_no_part_of_the_coordinates(mode: str) -> None:
+    length = tir.SizeVar("length", "int64")
+    for size, out in ((length, length * 2), (length * 2, length * 3), (length + 1, length * 4 + 4)):
+        data = te.placeholder((1, 2, size), name="data")
+        made = topi.image.resize1d(
+            data, (0.0, 0.0), [out], method="nearest_neighbor", coordinate_transformation_mode=mode
+        )
+        nodes: list[object] = []
+        post_order_visit(made.op.body, nodes.append)
+        quotients = [node for node in nodes if isinstance(node, tir.FloorDiv)]
+        assert quotients
+        assert all(length not in undefined_vars(q) for q in quotients)

@@ -77,6 +77,22 @@ CONDITIONS = st.builds(
 POINTS = st.fixed_dictionaries({name: st.integers(-30, 30) for name in NAMES})
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64"])
+def test_a_constant_that_overflows_has_one_form(dtype: str) -> None:
+    a = tir.Var("a", dtype)
+    least, most = tir.min_value(dtype), tir.max_value(dtype)
+    for expr in (
+        a - least,
+        a + least,
+        a + most + most,
+        a - most - most,
+        a - least - 3,
+        most - a + 5,
+    ):
+        once = Analyzer().simplify(expr)
+        assert str(Analyzer().simplify(once)) == str(once)
+
+
 @settings(max_examples=150, deadline=None)
 @given(EXPRS, POINTS)
 def test_free_variables(expr: Any, env: dict[str, int]) -> None:

@@ -333,3 +333,17 @@ def test_an_extreme_of_lanes_is_nan_if_one_of_them_is(
 def test_a_sum_under_a_condition_runs_lane_after_lane_without_masks() -> None:
     text = SOME.replace("SIZE", "11").replace("DTYPE", "int8").replace("COMBINE", "S[0] + A[i]")
     assert "vector_reduce" not in str(applied(T.VectorizeLoop(), text).body)
+
+
+def test_one_lane_that_is_left_is_no_vector() -> None:
+    before = lines("""
+for j in T.vectorized(8):
+    if j < 1:
+        B[16 + j] = A[16 + j] * T.float32(2)
+""")
+    for masks in (False, True):
+        check(
+            T.VectorizeLoop(masks=masks),
+            before,
+            lines("B[T.Add(16, 0)] = A[T.Add(16, 0)] * T.float32(2)"),
+        )

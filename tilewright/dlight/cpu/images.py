@@ -18,6 +18,7 @@ from ...target.machine import MachineModel
 from ...tir.arith.int_set import mentions
 from ...tir.expr import Max, Min
 from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ...tir.transform.loop_partition import CLAMPS
 from ..analysis import BlockInfo
 from ..base import log_refusal, note
 from .stages import (
@@ -123,7 +124,11 @@ def _part_borders(sch: Schedule, block: BlockRV) -> None:
     once."""
     *_, outer, _ = sch.get_loops(block)
     extent = extent_of(sch, outer)
-    if extent is not None and extent > 2 and _stops(BlockInfo(sch, block)):
+    if not _stops(BlockInfo(sch, block)):
+        return
+    if extent is None:
+        sch.annotate(outer, CLAMPS, 1)
+    elif extent > 2:
         sch.loop_partition(outer, [1, extent - 2, None])
 
 

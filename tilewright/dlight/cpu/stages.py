@@ -11,7 +11,7 @@ from ...target.machine import MachineModel
 from ...tir.analysis.usual import usual_value
 from ...tir.arith import Analyzer, detect_linear_equation
 from ...tir.buffer import Buffer
-from ...tir.expr import BufferLoad, Call, FloorDiv, FloorMod, Var
+from ...tir.expr import BufferLoad, Call, FloorDiv, FloorMod, Max, Min, Var
 from ...tir.op import is_const_int
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ..analysis import (
@@ -215,6 +215,8 @@ def picks_by_formula(info: BlockInfo) -> bool:
     column, axes = info.iters[-1].var, {i.var for i in info.iters}
     for access in info.inputs:
         for index in access.indices:
+            while isinstance(index, (Max, Min)):  # held between borders
+                index = index.a
             used = set(variables(index))
             if column not in used or access.stride(column) is not None:
                 continue

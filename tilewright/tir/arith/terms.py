@@ -144,15 +144,23 @@ def build_sum(dtype: str, terms: dict[Atom, int], const: int) -> PrimExpr:
         if not negative:
             return IntImm(dtype, O.wrap(const, dtype))
         if const or negative[0][1] == -1:
-            total, const = IntImm(dtype, const), 0
+            total, const = IntImm(dtype, O.wrap(const, dtype)), 0
         else:
             (term, coefficient), *negative = negative
             total = Mul(term, IntImm(dtype, coefficient))
     for term, coefficient in negative:
         total = Sub(total, _times(term, -coefficient, dtype))
-    if const > 0:
-        return Add(total, IntImm(dtype, O.wrap(const, dtype)))
-    return total if const == 0 else Sub(total, IntImm(dtype, O.wrap(-const, dtype)))
+    return _shifted(total, const, dtype) if const else total
+
+
+def _shifted(total: PrimExpr, const: int, dtype: str) -> PrimExpr:
+    """`total` plus a constant that may have overflown: one form for one value."""
+    added, taken = O.wrap(const, dtype), O.wrap(-const, dtype)
+    if added == 0:
+        return total
+    if taken == added or (added > 0 and (const > 0 or taken < 0)):
+        return Add(total, IntImm(dtype, added))
+    return Sub(total, IntImm(dtype, taken))
 
 
 def _times(term: PrimExpr, coefficient: int, dtype: str) -> PrimExpr:

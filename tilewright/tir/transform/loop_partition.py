@@ -18,7 +18,7 @@ from ..arith.int_set import Ends, Evaluator, mentions
 from ..arith.linear import linear_coefficients
 from ..arith.simplifier import FALSE, TRUE
 from ..arith.terms import Split, Sum
-from ..expr import EQ, GE, GT, LE, LT, Call, Max, Min, Select, Var
+from ..expr import EQ, GE, GT, LE, LT, Add, Call, Max, Min, Select, Sub, Var
 from ..function import PrimFunc
 from ..stmt import (
     AttrStmt,
@@ -61,10 +61,17 @@ class _Conditions(Visitor):
     """Finds the conjuncts under a loop that are linear in its variable."""
 
     def __init__(
-        self, analyzer: Analyzer, loop: For, *, cuts_points: bool, only_likely: bool
+        self,
+        analyzer: Analyzer,
+        loop: For,
+        *,
+        cuts_points: bool,
+        only_likely: bool,
+        cuts_clamps: bool,
     ) -> None:
         self.analyzer, self.var = analyzer, loop.loop_var
         self.cuts_points, self.only_likely = cuts_points, only_likely
+        self.cuts_clamps = cuts_clamps
         self.first = analyzer.sum(loop.min)
         self.peels = loop.kind in (ForKind.SERIAL, ForKind.VECTORIZED)
         self.with_choices = not only_likely and _is_small(loop.body)
@@ -119,6 +126,32 @@ class _Conditions(Visitor):
         if self.cuts_points and self.with_choices:
             self._condition(select.condition)
         self.visit_children(select)
+
+    @on(Max, Min)
+    def clamp(self, node: Any) -> None:
+        """max(min(i, n), 0) is `i` between the borders, if a script asks for the cut."""
+        limits: list[tuple[type[GE] | type[LE], PrimExpr, int]] = []
+        value, moved = node, 0
+        while self.cuts_clamps and value.dtype in INDEX_TYPES:
+            if isinstance(value, (Max, Min)):
+                limits.append((GE if isinstance(value, Max) else LE, value.b, moved))
+            elif isinstance(value, (Add, Sub)) and isinstance(value.b, IntImm):
+                moved += value.b.value if isinstance(value, Add) else -value.b.value
+            else:
+                break
+            value = value.a
+        if not limits:
+            self.visit_children(node)
+            return
+        known = len(self.found)
+        for compare, limit, before in limits:
+            self._bound(compare(O.add(value, moved - before), limit))
+        made, self.found = self.found[known:], self.found[:known]
+        lows = [c.low for c in made if c.low is not None]
+        ends = [c.end for c in made if c.end is not None]
+        if len(made) == len(limits) and len(lows) <= 1 and len(ends) <= 1:
+            low, end = (one[0] if one else None for one in (lows, ends))
+            self.found.append(_Condition(node, low, end, O.add(value, moved)))
 
     def _condition(self, condition: Any) -> None:
         one: Any
@@ -242,6 +275,7 @@ class _Partition(ScopedRewriter):
         self.rest: set[Var] = set()  # hinted parts of hinted loops
         self.is_open = False  # whether conditions change within the hinted loop just looked at
         self.in_uncut = False
+        self.clamped: set[Var] = set()  # loops that are cut where indices reach a border
         self.limited: set[Var] = set()  # loops that end where nothing happens any more
         self.spent: dict[Var, frozenset[str]] = {}  # sides where parts of unknown length were cut
         self.depth = 0
@@ -261,6 +295,9 @@ class _Partition(ScopedRewriter):
         annotations = dict(loop.annotations)
         if annotations.pop(UNCUT, None) is not None:
             return self._uncut(loop.replace(annotations=annotations))
+        if annotations.pop(CLAMPS, None) is not None:
+            self.clamped.add(loop.loop_var)
+            loop = loop.replace(annotations=annotations)
         hint = annotations.pop(PARTITION_HINT, 0)
         if getattr(hint, "value", hint):
             self.hinted.add(loop.loop_var)
@@ -296,7 +333,10 @@ class _Partition(ScopedRewriter):
         analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
         hinted = loop.loop_var in self.hinted
         only_likely = self.from_zero and not hinted
-        finder = _Conditions(analyzer, loop, cuts_points=self.from_zero, only_likely=only_likely)
+        finder = _Conditions(
+            analyzer, loop, cuts_points=self.from_zero, only_likely=only_likely,
+            cuts_clamps=loop.loop_var in self.clamped,
+        )  # fmt: skip
         finder.walk(loop.body)
         limiting = finder.limiting() if self.in_uncut and loop.kind == ForKind.SERIAL else []
         if limiting and loop.loop_var not in self.limited:
@@ -503,6 +543,10 @@ def _has_blocks(stmt: Stmt) -> bool:
     post_order_visit(stmt, lambda n: found.append(n) if isinstance(n, Block) else None)
     return bool(found)
 
+
+CLAMPS = "tir.loop_partition.clamps"
+"""The annotation of a loop that is cut where an index that is held between two borders reaches
+one: between them it is not compared."""
 
 PARTITION_HINT = "pragma_loop_partition_hint"
 UNCUT = "tir.loop_partition.uncut"

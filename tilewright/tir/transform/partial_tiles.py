@@ -15,7 +15,7 @@ from ..arith.conditions import conjuncts
 from ..arith.linear import linear_coefficients
 from ..arith.simplifier import TRUE
 from ..arith.terms import Sum
-from ..expr import EQ, GE, GT, LE, LT, And, Call, Select, Var
+from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Select, Var
 from ..stmt import BufferStore, Evaluate, For, ForKind, IfThenElse, stmt_seq
 from ..stmt_functor import renew_defs, substitute
 from .simplify import NOTHING
@@ -65,6 +65,13 @@ class Assume(Rewriter):
         """A known conjunct is true."""
         known: PrimExpr = self.known.get(id(node), node)
         return known
+
+    @on(Max, Min)
+    def extreme(self, node: Any) -> PrimExpr:
+        """One that is known to be one of its arguments."""
+        known = self.known.get(id(node))
+        made: PrimExpr = self.rewrite_children(node) if known is None else self.rewrite(known)
+        return made
 
     @on(And)
     def both(self, node: And) -> PrimExpr:

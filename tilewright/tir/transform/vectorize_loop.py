@@ -11,6 +11,7 @@ from ...ir.transform import Pass, PassContext
 from ...support.dtypes import ScalableLanes, dtype_of
 from ...support.errors import CompileError
 from ...target import Target
+from .. import op as O
 from ..analysis.effects import is_left_early
 from ..arith import Analyzer
 from ..buffer import Buffer
@@ -82,10 +83,26 @@ class _Vectorize(Rewriter):
             return loop.replace(kind=ForKind.SERIAL, body=body)
         if is_left_early(loop.body):
             return loop.replace(kind=ForKind.SERIAL, body=body)
-        if loop.extent.value == 1:
-            made: Stmt = substitute(body, {loop.loop_var: loop.min})
-            return made
+        lane = self._only_lane(loop, body)
+        if lane is not None:
+            made: Stmt = substitute(body, {loop.loop_var: lane})
+            return self._without_choice(made) if isinstance(made, IfThenElse) else made
         return self._vector(loop, body, loop.extent.value)
+
+    def _only_lane(self, loop: For, body: Stmt) -> PrimExpr | None:
+        """The one lane that there is, or that a condition around the whole body leaves."""
+        if O.is_const_int(loop.extent, 1):
+            return loop.min
+        if not isinstance(body, IfThenElse) or body.else_case is not None:
+            return None
+        with self.analyzer.constraint_scope(body.condition):
+            bound = self.analyzer.const_int_bound(loop.loop_var)
+        is_one = bound.min_value == bound.max_value
+        return IntImm(loop.loop_var.dtype, bound.min_value) if is_one else None
+
+    def _without_choice(self, branch: IfThenElse) -> Stmt:
+        holds = O.is_const_int(self.analyzer.simplify(branch.condition), 1)
+        return branch.then_case if holds and branch.else_case is None else branch
 
     def _require_scalable(self, loop: For) -> None:
         if self.target is None or not self.target.features.has_sve:

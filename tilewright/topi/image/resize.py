@@ -10,6 +10,7 @@ from ...ir.expr import IntImm, PrimExpr, as_scalar
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
+from ...tir.arith import Analyzer
 from .. import tag
 from ..kinds import Sizes
 from ..nn.utils import spatial_places
@@ -60,20 +61,39 @@ def _ratio(
 def _affine(
     x: PrimExpr, a: int, n: PrimExpr, b: int, m: PrimExpr, c: int, k: PrimExpr, d: int, q: PrimExpr
 ) -> tuple[PrimExpr, PrimExpr]:
-    """`(x * a * n + b * m + c * k) / (d * q)`, reduced if the dimensions are constant."""
-    known = [const_or_none(v) for v in (n, m, k, q)]
+    """`(x * a * n + b * m + c * k) / (d * q)`, reduced by what the dimensions have in common: all
+    of them if they are constant, the ratio of `q` to `n` if that is."""
+    known: list[int | None] = [const_or_none(v) for v in (n, m, k, q)]
+    if None in known and (not b or m is n) and (not c or k is q):
+        below, above = _constant_ratio(n, q) or (None, None)
+        known = [below, below, above, above]
     if None not in known:
         vn, vm, vk, vq = (v or 0 for v in known)
-        factor, shift, below = a * vn, b * vm + c * vk, d * vq
-        common = math.gcd(factor, shift, below) or 1
+        factor, shift, under = a * vn, b * vm + c * vk, d * vq
+        common = math.gcd(factor, shift, under) or 1
         number = op.multiply(x, factor // common)
-        return offset(number, shift // common), IntImm(x.dtype, max(below // common, 1))
+        return offset(number, shift // common), IntImm(x.dtype, max(under // common, 1))
     number = op.multiply(x, op.multiply(n, a))
     for count, dim in ((b, m), (c, k)):
         if count:
             part = op.multiply(dim, abs(count))
             number = op.add(number, part) if count > 0 else op.subtract(number, part)
     return number, op.multiply(q, d)
+
+
+def _constant_ratio(size: PrimExpr, out: PrimExpr) -> tuple[int, int] | None:
+    """(2, 3) for `2 * h` and `3 * h`: the smallest numbers in the ratio of two dimensions that are
+    never negative; None if it depends on more than them."""
+    analyzer = Analyzer()
+    left, right = analyzer.sum(size), analyzer.sum(out)
+    if not left.terms or left.terms.keys() != right.terms.keys():
+        return None
+    pairs = [(n, right.terms[atom]) for atom, n in left.terms.items()]
+    first, second = pairs[0]
+    common = math.gcd(first, second)
+    small, large = abs(first) // common, abs(second) // common
+    pairs.append((left.const, right.const))
+    return (small, large) if all(n * large == m * small for n, m in pairs) else None
 
 
 def _float_coordinate(
@@ -126,10 +146,11 @@ class _Axis:
         self.options = options
         mode = options["mode"]
         known = const_or_none(size), const_or_none(self.out)
-        matches = scale is None or (None not in known and known[0] * scale == known[1])  # type: ignore[operator]
+        ratio = known if None not in known else _constant_ratio(size, self.out)
+        matches = scale is None or (ratio is not None and ratio[0] * scale == ratio[1])  # type: ignore[operator]
         self.exact = matches and mode != "tf_crop_and_resize"
         self.unchanged = (
-            self.exact and (size is self.out or (known[0] is not None and known[0] == known[1]))
+            self.exact and (size is self.out or (ratio is not None and ratio[0] == ratio[1]))
         )  # fmt: skip
 
     def taps(self, x: PrimExpr) -> Taps:
