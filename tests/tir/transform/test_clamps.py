@@ -1,4 +1,4 @@
-"""Loops cut where an index reaches a border, if a schedule asks: between borders none is compared."""
+"""Loops cut where an index reaches a border, if asked to: between borders none is compared."""
 
 from __future__ import annotations
 

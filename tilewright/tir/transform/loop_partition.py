@@ -544,14 +544,13 @@ def _has_blocks(stmt: Stmt) -> bool:
     return bool(found)
 
 
-CLAMPS = "tir.loop_partition.clamps"
-"""The annotation of a loop that is cut where an index that is held between two borders reaches
-one: between them it is not compared."""
-
 PARTITION_HINT = "pragma_loop_partition_hint"
 UNCUT = "tir.loop_partition.uncut"
 """The annotation of a loop whose last iteration has no code of its own: serial loops inside end
 where nothing happens any more."""
+CLAMPS = "tir.loop_partition.clamps"
+"""The annotation of a loop that is cut where an index that is held between two borders reaches
+one: between them it is not compared."""
 
 
 def LoopPartition(cuts_constant: bool = False) -> Pass:
