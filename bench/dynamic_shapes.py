@@ -81,8 +81,8 @@ CASES: dict[str, tuple[list[Argument], Callable[..., Any]]] = {
                                     method="linear")),
     "resize 1,64,h,h to 2h": (
         [IMAGES],
-        lambda x: op.image.resize2d(x, [d * 2 for d in x.struct_info.shape[2:]], layout="NCHW",
-                                    method="linear")),
+        lambda x: op.image.resize2d(x, [d * 2 for d in x.struct_info.shape.values[2:]],
+                                    layout="NCHW", method="linear")),
     "mean over images": ([IMAGES], lambda x: op.mean(x, axis=[2, 3])),
     "group norm 1,64,h,h": (
         [IMAGES, _f32(64), _f32(64)],
