@@ -83,7 +83,10 @@ def _affine(
 
 def _constant_ratio(size: PrimExpr, out: PrimExpr) -> tuple[int, int] | None:
     """(2, 3) for `2 * h` and `3 * h`: the smallest numbers in the ratio of two dimensions that are
-    never negative; None if it depends on more than them."""
+    never negative, constant ones as they are; None if it depends on more than them."""
+    constant = const_or_none(size), const_or_none(out)
+    if constant[0] is not None and constant[1] is not None:
+        return constant[0], constant[1]
     analyzer = Analyzer()
     left, right = analyzer.sum(size), analyzer.sum(out)
     if not left.terms or left.terms.keys() != right.terms.keys():
@@ -145,9 +148,8 @@ class _Axis:
         self.scale = scale
         self.options = options
         mode = options["mode"]
-        known = const_or_none(size), const_or_none(self.out)
-        ratio = known if None not in known else _constant_ratio(size, self.out)
-        matches = scale is None or (ratio is not None and ratio[0] * scale == ratio[1])  # type: ignore[operator]
+        ratio = _constant_ratio(size, self.out)
+        matches = scale is None or (ratio is not None and ratio[0] * scale == ratio[1])
         self.exact = matches and mode != "tf_crop_and_resize"
         self.unchanged = (
             self.exact and (size is self.out or (ratio is not None and ratio[0] == ratio[1]))
