@@ -439,7 +439,7 @@ def test_loops_over_several_unknown_sizes_run_in_parallel_as_far_as_their_digits
         x.shape, lambda b, c, h, w, i: te.max(x[b, c, h + r, w + s, i], axis=[r, s]), "pooled"
     )
     lines = made([x, pooled], AVX512).splitlines()
-    assert lines[0] == "for T.int64(1), parallel (n + T.int64(3)) // T.int64(4) * T.int64(6):"
+    assert lines[0] == "for T.int64(1), parallel (n + T.int64(7)) // T.int64(8) * T.int64(6):"
 
 
 @pytest.mark.parametrize("size", [14, "h"])

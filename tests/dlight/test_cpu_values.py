@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tilewright import te, tir, topi
 
-from .kernels import check_same
+from .kernels import check_functions, check_same, schedule
 
 
 def tensor(*shape, dtype="float32", name="x"):
@@ -250,6 +250,17 @@ def test_same_values_with_symbolic_shapes(name, n):
 
 
 SIDES = st.integers(1, 20)
+
+
+@pytest.mark.parametrize(("taps", "stride"), [(3, 1), (5, 2)])
+def test_windows_of_channels_by_themselves_at_any_size(taps, stride):
+    """One kernel for heights and widths below, at and above those of its tiles."""
+    height, width = te.var("h", "int64"), te.var("w", "int64")
+    data, kernel = (1, 2, height, width, 16), (2, 1, taps, taps, 1, 16)
+    func = te.create_prim_func(depthwise(data, kernel, stride, taps // 2))
+    made = schedule(func)
+    for sizes in [(1, 1), (2, 9), (5, 7), (8, 16), (3, 17), (16, 15), (4, 33)]:
+        check_functions(func, made, h=sizes[0], w=sizes[1])
 
 
 @settings(max_examples=3)

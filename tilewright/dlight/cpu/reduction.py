@@ -19,6 +19,7 @@ from ...support.errors import ScheduleError
 from ...target.machine import MachineModel
 from ...tir.expr import BufferLoad, Call
 from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ...tir.transform.loop_partition import CHOICE, UNCUT
 from ..analysis import Access, BlockInfo, IterInfo, collect, condition_variables, variables
 from ..base import note
 from .stages import (
@@ -45,10 +46,6 @@ MAX_STRIDE = 4
 
 MOST_SIDE_BY_SIDE = 8
 """Vectors that accumulate side by side: enough to hide the latency of additions."""
-
-MOST_OF_UNKNOWN = 4
-"""Results side by side where their number is known at run time only: each number from 1 to this has
-code of its own."""
 
 Chunk = tuple[LoopRV, int | None]
 """A loop, and how many of its iterations are one piece: None for all of an unknown number."""
@@ -116,10 +113,14 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
     side_by_side = _side_by_side(column, others, lanes, machine, is_short)
     width = math.prod(n or 1 for n in side_by_side)
     unrolled = _unrolled(info, width)
+    asked: list[LoopRV] = []
     sizes = [BlockInfo(sch, rv) for rv in border]
     chunk: Chunk | None = _chunk(info, others, sizes, machine) if border else None
     if border and unrolled and all(_is_plain_border(sch, info, rv, column) for rv in border):
         chunk = _rows_in_place(others, machine)
+        if chunk is not None and chunk[1] is None:
+            asked = unrolled[1:]
+            unrolled = unrolled[:1]
         for rv in border:
             sch.compute_inline(rv)
         border = []
@@ -128,6 +129,10 @@ def _by_columns(sch: Schedule, info: BlockInfo, column: IterInfo, machine: Machi
         place = within.index(chunk[0])
         part, rows = sch.split(chunk[0], [None, chunk[1]] if chunk[1] else [1, None])
         outer, within = [*within[:place], part], [rows, *within[place + 1 :]]
+        if asked:
+            sch.annotate(rows, UNCUT, 1)
+            for loop in asked:
+                sch.annotate(loop, CHOICE, 1)
         sch.reorder(*outer, rows)
         # What the chunk needs of its borders is written just before, into the cache: whole rows,
         # of which it is known what they are while no loop is cut into tiles.
@@ -251,8 +256,6 @@ def _side_by_side(
     moved = _moved(others)
     if moved is None:
         return None, None
-    if moved.extent is None:
-        most = min(most, MOST_OF_UNKNOWN)
     return None, row_tile(moved.extent, most)
 
 

@@ -35,7 +35,7 @@ from ..stmt_functor import renew_defs, substitute
 from .base import prim_func_pass
 from .config import LoopPartitionConfig, group_of, is_given
 from .partial_rows import partial_rows, partial_sum
-from .partial_tiles import Assume, ForRows, partial_tile
+from .partial_tiles import Assume, ForRows, most_rows, partial_tile
 from .scoped import ScopedRewriter
 from .simplify import NOTHING
 from .vectorize_loop import VECTOR_REDUCE
@@ -276,6 +276,7 @@ class _Partition(ScopedRewriter):
         self.is_open = False  # whether conditions change within the hinted loop just looked at
         self.in_uncut = False
         self.clamped: set[Var] = set()  # loops that are cut where indices reach a border
+        self.chosen: set[Var] = set()  # loops that ask at each step which of their parts it is in
         self.limited: set[Var] = set()  # loops that end where nothing happens any more
         self.spent: dict[Var, frozenset[str]] = {}  # sides where parts of unknown length were cut
         self.depth = 0
@@ -297,6 +298,9 @@ class _Partition(ScopedRewriter):
             return self._uncut(loop.replace(annotations=annotations))
         if annotations.pop(CLAMPS, None) is not None:
             self.clamped.add(loop.loop_var)
+            loop = loop.replace(annotations=annotations)
+        if annotations.pop(CHOICE, None) is not None:
+            self.chosen.add(loop.loop_var)
             loop = loop.replace(annotations=annotations)
         hint = annotations.pop(PARTITION_HINT, 0)
         if getattr(hint, "value", hint):
@@ -349,18 +353,20 @@ class _Partition(ScopedRewriter):
         self.is_open = hinted and finder.is_open
         if not chosen:
             return None
+        first_end = main_low
         if main_low.key != low.key:
-            main_low = self._clamp(main_low, low, end)
-        if main_end.key != end.key:
+            first_end = self._clamp(main_low, low, end)
+            main_low = self.analyzer.engine.extremum(Max, main_low, low)
+        if main_end.key != end.key or first_end.key != main_low.key:
             main_end = self._clamp(main_end, main_low, end)
         if main_low.key == main_end.key:
             return None
         main_body = Assume({id(c.node): c.truth for c in chosen}).run(loop.body)
-        if loop.kind == ForKind.PARALLEL:
+        if loop.kind == ForKind.PARALLEL or loop.loop_var in self.chosen:
             return self._choose(loop, main_low, main_end, low, end, main_body)
         self.depth += 1
         parts = [
-            self._part(loop, low, main_low, loop.body, "low"),
+            self._part(loop, low, first_end, self._first(loop, chosen), "low"),
             self._part(loop, main_low, main_end, main_body),
             self._rest(loop, main_end, end, finder.found),
         ]
@@ -380,9 +386,26 @@ class _Partition(ScopedRewriter):
         made: Stmt = self.loop(loop.replace(extent=size.expr(), body=body))
         return made
 
+    def _first(self, loop: For, chosen: list[_Condition]) -> Stmt:
+        """The body before the main part. Where it ends with tiles that may be incomplete, a whole
+        one is made without conditions on its rows: the first may be all that there is."""
+        if self.from_zero or partial_tile(self.analyzer, loop) is None:
+            return loop.body
+        known: dict[int, PrimExpr] = {}
+        is_whole: PrimExpr = TRUE
+        for one in chosen:
+            if one.low is None and one.end is not None:
+                known[id(one.node)] = one.truth
+                is_whole = O.logical_and(is_whole, O.less(loop.loop_var, one.end.expr()))
+        if len(known) in (0, len(chosen)):
+            return loop.body
+        whole = Assume(known).run(loop.body)
+        return IfThenElse(self.analyzer.simplify(is_whole), whole, renew_defs(loop.body))
+
     def _rest(self, loop: For, low: Sum, end: Sum, found: list[_Condition]) -> Stmt | None:
         """What is left of a loop after its main part. The end of a row is made by `partial_rows`;
-        an incomplete tile has a case for each number of rows that it may have.
+        an incomplete tile has a case for each number of rows that it may have, and so has a whole
+        one that reads beyond the end.
 
         for r in unrolled(3): if 3 * i + r < n: f(r)
         ->  if n - 3 * i == 1: for r in unrolled(1): f(r)
@@ -394,11 +417,13 @@ class _Partition(ScopedRewriter):
         if row is not None:
             return row
         tile = partial_tile(self.analyzer, loop)
-        ends = {c.end.key for c in found if c.end is not None}
-        if tile is None or tile.rest.constant is not None or ends != {tile.first.key}:
+        ends = {c.end.key: c.end for c in found if c.end is not None}
+        most = None if tile is None else most_rows(self.analyzer, loop, tile, ends)
+        if tile is None or most is None:
             return self._part(loop, low, end, loop.body, "end")
         last = self._clamp(tile.end, low, end)
-        cases = [renew_defs(ForRows(tile, n).run(loop.body)) for n in range(1, tile.last + 1)]
+        rows = [ForRows(self.analyzer, loop, tile, n) for n in range(1, most + 1)]
+        cases = [renew_defs(one.run(loop.body)) for one in rows]
         body: Stmt = cases.pop()
         rest = tile.rest.expr()
         compare = O.equal if tile.lanes == 1 else O.less_equal
@@ -417,7 +442,7 @@ class _Partition(ScopedRewriter):
         if body is None:
             return None
         there_is = O.less(low.expr(), end.expr())
-        last = _Substituted(loop.loop_var, low.expr()).run(body)
+        last = substitute(body, {loop.loop_var: low.expr()})
         made: Stmt = self.rewrite(IfThenElse(there_is, last))
         return made
 
@@ -461,7 +486,7 @@ class _Partition(ScopedRewriter):
         single = isinstance(extent, IntImm) and extent.value == 1
         if single and not loop.annotations and not self.options.no_unroll_loop_with_extent_one:
             self.analyzer.bind(copy.loop_var, copy.min, override=True)
-            inner: Stmt = _Substituted(copy.loop_var, copy.min).run(copy.body)
+            inner = substitute(copy.body, {copy.loop_var: copy.min})
             made: Stmt = self.rewrite(inner)
             return made
         spent = self.spent.get(loop.loop_var, frozenset())
@@ -473,7 +498,8 @@ class _Partition(ScopedRewriter):
     def _choose(
         self, loop: For, main_low: Sum, main_end: Sum, low: Sum, end: Sum, main_body: Stmt
     ) -> Stmt:
-        """The parts of a parallel loop stay in one: they are chosen by a condition."""
+        """The parts of a parallel loop, or of one that asks for it, stay in one: they are chosen by
+        a condition."""
         var = loop.loop_var
         condition: PrimExpr = TRUE
         if main_low.key != low.key:
@@ -511,16 +537,6 @@ class _WithoutHints(Rewriter):
         return new.args[0] if name in hints else new  # type: ignore[no-any-return]
 
 
-class _Substituted(Rewriter):
-    def __init__(self, var: Var, value: PrimExpr) -> None:
-        self.var, self.value = var, value
-
-    @on(Var)
-    def variable(self, var: Var) -> PrimExpr:
-        """The value of the variable."""
-        return self.value if var is self.var else var
-
-
 def _is_small(body: Stmt) -> bool:
     """True for a body that may be written several times so that each has fewer choices."""
     count = 0
@@ -551,6 +567,10 @@ where nothing happens any more."""
 CLAMPS = "tir.loop_partition.clamps"
 """The annotation of a loop that is cut where an index that is held between two borders reaches
 one: between them it is not compared."""
+
+CHOICE = "tir.loop_partition.choice"
+"""The annotation of a loop that is not cut: each step asks whether a condition can fail in it, so
+that there are two versions of the body, not three, and none of the loops around is cut for it."""
 
 
 def LoopPartition(cuts_constant: bool = False) -> Pass:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from ..arith.canonical import INDEX_TYPES, reads_memory
 from ..arith.conditions import conjuncts
 from ..arith.linear import linear_coefficients
 from ..arith.simplifier import TRUE
-from ..arith.terms import Sum
+from ..arith.terms import Split, Sum, Terms
 from ..expr import EQ, GE, GT, LE, LT, And, Call, Max, Min, Select, Var
 from ..stmt import BufferStore, Evaluate, For, ForKind, IfThenElse, stmt_seq
 from ..stmt_functor import renew_defs, substitute
@@ -52,6 +53,40 @@ def partial_tile(analyzer: Analyzer, loop: For) -> PartialTile | None:
     rows = _Rows(analyzer, loop.loop_var)
     rows.walk(loop.body)
     return rows.found if rows.is_whole() else None
+
+
+def most_rows(
+    analyzer: Analyzer, loop: For, tile: PartialTile, ends: Mapping[object, Sum]
+) -> int | None:
+    """The most rows that are left where the conditions of `loop` begin to fail, which is at one of
+    `ends`; None if that is unknown, or more than there may be cases for."""
+    if tile.rest.constant is not None or tile.first.key not in ends:
+        return None
+    if len(ends) == 1:
+        return tile.last
+    if tile.lanes > 1:
+        return None
+    left = [substitute(tile.rest.expr(), {loop.loop_var: one.expr()}) for one in ends.values()]
+    most = max(_upper_bound(analyzer, one) for one in left)
+    return most if most <= MOST_ROWS else None
+
+
+def _upper_bound(analyzer: Analyzer, value: PrimExpr) -> int:
+    """An upper bound of `value`, in which quotients may almost cancel: of n//2 - 8*(n//16) the
+    parts that division drops are bounded."""
+    total, terms = analyzer.sum(value), analyzer.engine.terms
+    parts = {a: a for a in total.terms if isinstance(a, Split) and a.upper is None}
+    scale = math.lcm(*(a.lower for a in parts))
+    exact, dropped = Sum(total.dtype, {}, scale * total.const), 0
+    for atom, times in total.terms.items():
+        if atom not in parts:
+            exact = terms.add(exact, terms.of(atom, times * scale))
+            continue
+        lower = parts[atom].lower
+        exact = terms.add(exact, parts[atom].base.scaled(times * scale // lower))
+        dropped += max(0, -times) * scale // lower * (lower - 1)
+    bound = analyzer.const_int_bound(exact.expr()).max_value
+    return (bound + dropped) // scale
 
 
 class Assume(Rewriter):
@@ -110,11 +145,29 @@ class Assume(Rewriter):
 
 
 class ForRows(Rewriter):
-    """The body of a loop for a tile of `count` rows; see `PartialTile`."""
+    """The body of a loop where `count` rows are left; see `PartialTile`. That may be more than a
+    tile has: then it is whole, and what it reads beyond its end is known, too."""
 
-    def __init__(self, tile: PartialTile, count: int) -> None:
+    def __init__(self, analyzer: Analyzer, loop: For, tile: PartialTile, count: int) -> None:
+        self.analyzer, self.var = analyzer, loop.loop_var
         self.tile, self.count = tile, count
         self.known = Assume({id(c): TRUE for c in tile.conditions})
+
+    @on(LT, LE, GT, GE)
+    def comparison(self, node: Any) -> PrimExpr:
+        """One of a place with the end is one of its distance from the last row."""
+        if id(node) in self.known.known or self.tile.lanes > 1:
+            return node  # type: ignore[no-any-return]
+        if node.a.dtype not in INDEX_TYPES or reads_memory(node):
+            return node  # type: ignore[no-any-return]
+        engine = self.analyzer.engine
+        slack = engine._slack(type(node), engine.sum(node.a), engine.sum(node.b))
+        steps = [_step(engine.terms, one, self.var) for one in (slack, self.tile.rest)]
+        if steps[0] is None or steps[1] is None or steps[0] * steps[1] <= 0 or steps[0] % steps[1]:
+            return node  # type: ignore[no-any-return]
+        times = steps[0] // steps[1]
+        near = engine.terms.sub(slack, self.tile.rest.scaled(times)).shifted(times * self.count)
+        return O.greater_equal(near.expr(), IntImm(node.a.dtype, 0))
 
     @on(For)
     def loop(self, loop: For) -> object:
@@ -128,12 +181,20 @@ class ForRows(Rewriter):
             return new
         whole = self.known.run(new.body)
         if self.tile.lanes == 1:
-            return new.replace(extent=IntImm(var.dtype, self.count), body=whole)
+            count = min(self.count, self.tile.size)
+            return new.replace(extent=IntImm(var.dtype, count), body=whole)
         last = substitute(new.body, {var: IntImm(var.dtype, self.count - 1)})
         if self.count == 1:
             return last
         first = new.replace(extent=IntImm(var.dtype, self.count - 1), body=whole)
         return stmt_seq(renew_defs(first), last)
+
+
+def _step(terms: Terms, value: Sum, var: Var) -> int | None:
+    """The number by which `value` grows with `var`; None if it is not that simple."""
+    made = linear_coefficients(terms, value, [var])
+    step = None if made is None else made[0][var]
+    return None if step is None or step.terms else step.const
 
 
 class _Rows(Visitor):
