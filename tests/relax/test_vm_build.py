@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from tilewright import relax, tir
+from tilewright.ir.op import Op
+from tilewright.ir.transform import Sequential
 from tilewright.relax import interpreter
+from tilewright.relax import transform as T
+from tilewright.relax.dims import simplify, symbolic_vars
 from tilewright.relax.vm_build import lower_to_executable
 from tilewright.runtime.executable import CallKernel
 from tilewright.runtime.module import FunctionModule
@@ -89,6 +93,34 @@ def test_intermediate_tensors_share_an_arena() -> None:
     executable = agree(module([x], write), random(4, 4))
     text = executable.functions["main"].as_text()
     assert text.count("alloc_storage(128)") == 1 and text.count("alloc_storage") == 1
+
+
+def test_tensors_of_symbolic_sizes_take_turns_in_places_of_the_largest() -> None:
+    """Of seven tensors at most three are alive at once; `wide` and its sum lie in one place."""
+    k = tir.Var("k", "int64")
+    x, y = tensor_var("x", [n, 4]), tensor_var("y", [k, 4])
+
+    def write(bb):
+        wide = bb.emit(relax.op.nn.softmax(relax.op.concat([x, x, x], axis=1)))
+        small = bb.emit(relax.op.sum(relax.op.nn.softmax(wide), axis=1, keepdims=True))
+        square = bb.emit(relax.op.matmul(x, relax.op.permute_dims(y)))
+        return relax.op.add(relax.op.nn.softmax(square), small)
+
+    mod = module([x, y], write)
+    for rows, columns in [(3, 5), (5, 1), (1, 40), (0, 3), (17, 2)]:
+        agree(mod, random(rows, 4), random(columns, 4, seed=1))
+    steps = (T.LegalizeOps(), T.RewriteDataflowReshape(), T.ToNonDataflow(), T.CallTIRRewrite())
+    main = Sequential([*steps, T.StaticPlanBlockMemory()])(mod)["main"]
+    calls = [b.value for b in main.body.bindings() if isinstance(b.value, relax.Call)]
+    (storage,) = [c for c in calls if c.op is Op.get("relax.memory.alloc_storage")]
+    (size,) = storage.args[0].values
+    for rows, columns in [(16, 64), (64, 4), (160, 16)]:
+        given = {
+            v: tir.const({"n": rows, "k": columns}[v.name], "int64") for v in symbolic_vars(size)
+        }
+        places = (max(48 * rows, 16 * columns, 4 * rows * columns), 48 * rows, 4 * rows * columns)
+        known = simplify(tir.stmt_functor.substitute(size, given))
+        assert known.value == 64 + sum(-(-p // 64) * 64 for p in places)
 
 
 def test_views_copy_nothing_and_outputs_are_their_own() -> None:
@@ -333,9 +365,6 @@ def test_instructions_name_the_nodes_of_the_model() -> None:
 
 
 def test_a_build_pipeline_written_out_pass_by_pass() -> None:
-    from tilewright.ir.transform import Sequential
-    from tilewright.relax import transform as T
-
     steps = Sequential(
         [
             T.LegalizeOps(),

@@ -2,8 +2,10 @@
 
 Tensors of known size (or of known bound: the attribute `tir_var_upper_bound`) get offsets in one
 storage, so that tensors alive at the same time do not overlap: larger ones are placed first, each
-at the lowest free offset. Tensors of symbolic size take turns in places of provably equal size;
-these follow in the same storage, at offsets that are expressions of the function's dimensions.
+at the lowest free offset. Tensors of symbolic size take turns in places, each as large as its
+largest tensor (a greedy colouring of the intervals in which they are alive, which takes the place
+nearest in size where dimensions have their usual values); places follow in the same storage, at
+offsets that are expressions of the function's dimensions.
 What leaves the sequence that allocates it keeps memory of its own.
 """
 
@@ -16,7 +18,9 @@ from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.module import IRModule
 from ...ir.op import Op
 from ...ir.transform import Pass
-from ...tir.arith import Analyzer
+from ...tir import op as O
+from ...tir.analysis.usual import USUAL_IMAGE, usual_value
+from ...tir.arith import Analyzer, ConstIntBound
 from ...tir.function import PrimFunc
 from ..analysis.variables import definable, uses_of
 from ..base import Expr
@@ -65,16 +69,38 @@ class Allocation:
 
 @dataclass(eq=False)
 class Place:
-    """Memory of symbolic size in which tensors take turns."""
+    """Memory in which tensors of the symbolic `sizes` take turns, of `usual` bytes for dimensions
+    of usual values."""
 
-    size: PrimExpr
     storage: Var
-    offset: PrimExpr
-    end: int = -1
+    sizes: list[PrimExpr] = field(default_factory=list)
+    tensors: list[Allocation] = field(default_factory=list)
+    usual: int = 0
 
-    def fits(self, allocation: Allocation) -> bool:
-        """True if it is free when the allocation begins, and of the same size."""
-        return self.end < allocation.begin and is_equal(self.size, allocation.bytes)
+    def is_free(self, allocation: Allocation) -> bool:
+        """True if no tensor is in it any more when the allocation begins."""
+        return all(t.end < allocation.begin for t in self.tensors[-1:])
+
+    def has_size(self, allocation: Allocation) -> bool:
+        """True if one of its tensors is as large."""
+        return any(is_equal(size, allocation.bytes) for size in self.sizes)
+
+    def take(self, allocation: Allocation, usual: int) -> None:
+        """Gives the place to a tensor of `usual` bytes, for which it may have to grow."""
+        if not self.has_size(allocation):
+            self.sizes.append(allocation.bytes)
+        self.tensors.append(allocation)
+        self.usual = max(self.usual, usual)
+
+    def bytes(self) -> PrimExpr:
+        """The size of its largest tensor."""
+        analyzer = Analyzer()
+        for var in {v for size in self.sizes for v in symbolic_vars(size)}:
+            analyzer.update(var, ConstIntBound(0, ConstIntBound.POS_INF))
+        largest = self.sizes[0]
+        for size in self.sizes[1:]:
+            largest = analyzer.simplify(O.max(largest, size))
+        return largest
 
 
 def _is_alloc(value: Expr) -> bool:
@@ -174,6 +200,14 @@ def place(allocations: list[Allocation]) -> int:
     return total
 
 
+def _nearest(free: list[Place], usual: int) -> Place | None:
+    """The smallest place of at least `usual` bytes, or else the largest."""
+    large = [p for p in free if p.usual >= usual]
+    if large:
+        return min(large, key=lambda p: p.usual)
+    return max(free, key=lambda p: p.usual, default=None)
+
+
 class Planner:
     """Plans every sequence of one function."""
 
@@ -231,20 +265,27 @@ class Planner:
         storage of its own. What to bind before which allocation, and the size of the arena."""
         before: dict[Var, list[Binding]] = {}
         places: list[Place] = []
-        total: PrimExpr = IntImm("int64", max(fixed, ALIGNMENT))
         for one in sorted(symbolic, key=lambda a: a.begin):
-            place_ = next((p for p in places if p.fits(one)), None)
+            early = all(v in self.known for v in symbolic_vars(one.bytes))
+            usual = usual_value(one.bytes, USUAL_IMAGE)
+            free = [p for p in places if p.is_free(one) and (p.storage is arena) == early]
+            if early:
+                place_ = _nearest(free, usual)
+            else:
+                place_ = next((p for p in free if p.has_size(one)), None)
             if place_ is None:
-                early = all(v in self.known for v in symbolic_vars(one.bytes))
-                storage = arena if early else Var("storage", ObjectStructInfo())
-                place_ = Place(one.bytes, storage, total if early else IntImm("int64", 0))
+                place_ = Place(arena if early else Var("storage", ObjectStructInfo()))
                 places.append(place_)
-                if early:
-                    total = simplify(total + _rounded(one.bytes))
-                else:
-                    before[one.var] = [VarBinding(storage, alloc_storage(one.bytes, 0))]
-            place_.end = one.end
-            one.storage, one.offset = place_.storage, place_.offset
+                if not early:
+                    before[one.var] = [VarBinding(place_.storage, alloc_storage(one.bytes, 0))]
+            place_.take(one, usual)
+        total: PrimExpr = IntImm("int64", max(fixed, ALIGNMENT))
+        for place_ in places:
+            inside = place_.storage is arena
+            for one in place_.tensors:
+                one.storage, one.offset = place_.storage, total if inside else IntImm("int64", 0)
+            if inside:
+                total = simplify(total + _rounded(place_.bytes()))
         return before, total
 
     def _block(
