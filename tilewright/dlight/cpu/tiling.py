@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ...support.dtypes import dtype_of
 from ...target.machine import MachineModel
+from ...tir.transform.partial_tiles import MOST_ROWS
 
 LOAD_PORTS = 2
 FMA_LATENCY = 4
@@ -143,11 +144,14 @@ def _divides(rows: Sequence[int | None], tile: Sequence[int], exact: Sequence[bo
 
 
 def _row_tiles(rows: Sequence[int | None], limit: int) -> list[tuple[int, ...]]:
-    """The shapes of a tile over the row axes."""
+    """The shapes of a tile over the row axes. Of rows of unknown number a tile has as many as the
+    last, incomplete one has cases for."""
     if not rows:
         return [()]
     *outer, inner = rows
     ones = (1,) * len(outer)
+    if inner is None:
+        limit = min(limit, MOST_ROWS)
     made = [(*ones, n) for n in range(1, min(limit, inner or limit) + 1)]
     if outer and inner is not None and inner < limit:
         above = _row_tiles(outer, limit // max(1, inner))
