@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tilewright.tir import transform as T
-from tilewright.tir.stmt import IfThenElse
+from tilewright.tir.stmt import For, IfThenElse
 
 from .cases import applied, check, nodes, same_result
 
@@ -141,3 +141,22 @@ def test_vectors_at_other_distances_have_no_cases() -> None:
     text = VECTORS.replace("(i * 2 + r) * 4 + l", "i * 8 + r * 3 + l")
     made = applied(CUT, text)
     assert all(branch.else_case is None for branch in nodes(made.body, IfThenElse))
+
+
+def test_the_sum_of_an_incomplete_tile_is_not_unrolled() -> None:
+    text = """@T.prim_func
+def main(a: T.handle, b: T.handle):
+    n = T.int64(is_size_var=True)
+    A = T.match_buffer(a, (n, 8), "float32")
+    B = T.match_buffer(b, (n,), "float32")
+    for i in range((n + 2) // 3):
+        for k_0 in range(2):
+            for k_1 in T.unroll(4):
+                for r in T.unroll(T.int64(3)):
+                    if i * 3 + r < n:
+                        B[i * 3 + r] = B[i * 3 + r] + A[i * 3 + r, k_0 * 4 + k_1]
+"""
+    for n in range(8):
+        made = same_result(CUT, text, (n, 8), (n,))
+    kinds = [loop.kind.name for loop in nodes(made.body, For) if loop.loop_var.name == "k_1"]
+    assert sorted(kinds) == ["SERIAL", "SERIAL", "UNROLLED"]

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...ir.expr import IntImm, PrimExpr
-from ...ir.functor import Rewriter, Visitor, on
+from ...ir.functor import Rewriter, Visitor, on, post_order_visit
+from ...ir.node import Node
 from .. import op as O
 from ..arith import Analyzer
 from ..arith.canonical import INDEX_TYPES, reads_memory
 from ..arith.conditions import conjuncts
+from ..arith.int_set import mentions
 from ..arith.linear import linear_coefficients
 from ..arith.simplifier import TRUE
 from ..arith.terms import Split, Sum, Terms
@@ -178,7 +180,7 @@ class ForRows(Rewriter):
         new: For = self.rewrite_children(loop)
         var = loop.loop_var
         if var not in self.tile.rows:
-            return new
+            return new.replace(kind=ForKind.SERIAL) if _only_repeats(new) else new
         whole = self.known.run(new.body)
         if self.tile.lanes == 1:
             count = min(self.count, self.tile.size)
@@ -188,6 +190,23 @@ class ForRows(Rewriter):
             return last
         first = new.replace(extent=IntImm(var.dtype, self.count - 1), body=whole)
         return stmt_seq(renew_defs(first), last)
+
+
+def _only_repeats(loop: For) -> bool:
+    """True for an unrolled loop that does the same at the same places in all its steps: a part of a
+    sum. It saves a few instructions a step, and few rows have few steps."""
+    if loop.kind != ForKind.UNROLLED:
+        return False
+    asked: list[PrimExpr] = []
+
+    def look(node: Node) -> None:
+        if isinstance(node, BufferStore):
+            asked.extend(i for i in node.indices if isinstance(i, PrimExpr))
+        elif isinstance(node, (LT, LE, GT, GE, EQ)):
+            asked.append(node)
+
+    post_order_visit(loop.body, look)
+    return not any(mentions(one, {loop.loop_var}) for one in asked)
 
 
 def _step(terms: Terms, value: Sum, var: Var) -> int | None:
