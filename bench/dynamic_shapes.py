@@ -52,6 +52,16 @@ def _constant_conv(channels: int) -> Callable[[Any], Any]:
     return lambda x: op.nn.conv2d(x, relax.const(taps), padding=1)
 
 
+def _inverted_bottleneck(x: Any) -> Any:
+    """Six times the channels, a 3x3 window of each, and the channels again, plus the input."""
+    rng = np.random.default_rng(0)
+    shapes = [(192, 32, 1, 1), (192, 1, 3, 3), (32, 192, 1, 1)]
+    wide, own, narrow = [relax.const(rng.standard_normal(s).astype("float32")) for s in shapes]
+    made = op.nn.relu(op.nn.conv2d(x, wide))
+    made = op.nn.relu(op.nn.conv2d(made, own, padding=1, groups=192))
+    return op.add(op.nn.conv2d(made, narrow), x)
+
+
 IMAGES = _f32(1, 64, "h", "h")
 CASES: dict[str, tuple[list[Argument], Callable[..., Any]]] = {
     "matmul n,768 x 768,768": ([_f32("n", 768), _f32(768, 768)], op.matmul),
@@ -72,6 +82,7 @@ CASES: dict[str, tuple[list[Argument], Callable[..., Any]]] = {
     "conv 1,64,h,h 1x1": ([IMAGES, _f32(128, 64, 1, 1)], op.nn.conv2d),
     "depthwise 1,64,h,h 3x3": (
         [IMAGES, _f32(64, 1, 3, 3)], lambda x, w: op.nn.conv2d(x, w, padding=1, groups=64)),
+    "inverted bottleneck 1,32,h,h": ([_f32(1, 32, "h", "h")], _inverted_bottleneck),
     "max pool 1,64,h,h 3x3 / 2": (
         [IMAGES], lambda x: op.nn.max_pool2d(x, (3, 3), (2, 2), (1, 1))),
     "average pool 1,64,h,h 2x2 / 2": ([IMAGES], lambda x: op.nn.avg_pool2d(x, (2, 2), (2, 2))),

@@ -47,6 +47,10 @@ MAX_STRIDE = 4
 MOST_SIDE_BY_SIDE = 8
 """Vectors that accumulate side by side: enough to hide the latency of additions."""
 
+MOST_OF_UNKNOWN = 4
+"""Rows side by side whose length and number are known at run time only: each number from 1 to this
+has code of its own, for whole and for incomplete vectors."""
+
 Chunk = tuple[LoopRV, int | None]
 """A loop, and how many of its iterations are one piece: None for all of an unknown number."""
 
@@ -256,6 +260,8 @@ def _side_by_side(
     moved = _moved(others)
     if moved is None:
         return None, None
+    if moved.extent is None and by_vector:
+        most = min(most, MOST_OF_UNKNOWN)
     return None, row_tile(moved.extent, most)
 
 

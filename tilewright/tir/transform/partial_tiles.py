@@ -154,6 +154,7 @@ class ForRows(Rewriter):
         self.analyzer, self.var = analyzer, loop.loop_var
         self.tile, self.count = tile, count
         self.known = Assume({id(c): TRUE for c in tile.conditions})
+        self.is_long = False  # within a loop that is not unrolled
 
     @on(LT, LE, GT, GE)
     def comparison(self, node: Any) -> PrimExpr:
@@ -175,12 +176,15 @@ class ForRows(Rewriter):
     def loop(self, loop: For) -> object:
         """for r in unrolled(size): if c(r): f(r)   ->   for r in unrolled(count): f(r)
 
-        Of vectors the condition on the last one stays.
+        Of vectors the condition on the last one stays. Parts of long sums are not unrolled.
         """
+        around, self.is_long = self.is_long, self.is_long or loop.kind == ForKind.SERIAL
         new: For = self.rewrite_children(loop)
+        self.is_long = around
         var = loop.loop_var
         if var not in self.tile.rows:
-            return new.replace(kind=ForKind.SERIAL) if _only_repeats(new) else new
+            is_part = around and loop.kind == ForKind.UNROLLED and _only_repeats(new)
+            return new.replace(kind=ForKind.SERIAL) if is_part else new
         whole = self.known.run(new.body)
         if self.tile.lanes == 1:
             count = min(self.count, self.tile.size)
@@ -193,10 +197,8 @@ class ForRows(Rewriter):
 
 
 def _only_repeats(loop: For) -> bool:
-    """True for an unrolled loop that does the same at the same places in all its steps: a part of a
-    sum. It saves a few instructions a step, and few rows have few steps."""
-    if loop.kind != ForKind.UNROLLED:
-        return False
+    """True for a loop that stores to the same places in all its steps: steps of a sum. To unroll
+    them saves a few instructions each, of which an incomplete tile has few."""
     asked: list[PrimExpr] = []
 
     def look(node: Node) -> None:
