@@ -110,17 +110,6 @@ def _wrong_shape(what: str) -> click.BadParameter:
 SIZE = click.IntRange(min=0)
 COUNT = click.IntRange(min=1)
 
-
-def counts(text: str) -> list[int]:
-    """`1,2` as numbers; raises a usage error for other forms."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() and int(word) > 0 for word in words):
-        raise click.BadParameter(
-            f"expected numbers by commas, found {text!r}", param_hint="'--threads'"
-        )
-    return [int(word) for word in words]
-
-
 LIBRARIES = (".so", ".dylib", ".dll", ".tw", ".tar")
 
 
