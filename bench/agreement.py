@@ -19,10 +19,12 @@ from rich.table import Table
 
 import tilewright as tw
 from tilewright.cli.common import outputs, progress
+from tilewright.cli.lists import Words
 from tilewright.frontend.onnx import from_onnx
 
 from . import zoo
 from .models import TOLERANCE, difference, make_inputs
+from .options import Command
 
 Sizes = dict[str, int]
 SIZES: tuple[Sizes, ...] = (
@@ -54,12 +56,14 @@ def check(name: str, dynamic: bool) -> list[float]:
     return found
 
 
-@click.command()
-@click.option("--models", help="Names, separated by commas; all of the zoo by default.")
+@click.command(cls=Command)
+@click.option(
+    "--models", type=Words(zoo.NAMES), help="Names, separated by commas; all of the zoo by default."
+)
 @click.option("--dynamic", is_flag=True, help="Batch and sequence as symbols, at several sizes.")
-def main(models: str | None, dynamic: bool) -> None:
+def main(models: list[str] | None, dynamic: bool) -> None:
     """Compare every model of the zoo with ONNX Runtime."""
-    names = models.split(",") if models else [
+    names = models or [
         n for n in zoo.NAMES if not (dynamic and n.startswith("light_"))
     ]  # fmt: skip
     table = Table("model", "difference / largest value", "within 1e-4")

@@ -22,10 +22,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tilewright.cli.common import progress
+from tilewright.cli.files import OutputFile
 from tilewright.support.progress import stage
 
 from . import zoo
 from .models import machine
+from .options import COUNT, Command, Models
 from .summary import markdown
 
 DEFAULT = "resnet50,resnet18,mobilenetv2,light_densenet121,light_inception_v2,bert_base,vit_b16"
@@ -115,16 +117,28 @@ def table(rows: Sequence[Row]) -> Table:
     return shown
 
 
-@click.command()
-@click.option("--models", default=DEFAULT, show_default=True, help="Models of the zoo, or files.")
-@click.option("--repeat", default=3, show_default=True, help="Processes a figure is the median of.")
+@click.command(cls=Command)
+@click.option(
+    "--models",
+    default=DEFAULT,
+    type=Models(),
+    show_default=True,
+    help="Models of the zoo, or files.",
+)
+@click.option(
+    "--repeat",
+    default=3,
+    type=COUNT,
+    show_default=True,
+    help="Processes a figure is the median of.",
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table for a document.")
-@click.option("--json", "output", type=click.Path(), help="Also write the rows to this file.")
-def main(models: str, repeat: int, as_markdown: bool, output: str | None) -> None:
+@click.option("--json", "output", type=OutputFile(), help="Also write the rows to this file.")
+def main(models: list[str], repeat: int, as_markdown: bool, output: str | None) -> None:
     """How long models take to compile, cold and from the cache; seconds."""
-    rows, names = list[Row](), models.split(",")
-    with progress(), stage("Compile", len(names)) as step:
-        for name in names:
+    rows: list[Row] = []
+    with progress(), stage("Compile", len(models)) as step:
+        for name in models:
             step(name)
             file = Path(name) if name.endswith(".onnx") else zoo.path(name)
             rows += measured(file.stem, str(file), repeat)

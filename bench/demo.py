@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import click
 import numpy as np
 import onnxruntime
 from rich.console import Console
@@ -27,6 +28,7 @@ from tilewright.frontend.onnx import from_onnx
 
 from . import zoo
 from .models import TOLERANCE, machine
+from .options import Command
 from .peers import Array
 
 MODEL = "light_resnet50"
@@ -77,8 +79,9 @@ def in_a_fresh_process(library: Path, image: Array, result: Array) -> tuple[floa
     return float(seconds), float(gap)
 
 
-def main() -> int:
-    """Runs the tour; 0 if all results agree."""
+@click.command(cls=Command, help=__doc__)
+def main() -> None:
+    """Runs the tour; exits with 1 if results differ."""
     console = Console()
     here = machine()
     console.print(f"This machine: {here['cpu']}, {here['cores']} cores, {here['vector_bits']} bits")
@@ -118,8 +121,8 @@ def main() -> int:
         seconds, again = in_a_fresh_process(library, image, result)
     console.print(f"Exported as {library.name} ({size:.0f} MB, weights included)")
     console.print(f"Loaded and run in a fresh process in {seconds:.2f} s, difference {again:.0e}")
-    return int(not (gap <= TOLERANCE and again == 0.0))
+    sys.exit(not (gap <= TOLERANCE and again == 0.0))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -27,8 +27,11 @@ from rich.table import Table
 import tilewright
 from tilewright import relax, tir
 from tilewright.cli.common import progress
+from tilewright.cli.files import OutputFile
 from tilewright.runtime import set_num_threads
 from tilewright.support.progress import stage
+
+from .options import COUNT, SECONDS, Command
 
 op = relax.op
 Size = int | str
@@ -218,12 +221,12 @@ def table(rows: Sequence[Row]) -> Table:
     return made
 
 
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.option("--only", default="", help="Parts of the names of operators, separated by commas.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--seconds", type=float, default=0.1, show_default=True, help="A kernel and size.")
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Where to write all rows.")
-def main(only: str, threads: int, seconds: float, target: Path | None) -> None:
+@click.option("--threads", type=COUNT, default=1, show_default=True)
+@click.option("--seconds", type=SECONDS, default=0.1, show_default=True, help="A kernel and size.")
+@click.option("--json", "output", type=OutputFile(), help="Where to write all rows.")
+def main(only: str, threads: int, seconds: float, output: str | None) -> None:
     """Measures and prints."""
     parts = [part.strip() for part in only.split(",") if part.strip()]
     chosen = [case for case in CASES if not parts or any(part in case for part in parts)]
@@ -236,8 +239,8 @@ def main(only: str, threads: int, seconds: float, target: Path | None) -> None:
             rows += measure(case, SIZES, seconds)
             step(case)
     Console().print(table(rows))
-    if target is not None:
-        target.write_text(json.dumps([asdict(r) for r in rows], indent=1))
+    if output:
+        Path(output).write_text(json.dumps([asdict(r) for r in rows], indent=1))
 
 
 if __name__ == "__main__":

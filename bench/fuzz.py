@@ -17,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from tilewright.cli.lists import Words
 from tilewright.codegen.c.codegen import emit_source
 from tilewright.codegen.llvm.codegen import emit_module
 from tilewright.codegen.llvm.compile import compile_module
@@ -24,6 +25,7 @@ from tilewright.codegen.llvm.jit import load_objects
 from tilewright.runtime.source_module import SHARED, CSourceModule
 from tilewright.tir import Buffer, PrimFunc, interpreter
 
+from .options import COUNT, Command
 from .random_programs import inputs, program
 from .shrink import shrink
 
@@ -107,23 +109,28 @@ def smallest(failure: Failure) -> PrimFunc:
     return shrink(func, fails)
 
 
-@click.command()
-@click.option("--programs", default=2000, show_default=True, help="How many.")
-@click.option("--first", default=0, show_default=True, help="The first seed.")
-@click.option("--batch", default=25, show_default=True, help="Programs compiled together.")
+@click.command(cls=Command)
+@click.option("--programs", default=2000, type=COUNT, show_default=True, help="How many.")
+@click.option(
+    "--first", default=0, type=click.IntRange(0), show_default=True, help="The first seed."
+)
+@click.option(
+    "--batch", default=25, type=COUNT, show_default=True, help="Programs compiled together."
+)
 @click.option("--small/--whole", default=False, help="Print failing programs made smaller.")
-@click.option("--runners", default="llvm,c", show_default=True, help="What to check.")
-def main(programs: int, first: int, batch: int, small: bool, runners: str) -> None:
+@click.option(
+    "--runners", default="llvm,c", type=Words(RUNNERS), show_default=True, help="What to check."
+)
+def main(programs: int, first: int, batch: int, small: bool, runners: list[str]) -> None:
     """Check the back ends against the interpreter on random programs."""
     console = Console()
-    chosen = runners.split(",")
-    console.print(f"seeds {first} to {first + programs - 1}, {' and '.join(chosen)}")
+    console.print(f"seeds {first} to {first + programs - 1}, {' and '.join(runners)}")
     bad: list[Failure] = []
     with Progress(console=console) as bar:
         step = bar.add_task("programs", total=programs)
         for begin in range(first, first + programs, batch):
             seeds = range(begin, min(begin + batch, first + programs))
-            for failure in failures(seeds, chosen):
+            for failure in failures(seeds, runners):
                 bad.append(failure)
                 func = smallest(failure) if small else program(failure.seed)[0]
                 bar.console.print(func.script(), highlight=False, markup=False, soft_wrap=True)

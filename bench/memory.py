@@ -22,15 +22,18 @@ from pathlib import Path
 
 import click
 import numpy as np
-import onnx
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tilewright.cli.common import progress
+from tilewright.cli.files import OutputFile
+from tilewright.cli.lists import Words
+from tilewright.frontend.onnx.importer import load_model
 from tilewright.support.progress import stage
 
 from .models import chosen_models, machine, make_inputs, resolve
+from .options import COUNT, Command, Models
 from .peers import OURS, Inputs, installed, version_of
 from .summary import geometric_mean
 from .zoo import SETS
@@ -235,37 +238,39 @@ def _cell(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-@click.command()
-@click.option("--models", help=f"Models of the zoo, or files; without: {DEFAULT}.")
+@click.command(cls=Command)
+@click.option("--models", type=Models(), help=f"Models of the zoo, or files; without: {DEFAULT}.")
 @click.option("--set", "group", type=click.Choice([*SETS, "all"]), help="A list of models.")
-@click.option("--engines", default=",".join(ENGINES), show_default=True, help="Whom to measure.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1))
-@click.option("--batch", default=1, show_default=True, type=click.IntRange(1))
-@click.option("--sequence", default=128, show_default=True, type=click.IntRange(1))
-@click.option("--json", "output", type=click.Path(), help="Also write the rows to this file.")
+@click.option(
+    "--engines",
+    default=",".join(ENGINES),
+    type=Words(ENGINES),
+    show_default=True,
+    help="Whom to measure, by commas.",
+)
+@click.option("--threads", default=1, show_default=True, type=COUNT)
+@click.option("--batch", default=1, show_default=True, type=COUNT)
+@click.option("--sequence", default=128, show_default=True, type=COUNT)
+@click.option("--json", "output", type=OutputFile(), help="Also write the rows to this file.")
 def main(
-    models: str | None,
+    models: list[str] | None,
     group: str | None,
-    engines: str,
+    engines: list[str],
     threads: int,
     batch: int,
     sequence: int,
     output: str | None,
 ) -> None:
     """Peak memory of inference, engine by engine. Fails if an engine does."""
-    chosen = engines.split(",")
-    unknown = [engine for engine in chosen if engine not in ENGINES]
-    if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(ENGINES)}")
     console = Console()
-    present = [engine for engine in chosen if installed(engine)]
+    present = [engine for engine in engines if installed(engine)]
     sizes = {"batch": batch, "sequence": sequence}
     names = chosen_models(models, group, DEFAULT)
     rows: list[Row] = []
     with progress(), stage("Measure memory", len(names)) as step:
         for name in names:
             file = resolve(name, **sizes)
-            inputs = make_inputs(onnx.load(str(file), load_external_data=False), sizes=sizes)
+            inputs = make_inputs(load_model(file)[0], sizes=sizes)
             rows += rows_of(file, present, inputs, threads)
             step(file.stem)
     console.print(table_of(rows))

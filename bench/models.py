@@ -23,10 +23,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from tilewright.cli.common import progress
+from tilewright.cli.files import OutputFile
+from tilewright.cli.lists import Counts, Words
+from tilewright.frontend.onnx.importer import load_model
 from tilewright.support.progress import stage
 from tilewright.target import MachineModel, Target
 
 from . import zoo
+from .options import COUNT, SECONDS, Command, Models
 from .peers import OURS, PEERS, Array, Inputs, installed, version_of
 from .summary import Row, means, summarized, summary_table
 from .turns import Measurement, measure
@@ -166,8 +170,7 @@ def run(
     with stage("Measure", len(models) * len(threads)) as step:
         for model in models:
             file = resolve(model, dynamic=dynamic, **sizes)
-            graph = onnx.load(str(file), load_external_data=False)
-            inputs: Inputs = make_inputs(graph, sizes=sizes)
+            inputs: Inputs = make_inputs(load_model(file)[0], sizes=sizes)
             for count in threads:
                 found = measure(peers, str(file), count, inputs, **turns)
                 rows += rows_of(file.stem, count, found)
@@ -175,32 +178,44 @@ def run(
     return rows
 
 
-def chosen_models(models: str | None, group: str | None, default: str = DEFAULT) -> list[str]:
+def chosen_models(models: list[str] | None, group: str | None, default: str = DEFAULT) -> list[str]:
     """The names of `--models`, those of a set, or the default ones."""
     if models and group:
         raise click.UsageError("give --models or --set, not both")
     if group:
         return [*zoo.SETS["issue"], *zoo.SETS["unseen"]] if group == "all" else [*zoo.SETS[group]]
-    return (models or default).split(",")
+    return models or default.split(",")
 
 
-@click.command()
-@click.option("--models", help=f"names of the zoo, or .onnx files, by commas; default: {DEFAULT}")
+@click.command(cls=Command)
+@click.option(
+    "--models",
+    type=Models(),
+    help=f"names of the zoo, or .onnx files, by commas; default: {DEFAULT}",
+)
 @click.option("--set", "group", type=click.Choice([*zoo.SETS, "all"]), help="a list of models")
-@click.option("--threads", default="1", help="numbers of threads, by commas")
-@click.option("--peers", default=",".join(PEERS), help="whom to measure, by commas")
-@click.option("--rounds", default=5, help="turns that each peer takes")
-@click.option("--seconds", default=0.5, help="length of a turn")
-@click.option("--batch", default=1, type=click.IntRange(1), help="size of the batch")
-@click.option("--sequence", default=128, type=click.IntRange(1), help="number of tokens")
+@click.option("--threads", default="1", type=Counts(), help="numbers of threads, by commas")
+@click.option(
+    "--peers",
+    default=",".join(PEERS),
+    type=Words(PEERS),
+    show_default=True,
+    help="whom to measure, by commas",
+)
+@click.option(
+    "--rounds", default=5, type=COUNT, show_default=True, help="turns that each peer takes"
+)
+@click.option("--seconds", default=0.5, type=SECONDS, show_default=True, help="length of a turn")
+@click.option("--batch", default=1, type=COUNT, help="size of the batch")
+@click.option("--sequence", default=128, type=COUNT, help="number of tokens")
 @click.option("--dynamic", is_flag=True, help="models with symbolic batch and sequence")
 @click.option("--table", is_flag=True, help="one row a model, with geometric means")
-@click.option("--json", "json_file", type=click.Path(), help="write the rows here too")
+@click.option("--json", "json_file", type=OutputFile(), help="write the rows here too")
 def main(
-    models: str | None,
+    models: list[str] | None,
     group: str | None,
-    threads: str,
-    peers: str,
+    threads: list[int],
+    peers: list[str],
     rounds: int,
     seconds: float,
     batch: int,
@@ -211,19 +226,16 @@ def main(
 ) -> None:
     """Measures tilewright and its peers on whole models, in turns. Fails if outputs differ."""
     names = chosen_models(models, group)
-    chosen = peers.split(",")
-    unknown = [p for p in chosen if p not in PEERS]
-    if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(PEERS)}")
     console = Console(width=max(100, Console().width))
-    for peer in chosen:
+    for peer in peers:
         if not installed(peer):
             console.print(f"[yellow]{peer} is not installed: left out")
-    present = [p for p in chosen if installed(p)]
-    counts = [int(count) for count in threads.split(",")]
+    present = [p for p in peers if installed(p)]
     sizes = {"batch": batch, "sequence": sequence}
     with progress():
-        rows = run(names, counts, present, dynamic=dynamic, **sizes, rounds=rounds, seconds=seconds)
+        rows = run(
+            names, threads, present, dynamic=dynamic, **sizes, rounds=rounds, seconds=seconds
+        )
     summaries = summarized(rows)
     console.print(summary_table(summaries) if table else table_of(rows))
     for row in rows:

@@ -24,15 +24,18 @@ from statistics import median
 
 import click
 import numpy as np
-import onnx
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tilewright.cli.common import progress
+from tilewright.cli.files import OutputFile
+from tilewright.cli.lists import Words
+from tilewright.frontend.onnx.importer import load_model
 from tilewright.support.progress import stage
 
 from .models import machine, make_inputs, resolve
+from .options import COUNT, SECONDS, Command, Models
 from .peers import PEERS, installed
 from .turns import REST
 
@@ -141,7 +144,7 @@ def _serve(pipe: Connection, engine: str, files: Sequence[str], threads: int) ->
                 pipe.send(rates_of(runs, *turn))
                 continue
             for file in files:
-                inputs = make_inputs(onnx.load(file, load_external_data=False))
+                inputs = make_inputs(load_model(file)[0])
                 runs.append(PEERS[engine](file, threads, inputs)[0])
                 runs[-1]()
             pipe.send([])
@@ -207,25 +210,34 @@ def table_of(rows: Sequence[Row]) -> Table:
     return table
 
 
-@click.command()
-@click.option("--models", default=DEFAULT, show_default=True, help="Two of the zoo, or files.")
-@click.option("--engines", default="tilewright,onnxruntime", show_default=True, help="By commas.")
-@click.option("--threads", default=2, show_default=True, type=click.IntRange(1))
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
-@click.option("--seconds", default=2.0, show_default=True, help="Length of a turn.")
-@click.option("--json", "output", type=click.Path(), help="Also write the rows to this file.")
+@click.command(cls=Command)
+@click.option(
+    "--models", default=DEFAULT, type=Models(), show_default=True, help="Two of the zoo, or files."
+)
+@click.option(
+    "--engines",
+    default="tilewright,onnxruntime",
+    type=Words(PEERS),
+    show_default=True,
+    help="By commas.",
+)
+@click.option("--threads", default=2, show_default=True, type=COUNT)
+@click.option("--rounds", default=5, show_default=True, type=COUNT)
+@click.option("--seconds", default=2.0, type=SECONDS, show_default=True, help="Length of a turn.")
+@click.option("--json", "output", type=OutputFile(), help="Also write the rows to this file.")
 def main(
-    models: str, engines: str, threads: int, rounds: int, seconds: float, output: str | None
+    models: list[str],
+    engines: list[str],
+    threads: int,
+    rounds: int,
+    seconds: float,
+    output: str | None,
 ) -> None:
     """Whether two models that run at once keep their share. Fails if an engine does."""
-    names = models.split(",")
-    if len(names) != 2:
-        raise click.BadParameter(f"--models takes two models, found {len(names)}")
-    unknown = [engine for engine in engines.split(",") if engine not in PEERS]
-    if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(PEERS)}")
-    present = [engine for engine in engines.split(",") if installed(engine)]
-    files = (resolve(names[0]), resolve(names[1]))
+    if len(models) != 2:
+        raise click.BadParameter(f"--models takes two models, found {len(models)}")
+    present = [engine for engine in engines if installed(engine)]
+    files = (resolve(models[0]), resolve(models[1]))
     rows: list[Row] = []
     with progress(), stage("Measure sharing", len(present)) as step:
         for engine in present:

@@ -19,9 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tilewright.cli.common import progress
+from tilewright.cli.files import OutputFile
+from tilewright.cli.lists import Words
 from tilewright.support.progress import stage
 
 from ..models import machine
+from ..options import COUNT, Command
 from ..summary import markdown
 from . import measures  # noqa: F401  # fills `GROUPS`
 from .measuring import GROUPS, Effort, Figure
@@ -46,21 +49,36 @@ def show(figures: Sequence[Figure]) -> None:
     Console().print(table)
 
 
-@click.command(epilog="Budgets marked * are the design's; the others hold what was reached.")
-@click.option("--groups", default=",".join(GROUPS), show_default=True, help="What to measure.")
-@click.option("--repeat", default=7, show_default=True, help="The shortest of so many runs counts.")
-@click.option("--kernels", default=32, show_default=True, help="The n of `growth`.")
+@click.command(
+    cls=Command,
+    epilog="Budgets marked * are the design's; the others hold what was reached.",
+)
+@click.option(
+    "--groups",
+    default=",".join(GROUPS),
+    type=Words(GROUPS),
+    show_default=True,
+    help="What to measure.",
+)
+@click.option(
+    "--repeat",
+    default=7,
+    type=COUNT,
+    show_default=True,
+    help="The shortest of so many runs counts.",
+)
+@click.option(
+    "--kernels", default=32, type=click.IntRange(4), show_default=True, help="The n of `growth`."
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table for a document.")
-@click.option("--json", "output", type=click.Path(), help="Also write the figures to this file.")
-def main(groups: str, repeat: int, kernels: int, as_markdown: bool, output: str | None) -> None:
+@click.option("--json", "output", type=OutputFile(), help="Also write the figures to this file.")
+def main(
+    groups: list[str], repeat: int, kernels: int, as_markdown: bool, output: str | None
+) -> None:
     """How fast nodes, arithmetic, script, schedules and lowering are."""
-    chosen = groups.split(",")
-    unknown = [name for name in chosen if name not in GROUPS]
-    if unknown:
-        raise click.BadParameter(f"{', '.join(unknown)}; there are {', '.join(GROUPS)}")
     effort, figures = Effort(repeat, kernels), list[Figure]()
-    with progress(), stage("Measure", len(chosen)) as step:
-        for name in chosen:
+    with progress(), stage("Measure", len(groups)) as step:
+        for name in groups:
             step(name)
             figures += GROUPS[name](effort)
     if as_markdown:

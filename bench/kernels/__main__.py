@@ -18,10 +18,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tilewright.cli.common import counts, progress
+from tilewright.cli.common import progress
+from tilewright.cli.files import OutputFile
+from tilewright.cli.lists import Counts, Words
 from tilewright.support.progress import stage
 
 from ..models import machine
+from ..options import SECONDS, Command
 from ..peers import OURS
 from ..summary import geometric_mean
 from .cases import FAMILIES, cases
@@ -104,16 +107,6 @@ def _cell(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def _known(text: str | None, known: Sequence[str], option: str) -> list[str]:
-    words = text.split(",") if text else list(known)
-    unknown = [word for word in words if word not in known]
-    if unknown:
-        raise click.BadParameter(
-            f"{unknown[0]!r} is none of {', '.join(known)}", param_hint=f"'{option}'"
-        )
-    return words
-
-
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -121,29 +114,42 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-@click.command()
-@click.option("--family", help=f"Families by commas, all by default: {', '.join(FAMILIES)}.")
+@click.command(cls=Command)
+@click.option(
+    "--family",
+    type=Words(FAMILIES),
+    help=f"Families by commas, all by default: {', '.join(FAMILIES)}.",
+)
 @click.option("--shapes", help="Only cases whose names hold one of these texts, by commas.")
-@click.option("--engines", help=f"Whom to measure, by commas: {', '.join(ENGINES)}.")
-@click.option("--threads", default="1", show_default=True, help="Numbers of threads, by commas.")
-@click.option("--seconds", default=0.2, show_default=True, help="Time for each engine and case.")
+@click.option(
+    "--engines", type=Words(ENGINES), help=f"Whom to measure, by commas: {', '.join(ENGINES)}."
+)
+@click.option(
+    "--threads",
+    default="1",
+    type=Counts(),
+    show_default=True,
+    help="Numbers of threads, by commas.",
+)
+@click.option(
+    "--seconds", default=0.2, type=SECONDS, show_default=True, help="Time for each engine and case."
+)
 @click.option("--roofline/--no-roofline", "compare", default=True, help="Show shares of it.")
-@click.option("--json", "output", type=click.Path(), help="Also write the rows to this file.")
+@click.option("--json", "output", type=OutputFile(), help="Also write the rows to this file.")
 def main(
-    family: str | None,
+    family: list[str] | None,
     shapes: str | None,
-    engines: str | None,
-    threads: str,
+    engines: list[str] | None,
+    threads: list[int],
     seconds: float,
     compare: bool,
     output: str | None,
 ) -> None:
     """Measures kernels of ours and of others in turns. Fails if results differ."""
-    families = _known(family, list(FAMILIES), "--family")
-    chosen = [e for e in _known(engines, list(ENGINES), "--engines") if installed(e)]
+    families = family or list(FAMILIES)
+    chosen = [e for e in engines or ENGINES if installed(e)]
     texts = shapes.split(",") if shapes else []
-    numbers = counts(threads)
-    total = len(cases(families, texts)) * len(numbers)
+    total = len(cases(families, texts)) * len(threads)
     if total == 0:
         raise click.BadParameter(
             f"no case of {', '.join(families)} holds {' or '.join(texts)} in its name; without "
@@ -152,7 +158,7 @@ def main(
         )
     rows: list[Row] = []
     with progress(), stage("Measure kernels", total) as step:
-        for count in numbers:
+        for count in threads:
             for row in measure(families, texts, chosen, count, seconds, compare):
                 rows.append(row)
                 step(f"{row.family} {row.case}")

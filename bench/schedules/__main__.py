@@ -24,6 +24,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tilewright.cli.files import OutputFile
+from tilewright.cli.lists import Words
+
+from ..options import COUNT, Command
 from .trial import PROGRAMS, Failure, Outcome
 from .workers import Job, run_all
 
@@ -81,21 +85,39 @@ def table_of(outcomes: list[Outcome]) -> Table:
     return table
 
 
-@click.command(help=__doc__)
-@click.option("-n", "--sequences", default=300, show_default=True, help="How many sequences.")
-@click.option("--seed", default=0, show_default=True, help="The seed of the first; they count up.")
-@click.option("--steps", default=10, show_default=True, help="Steps a sequence.")
-@click.option("--workers", default=max(1, (os.cpu_count() or 2) - 1), show_default=True)
-@click.option("--programs", default="", help="Names of programs, with commas; default all.")
-@click.option("--json", "output", type=click.Path(), help="Also write counts and failures here.")
+@click.command(cls=Command, help=__doc__)
+@click.option(
+    "-n", "--sequences", default=300, type=COUNT, show_default=True, help="How many sequences."
+)
+@click.option(
+    "--seed",
+    default=0,
+    type=click.IntRange(0),
+    show_default=True,
+    help="The seed of the first; they count up.",
+)
+@click.option("--steps", default=10, type=COUNT, show_default=True, help="Steps a sequence.")
+@click.option(
+    "--workers",
+    default=max(1, (os.cpu_count() or 2) - 1),
+    type=COUNT,
+    show_default=True,
+    help="Processes.",
+)
+@click.option(
+    "--programs", type=Words(PROGRAMS), help="Names of programs, with commas; default all."
+)
+@click.option("--json", "output", type=OutputFile(), help="Also write counts and failures here.")
 def main(
-    sequences: int, seed: int, steps: int, workers: int, programs: str, output: str | None
+    sequences: int,
+    seed: int,
+    steps: int,
+    workers: int,
+    programs: list[str] | None,
+    output: str | None,
 ) -> None:
     """Runs the sequences."""
-    names = programs.split(",") if programs else list(PROGRAMS)
-    unknown = [n for n in names if n not in PROGRAMS]
-    if unknown:
-        raise click.ClickException(f"no program {unknown[0]!r}; there are {', '.join(PROGRAMS)}")
+    names = programs or list(PROGRAMS)
     console = Console()
     start = time.monotonic()
     outcomes = gather(jobs_of(sequences, seed, steps, names), workers, console)

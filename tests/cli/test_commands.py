@@ -34,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(path / "x.npy", np.ones((3, 12), "float32"))
     np.save(path / "wide.npy", np.ones((3, 13), "float32"))
     np.save(path / "double.npy", np.ones((3, 12), "float64"))
+    np.savez(path / "two.npz", np.ones((3, 12), "float32"), np.ones(2))
     for suffix in ("so", "tw"):
         assert run(path, "compile", "m.onnx", "-o", f"m.{suffix}").exit_code == 0
         whole = (path / f"m.{suffix}").read_bytes()
@@ -173,6 +174,18 @@ def test_knobs_and_targets_parse(folder: Path) -> None:
         ("run m.onnx -s x=4,,12", 2, "''"),
         ("run m.onnx -s x=4,a!", 2, "'a!'"),
         ("run m.onnx -s q=4,12", 1, "its inputs are x"),
+        ("run m.onnx -s x=4,12 -s x=5,12", 2, "two shapes for 'x'"),
+        ("run m.so -s x=4,12", 2, "need the ONNX model"),
+        ("explain m.tw -t c", 2, "need the ONNX model"),
+        ("bench m.so --opset 17", 2, "need the ONNX model"),
+        ("run m.so --seed -3", 2, "--seed"),
+        ("run m.so -i x=m.onnx", 2, "no array of numbers"),
+        ("run m.so -i x=two.npz", 2, "no array of numbers"),
+        ("opt m.onnx -p Simplify", 1, "m.onnx is no text"),
+        ("names --missing -1", 2, "--missing"),
+        ("onnx-tests --filter (", 2, "'(' is no regular expression"),
+        ("onnx-tests --filter nosuch", 1, "has 'nosuch' in its name"),
+        ("onnx-tests --jobs -1", 2, "--jobs"),
         ("run bad.onnx", 1, "not an ONNX model"),
         ("run empty.onnx", 1, "no graph"),
         ("run text.so", 1, "text.so"),
@@ -200,6 +213,25 @@ def test_errors_are_one_paragraph_with_an_exit_code(
     assert said in result.stderr
     assert "Traceback" not in result.output and "\n\n" not in result.stderr.split("Error:")[-1]
     assert len(result.stderr.splitlines()) <= 5 and not result.stdout
+
+
+def test_explain_gives_json_of_what_was_asked_for(folder: Path) -> None:
+    rows = json.loads(
+        run(folder, "explain", "m.onnx", "--json", "--no-roofline", "--runs", "1").stdout
+    )["rows"]
+    few = json.loads(
+        run(folder, "explain", "m.onnx", "--json", "--no-roofline", "--top", "1").stdout
+    )["rows"]
+    assert len(few) == 1 <= len(rows)
+    name = next(row["kernel"] for row in rows if not row["kernel"].startswith("vm."))
+    shown = json.loads(run(folder, "explain", "m.onnx", "-k", name, "--json").stdout)
+    assert shown["kernel"] == name and f"def {name}(" in shown["script"]
+
+
+def test_too_few_passing_tests_are_counted(folder: Path) -> None:
+    done = run(folder, "onnx-tests", "--filter", "^test_relu$", "-j", "1", "--require", "2")
+    assert done.exit_code == 1
+    assert "error: 1 tests pass, fewer than 2" in done.stderr
 
 
 def test_a_traceback_is_shown_when_asked_for(folder: Path) -> None:

@@ -85,6 +85,8 @@ def test_unknown_options_are_refused() -> None:
         PassContext(config={"unknown": 1})
     with pytest.raises(AttributeError, match="takes a UnrollLoopConfig, found int 1"):
         PassContext(config={"tir.UnrollLoop": 1})
+    with pytest.raises(TypeError, match=r"'tir\.UnrollLoop' takes a value of int"):
+        PassContext(config={"tir.UnrollLoop": {"auto_max_step": "many"}})
     with pytest.raises(TypeError, match="has no field 'steps'"):
         PassContext(config={"tir.UnrollLoop": {"steps": 1}})
 

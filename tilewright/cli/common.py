@@ -64,10 +64,13 @@ def progress(enabled: bool = True) -> Iterator[None]:
         yield
 
 
+TARGET = "llvm"
+
+
 def model_options(function: F) -> F:
     """The options of commands that import and compile a model."""
     options = (
-        click.option("--target", "-t", default="llvm", show_default=True,
+        click.option("--target", "-t", default=TARGET, show_default=True,
                      help="What to compile for, such as 'llvm -mcpu=x86-64-v3'."),
         click.option("--shape", "-s", multiple=True, metavar="NAME=D,D,...",
                      help="An input's shape; a name instead of a number stays symbolic."),
@@ -84,7 +87,9 @@ def shapes(texts: Sequence[str]) -> dict[str, list[Any]]:
     for text in texts:
         name, equals, dims = text.rpartition("=")
         if not equals or not name:
-            raise click.BadParameter(f"expected NAME=D,D,..., found {text!r}")
+            raise _wrong_shape(f"expected NAME=D,D,..., found {text!r}")
+        if name in out:
+            raise _wrong_shape(f"two shapes for {name!r}, the second is {text!r}")
         out[name] = [_dimension(d.strip(), text) for d in dims.split(",")] if dims.strip() else []
     return out
 
@@ -95,20 +100,15 @@ def _dimension(text: str, whole: str) -> int | str:
         return int(text)
     if text.isidentifier():
         return text
-    raise click.BadParameter(f"a dimension is a number or a name, found {text!r} in {whole!r}")
+    raise _wrong_shape(f"a dimension is a number or a name, found {text!r} in {whole!r}")
+
+
+def _wrong_shape(what: str) -> click.BadParameter:
+    return click.BadParameter(what, param_hint="'--shape'")
 
 
 SIZE = click.IntRange(min=0)
 COUNT = click.IntRange(min=1)
-
-
-def counts(text: str) -> list[int]:
-    """`1,2` as numbers; raises a usage error for other forms."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() and int(word) > 0 for word in words):
-        raise click.BadParameter(f"expected numbers by commas, found {text!r}")
-    return [int(word) for word in words]
-
 
 LIBRARIES = (".so", ".dylib", ".dll", ".tw", ".tar")
 
@@ -129,10 +129,17 @@ def compiled(path: str, target: str, shape: Sequence[str], opset: int | None) ->
 
 
 def machine(path: str, target: str, shape: Sequence[str], opset: int | None) -> VirtualMachine:
-    """A virtual machine for a compiled library, or for a model compiled now."""
+    """A virtual machine for a compiled library, or for a model compiled now.
+
+    Raises a usage error for a library with options that only compiling takes.
+    """
     from ..runtime import cpu
 
     if is_library(path):
+        if shape or opset is not None or target != TARGET:
+            raise click.UsageError(
+                f"--target, --shape and --opset need the ONNX model, found the library {path}"
+            )
         loaded = load_module(path)
         if not isinstance(loaded, (ExecutableModule, LibraryModule)) or loaded.executable is None:
             raise ArgumentError(f"{path} holds no executable")
@@ -182,12 +189,21 @@ def given_inputs(texts: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
     for text in texts:
         name, equals, file = text.partition("=")
         if not equals:
-            raise click.BadParameter(f"expected NAME=FILE.npy, found {text!r}")
+            raise _wrong_input(f"expected NAME=FILE.npy, found {text!r}")
         try:
-            out[name] = np.load(file)
-        except (OSError, ValueError) as error:
-            raise click.BadParameter(f"cannot read {file}: {error}") from None
+            with open(file, "rb") as stream:
+                out[name] = np.lib.format.read_array(stream)
+        except OSError as error:
+            raise _wrong_input(f"cannot read {file}: {error}") from None
+        except ValueError:
+            raise _wrong_input(
+                f"{file} holds no array of numbers, as `np.save` writes it"
+            ) from None
     return out
+
+
+def _wrong_input(what: str) -> click.BadParameter:
+    return click.BadParameter(what, param_hint="'--input'")
 
 
 def outputs(result: Any) -> list[np.ndarray[Any, Any]]:

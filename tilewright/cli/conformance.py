@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,8 @@ from rich.table import Table
 
 from ..frontend.onnx.conformance import KINDS, Outcome, collect, counts, run_all
 from ..frontend.onnx.coverage import document
+from ..support.errors import ArgumentError
+from . import common
 from .files import OutputFile
 
 STATUSES = ("passed", "failed", "skipped")
@@ -29,11 +32,14 @@ STATUSES = ("passed", "failed", "skipped")
     help="Only tests of this kind (may be repeated).  [default: all but real]",
 )
 @click.option("--models", is_flag=True, help="Also the large models that are at hand.")
-@click.option("--jobs", "-j", default=0, help="Worker processes.  [default: one a core]")
+@click.option("--jobs", "-j", default=0, type=common.SIZE,
+              help="Worker processes.  [default: one a core]")  # fmt: skip
 @click.option("--names", is_flag=True, help="List the tests that pass, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print every outcome as JSON.")
 @click.option("--write", type=OutputFile(), help="Write the document of coverage.")
-@click.option("--require", default=0, metavar="N", help="Fail if fewer than N tests pass.")
+@click.option(
+    "--require", default=0, type=common.SIZE, metavar="N", help="Fail if fewer than N tests pass."
+)
 @click.pass_context
 def onnx_tests_command(
     ctx: click.Context,
@@ -48,7 +54,13 @@ def onnx_tests_command(
 ) -> None:  # fmt: skip
     """Run ONNX's own backend tests and count those that pass."""
     chosen = list(kinds) or [k for k in KINDS if models or k != "real"]
-    cases = collect(chosen, pattern)
+    try:
+        cases = collect(chosen, pattern)
+    except re.error as error:
+        what = f"{pattern!r} is no regular expression: {error}"
+        raise click.BadParameter(what, param_hint="'--filter'") from None
+    if not cases:
+        raise ArgumentError(f"no test of {', '.join(chosen)} has {pattern!r} in its name")
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[failed]} failed"), console=Console(stderr=True),
@@ -62,8 +74,8 @@ def onnx_tests_command(
             progress.update(task, advance=1, failed=failed)
 
         outcomes = run_all(cases, jobs, report)
+    fixed = sum(o.status == "passed" and o.fixed > 0 for o in outcomes)
     if write:
-        fixed = sum(o.status == "passed" and o.fixed > 0 for o in outcomes)
         Path(write).write_text(document(counts(outcomes), fixed))
     if as_json:
         click.echo(json.dumps([asdict(o) for o in outcomes], indent=1))
@@ -73,9 +85,10 @@ def onnx_tests_command(
         console = Console()
         console.print(failures(outcomes))
         console.print(summary(outcomes))
-        fixed = sum(o.status == "passed" and o.fixed > 0 for o in outcomes)
         console.print(f"{fixed} of those passed were compiled for the values of some inputs.")
-    if sum(o.status == "passed" for o in outcomes) < require:
+    passed = sum(o.status == "passed" for o in outcomes)
+    if passed < require:
+        click.echo(f"error: {passed} tests pass, fewer than {require}", err=True)
         ctx.exit(1)
 
 

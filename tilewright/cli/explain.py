@@ -60,7 +60,9 @@ def explain_command(
     cached = knobs.CACHE.set("off") if kernel else nullcontext()  # cached code has no script
     with common.progress(not as_json), cached:
         if kernel:
-            click.echo(_script(common.compiled(model, target, shape, opset), kernel))
+            script = _script(common.compiled(model, target, shape, opset), kernel)
+            shown = json.dumps({"kernel": kernel, "script": script}) if as_json else script
+            click.echo(shown)
             return
         vm = common.machine(model, target, shape, opset)
         machine = roofline(threads) if compare else None
@@ -70,7 +72,9 @@ def explain_command(
         vm, list(values.values()), threads=threads, machine=machine, runs=runs
     )
     if as_json:
-        click.echo(json.dumps(found.json()))
+        record = found.json()
+        record["rows"] = record["rows"][: top or None]
+        click.echo(json.dumps(record))
         return
     Console(width=max(140, Console().width)).print(kernels.table_of(found, top))
 

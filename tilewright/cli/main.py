@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import click
 
 from .. import __version__
 from ..support import knobs
-from ..support.errors import TVMError
+from .failures import in_one_paragraph
 
 DIFFERENCE = 3
 
@@ -50,14 +51,8 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; an error of ours is shown without a traceback."""
-        try:
+        with nullcontext() if ctx.params.get("traceback") else in_one_paragraph(ctx):
             return super().invoke(ctx)
-        except (TVMError, MemoryError, OSError) as error:
-            if ctx.params.get("traceback"):
-                raise
-            reason = f"out of memory: {error}" if isinstance(error, MemoryError) else error
-            click.echo(f"error: {reason}", err=True)
-            ctx.exit(1)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

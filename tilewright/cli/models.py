@@ -62,7 +62,9 @@ def compile_command(
               help="Write the results to this .npz file.")  # fmt: skip
 @click.option("--size", default=1, type=common.SIZE, show_default=True,
               help="Size of dimensions that are not fixed.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Seed of random inputs.")
+@click.option(
+    "--seed", default=0, type=common.SIZE, show_default=True, help="Seed of random inputs."
+)
 @common.model_options
 @click.option("--json", "as_json", is_flag=True, help="Print a summary of the results as JSON.")
 def run_command(

@@ -12,12 +12,19 @@ from rich.console import Console
 from rich.table import Table
 
 from ..support.names import TABLE, Coverage, coverage, share
+from . import common
 
 
 @click.command("names")
 @click.argument("table", default=str(TABLE), type=click.Path(exists=True, dir_okay=False))
 @click.option("--alias", "-a", "aliases", multiple=True, help="Only this alias (may be repeated).")
-@click.option("--missing", default=20, show_default=True, help="Missing names shown an alias.")
+@click.option(
+    "--missing",
+    default=20,
+    type=common.SIZE,
+    show_default=True,
+    help="Missing names shown an alias.",
+)
 @click.option("--least", default=0.0, metavar="PERCENT", help="Fail below this share of uses.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context

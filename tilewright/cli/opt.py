@@ -154,7 +154,7 @@ def opt_command(
         raise ArgumentError("the list of passes is empty", hint="see `tilewright opt --list`")
     if file is None:
         raise click.UsageError("Missing argument 'FILE'.")
-    text = sys.stdin.read() if file == "-" else Path(file).read_text()
+    text = _text(file)
     program = from_source(text, name=None if file == "-" else file)
     result = transformed(program, passes or "", target, config)
     shown = result.script(show_meta=True) + "\n"
@@ -162,6 +162,16 @@ def opt_command(
         click.echo(shown, nl=False)
     else:
         Path(output).write_text(shown)
+
+
+def _text(file: str) -> str:
+    """The text of a file, or of standard input (`-`). Raises `ArgumentError` if it is none."""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
+    except UnicodeDecodeError as error:
+        raise ArgumentError(
+            f"{file} is no text: {error}", hint="FILE holds script, as `mod.script()` writes it"
+        ) from None
 
 
 def transformed(program: Any, passes: str, target: str, config: Sequence[str] = ()) -> IRModule:

@@ -11,13 +11,15 @@ from rich.table import Table
 
 from ..driver.roofline import FULL, Roofline, roofline
 from . import common
+from .lists import Counts
 
 
 @click.command("roofline")
-@click.option("--threads", default="1", show_default=True, help="Numbers of threads, by commas.")
+@click.option("--threads", default="1", type=Counts(), show_default=True,
+              help="Numbers of threads, by commas.")  # fmt: skip
 @click.option("--again", is_flag=True, help="Measure even if the cache knows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def roofline_command(threads: str, again: bool, as_json: bool) -> None:
+def roofline_command(threads: list[int], again: bool, as_json: bool) -> None:
     """Show what this machine does at most: GFLOP/s, and GB/s of each level of memory.
 
     Measured by our own kernels once a machine and number of threads, then kept in the cache.
@@ -25,9 +27,8 @@ def roofline_command(threads: str, again: bool, as_json: bool) -> None:
     \b
       tilewright roofline --threads 1,2
     """
-    counts = common.counts(threads)
     with common.progress(not as_json):
-        found = [roofline(count, again=again) for count in counts]
+        found = [roofline(count, again=again) for count in threads]
     if as_json:
         click.echo(json.dumps([asdict(row) for row in found]))
         return

@@ -42,7 +42,8 @@ class PassContext:
 
     A pass runs if its level is at most `opt_level` or its name is in `required_pass`, unless it
     is in `disabled_pass`. Raises `NoSuchOptionError` for an unknown `config`
-    option or a wrong type, `ArgumentTypeError` for an unknown field of one.
+    option or a wrong type, `ArgumentTypeError` for a field of one that is unknown or of a wrong
+    type.
     """
 
     def __init__(
@@ -151,11 +152,16 @@ def _checked(name: str, value: Any) -> Any:
 
 def _grouped(name: str, kind: Any, given: dict[str, Any]) -> Any:
     """A group of options from a dict of them."""
-    known = [field.name for field in dataclasses.fields(kind)]
-    for key in given:
+    known = {field.name: type(field.default) for field in dataclasses.fields(kind)}
+    for key, value in given.items():
         if key not in known:
             raise ArgumentTypeError(
                 f"option {name!r} has no field {key!r}", hint=f"there are {', '.join(known)}"
+            )
+        if known[key] in (bool, int) and not isinstance(value, int):
+            raise ArgumentTypeError(
+                f"field {key!r} of option {name!r} takes a value of {known[key].__name__}, "
+                f"found {type(value).__name__} {value!r}"
             )
     return kind(**given)
 
