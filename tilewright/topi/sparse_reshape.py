@@ -7,13 +7,24 @@ from typing import Any
 
 from .. import te
 from ..ir.expr import PrimExpr
+from ..support.errors import ArgumentError
 from ..te.tensor import Tensor, as_shape
 from ..tir import op
 from . import tag
 from .kinds import Axes
 from .reduction import accumulator
 from .transform import ndarray_size, tile
-from .utils import compute, equal_const_int, get_const_int, index_dtype, reduce_over, require_rank
+from .utils import (
+    as_tuple,
+    compute,
+    equal_const_int,
+    get_const_int,
+    index_dtype,
+    normalize_axis,
+    reduce_over,
+    require_rank,
+    require_shape,
+)
 
 __all__ = [
     "collapse_sum", "dyn_tile", "fixed_point_multiply_per_axis", "hamming_window",
@@ -110,6 +121,8 @@ def hamming_window(
     window_size: int, periodic: bool, alpha: float, beta: float, dtype: str
 ) -> Tensor:
     """`alpha - beta * cos(2 pi n / N)`; `N` is the window's size, less one if not `periodic`."""
+    if window_size < 1:
+        raise ArgumentError(f"hamming_window: window_size must be positive, found {window_size}")
     span = window_size if periodic else window_size - 1
 
     def element(n: PrimExpr) -> PrimExpr:
@@ -134,7 +147,9 @@ def fixed_point_multiply_per_axis(
 ) -> Tensor:
     """`x * y * 2 ** (lshift - rshift - 31)` of `int32`, rounded half up, by the multipliers and
     shifts of the axes named."""
-    places = [get_const_int(axis) for axis in axes]
+    places = [normalize_axis(axis, x.ndim) for axis in as_tuple(axes)]
+    for factors in (y, lshift, rshift):
+        require_shape(factors, [x.shape[p] for p in places], "fixed_point_multiply_per_axis")
 
     def element(*i: PrimExpr) -> PrimExpr:
         own = [i[p] for p in places]

@@ -24,6 +24,7 @@ from ..utils import (
     product,
     reduce_over,
 )
+from .utils import positive
 
 __all__ = [
     "batch_norm", "group_norm", "instance_norm", "l2_normalize", "layer_norm", "lrn", "rms_norm",
@@ -310,6 +311,7 @@ def lrn(
     """`data / (bias + alpha * s / size) ** beta`, `s` the sum of squares of `size` neighbours along
     `axis` (of which `size // 2`, rounded down for the places before, lie on each side)."""
     place = normalize_axis(axis, data.ndim)
+    positive([size], "lrn: size")
     kept, dtype = accumulator(data.dtype), index_dtype(data)
     k = reduce_over(size, "rxk", dtype)
     before = (size - 1) // 2
