@@ -79,6 +79,23 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("size must be positive", lambda: topi.nn.lrn(IMAGE, 0)),
     ("words are integers", lambda: topi.nn.bitpack(P((8,), "int32"), 1, 0, 1, "float32")),
     ("kernel needs 1 numbers", lambda: topi.nn.get_pad_tuple1d(1, (3, 3))),
+    ("scales must be positive", lambda: topi.nn.upsampling3d(A, 2, float("inf"), 2, "DHW")),
+    ("pooling of NCHW", lambda: topi.nn.pool_grad(A, IMAGE, 2, 2, [0] * 4, "avg")),
+    ("ishape needs 4 numbers", lambda: topi.nn.depthwise_conv2d_backward_input_nhwc(
+        IMAGE, IMAGE, None, [1, 2], 1, 0)),
+    ("of shape (), expected (4)", lambda: topi.nn.batch_norm(
+        IMAGE, *[P((4,))] * 3, P(()))),
+    ("of shape (3), expected (4)", lambda: topi.nn.layer_norm(A, P((4,)), P((3,)), -1)),
+    ("of shape (3), expected (4)", lambda: topi.nn.group_norm(IMAGE, P((3,)), None, 2, 1, [2, 3])),
+    ("of shape (8, 3), expected (8, 2)", lambda: topi.nn.lstm(A, P((8, 4)), P((8, 3)))),
+    ("operand is a tensor", lambda: topi.einsum("ij->ji", None)),
+    ("output_shape of 0", lambda: topi.dynamic_strided_slice(
+        P((4,)), *[P((1,), "int64")] * 3, [])),
+    ("`boxes` is of shape (2, 5)", lambda: topi.image.crop_and_resize(
+        IMAGE, P((2, 5), name="boxes"), P((2,), "int32"), (2, 2))),
+    ("roi needs 4 numbers", lambda: topi.image.resize2d(IMAGE, [0.0, 1.0, 1.0], [2, 2])),
+    ("of shape (2), expected (3)", lambda: topi.sparse_reshape(
+        INDICES, P((2,), "int32"), P((2,), "int32"), (2, 2), (2,))),
     ("resize of NCHW", lambda: topi.image.resize2d(A, [0.0] * 4, [2, 2])),
     ("expected (7, 5)", lambda: topi.vision.roi_align_nchw(IMAGE, P((7, 4)), 2, 1.0)),
 ]  # fmt: skip

@@ -121,6 +121,9 @@ def einsum(subscripts: str, *operand: Any) -> Tensor:
     """
     given = operand[0] if len(operand) == 1 and isinstance(operand[0], Sequence) else operand
     tensors: list[Tensor] = list(given)
+    for value in tensors:
+        if not isinstance(value, Tensor):
+            raise ArgumentError(f"einsum: an operand is a tensor, found {type(value).__name__}")
     terms, result = einsum_terms(subscripts, [t.ndim for t in tensors])
     for label in result:
         if not any(label in term for term in terms):

@@ -158,7 +158,12 @@ def dynamic_strided_slice(
     count = get_const_int(begin.shape[0])
     if count > a.ndim:
         raise ArgumentError(f"dynamic_strided_slice: {count} bounds for {a.ndim} dimensions")
-    shape = [*as_dims(output_shape, index_dtype(a))[:count], *a.shape[count:]]
+    sizes = as_dims(output_shape, index_dtype(a))
+    if len(sizes) < count:
+        raise ArgumentError(
+            f"dynamic_strided_slice: output_shape of {len(sizes)} for {count} bounds"
+        )
+    shape = [*sizes[:count], *a.shape[count:]]
 
     def element(*i: PrimExpr) -> PrimExpr:
         own = list(i)

@@ -15,6 +15,7 @@ from .kinds import Axes
 from .reduction import accumulator
 from .transform import ndarray_size, tile
 from .utils import (
+    as_list,
     as_tuple,
     compute,
     equal_const_int,
@@ -44,6 +45,9 @@ def sparse_reshape(
     """The rows of `sparse_indices`, places in `prev_shape`, as places in `new_shape`, and that
     shape with its -1 replaced by what is left."""
     require_rank(sparse_indices, 2, "sparse_reshape")
+    require_shape(prev_shape, sparse_indices.shape[1:], "sparse_reshape")
+    require_rank(new_shape, 1, "sparse_reshape")
+    rows = as_list(new_sparse_indices_shape, 2, "sparse_reshape: new_sparse_indices_shape")
     kind = new_shape.dtype
     before = [prev_shape(k) for k in range(get_const_int(prev_shape.shape[0]))]
     after = [new_shape(k) for k in range(get_const_int(new_shape.shape[0]))]
@@ -74,7 +78,7 @@ def sparse_reshape(
             inner = op.multiply(inner, whole(k))
         return op.cast(found, sparse_indices.dtype)
 
-    made = compute(as_shape(new_sparse_indices_shape), place, "new_indices", tag.INJECTIVE)
+    made = compute(rows, place, "new_indices", tag.INJECTIVE)
     return made, whole
 
 

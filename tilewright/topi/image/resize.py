@@ -274,7 +274,9 @@ def _resize(
     places = spatial_places(layout, n)
     require_rank(data, layout_rank(layout), f"resize of {layout}")
     bounds = (
-        [roi(k) for k in range(2 * n)] if isinstance(roi, Tensor) else list(roi or [0.0] * 2 * n)
+        [roi(k) for k in range(2 * n)]
+        if isinstance(roi, Tensor)
+        else as_list(roi or 0.0, 2 * n, "resize: roi")
     )
     factors = list(scales) if scales else [None] * n
     axes = [

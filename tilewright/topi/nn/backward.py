@@ -23,9 +23,8 @@ def depthwise_conv2d_backward_input_nhwc(
     """The gradient of the input, of shape `ishape`; `Filter` is (H, W, channels, multiplier)."""
     for tensor in (Filter, Out_grad):
         require_rank(tensor, 4, "depthwise_conv2d_backward_input")
-    as_list(ishape, 4, "ishape")
     del oshape
-    s = numbers(stride, 2, "stride")
+    shape, s = as_list(ishape, 4, "ishape"), numbers(stride, 2, "stride")
     kh, kw, _, multiplier = (get_const_int(d) for d in Filter.shape)
     top, left, _, _ = get_pad_tuple(padding, (kh, kw))
     dtype = index_dtype(Filter, Out_grad)
@@ -51,7 +50,7 @@ def depthwise_conv2d_backward_input_nhwc(
         made: PrimExpr = te.sum(op.if_then_else(inside, value, zero), [ry, rx, rm])
         return made
 
-    return compute(ishape, element, "compute", "depthwise_conv2d_backward_input_nhwc")
+    return compute(shape, element, "compute", "depthwise_conv2d_backward_input_nhwc")
 
 
 def depthwise_conv2d_backward_weight_nhwc(
@@ -61,8 +60,8 @@ def depthwise_conv2d_backward_weight_nhwc(
     for tensor in (Input, Out_grad):
         require_rank(tensor, 4, "depthwise_conv2d_backward_weight")
     del oshape
-    s = numbers(stride, 2, "stride")
-    kh, kw, _, multiplier = (get_const_int(d) for d in as_list(fshape, 4, "fshape"))
+    shape, s = as_list(fshape, 4, "fshape"), numbers(stride, 2, "stride")
+    kh, kw, _, multiplier = map(get_const_int, shape)
     top, left, _, _ = get_pad_tuple(padding, (kh, kw))
     dtype = index_dtype(Input, Out_grad)
     batch, height, width, _ = Out_grad.shape
@@ -86,4 +85,4 @@ def depthwise_conv2d_backward_weight_nhwc(
         made: PrimExpr = te.sum(op.if_then_else(inside, value, zero), [rn, ry, rx])
         return made
 
-    return compute(fshape, element, "compute", "depthwise_conv2d_backward_weight_nhwc")
+    return compute(shape, element, "compute", "depthwise_conv2d_backward_weight_nhwc")

@@ -240,7 +240,7 @@ def _scaled(data: Tensor, layout: str, scales: Sequence[float]) -> list[Any]:
     out: list[Any] = []
     places = spatial_places(layout, len(scales))
     require_rank(data, layout_rank(layout), f"upsampling of {layout}")
-    if any(scale <= 0 for scale in scales):
+    if not all(0 < scale < math.inf for scale in scales):
         raise ArgumentError(f"upsampling: scales must be positive, found {list(scales)}")
     for place, scale in zip(places, scales, strict=True):
         dim = data.shape[place]
