@@ -11,17 +11,19 @@ from tilewright.topi.testing import conv_python
 rng = np.random.default_rng(9)
 
 
-@pytest.mark.parametrize("tile", [2, 4])
-def test_matrices_convolve_one_line(tile):
-    at, g, bt = winograd_matrices(tile)
-    line, taps = rng.standard_normal(tile + 2), rng.standard_normal(3)
+@pytest.mark.parametrize(
+    ("tile", "kernel"), [(2, 3), (4, 3), (6, 3), (2, 5), (4, 5), (3, 2), (1, 3), (4, 2), (5, 3)]
+)
+def test_matrices_convolve_one_line(tile, kernel):
+    at, g, bt = winograd_matrices(tile, kernel)
+    line, taps = rng.standard_normal(tile + kernel - 1), rng.standard_normal(kernel)
     expected = np.correlate(line, taps, "valid")
     np.testing.assert_allclose(at @ ((g @ taps) * (bt @ line)), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_unknown_tile():
-    with pytest.raises(ArgumentError, match="tiles of 3 outputs"):
-        winograd_matrices(3)
+    with pytest.raises(ArgumentError, match="tiles of 7 outputs by kernels of 3"):
+        winograd_matrices(7)
 
 
 def blocks(x, size):

@@ -212,7 +212,7 @@ def extern(
     for value in inputs:
         if not isinstance(value, Tensor):
             raise ArgumentError(f"extern `{name}` expects tensors, found {type(value).__name__}")
-    several = isinstance(shape, (tuple, list)) and any(isinstance(s, (tuple, list)) for s in shape)
+    several = isinstance(shape, Sequence) and any(isinstance(s, Sequence) for s in shape)
     shapes = [as_shape(s) for s in shape] if several else [as_shape(shape)]
     reads = list(_as_list(in_buffers)) or [decl_buffer(t.shape, t.dtype, t.name) for t in inputs]
     writes = list(_as_list(out_buffers)) or [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir.expr import PrimExpr, as_scalar
@@ -15,8 +15,10 @@ from ..tir.expr import CommReducer, IterVar, Reduce, Var
 _SIDES = ("x", "y")
 
 
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """`value` as a tuple: its elements if it is a list, a tuple or an `ffi.Array`, else alone."""
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return tuple(value) if several else (value,)
 
 
 class Reducer:
@@ -54,7 +56,7 @@ class Reducer:
         if isinstance(axis, (IterVar, tuple, list)) and (
             isinstance(axis, IterVar) or all(isinstance(a, IterVar) for a in axis)
         ):
-            return self._reduce(expr, _as_tuple(axis), where, init)
+            return self._reduce(expr, as_tuple(axis), where, init)
         result = expr
         for other in (axis, where, init, *args):
             if other is not None:
@@ -62,7 +64,7 @@ class Reducer:
         return result
 
     def _reduce(self, expr: Any, axes: tuple[IterVar, ...], where: Any, init: Any) -> Any:
-        source = tuple(as_scalar(e.var if isinstance(e, IterVar) else e) for e in _as_tuple(expr))
+        source = tuple(as_scalar(e.var if isinstance(e, IterVar) else e) for e in as_tuple(expr))
         for axis in axes:
             if axis.iter_type != IterVar.CommReduce:
                 raise ArgumentError(
@@ -71,7 +73,7 @@ class Reducer:
                 )
         reducer = self.reducer_for(tuple(s.dtype for s in source))
         starts = () if init is None else tuple(
-            as_scalar(i, s.dtype) for i, s in zip(_as_tuple(init), source, strict=True)
+            as_scalar(i, s.dtype) for i, s in zip(as_tuple(init), source, strict=True)
         )  # fmt: skip
         condition = op.const(1, "bool") if where is None else as_scalar(where)
         made = [
@@ -105,8 +107,8 @@ class Reducer:
                 result = (self.combine(sides[0][0], sides[1][0]),)
                 identity = (self.identity(dtypes[0]),)
             else:
-                result = _as_tuple(self.combine(*sides))
-                identity = _as_tuple(self.identity(*dtypes))
+                result = as_tuple(self.combine(*sides))
+                identity = as_tuple(self.identity(*dtypes))
             self._made[dtypes] = CommReducer(
                 sides[0],
                 sides[1],

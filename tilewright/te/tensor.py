@@ -13,6 +13,7 @@ from ..support.errors import ArgumentError
 from ..tir.buffer import Buffer
 from ..tir.expr import IterVar, ProducerLoad, Reduce
 from ..tir.stmt import Stmt
+from .reducer import as_tuple
 
 TENSOR_OPERATORS: dict[str, Callable[..., Tensor]] = {}
 """What `A + B` builds for tensors, by the operator's name; filled by `topi`."""
@@ -36,7 +37,7 @@ def as_shape(shape: object) -> tuple[PrimExpr, ...]:
 
     Raises `ArgumentError` for a dimension that is no integer, or one below zero.
     """
-    dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    dims = as_tuple(shape)
     kinds = {d.dtype for d in dims if isinstance(d, PrimExpr)}
     dtype = "int64" if "int64" in kinds else next(iter(kinds), None)
     made = tuple(as_index(d, dtype) for d in dims)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from .. import te
 from ..ir.expr import IntImm, PrimExpr
 from ..te.tensor import Tensor
@@ -15,7 +12,7 @@ from .kinds import Sizes
 from .loops import load, nest, seq, store, when
 from .math import cast
 from .reduction import sum as total
-from .utils import index_dtype
+from .utils import as_tuple, index_dtype
 
 __all__ = ["argwhere", "nonzero_count"]
 
@@ -31,7 +28,7 @@ def argwhere(output_shape: Sizes, condition: Tensor, dtype: str = "int32") -> Te
 
     `output_shape` is (how many, dimensions), or a tensor of that shape; further ones are left out.
     """
-    shape: Sequence[Any] = output_shape.shape if isinstance(output_shape, Tensor) else output_shape
+    shape = output_shape.shape if isinstance(output_shape, Tensor) else as_tuple(output_shape)
     kind = index_dtype(condition)
 
     def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:

@@ -17,6 +17,7 @@ from .broadcast import broadcast_index, broadcast_shapes
 from .kinds import Sizes
 from .utils import (
     as_dim,
+    as_list,
     as_tuple,
     compute,
     equal_const_int,
@@ -25,6 +26,7 @@ from .utils import (
     index_dtype,
     normalize_axis,
     product,
+    require_rank,
     unflatten,
 )
 
@@ -122,6 +124,7 @@ def gather(data: Tensor, axis: int, indices: Tensor) -> Tensor:
 def take_along_axis(data: Tensor, indices: Tensor, axis: int, mode: str = "fast") -> Tensor:
     """`data` at `indices` along `axis`; the other dimensions broadcast."""
     place = normalize_axis(axis, data.ndim)
+    require_rank(indices, data.ndim, "take_along_axis")
     one = IntImm(index_dtype(data), 1)
     rest = broadcast_shapes(
         [one if k == place else d for k, d in enumerate(data.shape)],
@@ -138,11 +141,20 @@ def take_along_axis(data: Tensor, indices: Tensor, axis: int, mode: str = "fast"
     return compute(shape, element, "T_take_along_axis", tag.INJECTIVE)
 
 
+def _coordinates(indices: Tensor, place: int, batch_dims: int) -> int:
+    if not indices.ndim or batch_dims < 0:
+        raise ArgumentError(
+            f"gather_nd: indices of {indices.ndim} dimensions and batch_dims of {batch_dims}, "
+            "expected 1 or more and 0 or more"
+        )
+    return get_const_int(indices.shape[place])
+
+
 def gather_nd(a: Tensor, indices: Tensor, batch_dims: int = 0) -> Tensor:
     """`a` at coordinates: `indices[k, ...]` is the index of the `k`-th dimension that is picked
     (after `batch_dims` dimensions that run together)."""
     _is_index(indices, "gather_nd")
-    depth = get_const_int(indices.shape[0])
+    depth = _coordinates(indices, 0, batch_dims)
     if depth + batch_dims > a.ndim:
         raise ArgumentError(f"gather_nd: coordinates of {depth} for {a.ndim} dimensions")
     outer = indices.ndim - 1
@@ -161,7 +173,7 @@ def gather_nd_batched(data: Tensor, indices: Tensor, batch_dims: int = 0) -> Ten
     """`data` at the coordinates in the last dimension of `indices`, as in ONNX: the first
     `batch_dims` dimensions run together; negative coordinates count from the end."""
     _is_index(indices, "gather_nd")
-    depth = get_const_int(indices.shape[-1])
+    depth = _coordinates(indices, -1, batch_dims)
     outer = indices.ndim - 1
     if depth + batch_dims > data.ndim or batch_dims > outer:
         raise ArgumentError(
@@ -334,6 +346,9 @@ def trilu(data: Tensor, k: Any, upper: bool) -> Tensor:
     return compute(data.shape, element, "trilu", tag.ELEMWISE)
 
 
+_ALIGNMENTS = ("RIGHT_LEFT", "LEFT_RIGHT", "LEFT_LEFT", "RIGHT_RIGHT")
+
+
 def matrix_set_diag(
     data: Tensor, diagonal: Tensor, k: Any = 0, align: str = "RIGHT_LEFT"
 ) -> Tensor:
@@ -341,8 +356,14 @@ def matrix_set_diag(
 
     `align` says where diagonals shorter than the longest begin: above and below the main one.
     """
-    first, last = (k, k) if not isinstance(k, (tuple, list)) else (k[0], k[-1])
+    first, last = as_list(k, 2, "matrix_set_diag: k")
     single = diagonal.ndim == data.ndim - 1
+    require_rank(diagonal, (data.ndim - 1, data.ndim), "matrix_set_diag")
+    if data.ndim < 2 or align not in _ALIGNMENTS:
+        raise ArgumentError(
+            f"matrix_set_diag needs matrices and align of {', '.join(_ALIGNMENTS)}, found "
+            f"{data.ndim} dimensions and {align!r}"
+        )
     above, below = align.split("_")
 
     def element(*i: PrimExpr) -> PrimExpr:

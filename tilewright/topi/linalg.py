@@ -15,6 +15,8 @@ from . import tag
 from .broadcast import broadcast_dim
 from .kinds import Axes
 from .utils import (
+    as_list,
+    as_tuple,
     compute,
     const_or_none,
     equal_const_int,
@@ -60,7 +62,7 @@ def tensordot(a: Tensor, b: Tensor, axes: Axes = 2) -> Tensor:
         left = list(range(a.ndim - axes, a.ndim))
         right = list(range(axes))
     else:
-        left, right = ([x] if isinstance(x, int) else list(x) for x in axes)
+        left, right = (list(as_tuple(x)) for x in as_list(axes, 2, "tensordot: axes"))
     left = [normalize_axis(x, a.ndim) for x in left]
     right = [normalize_axis(x, b.ndim) for x in right]
     if len(left) != len(right):
@@ -117,8 +119,11 @@ def einsum(subscripts: str, *operand: Any) -> Tensor:
 
     More than two operands are contracted one pair after another.
     """
-    given = operand[0] if len(operand) == 1 and isinstance(operand[0], (tuple, list)) else operand
+    given = operand[0] if len(operand) == 1 and isinstance(operand[0], Sequence) else operand
     tensors: list[Tensor] = list(given)
+    for value in tensors:
+        if not isinstance(value, Tensor):
+            raise ArgumentError(f"einsum: an operand is a tensor, found {type(value).__name__}")
     terms, result = einsum_terms(subscripts, [t.ndim for t in tensors])
     for label in result:
         if not any(label in term for term in terms):

@@ -152,6 +152,7 @@ def cast(x: Operand, dtype: str, span: Any = None) -> Any:
 
 def reinterpret(x: Operand, dtype: str) -> Any:
     """The bits of every element read as `dtype`, which is as wide."""
+    x = x if isinstance(x, Tensor) else as_scalar(x)
     if dtype_of(dtype).bits != dtype_of(x.dtype).bits:
         raise ArgumentError(f"reinterpret: {x.dtype} and {dtype} differ in width")
     if isinstance(x, Tensor):

@@ -133,6 +133,8 @@ def _scatter_nd(
     data: Tensor, indices: Tensor, updates: Tensor, reduction: str, last: bool
 ) -> Tensor:
     combine = _combine(reduction, "scatter_nd")
+    if not indices.ndim:
+        raise ArgumentError("scatter_nd: indices need a dimension, found none")
     depth = get_const_int(indices.shape[-1 if last else 0])
     outer = indices.ndim - 1
     if depth > data.ndim or updates.ndim != outer + data.ndim - depth:

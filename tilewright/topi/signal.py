@@ -12,7 +12,17 @@ from ..te.tensor import Tensor
 from ..tir import op
 from . import tag
 from .kinds import Sizes
-from .utils import as_dim, compute, const_or_none, get_const_int, index_dtype, reduce_over
+from .utils import (
+    as_dim,
+    as_list,
+    compute,
+    const_or_none,
+    get_const_int,
+    index_dtype,
+    reduce_over,
+    require_rank,
+    require_shape,
+)
 
 __all__ = ["dft", "stft"]
 
@@ -74,13 +84,18 @@ def stft(
     `window`, `win_length` long, stands in the middle of each; `onesided` leaves the mirrored
     frequencies out; `normalized` divides by the root of `n_fft`.
     """
-    if data.ndim != 2:
-        raise ArgumentError(f"stft needs 2 dimensions, found {data.ndim}")
+    require_rank(data, 2, "stft")
+    require_shape(window, [win_length], "stft")
+    if min(n_fft, hop_length, win_length) < 1 or win_length > n_fft:
+        raise ArgumentError(
+            "stft: n_fft, hop_length and win_length are positive, and a window is no longer than "
+            f"n_fft; found {n_fft}, {hop_length} and {win_length}"
+        )
     kind, dtype = data.dtype, index_dtype(data)
     length = data.shape[1]
     known = const_or_none(length)
     if output_shape is not None:
-        frames = output_shape[2]
+        frames = as_list(output_shape, 4, "stft: output_shape")[2]
     elif known is not None:
         frames = max(0, (known - n_fft) // hop_length + 1)
     else:

@@ -20,6 +20,7 @@ from .utils import (
     get_const_int,
     index_dtype,
     normalize_axis,
+    require_shape,
 )
 
 __all__ = [
@@ -94,13 +95,13 @@ def strided_slice(
     """
     if isinstance(begin, Tensor):
         raise ArgumentError("strided_slice: bounds in a tensor need dynamic_strided_slice")
-    starts, ends = list(begin), list(end)
+    starts, ends = list(as_tuple(begin)), list(as_tuple(end))
     places = (
         list(range(len(starts)))
         if axes is None
         else [normalize_axis(x, a.ndim) for x in as_tuple(axes)]
     )
-    steps = [1] * len(starts) if not strides else [get_const_int(s) for s in strides]
+    steps = [get_const_int(s) for s in _given(strides)] or [1] * len(starts)
     steps += [1] * (len(starts) - len(steps))
     ends += [None] * (len(starts) - len(ends))
     if len(places) != len(starts) or len(ends) != len(starts) or len(starts) > a.ndim:
@@ -118,6 +119,10 @@ def strided_slice(
         shape[place] = count
         origin[place] = (first, step)
     return compute(shape, lambda *i: a(*_source(i, origin)), "T_strided_slice", tag.INJECTIVE)
+
+
+def _given(values: Sizes) -> tuple[Any, ...]:
+    return () if values is None else as_tuple(values)
 
 
 def _source(indices: Sequence[PrimExpr], origin: dict[int, tuple[PrimExpr, int]]) -> list[PrimExpr]:
@@ -148,8 +153,17 @@ def dynamic_strided_slice(
     a: Tensor, begin: Tensor, end: Tensor, strides: Tensor, output_shape: Sizes
 ) -> Tensor:
     """`a[begin:end:strides]` with bounds in tensors; `output_shape` says how much that is."""
+    for bounds in (begin, end, strides):
+        require_shape(bounds, begin.shape[:1], "dynamic_strided_slice")
     count = get_const_int(begin.shape[0])
-    shape = [*as_dims(output_shape, index_dtype(a))[:count], *a.shape[count:]]
+    if count > a.ndim:
+        raise ArgumentError(f"dynamic_strided_slice: {count} bounds for {a.ndim} dimensions")
+    sizes = as_dims(output_shape, index_dtype(a))
+    if len(sizes) < count:
+        raise ArgumentError(
+            f"dynamic_strided_slice: output_shape of {len(sizes)} for {count} bounds"
+        )
+    shape = [*sizes[:count], *a.shape[count:]]
 
     def element(*i: PrimExpr) -> PrimExpr:
         own = list(i)
@@ -169,11 +183,17 @@ def strided_set(
     a: Tensor, v: Tensor, begin: Sequence[Any], end: Sequence[Any], strides: Sizes = None
 ) -> Tensor:
     """`a` with the slice `begin:end:strides` replaced by `v`."""
-    steps = [1] * len(begin) if not strides else [get_const_int(s) for s in strides]
-    steps += [1] * (len(begin) - len(steps))
+    starts, ends = as_tuple(begin), as_tuple(end)
+    steps = [get_const_int(s) for s in _given(strides)]
+    steps += [1] * (len(starts) - len(steps))
+    if not len(starts) == len(ends) == len(steps) <= a.ndim or v.ndim != a.ndim:
+        raise ArgumentError(
+            f"strided_set: {len(starts)} beginnings, {len(ends)} ends and {len(steps)} strides of "
+            f"{v.ndim} dimensions for {a.ndim}"
+        )
     bounds = [
         slice_bounds(lo, hi, step, extent)
-        for lo, hi, step, extent in zip(begin, end, steps, a.shape, strict=False)
+        for lo, hi, step, extent in zip(starts, ends, steps, a.shape, strict=False)
     ]
 
     def element(*i: PrimExpr) -> PrimExpr:

@@ -25,7 +25,7 @@ from .sort_network import (
     padded_count,
     place_of,
 )
-from .utils import as_dim, const_or_none, normalize_axis
+from .utils import as_dim, const_or_none, get_const_int, normalize_axis
 
 __all__ = ["argsort", "searchsorted", "sort", "topk", "unique"]
 
@@ -229,7 +229,7 @@ def _ordering(
 
 
 def _is_ascending(value: Any) -> bool:
-    return bool(int(value)) if not isinstance(value, bool) else value
+    return bool(get_const_int(value))
 
 
 def sort(data: Tensor, axis: int = -1, is_ascend: Any = 1) -> Tensor:

@@ -7,13 +7,25 @@ from typing import Any
 
 from .. import te
 from ..ir.expr import PrimExpr
+from ..support.errors import ArgumentError
 from ..te.tensor import Tensor, as_shape
 from ..tir import op
 from . import tag
 from .kinds import Axes
 from .reduction import accumulator
 from .transform import ndarray_size, tile
-from .utils import compute, equal_const_int, get_const_int, index_dtype, reduce_over, require_rank
+from .utils import (
+    as_list,
+    as_tuple,
+    compute,
+    equal_const_int,
+    get_const_int,
+    index_dtype,
+    normalize_axis,
+    reduce_over,
+    require_rank,
+    require_shape,
+)
 
 __all__ = [
     "collapse_sum", "dyn_tile", "fixed_point_multiply_per_axis", "hamming_window",
@@ -33,6 +45,9 @@ def sparse_reshape(
     """The rows of `sparse_indices`, places in `prev_shape`, as places in `new_shape`, and that
     shape with its -1 replaced by what is left."""
     require_rank(sparse_indices, 2, "sparse_reshape")
+    require_shape(prev_shape, sparse_indices.shape[1:], "sparse_reshape")
+    require_rank(new_shape, 1, "sparse_reshape")
+    rows = as_list(new_sparse_indices_shape, 2, "sparse_reshape: new_sparse_indices_shape")
     kind = new_shape.dtype
     before = [prev_shape(k) for k in range(get_const_int(prev_shape.shape[0]))]
     after = [new_shape(k) for k in range(get_const_int(new_shape.shape[0]))]
@@ -63,7 +78,7 @@ def sparse_reshape(
             inner = op.multiply(inner, whole(k))
         return op.cast(found, sparse_indices.dtype)
 
-    made = compute(as_shape(new_sparse_indices_shape), place, "new_indices", tag.INJECTIVE)
+    made = compute(rows, place, "new_indices", tag.INJECTIVE)
     return made, whole
 
 
@@ -110,6 +125,8 @@ def hamming_window(
     window_size: int, periodic: bool, alpha: float, beta: float, dtype: str
 ) -> Tensor:
     """`alpha - beta * cos(2 pi n / N)`; `N` is the window's size, less one if not `periodic`."""
+    if window_size < 1:
+        raise ArgumentError(f"hamming_window: window_size must be positive, found {window_size}")
     span = window_size if periodic else window_size - 1
 
     def element(n: PrimExpr) -> PrimExpr:
@@ -134,7 +151,9 @@ def fixed_point_multiply_per_axis(
 ) -> Tensor:
     """`x * y * 2 ** (lshift - rshift - 31)` of `int32`, rounded half up, by the multipliers and
     shifts of the axes named."""
-    places = [get_const_int(axis) for axis in axes]
+    places = [normalize_axis(axis, x.ndim) for axis in as_tuple(axes)]
+    for factors in (y, lshift, rshift):
+        require_shape(factors, [x.shape[p] for p in places], "fixed_point_multiply_per_axis")
 
     def element(*i: PrimExpr) -> PrimExpr:
         own = [i[p] for p in places]

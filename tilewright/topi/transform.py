@@ -39,7 +39,7 @@ __all__ = [
 
 def expand_dims(a: Tensor, axis: Axes, num_newaxis: int = 1) -> Tensor:
     """`a` with new dimensions of 1: `num_newaxis` of them at `axis`, or one at each of a list."""
-    if isinstance(axis, (tuple, list)):
+    if isinstance(axis, Sequence):
         rank = a.ndim + len(axis)
         places = {normalize_axis(x, rank) for x in axis}
     else:
@@ -87,7 +87,7 @@ def transpose(a: Tensor, axes: Axes = None) -> Tensor:
     order = (
         tuple(reversed(range(a.ndim)))
         if axes is None
-        else tuple(normalize_axis(x, a.ndim) for x in axes)
+        else tuple(normalize_axis(x, a.ndim) for x in as_tuple(axes))
     )
     if sorted(order) != list(range(a.ndim)):
         raise ArgumentError(f"transpose: axes {list(order)} are no order of {a.ndim} dimensions")
@@ -196,6 +196,8 @@ def _left_over(a: Tensor, shape: list[PrimExpr], place: int, dtype: str) -> Prim
 
 def flatten(data: Tensor) -> Tensor:
     """`data` as a matrix: the first dimension stays, the others become one."""
+    if not data.ndim:
+        raise ArgumentError(f"flatten: `{data.name}` needs a dimension, found none")
     return reshape(data, [data.shape[0], product(data.shape[1:], index_dtype(data))])
 
 
@@ -264,7 +266,9 @@ def split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
         step = op.ceildiv(whole, sections) if sections > 1 else whole
         cuts: list[Any] = [op.multiply(step, k) for k in range(1, sections)]
     else:
-        cuts = [as_dim(c, whole.dtype) for c in indices_or_sections]
+        if indices_or_sections is None:
+            raise ArgumentError("split needs a number of parts or indices to cut at, found None")
+        cuts = list(as_dims(indices_or_sections, whole.dtype))
         sections = len(cuts) + 1
     bounds = [IntImm(whole.dtype, 0), *[_at_most(c, whole) for c in cuts], whole]
     return [_part(ary, place, bounds[k], bounds[k + 1]) for k in range(sections)]

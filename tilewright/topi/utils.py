@@ -12,11 +12,12 @@ from ..ir.expr import IntImm, PrimExpr, PrimExprLike, Range, as_scalar
 from ..ir.structural import structural_equal
 from ..support.dtypes import dtype_of
 from ..support.errors import ArgumentError
+from ..te.reducer import as_tuple
 from ..te.tensor import Tensor, as_shape
 from ..tir import op
 from ..tir.expr import IterVar, Var
 from ..tir.op import simplified
-from .kinds import Axes
+from .kinds import Axes, Sizes
 
 Dim: TypeAlias = "PrimExpr | int"
 Indices: TypeAlias = "Sequence[PrimExpr]"
@@ -86,9 +87,9 @@ def as_dim(value: Any, dtype: str) -> PrimExpr:
     return op.cast(as_scalar(value, dtype), dtype)
 
 
-def as_dims(values: Iterable[Any], like: str) -> tuple[PrimExpr, ...]:
-    """The values as dimensions of type `like`."""
-    return tuple(as_dim(v, like) for v in values)
+def as_dims(values: Sizes, like: str) -> tuple[PrimExpr, ...]:
+    """The values, one or several, as dimensions of type `like`."""
+    return tuple(as_dim(v, like) for v in as_tuple(values))
 
 
 def reduce_over(extent: Any, name: str, dtype: str) -> IterVar:
@@ -100,7 +101,7 @@ def reduce_over(extent: Any, name: str, dtype: str) -> IterVar:
 def normalize_axis(axis: Axes, ndim: int, what: str = "axis") -> int:
     """`axis` counted from the front. Raises `ArgumentError` if it is out of range."""
     value = get_const_int(axis)
-    if not -ndim <= value < max(ndim, 1):
+    if not -ndim <= value < ndim:
         raise ArgumentError(f"{what} {value} is out of range for {ndim} dimensions")
     return value + ndim if value < 0 else value
 
@@ -109,7 +110,7 @@ def normalize_axes(axes: Axes, ndim: int) -> tuple[int, ...]:
     """The axes counted from the front, sorted, each once; all of them for None."""
     if axes is None:
         return tuple(range(ndim))
-    given = axes if isinstance(axes, (tuple, list)) else (axes,)
+    given = as_tuple(axes)
     found = [normalize_axis(a, ndim) for a in given]
     if len(set(found)) != len(found):
         raise ArgumentError(f"an axis is named twice in {list(given)}")
@@ -156,18 +157,12 @@ def window_count(
 
 def as_list(value: Any, count: int, what: str) -> list[Any]:
     """`value`, one number or a sequence of them, as `count` numbers."""
-    if isinstance(value, (tuple, list)):
-        if len(value) == 1 and count != 1:
-            return list(value) * count
-        if len(value) != count:
-            raise ArgumentError(f"{what} needs {count} numbers, found {len(value)}: {list(value)}")
-        return list(value)
-    return [value] * count
-
-
-def as_tuple(value: Any) -> tuple[Any, ...]:
-    """`value` as a tuple: itself if it is a sequence, else alone."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    given = list(as_tuple(value))
+    if len(given) == 1:
+        return given * count
+    if len(given) != count:
+        raise ArgumentError(f"{what} needs {count} numbers, found {len(given)}: {given}")
+    return given
 
 
 def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
@@ -223,6 +218,25 @@ def require_rank(tensor: Tensor, ranks: Any, who: str) -> None:
         raise ArgumentError(
             f"{who}: `{tensor.name}` needs {wanted} dimensions, found {tensor.ndim}"
         )
+
+
+def _may_equal(a: Dim, b: Dim) -> bool:
+    x, y = const_or_none(a), const_or_none(b)
+    return x is None or y is None or x == y
+
+
+def require_shape(tensor: Tensor, shape: Sequence[Dim], who: str) -> None:
+    """Raises `ArgumentError` unless `tensor` may have `shape`: as many dimensions, and no constant
+    that differs."""
+    if tensor.ndim != len(shape) or not all(map(_may_equal, tensor.shape, shape)):
+        raise ArgumentError(
+            f"{who}: `{tensor.name}` is of shape {_shown(tensor.shape)}, expected {_shown(shape)}"
+        )
+
+
+def _shown(shape: Sequence[Dim]) -> str:
+    sizes = (const_or_none(dim) for dim in shape)
+    return f"({', '.join(str(d if n is None else n) for d, n in zip(shape, sizes, strict=True))})"
 
 
 def truth(value: PrimExprLike) -> PrimExpr:

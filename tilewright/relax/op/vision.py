@@ -11,6 +11,7 @@ import numpy as np
 from ... import topi
 from ...support.errors import CompileError
 from ..base import Expr
+from ..struct_info import TupleStructInfo
 from . import _infer
 from ._declare import op, sample
 from ._samples import array
@@ -106,3 +107,94 @@ def roi_align(
 ) -> Expr:
     """Each region of `rois`, rows of (image, x1, y1, x2, y2), as `pooled_size` cells: the mean
     (`avg`) or the largest (`max`) of points sampled in each."""
+
+
+def _infer_all_class_nms(
+    boxes: Any, scores: Any, most: Any, overlap: Any, least: Any, output_format: str
+) -> TupleStructInfo:
+    places, marks = _infer.tensor(boxes, "boxes"), _infer.tensor(scores, "scores")
+    for info, what in ((places, "boxes"), (marks, "scores")):
+        if info.ndim not in (-1, 3):
+            raise CompileError(f"{what} of {info.ndim} dimensions, expected 3")
+    if output_format not in ("onnx", "tensorflow"):
+        raise CompileError(f"output_format is onnx or tensorflow, found {output_format!r}")
+    if output_format == "onnx":
+        room = None if marks.dims is None else math.prod(marks.dims[1:], start=marks.dims[0])
+        rows = None if room is None else (room, 3)
+        return TupleStructInfo((_infer.made(rows, "int64", ndim=2), _infer.made((1,), "int64")))
+    batch = None if marks.dims is None else marks.dims[:1]
+    image = None if marks.dims is None else (marks.dims[0], marks.dims[1] * marks.dims[2])
+    pairs = None if image is None else (*image, 2)
+    return TupleStructInfo(
+        (
+            _infer.made(pairs, "int64", ndim=3),
+            _infer.like(marks, image, 2),
+            _infer.made(batch, "int64", ndim=1),
+        )
+    )
+
+
+def _overlap(first: Any, second: Any) -> float:
+    """How much of the union of two boxes, two corners each, both cover."""
+    low = np.maximum(np.minimum(first[:2], first[2:]), np.minimum(second[:2], second[2:]))
+    high = np.minimum(np.maximum(first[:2], first[2:]), np.maximum(second[:2], second[2:]))
+    shared = np.prod(np.maximum(high - low, 0))
+    whole = sum(abs(np.prod(box[2:] - box[:2])) for box in (first, second)) - shared
+    return float(shared / whole) if whole > 0 else 0.0
+
+
+def _all_class_nms(
+    boxes: Any, scores: Any, most: Any, overlap: Any, least: Any, output_format: str
+) -> Any:
+    batch, classes, number = scores.shape
+    chosen: list[tuple[int, int, int]] = []
+    for b, c in np.ndindex(batch, classes):
+        kept: list[int] = []
+        for n in np.argsort(-scores[b, c], kind="stable"):
+            near = any(_overlap(boxes[b, n], boxes[b, m]) > overlap for m in kept)
+            if scores[b, c, n] > least and len(kept) < most and not near:
+                kept.append(int(n))
+        chosen += [(b, c, n) for n in kept]
+    if output_format == "onnx":
+        rows = np.zeros((batch * classes * number, 3), "int64")
+        rows[: len(chosen)] = np.reshape(chosen, (-1, 3))
+        return rows, np.array([len(chosen)], "int64")
+    pairs = np.zeros((batch, classes * number, 2), "int64")
+    best = np.zeros((batch, classes * number), scores.dtype)
+    counts = np.zeros(batch, "int64")
+    for b, c, n in chosen:
+        pairs[b, counts[b]], best[b, counts[b]] = (c, n), scores[b, c, n]
+        counts[b] += 1
+    return pairs, best, counts
+
+
+def _nms_limits() -> tuple[Any, Any, Any]:
+    return np.array(3, "int64"), np.array(0.3, "float32"), np.array(-0.5, "float32")
+
+
+@op(
+    "vision.all_class_non_max_suppression",
+    infer=_infer_all_class_nms,
+    lower=topi.vision.all_class_non_max_suppression,
+    reference=_all_class_nms,
+    samples=lambda: [
+        sample(array((2, 6, 4)), array((2, 3, 6)), *_nms_limits(), form)
+        for form in ("onnx", "tensorflow")
+    ],
+    pattern="opaque",
+)
+def all_class_non_max_suppression(
+    boxes: Expr,
+    scores: Expr,
+    max_output_boxes_per_class: Expr,
+    iou_threshold: Expr,
+    score_threshold: Expr,
+    output_format: str = "onnx",
+) -> Expr:
+    """For each class the boxes by falling score that overlap no better one too much.
+
+    boxes: (batch, number, 4), two corners each; scores: (batch, classes, number); limits: tensors
+    of one element. The result of `onnx` is rows of (batch, class, box) as int64 and how many of
+    them are used; that of `tensorflow` is rows of (class, box) of each image, their scores and how
+    many of them are used. Raises `CompileError` for another `output_format`.
+    """

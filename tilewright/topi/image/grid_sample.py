@@ -11,7 +11,7 @@ from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
 from ..reduction import accumulator
-from ..utils import as_dims, compute, index_dtype, offset
+from ..utils import as_dims, compute, index_dtype, offset, require_rank, require_shape
 from .resize import cubic_weights
 
 __all__ = ["affine_grid", "crop_and_resize", "grid_sample"]
@@ -195,6 +195,9 @@ def crop_and_resize(
     """The boxes (y1, x1, y2, x2, from 0 to 1) of the images `box_indices`, in `crop_size`."""
     if layout not in ("NCHW", "NHWC") or method not in ("bilinear", "nearest_neighbor"):
         raise ArgumentError(f"crop_and_resize: layout {layout!r} or method {method!r} is unknown")
+    require_rank(data, 4, "crop_and_resize")
+    require_shape(boxes, [*boxes.shape[:1], 4], "crop_and_resize")
+    require_shape(box_indices, boxes.shape[:1], "crop_and_resize")
     at = {letter: k for k, letter in enumerate(layout)}
     dtype = index_dtype(data)
     crops = as_dims(crop_size, dtype)

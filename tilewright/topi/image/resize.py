@@ -13,8 +13,8 @@ from ...tir import op
 from ...tir.arith import Analyzer
 from .. import tag
 from ..kinds import Sizes
-from ..nn.utils import spatial_places
-from ..utils import as_dim, compute, const_or_none, offset
+from ..nn.utils import layout_rank, spatial_places
+from ..utils import as_dim, as_list, compute, const_or_none, offset, require_rank
 
 __all__ = ["resize", "resize1d", "resize2d", "resize3d"]
 
@@ -108,7 +108,8 @@ def _float_coordinate(
     if mode == "tf_crop_and_resize":
         start, end = (op.cast(as_scalar(v), kind) for v in roi)
         top = op.subtract(whole, one)
-        step = op.div(op.multiply(op.subtract(end, start), top), op.subtract(length, one))
+        parts = op.max(op.subtract(length, one), one)
+        step = op.div(op.multiply(op.subtract(end, start), top), parts)
         many = op.add(op.multiply(start, top), op.multiply(at, step))
         single = op.multiply(op.multiply(half, op.add(start, end)), top)
         return op.select(op.greater(out, 1), many, single)
@@ -265,15 +266,17 @@ def _resize(
         raise ArgumentError(f"resize: method is one of {', '.join(_METHODS)}, found {method!r}")
     if mode not in MODES or rounding not in _ROUNDINGS:
         raise ArgumentError(f"resize: unknown coordinates {mode!r} or rounding {rounding!r}")
-    if len(size) != n:
-        raise ArgumentError(f"resize: {len(size)} sizes for {n} dimensions")
+    size = as_list(size, n, "resize: size")
     options = {
         "mode": mode, "method": _METHODS[method], "alpha": alpha, "exclude": bool(exclude),
         "rounding": rounding or ("round" if mode == "align_corners" else "floor"),
     }  # fmt: skip
     places = spatial_places(layout, n)
+    require_rank(data, layout_rank(layout), f"resize of {layout}")
     bounds = (
-        [roi(k) for k in range(2 * n)] if isinstance(roi, Tensor) else list(roi or [0.0] * 2 * n)
+        [roi(k) for k in range(2 * n)]
+        if isinstance(roi, Tensor)
+        else as_list(roi or 0.0, 2 * n, "resize: roi")
     )
     factors = list(scales) if scales else [None] * n
     axes = [

@@ -9,7 +9,7 @@ from ...ir.expr import PrimExpr
 from ...te.tensor import Tensor
 from ...tir import op
 from ..kinds import Padding, Sizes
-from ..utils import compute, get_const_int, index_dtype, offset, reduce_over, require_rank
+from ..utils import as_list, compute, get_const_int, index_dtype, offset, reduce_over, require_rank
 from .utils import get_pad_tuple, numbers
 
 __all__ = [
@@ -21,9 +21,10 @@ def depthwise_conv2d_backward_input_nhwc(
     Filter: Tensor, Out_grad: Tensor, oshape: Sizes, ishape: Any, stride: Sizes, padding: Padding
 ) -> Tensor:
     """The gradient of the input, of shape `ishape`; `Filter` is (H, W, channels, multiplier)."""
-    require_rank(Filter, 4, "depthwise_conv2d_backward_input")
+    for tensor in (Filter, Out_grad):
+        require_rank(tensor, 4, "depthwise_conv2d_backward_input")
     del oshape
-    s = numbers(stride, 2, "stride")
+    shape, s = as_list(ishape, 4, "ishape"), numbers(stride, 2, "stride")
     kh, kw, _, multiplier = (get_const_int(d) for d in Filter.shape)
     top, left, _, _ = get_pad_tuple(padding, (kh, kw))
     dtype = index_dtype(Filter, Out_grad)
@@ -49,17 +50,18 @@ def depthwise_conv2d_backward_input_nhwc(
         made: PrimExpr = te.sum(op.if_then_else(inside, value, zero), [ry, rx, rm])
         return made
 
-    return compute(ishape, element, "compute", "depthwise_conv2d_backward_input_nhwc")
+    return compute(shape, element, "compute", "depthwise_conv2d_backward_input_nhwc")
 
 
 def depthwise_conv2d_backward_weight_nhwc(
     Input: Tensor, Out_grad: Tensor, oshape: Sizes, fshape: Any, stride: Sizes, padding: Padding
 ) -> Tensor:
     """The gradient of the filter, of shape `fshape`: (H, W, channels, multiplier)."""
-    require_rank(Input, 4, "depthwise_conv2d_backward_weight")
+    for tensor in (Input, Out_grad):
+        require_rank(tensor, 4, "depthwise_conv2d_backward_weight")
     del oshape
-    s = numbers(stride, 2, "stride")
-    kh, kw, _, multiplier = (get_const_int(d) for d in fshape)
+    shape, s = as_list(fshape, 4, "fshape"), numbers(stride, 2, "stride")
+    kh, kw, _, multiplier = map(get_const_int, shape)
     top, left, _, _ = get_pad_tuple(padding, (kh, kw))
     dtype = index_dtype(Input, Out_grad)
     batch, height, width, _ = Out_grad.shape
@@ -83,4 +85,4 @@ def depthwise_conv2d_backward_weight_nhwc(
         made: PrimExpr = te.sum(op.if_then_else(inside, value, zero), [rn, ry, rx])
         return made
 
-    return compute(fshape, element, "compute", "depthwise_conv2d_backward_weight_nhwc")
+    return compute(shape, element, "compute", "depthwise_conv2d_backward_weight_nhwc")

@@ -39,6 +39,9 @@ def bitpack(
     width = dtype_of(pack_type).bits
     place = normalize_axis(pack_axis, data.ndim)
     size = get_const_int(data.shape[place])
+    positive([bits], "bitpack: bits")
+    if not dtype_of(pack_type).is_integral:
+        raise ArgumentError(f"bitpack: words are integers, found {pack_type}")
     if size % width:
         raise ArgumentError(f"bitpack: {size} elements do not fill words of {width} bits")
     shape: list[Any] = list(data.shape)

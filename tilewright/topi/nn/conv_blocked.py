@@ -87,6 +87,7 @@ def conv2d_NCHWc_OIHWo(
     out_dtype: str | None = "float32",
 ) -> Tensor:
     """The convolution of NCHW[x]c with OIHW[y]o, whose input channels are in one row."""
+    require_rank(data, 5, "conv2d_NCHWc_OIHWo")
     require_rank(kernel, 5, "conv2d_NCHWc_OIHWo")
     inner = get_const_int(data.shape[4])
     blocks = get_const_int(kernel.shape[1]) // inner

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ...ir.expr import PrimExpr
-from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from .. import tag
 from ..math import elementwise, in_float32
-from ..utils import compute, const_or_none, normalize_axis
+from ..utils import compute, const_or_none, normalize_axis, require_rank, require_shape
 
 __all__ = [
     "bias_add", "celu", "dropout", "elu", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish",
@@ -164,9 +163,8 @@ def dropout(x: Tensor, rate: float = 0.5) -> list[Tensor]:
 def prelu(x: Tensor, slope: Tensor, axis: int = 1) -> Tensor:
     """`x` where positive, else `slope * x` with a slope for each place along `axis`."""
     place = normalize_axis(axis, x.ndim)
-    if slope.ndim != 1:
-        raise ArgumentError(f"prelu: the slope has {slope.ndim} dimensions, expected 1")
-    single = const_or_none(slope.shape[0]) == 1
+    single = slope.ndim == 1 and const_or_none(slope.shape[0]) == 1
+    require_shape(slope, [1 if single else x.shape[place]], "prelu")
 
     def element(*i: PrimExpr) -> PrimExpr:
         value = x(*i)
@@ -179,12 +177,19 @@ def prelu(x: Tensor, slope: Tensor, axis: int = 1) -> Tensor:
 def bias_add(data: Tensor, bias: Tensor, axis: int = 1) -> Tensor:
     """`data` plus a number for each place along `axis`."""
     place = normalize_axis(axis, data.ndim)
+    require_shape(bias, [data.shape[place]], "bias_add")
     return compute(
         data.shape, lambda *i: op.add(data(*i), bias(i[place])), "T_bias_add", tag.BROADCAST
     )
 
 
-def _scale_shift(data: Tensor, scale: Tensor, shift: Tensor, axes: tuple[int, ...]) -> Tensor:
+def _scale_shift(
+    data: Tensor, scale: Tensor, shift: Tensor, axes: tuple[int, ...], rank: int = 4
+) -> Tensor:
+    require_rank(data, rank, "scale_shift")
+    for factors in (scale, shift):
+        require_shape(factors, [data.shape[a] for a in axes], "scale_shift")
+
     def element(*i: PrimExpr) -> PrimExpr:
         at = [i[a] for a in axes]
         return op.add(op.multiply(data(*i), scale(*at)), shift(*at))
@@ -204,4 +209,4 @@ def scale_shift_nhwc(Input: Tensor, Scale: Tensor, Shift: Tensor) -> Tensor:
 
 def scale_shift_nchwc(Input: Tensor, Scale: Tensor, Shift: Tensor) -> Tensor:
     """`Input * Scale + Shift` with a pair for each channel of blocks of channels."""
-    return _scale_shift(Input, Scale, Shift, (1, 4))
+    return _scale_shift(Input, Scale, Shift, (1, 4), 5)

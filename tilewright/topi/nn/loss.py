@@ -12,7 +12,7 @@ from .. import tag
 from ..broadcast import divide, multiply
 from ..math import negative
 from ..reduction import sum as total
-from ..utils import compute
+from ..utils import compute, require_rank, require_shape
 from .softmax import log_softmax
 
 __all__ = ["cross_entropy_with_logits", "nll_loss"]
@@ -26,6 +26,10 @@ def nll_loss(
     if reduction not in ("none", "sum", "mean"):
         raise ArgumentError(f"nll_loss: reduction is none, sum or mean, found {reduction!r}")
     batched = predictions.ndim > 1
+    classes = predictions.shape[1 if batched else 0 :][:1]
+    require_shape(weights, classes, "nll_loss")
+    rest = [*predictions.shape[:1], *predictions.shape[2:]] if batched else []
+    require_shape(targets, rest, "nll_loss")
 
     def each(function: Any, name: str) -> Tensor:
         def element(*i: PrimExpr) -> PrimExpr:
@@ -49,6 +53,8 @@ def nll_loss(
 
 def cross_entropy_with_logits(predictions: Tensor, targets: Tensor) -> Tensor:
     """The mean over the batch of `-sum(targets * log_softmax(predictions))`."""
+    require_rank(predictions, 2, "cross_entropy_with_logits")
+    require_shape(targets, predictions.shape, "cross_entropy_with_logits")
     rows = op.cast(predictions.shape[0], predictions.dtype)
     return divide(  # type: ignore[no-any-return]
         negative(total(multiply(log_softmax(predictions), targets))), rows

@@ -11,7 +11,7 @@ from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
 from ..kinds import Sizes
-from ..utils import index_dtype, reduce_over, require_rank
+from ..utils import index_dtype, reduce_over, require_rank, require_shape
 
 __all__ = ["lstm"]
 
@@ -41,8 +41,9 @@ def lstm(
     `Wi` is (4 * size, features) and `Wh` (4 * size, size), their gates in the order of
     `weight_layout`; `proj` (out, size) projects the hidden state; the `p_` are peepholes.
     """
-    for tensor, rank in ((Xs, 3), (Wi, 2), (Wh, 2)):
-        require_rank(tensor, rank, "lstm")
+    for tensor, rank in ((Xs, 3), (Wi, 2), (Wh, 2), (proj, 2)):
+        if tensor is not None:
+            require_rank(tensor, rank, "lstm")
     if sorted(weight_layout) != sorted("IFGO"):
         raise ArgumentError(f"lstm: weight_layout orders I, F, G, O, found {weight_layout!r}")
     dtype, kind = index_dtype(Xs, Wi, Wh), Xs.dtype
@@ -50,6 +51,10 @@ def lstm(
     gates = Wi.shape[0]
     size = op.floordiv(gates, 4)
     width = proj.shape[0] if proj is not None else size
+    shapes = (Wi, [gates, features]), (Wh, [gates, width]), (Bi, [gates]), (Bh, [gates])
+    for tensor, shape in shapes:
+        if tensor is not None:
+            require_shape(tensor, shape, "lstm")
 
     def bias(g: PrimExpr) -> PrimExpr:
         total: PrimExpr = op.const(0, kind)

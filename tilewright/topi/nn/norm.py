@@ -23,7 +23,9 @@ from ..utils import (
     offset,
     product,
     reduce_over,
+    require_shape,
 )
+from .utils import positive
 
 __all__ = [
     "batch_norm", "group_norm", "instance_norm", "l2_normalize", "layer_norm", "lrn", "rms_norm",
@@ -90,11 +92,18 @@ def _normalized(
     return compute(data.shape, element, f"T_{name}", tag.INJECTIVE)
 
 
+def _check_factors(factors: Sequence[Tensor | None], shape: Sequence[PrimExpr], who: str) -> None:
+    for tensor in factors:
+        if tensor is not None:
+            require_shape(tensor, shape, who)
+
+
 def layer_norm(
     data: Tensor, gamma: Tensor | None, beta: Tensor | None, axis: Axes, epsilon: float = 1e-5
 ) -> Tensor:
     """`data` with mean 0 and variance 1 over `axis`, times `gamma`, plus `beta` (shaped so)."""
     axes = normalize_axes(axis, data.ndim)
+    _check_factors((gamma, beta), [data.shape[k] for k in axes], "layer_norm")
     return _normalized(
         data,
         _moments(data, axes, "layer_norm"),
@@ -115,6 +124,7 @@ def instance_norm(
 ) -> Tensor:
     """`data` normalized over `axis`, times `gamma` and plus `beta` of each channel."""
     channel = normalize_axis(channel_axis, data.ndim)
+    _check_factors((gamma, beta), [data.shape[channel]], "instance_norm")
     return _normalized(
         data,
         _moments(data, normalize_axes(axis, data.ndim), "instance_norm"),
@@ -136,6 +146,7 @@ def group_norm(
 ) -> Tensor:
     """`data` normalized over `axes` and over each group of channels, times `gamma`, plus `beta`."""
     channel = normalize_axis(channel_axis, data.ndim)
+    _check_factors((gamma, beta), [data.shape[channel]], "group_norm")
     total = const_or_none(data.shape[channel])
     if num_groups < 1 or (total is not None and total % num_groups):
         raise ArgumentError(f"group_norm: {total} channels in {num_groups} groups")
@@ -179,6 +190,7 @@ def _dim(value: Any, dtype: str) -> PrimExpr:
 def rms_norm(data: Tensor, weight: Tensor, axis: Axes, epsilon: float = 1e-5) -> Tensor:
     """`data` over the root of its mean square over `axis`, times `weight`."""
     axes = normalize_axes(axis, data.ndim)
+    require_shape(weight, [data.shape[k] for k in axes], "rms_norm")
     kept = accumulator(data.dtype)
     dtype = index_dtype(data)
     reduced = {k: reduce_over(data.shape[k], f"k{k}", dtype) for k in axes}
@@ -222,6 +234,8 @@ def batch_norm(
     `momentum`; else they are the given ones. `center` adds `beta`, `scale` multiplies by `gamma`.
     """
     place = normalize_axis(1 if axis is None else axis, data.ndim)
+    for vector in (gamma, beta, moving_mean, moving_var):
+        require_shape(vector, [data.shape[place]], "batch_norm")
     eps = 1e-5 if epsilon is None else epsilon
     shift = 0.1 if momentum is None else momentum
     kept = accumulator(data.dtype)
@@ -310,6 +324,7 @@ def lrn(
     """`data / (bias + alpha * s / size) ** beta`, `s` the sum of squares of `size` neighbours along
     `axis` (of which `size // 2`, rounded down for the places before, lie on each side)."""
     place = normalize_axis(axis, data.ndim)
+    positive([size], "lrn: size")
     kept, dtype = accumulator(data.dtype), index_dtype(data)
     k = reduce_over(size, "rxk", dtype)
     before = (size - 1) // 2

@@ -7,9 +7,10 @@ from ...ir.expr import IntImm, PrimExpr
 from ...te.tensor import Tensor
 from ...tir import op
 from ...tir.op import simplified
+from ..linalg import check_same
 from ..math import cast
 from ..reduction import accumulator
-from ..utils import index_dtype, reduce_over
+from ..utils import index_dtype, reduce_over, require_rank
 
 __all__ = ["dense_pack", "packed_matmul"]
 
@@ -41,6 +42,9 @@ def dense_pack(
     data: Tensor, weight: Tensor, bias: Tensor | None = None, out_dtype: str | None = None
 ) -> Tensor:
     """`data @ w.T + bias`, `w` in panels of its rows: (n / width, k, width)."""
+    require_rank(data, 2, "dense_pack")
+    require_rank(weight, 3, "dense_pack")
+    check_same(data.shape[1], weight.shape[1], "dense_pack")
     columns = simplified(op.multiply(weight.shape[0], weight.shape[2]))
     dtype = index_dtype(data, weight)
     result = out_dtype or data.dtype

@@ -9,9 +9,9 @@ from ...te.tensor import Tensor
 from ...tir import op
 from ..kinds import Padding, Sizes
 from ..reduction import accumulator
-from ..utils import as_list, compute, index_dtype, offset, reduce_over
+from ..utils import compute, index_dtype, offset, reduce_over, require_rank
 from .pooling import max_pool_with_indices, window_sizes
-from .utils import numbers, spatial_places
+from .utils import layout_rank, numbers, positive, spatial_places
 
 __all__ = ["pool_grad"]
 
@@ -38,7 +38,10 @@ def pool_grad(
     places = spatial_places(layout, 2)
     taps, steps = numbers(kernel, 2, "kernel"), numbers(stride, 2, "stride")
     gaps = numbers(dilation, 2, "dilation")
-    before = [int(p) for p in as_list(padding, 4, "padding")][:2]
+    before = numbers(padding, 4, "padding")[:2]
+    positive([*taps, *steps, *gaps], "kernel, stride and dilation")
+    for tensor in (data, grads):
+        require_rank(tensor, layout_rank(layout), f"pooling of {layout}")
     dtype, kept = index_dtype(data, grads), accumulator(data.dtype)
     windows = [
         reduce_over((k - 1) * d // s + 1, f"w{n}", dtype)

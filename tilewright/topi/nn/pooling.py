@@ -17,6 +17,7 @@ from ..reduction import accumulator
 from ..utils import (
     as_dim,
     as_list,
+    as_tuple,
     compute,
     const_or_none,
     equal_const_int,
@@ -25,9 +26,10 @@ from ..utils import (
     is_float,
     offset,
     reduce_over,
+    require_rank,
 )
 from .conv import padded
-from .utils import no_negative, numbers, positive, spatial_places
+from .utils import layout_rank, no_negative, numbers, positive, spatial_places
 
 __all__ = [
     "adaptive_pool", "adaptive_pool1d", "adaptive_pool3d", "global_pool", "max_pool_with_indices",
@@ -66,12 +68,12 @@ class _Window:
         n: int,
     ) -> None:
         self.places = spatial_places(layout, n)
+        require_rank(data, layout_rank(layout), f"pooling of {layout}")
         self.kernel = numbers(kernel, n, "kernel")
         self.stride = numbers(stride, n, "stride")
         self.dilation = numbers(dilation, n, "dilation")
-        pads = [int(p) for p in as_list(padding, 2 * n, "padding")] if not (
-            isinstance(padding, (tuple, list)) and len(padding) == n
-        ) else [int(p) for p in padding] * 2  # fmt: skip
+        pads = numbers(padding, n if len(as_tuple(padding)) == n else 2 * n, "padding")
+        pads = pads if len(pads) == 2 * n else pads * 2
         self.before, self.after = pads[:n], pads[n:]
         positive([*self.kernel, *self.stride, *self.dilation], "kernel, stride and dilation")
         self.extents = [data.shape[p] for p in self.places]
@@ -188,7 +190,7 @@ def _pool(
             kernel=window.kernel, strides=window.stride, dilation=window.dilation,
         )  # fmt: skip
     source = padded(data, window.places, front, behind, 0)
-    kept = accumulator(data.dtype)
+    kept = _total_type(data.dtype)
     total = compute(
         shape,
         lambda *i: te.sum(op.cast(source(*window.source(i)), kept), window.axes),
@@ -204,10 +206,13 @@ def _pool(
     return compute(shape, average, "pool_avg", "elemwise")
 
 
+def _total_type(dtype: str) -> str:
+    """The type in which windows of `dtype` are summed: of 32 bits, if theirs is narrower."""
+    narrow = dtype_of(dtype).is_integral and dtype_of(dtype).bits < 32
+    return "int32" if narrow else accumulator(dtype)
+
+
 def _divided(total: PrimExpr, count: PrimExpr | int) -> PrimExpr:
-    whole = isinstance(count, int) and not is_float(total.dtype)
-    if whole and count > dtype_of(total.dtype).max_value:
-        total = op.cast(total, "int64")  # the type of small elements does not hold their number
     number = op.const(count, total.dtype) if isinstance(count, int) else op.cast(count, total.dtype)
     if is_float(total.dtype) and isinstance(count, int):
         return (
@@ -276,7 +281,9 @@ pool2d = _pool_over(
     "NCHW",
     """Pooling over two dimensions (`max` or `avg`); `padding` is top, left, bottom, right.
 
-    `layout` may be blocked. `count_include_pad`: the mean counts the padding.
+    `layout` may be blocked. `count_include_pad`: the mean counts the padding. `ceil_mode`: the
+    last window may reach beyond the padding, if it begins in the input or the padding before it,
+    as in ONNX and PyTorch. The mean of integers is rounded towards zero.
     """,
 )
 pool3d = _pool_over(
@@ -389,7 +396,9 @@ def _adaptive(data: Tensor, output_size: Sizes, pool_type: str, layout: str, n: 
     if pool_type not in ("max", "avg"):
         raise ArgumentError(f"pool_type is max or avg, found {pool_type!r}")
     places = spatial_places(layout, n)
+    require_rank(data, layout_rank(layout), f"pooling of {layout}")
     sizes = as_list(output_size, n, "output_size")
+    positive([known for s in sizes if (known := const_or_none(s)) is not None], "output_size")
     spans = [
         _Span(data.shape[p], data.shape[p] if s is None else s, f"rv{k}")
         for k, (p, s) in enumerate(zip(places, sizes, strict=True))
@@ -397,7 +406,7 @@ def _adaptive(data: Tensor, output_size: Sizes, pool_type: str, layout: str, n: 
     shape: list[Any] = list(data.shape)
     for place, span in zip(places, spans, strict=True):
         shape[place] = span.out
-    kept = accumulator(data.dtype) if pool_type == "avg" else data.dtype
+    kept = _total_type(data.dtype) if pool_type == "avg" else data.dtype
     reducer = te.max if pool_type == "max" else te.sum
 
     def element(*i: PrimExpr) -> PrimExpr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..kinds import Sizes
 from ..transform import flatten
 from ..utils import (
     as_dim,
+    as_tuple,
     compute,
     const_or_none,
     get_const_int,
@@ -22,7 +24,7 @@ from ..utils import (
     require_rank,
 )
 from .pad import pad
-from .utils import numbers
+from .utils import layout_rank, numbers, positive, spatial_places
 
 __all__ = [
     "batch_to_space_nd", "depth_to_space", "dilate", "flatten", "space_to_batch_nd",
@@ -38,6 +40,7 @@ def _nchw(data: Tensor, layout: str, who: str) -> dict[str, int]:
 
 
 def _divisible(dim: PrimExpr, by: int, who: str) -> PrimExpr:
+    positive([by], f"{who}: a block's size")
     value = const_or_none(dim)
     if value is not None and value % by:
         raise ArgumentError(f"{who}: {value} is no multiple of {by}")
@@ -116,6 +119,21 @@ def dilate(
     return compute(shape, element, name, "injective,dilate")
 
 
+def _blocks(
+    data: Tensor, block_shape: Sequence[int], borders: Sequence[Sequence[int]], who: str
+) -> list[int]:
+    """The sizes of blocks, of which borders have one number each, before and after."""
+    blocks = [get_const_int(b) for b in as_tuple(block_shape)]
+    positive(blocks, f"{who}: a block's size")
+    counts = [len(border) for border in borders]
+    if len(blocks) >= data.ndim or counts != [len(blocks)] * 2:
+        raise ArgumentError(
+            f"{who}: {len(blocks)} sizes of blocks, {counts[0]} numbers before and {counts[1]} "
+            f"after for {data.ndim} dimensions"
+        )
+    return blocks
+
+
 def space_to_batch_nd(
     data: Tensor,
     block_shape: Sequence[int],
@@ -124,14 +142,12 @@ def space_to_batch_nd(
     pad_value: float = 0.0,
 ) -> Tensor:
     """Blocks of the padded dimensions after the first gathered into the batch."""
-    blocks = [get_const_int(b) for b in block_shape]
+    blocks = _blocks(data, block_shape, (pad_before, pad_after), "space_to_batch_nd")
     count, rest = len(blocks), data.ndim - 1 - len(blocks)
     source = pad(
         data, [0, *pad_before, *[0] * rest], [0, *pad_after, *[0] * rest], pad_value, "pad_temp"
     )
-    total = 1
-    for block in blocks:
-        total *= block
+    total = math.prod(blocks)
     batch = data.shape[0]
     shape = [
         op.multiply(batch, total),
@@ -160,10 +176,8 @@ def batch_to_space_nd(
     crop_end_list: Sequence[int],
 ) -> Tensor:
     """The inverse of `space_to_batch_nd`, with the border cut away."""
-    blocks = [get_const_int(b) for b in block_shape]
-    total = 1
-    for block in blocks:
-        total *= block
+    blocks = _blocks(data, block_shape, (crop_begin_list, crop_end_list), "batch_to_space_nd")
+    total = math.prod(blocks)
     batch = _divisible(data.shape[0], total, "batch_to_space_nd")
     shape: list[Any] = [batch]
     for d, b, lo, hi in zip(data.shape[1:], blocks, crop_begin_list, crop_end_list, strict=False):
@@ -194,8 +208,7 @@ def upsampling(
     """`data` enlarged `scale_h` and `scale_w` times (see `image.resize2d` for the methods)."""
     from ..image.resize import resize2d
 
-    places = [layout.index("H"), layout.index("W")]
-    size = output_shape or _scaled(data, places, (scale_h, scale_w))
+    size = output_shape or _scaled(data, layout, (scale_h, scale_w))
     mode = "align_corners" if align_corners else "asymmetric"
     return resize2d(data, [0.0] * 4, size, layout, _method(method), mode)
 
@@ -213,8 +226,7 @@ def upsampling3d(
     """`data` enlarged in three dimensions (see `image.resize3d` for the methods)."""
     from ..image.resize import resize3d
 
-    places = [layout.index(x) for x in "DHW"]
-    size = output_shape or _scaled(data, places, (scale_d, scale_h, scale_w))
+    size = output_shape or _scaled(data, layout, (scale_d, scale_h, scale_w))
     return resize3d(
         data, [0.0] * 6, size, layout, _method(method), coordinate_transformation_mode,
     )  # fmt: skip
@@ -224,8 +236,12 @@ def _method(method: str) -> str:
     return {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}.get(method, method)
 
 
-def _scaled(data: Tensor, places: Sequence[int], scales: Sequence[float]) -> list[Any]:
+def _scaled(data: Tensor, layout: str, scales: Sequence[float]) -> list[Any]:
     out: list[Any] = []
+    places = spatial_places(layout, len(scales))
+    require_rank(data, layout_rank(layout), f"upsampling of {layout}")
+    if not all(0 < scale < math.inf for scale in scales):
+        raise ArgumentError(f"upsampling: scales must be positive, found {list(scales)}")
     for place, scale in zip(places, scales, strict=True):
         dim = data.shape[place]
         value = const_or_none(dim)

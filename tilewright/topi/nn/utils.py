@@ -8,7 +8,7 @@ from typing import Any
 from ...ir.expr import PrimExpr
 from ...support.errors import ArgumentError
 from ..kinds import Padding
-from ..utils import as_list, const_or_none, get_const_int, simplify
+from ..utils import as_list, as_tuple, const_or_none, get_const_int, simplify
 
 LETTERS = {1: "W", 2: "HW", 3: "DHW"}
 
@@ -29,7 +29,7 @@ def get_pad_tuple_generic(
             total = [(get_const_int(k) - 1) * d for k, d in zip(kernel, steps, strict=True)]
             return [(t + 1) // 2 for t in total], [t // 2 for t in total]
         raise ArgumentError(f"padding is numbers, VALID or SAME, found {padding!r}")
-    if isinstance(padding, (tuple, list)) and len(padding) == 2 * count:
+    if isinstance(padding, Sequence) and len(padding) == 2 * count:
         both = [get_const_int(p) for p in padding]
         return both[:count], both[count:]
     each = [get_const_int(p) for p in as_list(padding, count, "padding")]
@@ -38,19 +38,19 @@ def get_pad_tuple_generic(
 
 def get_pad_tuple(padding: Padding, kernel: Sequence[Any]) -> tuple[int, int, int, int]:
     """Top, left, bottom and right padding of a window over two dimensions."""
-    before, after = get_pad_tuple_generic(padding, kernel)
+    before, after = get_pad_tuple_generic(padding, as_list(kernel, 2, "kernel"))
     return before[0], before[1], after[0], after[1]
 
 
 def get_pad_tuple1d(padding: Padding, kernel: Sequence[Any]) -> tuple[int, int]:
     """Left and right padding of a window over one dimension."""
-    before, after = get_pad_tuple_generic(padding, list(kernel))
+    before, after = get_pad_tuple_generic(padding, as_list(kernel, 1, "kernel"))
     return before[0], after[0]
 
 
 def get_pad_tuple3d(padding: Padding, kernel: Sequence[Any]) -> tuple[int, int, int, int, int, int]:
     """Padding in front, on top, left, and behind, below, right of a window over three."""
-    before, after = get_pad_tuple_generic(padding, kernel)
+    before, after = get_pad_tuple_generic(padding, as_list(kernel, 3, "kernel"))
     return before[0], before[1], before[2], after[0], after[1], after[2]
 
 
@@ -58,13 +58,10 @@ def get_padded_shape(
     data: Any, pad_before: Sequence[Any], pad_after: Any = None
 ) -> tuple[Any, ...]:
     """The shape of `data` (a tensor or a shape) with padding around it."""
-    shape = data.shape if hasattr(data, "shape") else tuple(data)
-    behind = pad_before if pad_after is None else pad_after
-    if not len(shape) == len(pad_before) == len(behind):
-        raise ArgumentError(
-            f"padding of {len(pad_before)} and {len(behind)} dimensions for {len(shape)}"
-        )
-    return tuple(simplify(d + b + a) for d, b, a in zip(shape, pad_before, behind, strict=True))
+    shape = data.shape if hasattr(data, "shape") else as_tuple(data)
+    before = as_list(pad_before, len(shape), "pad_before")
+    after = before if pad_after is None else as_list(pad_after, len(shape), "pad_after")
+    return tuple(simplify(d + b + a) for d, b, a in zip(shape, before, after, strict=True))
 
 
 def numbers(value: Any, count: int, what: str) -> list[int]:
@@ -78,8 +75,15 @@ def positive(values: Sequence[int], what: str) -> None:
         raise ArgumentError(f"{what} must be positive, found {list(values)}")
 
 
+def layout_rank(layout: str) -> int:
+    """How many dimensions a tensor of `layout` has, such as 5 of NCHW16c."""
+    return sum(char.isalpha() for char in layout)
+
+
 def spatial_places(layout: str, count: int) -> list[int]:
     """Where the window's dimensions stand in `layout`, such as 2 and 3 in NCHW16c."""
+    if count not in LETTERS:
+        raise ArgumentError(f"layout {layout!r} has {count} of the dimensions D, H and W")
     places = []
     position = 0
     found: dict[str, int] = {}

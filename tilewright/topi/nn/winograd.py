@@ -28,29 +28,39 @@ __all__ = ["conv2d_winograd_NCHWc", "pack_winograd", "winograd_matrices"]
 
 Matrix = np.ndarray[Any, Any]
 
-POINTS: dict[int, tuple[float, ...]] = {2: (0, 1, -1), 4: (0, 5 / 8, -5 / 8, 3 / 2, -3 / 2)}
-"""Where the polynomials are evaluated, infinity apart, for each size of tile.
+POINTS: dict[int, tuple[float, ...]] = {
+    2: (0, 1),
+    3: (0, 1, -1),
+    4: (0, 1, -1, 2),
+    5: (0, 5 / 8, -5 / 8, 3 / 2, -3 / 2),
+    6: (0, 1, -1, 2, -2, 1 / 2),
+    7: (0, 1, -1, 2, -2, 1 / 2, -1 / 2),
+}
+"""Where the polynomials are evaluated, infinity apart, by how many places they need.
 
-Those for tiles of 4 lose the least accuracy: about 3e-6 of the largest value in float32.
+Those for five places lose the least accuracy: about 3e-6 of the largest value in float32.
 """
 
 
 @cache
-def winograd_matrices(tile: int) -> tuple[Matrix, Matrix, Matrix]:
-    """(A^T, G, B^T) of F(tile, 3), in float64."""
-    points = POINTS.get(tile)
-    if points is None:
-        raise ArgumentError(f"Winograd: tiles of {tile} outputs", hint="2 and 4 are known")
+def winograd_matrices(tile: int, kernel: int = 3) -> tuple[Matrix, Matrix, Matrix]:
+    """(A^T, G, B^T) of F(tile, kernel), in float64."""
+    points = POINTS.get(tile + kernel - 2)
+    if points is None or min(tile, kernel) < 1:
+        raise ArgumentError(
+            f"Winograd: tiles of {tile} outputs by kernels of {kernel}",
+            hint=f"their sum is from {min(POINTS) + 2} to {max(POINTS) + 2}",
+        )
     others = [[q for q in points if q != p] for p in points]
     last = [float(i == tile - 1) for i in range(tile)]
     at = [[p**i for p in points] + [last[i]] for i in range(tile)]
     g = [
-        [p**k / np.prod([p - q for q in rest]) for k in range(3)]
+        [p**k / np.prod([p - q for q in rest]) for k in range(kernel)]
         for p, rest in zip(points, others, strict=True)
     ]
     bt = [[*np.poly(rest)[::-1], 0.0] for rest in others]
     whole = np.poly(points)[::-1]
-    return np.array(at), np.array([*g, [0.0, 0.0, 1.0]]), np.array([*bt, whole])
+    return np.array(at), np.array([*g, [*[0.0] * (kernel - 1), 1.0]]), np.array([*bt, whole])
 
 
 def pack_winograd(weight: Matrix, tile: int, inner: int, outer: int) -> Matrix:

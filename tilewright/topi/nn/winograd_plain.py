@@ -31,11 +31,10 @@ TILE = 4
 def winograd_transform_matrices(
     tile_size: int, kernel_size: int, out_dtype: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The matrices (A, B, G) of F(tile_size, 3) as constant tensors: the inputs of a tile become
-    `B.T d B`, weights `G g G.T` and outputs `A.T m A`."""
-    if kernel_size != 3:
-        raise ArgumentError(f"Winograd: kernels of 3, found {kernel_size}")
-    at, g, bt = (m.astype(out_dtype) for m in winograd_matrices(tile_size))
+    """The matrices (A, B, G) of F(tile_size, kernel_size) as constant tensors: the inputs of a tile
+    become `B.T d B`, weights `G g G.T` and outputs `A.T m A`. Raises `ArgumentError` where the
+    places at which polynomials are evaluated are not known: tiles and kernels of more than 9."""
+    at, g, bt = (m.astype(out_dtype) for m in winograd_matrices(tile_size, kernel_size))
     return const_matrix(at.T, "A"), const_matrix(bt.T, "B"), const_matrix(g, "G")
 
 

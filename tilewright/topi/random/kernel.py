@@ -23,7 +23,7 @@ from .. import tag
 from ..kinds import Sizes
 from ..loops import let, load, loop, seq, store, when
 from ..scan import cumsum
-from ..utils import compute, flat_index, product, reduce_over, require_rank
+from ..utils import as_list, compute, flat_index, product, reduce_over, require_rank
 
 __all__ = [
     "multinomial", "normal", "threefry_generate", "threefry_split", "uniform",
@@ -203,7 +203,9 @@ def normal(
 def multinomial(gen: Tensor, probs: Tensor, num_samples: Any) -> tuple[Tensor, Tensor]:
     """The generator moved on, and `num_samples` indices for each row of `probs`, drawn as often as
     its numbers say (they need not add up to 1)."""
-    shape = (*probs.shape[:-1], as_shape(num_samples)[0])
+    if not probs.ndim:
+        raise ArgumentError("multinomial: probs needs a dimension, found none")
+    shape = (*probs.shape[:-1], as_shape(as_list(num_samples, 1, "num_samples"))[0])
     moved, drawn = uniform(gen, 0, 1, shape, probs.dtype)
     reach, last = cumsum(probs, axis=-1), probs.shape[-1] - 1
     k = reduce_over(probs.shape[-1], "k", probs.shape[-1].dtype)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import te
-from ...ir.expr import IntImm, PrimExpr, as_scalar
+from ...ir.expr import PrimExpr, as_scalar
 from ...support.errors import ArgumentError
 from ...te.tensor import Tensor
 from ...tir import op
@@ -59,11 +59,14 @@ def all_class_non_max_suppression(
     """For each class the boxes by falling score that overlap no better one too much.
 
     boxes: (batch, number, 4); scores: (batch, classes, number). The result is rows of (batch,
-    class, box) as int64, room for all of them, and how many rows are used (one number). Limits
-    are numbers or tensors of one element; only scores above `score_threshold` count.
+    class, box) as int64, room for all of them, and how many rows are used (one number). With
+    `output_format="tensorflow"` it is for each image rows of (class, box), (batch, classes *
+    number, 2) as int64, their scores, (batch, classes * number), and how many rows are used,
+    (batch,) as int64. Rows that are not used are zeros. Limits are numbers or tensors of one
+    element; only scores above `score_threshold` count.
     """
-    if output_format != "onnx":
-        raise ArgumentError(f"output_format is onnx, found {output_format!r}")
+    if output_format not in ("onnx", "tensorflow"):
+        raise ArgumentError(f"output_format is onnx or tensorflow, found {output_format!r}")
     if boxes.ndim != 3 or scores.ndim != 3:
         raise ArgumentError(
             f"boxes and scores need 3 dimensions, found {boxes.ndim} and {scores.ndim}"
@@ -72,7 +75,13 @@ def all_class_non_max_suppression(
     batch, classes, count = scores.shape
     limits = [max_output_boxes_per_class, iou_threshold, score_threshold]
     given = [x for x in limits if isinstance(x, Tensor)]
-    rows = op.multiply(op.multiply(batch, classes), count)
+    by_image = output_format == "tensorflow"
+    if by_image:
+        room = op.multiply(classes, count)
+        results = [([batch, room, 2], "int64"), ([batch, room], scores.dtype), ([batch], "int64")]
+    else:
+        room = op.multiply(op.multiply(batch, classes), count)
+        results = [([room, 3], "int64"), ([1], "int64")]
 
     def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
         more = iter(ins[2:])
@@ -80,7 +89,6 @@ def all_class_non_max_suppression(
             limit_of(x, next(more) if isinstance(x, Tensor) else None) for x in limits
         )
         limit = op.cast(most, kind)
-        total = [op.const(0, kind)]
 
         def box(b: PrimExpr, n: PrimExpr) -> Box:
             return [load(ins[0], [b, n, op.const(k, kind)]) for k in range(4)]
@@ -101,15 +109,19 @@ def all_class_non_max_suppression(
                     near = op.greater(shared, op.cast(overlap, shared.dtype))
                     return when(near, apart.set(0))
 
-                row = load(outs[1], total)
+                total = [b if by_image else op.const(0, kind)]
+                row = load(outs[-1], total)
+                values = (c, n) if by_image else (b, c, n)
+                at = [b, row] if by_image else [row]
                 emit = seq(
                     store(spare, [kept.get()], n),
                     kept.set(kept.get() + 1),
                     *[
-                        store(outs[0], [row, op.const(k, kind)], value)
-                        for k, value in enumerate((b, c, n))
+                        store(outs[0], [*at, op.const(k, kind)], value)
+                        for k, value in enumerate(values)
                     ],
-                    store(outs[1], total, row + 1),
+                    *[store(out, at, score(n)) for out in outs[1:-1]],
+                    store(outs[-1], total, row + 1),
                 )
                 return seq(
                     apart.set(1),
@@ -139,18 +151,21 @@ def all_class_non_max_suppression(
                 "state",
             )
 
-        clear = nest([rows, op.const(3, kind)], lambda i, j: store(outs[0], [i, j], 0), "z")
         work = scratch(
             [count], kind, lambda p: scratch([count], kind, lambda s: everything(p, s), "spare"),
             "places",
         )  # fmt: skip
-        return seq(clear, store(outs[1], total, 0), work)
+        return seq(*map(_cleared, outs), work)
 
     made = te.extern(
-        [[rows, IntImm(kind, 3)], [IntImm(kind, 1)]], [boxes, scores, *given], program,
-        "all_class_non_max_suppression", ["int64", "int64"], tag="all_class_nms",
+        [shape for shape, _ in results], [boxes, scores, *given], program,
+        "all_class_non_max_suppression", [dtype for _, dtype in results], tag="all_class_nms",
     )  # fmt: skip
     return list(made)
+
+
+def _cleared(out: Buffer) -> Stmt:
+    return nest(out.shape, lambda *i: store(out, i, op.const(0, out.dtype)), "z")
 
 
 def limit_of(value: Any, buffer: Buffer | None) -> PrimExpr:

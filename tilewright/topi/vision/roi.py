@@ -13,7 +13,7 @@ from ...tir.buffer import Buffer
 from ...tir.stmt import Stmt
 from ..kinds import Sizes
 from ..loops import Cell, cells, let, load, loop, nest, seq, store, when
-from ..utils import as_dims, index_dtype, offset
+from ..utils import as_dims, as_list, index_dtype, offset, require_rank, require_shape
 
 __all__ = ["roi_align_nchw", "roi_pool_nchw"]
 
@@ -42,6 +42,11 @@ def _bilinear(data: Buffer, n: PrimExpr, c: PrimExpr, y: PrimExpr, x: PrimExpr) 
     return op.if_then_else(inside, total, op.const(0, _F))
 
 
+def _check(data: Tensor, rois: Tensor, who: str) -> None:
+    require_rank(data, 4, who)
+    require_shape(rois, [*rois.shape[:1], 5], who)
+
+
 def roi_align_nchw(
     data: Tensor,
     rois: Tensor,
@@ -58,11 +63,12 @@ def roi_align_nchw(
     pixel and lets regions be smaller than one.
     """
     kinds = {0: "avg", 1: "max", b"avg": "avg", b"max": "max"}
-    kind = kinds.get(mode, mode)
+    kind = kinds.get(mode, mode) if isinstance(mode, (int, bytes)) else mode
     if kind not in ("avg", "max"):
         raise ArgumentError(f"roi_align: mode is avg or max, found {mode!r}")
+    _check(data, rois, "roi_align")
     dtype = index_dtype(data, rois)
-    height, width = as_dims(_pair(pooled_size), dtype)
+    height, width = as_dims(as_list(pooled_size, 2, "pooled_size"), dtype)
     shape = [rois.shape[0], data.shape[1], height, width]
     shift = op.const(0.5 if aligned else 0.0, _F)
 
@@ -117,15 +123,12 @@ def roi_align_nchw(
     return made
 
 
-def _pair(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (tuple, list)) else [value, value]
-
-
 def roi_pool_nchw(data: Tensor, rois: Tensor, pooled_size: Sizes, spatial_scale: float) -> Tensor:
     """The largest element of each of `pooled_size` cells of the regions `rois`, whose corners are
     rounded to pixels; 0 for an empty cell."""
+    _check(data, rois, "roi_pool")
     dtype = index_dtype(data, rois)
-    height, width = as_dims(_pair(pooled_size), dtype)
+    height, width = as_dims(as_list(pooled_size, 2, "pooled_size"), dtype)
     shape = [rois.shape[0], data.shape[1], height, width]
 
     def program(ins: list[Buffer], outs: list[Buffer]) -> Stmt:
