@@ -13,6 +13,7 @@ from ..ir.type import PointerType, PrimType, TupleType
 from ..script.printer import Printer, prints, programs, statements, word
 from . import expr as E
 from . import stmt as S
+from .analysis.effects import has_way_out
 from .buffer import Buffer
 from .function import PrimFunc
 from .kinds import is_thread_tag
@@ -227,9 +228,10 @@ def _loop_kind(p: Printer, s: S.For) -> str:
 @prints(S.While)
 def while_(p: Printer, s: S.While) -> None:
     """`while condition:`."""
-    if isinstance(s.condition, IntImm):
+    if isinstance(s.condition, IntImm) and not (s.condition.value and has_way_out(s.body)):
         return _raw(p, s)
-    with p.indent(f"while {p(s.condition)}:"):
+    condition = "True" if isinstance(s.condition, IntImm) else p(s.condition)
+    with p.indent(f"while {condition}:"):
         _body(p, s.body)
 
 
