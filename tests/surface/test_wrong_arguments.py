@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tilewright import arith, ir, te, tir, topi
+from tilewright import arith, ir, target, te, tir, topi, transform
 from tilewright.support.errors import ArgumentError, ArgumentTypeError
 
 PACKAGES = [arith, te, tir, topi, topi.nn, topi.image, topi.vision, topi.random, topi.sparse]
@@ -58,6 +58,18 @@ CASES: list[tuple[str, str, str, Callable[[], Any]]] = [
     ("region", "a list or a tuple", "a Range",
      lambda: arith.estimate_region_lower_bound(FOUR, {x: FOUR}, True)),
     ("dom_map", "a dict", "3", lambda: arith.Analyzer().int_set(x, 3)),
+    ("type_key", "a string", "[1]", lambda: ir.make_node([1])),  # type: ignore[arg-type]
+    ("function", "a function", "3", lambda: ir.post_order_visit(x, 3)),  # type: ignore[arg-type]
+    ("name", "a string", "3", lambda: ir.register_op(3)),  # type: ignore[arg-type]
+    ("name", "a string", "[1]", lambda: ir.register_op_attr([1], "key", 1)),  # type: ignore[arg-type]
+    ("attrs", "a dict", "'a'", lambda: ir.IRModule({}, "a")),  # type: ignore[arg-type]
+    ("pass", "a function", "3", lambda: transform.module_pass(3)),
+    ("pass", "a function", "3", lambda: tir.transform.prim_func_pass(3)),
+    ("options", "a list of strings", "[1]", lambda: target.rasp([1])),  # type: ignore[list-item]
+    ("options", "a list of strings", "3", lambda: target.mali("m", 3)),  # type: ignore[arg-type]
+    ("data type", "a name", "[1]", lambda: tir.Cast([1], x)),  # type: ignore[arg-type]
+    ("insts", "a list", "3", lambda: tir.schedule.Trace(3)),  # type: ignore[arg-type]
+    ("constraints", "a dict", "3", lambda: tir.analysis.verify_gpu_code(COPY, 3)),  # type: ignore[arg-type]
     ("vmap", "a dict", "[1]", lambda: tir.stmt_functor.substitute(x, [1])),  # type: ignore[arg-type]
     ("fvisit", "a function", "3", lambda: tir.stmt_functor.post_order_visit(x, 3)),  # type: ignore[arg-type]
     ("only_enable", "names node types", "'For'",
