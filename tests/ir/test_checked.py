@@ -36,7 +36,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: tir.LetStmt(i, x, nothing), "`i` of int32 stands for a value of float32"),
     (lambda: tir.AssertStmt(i, "no", nothing), "condition of AssertStmt is a bool, found int32"),
     (lambda: tir.AssertStmt(i < 2, 3, nothing), "`message` of tir.AssertStmt is a string, found 3"),
-    (lambda: tir.While(tir.Broadcast(i < 2, 4), nothing), "the condition of While is a scalar"),
+    (lambda: tir.While(tir.Broadcast(i < 2, 4), nothing), "While is a bool, found boolx4"),
     (lambda: tir.Allocate(i, "float32", [8], True, nothing), "Allocate needs a pointer to float32"),
     (lambda: tir.Allocate(A.data, "foo", [8], True, nothing), "unknown dtype 'foo'"),
     (lambda: tir.Allocate(A.data, "float32", [-8], True, nothing), "an integer of 0 or more"),
@@ -65,11 +65,22 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: tir.Reduce(SUM, [i], [S], True, 0), "over `s`, which is not a reduction axis"),
     (lambda: tir.IntImm("int32", 1.5), "IntImm holds an integer, found 1.5"),
     (lambda: tir.FloatImm("float32", "1"), "FloatImm holds a number, found '1'"),
+    (lambda: tir.IntImm([1], 1), "a data type is a name such as float32, found [1]"),  # type: ignore[arg-type]
+    (lambda: tir.FloatImm({}, 1.0), "a data type is a name such as float32, found {}"),  # type: ignore[arg-type]
+    (lambda: tir.While(x, nothing), "the condition of While is a bool, found float32"),
+    (lambda: tir.IfThenElse(x, nothing), "the condition of IfThenElse is a bool, found float32"),
     (lambda: tir.PrimFunc([i], i), "`body` of a function is a Stmt, found i"),
     (lambda: tir.PrimFunc([i], nothing, buffer_map=[A]), "`buffer_map` of a function"),
     (lambda: tir.PrimFunc([i], nothing).specialize(3), "`specialize` takes a value by parameter"),
     (lambda: tir.decl_buffer((8,), data=tir.Var("h", "handle")), "`data` of buffer `buffer`"),
     (lambda: tir.decl_buffer((8,), strides=1), "`strides` of buffer `buffer` is a list, found 1"),
+    (lambda: tir.decl_buffer((8,), strides=["a"]), "`strides` of buffer `buffer` is of integers"),
+    (lambda: tir.decl_buffer((8,), strides=[1.5]), "`strides` of buffer `buffer` is of integers"),
+    (lambda: tir.decl_buffer((8,), strides=[8, 1]), "`strides` of buffer `buffer` is one a dim"),
+    (lambda: tir.Buffer(A.data, "float32", 8), "`shape` of buffer `buffer` is a list, found 8"),  # type: ignore[arg-type]
+    (lambda: tir.Buffer(A.data, "float32", None), "`shape` of buffer `buffer` is a list"),  # type: ignore[arg-type]
+    (lambda: tir.decl_buffer((8,), scope=3), "a storage scope is a string, found 3"),  # type: ignore[arg-type]
+    (lambda: tir.decl_buffer((8,), offset_factor=-1), "`offset_factor` of buffer `buffer`"),
     (lambda: tir.decl_buffer((8,), elem_offset=x), "`elem_offset` of buffer `buffer` is of"),
     (lambda: tir.decl_buffer((8,), data_alignment="a"), "`data_alignment` of buffer `buffer`"),
     (lambda: tir.decl_buffer((8,), buffer_type=3), "`buffer_type` of buffer `buffer` is a string"),

@@ -11,7 +11,7 @@ from tilewright.relax.analysis import (
     struct_info_lca,
 )
 from tilewright.script import tir as S
-from tilewright.support.errors import ArgumentError, CompileError
+from tilewright.support.errors import ArgumentError, ArgumentTypeError, CompileError
 
 n, m = tir.Var("n", "int64"), tir.Var("m", "int64")
 T = relax.TensorStructInfo
@@ -174,3 +174,15 @@ def test_a_number_is_an_operand_like_a_tensor_without_dimensions() -> None:
     assert relax.op.less(one, x).struct_info.dtype == "bool"
     with pytest.raises(CompileError, match="must be a tensor"):
         _ = relax.op.add(one, one).struct_info
+
+
+def test_slices_of_shapes_and_tuples_are_their_parts() -> None:
+    shape = relax.ShapeExpr([1, 2, 3, 4])
+    assert [int(dim) for dim in shape[2:]] == [3, 4]
+    assert int(shape[-1]) == 4
+    pair = relax.Tuple([relax.const(1), shape])
+    assert pair[1:] == (shape,)
+    with pytest.raises(ArgumentTypeError, match="dimension of a shape is chosen by an integer"):
+        shape["a"]  # type: ignore[index]
+    with pytest.raises(IndexError, match="item 2 of a tuple of 2"):
+        pair[2]

@@ -18,7 +18,9 @@ from tilewright.runtime.ndarray import tensor
 from tilewright.runtime.source_module import CSourceModule
 from tilewright.script import from_source
 from tilewright.support.dtypes import dtype_of
+from tilewright.support.errors import DiagnosticError
 from tilewright.target import Target
+from tilewright.te import comm_reducer
 
 TENSORS = (
     "bool", "int8", "uint8", "int32", "int64", "uint64", "float16", "float32", "float64",
@@ -184,6 +186,13 @@ def test_attributes_come_back(name: str, place: str) -> None:
     again = from_source(text, check_well_formed=False)
     assert_structural_equal(program, again, map_free_vars=True)
     assert again.script(show_meta=True) == text
+
+
+def test_values_without_words_are_named_where_the_text_is_read() -> None:
+    for value in (comm_reducer(lambda x, y: x + y, lambda t: tir.const(0, t)), {1}):
+        func = tir.PrimFunc([], tir.Evaluate(0), attrs={"k": [value]})
+        with pytest.raises(DiagnosticError, match=f"no words for a {type(value).__name__}"):
+            from_source(func.script())
 
 
 def test_a_tensor_is_in_the_metadata_once() -> None:

@@ -10,6 +10,7 @@ from tilewright import relax, tir
 from tilewright.ir import GlobalVar, IRModule, Range
 from tilewright.ir import type as ty
 from tilewright.support.dtypes import dtype_of
+from tilewright.tir import interpreter
 
 NOTHING = tir.Evaluate(0)
 NAMES = ("lambda", "None", "a.b", "1x", "a b", "A.data", "__x__", "cls", "T", "main")
@@ -77,3 +78,37 @@ def test_a_nan_keeps_its_bits() -> None:
     with bb.function("main", []):
         bb.emit_func_output(bb.emit(relax.const(negative, "float8_e4m3fn")))
     comes_back(bb.get())
+
+
+def test_a_loop_without_condition_ends_by_break() -> None:
+    A = tir.decl_buffer((8,), "int32", name="A")
+    leave = tir.IfThenElse(A[0] > 3, tir.Evaluate(tir.op.break_loop()))
+    loop = tir.While(True, tir.SeqStmt([tir.BufferStore(A, A[0] + 1, [0]), leave]))
+    handle = tir.Var("a", "handle")
+    func = tir.PrimFunc([handle], loop, buffer_map={handle: A})
+    assert "while True:" in func.script()
+    comes_back(func)
+    values = np.zeros(8, "int32")
+    interpreter.run(func, values)
+    assert values[0] == 4
+
+
+def test_integers_as_conditions_come_back_as_comparisons() -> None:
+    i = tir.Var("i", "int32")
+    func = tir.PrimFunc([i], tir.SeqStmt([tir.While(i, NOTHING), tir.IfThenElse(i, NOTHING)]))
+    assert "while i != 0:" in func.script()
+    comes_back(func)
+
+
+def test_memory_is_read_as_another_type() -> None:
+    A, C = tir.decl_buffer((4,), name="A"), tir.decl_buffer((4,), "int32", name="C")
+    B, i = tir.decl_buffer((4,), "int32", data=A.data), tir.Var("i", "int32")
+    copied = tir.For(i, 0, 4, 0, tir.BufferStore(C, B[i], [i]))  # type: ignore[arg-type]
+    handles = [tir.Var(name, "handle") for name in "ac"]
+    func = tir.PrimFunc(
+        handles, tir.DeclBuffer(B, copied), buffer_map=dict(zip(handles, (A, C), strict=True))
+    )
+    comes_back(func)
+    numbers, bits = np.array([1, -2, 0.5, 4], "float32"), np.zeros(4, "int32")
+    interpreter.run(func, numbers, bits)
+    assert list(bits) == list(numbers.view("int32"))

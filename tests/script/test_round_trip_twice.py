@@ -6,12 +6,14 @@ import pytest
 
 from tests.script.test_round_trip import comes_back
 from tilewright import relax, tir
-from tilewright.ir import IRModule, PointerType, PrimType
+from tilewright.ir import IRModule, PointerType, PrimType, Range
 from tilewright.support.errors import ArgumentError
 
 I = tir.Var("i", "int32")
 P = tir.Var("p", PointerType(PrimType("float32")))
 USE = tir.Evaluate(I)
+B, OTHER = tir.decl_buffer((4,), name="B"), tir.decl_buffer((8,), name="other")
+WRITE = tir.BufferStore(B, tir.const(1.0), [0])
 
 
 def loop(extent: int, body: tir.Stmt = USE) -> tir.Stmt:
@@ -28,6 +30,18 @@ def block(name: str) -> tir.Stmt:
     return tir.BlockRealize([tir.const(0)], True, tir.Block([axis], [], [], name, USE))
 
 
+def holder(name: str, body: tir.Stmt = WRITE) -> tir.Stmt:
+    block = tir.Block([], [], [], name, body, alloc_buffers=[B])
+    return tir.BlockRealize([], tir.const(True), block)
+
+
+def viewer(name: str) -> tir.Stmt:
+    source = tir.BufferRegion(OTHER, [Range(0, 4)])
+    match = tir.MatchBufferRegion(B, source)
+    block = tir.Block([], [], [], name, WRITE, match_buffers=[match])
+    return tir.BlockRealize([], tir.const(True), block)
+
+
 TWICE: dict[str, Callable[[], tir.Stmt]] = {
     "two loops": lambda: tir.SeqStmt([loop(4), loop(8)]),
     "a loop in a loop": lambda: loop(4, loop(8)),
@@ -38,6 +52,9 @@ TWICE: dict[str, Callable[[], tir.Stmt]] = {
     "two allocations": lambda: tir.SeqStmt([memory(4), memory(8)]),
     "two expressions": lambda: tir.Evaluate(tir.Let(I, 1, I + 1) + tir.Let(I, 2, I + 2)),
     "axes of two blocks": lambda: tir.SeqStmt([block("a"), block("b")]),
+    "memory of two blocks": lambda: tir.SeqStmt([holder("a"), holder("b")]),
+    "memory of a block in a block": lambda: holder("root", holder("b")),
+    "two views": lambda: tir.SeqStmt([viewer("a"), viewer("b")]),
     "a loop and a name": lambda: tir.SeqStmt([loop(4), tir.LetStmt(I, tir.const(1), USE)]),
 }
 

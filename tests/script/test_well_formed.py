@@ -23,6 +23,8 @@ BRANCHES = "{pad}if c:\n{pad}    y = R.add(x, x)\n{pad}else:\n{pad}    y = x\n"
          "`B` is the name of another buffer in this scope"),
         (LOOPS + '    A = T.match_buffer(h, (4,), "float32")', "`A` is the name of another buffer"),
         (LOOPS + "    while True:\n        A[0] = T.float32(1)", "depends on values"),
+        (LOOPS + "    while True:\n        for i in range(8):\n            break", "on values"),
+        (LOOPS + "    with T.realize(A):\n        A[0] = T.float32(1)", "T.realize takes a region"),
         (LOOPS + "    with T.While(1 < 2):\n        A[0] = T.float32(1)", "depends on values"),
         (GRAPH + "    R.add(x, x)\n    return x", "`R.add(x, x)` is bound to no name"),
         (GRAPH + "    with R.dataflow():\n" + BRANCHES.format(pad="        ")

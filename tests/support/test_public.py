@@ -40,6 +40,27 @@ def test_the_table_names_what_is_there(name: str) -> None:
     assert value is getattr(found, attribute)
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("arith.iter_affine_map", "detect_iter_map"),
+        ("arith.iter_affine_map", "IterSumExpr"),
+        ("arith.int_solver", "solve_linear_equations"),
+        ("arith.pattern", "detect_clip_bound"),
+        ("tir.schedule.block_scope", "StmtSRef"),
+        ("tir.schedule.block_scope", "DepKind"),
+        ("script.relax", "device"),
+    ],
+)
+def test_modules_of_other_names_hold_their_names(path: str, name: str) -> None:
+    module = importlib.import_module(f"tilewright.{path}")
+    value = tilewright
+    for part in path.split("."):
+        value = getattr(value, part)
+    assert value is module
+    assert hasattr(module, name)
+
+
 def test_a_missing_name_is_a_plain_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'tilewright' has no attribute 'nonsense'"):
         _ = tilewright.nonsense

@@ -9,14 +9,26 @@ from typing import Any
 
 import pytest
 
-from tilewright import arith, ir, te, tir, topi
+from tilewright import arith, ir, target, te, tir, topi, transform
 from tilewright.support.errors import ArgumentError, ArgumentTypeError
 
 PACKAGES = [arith, te, tir, topi, topi.nn, topi.image, topi.vision, topi.random, topi.sparse]
 x = tir.Var("x", "int32")
 A = te.placeholder((4, 5), name="A")
 FOUR = ir.Range(0, 4)
+EMPTY = tir.Evaluate(0)
 TURNED = tir.IndexMap.from_func(lambda i, j: (j, i))
+
+
+def copy(*shape: int) -> tir.PrimFunc:
+    """A block that reads a buffer of this shape."""
+    buffer, handle = tir.decl_buffer(shape, name="A"), tir.Var("a", "handle")
+    region = tir.BufferRegion(buffer, [ir.Range(0, extent) for extent in shape])  # type: ignore[arg-type]
+    block = tir.Block([], [region], [], "root", EMPTY)  # type: ignore[arg-type]
+    return tir.PrimFunc([handle], tir.BlockRealize([], True, block), buffer_map={handle: buffer})  # type: ignore[arg-type]
+
+
+COPY = copy(4)
 
 
 def functions() -> Iterator[types.FunctionType]:
@@ -46,6 +58,29 @@ CASES: list[tuple[str, str, str, Callable[[], Any]]] = [
     ("region", "a list or a tuple", "a Range",
      lambda: arith.estimate_region_lower_bound(FOUR, {x: FOUR}, True)),
     ("dom_map", "a dict", "3", lambda: arith.Analyzer().int_set(x, 3)),
+    ("type_key", "a string", "[1]", lambda: ir.make_node([1])),  # type: ignore[arg-type]
+    ("function", "a function", "3", lambda: ir.post_order_visit(x, 3)),  # type: ignore[arg-type]
+    ("name", "a string", "3", lambda: ir.register_op(3)),  # type: ignore[arg-type]
+    ("name", "a string", "[1]", lambda: ir.register_op_attr([1], "key", 1)),  # type: ignore[arg-type]
+    ("attrs", "a dict", "'a'", lambda: ir.IRModule({}, "a")),  # type: ignore[arg-type]
+    ("pass", "a function", "3", lambda: transform.module_pass(3)),
+    ("pass", "a function", "3", lambda: tir.transform.prim_func_pass(3)),
+    ("options", "a list of strings", "[1]", lambda: target.rasp([1])),  # type: ignore[list-item]
+    ("options", "a list of strings", "3", lambda: target.mali("m", 3)),  # type: ignore[arg-type]
+    ("data type", "a name", "[1]", lambda: tir.Cast([1], x)),  # type: ignore[arg-type]
+    ("insts", "a list", "3", lambda: tir.schedule.Trace(3)),  # type: ignore[arg-type]
+    ("constraints", "a dict", "3", lambda: tir.analysis.verify_gpu_code(COPY, 3)),  # type: ignore[arg-type]
+    ("vmap", "a dict", "[1]", lambda: tir.stmt_functor.substitute(x, [1])),  # type: ignore[arg-type]
+    ("fvisit", "a function", "3", lambda: tir.stmt_functor.post_order_visit(x, 3)),  # type: ignore[arg-type]
+    ("only_enable", "names node types", "'For'",
+     lambda: tir.stmt_functor.ir_transform(EMPTY, None, None, ["For"])),
+    ("condition", "of bool", "3 of int32", lambda: arith.Analyzer().constraint_scope(3)),  # type: ignore[arg-type]
+    ("condition", "of bool", "x of int32", lambda: arith.Analyzer().assume(x)),
+    ("index", "an integer", "float32", lambda: arith.detect_iter_map([x * 2.0], {x: FOUR})),
+    ("name", "a string", "3", lambda: tir.TensorIntrin.register(3, *2 * [COPY])),  # type: ignore[arg-type]
+    ("name", "a string", "[1]", lambda: tir.TensorIntrin.get([1])),  # type: ignore[arg-type]
+    ("buffer 0", "one shape", "[8]", lambda: tir.TensorIntrin(COPY, copy(8))),
+    ("buffer 0", "one shape", "[4, 4]", lambda: tir.TensorIntrin(COPY, copy(4, 4))),
     ("layout", "string", "3", lambda: tir.layout(3)),
     ("src_layout", "a string or a Layout", "3", lambda: tir.bijective_layout(3, "NCHW")),
     ("indices", "a list or a tuple", "1", lambda: TURNED.map_indices(1)),

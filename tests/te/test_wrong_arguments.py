@@ -11,6 +11,7 @@ from tilewright.script import tir as T
 from tilewright.support.errors import ArgumentError, ScheduleError
 
 P = te.placeholder((8, 16), name="P")
+Q = te.compute((8, 16), lambda i, j: P[i, j], name="Q")
 
 
 @T.prim_func
@@ -34,6 +35,8 @@ WRONG: list[tuple[Callable[[], object], str]] = [
         lambda: te.scan(P, te.placeholder((8,)), P),
         "`placeholder` of a scan is 1 dimensions of float32",
     ),
+    (lambda: te.scan(P, P, P), "a scan begins or goes on with its state `P`"),
+    (lambda: te.scan(P, P, Q), "the state `Q` of a scan is a placeholder"),
     (lambda: te.comm_reducer(3, lambda t: 0), "`fcombine` of comm_reducer is a function, found 3"),
     (lambda: te.create_prim_func(None), "create_prim_func needs a list of tensors, found None"),
     (lambda: tir.Schedule(scaled, seed="x"), "`seed` of a schedule is an integer or None"),

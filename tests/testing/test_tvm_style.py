@@ -54,7 +54,14 @@ def test_targets_are_those_asked_for_or_the_default_ones(report: str) -> None:
 
 def test_excluded_targets_do_not_run_and_failing_ones_may_fail(report: str) -> None:
     assert not [n for n in outcomes(report, "PASSED") if n.startswith("test_excluded")]
-    assert sorted(outcomes(report, "XFAIL")) == ["test_failing[llvm]", "test_failing_given[llvm]"]
+    failing = ["test_failing[llvm]", "test_failing_given[llvm]", "test_order[a-b]"]
+    assert sorted(outcomes(report, "XFAIL")) == failing
+
+
+def test_some_parameters_do_not_run_and_slow_tests_do(report: str) -> None:
+    passed = outcomes(report, "PASSED")
+    assert {"test_few[2]", "test_order[b-a]", "test_slow[1]"} <= set(passed)
+    assert "test_few[3]" not in passed
 
 
 def test_targets_given_by_pytest_are_skipped_where_they_cannot_run(report: str) -> None:

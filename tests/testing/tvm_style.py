@@ -168,3 +168,21 @@ class TestParam(tvm.testing.CompareBeforeAfter):
 
 if __name__ == "__main__":
     tvm.testing.main()
+
+
+@tvm.testing.skip_parameterizations("3", reason="three are too many")
+@pytest.mark.parametrize("count", [2, 3])
+def test_few(request, count):
+    assert count == 2 and request.node.name == "test_few[2]"
+
+
+@tvm.testing.xfail_parameterizations("a-b", reason="not yet")
+@pytest.mark.parametrize(("one", "two"), [("a", "b"), ("b", "a")])
+def test_order(request, one, two):
+    assert one > two
+
+
+@tvm.testing.slow
+@pytest.mark.parametrize("number", [1])
+def test_slow(number):
+    assert number

@@ -8,6 +8,7 @@ from typing import Any
 from ..ffi import get_global_func
 from ..runtime.ndarray import Tensor, tensor
 from ..runtime.source_module import CSourceModule
+from ..script.parser.arguments import explained
 from ..support.errors import ArgumentError, listing
 from ..support.span import Span
 from .json import load_array, load_json, register_leaf, save_array, save_json
@@ -93,6 +94,7 @@ _OTHERS: dict[str, Callable[..., Any]] = {
 }
 
 
+@explained("ir.make_node")
 def make_node(type_key: str, **fields: Any) -> Any:
     """The node of the class with that key, such as `ir.Range`, with these fields.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..support.dtypes import dtype_of
+from ..support.dtypes import DType, dtype_of, not_a_dtype
 from ..support.errors import ArgumentError, ArgumentTypeError
 from .node import Node, node
 
@@ -153,6 +153,13 @@ class PrimExpr(_Typed):
 PrimExprLike: TypeAlias = PrimExpr | int | float | bool | np.number[Any]
 
 
+def _constant_dtype(name: str) -> DType:
+    try:
+        return dtype_of(name)
+    except TypeError:  # what cannot be hashed, too
+        raise not_a_dtype(name) from None
+
+
 @node("tir.IntImm")
 class IntImm(PrimExpr):
     """An integer constant (or a `bool`) of type `dtype`."""
@@ -165,7 +172,7 @@ class IntImm(PrimExpr):
             if not isinstance(self.value, (int, np.integer, np.bool_, IntImm)):
                 raise ArgumentError(f"IntImm holds an integer, found {self.value!r}", self.span)
             self.value = int(self.value)  # type: ignore[misc]
-        info = dtype_of(self.dtype)
+        info = _constant_dtype(self.dtype)
         self.dtype = info.name  # type: ignore[misc]
         if not info.is_integral or info.lanes != 1:
             raise ArgumentError(f"IntImm needs a scalar integer dtype, found {self.dtype}")
@@ -202,7 +209,7 @@ class FloatImm(PrimExpr):
 
     def __post_init__(self) -> None:
         value = self.value = _as_float(self.value)  # type: ignore[misc]
-        info = dtype_of(self.dtype)
+        info = _constant_dtype(self.dtype)
         if not (info.is_float or info.is_custom) or info.lanes != 1:
             raise ArgumentError(f"FloatImm needs a scalar floating dtype, found {self.dtype}")
         if info.is_float and not info.holds(value):

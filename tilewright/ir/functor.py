@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from tilewright.support.stack import deep_recursion as deep_recursion
 
+from ..script.parser.arguments import explained
 from .node import Node, rebuild
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -206,6 +207,7 @@ class _PostOrder(Visitor):
             self.function(node)
 
 
+@explained("ir.post_order_visit")
 def post_order_visit(root: object, function: Callable[[Node], None]) -> None:
     """Calls `function` on every node under `root`, children first, shared nodes once."""
     _PostOrder(function).walk(root)

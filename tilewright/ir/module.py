@@ -42,8 +42,11 @@ class IRModule(Node):
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ArgumentError(f"two functions of the module are called {twice!r}")
-        self.attrs = dict(self.attrs or {})  # type: ignore[misc]
-        self.global_infos = dict(self.global_infos or {})  # type: ignore[misc]
+        for what in ("attrs", "global_infos"):
+            table: Any = getattr(self, what)
+            if table is not None and not isinstance(table, Mapping):
+                raise ArgumentTypeError(f"`{what}` of a module is a dict, found {table!r}")
+            setattr(self, what, dict(table or {}))
 
     def get_global_var(self, name: str) -> GlobalVar:
         """The global variable called `name`. Raises `ArgumentError` listing those there are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..script.parser.arguments import explained
 from ..support.errors import ArgumentError, ArgumentTypeError
 from .expr import RelaxExpr
 from .node import ignored, node
@@ -56,10 +57,13 @@ class Op(RelaxExpr):
 _OPS: dict[str, Op] = {}
 
 
+@explained("ir.register_op")
 def register_op(name: str, **attributes: Any) -> Op:
     """Declares the operator `name`, or adds `attributes` to it."""
     op = _OPS.get(name)
     if op is None:
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"the name of an operator is a string, found {name!r}")
         op = _OPS[name] = Op(name, {})
     op.attributes.update(attributes)
     return op

@@ -294,12 +294,18 @@ def module_pass(
     """Makes a pass of a function `(mod, ctx) -> mod`, or of a class with `transform_module`."""
 
     def make(what: Any) -> Any:
-        info = PassInfo(opt_level, name or what.__name__, tuple(required or ()), traceable)
+        info = PassInfo(opt_level, name or _name_of(what), tuple(required or ()), traceable)
         if isinstance(what, type):
             return class_pass(what, "transform_module", lambda f: ModulePass(f, info))
         return ModulePass(what, info)
 
     return make if pass_func is None else make(pass_func)
+
+
+def _name_of(what: Any) -> str:
+    if not callable(what):
+        raise ArgumentTypeError(f"a pass is made of a function or a class, found {what!r}")
+    return str(getattr(what, "__name__", type(what).__name__))
 
 
 def make_function_pass(kind: type[BaseFunc]) -> Any:
@@ -315,7 +321,7 @@ def make_function_pass(kind: type[BaseFunc]) -> Any:
         traceable: bool = False,
     ) -> Any:
         def make(what: Any) -> Any:
-            info = PassInfo(opt_level, name or what.__name__, tuple(required or ()), traceable)
+            info = PassInfo(opt_level, name or _name_of(what), tuple(required or ()), traceable)
             if isinstance(what, type):
                 return class_pass(what, "transform_function", lambda f: FunctionPass(f, info, kind))
             return FunctionPass(what, info, kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..support.dtypes import dtype_of
+from ..support.dtypes import dtype_of, not_a_dtype
 from ..support.errors import ArgumentTypeError
 from .node import ItemsAsFields, Node, node
 from .structural import structural_equal, structural_hash
@@ -27,9 +27,7 @@ class PrimType(Type):
 
     def __post_init__(self) -> None:
         if not isinstance(self.dtype, str):
-            raise ArgumentTypeError(
-                f"a data type is a name such as float32, found {self.dtype!r}", self.span
-            )
+            raise not_a_dtype(self.dtype)
         self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
 
 
@@ -42,6 +40,10 @@ class PointerType(Type):
 
     def __post_init__(self) -> None:
         self.storage_scope = self.storage_scope or "global"  # type: ignore[misc]
+        if not isinstance(self.storage_scope, str):
+            raise ArgumentTypeError(
+                f"a storage scope is a string, found {self.storage_scope!r}", self.span
+            )
 
 
 @node("ir.TupleType")

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from ..ir.expr import PrimExpr, RelaxExpr
 from ..ir.node import Node, node
 from ..ir.structural import structural_equal, structural_hash
+from ..support.errors import ArgumentTypeError
 from .dims import as_dims
 
 Expr: TypeAlias = RelaxExpr
@@ -112,6 +113,19 @@ class _WithOperators(RelaxExpr):
         return HOOKS["item"](self, index)
 
 
+def item_of(items: tuple[Any, ...], index: Any, what: str, whole: str) -> Any:
+    """The item at an index, or those in a slice. Raises `IndexError` outside of them, and
+    `ArgumentTypeError` for what is no index."""
+    try:
+        return items[index]
+    except TypeError:
+        raise ArgumentTypeError(
+            f"a {what} of a {whole} is chosen by an integer or a slice, found {index!r}"
+        ) from None
+    except IndexError:
+        raise IndexError(f"{what} {index} of a {whole} of {len(items)}") from None
+
+
 @node("relax.ExprWithOp")
 class ExprWithOp(_WithOperators):
     """An expression that takes part in Python's arithmetic."""
@@ -129,10 +143,10 @@ class ShapeExpr(ExprWithOp):
             given = given.values
         self.values = as_dims(given)  # type: ignore[misc]
 
-    def __getitem__(self, index: int) -> PrimExpr:
-        if not -len(self.values) <= index < len(self.values):
-            raise IndexError(f"dimension {index} of a shape of {len(self.values)}")
-        return self.values[index]
+    def __getitem__(self, index: int | slice) -> Any:
+        """The dimension at an index; the tuple of those in a slice. Raises `IndexError` outside
+        of the shape."""
+        return item_of(self.values, index, "dimension", "shape")
 
     def __len__(self) -> int:
         return len(self.values)

@@ -17,7 +17,7 @@ from ..support.dtypes import dtype_name, dtype_of
 from ..support.errors import ArgumentError, ArgumentTypeError
 from ..support.span import Span
 from ..tir.op import call_tir
-from .base import HOOKS, Expr, ExprWithOp, ShapeExpr, StructInfo
+from .base import HOOKS, Expr, ExprWithOp, ShapeExpr, StructInfo, item_of
 from .struct_info import TensorStructInfo
 
 __all__ = [
@@ -109,10 +109,10 @@ class Tuple(ExprWithOp):
             if not isinstance(item, Expr):
                 raise ArgumentError(f"an item of a Tuple is a {type(item).__name__}", self.span)
 
-    def __getitem__(self, index: int) -> Expr:
-        if not -len(self.items) <= index < len(self.items):
-            raise IndexError(f"item {index} of a tuple of {len(self.items)}")
-        return self.items[index]
+    def __getitem__(self, index: int | slice) -> Any:
+        """The item at an index; the tuple of those in a slice. Raises `IndexError` outside of
+        the tuple."""
+        return item_of(self.items, index, "item", "tuple")
 
     def __len__(self) -> int:
         return len(self.items)

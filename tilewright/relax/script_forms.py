@@ -7,6 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ir.op import Op
+from ..runtime.device import (
+    cpu,
+    cuda,
+    device,
+    ext_dev,
+    hexagon,
+    metal,
+    opencl,
+    rocm,
+    vpi,
+    vulkan,
+    webgpu,
+)
 from ..script.ir_builder.base import IRBuilder
 from ..script.parser import FUNCTIONS, Decorator, MacroDecorator, ValueMacro
 from ..support.dtypes import dtype_name
@@ -24,10 +37,11 @@ from .script_infos import DataType, DTensor, Object, Prim, Shape, Sizes, Tensor,
 
 __all__ = [
     "Callable", "DTensor", "Else", "If", "Object", "Prim", "Shape", "Tensor", "Then", "Tuple",
-    "TupleGetItem", "arg", "call_op", "call_packed", "const", "dataflow", "device_mesh", "dtype",
-    "emit", "emit_match_cast", "emit_te", "emit_with_sinfo", "func_attr", "func_name",
-    "func_ret_struct_info", "func_ret_value", "function", "lookup_binding", "lookup_vdevice",
-    "macro", "match_cast", "output", "prim_value", "rewriter", "shape", "str", "tuple",
+    "TupleGetItem", "arg", "call_op", "call_packed", "const", "cpu", "cuda", "dataflow", "device",
+    "device_mesh", "dtype", "emit", "emit_match_cast", "emit_te", "emit_with_sinfo", "ext_dev",
+    "func_attr", "func_name", "func_ret_struct_info", "func_ret_value", "function", "hexagon",
+    "lookup_binding", "lookup_vdevice", "macro", "match_cast", "metal", "opencl", "output",
+    "prim_value", "rewriter", "rocm", "shape", "str", "tuple", "vpi", "vulkan", "webgpu",
 ]  # fmt: skip
 
 function = Decorator(

@@ -183,11 +183,16 @@ class DType:
         return float(ml_dtypes.finfo(self.numpy).max)
 
 
+def not_a_dtype(given: object) -> ArgumentTypeError:
+    """The error that `given` does not name a data type."""
+    return ArgumentTypeError(f"a data type is a name such as float32, found {given!r}")
+
+
 @cache
 def dtype_of(name: str) -> DType:
     """`name` taken apart; no name at all is `void`. Raises `ArgumentError` if it is no type."""
     if not isinstance(name, str):
-        raise ArgumentTypeError(f"a data type is a name such as float32, found {name!r}")
+        raise not_a_dtype(name)
     if not name:
         return dtype_of("void")
     vector = None if name in _ML_DTYPES else _VECTOR.match(name)

@@ -22,6 +22,7 @@ ROOT = "tilewright"
 
 MODULES = {
     "arith": "tir.arith",
+    **{f"arith.{name}": "tir.arith" for name in ("int_solver", "iter_affine_map", "pattern")},
     "base": "support.errors",
     "container": "runtime.container",
     "contrib.msc": "msc",
@@ -48,6 +49,7 @@ MODULES = {
     "target.datatype": "tir.datatype",
     "tir.block_dependence_info": "tir.schedule.block_dependence_info",
     "tir.block_scope": "tir.schedule.scope",
+    "tir.schedule.block_scope": "tir.schedule.scope",
     "tir.transform.function_pass": "tir.transform.base",
     "tir.transform.transform": "tir.transform",
     "transform": "ir.transform",

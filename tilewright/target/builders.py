@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tilewright.support.errors import ArgumentError, listing
+from tilewright.support.errors import ArgumentError, ArgumentTypeError, listing
 
 from .target import Target, TargetLike
 
@@ -46,14 +46,24 @@ _STM32 = {
 
 
 def _make(kind: str, fixed: str, options: Options) -> Target:
-    given = options.split() if isinstance(options, str) else list(options or [])
+    given = options.split() if isinstance(options, str) else _words(options)
     chosen = {word.partition("=")[0] for word in given}
     kept = [word for word in fixed.split() if word.partition("=")[0] not in chosen]
     return Target(" ".join([kind, *kept, *given]))
 
 
+def _words(options: Any) -> list[str]:
+    """The options in a list. Raises `ArgumentTypeError` for anything but strings in a list."""
+    words = [] if options is None else options
+    if isinstance(words, (list, tuple)) and all(isinstance(word, str) for word in words):
+        return list(words)
+    raise ArgumentTypeError(
+        f"options of a target are a string or a list of strings, found {options!r}"
+    )
+
+
 def _row(table: Mapping[str, str], family: str, model: str) -> str:
-    if model not in table:
+    if not isinstance(model, str) or model not in table:
         raise ArgumentError(
             f"unknown {family} {model!r}", hint=f"known are {listing(sorted(table))}"
         )

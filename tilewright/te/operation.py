@@ -357,6 +357,12 @@ def _require_recurrence(start: Tensor, step: Tensor, state: Tensor) -> None:
                 f"dimension {axis} of the {role} `{part.name}` of a scan is {part.shape[axis]}, "
                 f"of its state {state.shape[axis]}"
             )
+    if start is state or step is state:
+        raise ArgumentError(f"a scan begins or goes on with its state `{state.name}` itself")
+    if not isinstance(state.op, PlaceholderOp):
+        raise ArgumentError(
+            f"the state `{state.name}` of a scan is a placeholder, found one that is computed"
+        )
 
 
 def _other_extent(tensor: Tensor, other: Tensor | Buffer, start: int = 0) -> int | None:

@@ -137,6 +137,49 @@ def known_failing_targets(*args: str) -> Any:
     return getattr(pytest.mark, FAILING)(*args)
 
 
+def skip_parameterizations(*names: str, reason: str) -> Any:
+    """A test is skipped for these of its parameters, as they stand in brackets in its name:
+    `@skip_parameterizations("8-float16", reason="...")`. It takes `request` first."""
+    import pytest
+
+    return _for_parameters(names, lambda why: pytest.skip(why), reason)
+
+
+def xfail_parameterizations(*names: str, reason: str) -> Any:
+    """A test is expected to fail for these of its parameters, as `skip_parameterizations`."""
+    import pytest
+
+    return _for_parameters(names, lambda why: pytest.xfail(why), reason)
+
+
+def _for_parameters(names: Sequence[str], act: Callable[[str], Any], reason: str) -> Any:
+    def mark(test: Callable[..., Any]) -> Any:
+        @functools.wraps(test)
+        def run(request: Any, *args: Any, **named: Any) -> Any:
+            _, _, inside = request.node.name.partition("[")
+            if inside and inside[:-1] in names:
+                act(f"{request.node.name}: {reason}")
+            return test(request, *args, **named)
+
+        return run
+
+    return mark
+
+
+def slow(test: Callable[..., Any]) -> Any:
+    """A test that is skipped where the environment says `SKIP_SLOW_TESTS=1`."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **named: Any) -> Any:
+        import pytest
+
+        if (read_environment("SKIP_SLOW_TESTS") or "").lower() in ("1", "true", "yes"):
+            pytest.skip("slow tests are skipped by SKIP_SLOW_TESTS")
+        return test(*args, **named)
+
+    return run
+
+
 def main() -> None:
     """Runs the tests of the calling file: `if __name__ == "__main__": tvm.testing.main()`.
 

@@ -17,6 +17,9 @@ from .parameters import (
     parameter,
     parameters,
     parametrize_targets,
+    skip_parameterizations,
+    slow,
+    xfail_parameterizations,
 )
 from .popen_pool import identity_after, terminate_self
 from .targets import DEFAULT_TEST_TARGETS, IS_IN_CI, device_enabled, device_test, enabled_targets

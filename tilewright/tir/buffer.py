@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, NoReturn
 
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
@@ -48,11 +48,13 @@ class Buffer(Node):
     WRITE: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        index = _index_dtype((*self.shape, *(self.strides or ())))
-        self.shape = tuple(as_scalar(d, index) for d in self.shape)  # type: ignore[misc]
-        self.strides = tuple(as_scalar(d, index) for d in self.strides or ())  # type: ignore[misc]
+        index = self._index_dtype()
+        self.shape = self._integers("shape", index)  # type: ignore[misc]
+        self.strides = self._integers("strides", index)  # type: ignore[misc]
         if self.elem_offset is None:
             self.elem_offset = IntImm(index, 0)
+        if self.strides and len(self.strides) != len(self.shape):
+            self._refuse("strides", f"one a dimension, which are {len(self.shape)}")
         self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
         if self.axis_separators:
             self._check_separators()
@@ -64,8 +66,8 @@ class Buffer(Node):
         if not (isinstance(kind, PointerType) and isinstance(kind.element_type, PrimType)):
             self._refuse("data", f"a pointer to numbers, not of type {self.data.dtype}")
         self._check_places()
-        if not isinstance(self.offset_factor, int):
-            self._refuse("offset_factor", "an integer")
+        if not isinstance(self.offset_factor, int) or self.offset_factor < 1:
+            self._refuse("offset_factor", "a positive integer")
         if not isinstance(self.data_alignment, int) or self.data_alignment < 1:
             self._refuse("data_alignment", "a positive integer")
         if not isinstance(self.buffer_type, str):
@@ -77,6 +79,21 @@ class Buffer(Node):
             for place in value if isinstance(value, tuple) else (value,):
                 if place.dtype not in _INDICES and dtype_of(place.dtype).is_float:
                     self._refuse(name, "of integers")
+
+    def _index_dtype(self) -> str:
+        self.strides = self.strides or ()  # type: ignore[misc]
+        for name in ("shape", "strides"):
+            if isinstance(getattr(self, name), str) or not isinstance(
+                getattr(self, name), Iterable
+            ):
+                self._refuse(name, "a list")
+        return _index_dtype((*self.shape, *self.strides))
+
+    def _integers(self, name: str, dtype: str) -> tuple[PrimExpr, ...]:
+        try:
+            return tuple([as_scalar(value, dtype) for value in getattr(self, name)])
+        except ArgumentError:
+            self._refuse(name, "of integers and expressions")
 
     def _check_separators(self) -> None:
         if not all(hasattr(x, "__index__") for x in self.axis_separators):

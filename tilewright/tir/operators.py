@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from ..ir.expr import PrimExpr, as_scalar
 from ..ir.node import ignored, node, unwalked
 from ..ir.type import PrimType, Type
-from ..support.dtypes import dtype_of
+from ..support.dtypes import dtype_of, not_a_dtype
 from ..support.errors import ArgumentError, ArgumentTypeError
 
 
@@ -83,7 +83,11 @@ class Cast(PrimExpr):
     def __post_init__(self) -> None:
         if not isinstance(self.value, PrimExpr):
             self.value = as_scalar(self.value)
-        if dtype_of(self.dtype).lanes != dtype_of(self.value.dtype).lanes:
+        try:
+            lanes = dtype_of(self.dtype).lanes
+        except TypeError:  # what cannot be hashed, too
+            raise not_a_dtype(self.dtype) from None
+        if lanes != dtype_of(self.value.dtype).lanes:
             raise ArgumentError(
                 f"a cast keeps the lanes: {self.value.dtype} to {self.dtype}", self.span
             )

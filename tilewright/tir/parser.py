@@ -407,11 +407,12 @@ def _bind_loops(parser: Parser, name: str, value: Any) -> None:
 def while_(parser: Parser, node: ast.While) -> None:
     """`while condition:`."""
     condition = _condition(parser, node.test, "while")
-    with parser.at(node.test):
-        close = writer(parser).loop(condition)
+    close = writer(parser).loop(condition)
     with _looping(parser):
         body = body_of(parser, node.body)
-    writer(parser).emit(close(body))
+    with parser.at(node.test):
+        loop = close(body)
+    writer(parser).emit(loop)
 
 
 def _condition(parser: Parser, node: ast.expr, what: str) -> PrimExpr:
@@ -420,14 +421,12 @@ def _condition(parser: Parser, node: ast.expr, what: str) -> PrimExpr:
     with parser.at(node):
         made = as_scalar(value)
         dtype = E.dtype_of(made.dtype)
-        if dtype.is_integral and dtype.lanes == 1 and not dtype.is_bool:
-            return tir_op.not_equal(made, 0)
-        if not dtype.is_bool:
+        if not dtype.is_integral or dtype.lanes != 1:
             parser.fail(
                 node, f"`{what}` needs a boolean condition, found {made.dtype}",
                 hint=f"compare, as in `{ast.unparse(node)} != 0`",
             )  # fmt: skip
-    return made
+        return S.as_condition(what, made)
 
 
 @parses("tir", ast.If)

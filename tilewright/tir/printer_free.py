@@ -50,9 +50,21 @@ def _defined_at_several_places(f: PrimFunc) -> list[E.Var]:
 
 def _defined_by(n: Node) -> list[E.Var]:
     if isinstance(n, S.Block):
-        return [axis.var for axis in n.iter_vars]
+        return _defined_by_block(n)
     name = _SINGLE.get(type(n))
     return [] if name is None else [getattr(n, name)]
+
+
+def shares_definitions(p: Printer, b: S.Block) -> bool:
+    """Whether the head of the function declares what a block defines, as other parts do."""
+    declared = p.facts.get("free", ())
+    return any(id(var) in declared for var in _defined_by_block(b))
+
+
+def _defined_by_block(b: S.Block) -> list[E.Var]:
+    """The axes of a block, and the memory of the buffers that it allocates or matches."""
+    buffers = [*b.alloc_buffers, *(match.buffer for match in b.match_buffers)]
+    return [axis.var for axis in b.iter_vars] + [buffer.data for buffer in buffers]
 
 
 def _free(root: Any, known: set[int]) -> tuple[list[E.Var], dict[int, list[Buffer]]]:
@@ -254,7 +266,8 @@ def declare_unnamed(p: Printer, root: Any) -> list[str]:
     lines = [f"{p(v)} = {free_variable(p, v)}" for v in found if id(v) not in by_lambda | alone]
     for b in views:
         name = declare_buffer(p, b)
-        args = buffer_arguments(p, b, with_data=id(b.data) not in alone)
+        shares = id(b.data) not in alone or p.is_named(b.data)
+        args = buffer_arguments(p, b, with_data=shares)
         lines.append(f"{name} = {t(p, 'Buffer')}({args})")
     return lines
 

@@ -13,6 +13,7 @@ from ..ir.type import PointerType, PrimType, TupleType
 from ..script.printer import Printer, prints, programs, statements, word
 from . import expr as E
 from . import stmt as S
+from .analysis.effects import has_way_out
 from .buffer import Buffer
 from .function import PrimFunc
 from .kinds import is_thread_tag
@@ -25,7 +26,7 @@ from .printer import (
     t,
     typed_var,
 )
-from .printer_free import shared_threads, undeclared, unknown_dims
+from .printer_free import shared_threads, shares_definitions, undeclared, unknown_dims
 
 statements(S.Stmt, S.MatchBufferRegion)
 programs(PrimFunc)
@@ -227,9 +228,10 @@ def _loop_kind(p: Printer, s: S.For) -> str:
 @prints(S.While)
 def while_(p: Printer, s: S.While) -> None:
     """`while condition:`."""
-    if isinstance(s.condition, IntImm):
+    if isinstance(s.condition, IntImm) and not (s.condition.value and has_way_out(s.body)):
         return _raw(p, s)
-    with p.indent(f"while {p(s.condition)}:"):
+    condition = "True" if isinstance(s.condition, IntImm) else p(s.condition)
+    with p.indent(f"while {condition}:"):
         _body(p, s.body)
 
 
@@ -368,7 +370,7 @@ def decl_buffer(p: Printer, s: S.DeclBuffer) -> None:
 @prints(S.Block)
 def bare_block(p: Printer, b: S.Block) -> None:
     """A block outside a realize."""
-    if not all(map(_is_axis, b.iter_vars)):
+    if not all(map(_is_axis, b.iter_vars)) or shares_definitions(p, b):
         return _raw(p, b)
     with p.indent(f"with {t(p, 'block')}({p(b.name_hint)}, no_realize=True):"), p.scope():
         for axis in b.iter_vars:
@@ -380,7 +382,7 @@ def bare_block(p: Printer, b: S.Block) -> None:
 def realize(p: Printer, s: S.BlockRealize) -> None:
     """`with T.block(name):` with its axes, regions and body."""
     b = s.block
-    if not all(_is_axis(axis) and not _is_declared(p, axis.var) for axis in b.iter_vars):
+    if not all(map(_is_axis, b.iter_vars)) or shares_definitions(p, b):
         return _raw(p, s)
     with p.indent(f"with {t(p, 'block')}({p(b.name_hint)}):"), p.scope():
         values = [p(v) for v in s.iter_values]
@@ -538,7 +540,7 @@ def _function_inside(
         p.line(f"{t(p, 'func_attr')}({p.attributes(attrs)})")
     body = f.body
     sugar = p.config.syntax_sugar and not p.is_marked(body)
-    if sugar and isinstance(body, S.BlockRealize) and _root_may_go(body):
+    if sugar and isinstance(body, S.BlockRealize) and _root_may_go(p, body):
         p.line(f'# with {t(p, "block")}("root"):')
         _allocs(p, body.block.alloc_buffers)
         body = body.block.body
@@ -557,8 +559,9 @@ def _lacks_root(body: S.Stmt) -> bool:
     return not is_root and _has_blocks(body)
 
 
-def _root_may_go(root: S.BlockRealize) -> bool:
-    return _is_root(root) and _root_is_implied(root.block)
+def _root_may_go(p: Printer, root: S.BlockRealize) -> bool:
+    implied = _is_root(root) and _root_is_implied(root.block)
+    return implied and not shares_definitions(p, root.block)
 
 
 def _root_is_implied(root: S.Block) -> bool:

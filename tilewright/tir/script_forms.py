@@ -421,6 +421,11 @@ def realize(
     buffer_slice: Any, storage_scope: str | None = None, condition: Scalar = True
 ) -> ScopeForm:
     """A region of a buffer exists in what follows, in memory `storage_scope` if that is given."""
+    if isinstance(buffer_slice, BufferNode):
+        raise ArgumentError(
+            f"T.realize takes a region, found the buffer `{buffer_slice.name}`",
+            hint="write its ends, as in `A[0:16, 0:16]`",
+        )
     region, test = region_of(buffer_slice), as_scalar(condition, "bool")
 
     def close(body: S.Stmt) -> S.Stmt:

@@ -18,7 +18,7 @@ from ..support.span import Span
 from .accesses import access_dtype, as_indices, check_predicate
 from .buffer import Buffer
 from .expr import BufferLoad, IterVar, Ramp, StringImm, Var, multiple_of_vscale
-from .op import simplified
+from .op import not_equal, simplified
 
 
 @node("tir.Stmt")
@@ -94,6 +94,16 @@ class AssertStmt(Stmt):
             raise ArgumentTypeError(
                 f"`message` of tir.AssertStmt is a string, found {self.message!r}", self.span
             )
+
+
+def as_condition(which: str, value: object, span: Span | None = None) -> PrimExpr:
+    """A scalar of bool; an integer is true if it is not 0, as in Python. Raises `ArgumentError`
+    for any other value, which is the condition of `which`."""
+    made = as_scalar(value)
+    if made.dtype != "bool" and _is_integer(made.dtype):
+        made = not_equal(made, 0)
+    _require_bool(which, made, span)
+    return made
 
 
 _LOOPS = frozenset(("int32", "int64"))
@@ -181,11 +191,7 @@ class While(Stmt):
     body: Stmt
 
     def __post_init__(self) -> None:
-        self.condition = as_scalar(self.condition)  # type: ignore[misc]
-        if dtype_of(self.condition.dtype).lanes != 1:
-            raise ArgumentError(
-                f"the condition of While is a scalar, found {self.condition.dtype}", self.span
-            )
+        self.condition = as_condition("While", self.condition, self.span)  # type: ignore[misc]
 
 
 @node("tir.BufferStore")
@@ -362,7 +368,7 @@ class IfThenElse(Stmt):
     else_case: Stmt | None = None
 
     def __post_init__(self) -> None:
-        self.condition = as_scalar(self.condition)  # type: ignore[misc]
+        self.condition = as_condition("IfThenElse", self.condition, self.span)  # type: ignore[misc]
 
 
 @node("tir.Evaluate")

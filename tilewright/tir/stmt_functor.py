@@ -7,7 +7,10 @@ from typing import Any, TypeVar
 
 from ..ir.expr import PrimExpr, as_scalar
 from ..ir.functor import Rewriter, Visitor, on
-from ..ir.node import Node, rebuild
+from ..ir.node import NODE_TYPES, Node, rebuild
+from ..script.parser.advice import near
+from ..script.parser.arguments import explained
+from ..support.errors import ArgumentError
 from .buffer import Buffer
 from .expr import CommReducer, IterVar, Var
 from .function import PrimFunc
@@ -65,6 +68,7 @@ class _PreOrder(_PostOrder):
             self.visit(getattr(node, name))
 
 
+@explained("tir.stmt_functor.post_order_visit")
 def post_order_visit(stmt: object, fvisit: Callable[[Any], object]) -> None:
     """Calls `fvisit` on what `stmt` computes, a statement or an expression: on every statement and
     expression below it, children first, shared ones once. What a node defines or refers to
@@ -72,6 +76,7 @@ def post_order_visit(stmt: object, fvisit: Callable[[Any], object]) -> None:
     _PostOrder(fvisit).walk(stmt)
 
 
+@explained("tir.stmt_functor.pre_order_visit")
 def pre_order_visit(stmt: object, fvisit: Callable[[Any], object]) -> None:
     """Calls `fvisit` as `post_order_visit` does, parents first; False keeps out of a node."""
     _PreOrder(fvisit).walk(stmt)
@@ -109,6 +114,7 @@ class _Transform(Rewriter):
         return new
 
 
+@explained("tir.stmt_functor.ir_transform")
 def ir_transform(
     stmt: N,
     preorder: Callable[[Any], Any] | None,
@@ -116,8 +122,15 @@ def ir_transform(
     only_enable: Sequence[str] | None = None,
 ) -> N:
     """`stmt` with nodes replaced: `preorder(node)`, if not None, instead of going below it,
-    `postorder(node)` after. `only_enable` limits both to node types such as `tir.For`."""
+    `postorder(node)` after. `only_enable` limits both to node types such as `tir.For`; raises
+    `ArgumentError` for one that there is not."""
     only = None if only_enable is None else frozenset(only_enable)
+    for name in only or ():
+        if name not in NODE_TYPES:
+            raise ArgumentError(
+                f"`only_enable` of ir_transform names node types, found {name!r}",
+                hint=near(str(name), NODE_TYPES) or "they are written as in `tir.For`",
+            )
     made: N = _Transform(preorder, postorder, only).run(stmt)
     return made
 
@@ -135,17 +148,14 @@ class Substitute(Rewriter):
         return self.rewrite_variable(old) if found is None else found[1]
 
 
+@explained("tir.stmt_functor.substitute")
 def substitute(node: N, vmap: Mapping[Any, Any]) -> Any:
     """`node` with each variable (or buffer) in `vmap` replaced by what it maps to."""
     env = {}
     for old, new in vmap.items():
         key = old.var if isinstance(old, IterVar) else old
         env[key] = as_scalar(new, key.dtype) if isinstance(key, Var) else new
-    if not env:
-        return node
-    if isinstance(node, (tuple, list, dict)):
-        return Substitute(env).run(node)
-    return Substitute(env).run(node)
+    return Substitute(env).run(node) if env else node
 
 
 class _Renew(Rewriter):
@@ -202,6 +212,7 @@ class _Renew(Rewriter):
         return rebuild(buffer, {name: self.rewrite(getattr(buffer, name)) for name in names})
 
 
+@explained("tir.stmt_functor.renew_defs")
 def renew_defs(func: N) -> N:
     """`func` with every variable, axis and buffer that it defines replaced by a copy."""
     made: N = _Renew().run(func)

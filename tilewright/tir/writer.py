@@ -17,6 +17,7 @@ from ..support.errors import ArgumentError
 from ..support.span import Span
 from . import stmt as S
 from .analysis import get_block_read_write_region
+from .analysis.effects import has_way_out
 from .buffer import Buffer
 from .expr import IterVar, Var
 from .function import PrimFunc
@@ -116,13 +117,19 @@ class Writer:
         self.emit(close(stmt))
 
     def loop(self, condition: PrimExpr) -> Callable[[S.Stmt], S.While]:
-        """What closes `while condition:`. Raises `ArgumentError` for a constant condition."""
-        if isinstance(condition, IntImm):
-            raise ArgumentError(
-                f"the condition of a `while` depends on values, found {condition}",
-                hint="read what the loop changes, as in `while flag[0] != 0:`",
-            )
-        return lambda body: S.While(condition, body)
+        """What closes `while condition:`. Raises `ArgumentError` for a constant condition, but for
+        True where the body has a way out."""
+
+        def close(body: S.Stmt) -> S.While:
+            if isinstance(condition, IntImm) and not (condition.value and has_way_out(body)):
+                raise ArgumentError(
+                    f"the condition of a `while` depends on values, found {condition}",
+                    hint="read what the loop changes, as in `while flag[0] != 0:`, or leave the "
+                    "loop by `break`",
+                )
+            return S.While(condition, body)
+
+        return close
 
     # blocks
 

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tilewright import te, tir
-from tilewright.ir import IRModule
+from tilewright.ir import IRModule, PointerType, PrimType
 from tilewright.ir.expr import Range
 from tilewright.ir.structural import assert_structural_equal
 from tilewright.script.parser import from_source
@@ -17,6 +18,7 @@ from tilewright.support.errors import ArgumentError, ArgumentTypeError, CompileE
 from tilewright.tir.analysis import (
     assert_pure_function,
     calculate_allocated_bytes,
+    calculate_constant_bytes,
     calculate_workspace_bytes,
     detect_buffer_access_lca,
     estimate_tir_flops,
@@ -172,6 +174,18 @@ def test_allocated_bytes() -> None:
     kernel = lower(PROGRAMS["two_stages"]().func)["main"]
     assert calculate_allocated_bytes(kernel) == {"main": {"global": 7 * 8 * 4}}
     assert calculate_workspace_bytes(kernel, 1000) == 1000
+    with pytest.raises(ArgumentError, match="a positive number of bytes, found 0"):
+        calculate_workspace_bytes(kernel, 0)
+
+
+def test_bytes_of_constants_are_rounded_up_one_by_one() -> None:
+    body: tir.Stmt = tir.Evaluate(0)
+    for count in (3, 5):
+        memory = tir.Var("c", PointerType(PrimType("float32")))
+        body = tir.AllocateConst(memory, "float32", [count], np.zeros(count, "float32"), body)  # type: ignore[list-item]
+    func = tir.PrimFunc([], body)
+    assert calculate_constant_bytes(func) == 32
+    assert calculate_constant_bytes(func, 16) == 16 + 32
 
 
 def test_addresses_say_whether_they_are_read_or_written() -> None:

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import inspect
 import linecache
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -93,11 +94,21 @@ def _parse(text: str, name: str, first: int, margin: int) -> ast.Module:
         ) from None
     except SyntaxError as error:
         line, column = (error.lineno or 1) + first - 1, (error.offset or 1) + margin
+        unwritten = _UNWRITTEN.match((error.text or "")[(error.offset or 1) - 1 :])
+        if unwritten is not None:
+            raise DiagnosticError(
+                f"script has no words for a {unwritten.group(1)}, which is left out of this text",
+                Span(name, line, line, column, column + len(unwritten.group())),
+                hint="programs with such a value in an attribute are copied, not printed and read",
+            ) from None
         raise DiagnosticError(
             f"this is not Python: {error.msg}", Span(name, line, line, column, column + 1),
             hint=next((hint for kind, hint in _SYNTAX_HINTS if isinstance(error, kind)), ""),
         ) from None  # fmt: skip
 
+
+_UNWRITTEN = re.compile(r"<([A-Za-z_]\w*)>")
+"""What the printer writes for a value of a class that it does not know."""
 
 _SYNTAX_HINTS = (
     (TabError, "indent with spaces only"),

@@ -10,7 +10,12 @@ from .bounds import OOBChecker, out_of_bounds
 from .expr_equal import expr_deep_equal
 from .gpu_code import gpu_usage, verify_gpu_code
 from .memcpy import identify_memcpy
-from .memory_size import calculate_allocated_bytes, calculate_workspace_bytes, estimate_tir_flops
+from .memory_size import (
+    calculate_allocated_bytes,
+    calculate_constant_bytes,
+    calculate_workspace_bytes,
+    estimate_tir_flops,
+)
 from .purity import assert_pure_function, is_pure_function
 from .undefined_vars import undefined_vars
 from .verify import verify_memory, verify_ssa, verify_well_formed
@@ -18,8 +23,8 @@ from .work import Work, work_of
 
 __all__ = [
     "OOBChecker", "Work", "assert_pure_function", "calculate_allocated_bytes",
-    "calculate_workspace_bytes", "detect_buffer_access_lca", "estimate_tir_flops",
-    "expr_deep_equal", "find_anchor_block", "get_block_access_region",
+    "calculate_constant_bytes", "calculate_workspace_bytes", "detect_buffer_access_lca",
+    "estimate_tir_flops", "expr_deep_equal", "find_anchor_block", "get_block_access_region",
     "get_block_read_write_region", "gpu_usage", "identify_memcpy", "is_pure_function",
     "out_of_bounds",
     "undefined_vars",

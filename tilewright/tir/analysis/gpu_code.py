@@ -8,6 +8,7 @@ from typing import Any
 from ...ir.expr import IntImm
 from ...ir.functor import Visitor, on
 from ...ir.type import PointerType
+from ...script.parser.arguments import explained
 from ...support.dtypes import dtype_of
 from ..expr import BufferLoad, IterVar
 from ..function import PrimFunc
@@ -116,6 +117,7 @@ def gpu_usage(func: PrimFunc) -> dict[str, int]:
     return finder.used
 
 
+@explained("tir.analysis.verify_gpu_code")
 @looks_at(PrimFunc)
 def verify_gpu_code(func: PrimFunc, constraints: Mapping[str, Any]) -> bool:
     """True if `func` uses at most what `constraints` allow of each of `LIMITS`."""

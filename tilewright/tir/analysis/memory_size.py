@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...ir.expr import IntImm, Range
-from ...ir.functor import Visitor, on
+from ...ir.functor import Visitor, on, post_order_visit
 from ...ir.module import IRModule
 from ...ir.type import PointerType
 from ...support.dtypes import dtype_of
@@ -104,7 +104,21 @@ def calculate_allocated_bytes(func_or_mod: PrimFunc | IRModule) -> dict[str, dic
 def calculate_workspace_bytes(func: PrimFunc, workspace_byte_alignment: int = 1) -> int:
     """The most bytes that `func` keeps allocated at once in global memory, rounded up."""
     size = calculate_allocated_bytes(func)["main"].get("global", 0)
-    return -(-size // workspace_byte_alignment) * workspace_byte_alignment
+    return _rounded_up(size, workspace_byte_alignment)
+
+
+@looks_at(PrimFunc)
+def calculate_constant_bytes(func: PrimFunc, constant_byte_alignment: int = 1) -> int:
+    """The bytes of all constants that `func` holds, each rounded up to the alignment."""
+    found: list[AllocateConst] = []
+    post_order_visit(func.body, lambda n: found.append(n) if isinstance(n, AllocateConst) else None)
+    return sum(_rounded_up(constant.array.nbytes, constant_byte_alignment) for constant in found)
+
+
+def _rounded_up(size: int, alignment: int) -> int:
+    if not isinstance(alignment, int) or alignment < 1:
+        raise ArgumentError(f"an alignment is a positive number of bytes, found {alignment!r}")
+    return -(-size // alignment) * alignment
 
 
 _ARITHMETIC = (Add, Sub, Mul, Div, Mod, FloorDiv, FloorMod, Min, Max)

@@ -1,6 +1,7 @@
 """Integer arithmetic: simplification, bounds, sets, and maps of iterations."""
 
 from ...script.parser.arguments import explain_all as _explain_all
+from ...support import public as _public
 from . import _ffi_api
 from .analyzer import Analyzer, ConstraintScope, Extension, ProofStrength, simplify
 from .bound import ConstIntBound, ModularSet
@@ -51,3 +52,4 @@ __all__ = [
 ]  # fmt: skip
 
 _explain_all("arith", globals())
+__getattr__, __dir__ = _public.lazy_attributes("tilewright.arith")

@@ -46,11 +46,21 @@ class Extension(Flag):
     ComparisonOfProductAndSum = 8
 
 
+def _as_condition(given: Any) -> PrimExpr:
+    made = as_scalar(given)
+    if not dtype_of(made.dtype).is_bool:
+        raise ArgumentError(
+            f"a condition is of bool, found {made} of {made.dtype}",
+            hint="compare it, as in x != 0",
+        )
+    return made
+
+
 class ConstraintScope:
     """A condition that holds within a `with` block."""
 
     def __init__(self, analyzer: Analyzer, condition: PrimExpr) -> None:
-        self._scope = analyzer.engine.scope(condition)
+        self._scope = analyzer.engine.scope(_as_condition(condition))
 
     def __enter__(self) -> None:
         self._scope.__enter__()
@@ -192,13 +202,13 @@ class Analyzer:
 
     @explained("Analyzer.constraint_scope")
     def constraint_scope(self, constraint: PrimExpr) -> ConstraintScope:
-        """A `with` block in which `constraint` holds."""
+        """A `with` block in which `constraint` holds; `ArgumentError` unless it is of bool."""
         return ConstraintScope(self, constraint)
 
     @explained("Analyzer.assume")
     def assume(self, condition: PrimExpr) -> None:
-        """Takes `condition` for granted from now on."""
-        self.engine.assume(condition)
+        """Takes `condition` for granted from now on; `ArgumentError` unless it is of bool."""
+        self.engine.assume(_as_condition(condition))
         self.engine.reset()
 
     @contextmanager

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...ir.expr import IntImm, PrimExpr, Range, as_scalar
+from ...support.dtypes import dtype_of
+from ...support.errors import ArgumentError
 from .. import op as O
 from ..expr import Var
 from .analyzer import Analyzer
@@ -45,8 +47,10 @@ def detect_iter_map(
 
     An iterator of extent 1 is its constant, unless `simplify_trivial_iterators` is false; one
     that starts at `lo` counts as `x - lo`. Where a division does not come out even, the result
-    is that of the padded iterators, and `padding_predicate` says where padding is.
+    is that of the padded iterators, and `padding_predicate` says where padding is. Raises
+    `ArgumentError` for an index that is no integer.
     """
+    _require_integers(indices)
     level = level_of(check_level)
     try:
         detector = Detector(
@@ -62,6 +66,13 @@ def detect_iter_map(
     except NotAffine as error:
         return IterMapResult(errors=(str(error),))
     return IterMapResult(tuple(parsed), padding_predicate=detector.padding_predicate())
+
+
+def _require_integers(indices: Sequence[PrimExpr]) -> None:
+    for index in indices:
+        made = as_scalar(index)
+        if not dtype_of(made.dtype).is_integral:
+            raise ArgumentError(f"an index of a map is an integer, found {made} of {made.dtype}")
 
 
 def detect_injective_map(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import PrimExpr
+from ...script.parser.arguments import explained
 from ...support.errors import ArgumentError, TVMError
 from ...support.public import shown_package
 from ..expr import Var
@@ -30,6 +31,7 @@ DecisionProvider = Callable[[Instruction, list[Any], list[Any], Any], Any]
 class Trace:
     """The instructions applied to a schedule, in order, with the decisions of those that sample."""
 
+    @explained("Trace")
     def __init__(
         self, insts: Iterable[Instruction] = (), decisions: Decisions | None = None
     ) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import ClassVar
 
+from ...ir.expr import IntImm, PrimExpr
 from ...ir.node import Node, node
 from ...support.errors import ArgumentError, ArgumentTypeError, listing
 from ..function import PrimFunc
@@ -37,6 +38,13 @@ class TensorIntrin(Node):
                 "description and implementation of a tensor intrinsic take different buffers",
                 note=f"{[b.dtype for b in ours]} and {[b.dtype for b in theirs]}",
             )
+        for index, (described, implemented) in enumerate(zip(ours, theirs, strict=True)):
+            if not _may_be_equal(described.shape, implemented.shape):
+                raise ArgumentError(
+                    f"buffer {index} of a tensor intrinsic is of one shape, found "
+                    f"{list(described.shape)} in the description and {list(implemented.shape)} "
+                    "in the implementation"
+                )
         for func in (self.desc, self.impl):
             if not isinstance(func.body, BlockRealize) or func.body.iter_values:
                 raise ArgumentError("a function of a tensor intrinsic is a block without axes")
@@ -73,9 +81,19 @@ class TensorIntrin(Node):
 
     @staticmethod
     def _known(name: str) -> bool:
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"the name of a tensor intrinsic is a string, found {name!r}")
         if name not in TensorIntrin.registry and name not in TensorIntrin.declared:
             _load()
         return name in TensorIntrin.registry or name in TensorIntrin.declared
+
+
+def _may_be_equal(shape: Sequence[PrimExpr], other: Sequence[PrimExpr]) -> bool:
+    """Whether shapes have equal ranks and no constant extents that differ."""
+    return len(shape) == len(other) and not any(
+        isinstance(a, IntImm) and isinstance(b, IntImm) and a.value != b.value
+        for a, b in zip(shape, other, strict=True)
+    )
 
 
 FAMILIES = ("dot_product_common", "x86", "arm_cpu", "hexagon", "cuda", "rocm", "metal")
