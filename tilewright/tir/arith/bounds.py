@@ -12,6 +12,8 @@ import ml_dtypes
 from ...ir.expr import PrimExpr
 from ...support.dtypes import ScalableLanes, dtype_of
 from ..expr import (
+    EQ,
+    NE,
     Broadcast,
     Call,
     Cast,
@@ -171,6 +173,14 @@ class Bounds:
         if self._prove(total, True):
             return True
         return any(type(a) is Product for a in total.terms) and self._prove_product(total)
+
+    def decided(self, kind: type[PrimExpr], slack: Sum) -> bool | None:
+        """Whether a comparison holds: of `slack` with 0 if it is an equality, else `slack >= 0`;
+        None if that is not known."""
+        below = self.is_not_negative(slack.scaled(-1).shifted(-1))
+        if kind in (EQ, NE):
+            return kind is NE if below or self.is_not_negative(slack.shifted(-1)) else None
+        return False if below else True if self.is_not_negative(slack) else None
 
     def _prove(self, total: Sum, use_facts: bool) -> bool:
         for _ in range(24):
@@ -471,8 +481,13 @@ def _conditional(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
 
 
 def _pair(make: Callable[[Interval, Interval], Interval]) -> Callable[..., Interval]:
-    """The interval of a division whose two sides are fields `a` and `b`."""
-    return lambda of, interval: make(interval(of.a), interval(of.b))
+    """The interval of a division whose two sides are fields `a` and `b`; it may wrap."""
+
+    def found(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+        own, made = dtype_interval(of.dtype), make(interval(of.a), interval(of.b))
+        return made if own[0] <= made[0] and made[1] <= own[1] else own
+
+    return found
 
 
 def _shift_right(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
