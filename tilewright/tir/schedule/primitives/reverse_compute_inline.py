@@ -181,7 +181,8 @@ def _guarded(
     env = {axis.var: value for axis, value in
            zip(producer.block.iter_vars, producer.realize.iter_values, strict=True)}  # fmt: skip
     predicate = producer.realize.predicate
-    known, added = conjuncts(predicate), []
+    known = conjuncts(predicate)
+    added: list[PrimExpr] = []
     for axis in producer.block.iter_vars:
         if axis.dom is not None:
             space.bind(axis.var, axis.dom.min, axis.dom.extent)
