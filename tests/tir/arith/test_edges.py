@@ -107,3 +107,15 @@ def test_the_bit_of_a_truth_is_turned() -> None:
     for value in (0, 1):
         turned = tir.bitwise_not(const(value, "bool"))
         assert turned.value == 1 - value  # type: ignore[attr-defined]
+
+
+def test_a_product_lies_between_the_products_of_its_factors_ends() -> None:
+    analyzer = Analyzer()
+    for var, extent in ((X, 4), (Y, 7), (Z, 9)):
+        analyzer.bind(var, Range(1 if var is Y else 0, extent))
+    found = analyzer.const_int_bound((X + Y) * (Y + (Z - 3)))
+    assert (found.min_value, found.max_value) == (-20, 120)
+    found = analyzer.const_int_bound((X + 1) * (X - 3))
+    assert (found.min_value, found.max_value) == (-9, 0)
+    found = analyzer.const_int_bound((X + 1) * (Y + 1))
+    assert (found.min_value, found.max_value) == (2, 32)

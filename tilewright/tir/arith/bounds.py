@@ -52,7 +52,8 @@ def intersect(a: Interval, b: Interval) -> Interval:
     return (max(a[0], b[0]), min(a[1], b[1]))
 
 
-def _product(a: Interval, b: Interval) -> Interval:
+def product(a: Interval, b: Interval) -> Interval:
+    """What a number in `a` times one in `b` may be."""
     ends = [0 if x == 0 or y == 0 else x * y for x in a for y in b]
     return (min(ends), max(ends))
 
@@ -134,7 +135,7 @@ class Bounds:
     def _product(self, atom: Product) -> Interval:
         result = self.atom(atom.factors[0])
         for factor in atom.factors[1:]:
-            result = _product(result, self.atom(factor))
+            result = product(result, self.atom(factor))
         return result
 
     # ---- facts ------------------------------------------------------------------------------
@@ -466,7 +467,7 @@ def _broadcast(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
 def _ramp(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     lanes = dtype_of(of.dtype).lanes
     steps = (0, math.inf if isinstance(lanes, ScalableLanes) else lanes - 1)
-    base, reach = interval(of.base), _product(interval(of.stride), steps)
+    base, reach = interval(of.base), product(interval(of.stride), steps)
     return (base[0] + reach[0], base[1] + reach[1])
 
 
@@ -502,7 +503,7 @@ def _shift_left(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     own = dtype_interval(of.dtype)
     if not (least >= 0 and most < 64):
         return own
-    made = _product(a, (1 << int(least), 1 << int(most)))
+    made = product(a, (1 << int(least), 1 << int(most)))
     return made if own[0] <= made[0] and made[1] <= own[1] else own
 
 

@@ -28,7 +28,7 @@ from ..expr import (
     Sub,
     Var,
 )  # fmt: skip
-from .bounds import Bounds, Interval, dtype_interval, opaque_interval
+from .bounds import Bounds, Interval, dtype_interval, intersect, opaque_interval, product
 from .divide import Divider, is_negated
 from .merge import Merging
 from .numbers import SMALL, fits
@@ -83,7 +83,13 @@ class Canonical:
         """The constants between which `expr` lies."""
         if expr.dtype in INDEX_TYPES:
             total = self.sum(expr)
-            return dtype_interval("int32") if total.may_wrap() else self.bounds.of(total)
+            if total.may_wrap():
+                return dtype_interval("int32")
+            made = self.bounds.of(total)
+            if type(expr) is Mul and total.terms:  # its terms know nothing of each other
+                factors: Any = expr
+                made = intersect(made, product(self.interval(factors.a), self.interval(factors.b)))
+            return made
         if isinstance(expr, IntImm):
             return (expr.value, expr.value)
         if not dtype_of(expr.dtype).is_integral:
