@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 
 from tilewright.ir.expr import PrimExpr, Range
+from tilewright.ir.functor import Rewriter, on
 from tilewright.ir.structural import structural_equal
 from tilewright.tir import (
+    And,
     BufferLoad,
     BufferStore,
     For,
     ForKind,
     IfThenElse,
+    Not,
+    Or,
     PrimFunc,
     Stmt,
     Var,
@@ -83,7 +87,8 @@ def _compiled_counterexample(
     values = [O.const(1, "int64"), *(O.cast(var, "int64") for var in vranges)]
     stores = [BufferStore(found, value, as_indices([place])) for place, value in enumerate(values)]
     is_first = O.equal(BufferLoad(found, as_indices([0])), O.const(0, "int64"))
-    body: Stmt = IfThenElse(O.logical_and(is_first, O.logical_not(claim)), stmt_seq(stores))
+    refuted = _Eager().run(O.logical_not(claim))
+    body: Stmt = IfThenElse(O.bitwise_and(refuted, is_first), stmt_seq(stores))
     for var, extent in reversed(list(vranges.items())):
         body = For(var, extent.min, extent.extent, ForKind.SERIAL, body)
     body = stmt_seq([BufferStore(found, O.const(0, "int64"), as_indices([0])), body])
@@ -94,6 +99,26 @@ def _compiled_counterexample(
     build(func, "llvm")["search"](result)
     is_found, *numbers = (int(number) for number in result.numpy())
     return dict(zip(vranges, numbers, strict=True)) if is_found else None
+
+
+class _Eager(Rewriter):
+    """Conditions as bits that are all computed: long ones take no time to simplify, for none is
+    read under another."""
+
+    @on(And)
+    def both(self, node: Any) -> PrimExpr:
+        """`a and b -> a & b`"""
+        return O.bitwise_and(self.rewrite(node.a), self.rewrite(node.b))
+
+    @on(Or)
+    def either(self, node: Any) -> PrimExpr:
+        """`a or b -> a | b`"""
+        return O.bitwise_or(self.rewrite(node.a), self.rewrite(node.b))
+
+    @on(Not)
+    def no(self, node: Any) -> PrimExpr:
+        """`not a -> ~a`"""
+        return O.bitwise_not(self.rewrite(node.a))
 
 
 def _assignments(vranges: Mapping[Var, Range]) -> Any:

@@ -330,3 +330,18 @@ def test_arguments_of_the_wrong_kind_are_named() -> None:
     for message, call in mistakes:
         with pytest.raises(ArgumentError, match=message):
             call()
+
+
+def test_digits_of_one_iterator_that_begin_at_different_places() -> None:
+    indices = [(x + 1) % 3, ((x + 10) // 3 + 2) % 4, ((x + 10) // 3 // 4 + 3) % 5]
+    domain = iters(x=240)
+    (iterator,) = domain
+    written = [substitute(index, {x: iterator}) for index in indices]
+    for order in itertools.permutations(written):
+        made = arith.detect_iter_map(order, domain, True, "surjective")
+        assert made.indices, made.errors
+        maps = [arith.normalize_iter_map_to_expr(index) for index in made.indices]
+        for env in itertools.islice(points(domain), 0, 240, 7):
+            assert [value(e, env) for e in maps] == [value(e, env) for e in order]
+    both = [iterator % 4, (iterator + 1) % 4]
+    assert not arith.detect_iter_map(both, domain, True, "surjective").indices

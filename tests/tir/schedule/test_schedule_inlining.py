@@ -149,3 +149,26 @@ def main(A: T.Buffer((16,), "float32"), C: T.Buffer((16,), "float32")):
     sch = Schedule(func)
     sch.compute_inline("B")
     assert_same_result(func, sch.func)
+
+
+def test_the_conditions_of_all_axes_are_read_together() -> None:
+    func = from_source(
+        """
+@T.prim_func
+def main(A: T.Buffer((8, 8), "float32"), C: T.Buffer((7, 7), "float32")):
+    B = T.alloc_buffer((8, 8))
+    for i in range(64):
+        with T.block("B"):
+            vi = T.axis.spatial(8, i // 8)
+            vj = T.axis.spatial(8, i % 8)
+            B[vi, vj] = A[vi, vj] * T.float32(2)
+    for i, j in T.grid(7, 7):
+        with T.block("C"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            C[vi, vj] = B[vi, vj] + T.float32(1)
+"""
+    )
+    sch = Schedule(func)
+    sch.reverse_compute_inline("C")
+    assert "T.where(i < 55 and i % 8 < 7)" in sch.func.script()
+    assert_same_result(func, sch.func)

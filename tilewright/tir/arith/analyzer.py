@@ -95,7 +95,7 @@ class Analyzer:
             for _ in range(max(steps, 1)):
                 engine.scopes = 0
                 again = engine.simplify(made)
-                if again is made or not engine.scopes:
+                if again is made or not (engine.scopes or engine.is_informed()):
                     return again
                 made = again
                 engine.reset()

@@ -12,6 +12,8 @@ import ml_dtypes
 from ...ir.expr import PrimExpr
 from ...support.dtypes import ScalableLanes, dtype_of
 from ..expr import (
+    EQ,
+    NE,
     Broadcast,
     Call,
     Cast,
@@ -50,7 +52,8 @@ def intersect(a: Interval, b: Interval) -> Interval:
     return (max(a[0], b[0]), min(a[1], b[1]))
 
 
-def _product(a: Interval, b: Interval) -> Interval:
+def product(a: Interval, b: Interval) -> Interval:
+    """What a number in `a` times one in `b` may be."""
     ends = [0 if x == 0 or y == 0 else x * y for x in a for y in b]
     return (min(ends), max(ends))
 
@@ -132,7 +135,7 @@ class Bounds:
     def _product(self, atom: Product) -> Interval:
         result = self.atom(atom.factors[0])
         for factor in atom.factors[1:]:
-            result = _product(result, self.atom(factor))
+            result = product(result, self.atom(factor))
         return result
 
     # ---- facts ------------------------------------------------------------------------------
@@ -171,6 +174,14 @@ class Bounds:
         if self._prove(total, True):
             return True
         return any(type(a) is Product for a in total.terms) and self._prove_product(total)
+
+    def decided(self, kind: type[PrimExpr], slack: Sum) -> bool | None:
+        """Whether a comparison holds: of `slack` with 0 if it is an equality, else `slack >= 0`;
+        None if that is not known."""
+        below = self.is_not_negative(slack.scaled(-1).shifted(-1))
+        if kind in (EQ, NE):
+            return kind is NE if below or self.is_not_negative(slack.shifted(-1)) else None
+        return False if below else True if self.is_not_negative(slack) else None
 
     def _prove(self, total: Sum, use_facts: bool) -> bool:
         for _ in range(24):
@@ -456,7 +467,7 @@ def _broadcast(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
 def _ramp(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     lanes = dtype_of(of.dtype).lanes
     steps = (0, math.inf if isinstance(lanes, ScalableLanes) else lanes - 1)
-    base, reach = interval(of.base), _product(interval(of.stride), steps)
+    base, reach = interval(of.base), product(interval(of.stride), steps)
     return (base[0] + reach[0], base[1] + reach[1])
 
 
@@ -471,8 +482,13 @@ def _conditional(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
 
 
 def _pair(make: Callable[[Interval, Interval], Interval]) -> Callable[..., Interval]:
-    """The interval of a division whose two sides are fields `a` and `b`."""
-    return lambda of, interval: make(interval(of.a), interval(of.b))
+    """The interval of a division whose two sides are fields `a` and `b`; it may wrap."""
+
+    def found(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
+        own, made = dtype_interval(of.dtype), make(interval(of.a), interval(of.b))
+        return made if own[0] <= made[0] and made[1] <= own[1] else own
+
+    return found
 
 
 def _shift_right(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
@@ -487,7 +503,7 @@ def _shift_left(of: Any, interval: Callable[[PrimExpr], Interval]) -> Interval:
     own = dtype_interval(of.dtype)
     if not (least >= 0 and most < 64):
         return own
-    made = _product(a, (1 << int(least), 1 << int(most)))
+    made = product(a, (1 << int(least), 1 << int(most)))
     return made if own[0] <= made[0] and made[1] <= own[1] else own
 
 

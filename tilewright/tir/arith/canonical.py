@@ -28,20 +28,22 @@ from ..expr import (
     Sub,
     Var,
 )  # fmt: skip
-from .bounds import Bounds, Interval, dtype_interval, opaque_interval
+from .bounds import Bounds, Interval, dtype_interval, intersect, opaque_interval, product
 from .divide import Divider, is_negated
 from .merge import Merging
+from .numbers import SMALL, fits
 from .terms import (
     OPPOSITE,
     Atom,
     Binary,
     Choice,
+    Factored,
     Key,
     Opaque,
+    Product,
     Split,
     Sum,
     Truncated,
-    remember_factors,
     truncated,
 )
 
@@ -81,7 +83,13 @@ class Canonical:
         """The constants between which `expr` lies."""
         if expr.dtype in INDEX_TYPES:
             total = self.sum(expr)
-            return dtype_interval("int32") if total.may_wrap() else self.bounds.of(total)
+            if total.may_wrap():
+                return dtype_interval("int32")
+            made = self.bounds.of(total)
+            if type(expr) is Mul and total.terms:  # its terms know nothing of each other
+                factors: Any = expr
+                made = intersect(made, product(self.interval(factors.a), self.interval(factors.b)))
+            return made
         if isinstance(expr, IntImm):
             return (expr.value, expr.value)
         if not dtype_of(expr.dtype).is_integral:
@@ -144,7 +152,7 @@ class Canonical:
         if made is None:
             return self.terms.of(self._atom_of(Mul(a.expr(), b.expr())))
         if len(made.terms) > 2:
-            remember_factors(a, b, made)
+            _remember_factors(a, b, made)
         return made
 
     def _floordiv(self, expr: Any) -> Sum:
@@ -167,7 +175,7 @@ class Canonical:
         a, b = self.sum(expr.a), self.sum(expr.b)
         if self._both_positive(a, b):
             return self._truncating(self.divider.floormod_by, a, b)
-        if not b.terms and b.const and not a.may_wrap():
+        if not b.terms and b.const and fits(-b.const, b.dtype) and not a.may_wrap():
             return self._truncmod_by(a, abs(b.const))
         return self._folded(O.truncmod(a.expr(), b.expr()))
 
@@ -329,7 +337,9 @@ class Canonical:
             if one.by == other.by and not one.is_rest and not other.is_rest:
                 inner = self.extremum(kind if one.by > 0 else OPPOSITE[kind], one.base, other.base)
                 return self._truncdiv_by(inner, one.by)
-        elif isinstance(one, Choice) and isinstance(other, Choice) and one.key == other.key:
+        elif (
+            isinstance(one, Choice) and isinstance(other, Choice) and one.is_by_condition_of(other)
+        ):
             yes, no = self.extremum(kind, one.yes, other.yes), self.extremum(kind, one.no, other.no)
             return self.terms.choice(one.condition, one.key, yes, no)
         return None
@@ -345,6 +355,8 @@ class Canonical:
             inner = self.extremum(kind, self.terms.sub(a, outside), self.terms.sub(b, outside))
             return self.terms.add(inner, outside)
         factor = gcd(a.const, b.const, *a.terms.values(), *b.terms.values())
+        if min(a.const, b.const, *a.terms.values(), *b.terms.values()) < -SMALL:
+            return self.terms.binary(kind, a, b, True)  # its negation may not fit
         if not any(abs(c) == factor for c in (*a.terms.values(), *b.terms.values())):
             factor = 1
         if all(c < 0 for c in (*a.terms.values(), *b.terms.values())):
@@ -449,6 +461,19 @@ class Canonical:
             return (Call, value.dtype, value.op, self.key(value.args))
         dtype = value.dtype if isinstance(value, PrimExpr) else None
         return (type(value), dtype, *(self.key(getattr(value, n)) for n in type(value).walked))
+
+
+def _remember_factors(a: Sum, b: Sum, total: Sum) -> None:
+    """Lets `total` be written as `a * b`, which it is, unless that is longer."""
+    if _parts(total) < _parts(a) + _parts(b) or min(_parts(a), _parts(b)) < 2:
+        return
+    first = next((atom for atom in total.terms if isinstance(atom, Product)), None)
+    if first is not None and all(known.total.key != total.key for known in first.of_sums):
+        first.of_sums.append(Factored(a, b, total))
+
+
+def _parts(total: Sum) -> int:
+    return len(total.terms) + (total.const != 0)
 
 
 def _is_operand(kind: type[PrimExpr], atom: Binary, total: Sum) -> bool:

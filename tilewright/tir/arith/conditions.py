@@ -8,6 +8,7 @@ from typing import Any
 from ...ir.expr import IntImm, PrimExpr
 from ...ir.structural import structural_equal
 from ..expr import EQ, LE, LT, And, Call, FloorDiv, FloorMod
+from .numbers import fits
 from .terms import Atom, Split, Sum
 
 
@@ -56,6 +57,8 @@ def inequality_of(slack: Sum, strict: bool) -> PrimExpr:
         strict = const == -1
     make: Callable[..., PrimExpr] = LT if strict else LE
     limit = const + 1 if strict else const
+    if not (left and right) and not fits(limit if left else -limit, dtype):
+        return IntImm("bool", int(limit > 0))
     if not left:
         return make(IntImm(dtype, -limit), Sum(dtype, right, 0).expr())
     if not right:

@@ -8,6 +8,7 @@ from math import gcd
 from ..expr import FloorDiv, FloorMod
 from .bounds import Bounds, floor_quotient
 from .merge import Merging, reduced
+from .numbers import fits
 from .terms import OPPOSITE, Atom, Binary, Split, Sum, factors_of, without_factors
 
 
@@ -67,7 +68,7 @@ class Divider:
         if step > 1:
             return self.floordiv(coarse, c // step)
         atom, offset = _lone(r)
-        if isinstance(atom, Split):
+        if isinstance(atom, Split) and fits(atom.lower * c, r.dtype):
             if atom.upper is None:
                 return self.floordiv(atom.base.shifted(offset * atom.lower), atom.lower * c)
             if offset == 0 and atom.upper // atom.lower % c == 0:
@@ -76,7 +77,7 @@ class Divider:
                 rest = self.floormod(atom.base, atom.upper)
                 return self.floordiv(self.terms.shifted(rest, offset * atom.lower), atom.lower * c)
         lifted = self._lifted(r)
-        if lifted is not None:
+        if lifted is not None and fits(lifted[1] * c, r.dtype):
             return self.floordiv(lifted[0], lifted[1] * c)
         made = self._two_valued(r, lambda value: value // c)
         if made is None:
@@ -95,14 +96,14 @@ class Divider:
         if step > 1:
             return self.terms.add(self.floormod(coarse, c // step).scaled(step), fine)
         atom, offset = _lone(r)
-        if isinstance(atom, Split):
+        if isinstance(atom, Split) and fits(atom.lower * c, r.dtype):
             if atom.upper is None:
                 base = atom.base.shifted(offset * atom.lower)
                 return self.part(base, atom.lower, atom.lower * c)
             if offset == 0 and atom.upper // atom.lower % c == 0:
                 return self.part(atom.base, atom.lower, atom.lower * c)
         lifted = self._lifted(r)
-        if lifted is not None:
+        if lifted is not None and fits(lifted[1] * c, r.dtype):
             return self.part(lifted[0], lifted[1], lifted[1] * c)
         made = self._two_valued(r, lambda value: value % c)
         if made is not None and all(k > 0 for k in made.terms.values()):
@@ -219,7 +220,7 @@ class Divider:
 
     def floordiv_by(self, a: Sum, b: Sum) -> Sum:
         """`a // b` for any `b` that is not zero."""
-        if a.may_wrap() or b.may_wrap() or not (b.terms or b.const):
+        if a.may_wrap() or b.may_wrap() or not _divides(b):
             return self.terms.binary(FloorDiv, a, b)
         if not b.terms:
             return self.floordiv(a, b.const)
@@ -251,7 +252,7 @@ class Divider:
 
     def floormod_by(self, a: Sum, b: Sum) -> Sum:
         """`a % b` for any `b` that is not zero."""
-        if a.may_wrap() or b.may_wrap() or not (b.terms or b.const):
+        if a.may_wrap() or b.may_wrap() or not _divides(b):
             return self.terms.binary(FloorMod, a, b)
         if not b.terms:
             return self.floormod(a, b.const)
@@ -329,6 +330,11 @@ class Divider:
             ):
                 whole, rest = self.terms.add(whole, times), self.terms.sub(rest, multiple)
         return whole, rest
+
+
+def _divides(b: Sum) -> bool:
+    """True of what is not plainly zero, and whose negation is a number, too."""
+    return bool(b.terms) or (b.const != 0 and fits(abs(b.const), b.dtype))
 
 
 def _is_multiple(total: Sum, c: int) -> bool:

@@ -8,8 +8,9 @@ from typing import TypeAlias
 from ...ir.expr import IntImm, PrimExpr
 from .. import op as O
 from .int_set import mentions
-from .iter_detector import Detector, NotAffine, Padded
+from .iter_detector import Detector
 from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr
+from .iter_parts import NotAffine, Padded
 from .terms import Sum
 
 Uses: TypeAlias = "dict[int, tuple[IterMark, list[IterSplitExpr]]]"

@@ -8,7 +8,6 @@ together without gap or overlap, and that each iterator is used once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import gcd, lcm
 from typing import Any
 
@@ -26,43 +25,9 @@ from .iter_expr import (
     is_whole,
     normalize_iter_map_to_expr,
 )  # fmt: skip
+from .iter_parts import Bound, NotAffine, Padded, Window
 from .simplifier import same
 from .terms import Atom, Binary, Opaque, Split, Sum, factors_of
-
-
-class NotAffine(Exception):
-    """An index is no map of iterations; the message says why. Never leaves this package."""
-
-
-@dataclass(eq=False)
-class _Bound:
-    """A predicate `terms < limit` or `terms >= limit`."""
-
-    terms: dict[Atom, int]
-    of: PrimExpr
-    lower: Sum | None = None
-    upper: Sum | None = None
-
-    def is_part_of(self, other: _Bound) -> bool:
-        """True if some of the terms of `other` are these or multiples of these."""
-        return len(self.terms) < len(other.terms) and self.terms.keys() <= other.terms.keys()
-
-
-@dataclass(eq=False)
-class Padded:
-    """The values of a padded mark that its iterators reach: `extent` of them from `left`."""
-
-    divisor: PrimExpr
-    left: PrimExpr
-    extent: PrimExpr
-
-
-@dataclass(frozen=True)
-class _Window:
-    """What the terms of a sum are padded to: all of `divisor`, once `offset` is added."""
-
-    divisor: PrimExpr
-    offset: int
 
 
 class Detector:
@@ -86,10 +51,10 @@ class Detector:
         self.overlaps = overlaps
         self.literal = literal
         self.marks: dict[Any, IterMark] = {}
-        self.bounds: list[_Bound] = []
-        self.met: set[_Bound] = set()
-        self.names: dict[Var, _Bound] = {}
-        self.windows: dict[Any, _Window] = {}
+        self.bounds: list[Bound] = []
+        self.met: set[Bound] = set()
+        self.names: dict[Var, Bound] = {}
+        self.windows: dict[Any, Window] = {}
         self.padded: dict[int, Padded] = {}
         self.given = set(input_iters)
         self.iters: dict[Var, Range] = {}
@@ -153,10 +118,10 @@ class Detector:
         left = {x: c // unit for x, c in left.items()}
         if all(c > 0 for c in left.values()):
             upper = self.analyzer.engine.divider.floordiv(rest.shifted(unit - 1), unit)
-            self.bounds.append(_Bound(left, one, upper=upper))
+            self.bounds.append(Bound(left, one, upper=upper))
         elif all(c < 0 for c in left.values()):
             lower = self.analyzer.engine.divider.floordiv(rest.scaled(-1).shifted(unit), unit)
-            self.bounds.append(_Bound({x: -c for x, c in left.items()}, one, lower=lower))
+            self.bounds.append(Bound({x: -c for x, c in left.items()}, one, lower=lower))
         else:
             raise NotAffine(f"the predicate {one} is no bound of an iterator")
 
@@ -165,7 +130,7 @@ class Detector:
             bool(self.names) and mentions(atom.expr(), self.names)
         )
 
-    def name_of(self, bound: _Bound) -> Var:
+    def name_of(self, bound: Bound) -> Var:
         """A variable that stands for a bounded sum."""
         for name, known in self.names.items():
             if known.terms == bound.terms:
@@ -174,7 +139,7 @@ class Detector:
         self.names[made] = bound
         return made
 
-    def _named(self, index: Any, own: _Bound | None = None) -> PrimExpr:
+    def _named(self, index: Any, own: Bound | None = None) -> PrimExpr:
         """`index` with bounded sums that are divided as variables: they would be torn apart. Not
         by its `own` bound, if it is a predicate."""
         made = as_scalar(index)
@@ -198,7 +163,7 @@ class Detector:
         """`index` as a sum of splits, those under one predicate grouped."""
         return self.parse_sum(self.analyzer.sum(self._named(index)))
 
-    def parse_sum(self, total: Sum, within: _Bound | None = None) -> IterSumExpr:
+    def parse_sum(self, total: Sum, within: Bound | None = None) -> IterSumExpr:
         """A canonical sum as a sum of splits, those under one predicate grouped: under one that
         is part of `within`, if that is given."""
         base = Sum(total.dtype, {}, total.const)
@@ -222,7 +187,7 @@ class Detector:
             base = self.terms.add(base, offset)
         return IterSumExpr(tuple(splits), base.expr())
 
-    def _group(self, moving: dict[Atom, int], bound: _Bound) -> tuple[IterSplitExpr, Sum] | None:
+    def _group(self, moving: dict[Atom, int], bound: Bound) -> tuple[IterSplitExpr, Sum] | None:
         """Takes the terms of a bounded sum out of `moving` as one iterator; with it, where it
         starts."""
         if any(atom not in moving for atom in bound.terms):
@@ -239,7 +204,7 @@ class Detector:
         made = IterSplitExpr(mark, one, mark.extent, IntImm(dtype, scale))
         return made, start.scaled(scale)
 
-    def _bounded_mark(self, bound: _Bound, dtype: str) -> tuple[IterMark, Sum]:
+    def _bounded_mark(self, bound: Bound, dtype: str) -> tuple[IterMark, Sum]:
         """A mark for all values of a sum within all its bounds, and where they start."""
         inner = self.fuse(self.parse_sum(Sum(dtype, bound.terms, 0), within=bound))
         lower, upper = self._limits(bound, inner)
@@ -269,7 +234,7 @@ class Detector:
                 return source.args
         return inner.args
 
-    def _limits(self, bound: _Bound, inner: IterSumExpr) -> tuple[Sum, Sum]:
+    def _limits(self, bound: Bound, inner: IterSumExpr) -> tuple[Sum, Sum]:
         """The start and the end of a bounded sum: what all its bounds leave of `inner`."""
         lower, engine = self.analyzer.sum(inner.base), self.analyzer.engine
         upper = lower.shifted(1)
@@ -338,6 +303,9 @@ class Detector:
         divisor = lower if upper is None else upper
         if mentions(divisor, self.iters):
             raise NotAffine(f"{base.expr()} is divided by an iterator")
+        turned = None if upper is None else self._turned(base, lower, upper)
+        if turned is not None:
+            return turned, self.terms.const(0, base.dtype)
         of, skipped = self._dividend(base, divisor)
         offset = self.terms.const(0, base.dtype)
         if upper is None:
@@ -346,6 +314,28 @@ class Detector:
         extent = self.analyzer.simplify(O.floordiv(end, lower))
         start = self.analyzer.simplify(O.multiply(of.lower_factor, lower))
         return IterSplitExpr(of.source, start, extent, of.scale), offset
+
+    def _turned(self, base: Sum, lower: PrimExpr, upper: PrimExpr) -> IterSplitExpr | None:
+        """`(x + 16) // 3 % 4   ->   ((x + 46) // 3 % 4 + 2) % 4`, if larger divisors of `x` begin
+        at 46: a split of what is padded for those, all of whose values change places."""
+        window = self.windows.get(base.shifted(-base.const).key)
+        if window is None or not (isinstance(lower, IntImm) and isinstance(upper, IntImm)):
+            return None
+        distance, size = window.offset - base.const, upper.value // lower.value
+        if not distance % upper.value or distance % lower.value:
+            return None
+        if not self._divides(upper, window.divisor):
+            return None
+        split, _ = self._part(base.shifted(distance), lower, upper)
+        turn = IntImm(base.dtype, -distance // lower.value % size)
+        key = (id(split.source), lower.value, upper.value, turn.value)
+        mark = self.marks.get(key)
+        if mark is None:
+            whole = IntImm(base.dtype, 2 * size)
+            mark = self.marks[key] = IterMark(IterSumExpr((split,), turn), whole)
+            self.padded[id(mark)] = Padded(split.extent, turn, split.extent, turns=True)
+        one = IntImm(base.dtype, 1)
+        return IterSplitExpr(mark, one, split.extent, one)
 
     def _dividend(self, base: Sum, divisor: PrimExpr) -> tuple[IterSplitExpr, Sum]:
         """The split that `divisor` divides whose value is `base` less a multiple of `divisor`,
@@ -382,18 +372,18 @@ class Detector:
             self.padded[id(known)] = Padded(window.divisor, left.expr(), inner.args[0].extent)
         return known, skipped
 
-    def _window(self, base: Sum, divisor: PrimExpr) -> _Window:
+    def _window(self, base: Sum, divisor: PrimExpr) -> Window:
         """The window in which `divisor` divides `base`: that of the largest divisor of the same
         terms, if the distance of the two is a multiple of `divisor`."""
         moving = base.shifted(-base.const).key
         known = self.windows.get(moving)
         if known is None:
-            known = self.windows[moving] = _Window(divisor, base.const)
+            known = self.windows[moving] = Window(divisor, base.const)
         elif known.offset == base.const or self._divides(known.divisor, divisor):
             whole = self._common_multiple(divisor, known.divisor)
-            known = self.windows[moving] = _Window(whole, base.const)
+            known = self.windows[moving] = Window(whole, base.const)
         distance = IntImm(base.dtype, known.offset - base.const)
-        return known if self._divides(divisor, distance) else _Window(divisor, base.const)
+        return known if self._divides(divisor, distance) else Window(divisor, base.const)
 
     def _common_multiple(self, a: PrimExpr, b: PrimExpr) -> PrimExpr:
         if isinstance(a, IntImm) and isinstance(b, IntImm):
@@ -408,7 +398,7 @@ class Detector:
         found: PrimExpr = IntImm("bool", 0)
         for mark in self.marks.values():
             pad = self.padded.get(id(mark))
-            if pad is not None:
+            if pad is not None and not pad.turns:
                 found = O.logical_or(found, self._beyond(mark, pad))
         return found
 
@@ -550,7 +540,7 @@ class Detector:
 class _Named(Rewriter):
     """Writes dividends with the variables for bounded sums in them."""
 
-    def __init__(self, detector: Detector, bounds: list[_Bound]) -> None:
+    def __init__(self, detector: Detector, bounds: list[Bound]) -> None:
         self.detector, self.bounds = detector, bounds
 
     @on(FloorDiv, FloorMod)

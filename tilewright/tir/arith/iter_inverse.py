@@ -12,9 +12,10 @@ from .analyzer import Analyzer
 from .conditions import conjuncts
 from .int_set import mentions
 from .iter_checks import check
-from .iter_detector import Detector, NotAffine
+from .iter_detector import Detector
 from .iter_expr import IterMapLevel, IterMark, IterSplitExpr, IterSumExpr, is_whole, variables_of
 from .iter_map import level_of
+from .iter_parts import NotAffine
 from .linear import linear_coefficients
 
 

@@ -13,7 +13,7 @@ from ..expr import Var
 from .analyzer import Analyzer
 from .bound import ConstIntBound
 from .iter_checks import check, check_injective
-from .iter_detector import Detector, NotAffine
+from .iter_detector import Detector
 from .iter_expr import (
     IterMapLevel,
     IterSplitExpr,
@@ -21,6 +21,7 @@ from .iter_expr import (
     normalize_iter_map_to_expr,
     variables_of,
 )
+from .iter_parts import NotAffine
 
 
 @dataclass

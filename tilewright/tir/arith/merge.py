@@ -226,7 +226,8 @@ class Merging(Terms):
         """`select(c, a, b) + select(c, d, e) -> select(c, a + d, b + e)`."""
         for other, times in total.terms.items():
             more = other.parts_of if isinstance(other, Opaque) and other is not atom else None
-            if isinstance(more, Choice) and abs(times) == abs(coefficient) and more.key == one.key:
+            same_size = abs(times) == abs(coefficient)
+            if isinstance(more, Choice) and same_size and more.is_by_condition_of(one):
                 sign = times // coefficient
                 yes, no = self.add(one.yes, more.yes, sign), self.add(one.no, more.no, sign)
                 made = self.choice(one.condition, one.key, yes, no)

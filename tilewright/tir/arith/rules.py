@@ -41,8 +41,17 @@ from ..expr import (
 
 Binding: TypeAlias = "dict[str, PrimExpr]"
 
+
+def _difference(a: PrimExpr, b: PrimExpr) -> PrimExpr:
+    """`a - b`; one of constants without a sign wraps, where writing it down is a mistake."""
+    y = O.const_value(b)
+    if a.dtype.startswith("u") and y is not None and O.const_value(a) == 0:
+        return O.folded(-y, a.dtype)
+    return O.subtract(a, b)
+
+
 MAKERS: dict[type[PrimExpr], Callable[..., PrimExpr]] = {
-    Add: O.add, Sub: O.subtract, Mul: O.multiply, FloorDiv: O.floordiv, FloorMod: O.floormod,
+    Add: O.add, Sub: _difference, Mul: O.multiply, FloorDiv: O.floordiv, FloorMod: O.floormod,
     Div: O.truncdiv, Mod: O.truncmod, Min: O.min, Max: O.max, EQ: O.equal, NE: O.not_equal,
     LT: O.less, LE: O.less_equal, GT: O.greater, GE: O.greater_equal, And: O.logical_and,
     Or: O.logical_or, Not: O.logical_not, Select: O.select,

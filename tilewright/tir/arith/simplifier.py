@@ -43,6 +43,7 @@ from .calls import conditional_args, fold_call, has_guard
 from .canonical import INDEX_TYPES, Canonical, is_movable
 from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
 from .divide import is_negated
+from .numbers import fits
 from .reductions import simplify_reduce
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
 from .terms import Atom, Binary, Opaque, Split, Sum, factors_of
@@ -50,6 +51,7 @@ from .vectors import simplify_vector
 
 TRUE = IntImm("bool", 1)
 FALSE = IntImm("bool", 0)
+_TRUTHS: dict[bool | None, PrimExpr] = {True: TRUE, False: FALSE}
 
 
 class Simplifier(Canonical):
@@ -87,6 +89,10 @@ class Simplifier(Canonical):
         made = _SIMPLIFY.get(type(expr), Simplifier._generic)(self, expr)
         self.others[id(expr)] = (expr, made)
         return made
+
+    def is_informed(self) -> bool:
+        """True within the scope of a condition: what it says is found out step by step."""
+        return bool(self.bounds.facts or self.truths or self.unequal)
 
     def reset(self) -> None:
         """Forgets results that new knowledge may better."""
@@ -201,13 +207,18 @@ class Simplifier(Canonical):
             return self._generic(expr)
         a, b = self.sum(expr.a), self.sum(expr.b)
         kind = type(expr)
-        if (a.may_wrap() or b.may_wrap()) and a.key != b.key:
+        is_equality = kind in (EQ, NE)
+        slack = self.terms.sub(a, b) if is_equality else self._slack(kind, a, b)
+        no_side_holds_both = not fits(abs(slack.const) + 1, slack.dtype)
+        if (no_side_holds_both or a.may_wrap() or b.may_wrap()) and a.key != b.key:
             sides = self._rebuilt(expr, (a.expr(), b.expr()))
             known = self._known_truth(sides)
+            if known is None and no_side_holds_both:
+                known = _TRUTHS.get(self.bounds.decided(kind, slack))
             return sides if known is None else known
-        if kind in (EQ, NE):
-            return self._equality(kind, self.terms.sub(a, b))
-        return self._inequality(self._slack(kind, a, b), kind in (LT, GT))
+        if is_equality:
+            return self._equality(kind, slack)
+        return self._inequality(slack, kind in (LT, GT))
 
     def _inequality(self, slack: Sum, strict: bool) -> PrimExpr:
         """`slack >= 0`, simplified; `strict` says how it was written."""
@@ -355,6 +366,8 @@ class Simplifier(Canonical):
         if not right:
             if const == 0 and len(left) == 1:
                 return self._zero_factor(kind, next(iter(left)))
+            if not fits(const, dtype):
+                return FALSE if kind is EQ else TRUE
             return make(Sum(dtype, left, 0).expr(), IntImm(dtype, const))
         return make(*sides(dtype, left, right, const))
 

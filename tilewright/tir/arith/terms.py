@@ -30,6 +30,7 @@ from ..expr import (
     Select,
     Sub,
 )  # fmt: skip
+from .numbers import SMALL
 
 Key = Any
 
@@ -133,6 +134,9 @@ class Sum:
 
 def build_sum(dtype: str, terms: dict[Atom, int], const: int) -> PrimExpr:
     """The expression `const + sum(coefficient * atom)`; subtraction instead of negation."""
+    if terms and (max(terms.values()) > SMALL or min(terms.values()) < -SMALL):
+        held = {atom: O.wrap(coefficient, dtype) for atom, coefficient in terms.items()}
+        terms = {atom: coefficient for atom, coefficient in held.items() if coefficient}
     written, const = _written(terms, const)
     total: PrimExpr | None = None
     for term, coefficient in written:
@@ -275,6 +279,10 @@ class Choice(NamedTuple):
     key: Key
     yes: Sum
     no: Sum
+
+    def is_by_condition_of(self, other: Choice) -> bool:
+        """True if both choose by one condition."""
+        return other.key in {self.key}  # found by its hash: variables would make an expression
 
 
 class Opaque(Atom):
@@ -545,19 +553,6 @@ class Terms:
                 total = self.add(total, self._times(x, y), p * q)
         total = self.add(total, a.shifted(-a.const), b.const)
         return self.add(total, b.shifted(-b.const), a.const)
-
-
-def remember_factors(a: Sum, b: Sum, total: Sum) -> None:
-    """Lets `total` be written as `a * b`, which it is, unless that is longer."""
-    if _parts(total) < _parts(a) + _parts(b) or min(_parts(a), _parts(b)) < 2:
-        return
-    first = next((atom for atom in total.terms if isinstance(atom, Product)), None)
-    if first is not None and all(known.total.key != total.key for known in first.of_sums):
-        first.of_sums.append(Factored(a, b, total))
-
-
-def _parts(total: Sum) -> int:
-    return len(total.terms) + (total.const != 0)
 
 
 def _chooses(terms: dict[Atom, int]) -> bool:

@@ -81,7 +81,8 @@ def _add(_: Any, a: Parts, b: Parts) -> PrimExpr:
 
 
 def _sub(_: Any, a: Parts, b: Parts) -> PrimExpr:
-    return rebuilt(a[0] - b[0], a[1] - b[1], a[2])
+    subtract = MAKERS[Sub]
+    return rebuilt(subtract(a[0], b[0]), subtract(a[1], b[1]), a[2])
 
 
 def _mul(_: Any, a: Parts, b: Parts) -> PrimExpr | None:
@@ -106,6 +107,8 @@ def _divide(simplifier: Any, kind: type[PrimExpr], a: Parts, b: Parts) -> PrimEx
         raise ArgumentError(f"division of {Ramp(*a)} by zero")
     if divisor <= 0 or (kind in (Div, Mod) and not _is_positive(simplifier, a, stride)):
         return None
+    if a[0].dtype not in INDEX_TYPES and _may_wrap(simplifier, a, stride):
+        return None
     if stride % divisor == 0:
         step = O.const(0 if kind in _RESTS else stride // divisor, a[0].dtype)
         return rebuilt(MAKERS[kind](a[0], b[0]), step, a[2])
@@ -115,7 +118,15 @@ def _divide(simplifier: Any, kind: type[PrimExpr], a: Parts, b: Parts) -> PrimEx
         last = stride * (a[2] - 1)
         if lo + min(last, 0) >= 0 and hi + max(last, 0) < divisor:
             return Ramp(inside, a[1], a[2]) if kind in _RESTS else Broadcast(a[0] // divisor, a[2])
-    return _rest(simplifier, kind, a, divisor) if kind in _RESTS else None
+    return _rest(simplifier, kind, a, stride, divisor) if kind in _RESTS else None
+
+
+def _may_wrap(simplifier: Any, a: Parts, stride: int) -> bool:
+    """True if a lane of a ramp may be beyond what its type holds."""
+    if isinstance(a[2], ScalableLanes):
+        return True
+    (lo, hi), last, held = simplifier.interval(a[0]), stride * (a[2] - 1), dtype_of(a[0].dtype)
+    return bool(lo + min(last, 0) < held.min_value or hi + max(last, 0) > held.max_value)
 
 
 def _is_positive(simplifier: Any, a: Parts, stride: int) -> bool:
@@ -126,14 +137,15 @@ def _is_positive(simplifier: Any, a: Parts, stride: int) -> bool:
     return bool(first >= 0)
 
 
-def _rest(simplifier: Any, kind: type[PrimExpr], a: Parts, by: int) -> PrimExpr | None:
+def _rest(simplifier: Any, kind: type[PrimExpr], a: Parts, stride: int, by: int) -> PrimExpr | None:
     """`ramp(8 * x + 9, 15, 4) % 8 -> ramp(1, 15, 4) % 8`; None if nothing is left out."""
     if a[0].dtype not in INDEX_TYPES or (base := simplifier.sum(a[0])).may_wrap():
         return None
     rest = split_multiple(base, by)[1]
-    if rest.key == base.key or (kind is Mod and simplifier.bounds.of(rest)[0] < 0):
+    first: Parts = (rest.expr(), a[1], a[2])
+    if rest.key == base.key or (kind is Mod and not _is_positive(simplifier, first, stride)):
         return None
-    return MAKERS[kind](Ramp(rest.expr(), a[1], a[2]), Broadcast(O.const(by, a[0].dtype), a[2]))
+    return MAKERS[kind](Ramp(*first), Broadcast(O.const(by, a[0].dtype), a[2]))
 
 
 _RESTS = (FloorMod, Mod)

@@ -62,7 +62,8 @@ def bitwise_not(x: PrimExprLike, span: Any = None) -> PrimExpr:
             hint="the bits of a float are `T.reinterpret`ed as an integer of its width",
         )
     if isinstance(value, IntImm):
-        return folded(~value.value, value.dtype)
+        turned = 1 - value.value if value.dtype == "bool" else ~value.value
+        return folded(turned, value.dtype)
     return Call(value.dtype, _BITWISE_NOT, (value,), span=span)
 
 

@@ -8,6 +8,7 @@ from ....ir.expr import PrimExpr
 from ....ir.functor import on
 from ....ir.structural import structural_equal
 from ... import op as T
+from ...arith import simplify
 from ...arith.conditions import conjuncts
 from ...buffer import Buffer
 from ...expr import BufferLoad, IterVarType, Var
@@ -180,6 +181,8 @@ def _guarded(
     env = {axis.var: value for axis, value in
            zip(producer.block.iter_vars, producer.realize.iter_values, strict=True)}  # fmt: skip
     predicate = producer.realize.predicate
+    known = conjuncts(predicate)
+    added: list[PrimExpr] = []
     for axis in producer.block.iter_vars:
         if axis.dom is not None:
             space.bind(axis.var, axis.dom.min, axis.dom.extent)
@@ -190,7 +193,9 @@ def _guarded(
             continue
         inside = T.all(value >= axis.dom.min, value < axis.dom.min + axis.dom.extent)
         left = substitute(simplify_condition(space, inside), env)
-        known = conjuncts(predicate)
-        new = [c for c in conjuncts(left) if not any(structural_equal(c, k) for k in known)]
-        predicate = T.every([*known, *new])
+        for one in conjuncts(left):
+            if not any(structural_equal(one, other) for other in (*known, *added)):
+                added.append(one)
+    if added:  # one says something about the other: `i // 128 < 127 and i % 128 < 127`
+        predicate = T.every([*known, *conjuncts(simplify(T.every(added)))])
     return producer.realize.replace(block=made, predicate=predicate)
