@@ -283,6 +283,8 @@ class If(ExprWithOp):
 class Function(BaseFunc):
     """`body` over `params`; a closure if it uses variables of an outer function.
 
+    `ret_struct_info` is what the body gives, unless that is not known or does not fit what is told.
+
     Attributes in use: `global_symbol` (public), `num_input` (parameters after these are weights),
     `Primitive`, `Composite`, `Codegen`, `relax.force_pure`, `tir_var_upper_bound`.
     """
@@ -303,8 +305,7 @@ class Function(BaseFunc):
         self.body = as_seq(self.body)  # type: ignore[misc]
         self.attrs = dict(self.attrs or {})  # type: ignore[misc]
         self.is_pure = bool(self.is_pure)  # type: ignore[misc]
-        if self.ret_struct_info is None:
-            self.ret_struct_info = HOOKS["return_info"](self)
+        self.ret_struct_info = HOOKS["return_info"](self)
 
     @staticmethod
     def create_empty(
