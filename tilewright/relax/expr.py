@@ -305,7 +305,7 @@ class Function(BaseFunc):
         self.body = as_seq(self.body)  # type: ignore[misc]
         self.attrs = dict(self.attrs or {})  # type: ignore[misc]
         self.is_pure = bool(self.is_pure)  # type: ignore[misc]
-        self.ret_struct_info = HOOKS["return_info"](self)
+        self.ret_struct_info = HOOKS["return_info"](self)  # type: ignore[misc]
 
     @staticmethod
     def create_empty(
