@@ -129,6 +129,9 @@ class ShapeExpr(ExprWithOp):
             given = given.values
         self.values = as_dims(given)  # type: ignore[misc]
 
+    def _is_described(self) -> bool:
+        return True
+
     def __getitem__(self, index: int) -> PrimExpr:
         if not -len(self.values) <= index < len(self.values):
             raise IndexError(f"dimension {index} of a shape of {len(self.values)}")

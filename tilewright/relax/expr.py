@@ -84,6 +84,9 @@ class Constant(ExprWithOp):
         if self.annotation is not None:
             self._struct_info = self.annotation
 
+    def _is_described(self) -> bool:
+        return True
+
     @property
     def data(self) -> Any:
         """The value as a runtime tensor that shares the memory."""
@@ -108,6 +111,9 @@ class Tuple(ExprWithOp):
         for item in self.items:
             if not isinstance(item, Expr):
                 raise ArgumentError(f"an item of a Tuple is a {type(item).__name__}", self.span)
+
+    def _is_described(self) -> bool:
+        return all(item.struct_info_ is not None for item in self.items)
 
     def __getitem__(self, index: int) -> Expr:
         if not -len(self.items) <= index < len(self.items):
@@ -145,12 +151,18 @@ class PrimValue(Expr):
         wide = "int64" if type(given) is int else None
         self.value = as_scalar(given, wide)  # type: ignore[misc]
 
+    def _is_described(self) -> bool:
+        return True
+
 
 @node("relax.StringImm")
 class StringImm(Expr):
     """A string constant."""
 
     value: str
+
+    def _is_described(self) -> bool:
+        return True
 
 
 @node("relax.DataTypeImm")
@@ -161,6 +173,9 @@ class DataTypeImm(Expr):
 
     def __post_init__(self) -> None:
         self.value = dtype_name(self.value)  # type: ignore[misc]
+
+    def _is_described(self) -> bool:
+        return True
 
 
 @node("relax.Call")
