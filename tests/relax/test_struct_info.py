@@ -217,3 +217,11 @@ def test_a_scope_for_tests_knows_dimensions() -> None:
     with builder.testing_scope([n]):
         y = builder.emit(relax.op.zeros([n, 2], "int8"))
     assert y.struct_info.dims[0] is n
+
+
+def test_expressions_that_are_known_without_a_value() -> None:
+    x = relax.Var("x", T([n], "int8"))
+    assert str(relax.Tuple([x, relax.PrimValue(3)]).struct_info_.fields[1]) == "R.Prim(value=3)"
+    assert relax.Tuple([x, relax.op.exp(x)]).struct_info_ is None
+    assert relax.const(1).struct_info_.dtype == "int32"
+    assert relax.ShapeExpr([n]).struct_info_.values == (n,)
