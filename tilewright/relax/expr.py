@@ -18,7 +18,7 @@ from ..support.errors import ArgumentError, ArgumentTypeError
 from ..support.span import Span
 from ..tir.op import call_tir
 from .base import HOOKS, Expr, ExprWithOp, ShapeExpr, StructInfo
-from .struct_info import TensorStructInfo
+from .struct_info import FuncStructInfo, ObjectStructInfo, TensorStructInfo
 
 __all__ = [
     "Attrs", "Binding", "BindingBlock", "Call", "Constant", "DataTypeImm", "DataflowBlock",
@@ -191,6 +191,12 @@ class Call(ExprWithOp):
     sinfo_args: tuple[StructInfo, ...] = ()
 
     def __post_init__(self) -> None:
+        known = self.op.struct_info if isinstance(self.op, Var) else None
+        if known is not None and not isinstance(known, (FuncStructInfo, ObjectStructInfo)):
+            raise ArgumentError(
+                f"`{self.op.name_hint}` is called but is no function: `{known}`",
+                self.span,  # type: ignore[attr-defined]
+            )
         self.args = tuple(self.args)  # type: ignore[misc]
         for index, arg in enumerate(self.args):
             if not isinstance(arg, Expr):
