@@ -194,8 +194,7 @@ class Call(ExprWithOp):
         known = self.op.struct_info if isinstance(self.op, Var) else None
         if known is not None and not isinstance(known, (FuncStructInfo, ObjectStructInfo)):
             raise ArgumentError(
-                f"`{self.op.name_hint}` is called but is no function: `{known}`",
-                self.span,  # type: ignore[attr-defined]
+                f"`{name_of(self.op)}` is called but is no function: `{known}`", self.span
             )
         self.args = tuple(self.args)  # type: ignore[misc]
         for index, arg in enumerate(self.args):
