@@ -3,7 +3,7 @@
 import numpy as np
 
 from tilewright import relax, te, tir
-from tilewright.ir import assert_structural_equal
+from tilewright.ir import IRModule, assert_structural_equal
 from tilewright.relax import interpreter
 from tilewright.relax import transform as T
 from tilewright.relax.analysis import (
@@ -17,6 +17,7 @@ from tilewright.relax.analysis import (
     free_vars,
     has_reshape_pattern,
     name_to_binding,
+    remove_all_unused,
     udchain,
 )
 from tilewright.relax.utils import copy_with_new_vars
@@ -203,3 +204,37 @@ def test_dataflow_block_passes_may_be_classes() -> None:
     assert made.info.name == "Seen" and made.instance.seen is seen
     assert_structural_equal(made(bb.get()), bb.get())
     assert [len(block.bindings) for block in seen] == [1]
+
+
+def test_what_depends_on_dimensions_of_inputs_is_not_known_at_compile_time() -> None:
+    k = tir.Var("k", "int64")
+    x, w, u = tensor_var("x", [n]), tensor_var("w", [k]), relax.Var("u", relax.TensorStructInfo())
+    bb = relax.BlockBuilder()
+    with bb.function("main", [x, w, u], attrs={"num_input": 1}):
+        m = tir.Var("m", "int64")
+        cast = bb.match_cast(u, relax.TensorStructInfo([m]), "cast")
+        ones = [bb.emit(relax.op.ones([size], "float32"), f"of_{size.name}") for size in (n, k, m)]
+        bb.emit_func_output(relax.Tuple([cast, *ones]))
+    func = bb.get()["main"]
+    names = lambda found: [v.name_hint for v in found]  # noqa: E731
+    assert names(computable_at_compile_time(func)) == ["w", "u", "cast", "of_k", "of_m"]
+    assert names(computable_at_compile_time(func, through_casts=False)) == ["w", "u", "of_k"]
+
+
+def test_neighbouring_blocks_are_one_after_normalizing() -> None:
+    x = tensor_var("x", [n])
+    y, z = tensor_var("y", [n]), tensor_var("z", [n])
+    blocks = [
+        relax.BindingBlock([relax.VarBinding(y, relax.op.exp(x))]),
+        relax.BindingBlock([relax.VarBinding(z, relax.op.exp(y))]),
+    ]
+    func = relax.Function([x], relax.SeqExpr(blocks, z))
+    (block,) = T.Normalize()(IRModule({"main": func}))["main"].body.blocks
+    assert [b.var for b in block.bindings] == [y, z]
+
+
+def test_unused_bindings_of_a_sequence_go() -> None:
+    x = tensor_var("x", [n])
+    binding = relax.VarBinding(tensor_var("y", [n]), relax.op.exp(x))
+    seq = relax.SeqExpr([relax.BindingBlock([binding])], x)
+    assert remove_all_unused(seq).blocks == ()

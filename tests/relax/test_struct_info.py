@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from tilewright import relax, tir
+from tilewright.ir import VDevice
 from tilewright.relax.analysis import (
     BaseCheckResult,
+    collect_non_negative_expressions,
+    definable_tir_vars_in_struct_info,
     erase_to_well_defined,
     struct_info_base_check,
     struct_info_lca,
@@ -186,3 +189,51 @@ def test_slices_of_shapes_and_tuples_are_their_parts() -> None:
         shape["a"]  # type: ignore[index]
     with pytest.raises(IndexError, match="item 2 of a tuple of 2"):
         pair[2]
+
+
+def test_a_function_returns_what_its_body_gives_unless_it_is_told_something_else() -> None:
+    x = relax.Var("x", T([2, n], "float32"))
+    body = relax.SeqExpr((), x)
+    less = relax.Function((x,), body, T(ndim=2, dtype=""))
+    other = relax.Function((x,), body, T([2, m], "float32"))
+    assert str(less.ret_struct_info) == 'R.Tensor((2, n), dtype="float32")'
+    assert other.ret_struct_info.dims[1] is m
+
+
+def test_the_result_keeps_dimensions_that_a_cast_and_a_parameter_know() -> None:
+    x, shape = relax.Var("x", T(dtype="")), relax.Var("s", relax.ShapeStructInfo([n]))
+    y = relax.Var("y", T([n], "int8"))
+    cast = relax.BindingBlock((relax.MatchCast(y, x, y.struct_info),))
+    seq = relax.SeqExpr((cast,), y)
+    assert relax.Function((x, shape), seq).ret_struct_info.dims[0] is n
+    assert relax.Function((x,), seq).ret_struct_info.dims is None
+
+
+def test_tensors_of_two_devices_are_no_common_value() -> None:
+    a, b = (T(ndim=2, vdevice=VDevice("llvm", number)) for number in (0, 1))
+    assert struct_info_base_check(a, b) == BaseCheckResult.FAIL_L0
+    assert struct_info_base_check(a, T(ndim=2)) == BaseCheckResult.FAIL_L1
+    assert struct_info_base_check(T(ndim=2), b) == BaseCheckResult.PASS
+
+
+def test_what_the_parameters_of_a_function_tell() -> None:
+    func = relax.FuncStructInfo([T([n, m + 2]), relax.TupleStructInfo([relax.PrimStructInfo(m)])])
+    assert definable_tir_vars_in_struct_info(func) == [n, m]
+    assert [str(e) for e in collect_non_negative_expressions(func)] == ["n", "m + T.int64(2)"]
+    other = relax.FuncStructInfo([T([n, 3]), relax.ObjectStructInfo()])
+    assert str(struct_info_lca(func, other).params[0]) == 'R.Tensor(dtype="float32", ndim=2)'
+
+
+def test_a_scope_for_tests_knows_dimensions() -> None:
+    builder = relax.BlockBuilder()
+    with builder.testing_scope([n]):
+        y = builder.emit(relax.op.zeros([n, 2], "int8"))
+    assert y.struct_info.dims[0] is n
+
+
+def test_expressions_that_are_known_without_a_value() -> None:
+    x = relax.Var("x", T([n], "int8"))
+    assert str(relax.Tuple([x, relax.PrimValue(3)]).struct_info_.fields[1]) == "R.Prim(value=3)"
+    assert relax.Tuple([x, relax.op.exp(x)]).struct_info_ is None
+    assert relax.const(1).struct_info_.dtype == "int32"
+    assert relax.ShapeExpr([n]).struct_info_.values == (n,)

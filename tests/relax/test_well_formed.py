@@ -15,6 +15,9 @@ from tilewright.relax.expr import (
     Var,
     VarBinding,
 )
+from tilewright.script import ir as I
+from tilewright.script import relax as R
+from tilewright.script import tir as S
 from tilewright.support.errors import CompileError
 
 from .helpers import module, tensor_var
@@ -40,6 +43,8 @@ def broken():
     choice = bind("y", If(c, x, x))
     wide = relax.TensorStructInfo([n])
     symbolic = bind("y", relax.op.zeros([n], "float32"), wide)
+    told = bind("y", relax.op.exp(x), relax.TensorStructInfo([n]))
+    forced = {"relax.force_pure": True}
     return {
         "is used where it is not defined": function([bind("y", relax.op.exp(Var("z", T4)))], x),
         "is bound twice": function([exp, exp], exp.var),
@@ -50,6 +55,8 @@ def broken():
         "stands in a dataflow block": function([choice], x, DataflowBlock, (x, c)),
         "is declared pure": function([print_], x),
         "is not bound": function([symbolic], x),
+        "what is told of `y`": function([told], x),
+        "is declared impure": function([], x, is_pure=False, attrs=forced),
         "its value": function([bind("y", relax.op.exp(x), relax.TensorStructInfo([5]))], x),
         "is ill-typed": function([bind("y", relax.op.add(x, relax.const(1)))], x),
         "dataflow variable": function([], lv.var, params=(lv.var,)),
@@ -92,3 +99,84 @@ def test_passes_keep_every_promise() -> None:
     for step in relax.get_pipeline("default_build").passes:
         mod = step(mod)
         assert problems(mod) == [], step.info.name
+
+
+def calls(**changes):
+    """A kernel `(A: n, B: 2 * n)` with the scalar `k`, called as told."""
+
+    @I.ir_module(check_well_formed=False)
+    class Module:
+        @S.prim_func
+        def double(a: S.handle, b: S.handle, k: S.int64):  # noqa: N805
+            n = S.int64()
+            A = S.match_buffer(a, (n,), "int8")
+            B = S.match_buffer(b, (2 * n,), "int8")
+            for i in range(n):
+                B[i] = A[i]
+
+        @R.function
+        def main(
+            a: R.Tensor((3,), "int8"),  # noqa: N805
+            w: R.Tensor((3, 1), "int8"),
+            f: R.Tensor((3,), "float32"),
+        ):
+            return a
+
+    gvar, main = Module.get_global_var("double"), Module["main"]
+    a, wide, other = main.params
+    given = changes.get("given", "a")
+    args = {"a": [a], "wide": [wide], "other": [other], "tuple": [relax.Tuple([a, a])]}[given]
+    out = relax.TensorStructInfo([changes.get("size", 6)], "int8")
+    op = relax.op.call_tir(gvar, args, out, [tir.IntImm("int64", 1)])
+    y = Var("y", out)
+    body = SeqExpr((BindingBlock((VarBinding(y, op),)),), y)
+    Module[Module.get_global_var("main")] = Function(main.params, body, attrs=main.attrs)
+    return Module
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": 5}, "argument 1: dimension `T.int64(5)` where `T.int64(6)` is needed"),
+        ({"given": "wide"}, "argument 0: 2 dimensions where 1 are needed"),
+        ({"given": "other"}, "argument 0: dtype "),
+        ({"given": "tuple"}, "argument 0: `R.Tuple"),
+    ],
+)
+def test_kernels_get_what_they_take(change, message) -> None:
+    assert problems(calls()) == []
+    (found,) = problems(calls(**change))
+    assert message in found
+
+
+def test_a_kernel_overwrites_what_is_as_large_as_the_result() -> None:
+    @I.ir_module(check_well_formed=False)
+    class Module:
+        @S.prim_func
+        def add_one(A: S.Buffer((4,), "int8")):  # noqa: N805
+            for i in range(4):
+                A[i] = A[i] + S.int8(1)
+
+        @R.function
+        def main(a: R.Tensor((4,), "int8")):  # noqa: N805
+            return R.call_tir_inplace(Module.add_one, a, [0], R.Tensor((5,), "int8"))
+
+    assert "overwrites argument 0" in problems(Module)[0]
+
+
+def test_a_local_function_may_bind_dimensions_of_its_own() -> None:
+    @R.function
+    def main():
+        @R.function
+        def local(x: R.Tensor(["m", "n"], "int8")):
+            return x
+
+        return local
+
+    assert problems(main) == []
+
+
+def test_no_call_in_a_dataflow_block_has_side_effects_even_if_purity_is_forced() -> None:
+    print_ = bind("p", relax.op.print(x), relax.TupleStructInfo([]), DataflowVar)
+    func = function([print_], x, DataflowBlock, attrs={"relax.force_pure": True})
+    assert "side effects" in problems(func)[0]

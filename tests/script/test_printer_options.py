@@ -5,11 +5,12 @@ import sys
 import pytest
 
 import tilewright
-from tilewright import relax, tir
+from tilewright import relax, tir, topi
 from tilewright.ffi.access_path import AccessPath
 from tilewright.ir import IRModule, assert_structural_equal
 from tilewright.ir.type import OpaqueType
 from tilewright.script import from_source
+from tilewright.script import relax as R
 from tilewright.script import tir as T
 from tilewright.script.highlight import _format, cprint
 from tilewright.script.printer import PrinterConfig
@@ -159,10 +160,57 @@ def test_cprint_writes_nodes_and_texts(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_nodes_that_script_has_no_words_for_are_made_from_their_fields() -> None:
     assert str(OpaqueType("Thing")) == 'I.make_node("ir.OpaqueType", name="Thing")'
+
+
+def test_types_of_values_print_as_what_is_told_of_them() -> None:
+    assert [str(t) for t in (relax.ShapeType(3), relax.TensorType(2), relax.PackedFuncType())] == [
+        "R.Shape(ndim=3)", 'R.Tensor(ndim=2, dtype="float32")', "R.PackedFunc",
+    ]  # fmt: skip
+
+
+def test_a_part_of_a_graph_program_declares_what_it_uses() -> None:
+    n = tir.Var("n", "int64")
     c = relax.Var("c", relax.TensorStructInfo((), "bool"))
-    text = str(relax.If(c, relax.const(1), relax.const(2)))
-    values = 'true_branch=R.const(1, "int32"), false_branch=R.const(2, "int32")'
-    assert text == f'I.make_node("relax.If", cond=c, {values})'
+    a, b, y = (relax.Var(name, relax.TensorStructInfo((n,), "int8")) for name in "aby")
+    info = 'R.Tensor((n,), dtype="int8")'
+    bind = relax.VarBinding(y, relax.op.add(a, a))
+    whole = bind.script(verbose_expr=True)
+    assert whole == f"n = T.int64()\na: {info}\ny: {info} = R.add(a, a)"
+    assert str(relax.If(c, a, b)) == "if c:\n    a\nelse:\n    b"
+    told = relax.If(c, a, b).script(verbose_expr=True).splitlines()
+    assert told[0] == 'c: R.Tensor((), dtype="bool")' and told[2:4] == [
+        "    n = T.int64()", f"    a: {info}",
+    ]  # fmt: skip
+
+
+def test_calls_without_results_stand_alone() -> None:
+    x = relax.Var("x", relax.TensorStructInfo((2,), "int8"))
+    nothing = relax.TupleStructInfo([])
+    seen, unseen = (relax.Var(name, nothing) for name in ("seen", "unseen"))
+    shown = relax.BindingBlock(
+        [relax.VarBinding(v, relax.op.print(x, format="x")) for v in (seen, unseen)]
+    )
+    func = relax.Function((x,), relax.SeqExpr([shown], seen), is_pure=False)
+    lines = [line.strip() for line in func.script().splitlines()]
+    assert 'R.print(x, format="x")' in lines and 'seen: R.Tuple = R.print(x, format="x")' in lines
+
+
+def test_a_call_that_tells_its_result_needs_no_annotation() -> None:
+    @R.function
+    def main(x: R.Tensor((2,), "int8")) -> R.Tensor((2,), "int8"):
+        y = R.call_dps_packed("copy", (x,), R.Tensor((2,), "int8"))
+        return y
+
+    assert '  y = R.call_dps_packed("copy", (x,), out_sinfo=' in main.script()
+
+
+def test_a_module_without_an_alias_is_called_by_its_name() -> None:
+    x = relax.Var("x", relax.TensorStructInfo((2,), "int8"))
+    builder = relax.BlockBuilder()
+    with builder.function("main", [x]):
+        builder.emit_func_output(builder.emit_te(lambda t: topi.add(t, t), x))
+    text = builder.get().script(module_alias="", name="Mine")
+    assert "R.call_tir(Mine." in text
 
 
 def test_a_matched_region_prints_as_it_stands_in_a_block() -> None:

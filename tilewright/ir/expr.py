@@ -306,8 +306,15 @@ class RelaxExpr(_Described):
 
     @property
     def struct_info_(self) -> Any:
-        """What is known of the value so far; None if nobody has asked yet."""
-        return getattr(self, "_struct_info", None)
+        """What is known of the value so far; None if it must be deduced and nobody has asked."""
+        known = getattr(self, "_struct_info", None)
+        if known is None and self._is_described():
+            known = self._struct_info = OPERATORS["struct_info"](self)
+        return known
+
+    def _is_described(self) -> bool:
+        """Whether the expression's own fields tell its struct info."""
+        return False
 
 
 @node("ir.GlobalVar")

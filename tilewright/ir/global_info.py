@@ -104,12 +104,13 @@ def vdevice_name(device: VDevice, infos: Infos) -> str:
     """`"kind:number"`, by which a module's functions name the device; empty if it is not there."""
     kind = None if device.target is None else device.target.kind.name
     for index, other in enumerate(devices_of(infos, kind)):
-        if other is device or _same(other, device):
+        if other is device or same_vdevice(other, device):
             return f"{kind or 'vdevice'}:{index}"
     return ""
 
 
-def _same(a: VDevice, b: VDevice) -> bool:
+def same_vdevice(a: VDevice, b: VDevice) -> bool:
+    """Whether target, number and memory of two virtual devices are the same."""
     parts = [(d.target, d.vdevice_id, d.memory_scope) for d in (a, b)]
     return parts[0] == parts[1]
 

@@ -96,12 +96,12 @@ def dummy_global_info(p: Printer, value: DummyGlobalInfo) -> Text:
 
 @prints(GlobalVar)
 def global_var(p: Printer, var: GlobalVar) -> Text:
-    """A function of the module, `cls.name`; of another one, `I.GlobalVar(name)`."""
+    """A function of the module, `cls.name`; of another one, `I.GlobalVar(name)`. The module
+    is called by its own name where it has no alias."""
     name = p.facts.get("functions", {}).get(id(var))
     if name is None:
         return Text.of(f"{p.config.ir_prefix}.GlobalVar({p(var.name_hint)})")
-    alias = p.config.module_alias
-    return Text.of(f"{alias}.{name}" if alias else name)
+    return Text.of(f"{p.config.module_alias or p.config.name or 'Module'}.{name}")
 
 
 @prints(Op)

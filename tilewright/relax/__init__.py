@@ -1,7 +1,7 @@
 """Relax: graph programs over tensors, with symbolic shapes."""
 
 from ..support.public import lazy_attributes
-from . import analysis, distributed, dpl, expr_functor, op, printer, transform
+from . import analysis, distributed, dpl, expr_functor, op, printer, printer_free, transform
 from .base import Expr, ExprWithOp, StructInfo
 from .binding_rewrite import DataflowBlockRewrite
 from .block_builder import BlockBuilder

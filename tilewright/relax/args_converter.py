@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from .base import Expr
 from .expr import Tuple, as_expr
 
@@ -18,7 +18,7 @@ def _listed(value: Any) -> list[Expr]:
     if isinstance(value, Tuple):
         return list(value.items)
     if not isinstance(value, (list, tuple)):
-        raise ArgumentError(f"expected a list of expressions, found {type(value).__name__}")
+        raise ArgumentTypeError(f"expected a list of expressions, found {type(value).__name__}")
     return [as_expr(v) for v in value]
 
 
@@ -93,6 +93,8 @@ def _converting(function: F, table: dict[str, Callable[[Any], Any]]) -> F:
             parameter, value = signature.parameters[name], bound.arguments[name]
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
                 bound.arguments[name] = tuple(convert(v) for v in value)
+            elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                bound.arguments[name] = {key: convert(v) for key, v in value.items()}
             else:
                 bound.arguments[name] = convert(value)
         return function(*bound.args, **bound.kwargs)

@@ -143,6 +143,9 @@ class ShapeExpr(ExprWithOp):
             given = given.values
         self.values = as_dims(given)  # type: ignore[misc]
 
+    def _is_described(self) -> bool:
+        return True
+
     def __getitem__(self, index: int | slice) -> Any:
         """The dimension at an index; the tuple of those in a slice. Raises `IndexError` outside
         of the shape."""

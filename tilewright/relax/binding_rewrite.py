@@ -21,7 +21,7 @@ class DataflowBlockRewrite:
         if not any(b is dfb for b in root_fn.body.blocks):
             raise ArgumentError("the block is none of the function's")
         self._block = dfb
-        self._func = root_fn
+        self._func = self._given = root_fn
 
     def _set(self, bindings: tuple[Binding, ...]) -> None:
         block = self._block.replace(bindings=bindings)
@@ -102,8 +102,12 @@ class DataflowBlockRewrite:
         return self._block
 
     def mutated_root_fn(self) -> Function:
-        """The function as it is now."""
-        return self._func.replace(ret_struct_info=None)
+        """The function as it is now, without blocks that bind nothing any more."""
+        body = self._func.body
+        kept = tuple(block for block in body.blocks if block.bindings)
+        if self._func is self._given and len(kept) == len(body.blocks):
+            return self._func
+        return self._func.replace(body=body.replace(blocks=kept), ret_struct_info=None)
 
     def mutate_irmodule(self, irmodule: IRModule) -> IRModule:
         """The module with the function as it is now, found by its name."""

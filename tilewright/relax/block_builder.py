@@ -14,6 +14,7 @@ from ..ir.module import IRModule
 from ..ir.structural import structural_equal, structural_hash
 from ..support.errors import ArgumentError, CompileError, TVMError
 from ..support.span import Span
+from ..tir.expr import Var as TirVar
 from . import normalizer
 from .base import Expr, StructInfo
 from .deduce import name_function
@@ -32,6 +33,7 @@ from .expr import (
     as_expr,
 )
 from .op.base import call_tir, call_tir_with_grad
+from .struct_info import ShapeStructInfo
 from .te import kernel_of, name_of_function
 
 _current = threading.local()
@@ -252,6 +254,15 @@ class BlockBuilder:
             raise
         finally:
             self._span = before
+
+    @contextmanager
+    def testing_scope(self, def_vars: Sequence[TirVar]) -> Iterator[None]:
+        """A scope of no function, for tests, in which the dimensions `def_vars` are known."""
+        self.begin_scope([Var("shape", ShapeStructInfo(tuple(def_vars)))])
+        try:
+            yield
+        finally:
+            self.end_scope()
 
     # bindings
 

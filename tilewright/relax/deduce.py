@@ -13,7 +13,7 @@ from ..support.errors import CompileError, TVMError
 from ..tir.analysis import is_pure_function
 from ..tir.expr import Var as TirVar
 from ..tir.function import PrimFunc
-from .analysis.relations import apply_function, erase_vars, struct_info_lca
+from .analysis.relations import apply_function, erase_vars, is_base_of, struct_info_lca
 from .base import HOOKS, Expr, ShapeExpr, StructInfo
 from .dims import symbolic_vars
 from .expr import (
@@ -136,20 +136,35 @@ def _parameter(func: PrimFunc, param: TirVar) -> StructInfo:
 
 
 def _sequence(seq: SeqExpr) -> StructInfo:
-    outer = seq.body.struct_info
+    return _outside(seq, ())
+
+
+def _outside(seq: SeqExpr, params: tuple[StructInfo, ...]) -> StructInfo:
+    """What the sequence gives, without symbolic variables that only its casts bind."""
+    outer: StructInfo = seq.body.struct_info
     local: set[TirVar] = set()
     for binding in seq.bindings():
         if isinstance(binding, MatchCast):
             local |= set(symbolic_vars(binding.struct_info)) - set(
                 symbolic_vars(binding.value.struct_info)
             )
+    local -= set(symbolic_vars(params)) if local else set()
     return erase_vars(outer, local.__contains__) if local else outer
 
 
 def return_info(func: Function) -> StructInfo:
-    """The result's struct info in terms of the parameters' symbolic variables and outer ones."""
-    info: StructInfo = func.body.struct_info
-    return info
+    """The result's struct info in terms of the parameters' symbolic variables and outer ones.
+
+    What is told stays unless the body gives the same or says more.
+    """
+    told: StructInfo | None = func.ret_struct_info
+    try:
+        found = _outside(func.body, infos_of(func.params))
+    except TVMError:
+        if told is None:
+            raise
+        return told
+    return found if told is None or is_base_of(told, found) else told
 
 
 DEDUCE: dict[type[Expr], Callable[[Any], StructInfo]] = {

@@ -18,7 +18,7 @@ from ..support.errors import ArgumentError, ArgumentTypeError
 from ..support.span import Span
 from ..tir.op import call_tir
 from .base import HOOKS, Expr, ExprWithOp, ShapeExpr, StructInfo, item_of
-from .struct_info import TensorStructInfo
+from .struct_info import FuncStructInfo, ObjectStructInfo, TensorStructInfo
 
 __all__ = [
     "Attrs", "Binding", "BindingBlock", "Call", "Constant", "DataTypeImm", "DataflowBlock",
@@ -84,6 +84,9 @@ class Constant(ExprWithOp):
         if self.annotation is not None:
             self._struct_info = self.annotation
 
+    def _is_described(self) -> bool:
+        return True
+
     @property
     def data(self) -> Any:
         """The value as a runtime tensor that shares the memory."""
@@ -108,6 +111,9 @@ class Tuple(ExprWithOp):
         for item in self.items:
             if not isinstance(item, Expr):
                 raise ArgumentError(f"an item of a Tuple is a {type(item).__name__}", self.span)
+
+    def _is_described(self) -> bool:
+        return all(item.struct_info_ is not None for item in self.items)
 
     def __getitem__(self, index: int | slice) -> Any:
         """The item at an index; the tuple of those in a slice. Raises `IndexError` outside of
@@ -145,12 +151,18 @@ class PrimValue(Expr):
         wide = "int64" if type(given) is int else None
         self.value = as_scalar(given, wide)  # type: ignore[misc]
 
+    def _is_described(self) -> bool:
+        return True
+
 
 @node("relax.StringImm")
 class StringImm(Expr):
     """A string constant."""
 
     value: str
+
+    def _is_described(self) -> bool:
+        return True
 
 
 @node("relax.DataTypeImm")
@@ -161,6 +173,9 @@ class DataTypeImm(Expr):
 
     def __post_init__(self) -> None:
         self.value = dtype_name(self.value)  # type: ignore[misc]
+
+    def _is_described(self) -> bool:
+        return True
 
 
 @node("relax.Call")
@@ -176,6 +191,11 @@ class Call(ExprWithOp):
     sinfo_args: tuple[StructInfo, ...] = ()
 
     def __post_init__(self) -> None:
+        known = self.op.struct_info if isinstance(self.op, Var) else None
+        if known is not None and not isinstance(known, (FuncStructInfo, ObjectStructInfo)):
+            raise ArgumentError(
+                f"`{name_of(self.op)}` is called but is no function: `{known}`", self.span
+            )
         self.args = tuple(self.args)  # type: ignore[misc]
         for index, arg in enumerate(self.args):
             if not isinstance(arg, Expr):
@@ -283,6 +303,8 @@ class If(ExprWithOp):
 class Function(BaseFunc):
     """`body` over `params`; a closure if it uses variables of an outer function.
 
+    `ret_struct_info` is what the body gives, unless that is not known or does not fit what is told.
+
     Attributes in use: `global_symbol` (public), `num_input` (parameters after these are weights),
     `Primitive`, `Composite`, `Codegen`, `relax.force_pure`, `tir_var_upper_bound`.
     """
@@ -303,8 +325,7 @@ class Function(BaseFunc):
         self.body = as_seq(self.body)  # type: ignore[misc]
         self.attrs = dict(self.attrs or {})  # type: ignore[misc]
         self.is_pure = bool(self.is_pure)  # type: ignore[misc]
-        if self.ret_struct_info is None:
-            self.ret_struct_info = HOOKS["return_info"](self)
+        self.ret_struct_info = HOOKS["return_info"](self)  # type: ignore[misc]
 
     @staticmethod
     def create_empty(

@@ -173,6 +173,8 @@ class PyExprMutator(_Functor):
 
     def visit_expr_post_order(self, expr: Expr) -> Expr:
         """The expression with its parts rewritten."""
+        if isinstance(expr, Var):
+            return self.get_var_remap(expr)
         made: Expr = getattr(PyExprMutator, METHODS[type(expr)])(self, expr)
         return made
 
@@ -186,6 +188,16 @@ class PyExprMutator(_Functor):
 
     def visit_var_def(self, var: Var) -> Var:
         """The definition of a variable: the one that replaces it."""
+        if isinstance(var, DataflowVar):
+            return self.visit_dataflow_var_def_(var)
+        return self.visit_var_def_(var)
+
+    def visit_var_def_(self, var: Var) -> Var:
+        """The definition of a variable that is seen after its block."""
+        return var
+
+    def visit_dataflow_var_def_(self, var: DataflowVar) -> Var:
+        """The definition of a dataflow variable."""
         return var
 
     def _parts(self, items: tuple[Expr, ...]) -> tuple[Expr, ...]:
@@ -215,20 +227,15 @@ class PyExprMutator(_Functor):
 
     def visit_with_new_scope(self, expr: Expr, params: tuple[Var, ...] = ()) -> SeqExpr:
         """A sequence in a scope of its own."""
-        made = self.builder_.nested(lambda: self._sequence(expr), params)
+        made = self.builder_.nested(lambda: self.visit_expr(expr), params)
         same = isinstance(expr, SeqExpr) and normalizer._same_blocks(made, expr)
         return expr if same else made  # type: ignore[return-value]
 
-    def _sequence(self, expr: Expr) -> Expr:
-        if not isinstance(expr, SeqExpr):
-            return self.visit_expr(expr)  # type: ignore[no-any-return]
-        for block in expr.blocks:
-            self.visit_binding_block(block)
-        return self.visit_expr(expr.body)  # type: ignore[no-any-return]
-
     def visit_seq_expr_(self, op: SeqExpr) -> Expr:
         """Blocks and their result, emitted into the current scope."""
-        return self._sequence(op)
+        for block in op.blocks:
+            self.visit_binding_block(block)
+        return self.visit_expr(op.body)  # type: ignore[no-any-return]
 
     def visit_function_(self, op: Function) -> Expr:
         """A function; its result's struct info follows what the body becomes."""
@@ -313,12 +320,16 @@ class PyExprMutator(_Functor):
 
 
 def visitor(visitor_cls: type[T]) -> type[T]:
-    """Marks a subclass of `PyExprVisitor`; kept for programs written for TVM."""
+    """Marks a subclass of `PyExprVisitor`; kept for programs written for TVM, which derive from
+    its `_cls`: itself."""
+    visitor_cls._cls = visitor_cls  # type: ignore[attr-defined]
     return visitor_cls
 
 
 def mutator(mutator_cls: type[T]) -> type[T]:
-    """Marks a subclass of `PyExprMutator`; kept for programs written for TVM."""
+    """Marks a subclass of `PyExprMutator`; kept for programs written for TVM, which derive from
+    its `_cls`: itself."""
+    mutator_cls._cls = mutator_cls  # type: ignore[attr-defined]
     return mutator_cls
 
 

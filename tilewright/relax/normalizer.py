@@ -10,6 +10,7 @@ from ..ir.op import Op
 from .base import Expr, ShapeExpr
 from .expr import (
     Binding,
+    BindingBlock,
     Call,
     Constant,
     DataflowBlock,
@@ -101,8 +102,19 @@ def _if(builder: BlockBuilder, expr: If) -> Expr:
 
 def branch(builder: BlockBuilder, seq: SeqExpr) -> SeqExpr:
     """A sequence in a scope of its own, normalized; itself if it was in normal form."""
-    made = builder.nested(lambda: _sequence(builder, seq))
+    made = _merged(builder.nested(lambda: _sequence(builder, seq)))
     return seq if _same_blocks(made, seq) else made
+
+
+def _merged(seq: SeqExpr) -> SeqExpr:
+    """Neighbouring blocks of one kind are one block."""
+    blocks: list[BindingBlock] = []
+    for block in seq.blocks:
+        if blocks and type(blocks[-1]) is type(block):
+            blocks[-1] = blocks[-1].replace(bindings=(*blocks[-1].bindings, *block.bindings))
+        else:
+            blocks.append(block)
+    return seq if len(blocks) == len(seq.blocks) else seq.replace(blocks=tuple(blocks))
 
 
 def _same_blocks(a: SeqExpr, b: SeqExpr) -> bool:
@@ -153,7 +165,7 @@ def function(builder: BlockBuilder, func: Function) -> Function:
     """The function with its body in normal form; itself if it was."""
     names, builder._names = builder._names, {}
     try:
-        body = builder.nested(lambda: _sequence(builder, func.body), func.params)
+        body = _merged(builder.nested(lambda: _sequence(builder, func.body), func.params))
     finally:
         builder._names = names
     return func if _same_blocks(body, func.body) else func.replace(body=body)

@@ -9,16 +9,18 @@ import numpy as np
 from ..ir.expr import IntImm, PrimExpr
 from ..ir.functor import post_order_visit
 from ..ir.global_info import global_info_name, vdevice_name
-from ..ir.node import Node
+from ..ir.node import Node, children
 from ..ir.op import Op
-from ..ir.printer import metadata_entry
+from ..ir.printer import by_fields, metadata_entry
 from ..ir.structural import structural_equal
 from ..script.printer import Printer, Text, prints, prints_attribute, programs, statements, word
 from ..support.dtypes import dtype_of
+from ..support.errors import TVMError
 from ..tir.expr import Var as TirVar
 from ..tir.printer import free_variable
 from . import expr as E
 from . import struct_info as S
+from . import type as ty
 from .base import ShapeExpr, StructInfo
 from .distributed import DeviceMesh, DTensorStructInfo, Placement
 from .script_ops import operator
@@ -58,8 +60,32 @@ def dim_tuple(p: Printer, values: tuple[PrimExpr, ...]) -> str:
     return f"({dims(p, values)},)" if len(values) == 1 else f"({dims(p, values)})"
 
 
-@prints(S.ObjectStructInfo)
-def object_info(p: Printer, s: S.ObjectStructInfo) -> Text:
+@prints_attribute(ty.ObjectType, ty.PackedFuncType, ty.ShapeType, ty.TensorType)
+def type_node(p: Printer, value: ty.Type) -> Text:
+    """A type, whose short form stands for struct info in a program."""
+    return by_fields(p, value)
+
+
+@prints(ty.PackedFuncType)
+def packed_type(p: Printer, value: ty.PackedFuncType) -> Text:
+    """`R.PackedFunc`."""
+    return Text.of(r(p, "PackedFunc"))
+
+
+@prints(ty.ShapeType)
+def shape_type(p: Printer, value: ty.ShapeType) -> Text:
+    """`R.Shape(ndim=...)`."""
+    return Text.of(f"{r(p, 'Shape')}(ndim={value.ndim})")
+
+
+@prints(ty.TensorType)
+def tensor_type(p: Printer, value: ty.TensorType) -> Text:
+    """`R.Tensor(ndim=..., dtype=...)`."""
+    return Text.of(f'{r(p, "Tensor")}(ndim={value.ndim}, dtype="{value.dtype}")')
+
+
+@prints(S.ObjectStructInfo, ty.ObjectType)
+def object_info(p: Printer, s: S.ObjectStructInfo | ty.ObjectType) -> Text:
     """`R.Object`."""
     return Text.of(r(p, "Object"))
 
@@ -331,12 +357,13 @@ def _dps_parts(p: Printer, c: E.Call) -> list[str]:
 # ---- bindings -------------------------------------------------------------------------------
 
 
-def _bind(p: Printer, v: E.Var, text: str, known: Any) -> None:
-    """`v = text`; with what is told of `v`, if all is asked for or it is not what is `known`."""
+def _bind(p: Printer, v: E.Var, text: str, known: Any, told: bool = False) -> None:
+    """`v = text`; with what is told of `v`, if all is asked for (and `text` does not tell it), or
+    it is not what is `known`."""
     info = v.struct_info_
-    shown = info is not None and (
-        p.config.show_all_struct_info or not (known is None or structural_equal(info, known))
-    )
+    hidden = told or not p.config.show_all_struct_info
+    is_known = hidden and (known is None or structural_equal(info, known))
+    shown = info is not None and not is_known
     p.line(f"{p(v)}: {p(info)} = {text}" if shown else f"{p(v)} = {text}")
 
 
@@ -348,8 +375,34 @@ def var_binding(p: Printer, b: E.VarBinding) -> None:
     elif isinstance(b.value, E.Function):
         p.facts["function"] = p(b.var)
         p.statement(b.value)
+    elif p.config.syntax_sugar and _acts_only(p, b):
+        p.line(p(b.value))
     else:
-        _bind(p, b.var, p(b.value), getattr(b.value, "struct_info_", None))
+        told = isinstance(b.value, E.Call) and getattr(b.value.op, "name", "") in _TELLS
+        _bind(p, b.var, p(b.value), _given(b.value), told)
+
+
+_TELLS = frozenset({"relax.call_tir", "relax.call_dps_packed"})
+"""Operators whose calls say what they give."""
+
+
+def _given(value: Any) -> StructInfo | None:
+    """What is known of a value, None if it is ill-typed."""
+    try:
+        known: StructInfo | None = value.struct_info
+    except TVMError:
+        return None
+    return known
+
+
+def _acts_only(p: Printer, b: E.VarBinding) -> bool:
+    """Whether a call has no result and nobody names the variable that it is bound to."""
+    infos = (b.var.struct_info_, _given(b.value))
+    return (
+        isinstance(b.value, E.Call)
+        and all(isinstance(info, S.TupleStructInfo) and not info.items for info in infos)
+        and id(b.var) not in p.facts.get("used", ())
+    )
 
 
 def _if(p: Printer, b: E.VarBinding) -> None:
@@ -394,6 +447,23 @@ def dataflow_block(p: Printer, block: E.DataflowBlock) -> None:
         p.line(f"{r(p, 'output')}({', '.join(outputs)})")
 
 
+def _used(seq: E.SeqExpr) -> set[int]:
+    """The variables that are read somewhere in a body, or that a dataflow block gives to others."""
+    found: set[int] = set()
+    todo: list[Node] = [seq]
+    while todo:
+        n = todo.pop()
+        if isinstance(n, E.Binding):
+            todo.append(n.value)
+        elif isinstance(n, E.Var):
+            found.add(id(n))
+        else:
+            if isinstance(n, E.DataflowBlock):
+                found |= {id(b.var) for b in n.bindings if not isinstance(b.var, E.DataflowVar)}
+            todo += children(n)
+    return found
+
+
 def _declare_dims(p: Printer, info: Any) -> None:
     for v in _symbols(info):
         if not p.is_named(v):
@@ -436,15 +506,10 @@ def _function_inside(p: Printer, f: E.Function, name: str) -> None:
     for v in _symbols((tuple(v.struct_info for v in f.params), f.ret_struct_info)):
         p.line(f"{p(v)} = {free_variable(p, v)}")
     inner = p.facts["depth"] > 1
+    p.facts["used"] = _used(f.body)
     attrs = {k: v for k, v in f.attrs.items() if inner or not (k == "global_symbol" and v == name)}
     if attrs:
         p.line(f"{r(p, 'func_attr')}({p.attributes(attrs)})")
     for block in f.body.blocks:
         p.statement(block)
     p.line(f"return {p(f.body.body)}")
-
-
-@prints(E.SeqExpr)
-def seq(p: Printer, s: E.SeqExpr) -> Text:
-    """The value alone; its bindings print where it is a body."""
-    return p(s.body)

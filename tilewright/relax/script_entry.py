@@ -8,8 +8,9 @@ from .script import Shape as ShapeProxy
 from .script import Tensor as TensorProxy
 from .script import Tuple as TupleProxy
 from .script import function, macro
+from .script_infos import Deferred as StructInfoProxy
 
 __all__ = [
-    "CallableProxy", "DTensorProxy", "ObjectProxy", "PrimProxy", "ShapeProxy", "TensorProxy",
-    "TupleProxy", "function", "macro",
+    "CallableProxy", "DTensorProxy", "ObjectProxy", "PrimProxy", "ShapeProxy",
+    "StructInfoProxy", "TensorProxy", "TupleProxy", "function", "macro",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ from ..script.ir_builder.base import IRBuilder
 from ..script.parser import FUNCTIONS, Decorator, MacroDecorator, ValueMacro
 from ..support.dtypes import dtype_name
 from ..support.errors import ArgumentError
-from .base import Expr, ShapeExpr
+from .base import HOOKS, Expr, ShapeExpr
 from .distributed.device_mesh import device_mesh as device_mesh
 from .expr import Attrs, DataTypeImm, ExternFunc, PrimValue, StringImm, as_expr
 from .expr import Call as CallNode
@@ -128,7 +128,7 @@ def TupleGetItem(tuple_value: Any, index: int) -> Expr:
     value = as_expr(tuple_value)
     if not hasattr(value, "__getitem__"):
         raise ArgumentError(f"R.TupleGetItem takes an item of a tuple, found {tuple_value!r}")
-    made: Expr = value[index]
+    made: Expr = HOOKS["item"](value, index) if isinstance(value, TupleNode) else value[index]
     return made
 
 

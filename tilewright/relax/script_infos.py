@@ -33,13 +33,17 @@ class Deferred:
 
     resolve: Callable[[See], StructInfo]
 
+    def as_struct_info(self, see: See | None = None) -> StructInfo:
+        """The struct info; `see` gives the dimension that a string stands for."""
+        return self.resolve(see or _unseen)
+
 
 def as_info(value: Any, see: See | None = None) -> StructInfo:
     """Struct info from an annotation such as `R.Tensor`, `R.Tensor((n, 4))` or `R.Object`."""
     if isinstance(value, StructInfo):
         return value
     if isinstance(value, Deferred):
-        return value.resolve(see or _unseen)
+        return value.as_struct_info(see)
     if value is None:
         return TupleStructInfo(())
     if getattr(value, "is_struct_info", False):

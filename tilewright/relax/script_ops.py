@@ -8,9 +8,10 @@ from typing import Any
 
 from ..script.parser.arguments import checked
 from . import op as _op
+from .distributed.device_mesh import device_mesh
 from .expr import Call
 from .op._declare import DECLARATIONS
-from .script_infos import as_info
+from .script_infos import DTensor, as_info
 
 
 def _with_infos(name: str) -> Any:
@@ -44,6 +45,10 @@ _DESCRIBED = frozenset({
 })  # fmt: skip
 
 
+BESIDE: dict[str, Any] = {"dist.DTensor": DTensor, "dist.device_mesh": device_mesh}
+"""What namespaces have beside operators."""
+
+
 class _Operators:
     """A namespace of operators, such as `R.nn`."""
 
@@ -53,7 +58,8 @@ class _Operators:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        found = operator(f"{self._prefix}.{name}")
+        whole = f"{self._prefix}.{name}"
+        found = BESIDE[whole] if whole in BESIDE else operator(whole)
         if found is None:
             raise AttributeError(f"script has no `R.{self._prefix}.{name}`")
         return found

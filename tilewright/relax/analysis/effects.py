@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from ...ir.expr import GlobalVar
 from ...ir.module import IRModule
 from ...ir.op import Op
 from ..base import Expr
+from ..dims import symbolic_vars
 from ..expr import (
     Binding,
     Call,
@@ -21,7 +22,8 @@ from ..expr import (
     name_of,
 )
 from ..struct_info import FuncStructInfo
-from .variables import all_global_vars, bindings_of, uses_of
+from .relations import definable_tir_vars_in_struct_info
+from .variables import all_global_vars, bindings_of, definable, uses_of
 
 
 def is_impure_call(call: Call) -> bool:
@@ -60,9 +62,16 @@ def _is_named(op: Any, gvar: GlobalVar) -> bool:
     return isinstance(op, GlobalVar) and name_of(op) == gvar.name_hint
 
 
-def remove_all_unused(func: Function) -> Function:
-    """`func` without the bindings whose variables nobody uses and whose values have no effects."""
-    return RemoveUnused().function(func)
+E = TypeVar("E", Function, SeqExpr, Expr)
+
+
+def remove_all_unused(expr: E) -> E:
+    """A function, sequence or conditional without the bindings whose variables nobody uses and
+    whose values have no effects."""
+    walker = RemoveUnused()
+    if isinstance(expr, SeqExpr):
+        return walker.sequence(expr)
+    return walker.value(expr)  # type: ignore[return-value]
 
 
 class RemoveUnused:
@@ -148,16 +157,26 @@ def _reachable(graph: dict[str, list[str]], start: str) -> set[str]:
     return seen
 
 
-def computable_at_compile_time(func: Function) -> list[Var]:
-    """The variables that depend on nothing but weights: the parameters after `num_input`."""
-    count = int(func.attrs.get("num_input", len(func.params)))
-    known = set(func.params[count:])
-    found = list(func.params[count:])
+def computable_at_compile_time(func: Function, through_casts: bool = True) -> list[Var]:
+    """The variables that depend on nothing but weights: the parameters after `num_input`.
+
+    Neither do they depend on symbolic dimensions that only the other parameters bind. What a
+    checked cast of a weight gives, and dimensions that it binds, count with `through_casts`.
+    """
     if "num_input" not in func.attrs:
         return []
+    found = list(func.params[int(func.attrs["num_input"]) :])
+    known = set(found)
+    dims = {v for param in found for v in definable(param)}
     for binding in bindings_of(func):
-        pure = isinstance(binding, VarBinding) and not contains_impure_call(binding.value)
-        if pure and all(v in known for v in uses_of(binding.value)):
+        cast = binding.struct_info if isinstance(binding, MatchCast) else None
+        if contains_impure_call(binding.value) or (cast is not None and not through_casts):
+            continue
+        new = [] if cast is None else definable_tir_vars_in_struct_info(cast)
+        told = symbolic_vars(binding.value if cast is None else cast)
+        is_known = all(v in known for v in uses_of(binding.value))
+        if is_known and all(v in dims or v in new for v in told):
+            dims.update(new)
             known.add(binding.var)
             found.append(binding.var)
     return found

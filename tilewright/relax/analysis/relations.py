@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from typing import Any
 
-from ...ir.expr import PrimExpr
+from ...ir.expr import IntImm, PrimExpr
+from ...ir.global_info import VDevice, same_vdevice
 from ...ir.structural import structural_equal
 from ...support.errors import CompileError
 from ...tir.expr import Var as TirVar
@@ -77,8 +78,20 @@ def _dims_check(base: Dims | None, derived: Dims | None) -> BaseCheckResult:
     return worst
 
 
+def _device_check(base: VDevice | None, derived: VDevice | None) -> BaseCheckResult:
+    if base is None or derived is base:
+        return _PASS
+    if derived is None or (base.target is not None and derived.target is None):
+        return _L1
+    return _L0 if base.target is not None and not same_vdevice(base, derived) else _PASS
+
+
 def _tensor_check(base: TensorStructInfo, derived: TensorStructInfo) -> BaseCheckResult:
-    facts = (_known(base.dtype, derived.dtype, ""), _known(base.ndim, derived.ndim, -1))
+    facts = (
+        _known(base.dtype, derived.dtype, ""),
+        _known(base.ndim, derived.ndim, -1),
+        _device_check(base.vdevice, derived.vdevice),
+    )
     if min(facts) is not _PASS:
         return min(facts)
     if base.shape is None or base.shape is derived.shape:
@@ -189,7 +202,10 @@ def _tuple_lca(a: TupleStructInfo, b: TupleStructInfo) -> StructInfo:
 def _func_lca(a: FuncStructInfo, b: FuncStructInfo) -> StructInfo:
     if structural_equal(a, b):
         return a
-    params = a.params if structural_equal(a.params, b.params, True) else None
+    params = None
+    if a.params is not None and b.params is not None and len(a.params) == len(b.params):
+        pairs = zip(a.params, b.params, strict=True)
+        params = tuple(struct_info_lca(x, y) for x, y in pairs)
     return FuncStructInfo(params, struct_info_lca(a.ret, b.ret), a.purity and b.purity)
 
 
@@ -358,6 +374,9 @@ _UNIFY: dict[type[StructInfo], Callable[[Unifier, Any, Any], str]] = {
 def definable_tir_vars_in_struct_info(sinfo: StructInfo) -> list[TirVar]:
     """The symbolic variables that a parameter of this struct info binds: those that stand alone."""
     found: dict[TirVar, None] = {}
+    if isinstance(sinfo, FuncStructInfo):
+        for param in sinfo.params or ():
+            found.update(dict.fromkeys(definable_tir_vars_in_struct_info(param)))
 
     def collect(dims: Dims) -> Dims:
         found.update((d, None) for d in dims if isinstance(d, TirVar))
@@ -397,14 +416,25 @@ def derive_call_ret_struct_info(
     return apply_function(func_sinfo, tuple(a.struct_info for a in call.args), "the function")
 
 
+def _sizes(info: StructInfo) -> Iterator[PrimExpr]:
+    """The dimensions of tensors and shapes, in order, those of functions too."""
+    if isinstance(info, (TensorStructInfo, ShapeStructInfo)):
+        dims = info.dims if isinstance(info, TensorStructInfo) else info.values
+        yield from dims or ()
+    elif isinstance(info, DTensorStructInfo):
+        yield from _sizes(info.tensor_sinfo)
+    elif isinstance(info, TupleStructInfo):
+        for item in info.items:
+            yield from _sizes(item)
+    elif isinstance(info, FuncStructInfo):
+        for part in (*(info.params or ()), info.ret):
+            yield from _sizes(part)
+
+
 def collect_non_negative_expressions(sinfo: StructInfo) -> list[PrimExpr]:
     """The expressions in `sinfo` that are dimensions, and so never negative, each once."""
     found: list[PrimExpr] = []
-
-    def collect(dims: Dims) -> Dims:
-        found.extend(d for d in dims if not any(structural_equal(d, f) for f in found))
-        return dims
-
-    if not isinstance(sinfo, PrimStructInfo):
-        map_leaves(sinfo, collect)
+    for size in _sizes(sinfo):
+        if not isinstance(size, IntImm) and not any(structural_equal(size, f) for f in found):
+            found.append(size)
     return found

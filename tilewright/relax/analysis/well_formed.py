@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...ir.expr import GlobalVar
+from ...ir.expr import GlobalVar, PrimExpr
 from ...ir.module import IRModule
-from ...ir.op import Op
 from ...support.errors import CompileError, TVMError
 from ...tir.expr import Var as TirVar
 from ...tir.function import PrimFunc
-from ..base import Expr
+from ..base import Expr, StructInfo
 from ..dims import symbolic_vars
+from ..distributed.struct_info import DTensorStructInfo
 from ..expr import (
     Binding,
     Call,
@@ -29,9 +29,14 @@ from ..expr import (
     name_of,
 )
 from ..normalizer import is_leaf
-from ..struct_info import TupleStructInfo
+from ..struct_info import FuncStructInfo, TupleStructInfo
 from .effects import contains_impure_call, is_impure_call
-from .relations import BaseCheckResult, definable_tir_vars_in_struct_info, struct_info_base_check
+from .relations import (
+    BaseCheckResult,
+    Unifier,
+    definable_tir_vars_in_struct_info,
+    struct_info_base_check,
+)
 from .variables import all_global_vars, bindings_of, uses_of
 
 Problems = Iterator[str]
@@ -148,10 +153,10 @@ def _dataflow(func: Function, mod: IRModule) -> Problems:
     for seq in _sequences(func):
         for block in seq.blocks:
             for binding in block.bindings:
-                yield from _dataflow_binding(binding, isinstance(block, DataflowBlock), func)
+                yield from _dataflow_binding(binding, isinstance(block, DataflowBlock))
 
 
-def _dataflow_binding(binding: Binding, inside: bool, func: Function) -> Problems:
+def _dataflow_binding(binding: Binding, inside: bool) -> Problems:
     name = binding.var.name_hint
     if not inside:
         if isinstance(binding.var, DataflowVar):
@@ -159,8 +164,7 @@ def _dataflow_binding(binding: Binding, inside: bool, func: Function) -> Problem
         return
     if isinstance(binding.value, If):
         yield f"the conditional `{name}` stands in a dataflow block"
-    forced = bool(func.attrs.get("relax.force_pure"))
-    if isinstance(binding.value, Call) and is_impure_call(binding.value) and not forced:
+    if isinstance(binding.value, Call) and is_impure_call(binding.value):
         yield f"the call of `{name_of(binding.value.op)}` in a dataflow block has side effects"
 
 
@@ -186,40 +190,80 @@ def _symbols_of(func: Function, outer: set[TirVar]) -> Problems:
             known.update(definable_tir_vars_in_struct_info(binding.struct_info))
         if isinstance(binding.value, Function):
             yield from _symbols_of(binding.value, known)
-        elif not isinstance(binding.value, If):
+            continue
+        if not isinstance(binding.value, If):
             yield from _unknown(binding.value, known, f"the value of `{binding.var.name_hint}`")
+        yield from _unknown(
+            binding.var.struct_info_, known, f"what is told of `{binding.var.name_hint}`"
+        )
+    yield from _unknown(func.ret_struct_info, known, "what is told of the result")
 
 
 def _unknown(value: Any, known: set[TirVar], what: str) -> Problems:
-    for var in symbolic_vars(value):
+    own = definable_tir_vars_in_struct_info(value) if isinstance(value, FuncStructInfo) else ()
+    for var in (v for v in symbolic_vars(value) if v not in own):
         if var not in known:
             yield f"the symbolic dimension `{var.name}` in {what} is not bound"
 
 
 def _purity(func: Function, mod: IRModule) -> Problems:
-    promised = func.is_pure and not func.attrs.get("relax.force_pure")
-    if promised and contains_impure_call(func):
+    forced = func.attrs.get("relax.force_pure")
+    if forced and not func.is_pure:
+        yield "the function is declared impure and has the attribute `relax.force_pure`"
+    if func.is_pure and not forced and contains_impure_call(func):
         yield "the function is declared pure but has a call with side effects"
+
+
+_KERNEL_CALLS = ("relax.call_tir", "relax.call_tir_inplace")
 
 
 def _kernels(func: Function, mod: IRModule) -> Problems:
     for binding in bindings_of(func):
         call = binding.value
-        if not isinstance(call, Call) or call.op is not Op.get("relax.call_tir"):
+        if not isinstance(call, Call) or getattr(call.op, "name", "") not in _KERNEL_CALLS:
             continue
         gvar: Any = call.args[0]
         kernel = mod[gvar] if _is_in(gvar, mod) else None
-        if not isinstance(kernel, PrimFunc) or not isinstance(call.args[1], Tuple):
+        if isinstance(kernel, PrimFunc) and isinstance(call.args[1], Tuple):
+            problem = _kernel_call(kernel, call)
+            if problem:
+                yield f"kernel `{name_of(gvar)}` {problem}"
+
+
+def _kernel_call(kernel: PrimFunc, call: Call) -> str:
+    """How a call does not fit its kernel: inputs, then new results, then scalars."""
+    inputs: tuple[Expr, ...] = call.args[1].items  # type: ignore[attr-defined]
+    results = call.sinfo_args[0]
+    outputs = results.items if isinstance(results, TupleStructInfo) else (results,)
+    places = call.attrs.get("inplace_indices", (-1,) * len(outputs))
+    known = [arg.struct_info_ for arg in inputs]
+    fresh = [info for info, place in zip(outputs, places, strict=True) if int(place) < 0]
+    scalars = symbolic_args(call)
+    given = len(inputs) + len(fresh) + len(scalars)
+    if given != len(kernel.params):
+        return f"takes {len(kernel.params)} arguments, is called with {given}"
+    for info, place in zip(outputs, places, strict=True):
+        told = known[place] if 0 <= place < len(known) else None
+        if told is not None and struct_info_base_check(info, told) == BaseCheckResult.FAIL_L0:
+            return f"overwrites argument {place}, a `{told}`, with a `{info}`"
+    values = dict(zip(kernel.params[given - len(scalars) :], scalars, strict=True))
+    return _mismatch(kernel, [*known, *fresh], values)
+
+
+def _mismatch(
+    kernel: PrimFunc, infos: list[StructInfo | None], scalars: dict[TirVar, PrimExpr]
+) -> str:
+    """The first argument that is proved not to be what the kernel takes; empty if there is none."""
+    unifier = Unifier(symbolic_vars(kernel.struct_info.params))
+    unifier.env.update(scalars)
+    for index, (param, info) in enumerate(
+        zip(kernel.struct_info.params[: len(infos)], infos, strict=True)
+    ):
+        if info is None or isinstance(info, DTensorStructInfo):
             continue
-        info = call.sinfo_args[0]
-        outputs = len(info.items) if isinstance(info, TupleStructInfo) else 1
-        scalars = len(symbolic_args(call))
-        given = len(call.args[1].items) + outputs + scalars
-        if given != len(kernel.params):
-            yield (
-                f"kernel `{name_of(call.args[0])}` takes {len(kernel.params)} arguments, "
-                f"is called with {given}"
-            )
+        if problem := unifier.match(param, info):
+            return f"has as argument {index}: {problem}"
+    return ""
 
 
 def symbolic_args(call: Call) -> tuple[Any, ...]:
@@ -249,7 +293,7 @@ PROMISES: tuple[Promise, ...] = (
     Promise("normal_form", "arguments are variables, constants or names", _normal_form),
     Promise("dataflow", "dataflow blocks have no effects and no branches", _dataflow),
     Promise("globals", "every function called by name is in the module", _globals),
-    Promise("kernels", "kernels are called with as many arguments as they take", _kernels),
+    Promise("kernels", "kernels are called with the arguments that they take", _kernels),
     Promise("symbols", "every symbolic dimension is bound by a parameter or a cast", _symbols),
     Promise("purity", "a pure function has no side effects", _purity),
     Promise("struct_info", "a variable's struct info describes its value", _struct_info),

@@ -77,7 +77,7 @@ class _Rest(PyExprMutator):
 
 def lift(func: Function, name: str) -> tuple[Function, Function]:
     """The function that prepares the weights, and the one that takes what that returns."""
-    lifted = set(computable_at_compile_time(func))
+    lifted = set(computable_at_compile_time(func, through_casts=False))
     outputs = _boundary(func, lifted)
     inputs = func.params[: int(func.attrs["num_input"])]
     bound = {v for p in inputs for v in symbolic_vars(p.struct_info)}

@@ -19,8 +19,9 @@ class PrinterConfig:
 
     `name` is what the root is called; `show_meta` writes long constants too, so that the text can
     be read back. The prefixes are the names of the dialects, `module_alias` that of the module in
-    its own functions. A buffer of `buffer_dtype` and numbers of `int_dtype` and `float_dtype` do
-    not tell their type (`void`: all do); the parser reads the defaults back. `verbose_expr`
+    its own functions (empty: its name there is that of the class). A buffer of `buffer_dtype` and
+    numbers of `int_dtype` and `float_dtype` do not tell their type (`void`: all do); the parser
+    reads the defaults back. `verbose_expr`
     declares the free variables of an expression or statement above it. Without `syntax_sugar`
     every node is written on its own (no `T.grid`, no `T.axis.remap`, scopes as `with`).
     `show_object_address` lengthens names by the address of what they name. Annotations of
