@@ -79,6 +79,23 @@ def test_what_is_read_after_a_sum_is_fetched_before_it() -> None:
     check(T.PrefetchAhead(), SUM, READ_AFTER)
 
 
+def test_places_that_a_later_statement_computes_are_not_known_before_it() -> None:
+    later = """
+    for i in T.serial(10, annotations={"prefetch_first": 1}):
+        for k in range(4):
+            b[i] = b[i] + c[k]
+        if i > 3:
+            for m in range(4):
+                b[i] = b[i] + a[i * 64 + m * 16]
+"""
+    head, _, _ = SUM.partition("    for i")
+    plain = head + later.replace(', annotations={"prefetch_first": 1}', "")
+    fetched = plain.replace(
+        "        for k", "        T.prefetch(b[T.min(i + 1, 9)], 0, 2, 1)\n        for k"
+    )
+    check(T.PrefetchAhead(), head + later, fetched)
+
+
 def test_other_loops_stay() -> None:
     plain = BEFORE.replace(', annotations={"prefetch_ahead": 2}', "")
     check(T.PrefetchAhead(), plain, plain)

@@ -96,10 +96,12 @@ class _Prefetch(Rewriter):
         ]
 
     def _lines(self, body: Stmt, moving: set[Var]) -> list[tuple[BufferLoad, int]]:
-        """A place in each line that `body` reads (0) or writes (1) and all of `moving` change."""
+        """A place in each line that `body` reads (0) or writes (1), known before `body` and changed
+        by all of `moving`."""
         groups: dict[Any, list[tuple[int, BufferLoad]]] = {}
+        known = set(undefined_vars(body))
         for place, write in _places(body):
-            if moving <= set(undefined_vars(place.indices[0])):
+            if moving <= set(undefined_vars(place.indices[0])) <= known:
                 total = self.analyzer.sum(place.indices[0])
                 key = (write, place.buffer, frozenset(total.terms.items()))
                 groups.setdefault(key, []).append((total.const, place))
