@@ -155,13 +155,13 @@ parallel 48:
     unroll 4, unroll 2, vector 8, T_matmul_NT_local
 """,
     ("depthwise", 16): """
-for 1, for 4, for 2, for 7, for 2:
+for 1, parallel 8, for 7, for 2:
   unroll 7, vector 16, DepthwiseConv2d_init
   unroll 3, unroll 3, unroll 7, vector 16, DepthwiseConv2d_update
   unroll 7, vector 16, DepthwiseConv2d_local
 """,
     ("depthwise", 8): """
-for 1, for 4, for 2, for 7, for 2:
+for 1, parallel 8, for 7, for 2:
   unroll 7, vector 8, DepthwiseConv2d_init
   unroll 3, unroll 3, unroll 7, vector 8, DepthwiseConv2d_update
   unroll 7, vector 8, DepthwiseConv2d_local
@@ -193,7 +193,7 @@ parallel 1536:
   for 16, vector 8, T_softmax_norm
 """,
     ("elementwise", 16): """
-for 64, for 196, vector 16, compute
+parallel 64, for 196, vector 16, compute
 """,
     ("elementwise", 8): """
 parallel 64, for 392, vector 8, compute
@@ -340,7 +340,7 @@ parallel 61, for 4, for 41:
   unroll 8, unroll 2, vector 16, T_matmul_NN_local where
 """),
     "whole lines are read": (from_blocks, AVX512, """
-for 1, for 8, for 49, for 16, vector 16, out
+for 1, parallel 392, for 16, vector 16, out
 """),
 }  # fmt: skip
 

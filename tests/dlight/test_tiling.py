@@ -1,6 +1,7 @@
 """Tile sizes on machines with 16 vector registers of 256 bits and 32 of 512."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,7 @@ def test_lanes(dtype, extent, lanes):
 
 def test_small_kernels_stay_on_one_thread():
     assert not worth_parallel(WIDE, "float32", 10_000)
+    assert not worth_parallel(replace(WIDE, cores=64), "float32", 500_000)
     assert worth_parallel(WIDE, "float32", 10_000_000)
     assert worth_parallel(WIDE, "float32", None)
 

@@ -40,6 +40,7 @@ def graph_passes() -> list[Pass]:
         T.FoldConstant(),
         T.EliminateCommonSubexpr(),
         T.DeadCodeElimination(),
+        T.DropBroadcasts(),
         T.RecognizeNorms(),
         T.SinkReshapes(),
         T.CanonicalizeBindings(),

@@ -52,6 +52,50 @@ def test_vectors_and_what_is_written() -> None:
     check(T.PrefetchAhead(), TILE, FETCHED)
 
 
+SUM = """
+@T.prim_func
+def main(a: T.Buffer(640, "float32"), b: T.Buffer(640, "float32"), c: T.Buffer(64, "float32")):
+    for i in T.serial(10, annotations={"prefetch_first": 1}):
+        for j in range(4):
+            for k in range(4):
+                b[i * 64 + j] = b[i * 64 + j] + c[k]
+            b[i * 64 + j] = b[i * 64 + j] + a[i * 64 + j * 16] + c[j]
+"""
+
+READ_AFTER = """
+@T.prim_func
+def main(a: T.Buffer(640, "float32"), b: T.Buffer(640, "float32"), c: T.Buffer(64, "float32")):
+    for i in range(10):
+        for j in range(4):
+            T.prefetch(b[T.min(i + 1, 9) * 64 + j], 0, 2, 1)
+            T.prefetch(a[T.min(i + 1, 9) * 64 + j * 16], 0, 2, 1)
+            for k in range(4):
+                b[i * 64 + j] = b[i * 64 + j] + c[k]
+            b[i * 64 + j] = b[i * 64 + j] + a[i * 64 + j * 16] + c[j]
+"""
+
+
+def test_what_is_read_after_a_sum_is_fetched_before_it() -> None:
+    check(T.PrefetchAhead(), SUM, READ_AFTER)
+
+
+def test_places_that_a_later_statement_computes_are_not_known_before_it() -> None:
+    later = """
+    for i in T.serial(10, annotations={"prefetch_first": 1}):
+        for k in range(4):
+            b[i] = b[i] + c[k]
+        if i > 3:
+            for m in range(4):
+                b[i] = b[i] + a[i * 64 + m * 16]
+"""
+    head, _, _ = SUM.partition("    for i")
+    plain = head + later.replace(', annotations={"prefetch_first": 1}', "")
+    fetched = plain.replace(
+        "        for k", "        T.prefetch(b[T.min(i + 1, 9)], 0, 2, 1)\n        for k"
+    )
+    check(T.PrefetchAhead(), head + later, fetched)
+
+
 def test_other_loops_stay() -> None:
     plain = BEFORE.replace(', annotations={"prefetch_ahead": 2}', "")
     check(T.PrefetchAhead(), plain, plain)

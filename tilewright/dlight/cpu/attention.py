@@ -21,6 +21,7 @@ from ...target.target import Target
 from ...tir.expr import Var
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
+from ...tir.transform.prefetch_ahead import PREFETCH_FIRST
 from ..analysis import BlockInfo, IterInfo, variables
 from ..base import ScheduleRule, log_refusal, note
 from .fallback import is_scheduled
@@ -37,7 +38,7 @@ from .stages import (
     parallelize,
     sole_follower,
 )
-from .tiles import TileOrder, tile_loops
+from .tiles import TiledLoops, TileOrder, tile_loops
 from .tiling import MAX_IMBALANCE, bytes_of, imbalance, vector_lanes
 
 FEW_QUERIES = (1, 2, 3, 4)
@@ -157,9 +158,13 @@ def schedule_attention(sch: Schedule, parts: Parts, machine: MachineModel, turns
         sch.compute_at(rv, outer, preserve_unit_loops=False, index=-2)
     inner = replace(query, dom=sch.get(within).extent, loop_rv=within)
     own = replace(roles, rows=[inner], batch=[])
+    weighted = _tile(sch, parts.second, own, machine, depth)
+    scored = _tile(sch, first, None, machine, depth)
+    if scored.columns:  # what is added to the scores comes from memory, in short runs
+        sch.annotate(scored.columns[-1], PREFETCH_FIRST, 1)
     starts = [
-        (parts.second.block_rv, _tile(sch, parts.second, own, machine, depth)),
-        (first.block_rv, _tile(sch, first, None, machine, depth)),
+        (parts.second.block_rv, weighted.reduction),
+        (first.block_rv, scored.reduction),
         *_rows(sch, order[1:], list(partials.values()), machine, depth, place),
     ]
     ragged = [outer] if query.extent is None or query.extent % size else []
@@ -233,13 +238,13 @@ def inner_roles(sch: Schedule, info: BlockInfo, depth: int) -> Roles:
 
 def _tile(
     sch: Schedule, info: BlockInfo, roles: Roles | None, machine: MachineModel, depth: int
-) -> LoopRV:
-    """Tiles a product within a block of queries; the first loop of its reduction."""
+) -> TiledLoops:
+    """Tiles a product within a block of queries."""
     if info.output is None:
         raise ScheduleError("a product has one store")
     found = roles or inner_roles(sch, info, depth)
     tile = plan(machine, found, info.output.buffer.dtype)
-    return tile_loops(sch, info, found, tile, TileOrder(outside=depth)).reduction
+    return tile_loops(sch, info, found, tile, TileOrder(outside=depth))
 
 
 def _place(first: BlockInfo) -> int:

@@ -27,8 +27,9 @@ MEMORY_CYCLES = 8192
 MAX_UNROLLED = 128
 """Multiply-adds in the unrolled body of an innermost loop: beyond it, only code size grows."""
 
-PARALLEL_STEPS = 20_000
-"""Vector operations below which a kernel stays on one thread: a hand-over costs about as much."""
+STEPS_OF_A_CORE = 750
+"""Vector operations for each core below which a kernel stays on one thread. A hand-over costs less,
+and what the other cores wrote comes slowly from their caches (40 ns a line): each fetches some."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def tiles_ahead(machine: MachineModel, tile: RegisterTile, steps: int, run: int)
 
 def worth_parallel(machine: MachineModel, dtype: str, steps: int | None) -> bool:
     """Whether `steps` scalar operations outweigh handing work to other threads."""
-    return steps is None or steps / machine.lanes(dtype) >= PARALLEL_STEPS
+    return steps is None or steps / machine.lanes(dtype) >= STEPS_OF_A_CORE * machine.cores
 
 
 def bytes_of(dtype: str, elements: int) -> int:

@@ -16,6 +16,7 @@ from .dataflow_inplace import DataflowUseInplaceCalls
 from .dead_code_elimination import DeadCodeElimination
 from .decompose_for_training import DecomposeOpsForTraining
 from .decompose_ops import DecomposeOpsForInference
+from .drop_broadcasts import DropBroadcasts
 from .eliminate_common_subexpr import EliminateCommonSubexpr
 from .expand_matmul_of_sum import ExpandMatmulOfSum
 from .fast_math import FastMathTransform

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.expr import GlobalVar, IntImm
+from ...ir.functor import post_order_visit
 from ...ir.module import IRModule
 from ...ir.op import Op
 from ...ir.transform import Pass
@@ -27,6 +28,7 @@ from ..expr import (
     Constant,
     DataflowVar,
     DataTypeImm,
+    Function,
     PrimValue,
     StringImm,
     Tuple,
@@ -44,6 +46,9 @@ FOLD_HOOKS: dict[str, Callable[[PrimFunc, list[np.ndarray[Any, Any]]], None]] = 
 
 SMALL = 1 << 12  # elements that the interpreter may compute
 GROWTH = 1 << 16  # elements that a result may have beyond those of its inputs
+TIMES = 4  # how many times as many as its inputs a result may have
+TIMES_BESIDES = 16  # the same where the module's other constants are far larger
+SHARE = 8  # how many times as many elements those have then
 
 
 def is_constant(expr: Expr) -> bool:
@@ -73,6 +78,20 @@ def _elements(expr: Expr) -> int:
     return sum(_elements(i) for i in expr.items) if isinstance(expr, Tuple) else 0
 
 
+def _constant_elements(mod: IRModule) -> int:
+    """The elements of all constants in the functions of the graph."""
+    found: set[Constant] = set()
+
+    def look(node: object) -> None:
+        if isinstance(node, Constant):
+            found.add(node)
+
+    for func in mod.functions.values():
+        if isinstance(func, Function):
+            post_order_visit(func, look)
+    return sum(_elements(c) for c in found)
+
+
 def as_constant(value: Any, span: Any = None) -> Expr:
     """An array or a tuple of arrays as an expression."""
     if isinstance(value, tuple):
@@ -86,6 +105,7 @@ class _Folder(Forwarder):
         self.mod = mod
         self.interpreter = Interpreter(mod)
         self.overwritten = overwritten(mod)
+        self.budget = _constant_elements(mod) // SHARE
 
     def is_alias(self, value: Expr) -> bool:
         """Constants may stand wherever their variable does."""
@@ -122,11 +142,11 @@ class _Folder(Forwarder):
             return call
         return as_constant(self.interpreter.eval(call, Frame()), call.span)
 
-    @staticmethod
-    def _is_worth(call: Call) -> bool:
+    def _is_worth(self, call: Call) -> bool:
         count = _count(call.struct_info)
         given = sum(_elements(a) for a in call.args)
-        return count is not None and count <= max(GROWTH, 4 * given)
+        beside = min(TIMES_BESIDES * given, self.budget)
+        return count is not None and count <= max(GROWTH, TIMES * given, beside)
 
     def _kernel(self, call: Call) -> Expr:
         gvar = call.args[0]

@@ -12,13 +12,19 @@ from ..analysis import undefined_vars
 from ..arith import Analyzer
 from ..expr import BufferLoad, Ramp, Var
 from ..function import PrimFunc
-from ..stmt import BufferStore, Evaluate, For, Stmt, stmt_seq
+from ..stmt import Allocate, BufferStore, DeclBuffer, Evaluate, For, SeqStmt, Stmt, stmt_seq
 from ..stmt_functor import substitute
 from .base import factory
 
 PREFETCH_AHEAD = "prefetch_ahead"
 """The annotation of a loop: so many iterations ahead the lines are fetched that its innermost loops
 read and write."""
+
+PREFETCH_FIRST = "prefetch_first"
+"""The annotation of a loop: so many iterations ahead the lines are fetched, into the second cache,
+that it, or a loop in it, reads after its own inner loops."""
+
+OWN = {PREFETCH_AHEAD, PREFETCH_FIRST}
 
 LINE = 64
 """Bytes of a line of the caches."""
@@ -28,41 +34,74 @@ class _Prefetch(Rewriter):
     def __init__(self) -> None:
         self.analyzer = Analyzer()
         self.around: list[tuple[For, int]] = []
+        self.first: list[tuple[For, int]] = []
 
     @on(For)
     def loop(self, loop: For) -> Stmt:
         """Fetches in the innermost loops of one that is annotated."""
         ahead = loop.annotations.get(PREFETCH_AHEAD)
+        first = loop.annotations.get(PREFETCH_FIRST)
         if ahead is not None:
             self.around.append((loop, int(ahead)))
+        if first is not None:
+            self.first.append((loop, int(first)))
         made: Any = self.rewrite_children(loop)
         if ahead is not None:
             self.around.pop()
-            notes = {k: v for k, v in made.annotations.items() if k != PREFETCH_AHEAD}
-            made = made.replace(annotations=notes)
         elif self.around and not _holds_loops(loop.body):
-            fetched = self._fetched(made, *self.around[-1])
+            outer, distance = self.around[-1]
+            moving = {outer.loop_var, made.loop_var}
+            fetched = self._fetched(made.body, moving, outer, distance)
             made = made.replace(body=stmt_seq(*fetched, made.body))
+        if self.first:
+            made = made.replace(body=self._with_first(made.body, made.loop_var, *self.first[-1]))
+        if first is not None:
+            self.first.pop()
+        if loop.annotations.keys() & OWN:
+            notes = {k: v for k, v in made.annotations.items() if k not in OWN}
+            made = made.replace(annotations=notes)
         return made  # type: ignore[no-any-return]
+
+    def _with_first(self, body: Stmt, var: Var, outer: For, ahead: int) -> Stmt:
+        """`body`, of the loop over `var`; before its loops it fetches what it reads after them."""
+        if isinstance(body, (Allocate, DeclBuffer)):
+            return body.replace(body=self._with_first(body.body, var, outer, ahead))
+        parts = body.seq if isinstance(body, SeqStmt) else ()
+        last = max((k for k, part in enumerate(parts) if isinstance(part, For)), default=None)
+        if last is None:
+            return body
+        rest = stmt_seq(*parts[last + 1 :])
+        fetched = self._fetched(rest, {outer.loop_var, var}, outer, ahead, reads_far=True)
+        return stmt_seq(*fetched, body)
 
     @on(BufferStore, Evaluate)
     def leaf(self, stmt: Stmt) -> Stmt:
         """What holds no loops stays."""
         return stmt
 
-    def _fetched(self, inner: For, outer: For, ahead: int) -> list[Stmt]:
+    def _fetched(
+        self, body: Stmt, moving: set[Var], outer: For, ahead: int, *, reads_far: bool = False
+    ) -> list[Stmt]:
+        """The fetches of what `body` reads and writes; `reads_far`: of what it reads alone, into
+        the second cache."""
+        near = 2 if reads_far else 3
         last = outer.min + outer.extent - 1
         later = {outer.loop_var: O.min(outer.loop_var + ahead, last)}
         return [
-            Evaluate(O.call_intrin("int32", "tir.prefetch", substitute(place, later), write, 3, 1))
-            for place, write in self._lines(inner, outer.loop_var)
+            Evaluate(
+                O.call_intrin("int32", "tir.prefetch", substitute(place, later), write, near, 1)
+            )
+            for place, write in self._lines(body, moving)
+            if not (write and reads_far)
         ]
 
-    def _lines(self, inner: For, var: Var) -> list[tuple[BufferLoad, int]]:
-        """A place in each line that an iteration of `inner` reads (0) or writes (1)."""
+    def _lines(self, body: Stmt, moving: set[Var]) -> list[tuple[BufferLoad, int]]:
+        """A place in each line that `body` reads (0) or writes (1), known before `body` and changed
+        by all of `moving`."""
         groups: dict[Any, list[tuple[int, BufferLoad]]] = {}
-        for place, write in _places(inner.body):
-            if {var, inner.loop_var} <= set(undefined_vars(place.indices[0])):
+        known = set(undefined_vars(body))
+        for place, write in _places(body):
+            if moving <= set(undefined_vars(place.indices[0])) <= known:
                 total = self.analyzer.sum(place.indices[0])
                 key = (write, place.buffer, frozenset(total.terms.items()))
                 groups.setdefault(key, []).append((total.const, place))
@@ -111,4 +150,4 @@ def PrefetchAhead(func: PrimFunc) -> PrimFunc:
     return func.replace(body=_Prefetch().rewrite(func.body))
 
 
-__all__ = ["PREFETCH_AHEAD", "PrefetchAhead"]
+__all__ = ["PREFETCH_AHEAD", "PREFETCH_FIRST", "PrefetchAhead"]
