@@ -396,7 +396,7 @@ class _Partition(ScopedRewriter):
         tile = partial_tile(self.analyzer, loop)
         ends = {c.end.key for c in found if c.end is not None}
         if tile is None or tile.rest.constant is not None or ends != {tile.first.key}:
-            return self._part(loop, low, end, loop.body, "end")
+            return self._once(loop, low, end) or self._part(loop, low, end, loop.body, "end")
         last = self._clamp(tile.end, low, end)
         cases = [renew_defs(ForRows(tile, n).run(loop.body)) for n in range(1, tile.last + 1)]
         body: Stmt = cases.pop()
@@ -408,16 +408,35 @@ class _Partition(ScopedRewriter):
 
     def _row_end(self, loop: For, low: Sum, end: Sum) -> Stmt | None:
         """The last block of a row; None if there is no such thing, or its size is known."""
+        body = partial_rows(self.analyzer, loop) if self._is_at_most_one(loop, low, end) else None
+        return None if body is None else self._if_there(loop, low, end, body)
+
+    def _once(self, loop: For, low: Sum, end: Sum) -> Stmt | None:
+        """The last vector of a row, whose place is the same in all rows then; None if the loop is
+        not one over vectors, or may have several iterations.
+
+        for i in range(n, n + (m + 7) // 8): for l in vectorized(16): f(i, l)
+        ->  if n < n + (m + 7) // 8: for l in vectorized(16): f(n, l)
+        """
+        inner = loop.body
+        while isinstance(inner, For) and inner.kind == ForKind.SERIAL:
+            inner = inner.body
+        is_vector = isinstance(inner, For) and inner.kind == ForKind.VECTORIZED
+        if not is_vector or not self._is_at_most_one(loop, low, end):
+            return None
+        return self._if_there(loop, low, end, loop.body)
+
+    def _is_at_most_one(self, loop: For, low: Sum, end: Sum) -> bool:
+        """Whether a part of a loop is one iteration, or none, as is known at run time only."""
         engine = self.analyzer.engine
         size = engine.terms.sub(end, low)
-        is_last = size.constant is None and not loop.annotations
-        if not is_last or not engine.bounds.is_not_negative(size.scaled(-1).shifted(1)):
-            return None
-        body = partial_rows(self.analyzer, loop)
-        if body is None:
-            return None
+        is_open = size.constant is None and not loop.annotations
+        return is_open and engine.bounds.is_not_negative(size.scaled(-1).shifted(1))
+
+    def _if_there(self, loop: For, low: Sum, end: Sum, body: Stmt) -> Stmt:
+        """for i in range(low, end): f(i)   ->   if low < end: f(low)"""
         there_is = O.less(low.expr(), end.expr())
-        last = _Substituted(loop.loop_var, low.expr()).run(body)
+        last = _Substituted(loop.loop_var, low.expr()).run(renew_defs(body))
         made: Stmt = self.rewrite(IfThenElse(there_is, last))
         return made
 
