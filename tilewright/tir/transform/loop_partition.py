@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -412,19 +413,15 @@ class _Partition(ScopedRewriter):
         return None if body is None else self._if_there(loop, low, end, body)
 
     def _once(self, loop: For, low: Sum, end: Sum) -> Stmt | None:
-        """The last vector of a row, whose place is the same in all rows then; None if the loop is
-        not one over vectors, or may have several iterations.
+        """The last vectors of a row, whose place is the same in all rows then; None if the loop has
+        no vectors, or may have several iterations.
 
         for i in range(n, n + (m + 7) // 8): for l in vectorized(16): f(i, l)
         ->  if n < n + (m + 7) // 8: for l in vectorized(16): f(n, l)
         """
-        inner = loop.body
-        while isinstance(inner, For) and inner.kind == ForKind.SERIAL:
-            inner = inner.body
-        is_vector = isinstance(inner, For) and inner.kind == ForKind.VECTORIZED
-        if not is_vector or not self._is_at_most_one(loop, low, end):
-            return None
-        return self._if_there(loop, low, end, loop.body)
+        is_last = loop.kind == ForKind.SERIAL and self._is_at_most_one(loop, low, end)
+        has_vectors = is_last and _has(loop.body, _is_vectorized)
+        return self._if_there(loop, low, end, loop.body) if has_vectors else None
 
     def _is_at_most_one(self, loop: For, low: Sum, end: Sum) -> bool:
         """Whether a part of a loop is one iteration, or none, as is known at run time only."""
@@ -557,9 +554,13 @@ def _is_small(body: Stmt) -> bool:
     return count <= _SMALL
 
 
-def _has_blocks(stmt: Stmt) -> bool:
+def _is_vectorized(node: Node) -> bool:
+    return isinstance(node, For) and node.kind == ForKind.VECTORIZED
+
+
+def _has(stmt: Stmt, is_wanted: Callable[[Node], bool]) -> bool:
     found: list[Node] = []
-    post_order_visit(stmt, lambda n: found.append(n) if isinstance(n, Block) else None)
+    post_order_visit(stmt, lambda n: found.append(n) if is_wanted(n) else None)
     return bool(found)
 
 
@@ -586,7 +587,7 @@ def LoopPartition(cuts_constant: bool = False) -> Pass:
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
-        if _has_blocks(func.body):
+        if _has(func.body, lambda node: isinstance(node, Block)):
             return func
         options = group_of(ctx, LoopPartitionConfig)
         by_default = cuts_constant and not is_given(ctx, LoopPartitionConfig)
