@@ -94,3 +94,27 @@ def test_loops_in_one_that_is_not_to_be_cut_end_where_nothing_happens_any_more()
     before = BLOCKS.format(annotations=uncut, extent=7, condition="if i * 7 + j < n: ")
     after = BLOCKS.format(annotations="", extent="T.min(7, n - i * 7)", condition="")
     check([T.LoopPartition(cuts_constant=True)], before, after)
+
+
+ROWS = """@T.prim_func
+def main(a: T.handle, b: T.handle):
+    n = T.int32(is_size_var=True)
+    A = T.match_buffer(a, (n,), "float32")
+    B = T.match_buffer(b, (8, n), "float32")
+"""
+
+
+def test_the_last_vector_of_a_row_is_not_a_loop() -> None:
+    before = ROWS + (
+        "    for i in range((n + 3) // 4):\n        for r in range(8):\n"
+        "            for l in T.vectorized(4):\n"
+        "                if i * 4 + l < n:\n                    B[r, i * 4 + l] = A[i * 4 + l]\n"
+    )
+    after = ROWS + (
+        "    for i in range(n // 4):\n        for r in range(8):\n"
+        "            for l in T.vectorized(4):\n                B[r, i * 4 + l] = A[i * 4 + l]\n"
+        "    if 0 < n % 4:\n        for r in range(8):\n"
+        "            for l in T.vectorized(4):\n                if l < n % 4:\n"
+        "                    B[r, n // 4 * 4 + l] = A[n // 4 * 4 + l]\n"
+    )
+    check([T.LoopPartition(cuts_constant=True), T.Simplify()], before, after)

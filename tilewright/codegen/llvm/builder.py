@@ -444,6 +444,24 @@ class FunctionBuilder:
         """`*pointer = value`."""
         self.do(f"store {value}, {pointer}, align {align}{metadata}")
 
+    def masked_load(self, type: str, pointer: Value, align: int, mask: Value | None) -> Value:
+        """`*pointer` in the lanes of `mask`, zero elsewhere; in all lanes without a mask."""
+        if mask is None:
+            return self.load(type, pointer, align)
+        name = f"llvm.masked.load.{mangled(type)}.p0"
+        self.module.declare(name, type, ["ptr", mask.type, type])
+        where = f"ptr align {align} {pointer.ref}"
+        return self.emit(type, f"call {type} @{name}({where}, {mask}, {type} zeroinitializer)")
+
+    def masked_store(self, value: Value, pointer: Value, align: int, mask: Value | None) -> None:
+        """`*pointer = value` in the lanes of `mask`; in all lanes without a mask."""
+        if mask is None:
+            self.store(value, pointer, align)
+            return
+        name = f"llvm.masked.store.{mangled(value.type)}.p0"
+        self.module.declare(name, "void", [value.type, "ptr", mask.type])
+        self.do(f"call void @{name}({value}, ptr align {align} {pointer.ref}, {mask})")
+
 
 @cache
 def boolean_like(type: str) -> str:

@@ -34,19 +34,24 @@ INTRINSICS: dict[str, IntrinsicHandler] = {}
 @dataclass(frozen=True)
 class Features:
     """What the machine has that changes the text. `vector_bits` is the widest register;
-    `scalable`: there are vectors of `vscale()` times 128 bits."""
+    `scalable`: there are vectors of `vscale()` times 128 bits; `permute_bits`: the widest register
+    whose lanes of 32 bits one instruction permutes by another register, 0 where there is none."""
 
     has_fma: bool = True
     has_scalef: bool = False
     vector_bits: int = 512
     scalable: bool = False
+    permute_bits: int = 0
 
     @staticmethod
     def of(target: Target | None) -> Features:
         """Of the processor that `target` is for; of this machine's without one."""
         model = MachineModel.of(target) if target is not None else model_of({})
         has = model.has
-        return Features(model.has_fma, has("avx512f"), model.vector_bits, has("sve"))
+        permute_bits = 512 if has("avx512f") else 256 if has("avx2") else 0
+        return Features(
+            model.has_fma, has("avx512f"), model.vector_bits, has("sve"), permute_bits
+        )  # fmt: skip
 
 
 @dataclass
@@ -129,6 +134,11 @@ class FunctionEmitter:
         self.variables[id(var)] = inner
         return inner
 
+    def is_bound(self, var: Var) -> bool:
+        """Whether `var` has a value here."""
+        bound = id(var) in self.variables
+        return bound or (self.parent is not None and self.parent.is_bound(var))
+
     def is_never_negative(self, var: Var) -> bool:
         """Whether `var` is known to be at least zero."""
         return id(var) in self.never_negative or (
@@ -158,6 +168,12 @@ class FunctionEmitter:
         memo[key] = value
         self._made.append(key)
         return value
+
+    def share(self, node: PrimExpr, value: Value) -> None:
+        """Says that `node`, without effects, has this value in all that the current block
+        dominates."""
+        self._pure[id(node)] = value
+        self._made.append(id(node))
 
     def _left_spine(self, node: BinaryOpExpr) -> None:
         """Emits the left operands of a long chain from the inside, so that none recurses far."""

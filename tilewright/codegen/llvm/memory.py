@@ -11,11 +11,12 @@ from tilewright.tir.op import const_value
 from tilewright.tir.stmt import BufferStore, Stmt
 from tilewright.tir.transform.lane_masks import counts_lanes
 
-from .builder import Value, constant, constants, lanes_of, mangled, size_of, vector
+from .builder import Value, constant, constants, element_of, lanes_of, mangled, size_of, vector
 from .emitter import STATEMENTS, FunctionEmitter
 from .expressions import on
 from .lanes import Spread, spread_of
 from .narrow import from_memory, to_memory
+from .picking import pick_by_quotient
 from .types import alignment, is_narrow, memory_type
 
 
@@ -98,7 +99,7 @@ def _load_vector(
         if stride == 1:
             address = place(e, pointer, index.base, element)
             whole = _is_whole(e, buffer, index)
-            return _masked_load(e, type, address, align, None if whole else mask)
+            return b.masked_load(type, address, align, None if whole else mask)
         if stride == 2 and mask is not None and not isinstance(count, ScalableLanes):
             first = place(e, pointer, index.base, element)
             return _load_every_second(e, element, align, first, count, mask)
@@ -107,17 +108,29 @@ def _load_vector(
         spread = spread_of(index, count)
     if spread is not None:
         return _load_spread(e, element, align, pointer, spread)
-    addresses = _addresses(e, element, pointer, index, count)
+
+    def gather() -> Value:
+        return _gather(e, type, align, _addresses(e, element, pointer, index, count), mask)
+
+    near = pick_by_quotient(e, type, align, pointer, index, mask, gather)
+    return gather() if near is None else near
+
+
+def _gather(
+    e: FunctionEmitter, type: str, align: int, addresses: Value, mask: Value | None
+) -> Value:
+    """Lane by lane."""
+    count = lanes_of(type)
     if mask is None and isinstance(count, ScalableLanes):
         mask = constant(vector("i1", count), True)
     if mask is None:
-        return b.gather_lanes(
-            [b.load(element, b.extract(addresses, n), align) for n in range(count)]
+        return e.b.gather_lanes(
+            [e.b.load(element_of(type), e.b.extract(addresses, n), align) for n in range(count)]
         )
     name = f"llvm.masked.gather.{mangled(type)}.{mangled(addresses.type)}"
     address_text = f"align {align} {addresses.ref}"
     e.context.module.declare(name, type, [addresses.type, mask.type, type])
-    return b.emit(
+    return e.b.emit(
         type,
         f"call {type} @{name}({addresses.type} {address_text}, {mask}, {type} zeroinitializer)",
     )
@@ -156,17 +169,6 @@ def _addresses(
     return e.b.emit(vector("ptr", count), text)
 
 
-def _masked_load(
-    e: FunctionEmitter, type: str, address: Value, align: int, mask: Value | None
-) -> Value:
-    if mask is None:
-        return e.b.load(type, address, align)
-    name = f"llvm.masked.load.{mangled(type)}.p0"
-    e.context.module.declare(name, type, ["ptr", mask.type, type])
-    where = f"ptr align {align} {address.ref}"
-    return e.b.emit(type, f"call {type} @{name}({where}, {mask}, {type} zeroinitializer)")
-
-
 def _load_spread(
     e: FunctionEmitter, element: str, align: int, pointer: Value, spread: Spread
 ) -> Value:
@@ -185,7 +187,7 @@ def _load_spread(
         return b.gather_lanes([b.load(element, step, align) for step in steps])
     if span <= count:
         inside = constants("i1", [n < span for n in range(count)])
-        near = _masked_load(e, type, first, align, None if span == count else inside)
+        near = b.masked_load(type, first, align, None if span == count else inside)
         return b.shuffle(near, None, [d - low for d in distances])
     second = b.offset(first, Value("i64", str(span - count)), element)
     near, far = b.load(type, first, align), b.load(type, second, align)
@@ -205,7 +207,7 @@ def _load_every_second(
         spread = [start + n // 2 if n % 2 == 0 and n < 2 * lanes else count for n in range(count)]
         inside = b.shuffle(mask, Value(mask.type, "zeroinitializer"), spread)
         address = b.offset(first, Value("i64", str(2 * start)), element)
-        parts.append(_masked_load(e, type, address, align, inside))
+        parts.append(b.masked_load(type, address, align, inside))
     wanted = [2 * n if n < half else count + 2 * (n - half) for n in range(count)]
     return b.shuffle(parts[0], parts[1], wanted)
 
@@ -226,21 +228,10 @@ def _store(e: FunctionEmitter, node: Stmt) -> None:
             if not _masks_padding(e, buffer, index, node.predicate):
                 value = e.b.select(mask, value, e.b.load(value.type, address, align))
             mask = None
-        _masked_store(e, value, address, align, mask)
+        e.b.masked_store(value, address, align, mask)
     else:
         _scatter(e, value, _addresses(e, element, pointer, index, count), align, mask)
     e.effect()
-
-
-def _masked_store(
-    e: FunctionEmitter, value: Value, address: Value, align: int, mask: Value | None
-) -> None:
-    if mask is None:
-        e.b.store(value, address, align)
-        return
-    name = f"llvm.masked.store.{mangled(value.type)}.p0"
-    e.context.module.declare(name, "void", [value.type, "ptr", mask.type])
-    e.b.do(f"call void @{name}({value}, ptr align {align} {address.ref}, {mask})")
 
 
 def _scatter(

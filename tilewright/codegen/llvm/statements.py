@@ -14,6 +14,7 @@ from tilewright.tir.expr import StringImm
 
 from ..threads import refuse_threads
 from .builder import Value, escaped, int_of, size_of
+from .common import compute_common
 from .division import is_never_negative
 from .emitter import STATEMENTS, FunctionEmitter
 from .failing import STACK_LIMIT, error_of, stack_size
@@ -38,9 +39,16 @@ def on(*classes: type) -> Callable[[Handler], Handler]:
 
 @on(S.SeqStmt)
 def _seq(e: FunctionEmitter, node: S.SeqStmt) -> S.Stmt | None:
+    if e.loops and any(map(_is_open, node.seq)):
+        compute_common(e, node.seq)
     for part in node.seq[:-1]:
         e.stmt(part)
     return node.seq[-1] if node.seq else None
+
+
+def _is_open(part: S.Stmt) -> bool:
+    """True for a loop whose length is known at run time only."""
+    return isinstance(part, S.For) and not isinstance(part.extent, IntImm)
 
 
 @on(S.Evaluate)

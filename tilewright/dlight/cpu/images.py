@@ -105,7 +105,7 @@ def _together(
         *_, row, last = sch.get_loops(block)
         dtype = sch.get(block).writes[0].buffer.dtype
         has_rows = sch.get(row).loop_var is not sch.get(around).loop_var
-        by_formula = has_rows and picks_by_formula(BlockInfo(sch, block))
+        by_formula = has_rows and _goes_by_columns(BlockInfo(sch, block), machine)
         vectors = vectorize_loop(sch, last, vector_lanes(machine, dtype, extent_of(sch, last)))
         if vectors and by_formula:
             sch.reorder(*vectors, row)  # what it picks is computed once for all rows
@@ -116,6 +116,17 @@ def _together(
     if not at_rows:
         _part_borders(sch, first)
     note(sch, reader, f"images, {threads}")
+
+
+def _goes_by_columns(info: BlockInfo, machine: MachineModel) -> bool:
+    """Whether what is picked along the last axis is to be computed once for all rows: it comes from
+    a formula, or stops at borders at places known at run time only and lanes can be permuted as
+    computed, which needs no loops for borders."""
+    if picks_by_formula(info):
+        return True
+    assert info.output is not None
+    can_permute = machine.has("avx2") and bytes_of(info.output.buffer.dtype, 1) == 4
+    return can_permute and info.iters[-1].extent is None and _stops(info)
 
 
 def _part_borders(sch: Schedule, block: BlockRV) -> None:

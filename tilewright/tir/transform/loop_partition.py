@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -420,7 +421,7 @@ class _Partition(ScopedRewriter):
         ends = {c.end.key: c.end for c in found if c.end is not None}
         most = None if tile is None else most_rows(self.analyzer, loop, tile, ends)
         if tile is None or most is None:
-            return self._part(loop, low, end, loop.body, "end")
+            return self._once(loop, low, end) or self._part(loop, low, end, loop.body, "end")
         last = self._clamp(tile.end, low, end)
         rows = [ForRows(self.analyzer, loop, tile, n) for n in range(1, most + 1)]
         cases = [renew_defs(one.run(loop.body)) for one in rows]
@@ -433,16 +434,31 @@ class _Partition(ScopedRewriter):
 
     def _row_end(self, loop: For, low: Sum, end: Sum) -> Stmt | None:
         """The last block of a row; None if there is no such thing, or its size is known."""
+        body = partial_rows(self.analyzer, loop) if self._is_at_most_one(loop, low, end) else None
+        return None if body is None else self._if_there(loop, low, end, body)
+
+    def _once(self, loop: For, low: Sum, end: Sum) -> Stmt | None:
+        """The last vectors of a row, whose place is the same in all rows then; None if the loop has
+        no vectors, or may have several iterations.
+
+        for i in range(n, n + (m + 7) // 8): for l in vectorized(16): f(i, l)
+        ->  if n < n + (m + 7) // 8: for l in vectorized(16): f(n, l)
+        """
+        is_last = loop.kind == ForKind.SERIAL and self._is_at_most_one(loop, low, end)
+        has_vectors = is_last and _has(loop.body, _is_vectorized)
+        return self._if_there(loop, low, end, loop.body) if has_vectors else None
+
+    def _is_at_most_one(self, loop: For, low: Sum, end: Sum) -> bool:
+        """Whether a part of a loop is one iteration, or none, as is known at run time only."""
         engine = self.analyzer.engine
         size = engine.terms.sub(end, low)
-        is_last = size.constant is None and not loop.annotations
-        if not is_last or not engine.bounds.is_not_negative(size.scaled(-1).shifted(1)):
-            return None
-        body = partial_rows(self.analyzer, loop)
-        if body is None:
-            return None
+        is_open = size.constant is None and not loop.annotations
+        return is_open and engine.bounds.is_not_negative(size.scaled(-1).shifted(1))
+
+    def _if_there(self, loop: For, low: Sum, end: Sum, body: Stmt) -> Stmt:
+        """for i in range(low, end): f(i)   ->   if low < end: f(low)"""
         there_is = O.less(low.expr(), end.expr())
-        last = substitute(body, {loop.loop_var: low.expr()})
+        last = substitute(renew_defs(body), {loop.loop_var: low.expr()})
         made: Stmt = self.rewrite(IfThenElse(there_is, last))
         return made
 
@@ -554,9 +570,13 @@ def _is_small(body: Stmt) -> bool:
     return count <= _SMALL
 
 
-def _has_blocks(stmt: Stmt) -> bool:
+def _is_vectorized(node: Node) -> bool:
+    return isinstance(node, For) and node.kind == ForKind.VECTORIZED
+
+
+def _has(stmt: Stmt, is_wanted: Callable[[Node], bool]) -> bool:
     found: list[Node] = []
-    post_order_visit(stmt, lambda n: found.append(n) if isinstance(n, Block) else None)
+    post_order_visit(stmt, lambda n: found.append(n) if is_wanted(n) else None)
     return bool(found)
 
 
@@ -587,7 +607,7 @@ def LoopPartition(cuts_constant: bool = False) -> Pass:
     """
 
     def transform(func: PrimFunc, mod: Any, ctx: PassContext) -> PrimFunc:
-        if _has_blocks(func.body):
+        if _has(func.body, lambda node: isinstance(node, Block)):
             return func
         options = group_of(ctx, LoopPartitionConfig)
         by_default = cuts_constant and not is_given(ctx, LoopPartitionConfig)
