@@ -53,7 +53,8 @@ def expected(x: np.ndarray[Any, Any], lanes: int, row: int, n: int, last: int) -
 def test_lanes_near_and_far(dtype: str, lanes: int) -> None:
     run = Compiled({"kernel": kernel(dtype, lanes)})
     x = np.arange(SIZE).astype(dtype)
-    for row, n, last in ((0, 0, 9), (3, 2, 9), (3, 7, 30), (0, 7, 3), (5, 15, 34), (2, 40, 34)):
+    for row, n, last in ((0, 0, 9), (3, 2, 9), (3, 7, 30), (3, 11, 34), (1, 14, 36),
+                         (0, 7, 3), (5, 15, 34), (2, 40, 34)):  # fmt: skip
         y = np.zeros(lanes, dtype)
         run("kernel", x, y, row, n, last, lanes)
         assert np.array_equal(y, expected(x, lanes, row, n, last))
@@ -79,16 +80,18 @@ def test_nothing_before_the_first_lane_or_behind_the_last_is_read(masked: bool) 
         address = ctypes.c_void_p(whole.ctypes.data + side * mmap.PAGESIZE)
         ctypes.CDLL(None).mprotect(address, mmap.PAGESIZE, 0)
     run, size = Compiled({"kernel": kernel(masked=masked)}), mmap.PAGESIZE // 4
-    for x in (whole[size : size + 6], whole[2 * size - 6 : 2 * size]):
-        x[:] = np.arange(6)
-        for n in (0, 2, 6, 100):
-            y = np.zeros(LANES, np.float32)
-            run("kernel", x, y, 1, n, 4, LANES)
-            assert np.array_equal(y, expected(x, LANES, 1, n, 4))
+    for count in (6, 30):
+        for x in (whole[size : size + count], whole[2 * size - count : 2 * size]):
+            x[:] = np.arange(count)
+            for n in (0, 2, 6, 11, 100):
+                y = np.zeros(LANES, np.float32)
+                run("kernel", x, y, 1, n, count - 2, LANES)
+                assert np.array_equal(y, expected(x, LANES, 1, n, count - 2))
 
 
 @pytest.mark.parametrize(("bits", "lanes", "name"), [
-    (512, 16, "avx512.permvar.sf"), (512, 8, "avx2.permps"), (256, 8, "avx2.permps"),
+    (512, 16, "avx512.permvar.sf"), (512, 16, "vpermi2var.ps"),
+    (512, 8, "avx2.permps"), (256, 8, "avx2.permps"),
     (256, 16, ""), (0, 8, ""),
 ])  # fmt: skip
 def test_lanes_are_permuted_where_the_machine_can(bits: int, lanes: int, name: str) -> None:
