@@ -36,7 +36,7 @@ def is_thin(tensors, target):
 NESTS = {
     ("few columns", AVX512): """
 for 768, vector 3, y_global
-for 8:
+parallel 8:
   for 2, for 1:
     unroll 8, unroll 3, vector 16, T_matmul_NN_rf_init
     for 12, unroll 4, unroll 8, unroll 3, vector 16, T_matmul_NN_rf_update

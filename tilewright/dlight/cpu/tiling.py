@@ -29,7 +29,7 @@ MAX_UNROLLED = 128
 
 STEPS_OF_A_CORE = 750
 """Vector operations for each core below which a kernel stays on one thread. A hand-over costs less,
-and what the other cores wrote comes slowly from their caches (40 ns a line): each fetches some."""
+and lines that others wrote come slowly from their caches (up to 40 ns each): each fetches some."""
 
 
 @dataclass(frozen=True)
