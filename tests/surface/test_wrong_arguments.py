@@ -62,6 +62,10 @@ CASES: list[tuple[str, str, str, Callable[[], Any]]] = [
     ("function", "a function", "3", lambda: ir.post_order_visit(x, 3)),  # type: ignore[arg-type]
     ("name", "a string", "3", lambda: ir.register_op(3)),  # type: ignore[arg-type]
     ("name", "a string", "[1]", lambda: ir.register_op_attr([1], "key", 1)),  # type: ignore[arg-type]
+    ("attribute", "a string", "3", lambda: ir.register_op_attr("tir.exp", 3, 1)),  # type: ignore[arg-type]
+    ("module", "by name", "IRModule", lambda: ir.IRModule(ir.IRModule({"f": COPY}))),  # type: ignore[arg-type]
+    ("final_indices", "a list", "True", lambda: tir.IndexMap([], True)),  # type: ignore[arg-type]
+    ("data type", "a name", "[1]", lambda: tir.Buffer(x, [1], [4])),  # type: ignore[arg-type, list-item]
     ("attrs", "a dict", "'a'", lambda: ir.IRModule({}, "a")),  # type: ignore[arg-type]
     ("pass", "a function", "3", lambda: transform.module_pass(3)),
     ("pass", "a function", "3", lambda: tir.transform.prim_func_pass(3)),

@@ -26,7 +26,7 @@ class IRModule(Node):
 
     def __post_init__(self) -> None:
         given: dict[Any, BaseFunc] = self.functions or {}
-        if not hasattr(given, "items"):
+        if not hasattr(given, "values"):
             raise ArgumentTypeError(
                 f"a module is made of functions by name, found {type(given).__name__}",
                 hint='write IRModule({"main": function})',

@@ -72,6 +72,9 @@ def register_op(name: str, **attributes: Any) -> Op:
 def register_op_attr(op_name: str, attr_key: str, value: Any = None) -> Any:
     """Sets an attribute of an operator, directly or as a decorator of the value."""
 
+    if not isinstance(attr_key, str):
+        raise ArgumentTypeError(f"the name of an attribute is a string, found {attr_key!r}")
+
     def declare(what: Any) -> Any:
         register_op(op_name, **{attr_key: what})
         return what

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn
 from ..ir.expr import OPERATORS, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, definition, ignored, node
 from ..ir.type import PointerType, PrimType
-from ..support.dtypes import dtype_of
+from ..support.dtypes import dtype_of, not_a_dtype
 from ..support.errors import ArgumentError, ArgumentTypeError
 from .accesses import as_indices
 from .expr import BufferLoad, Ramp, Var, pointer
@@ -55,7 +55,10 @@ class Buffer(Node):
             self.elem_offset = IntImm(index, 0)
         if self.strides and len(self.strides) != len(self.shape):
             self._refuse("strides", f"one a dimension, which are {len(self.shape)}")
-        self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
+        try:
+            self.dtype = dtype_of(self.dtype).name  # type: ignore[misc]
+        except TypeError:  # what cannot be hashed, too
+            raise not_a_dtype(self.dtype) from None
         if self.axis_separators:
             self._check_separators()
         self.data_alignment = _count(self.data_alignment)  # type: ignore[misc]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from ..ir.expr import FloatImm, IntImm, PrimExpr, Range, as_scalar
 from ..ir.node import Node, definition, ignored, node
 from ..runtime.ndarray import Tensor, tensor
 from ..script.parser.arguments import explained
-from ..support.errors import ArgumentError
+from ..support.errors import ArgumentError, ArgumentTypeError
 from . import op as T
 from .arith.analyzer import Analyzer
 from .arith.bound import ConstIntBound
@@ -43,6 +43,10 @@ class IndexMap(Node):
 
     def __post_init__(self) -> None:
         self.initial_indices = tuple(self.initial_indices)  # type: ignore[misc]
+        if not isinstance(self.final_indices, Iterable):
+            raise ArgumentTypeError(
+                f"`final_indices` of IndexMap is a list, found {self.final_indices!r}", self.span
+            )
         self.final_indices = tuple(as_scalar(i) for i in self.final_indices)  # type: ignore[misc]
 
     # ---- making -----------------------------------------------------------------------------
