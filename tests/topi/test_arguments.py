@@ -96,6 +96,8 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("roi needs 4 numbers", lambda: topi.image.resize2d(IMAGE, [0.0, 1.0, 1.0], [2, 2])),
     ("of shape (2), expected (3)", lambda: topi.sparse_reshape(
         INDICES, P((2,), "int32"), P((2,), "int32"), (2, 2), (2,))),
+    ("own layout", lambda: topi.nn.matmul(
+        INDICES, INDICES, transpose_b=True, meta_schedule_original_shape=[3, 2])),
     ("resize of NCHW", lambda: topi.image.resize2d(A, [0.0] * 4, [2, 2])),
     ("expected (7, 5)", lambda: topi.vision.roi_align_nchw(IMAGE, P((7, 4)), 2, 1.0)),
 ]  # fmt: skip

@@ -273,5 +273,19 @@ def conv3d_transpose_ncdhw_preprocess(
     return _preprocessed(data, kernel, strides, padding, out_dtype, output_padding)
 
 
-declaration_conv2d_transpose_impl = conv2d_transpose_nchw
-declaration_conv3d_transpose_impl = conv3d_transpose_ncdhw
+def declaration_conv2d_transpose_impl(
+    data: Tensor, kernel: Tensor, strides: Sizes, padding: Padding, out_dtype: str | None,
+    output_padding: Sizes,
+) -> Tensor:  # fmt: skip
+    """`conv2d_transpose_nchw`."""
+    made: Tensor = conv2d_transpose_nchw(data, kernel, strides, padding, out_dtype, output_padding)
+    return made
+
+
+def declaration_conv3d_transpose_impl(
+    data: Tensor, kernel: Tensor, strides: Sizes, padding: Padding, out_dtype: str | None,
+    output_padding: Sizes,
+) -> Tensor:  # fmt: skip
+    """`conv3d_transpose_ncdhw`."""
+    made: Tensor = conv3d_transpose_ncdhw(data, kernel, strides, padding, out_dtype, output_padding)
+    return made

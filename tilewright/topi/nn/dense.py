@@ -15,6 +15,7 @@ from ..linalg import check_same
 from ..math import cast
 from ..reduction import accumulator
 from ..utils import compute, index_dtype, reduce_over
+from .utils import require_own_layout
 
 __all__ = ["batch_matmul", "dense", "matmul"]
 
@@ -82,15 +83,24 @@ def matmul(
     out_dtype: str | None = None,
     transpose_a: bool = False,
     transpose_b: bool = False,
+    auto_scheduler_rewritten_layout: str = "",
+    meta_schedule_original_shape: Sizes = None,
 ) -> Tensor:
     """The matrix product as in NumPy, each side given transposed if so said, plus `bias`."""
+    require_own_layout("matmul", auto_scheduler_rewritten_layout, meta_schedule_original_shape)
     return product(tensor_a, tensor_b, bias, out_dtype, transpose_a, transpose_b, "matmul")
 
 
 def dense(
-    data: Tensor, weight: Tensor, bias: Tensor | None = None, out_dtype: str | None = None
+    data: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    out_dtype: str | None = None,
+    auto_scheduler_rewritten_layout: str = "",
+    meta_schedule_original_shape: Sizes = None,
 ) -> Tensor:
     """`data @ weight.T + bias`: the weight is (outputs, inputs)."""
+    require_own_layout("dense", auto_scheduler_rewritten_layout, meta_schedule_original_shape)
     return product(data, weight, bias, out_dtype, False, True, "dense")
 
 
@@ -101,8 +111,13 @@ def batch_matmul(
     out_dtype: str | None = None,
     transpose_a: bool = False,
     transpose_b: bool = True,
+    auto_scheduler_rewritten_layout: str = "",
+    meta_schedule_original_shape: Sizes = None,
 ) -> Tensor:
     """The product of matrices in batches that broadcast; `oshape` is seen from the operands."""
+    require_own_layout(
+        "batch_matmul", auto_scheduler_rewritten_layout, meta_schedule_original_shape
+    )
     if tensor_a.ndim < 3 or tensor_b.ndim < 3:
         raise ArgumentError(
             f"batch_matmul needs at least 3 dimensions, found {tensor_a.ndim} and {tensor_b.ndim}"

@@ -75,6 +75,16 @@ def positive(values: Sequence[int], what: str) -> None:
         raise ArgumentError(f"{what} must be positive, found {list(values)}")
 
 
+def require_own_layout(who: str, rewritten_layout: str, original_shape: Any) -> None:
+    """Raises `ArgumentError` for a weight that a tuner has brought into another layout: the
+    operators read the one that they name."""
+    if rewritten_layout or original_shape:
+        raise ArgumentError(
+            f"{who}: the weight is in the operator's own layout, found a rewritten one, "
+            f"{rewritten_layout or original_shape}"
+        )
+
+
 def layout_rank(layout: str) -> int:
     """How many dimensions a tensor of `layout` has, such as 5 of NCHW16c."""
     return sum(char.isalpha() for char in layout)
