@@ -52,6 +52,9 @@ MERGE_CYCLES = 4
 MAX_COLUMNS = 8
 """Columns, far apart in memory, that are read side by side."""
 
+UNEVEN = 1.1
+"""What parts of which the last one is smaller may save, to be preferred to equal ones."""
+
 
 @dataclass(frozen=True, eq=False)
 class Thin:
@@ -206,7 +209,8 @@ def part_in_registers(machine: MachineModel, rows: int, columns: int, lanes: int
     def cost(tile: tuple[int, int]) -> tuple[float, ...]:
         r, c = tile
         cycles = sum(n * _step_cycles(machine, own, c) for n, own in parts(rows, r))
-        return (cycles * (columns // c), rows % r, (r + c) / (r * c), -r)
+        uneven = UNEVEN if rows % r else 1
+        return (round(cycles * (columns // c) * uneven, 6), (r + c) / (r * c), -r)
 
     r, c = min(found, key=cost)
     return RegisterTile((r,), c, lanes)
