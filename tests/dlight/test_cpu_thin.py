@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tilewright import te, tir, topi
 from tilewright.dlight.analysis import BlockInfo
-from tilewright.dlight.cpu.thin import thin_product
+from tilewright.dlight.cpu.thin import part_in_registers, thin_product
 from tilewright.target import MachineModel
 from tilewright.tir import Schedule
 
@@ -97,6 +97,24 @@ def test_vectors_of_columns_where_these_are_full_or_sums_are_short(target):
     assert not is_thin(matmul(64, 64, 512, True), target)
 
 
+@pytest.mark.parametrize("target", [AVX2, AVX512, NEON])
+def test_rows_are_few_by_the_length_of_a_sum(target):
+    assert is_thin(matmul(31, 512, 512, True), target)
+    assert is_thin(matmul(10, 64, 64, True), target)
+    assert not is_thin(matmul(16, 64, 64, True), target)
+    assert not is_thin(batches(4, 8, 128, 64, True), target)
+
+
+@pytest.mark.parametrize("rows", [7, 13, 17, 29, 31, 47])
+@pytest.mark.parametrize("target", [AVX2, AVX512, NEON])
+def test_parts_of_rows_that_nothing_divides_use_most_of_the_registers(rows, target):
+    machine = MachineModel.of(target)
+    lanes = machine.lanes("float32")
+    tile = part_in_registers(machine, rows, lanes, lanes)
+    assert 1 < tile.rows[0] < 7
+    assert tile.count >= machine.vector_registers // 2
+
+
 SIZES = st.sampled_from([0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 40])
 DEPTHS = st.sampled_from([0, 1, 16, 31, 32, 33, 64, 100, 257])
 
@@ -106,6 +124,7 @@ DEPTHS = st.sampled_from([0, 1, 16, 31, 32, 33, 64, 100, 257])
 @example(16, 2, 64, False)
 @example(1, 33, 257, True)
 @example(7, 17, 33, True)
+@example(29, 33, 257, True)
 @example(5, 3, 100, False)
 def test_products_of_any_size(rows, columns, depth, transposed):
     check_same(matmul(rows, columns, depth, transposed))

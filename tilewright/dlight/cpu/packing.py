@@ -19,8 +19,12 @@ from .roles import Roles
 from .stages import extent_of, iter_values, vectorize_loop
 from .tiling import bytes_of, vector_lanes
 
-MIN_ROWS = 16
+MIN_ROWS = 48
 """Rows below which it is faster to multiply along the reduction than to turn an operand round."""
+
+MERGED = 6
+"""How many elements are turned round in the time in which the partial sums of a result along the
+reduction are added up."""
 
 MIN_ROWS_TO_COPY = 32
 """Rows below which a copy of what is contiguous already does not pay."""
@@ -82,7 +86,7 @@ def _turned(info: BlockInfo, found: Contraction, left: Access, right: Access) ->
         if i.extent == 1 or i.var in left.variables or i.var not in right.variables:
             continue
         place = _read_of(info, right)
-        if found.out.is_unit(i.var) and place is not None and _rows(info, right) >= MIN_ROWS:
+        if found.out.is_unit(i.var) and place is not None and pays_to_turn(info, right):
             return place, i
     return None
 
@@ -99,6 +103,14 @@ def _reads_each_once(info: BlockInfo, access: Access, times: int = 1) -> bool:
     if None in extents or None in sizes:
         return False
     return math.prod(e or 0 for e in extents) <= times * math.prod(s or 0 for s in sizes)
+
+
+def pays_to_turn(info: BlockInfo, right: Access) -> bool:
+    """Whether results are so many for each element of the right side that its copy costs less than
+    to add up partial sums along the reduction for each result."""
+    extents = [i.extent for i in info.reduction]
+    steps = math.inf if None in extents else math.prod(e or 0 for e in extents)
+    return _rows(info, right) >= max(2, min(MIN_ROWS, steps / MERGED))
 
 
 def _rows(info: BlockInfo, right: Access) -> float:

@@ -24,7 +24,7 @@ from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.transform.vectorize_loop import VECTOR_REDUCE
 from ..analysis import Access, BlockInfo, IterInfo, variables
 from ..base import note
-from .packing import MIN_ROWS
+from .packing import pays_to_turn
 from .stages import (
     TOO_LITTLE,
     Whole,
@@ -36,10 +36,24 @@ from .stages import (
     vectorize_loop,
     writeback,
 )
-from .tiling import LOAD_PORTS, RegisterTile, fits, reduction_unroll, worth_parallel
+from .tiling import (
+    FMA_LATENCY,
+    LOAD_PORTS,
+    RegisterTile,
+    fits,
+    parts,
+    reduction_unroll,
+    worth_parallel,
+)
 
 MERGE_CYCLES = 4
 """What it takes to add up the partial sums of one result, together with those of a vector."""
+
+MAX_COLUMNS = 8
+"""Columns, far apart in memory, that are read side by side."""
+
+UNEVEN = 1.1
+"""What parts of which the last one is smaller may save, to be preferred to equal ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +77,7 @@ def thin_product(info: BlockInfo, machine: MachineModel) -> Thin | None:
     lanes = machine.lanes(info.output.buffer.dtype)
     for left, right in ((found.left, found.right), (found.right, found.left)):
         made = _axes(info, left, right, lanes)
-        if made is not None and _is_faster(made, machine, lanes):
+        if made is not None and _is_faster(info, made, machine, lanes):
             return made
     return None
 
@@ -97,15 +111,14 @@ def _read_of_matrix(info: BlockInfo, access: Access) -> int | None:
     return places[0] if plain and len(places) == 1 else None
 
 
-def _is_faster(thin: Thin, machine: MachineModel, lanes: int) -> bool:
+def _is_faster(info: BlockInfo, thin: Thin, machine: MachineModel, lanes: int) -> bool:
     """Whether it takes fewer cycles than vectors of columns, which load and multiply once a row
     and step however few columns there are."""
     columns, steps = thin.column.extent, thin.summed.extent
-    rows = 1 if thin.row is None else thin.row.extent
     if steps is not None and steps < 2 * lanes:
         return False
     if columns is None or columns >= lanes:
-        return thin.turned is None and rows is not None and rows < MIN_ROWS
+        return thin.turned is None and not pays_to_turn(info, thin.right)
     steps = steps or 16 * lanes
     ports = machine.fma_ports
     along = columns * (-(-steps // lanes) / ports + MERGE_CYCLES)
@@ -180,19 +193,43 @@ def _tile_results(
         sizes = (extent_of(sch, rows[0]) or 1 if rows else 1, lanes)
     outer = [*loops.values(), around]
     sch.reorder(*outer, *rows, column, lane)
-    return outer, _registers(machine, *sizes, lanes)
+    return outer, part_in_registers(machine, *sizes, lanes)
 
 
-def _registers(machine: MachineModel, rows: int, columns: int, lanes: int) -> RegisterTile:
-    """The part of a tile of results that loads least for each multiply-add, of those that fit."""
+def part_in_registers(machine: MachineModel, rows: int, columns: int, lanes: int) -> RegisterTile:
+    """The part of a tile of results with the fewest cycles among those that fit."""
     found = [
         (r, c)
         for r in range(1, rows + 1)
         for c in range(1, columns + 1)
-        if rows % r == 0 and columns % c == 0 and fits(machine, max(r, c), min(r, c))
+        if columns % c == 0 and _may_be_part(r, c, rows, columns, lanes)
+        if fits(machine, max(r, c), min(r, c))
     ]
-    r, c = min(found, key=lambda tile: ((tile[0] + tile[1]) / (tile[0] * tile[1]), -tile[0]))
+
+    def cost(tile: tuple[int, int]) -> tuple[float, ...]:
+        r, c = tile
+        cycles = sum(n * _step_cycles(machine, own, c) for n, own in parts(rows, r))
+        uneven = UNEVEN if rows % r else 1
+        return (round(cycles * (columns // c) * uneven, 6), (r + c) / (r * c), -r)
+
+    r, c = min(found, key=cost)
     return RegisterTile((r,), c, lanes)
+
+
+def _may_be_part(r: int, c: int, rows: int, columns: int, lanes: int) -> bool:
+    """Few columns divide a vector of rows evenly. A vector of columns takes any part of the rows,
+    the last may be smaller; those columns that are read again for other rows are fewer."""
+    if columns < lanes:
+        return rows % r == 0
+    return c <= (MAX_COLUMNS if r == rows else MAX_COLUMNS // 2)
+
+
+def _step_cycles(machine: MachineModel, rows: int, columns: int) -> float:
+    """Cycles for one vector of the sum of so many results. A load counts twice: rows of any length
+    lie across two lines mostly."""
+    ports = machine.fma_ports
+    loads = 2 * (rows + columns) / min(LOAD_PORTS, ports)
+    return max(rows * columns / ports, loads, float(FMA_LATENCY))
 
 
 def _partial_sums(
