@@ -131,3 +131,16 @@ def test_emission_is_linear() -> None:
 
     calls(10)
     assert calls(800) < 2.2 * calls(400)
+
+
+def test_blocks_and_sequences_are_built_without_a_function() -> None:
+    x = tensor_var("x", [2])
+    bb = relax.BlockBuilder()
+    bb._begin_binding_block()
+    y = bb.emit(relax.op.exp(x))
+    block = bb._end_block()
+    assert [b.var for b in block.bindings] == [y]
+    nested = relax.SeqExpr([block], relax.op.exp(relax.op.exp(y)))
+    made = relax.BlockBuilder().normalize(nested)
+    assert isinstance(made, relax.SeqExpr) and isinstance(made.body, relax.Var)
+    assert len(made.blocks[0].bindings) == 3

@@ -203,15 +203,21 @@ class BlockBuilder:
             )
         return self._scopes[-1]
 
+    def _open_scope(self) -> Scope:
+        """The innermost scope; one of no function where there is none, for blocks alone."""
+        if not self._scopes:
+            self.begin_scope()
+        return self._scopes[-1]
+
     def _begin_dataflow_block(self) -> None:
-        scope = self._scope()
+        scope = self._open_scope()
         if scope.is_dataflow:
             raise ArgumentError("a dataflow block stands within a dataflow block")
         scope.end_block()
         scope.is_dataflow = True
 
     def _begin_binding_block(self) -> None:
-        self._scope().end_block()
+        self._open_scope().end_block()
 
     def _end_block(self) -> BindingBlock:
         return self._scope().end_block() or BindingBlock(())
@@ -326,8 +332,13 @@ class BlockBuilder:
         return self._bindings.get(var)
 
     def normalize(self, expr: Expr) -> Expr:
-        """`expr` with its arguments bound to variables of the current scope, where needed."""
+        """`expr` with its arguments bound to variables of the current scope, where needed.
+
+        Outside of all scopes a sequence stays one.
+        """
         with deep_recursion():
+            if isinstance(expr, SeqExpr) and not self._scopes:
+                return normalizer.branch(self, expr)
             return normalizer.value(self, expr)
 
     # kernels
