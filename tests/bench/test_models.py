@@ -110,9 +110,9 @@ def test_an_unknown_peer_is_refused() -> None:
 
 
 def test_models_are_named_or_of_a_set() -> None:
-    assert models.chosen_models("a,b", None) == ["a", "b"]
+    assert models.chosen_models(["a", "b"], None) == ["a", "b"]
     assert models.chosen_models(None, None) == models.DEFAULT.split(",")
     assert len(models.chosen_models(None, "unseen")) == 10
     assert len(models.chosen_models(None, "all")) > 20
     with pytest.raises(click.UsageError, match="not both"):
-        models.chosen_models("a", "unseen")
+        models.chosen_models(["a"], "unseen")
