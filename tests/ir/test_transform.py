@@ -130,3 +130,17 @@ def test_a_pass_says_that_it_wants_a_module() -> None:
     func = tir.PrimFunc([], tir.Evaluate(0))
     with pytest.raises(ArgumentTypeError, match="Mark transforms an IRModule, found PrimFunc"):
         mark(func)  # type: ignore[arg-type]
+
+
+def test_a_context_says_which_passes_run_and_takes_other_instruments() -> None:
+    context = PassContext(opt_level=1, disabled_pass=["off"], required_pass=["late"])
+    assert context.pass_enabled(PassInfo(1, "plain"))
+    assert not context.pass_enabled(PassInfo(0, "off"))
+    assert not context.pass_enabled(PassInfo(2, "high")) and context.pass_enabled(
+        PassInfo(2, "late")
+    )
+    first, second = PassTimingInstrument(), PassTimingInstrument()
+    with PassContext(instruments=[first]) as inner:
+        inner.override_instruments([second])
+        mark(nothing())
+    assert "Mark" in second.render() and "Mark" not in first.render()

@@ -20,11 +20,34 @@ def _one(value: PrimExpr) -> PrimExpr:
     return O.const(1.0, value.dtype)
 
 
+def _shifted_product(
+    x: PrimExpr,
+    y: PrimExpr,
+    left: PrimExpr,
+    right: PrimExpr,
+    q: PrimExpr,
+    is_left: PrimExpr,
+    is_right: PrimExpr,
+) -> PrimExpr:
+    """`(x << left) * y >> (q + right)` in 64 bits, rounded to nearest, halves up; not shifted to
+    the left without `is_left`. `right` is 0 where there is no shift to the right, so that
+    `is_right` says nothing more."""
+    del is_right
+    x64, y64, left64, right64, q64 = (
+        O.cast(e, f"int64{e.dtype.removeprefix('int32')}") for e in (x, y, left, right, q)
+    )
+    product = O.multiply(O.select(is_left, O.shift_left(x64, left64), x64), y64)
+    shift = O.add(q64, right64)
+    half = O.shift_left(O.const(1, shift.dtype), O.subtract(shift, O.const(1, shift.dtype)))
+    return O.cast(O.shift_right(O.add(product, half), shift), x.dtype)
+
+
 RULES: dict[str, Callable[..., PrimExpr]] = {
     "tir.sigmoid": lambda x: O.div(_one(x), O.add(_one(x), O.exp(O.neg(x)))),
     "tir.rsqrt": lambda x: O.div(_one(x), O.sqrt(x)),
     "tir.exp10": lambda x: O.exp(O.multiply(x, O.const(2.302585092994046, x.dtype))),
     "tir.isfinite": lambda x: O.all(O.logical_not(O.isinf(x)), O.logical_not(O.isnan(x))),
+    "tir.q_multiply_shift_per_axis": _shifted_product,
     "tir.isinf": lambda x: O.equal(O.abs(x), O.infinity(dtype_of(x.dtype).element)),
 }
 """Intrinsics that every target has in other words: what they become."""
