@@ -68,7 +68,7 @@ def test_the_command_writes_its_figures(tmp_path: Path) -> None:
 def test_unknown_groups_are_refused() -> None:
     done = CliRunner().invoke(main, ["--groups", "nodes"])
     assert done.exit_code == 2
-    assert "there are node, structure" in done.output
+    assert "is none of node, structure" in done.output
 
 
 def test_each_group_names_its_figures_after_itself() -> None:

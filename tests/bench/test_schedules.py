@@ -65,4 +65,4 @@ def test_the_command_shows_a_table(tmp_path) -> None:
 
 def test_the_command_refuses_unknown_programs() -> None:
     done = CliRunner().invoke(main, ["--programs", "nope"])
-    assert done.exit_code == 1 and "no program 'nope'" in done.output
+    assert done.exit_code == 2 and "'nope' is none of matmul" in done.output

@@ -34,13 +34,13 @@ def per_axis(left: int, right: int) -> Callable[[PrimExpr], PrimExpr]:
     )
 
 
-def computed(function: Callable[..., PrimExpr], *given: Array) -> Array:
+def computed(function: Callable[..., PrimExpr], *given: Array, target: str = "llvm") -> Array:
     """The function at each element, by native code."""
     inputs = [te.placeholder(a.shape, str(a.dtype), name=f"a{k}") for k, a in enumerate(given)]
     out = te.compute(given[0].shape, lambda i: function(*(p[i] for p in inputs)), name="out")
     func = te.create_prim_func([*inputs, out]).with_attr("global_symbol", "main")
     result = tw.nd.empty(given[0].shape, out.dtype)
-    tw.build(func, "llvm")["main"](*map(tw.nd.array, given), result)
+    tw.build(func, target)["main"](*map(tw.nd.array, given), result)
     return result.numpy()
 
 
@@ -81,8 +81,8 @@ def main(A: T.Buffer((8,), "int32"), B: T.Buffer((16,), "int32"), C: T.Buffer((2
     B[0:4] = T.vectorhigh("int32x4", A[0:8])
     B[4:8] = T.vectorlow("int32x4", A[0:8])
     B[8:16] = T.vectorcombine("int32x8", A[4:8], A[0:4])
-    C[0] = T.vector_reduce_max(A[0:8])
-    C[1] = T.vector_reduce_min(A[0:8])
+    C[0] = T.vector_reduce_max("int32", A[0:8])
+    C[1] = T.vector_reduce_min("int32", A[0:8])
 """
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsIndex
 
 from tilewright.ffi import Device as BaseDevice
 from tilewright.ffi import DLDeviceType, core
@@ -114,7 +115,7 @@ def device(dev: str | int | Device = "cpu", index: int | None = None) -> Device:
         return dev
     try:
         return Device(_canonical(dev) if isinstance(dev, str) else int(dev), index)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ArgumentError(
             f"unknown device {dev!r}: {error}", hint=f"known kinds: {listing(_KINDS)}"
         ) from None
@@ -137,10 +138,12 @@ def enabled(target: str) -> bool:
 
 def _maker(kind: DLDeviceType, name: str) -> Callable[..., Device]:
     def make(dev_id: int = 0) -> Device:
-        return Device(kind, dev_id)
+        if not isinstance(dev_id, SupportsIndex) or not 0 <= operator.index(dev_id) < 1 << 31:
+            raise ArgumentError(f"dev_id: expected a number from 0 to 2147483647, found {dev_id!r}")
+        return Device(kind, operator.index(dev_id))
 
     make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"The {name} device number `dev_id`."
+    make.__doc__ = f"The {name} device number `dev_id`. Raises `ArgumentError` for another value."
     return make
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.tir.expr import Call
+from tilewright.tir.transform.lower_intrin import IN_OTHER_WORDS
 
 from .conversions import reinterpreted, rounded
 from .emitter import INTRINSICS, LANE, FunctionEmitter, IntrinsicHandler, Value
@@ -177,6 +178,11 @@ def _q_multiply_shift(e: FunctionEmitter, node: Call) -> Value:
     """`x * y * 2**(s - q)` in fixed point, rounded to nearest, halves up."""
     texts = ", ".join(a.text for a in arguments(e, node))
     return Value(f"{e.context.helper('multiply_shift', 'int32')}({texts})", node.dtype)
+
+
+@on("q_multiply_shift_per_axis")
+def _q_multiply_shift_per_axis(e: FunctionEmitter, node: Call) -> Value:
+    return e.expr(IN_OTHER_WORDS[node.op.name](*node.args))
 
 
 # ---- vectors -----------------------------------------------------------------------------------

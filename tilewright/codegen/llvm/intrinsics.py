@@ -11,6 +11,7 @@ from tilewright.support.dtypes import dtype_of
 from tilewright.support.errors import CompileError
 from tilewright.target.codegen import llvm_get_intrinsic_name
 from tilewright.tir.expr import BufferLoad, Call, StringImm
+from tilewright.tir.transform.lower_intrin import IN_OTHER_WORDS
 
 from ..math import FUNCTIONS
 from .builder import (
@@ -287,6 +288,11 @@ def _q_multiply_shift(e: FunctionEmitter, node: Call) -> Value:
     half = b.binary("shl", one, b.binary("sub", right, one))
     moved = b.binary("ashr", b.binary("add", product, half), right)
     return b.cast("trunc", moved, value_type(node.dtype))
+
+
+@on("q_multiply_shift_per_axis")
+def _q_multiply_shift_per_axis(e: FunctionEmitter, node: Call) -> Value:
+    return e.expr(IN_OTHER_WORDS[node.op.name](*node.args))
 
 
 # ---- vectors -----------------------------------------------------------------------------------

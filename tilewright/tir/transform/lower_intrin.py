@@ -42,7 +42,7 @@ def _shifted_product(
     return O.cast(O.shift_right(O.add(product, half), shift), x.dtype)
 
 
-RULES: dict[str, Callable[..., PrimExpr]] = {
+IN_OTHER_WORDS: dict[str, Callable[..., PrimExpr]] = {
     "tir.sigmoid": lambda x: O.div(_one(x), O.add(_one(x), O.exp(O.neg(x)))),
     "tir.rsqrt": lambda x: O.div(_one(x), O.sqrt(x)),
     "tir.exp10": lambda x: O.exp(O.multiply(x, O.const(2.302585092994046, x.dtype))),
@@ -103,7 +103,7 @@ class _Lower(ScopedRewriter):
     def call(self, call: Call) -> PrimExpr:
         """sigmoid(x) -> 1 / (1 + exp(-x)), and so on"""
         new: Call = self.rewrite_children(call)
-        rule = RULES.get(getattr(new.op, "name", ""))
+        rule = IN_OTHER_WORDS.get(getattr(new.op, "name", ""))
         return new if rule is None else rule(*new.args)
 
 
