@@ -119,3 +119,10 @@ def test_a_product_lies_between_the_products_of_its_factors_ends() -> None:
     assert (found.min_value, found.max_value) == (-9, 0)
     found = analyzer.const_int_bound((X + 1) * (Y + 1))
     assert (found.min_value, found.max_value) == (2, 32)
+
+
+def test_what_is_the_smallest_number() -> None:
+    x = tir.Var("x", "int32")
+    least = tir.min_value("int32")
+    for given in (least - x, x - least):
+        assert str(Analyzer().simplify(tir.EQ(given, tir.const(0, "int32")))) == f"x == {-2**31}"

@@ -52,3 +52,13 @@ def test_a_condition_that_always_holds_is_no_padding():
     assert not sch.can_decompose_padding(sch.get_block("B"), loop)
     with pytest.raises(ScheduleError, match="there is nothing to fill"):
         sch.decompose_padding("B", loop)
+
+
+def test_a_loop_outside_of_the_block_around_is_refused():
+    sch = Schedule(padded, debug_mask="all")
+    outer = sch.blockize(sch.get_loops("B")[2])
+    loop = sch.get_loops(outer)[1]
+    with pytest.raises(ScheduleError, match="outside of the block that is around"):
+        sch.decompose_padding("B", loop)
+    sch.decompose_padding("B", sch.get_loops("B")[-1])
+    assert_same_result(padded, sch.func)

@@ -55,6 +55,15 @@ def main(A: T.Buffer((2, 1), "float32")):
     assert isinstance(made.body, tir.BufferStore) and made.body.indices[0].value == 1
 
 
+def test_what_is_never_chosen_may_lie_outside() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((5,), "float32"), B: T.Buffer((1,), "float32")):
+    B[0] = T.if_then_else(T.LT(0, 3), A[4], A[VALUE])
+"""
+    same_result(T.FlattenBuffer(), text.replace("VALUE", "T.int32(-3)"), (5,), (1,))
+
+
 def test_the_row_is_multiplied_by_the_size_in_the_order_of_the_index() -> None:
     before = """
 @T.prim_func

@@ -54,6 +54,12 @@ FALSE = IntImm("bool", 0)
 _TRUTHS: dict[bool | None, PrimExpr] = {True: TRUE, False: FALSE}
 
 
+def _is_one_value(slack: Sum) -> bool:
+    """True if `slack == 0` says that something is a number that its type holds."""
+    (scale,) = slack.terms.values() if len(slack.terms) == 1 else (0,)
+    return abs(scale) == 1 and fits(-scale * slack.const, slack.dtype)
+
+
 class Simplifier(Canonical):
     """Simplifies expressions under what is known about their variables."""
 
@@ -209,7 +215,9 @@ class Simplifier(Canonical):
         kind = type(expr)
         is_equality = kind in (EQ, NE)
         slack = self.terms.sub(a, b) if is_equality else self._slack(kind, a, b)
-        no_side_holds_both = not fits(abs(slack.const) + 1, slack.dtype)
+        no_side_holds_both = not fits(abs(slack.const) + 1, slack.dtype) and not (
+            is_equality and _is_one_value(slack)
+        )
         if (no_side_holds_both or a.may_wrap() or b.may_wrap()) and a.key != b.key:
             sides = self._rebuilt(expr, (a.expr(), b.expr()))
             known = self._known_truth(sides)

@@ -19,7 +19,7 @@ from ..arith.int_set import mentions
 from ..arith.iter_map import iter_map_simplify
 from ..arith.vectors import affine
 from ..buffer import Buffer, flat_indices, flattened
-from ..expr import BufferLoad, FloorDiv, FloorMod, Ramp, Var
+from ..expr import BufferLoad, Call, FloorDiv, FloorMod, Ramp, Var
 from ..function import PrimFunc
 from ..stmt import (
     Allocate,
@@ -84,6 +84,16 @@ class _Flatten(ScopedRewriter):
             return super().branch(branch)
         side = branch.then_case if truth.value else branch.else_case
         return NOTHING if side is None else self.rewrite(side)
+
+    @on(Call)
+    def call(self, call: Call) -> Any:
+        """So does a value that is never chosen."""
+        condition: Any = call.args[0] if call.args else None
+        if getattr(call.op, "name", "") == "tir.if_then_else":
+            truth = self.plain.simplify(condition)
+            if isinstance(truth, IntImm):
+                return self.rewrite(call.args[1 if truth.value else 2])
+        return self.rewrite_children(call)
 
     @on(BufferLoad, BufferStore)
     def access(self, access: Any) -> Any:

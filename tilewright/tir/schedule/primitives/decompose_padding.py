@@ -37,6 +37,8 @@ def decompose_padding(state: ScheduleState, block: Block, loop: Loop) -> Block:
     require_complete(state, block, root)
     if not block.is_under(loop) or block.realize is None:
         refuse("the loop is not around the block", loop, block)
+    if not loop.is_under(root):
+        refuse("the loop is outside of the block that is around", loop, block)
     store, condition, value, fill = _parts(block)
     stmt = block.block
     env = {a.var: v for a, v in
