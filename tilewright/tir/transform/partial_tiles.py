@@ -154,7 +154,7 @@ class ForRows(Rewriter):
         self.analyzer, self.var = analyzer, loop.loop_var
         self.tile, self.count = tile, count
         self.known = Assume({id(c): TRUE for c in tile.conditions})
-        self.is_long = False  # within a loop that is not unrolled
+        self.is_long = False  # within a loop of a sum that is not unrolled
 
     @on(LT, LE, GT, GE)
     def comparison(self, node: Any) -> PrimExpr:
@@ -178,7 +178,8 @@ class ForRows(Rewriter):
 
         Of vectors the condition on the last one stays. Parts of long sums are not unrolled.
         """
-        around, self.is_long = self.is_long, self.is_long or loop.kind == ForKind.SERIAL
+        around = self.is_long
+        self.is_long = around or (loop.kind == ForKind.SERIAL and _only_repeats(loop))
         new: For = self.rewrite_children(loop)
         self.is_long = around
         var = loop.loop_var
