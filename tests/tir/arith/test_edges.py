@@ -125,4 +125,4 @@ def test_what_is_the_smallest_number() -> None:
     x = tir.Var("x", "int32")
     least = tir.min_value("int32")
     for given in (least - x, x - least):
-        assert str(Analyzer().simplify(tir.EQ(given, tir.const(0, "int32")))) == f"x == {-2**31}"
+        assert str(Analyzer().simplify(tir.EQ(given, tir.const(0, "int32")))) == f"x == {-(2**31)}"
