@@ -126,3 +126,16 @@ def test_what_is_the_smallest_number() -> None:
     least = tir.min_value("int32")
     for given in (least - x, x - least):
         assert str(Analyzer().simplify(tir.EQ(given, tir.const(0, "int32")))) == f"x == {-(2**31)}"
+
+
+def test_what_a_condition_says_of_an_index_ends_with_it() -> None:
+    """A load at a name that has one value under a condition, and the load at that value."""
+    memory = tir.decl_buffer((4,), "int32", "A")
+    i, j = tir.Var("i", "int32"), tir.Var("j", "int32")
+    for condition, value in [(i < 1, tir.const(0, "int32")), (tir.EQ(i, j), j)]:
+        analyzer = Analyzer()
+        analyzer.bind(i, Range(0, 4))
+        analyzer.bind(j, Range(0, 4))
+        with analyzer.constraint_scope(condition):
+            analyzer.simplify(memory[i] + 1)
+        assert_structural_equal(analyzer.simplify(memory[value] + 1), memory[value] + 1)

@@ -445,7 +445,8 @@ class Canonical:
         if isinstance(value, PrimExpr) and value.dtype in INDEX_TYPES:
             made = _TO_SUM.get(type(value))
             if made is not None and not isinstance(value, (Cast, Call)):
-                return self.sum(value).key
+                total = self.sum(value)
+                return value if self._keeps_name(value, total) else total.key
         if isinstance(value, Node):
             if type(value).is_variable:
                 return value
@@ -453,6 +454,19 @@ class Canonical:
         if isinstance(value, (tuple, list)):
             return tuple(self.key(item) for item in value)
         return value if not isinstance(value, dict) else id(value)
+
+    def _keeps_name(self, value: PrimExpr, total: Sum) -> bool:
+        """True of a name that stays although a condition gives its value: what it is part of is
+        kept for good, beyond the scope of the condition."""
+        if not type(value).is_variable or not self.is_pinned(value):
+            return False
+        single = total.single()
+        return not (isinstance(single, Opaque) and single.of is value)
+
+    def is_pinned(self, expr: PrimExpr) -> bool:
+        """Hook: whether an index is written by its name, whatever its value."""
+        del expr
+        return False
 
     def _node_key(self, value: Node) -> Key:
         if isinstance(value, Call):

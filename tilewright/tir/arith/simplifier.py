@@ -78,9 +78,9 @@ class Simplifier(Canonical):
             made = self.other(expr)
         if made is expr or same(made, expr):
             return expr
-        return expr if self._is_pinned(expr) else made
+        return expr if self.is_pinned(expr) else made
 
-    def _is_pinned(self, expr: Any) -> bool:
+    def is_pinned(self, expr: Any) -> bool:
         """True of an index whose value only a condition says: its name is as short."""
         if not type(expr).is_variable or expr.dtype not in INDEX_TYPES or expr in self.bindings:
             return False
