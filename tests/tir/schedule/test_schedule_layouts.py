@@ -259,6 +259,15 @@ def test_reindex_cache():
     assert_same_result(func, sch.func)
 
 
+def test_the_cache_of_an_axis_of_64_bits_is_counted_in_64_bits():
+    n, a = te.var("n", "int64"), te.placeholder((6,), name="A")
+    func = te.create_prim_func([a, te.compute((n, 6), lambda i, j: a[j] * 2.0, name="B")])
+    sch = Schedule(func)
+    sch.reindex_cache_read("B", 0, "global", lambda i, j: (i // 3, j, i % 3))
+    shape = sch.get(sch.get_block("B")).reads[0].buffer.shape
+    assert [d.dtype for d in shape] == ["int64"] * 3
+
+
 def test_pad_einsum():
     func = matmul(13, 10, 7)
     sch = Schedule(func)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...ir.expr import PrimExpr
+from ...ir.expr import IntImm, PrimExpr
 from ...ir.structural import structural_equal
 from .. import op as T
 from ..buffer import Buffer
@@ -89,10 +89,13 @@ def plan(
         widest = "int64" if any(d.dtype == "int64" for d in shape) else "int32"
         sizes = tuple(T.cast(d, widest) for d in shape)
         return Reindexed(block, buffer, indices, tuple(a.var for a in kept), sizes, True)
-    dtype = "int64" if any(d.dtype == "int64" for d in buffer.shape) else "int32"
+    shape = list(index_map.map_shape(extents))
+    unknown = [d for d in shape if not isinstance(d, IntImm)]  # a number is as good in 32 bits
+    wide = any(d.dtype == "int64" for d in (*buffer.shape, *unknown))
+    dtype = "int64" if wide else "int32"
     where = [T.cast(i, dtype) for i in index_map.map_indices([a.var for a in stmt.iter_vars])]
     _require_injective(state, block, indices, where, side)
-    sizes = tuple(T.cast(d, dtype) for d in index_map.map_shape(extents))
+    sizes = tuple(T.cast(d, dtype) for d in shape)
     return Reindexed(block, buffer, indices, tuple(where), sizes, False)
 
 
