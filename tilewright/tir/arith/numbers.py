@@ -11,3 +11,10 @@ SMALL = (1 << 31) - 1
 def fits(number: int, dtype: str) -> bool:
     """True if the index type `dtype` holds `number`."""
     return -SMALL <= number <= SMALL or O.wrap(number, dtype) == number
+
+
+def is_one_value(scales: list[int], const: int, dtype: str) -> bool:
+    """True if a sum with these coefficients is zero where one thing is a number that `dtype` holds:
+    `x + const` or `const - x`."""
+    scale = scales[0] if len(scales) == 1 else 0
+    return abs(scale) == 1 and fits(-scale * const, dtype)

@@ -43,7 +43,7 @@ from .calls import conditional_args, fold_call, has_guard
 from .canonical import INDEX_TYPES, Canonical, is_movable
 from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
 from .divide import is_negated
-from .numbers import fits
+from .numbers import fits, is_one_value
 from .reductions import simplify_reduce
 from .rules import EXACT, INTEGER, LOGIC, MAKERS
 from .terms import Atom, Binary, Opaque, Split, Sum, factors_of
@@ -52,12 +52,6 @@ from .vectors import simplify_vector
 TRUE = IntImm("bool", 1)
 FALSE = IntImm("bool", 0)
 _TRUTHS: dict[bool | None, PrimExpr] = {True: TRUE, False: FALSE}
-
-
-def _is_one_value(slack: Sum) -> bool:
-    """True if `slack == 0` says that something is a number that its type holds."""
-    (scale,) = slack.terms.values() if len(slack.terms) == 1 else (0,)
-    return abs(scale) == 1 and fits(-scale * slack.const, slack.dtype)
 
 
 class Simplifier(Canonical):
@@ -76,9 +70,8 @@ class Simplifier(Canonical):
             made = self.sum(expr).expr()
         else:
             made = self.other(expr)
-        if made is expr or same(made, expr):
-            return expr
-        return expr if self.is_pinned(expr) else made
+        keeps = made is expr or same(made, expr) or self.is_pinned(expr)
+        return expr if keeps else made
 
     def is_pinned(self, expr: Any) -> bool:
         """True of an index whose value only a condition says: its name is as short."""
@@ -215,9 +208,8 @@ class Simplifier(Canonical):
         kind = type(expr)
         is_equality = kind in (EQ, NE)
         slack = self.terms.sub(a, b) if is_equality else self._slack(kind, a, b)
-        no_side_holds_both = not fits(abs(slack.const) + 1, slack.dtype) and not (
-            is_equality and _is_one_value(slack)
-        )
+        is_one = is_equality and is_one_value([*slack.terms.values()], slack.const, slack.dtype)
+        no_side_holds_both = not is_one and not fits(abs(slack.const) + 1, slack.dtype)
         if (no_side_holds_both or a.may_wrap() or b.may_wrap()) and a.key != b.key:
             sides = self._rebuilt(expr, (a.expr(), b.expr()))
             known = self._known_truth(sides)
