@@ -130,10 +130,12 @@ def _run_for(run: Any, seconds: float) -> list[float]:
     """The times of runs that fill `seconds`, after one that is not counted."""
     run()
     times: list[float] = []
-    while sum(times) < seconds:
+    left = seconds
+    while left > 0:
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
+        left -= times[-1]
     return times
 
 

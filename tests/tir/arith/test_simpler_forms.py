@@ -380,3 +380,9 @@ def test_narrowing_conversions_that_overflow_on_the_way_stay() -> None:
 def test_a_square_is_zero_where_its_root_is() -> None:
     check(x * x != 0, x != 0)
     check(x * y * x == 0, tir.Or(x == 0, y == 0))
+
+
+def test_what_a_multiple_leaves_of_a_rest_is_a_rest_of_the_whole() -> None:
+    rest = tmod(x, 8)
+    check(rest - tdiv(rest, 4) * 4, tmod(x, 4))
+    check(rest < tdiv(rest, -4) * -4, tmod(x, 4) < 0)

@@ -36,6 +36,12 @@ def has_way_out(body: Stmt) -> bool:
     )
 
 
+def has_jump(body: Stmt) -> bool:
+    """True if `break`, `continue` or a return stands in this body."""
+    jumps = (BREAK, CONTINUE, RETURN)
+    return any(call.op in jumps for call, _ in _calls(body, into_loops=True))
+
+
 def _calls(body: Stmt | None, into_loops: bool) -> Iterator[tuple[Call, bool]]:
     """The calls that are statements of `body`, and whether they are those of a loop in it."""
     pending: list[tuple[Node, bool]] = [] if body is None else [(body, False)]

@@ -218,6 +218,9 @@ class Merging(Terms):
         return None
 
     def _truncmod(self, base: Sum, by: int) -> Sum:
+        inner = truncated(base)
+        if inner is not None and inner.is_rest and inner.by % by == 0:
+            return self._truncmod(inner.base, by)
         parts = Truncated(base, abs(by), True)
         made = Mod(base.expr(), IntImm(base.dtype, parts.by))
         return self.of(self.truncated_atom(made, parts))

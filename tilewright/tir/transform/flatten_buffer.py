@@ -13,6 +13,7 @@ from ...ir.functor import on, post_order_visit
 from ...ir.node import Node
 from ...support.errors import CompileError
 from .. import op as O
+from ..analysis.inside import require_inside
 from ..arith.analyzer import Analyzer
 from ..arith.canonical import reads_memory
 from ..arith.int_set import mentions
@@ -230,9 +231,10 @@ def _check_size(name: str, shape: Sequence[PrimExpr]) -> None:
 def FlattenBuffer(func: PrimFunc) -> PrimFunc:
     """A[i, j] of shape (m, n)   ->   A[i * n + j] of shape (m * n,)
 
-    Raises `CompileError` for a block with `match_buffer`, and for a buffer of more elements than
-    its indices can count.
+    Raises `CompileError` for a block with `match_buffer`, for a buffer of more elements than
+    its indices can count, and for a loop that certainly leaves a buffer.
     """
+    require_inside(func)
     rewriter = _Flatten()
     for param in func.params:
         if isinstance(param, Var):
