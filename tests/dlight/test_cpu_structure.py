@@ -117,10 +117,10 @@ parallel 4:
     ("convolution", 8): """
 parallel 4:
   for 8, for 16, for 58, vector 8, pad_temp
-  for 4, for 1, for 14, for 14:
-    unroll 1, unroll 4, unroll 2, vector 8, conv_init
-    for 8, for 3, for 3, for 1, unroll 8, unroll 1, unroll 4, unroll 2, vector 8, conv_update
-    unroll 2, unroll 4, vector 8, compute
+  for 4, for 1, for 14, for 10:
+    unroll 1, unroll 6, unroll 2, vector 8, conv_init where
+    for 8, for 3, for 3, for 1, unroll 8, unroll 1, unroll 6, unroll 2, vector 8, conv_update where
+    unroll 2, unroll 6, vector 8, compute where
 """,
     ("matrix product", 16): """
 parallel 24:
@@ -131,12 +131,12 @@ parallel 24:
     unroll 8, unroll 2, vector 16, T_matmul_NN_local
 """,
     ("matrix product", 8): """
-parallel 48:
-  for 768, for 2, vector 8, y_global
+parallel 32:
+  for 768, for 4, vector 8, y_global
   for 32:
-    unroll 4, unroll 2, vector 8, T_matmul_NN_init
-    for 96, unroll 8, unroll 4, unroll 2, vector 8, T_matmul_NN_update
-    unroll 4, unroll 2, vector 8, T_matmul_NN_local
+    unroll 4, unroll 3, vector 8, T_matmul_NN_init
+    for 96, unroll 8, unroll 4, unroll 3, vector 8, T_matmul_NN_update
+    unroll 4, unroll 3, vector 8, T_matmul_NN_local
 """,
     ("transposed", 16): """
 parallel 24:
@@ -149,10 +149,10 @@ parallel 24:
     ("transposed", 8): """
 parallel 48:
   for 768, for 2, vector 8, y_global
-  for 32:
-    unroll 4, unroll 2, vector 8, T_matmul_NT_init
-    for 96, unroll 8, unroll 4, unroll 2, vector 8, T_matmul_NT_update
-    unroll 4, unroll 2, vector 8, T_matmul_NT_local
+  for 22:
+    unroll 6, unroll 2, vector 8, T_matmul_NT_init where
+    for 96, unroll 8, unroll 6, unroll 2, vector 8, T_matmul_NT_update where
+    unroll 6, unroll 2, vector 8, T_matmul_NT_local where
 """,
     ("depthwise", 16): """
 for 1, parallel 8, for 7, for 2:
@@ -239,10 +239,10 @@ def test_the_accumulators_of_a_convolution_stay_in_registers():
 
 SPECIAL = {
     "rows and columns are one axis": (lambda: grouped(14), AVX512, """
-parallel 4, for 7, for 17:
-  unroll 4, unroll 2, vector 16, group_conv2d_nchw_init where
-  for 1, for 1, for 17, unroll 4, unroll 4, unroll 2, vector 16, group_conv2d_nchw_update where
-  unroll 4, unroll 2, vector 16, compute where
+parallel 4, for 5, for 17:
+  unroll 4, unroll 3, vector 16, group_conv2d_nchw_init where
+  for 1, for 1, for 17, unroll 4, unroll 4, unroll 3, vector 16, group_conv2d_nchw_update where
+  unroll 4, unroll 3, vector 16, compute where
 """),
     "half vectors fill better": (lambda: grouped(7), SPLITTING, """
 parallel 2, for 2, for 34:
@@ -334,10 +334,10 @@ for 1, parallel 128, for 8, for 16:
   unroll 2, unroll 8, vector 16, conv_local
 """),
     "blocks of rows that the second cache holds": (lambda: matmul(20000, 128, 250), AVX512, """
-parallel 61, for 4, for 41:
-  unroll 8, unroll 2, vector 16, T_matmul_NN_init where
-  for 32, unroll 8, unroll 8, unroll 2, vector 16, T_matmul_NN_update where
-  unroll 8, unroll 2, vector 16, T_matmul_NN_local where
+parallel 61, for 4, for 33:
+  unroll 10, unroll 2, vector 16, T_matmul_NN_init where
+  for 125, unroll 2, unroll 10, unroll 2, vector 16, T_matmul_NN_update where
+  unroll 10, unroll 2, vector 16, T_matmul_NN_local where
 """),
     "whole lines are read": (from_blocks, AVX512, """
 for 1, parallel 392, for 16, vector 16, out
