@@ -153,6 +153,23 @@ def test_simplifying_again_changes_nothing(expr: Any) -> None:
     analyzer = Analyzer()
     once = analyzer.simplify(expr)
     assert analyzer.simplify(once) is once
+    alone = simplify(expr)
+    assert same(simplify(alone), alone), (str(expr), str(alone))
+
+
+def test_what_a_second_analyzer_leaves_as_the_first_wrote_it() -> None:
+    i, j, k, n = VARS["i"], VARS["j"], VARS["k"], VARS["n"]
+    for expr in (
+        (k * n + n * i) * -1 * i,  # the factor taken out does not depend on what came first
+        n * ((5 - j) * j) * 6,
+        n * n * i - i - n,
+        (tir.Min(i - j, n) * j + i + j) * -4,  # a minimum takes in what is added to it
+        tir.NE((i + 5) % 8 * j % -3 * j, 0),  # a factor is compared as it would be alone
+        tir.Div(-1 - i, tir.const(3)) * -3 - i - n,  # the sign is outside of the rest
+        tir.Div(tir.Select(tir.EQ(i % 2, i * -4), k // 3, j * 3), tir.const(3)),
+    ):
+        once = Analyzer().simplify(expr)
+        assert same(Analyzer().simplify(once), once), (str(expr), str(once))
 
 
 @settings(max_examples=150, deadline=None)

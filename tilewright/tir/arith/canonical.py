@@ -67,7 +67,7 @@ class Canonical:
         self.bounds = Bounds(self.terms)
         self.divider = Divider(self.terms, self.bounds)
         self.terms.floordiv, self.terms.floormod = self.divider.floordiv, self.divider.floormod
-        self.terms.extremum = self.extremum
+        self.terms.extremum, self.terms.truncmod = self.extremum, self._truncmod_by
         self.terms.is_not_negative = self.bounds.is_not_negative
         self.bounds.interval_of = lambda of: opaque_interval(of, self.interval)
         self.bindings: dict[Var, PrimExpr] = {}
@@ -431,7 +431,11 @@ class Canonical:
     def _atom_of(self, expr: Any) -> Opaque:
         if isinstance(expr, (Div, Mod)) and isinstance(expr.b, IntImm) and expr.b.value:
             parts = Truncated(self.sum(expr.a), expr.b.value, isinstance(expr, Mod))
-            return self.terms.truncated_atom(expr, parts)
+            divide: Callable[..., PrimExpr] = type(expr)
+            base = parts.base.expr()
+            return self.terms.truncated_atom(
+                expr if base is expr.a else divide(base, expr.b), parts
+            )
         if isinstance(expr, Select):
             yes, no = self.sum(expr.true_value), self.sum(expr.false_value)
             choice = Choice(expr.condition, self.key(expr.condition), yes, no)

@@ -34,6 +34,7 @@ class Merging(Terms):
 
     floordiv: Callable[[Sum, int], Sum]
     floormod: Callable[[Sum, int], Sum]
+    truncmod: Callable[[Sum, int], Sum]
     extremum: Callable[[type[PrimExpr], Sum, Sum], Sum]
 
     def merge(self, total: Sum) -> Sum:
@@ -202,7 +203,7 @@ class Merging(Terms):
         if not isinstance(parts, Truncated):
             return None
         if not parts.is_rest:
-            return self._remainder(total, atom, coefficient, parts.base, parts.by, self._truncmod)
+            return self._remainder(total, atom, coefficient, parts.base, parts.by, self._rest_of)
         for other, times in total.terms.items():
             half = other.parts_of if isinstance(other, Opaque) else None
             if not isinstance(half, Truncated):
@@ -211,16 +212,15 @@ class Merging(Terms):
             if half.is_rest and inner is not None and _are_halves(inner, parts):
                 # `x % 3 + x / 3 % 2 * 3 -> x % 6`
                 if times == coefficient * inner.by:
-                    whole = self._truncmod(parts.base, inner.by * half.by)
+                    whole = self._rest_of(parts.base, inner.by * half.by)
                     return self.add(_without(total, atom, other), whole, coefficient)
             elif _are_halves(half, parts) and times == coefficient * half.by:
                 return self.add(_without(total, atom, other), parts.base, coefficient)
         return None
 
-    def _truncmod(self, base: Sum, by: int) -> Sum:
-        inner = truncated(base)
-        if inner is not None and inner.is_rest and inner.by % by == 0:
-            return self._truncmod(inner.base, by)
+    def _rest_of(self, base: Sum, by: int) -> Sum:
+        if not base.may_wrap():
+            return self.truncmod(base, abs(by))
         parts = Truncated(base, abs(by), True)
         made = Mod(base.expr(), IntImm(base.dtype, parts.by))
         return self.of(self.truncated_atom(made, parts))

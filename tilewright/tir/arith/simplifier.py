@@ -373,12 +373,12 @@ class Simplifier(Canonical):
 
     def _zero_factor(self, kind: type[PrimExpr], atom: Atom) -> PrimExpr:
         """`atom == 0` (or `!= 0`); `x * y == 0 -> x == 0 or y == 0`."""
-        make: Callable[..., PrimExpr] = kind
-        zero = IntImm(atom.dtype, 0)
-        factors = dict.fromkeys(factors_of(atom))
-        first, *more = (make(factor.expr(), zero) for factor in factors)
-        join: Callable[..., PrimExpr] = Or if kind is EQ else And
-        return reduce(join, more, first)
+        first, *more = dict.fromkeys(factors_of(atom))
+        if not more:
+            make: Callable[..., PrimExpr] = kind
+            return make(first.expr(), IntImm(first.dtype, 0))
+        join = O.logical_or if kind is EQ else O.logical_and
+        return reduce(join, [self._equality(kind, self.terms.of(f)) for f in (first, *more)])
 
     # ---- logic ------------------------------------------------------------------------------
 

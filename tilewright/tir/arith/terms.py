@@ -64,6 +64,10 @@ class Atom:
         """The sums within."""
         return ()
 
+    def rank(self) -> Key:
+        """Puts atoms in one order by how they are written, wherever they were met first."""
+        return str(self.expr()), self.order
+
 
 class Sum:
     """`const` plus each atom times its coefficient, in order of appearance. Immutable."""
@@ -230,10 +234,13 @@ def _common_factor(terms: dict[Atom, int], products: Sequence[Product]) -> Atom 
     for product in products:
         for factor in dict.fromkeys(product.factors):
             counts[factor] = counts.get(factor, 0) + 1
-    for factor in counts:
-        counts[factor] += factor in terms
-    best = max(counts, key=lambda factor: (counts[factor], factor.order))
-    return best if counts[best] > 1 else None
+    for factor in [factor for factor in counts if factor in terms]:
+        left = [without_factors(product, (factor,)) for product in products]
+        # an extremum would take in the constant: `min(x, y) * n + n` stays
+        counts[factor] += -len(left) if any(o and type(o[0]) is Binary for o in left) else 1
+    most = max(counts.values())
+    best = [factor for factor in counts if counts[factor] == most] if most > 1 else []
+    return max(best, key=Atom.rank) if len(best) > 1 else best[0] if best else None
 
 
 def _factored(terms: dict[Atom, int], common: Atom) -> tuple[PrimExpr, int]:
@@ -245,7 +252,7 @@ def _factored(terms: dict[Atom, int], common: Atom) -> tuple[PrimExpr, int]:
         factors = list(factors_of(atom))
         if common not in factors:
             continue
-        factors.remove(common)
+        del factors[len(factors) - 1 - factors[::-1].index(common)]  # the last, written last
         if not factors:
             const = coefficient
         elif len(factors) == 1:
