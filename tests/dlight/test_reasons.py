@@ -34,6 +34,27 @@ def test_short_rows_from_memory_are_fetched_ahead() -> None:
     assert "fetched" not in reason(a, b, topi.matmul(a, b))
 
 
+@pytest.mark.parametrize(
+    ("rows", "steps", "columns", "fetched"),
+    [
+        (128, 768, 768, True),  # ten tiles of rows go through a panel of weights
+        (6, 768, 768, True),  # one does
+        (1, 768, 768, False),  # a stream: the machine fetches it by itself
+        (2048, 768, 768, False),  # the first tile's waiting is nothing to the others' time
+        (128, 64, 64, False),  # weights that the first cache keeps
+        (128, 8192, 768, False),  # two panels are more than the second cache
+    ],
+)
+def test_panels_of_weights_are_fetched_one_ahead(
+    rows: int, steps: int, columns: int, fetched: bool
+) -> None:
+    a = te.placeholder((rows, steps), name="a")
+    b = te.placeholder((columns // 32, steps, 32), name="b")
+    k = te.reduce_axis((0, steps), name="k")
+    made = te.compute((rows, columns), lambda i, j: te.sum(a[i, k] * b[j // 32, k, j % 32], axis=k))
+    assert ("panels fetched one ahead" in reason(a, b, made)) == fetched
+
+
 def test_small_work_stays_on_one_thread() -> None:
     a = te.placeholder((4, 32), name="a")
     assert reason(a, topi.exp(a)) == "Fallback: elementwise float32x16, one thread (small)"

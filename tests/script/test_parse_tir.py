@@ -147,10 +147,12 @@ def test_values_of_the_enclosing_scope_are_seen() -> None:
         for i in T.serial(n):
             double(A, i)
             A[i] += T.float32(sum([k + 0 for k in range(n)]))
+        A[0:4] += A[4:8]
 
     text = scaled.script()
     assert "A[i] = A[i] * T.float32(2.0)" in text
     assert "A[i] = A[i] + T.float32(28.0)" in text
+    assert "A[0:4] = A[0:4] + A[4:8]" in text
     assert "global_symbol" not in scaled.attrs
 
 

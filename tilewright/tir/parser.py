@@ -20,7 +20,6 @@ from ..script.ir_builder import IRBuilder
 from ..script.parser import CHECKS, FUNCTIONS, LOGIC, Form, Parser, assign, definition, parses
 from ..script.parser.advice import article
 from ..script.parser.core import no_scope, positional
-from ..script.parser.evaluate import _BINARY
 from ..script.parser.python import is_node
 from ..support.errors import ArgumentError, TVMError
 from . import expr as E
@@ -319,11 +318,11 @@ def augmented(parser: Parser, node: ast.AugAssign) -> None:
             node, "only elements of buffers can be updated",
             hint="assign to a new name, or keep the value in a buffer of one element",
         )  # fmt: skip
-    right = parser.value(node.value)
     load = ast.copy_location(
         ast.Subscript(node.target.value, node.target.slice, ast.Load()), node.target
     )
-    _store(parser, node.target, _BINARY[type(node.op)](parser.value(load), right), node)
+    total = ast.copy_location(ast.BinOp(load, node.op, node.value), node)
+    _store(parser, node.target, parser.value(total), node)
 
 
 @parses("tir", ast.AnnAssign)

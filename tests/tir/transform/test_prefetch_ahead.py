@@ -99,3 +99,60 @@ def test_places_that_a_later_statement_computes_are_not_known_before_it() -> Non
 def test_other_loops_stay() -> None:
     plain = BEFORE.replace(', annotations={"prefetch_ahead": 2}', "")
     check(T.PrefetchAhead(), plain, plain)
+
+
+PANELS = """
+@T.prim_func
+def main(a: T.Buffer(1280, "float32"), b: T.Buffer(640, "float32"), c: T.Buffer(512, "float32")):
+    for i in range(10):
+        for j in range(4):
+            for k in T.serial(4, annotations={"prefetch_next": True}):
+                b[i * 64 + j * 16:i * 64 + j * 16 + 16] += a[i * 128 + k * 32:i * 128 + k * 32 + 16]
+                b[i * 64 + j * 16:i * 64 + j * 16 + 16] += (
+                    a[i * 128 + k * 32 + 16:i * 128 + k * 32 + 32] * c[j * 128 + k]
+                )
+"""
+
+QUARTERS = PANELS.replace(', annotations={"prefetch_next": True}', "").replace(
+    "(4):\n                b[",
+    """(4):
+                T.prefetch(a[T.min(i + 1, 9) * 128 + k * 32 + j * 2 // 4 * 16], 0, 3, 1)
+                b[""",
+)
+
+
+def test_iterations_that_read_the_same_each_fetch_a_part_of_the_next() -> None:
+    check(T.PrefetchAhead(), PANELS, QUARTERS)
+
+
+FUSED = """
+@T.prim_func
+def main(a: T.Buffer(320, "float32"), b: T.Buffer(480, "float32")):
+    for f in T.parallel(30):
+        for k in T.serial(2, annotations={"prefetch_next": True}):
+            b[f * 16:f * 16 + 16] += a[f // 3 * 32 + k * 16:f // 3 * 32 + k * 16 + 16]
+"""
+
+LATER = """
+@T.prim_func
+def main(a: T.Buffer(320, "float32"), b: T.Buffer(480, "float32")):
+    for f in T.parallel(30):
+        for k in range(2):
+            T.prefetch(a[T.min(f + 3, 29) // 3 * 32 + k * 16], 0, 3, 1)
+            b[f * 16:f * 16 + 16] += a[f // 3 * 32 + k * 16:f // 3 * 32 + k * 16 + 16]
+"""
+
+
+def test_iterations_of_one_loop_share_what_they_read() -> None:
+    check(T.PrefetchAhead(), FUSED, LATER)
+
+
+def test_what_no_other_iteration_reads_is_fetched_by_the_one_before() -> None:
+    once = FUSED.replace("f // 3", "f").replace("320", "960")
+    fetched = LATER.replace("T.min(f + 3, 29) // 3", "T.min(f + 1, 29)")
+    check(T.PrefetchAhead(), once, fetched.replace("f // 3", "f").replace("320", "960"))
+
+
+def test_nothing_is_fetched_in_loops_of_unknown_length() -> None:
+    unknown = PANELS.replace("main(", "main(n: T.int32, ").replace("range(4)", "range(n)")
+    check(T.PrefetchAhead(), unknown, unknown.replace(', annotations={"prefetch_next": True}', ""))

@@ -19,14 +19,22 @@ from ...target.machine import MachineModel
 from ...target.target import Target
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, Schedule
-from ...tir.transform.prefetch_ahead import PREFETCH_AHEAD
+from ...tir.transform.prefetch_ahead import PREFETCH_AHEAD, PREFETCH_NEXT
 from ..analysis import Access, BlockInfo
 from ..base import ScheduleRule, note
 from .fallback import attempted, schedule_rest
 from .packing import operand_to_pack, pack, place_packing
 from .pixels import merge_pixels
 from .reduction import borders
-from .roles import Roles, bytes_read, plain_roles, plan, row_block, rows_around_columns
+from .roles import (
+    Roles,
+    bytes_read,
+    fetches_panels,
+    plain_roles,
+    plan,
+    row_block,
+    rows_around_columns,
+)
 from .stages import (
     TOO_LITTLE,
     Whole,
@@ -124,6 +132,9 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     words = in_words(sch, tile, nest.unrolled, out.buffer.dtype)
     copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
     ahead = _fetch_ahead(sch, machine, roles, tile, nest)
+    if packed is None and fetches_panels(machine, roles, tile):
+        sch.annotate(nest.reduction, PREFETCH_NEXT, True)
+        ahead += ", panels fetched one ahead"
     note(sch, info.block_rv, f"{words}{copied}{ahead}, {threads}")
     return [(info.block_rv, nest.reduction)]
 

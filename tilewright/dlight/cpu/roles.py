@@ -16,6 +16,7 @@ from .reduction import MAX_STRIDE
 from .tiling import (
     RegisterTile,
     bytes_of,
+    fetches_next,
     kept_near,
     register_tile,
     tile_cycles,
@@ -223,6 +224,18 @@ def row_block(machine: MachineModel, roles: Roles, tile: RegisterTile) -> int | 
     if _traffic(machine, roles, tile, blocks) >= _traffic(machine, roles, tile, 1):
         return None
     return -(-tiles // blocks)
+
+
+def fetches_panels(machine: MachineModel, roles: Roles, tile: RegisterTile) -> bool:
+    """Whether each panel of columns is to be fetched while the tiles of the one before it are
+    computed. A single row streams its matrix: that the machine does by itself."""
+    right, steps = bytes_read(roles, roles.right), _steps(roles)
+    rows = [i.extent for i in roles.rows]
+    if right is None or steps is None or None in rows:
+        return False
+    sizes = (*[1] * (len(rows) - len(tile.rows)), *tile.rows)
+    tiles = math.prod(-(-(e or 1) // size) for e, size in zip(rows, sizes, strict=True))
+    return fetches_next(machine, tile, roles.right.buffer.dtype, steps, tiles, right)
 
 
 def _traffic(machine: MachineModel, roles: Roles, tile: RegisterTile, outer: int) -> float:

@@ -19,6 +19,10 @@ this degree. (Steps of 6, 8, 10, 12 and 14 sums take 4.3, 4.8, 5.3, 6.1 and 7.1 
 which begins two multiply-adds in each; here 4.2, 4.6, 5.3, 6 and 7.)"""
 L2_BYTES = 32
 """Bytes that come from the second cache in a cycle."""
+MEMORY_BYTES = 8
+"""Bytes that a core gets from memory in a cycle."""
+WORTH_FETCHING = 0.01
+"""The share of a kernel's time for which waiting for panels is worth a fetch in each step."""
 MAX_IMBALANCE = 0.05
 """By how much a core may have more to do than the average before work is divided otherwise."""
 
@@ -210,6 +214,23 @@ def tiles_ahead(machine: MachineModel, tile: RegisterTile, steps: int, run: int)
         return 0
     cycles = steps * step_cycles(machine, math.prod(tile.rows), tile.vectors)
     return math.ceil(MEMORY_CYCLES / cycles)
+
+
+def fetches_next(
+    machine: MachineModel, tile: RegisterTile, dtype: str, steps: int, tiles: int, right: int
+) -> bool:
+    """Whether the next panel of the vector operand is to be fetched while `tiles` of rows, each of
+    so many `steps`, go through the one before it.
+
+    What a network reads once, all of its weights, comes from memory or the third cache. A panel's
+    first tile waits for its lines: of `right` bytes that the first cache does not keep, in panels
+    of which the second cache holds two, that is worth it where there are few tiles.
+    """
+    step = bytes_of(dtype, tile.vectors * tile.lanes)
+    if right <= machine.l1d.size or 2 * steps * step > machine.l2.size:
+        return False
+    cycles = step_cycles(machine, math.prod(tile.rows), tile.vectors)
+    return step / MEMORY_BYTES > WORTH_FETCHING * tiles * cycles
 
 
 def worth_parallel(machine: MachineModel, dtype: str, steps: int | None) -> bool:

@@ -27,12 +27,15 @@ from ...tir.analysis.usual import USUAL_IMAGE
 from ...tir.function import PrimFunc
 from ...tir.schedule import BlockRV, LoopRV, Schedule
 from ...tir.transform.loop_partition import UNCUT
+from ...tir.transform.prefetch_ahead import PREFETCH_NEXT
 from ..analysis import BlockInfo
 from ..base import ScheduleRule, note
 from .stages import TOO_LITTLE, attempt, block_infos, extent_of, inline_injective, vectorize_loop
 from .tiling import (
+    MEMORY_BYTES,
     RegisterTile,
     bytes_of,
+    fetches_next,
     fits,
     reduction_unroll,
     register_tile,
@@ -40,8 +43,8 @@ from .tiling import (
     worth_parallel,
 )
 
-STREAM, NEAR = 8, 24
-"""Bytes in a cycle from memory, and from a third cache that holds them."""
+NEAR = 24
+"""Bytes in a cycle from a third cache that holds them."""
 
 SHARED = 0.25
 """The share of the shorter of two times by which work and loads that overlap take longer."""
@@ -135,7 +138,8 @@ class Sizes:
 @dataclass(frozen=True)
 class WinogradPlan:
     """`rows` tile rows of `images` images in each of `blocks` blocks; `by_point`: whether the
-    product goes through all channels for a point, or through all points for a group of channels."""
+    product goes through all channels for a point, or through all points for a group of channels;
+    `fetches`: whether the weights of the next point or group are fetched meanwhile."""
 
     tile: int
     images: int
@@ -144,6 +148,7 @@ class WinogradPlan:
     by_point: bool
     registers: RegisterTile
     cycles: float
+    fetches: bool
 
 
 def sizes_of(product: BlockInfo) -> Sizes | None:
@@ -190,7 +195,10 @@ def _plan(
     cycles = max(work, weights) + SHARED * min(work, weights) + spilled
     idle = math.ceil(blocks / machine.cores) * machine.cores / blocks
     each = cycles * (idle if blocks >= machine.cores else 1)
-    return WinogradPlan(sizes.side - 2, images, rows, blocks, by_point, tile, each)
+    kernels = sizes.bytes_of(sizes.channels, sizes.blocks * sizes.lanes)
+    count = -(-tiles // math.prod(tile.rows))
+    fetches = fetches_next(machine, tile, sizes.dtype, sizes.channels, count, kernels)
+    return WinogradPlan(sizes.side - 2, images, rows, blocks, by_point, tile, each, fetches)
 
 
 def _register_tile(machine: MachineModel, sizes: Sizes, extents: list[int]) -> RegisterTile:
@@ -218,11 +226,11 @@ def _traffic(
     held = data + sizes.bytes_of(tiles, out if by_point else group)
     again = 1 if held + weights <= machine.l2.size else blocks
     if held <= machine.l2.size * 3 // 4:
-        return again * weights / STREAM, 0
+        return again * weights / MEMORY_BYTES, 0
     if by_point:
-        return again * weights / STREAM, blocks * PASSES * held / STREAM
-    rate = NEAR if held <= machine.l3.size // 4 else STREAM
-    return again * weights / STREAM, blocks * data * (out // group + 1) / rate
+        return again * weights / MEMORY_BYTES, blocks * PASSES * held / MEMORY_BYTES
+    rate = NEAR if held <= machine.l3.size // 4 else MEMORY_BYTES
+    return again * weights / MEMORY_BYTES, blocks * data * (out // group + 1) / rate
 
 
 def _scheduled(
@@ -258,7 +266,11 @@ def _scheduled(
         threads = f"parallel over {plan.blocks if plan.blocks >= machine.cores else 'its insides'}"
     if height_is_open:
         sch.annotate(block, UNCUT, 1)
-    note(sch, stages.product, f"{_in_words(plan, dtype)}, {threads}")
+    ahead = ""
+    if plan.fetches:
+        sch.annotate(product.reduction, PREFETCH_NEXT, True)
+        ahead = ", panels fetched one ahead"
+    note(sch, stages.product, f"{_in_words(plan, dtype)}{ahead}, {threads}")
     sch.decompose_reduction(stages.product, product.reduction)
     return sch
 
