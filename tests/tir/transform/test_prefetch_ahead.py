@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tilewright.tir import transform as T
 
-from .cases import check
+from .cases import applied, check
 
 BEFORE = """
 @T.prim_func
@@ -67,16 +67,44 @@ READ_AFTER = """
 def main(a: T.Buffer(640, "float32"), b: T.Buffer(640, "float32"), c: T.Buffer(64, "float32")):
     for i in range(10):
         for j in range(4):
-            T.prefetch(b[T.min(i + 1, 9) * 64 + j], 0, 2, 1)
-            T.prefetch(a[T.min(i + 1, 9) * 64 + j * 16], 0, 2, 1)
             for k in range(4):
+                T.prefetch(b[T.min(i + 1, 9) * 64 + j], 0, 3, 1)
+                T.prefetch(a[T.min(i + 1, 9) * 64 + j * 16], 0, 3, 1)
                 b[i * 64 + j] = b[i * 64 + j] + c[k]
             b[i * 64 + j] = b[i * 64 + j] + a[i * 64 + j * 16] + c[j]
 """
 
 
-def test_what_is_read_after_a_sum_is_fetched_before_it() -> None:
+def test_what_is_read_after_a_sum_is_fetched_in_its_loop() -> None:
     check(T.PrefetchAhead(), SUM, READ_AFTER)
+
+
+ROWS = """
+@T.prim_func
+def main(a: T.Buffer(2560, "float32"), b: T.Buffer(640, "float32"), c: T.Buffer(64, "float32")):
+    for i in T.serial(10, annotations={"prefetch_first": 2}):
+        for k in range(2):
+            b[i * 64] = b[i * 64] + c[k]
+        for m in T.unroll(4):
+            b[i * 64 + m * 16:i * 64 + m * 16 + 16] = a[i * 32 + m * 512:i * 32 + m * 512 + 16]
+            b[i * 64 + m * 16:i * 64 + m * 16 + 16] += (
+                a[i * 32 + m * 512 + 16:i * 32 + m * 512 + 32]
+            )
+"""
+
+
+def test_rows_of_lines_are_fetched_a_part_in_each_iteration() -> None:
+    text = applied([T.UnrollLoop(), T.PrefetchAhead()], ROWS).script()
+    fetched = [line.strip() for line in text.splitlines() if "prefetch(a" in line]
+    assert fetched == [
+        f"T.prefetch(a[T.min(i + 2, 9) * 32 + {place}], 0, 3, 1)"
+        for place in (
+            "k * 4 // 2 * 512",
+            "(k * 4 // 2 + 1) * 512",
+            "16 + k * 4 // 2 * 512",
+            "16 + (k * 4 // 2 + 1) * 512",
+        )
+    ]
 
 
 def test_places_that_a_later_statement_computes_are_not_known_before_it() -> None:
@@ -91,7 +119,8 @@ def test_places_that_a_later_statement_computes_are_not_known_before_it() -> Non
     head, _, _ = SUM.partition("    for i")
     plain = head + later.replace(', annotations={"prefetch_first": 1}', "")
     fetched = plain.replace(
-        "        for k", "        T.prefetch(b[T.min(i + 1, 9)], 0, 2, 1)\n        for k"
+        "            b[i] = b[i] + c[k]",
+        "            T.prefetch(b[T.min(i + 1, 9)], 0, 3, 1)\n            b[i] = b[i] + c[k]",
     )
     check(T.PrefetchAhead(), head + later, fetched)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ...ir.expr import IntImm, PrimExpr, Range
@@ -22,8 +25,8 @@ PREFETCH_AHEAD = "prefetch_ahead"
 read and write."""
 
 PREFETCH_FIRST = "prefetch_first"
-"""The annotation of a loop: so many iterations ahead the lines are fetched, into the second cache,
-that it, or a loop in it, reads after its own inner loops."""
+"""The annotation of a loop: so many iterations ahead the lines are fetched that it, or a loop in
+it, reads after its own inner loops; those fetch them, a part in each iteration."""
 
 PREFETCH_NEXT = "prefetch_next"
 """The annotation of a loop: the vectors that it reads, and that several iterations of the loops
@@ -31,6 +34,9 @@ around it read alike, are fetched for the iteration that reads others next, each
 them fetching its part."""
 
 OWN = {PREFETCH_AHEAD, PREFETCH_FIRST, PREFETCH_NEXT}
+
+MOST_RUNS = 8
+"""Of how many rows lines may be, each fetched by itself."""
 
 LINE = 64
 """Bytes of a line of the caches."""
@@ -95,12 +101,10 @@ class _Prefetch(Rewriter):
                 key = (place.buffer, frozenset(total.terms.items()))
                 groups.setdefault(key, []).append((total.const, place))
         found: list[Stmt] = []
-        for (buffer, _), places in groups.items():
+        for places in groups.values():
             turn = self._turn(places[0][1].indices[0])
             if turn is not None:
-                size = LINE // dtype_of(buffer.dtype).bytes
-                for run in _runs(_one_a_line(places, size)):
-                    found += _part(run, turn)
+                found += _part(_one_a_line(places), turn)
         return found
 
     def _turn(self, index: PrimExpr) -> _Turn | None:
@@ -143,51 +147,53 @@ class _Prefetch(Rewriter):
     # ---- what comes a number of iterations later --------------------------------------------
 
     def _with_first(self, body: Stmt, var: Var, outer: For, ahead: int) -> Stmt:
-        """`body`, of the loop over `var`; before its loops it fetches what it reads after them."""
+        """`body`, of the loop over `var`; in its last loops, or before them if it is not known how
+        long those are, it fetches what it reads after them."""
         if isinstance(body, (Allocate, DeclBuffer)):
             return body.replace(body=self._with_first(body.body, var, outer, ahead))
         parts = body.seq if isinstance(body, SeqStmt) else ()
-        last = max((k for k, part in enumerate(parts) if isinstance(part, For)), default=None)
-        if last is None:
+        at = max((k for k, part in enumerate(parts) if isinstance(part, For)), default=None)
+        if at is None:
             return body
-        rest = stmt_seq(*parts[last + 1 :])
-        fetched = self._fetched(rest, {outer.loop_var, var}, outer, ahead, reads_far=True)
-        return stmt_seq(*fetched, body)
+        last = outer.min + outer.extent - 1
+        later = {outer.loop_var: O.min(outer.loop_var + ahead, last)}
+        groups = self._lines(stmt_seq(*parts[at + 1 :]), {outer.loop_var, var})
+        read = [places for write, places in groups if not write]
+        spread = _spread(parts[at], read, later)
+        if spread is not None:
+            return stmt_seq(*parts[:at], spread, *parts[at + 1 :])
+        return stmt_seq(*(_fetch(substitute(p, later)) for run in read for _, p in run), body)
 
     @on(BufferStore, Evaluate)
     def leaf(self, stmt: Stmt) -> Stmt:
         """What holds no loops stays."""
         return stmt
 
-    def _fetched(
-        self, body: Stmt, moving: set[Var], outer: For, ahead: int, *, reads_far: bool = False
-    ) -> list[Stmt]:
-        """The fetches of what `body` reads and writes; `reads_far`: of what it reads alone, into
-        the second cache."""
-        near = 2 if reads_far else 3
+    def _fetched(self, body: Stmt, moving: set[Var], outer: For, ahead: int) -> list[Stmt]:
+        """The fetches of what `body` reads and writes."""
         last = outer.min + outer.extent - 1
         later = {outer.loop_var: O.min(outer.loop_var + ahead, last)}
         return [
-            _fetch(substitute(place, later), write, near)
-            for place, write in self._lines(body, moving)
-            if not (write and reads_far)
+            _fetch(substitute(place, later), write)
+            for write, places in self._lines(body, moving)
+            for _, place in places
         ]
 
-    def _lines(self, body: Stmt, moving: set[Var]) -> list[tuple[BufferLoad, int]]:
+    def _lines(self, body: Stmt, moving: set[Var]) -> list[tuple[int, Places]]:
         """A place in each line that `body` reads (0) or writes (1), known before `body` and changed
-        by all of `moving`."""
-        groups: dict[Any, list[tuple[int, BufferLoad]]] = {}
+        by all of `moving`; those that are constants apart together."""
+        groups: dict[Any, Places] = {}
         known = set(undefined_vars(body))
         for place, write in _places(body):
             if moving <= set(undefined_vars(place.indices[0])) <= known:
                 total = self.analyzer.sum(place.indices[0])
                 key = (write, place.buffer, frozenset(total.terms.items()))
                 groups.setdefault(key, []).append((total.const, place))
-        return [
-            (place, write)
-            for (write, buffer, _), places in groups.items()
-            for _, place in _one_a_line(places, LINE // dtype_of(buffer.dtype).bytes)
-        ]
+        return [(write, _one_a_line(places)) for (write, *_), places in groups.items()]
+
+
+Places = list[tuple[int, BufferLoad]]
+"""Places of one buffer with what they are apart, in elements."""
 
 
 class _Turn(NamedTuple):
@@ -198,38 +204,73 @@ class _Turn(NamedTuple):
     later: dict[Var, PrimExpr]
 
 
-Places = list[tuple[int, BufferLoad]]
-"""Places of one buffer with what they are apart, in elements."""
-
-
-def _one_a_line(places: Places, size: int) -> Places:
-    """The first of the places in each `size` elements, in order."""
+def _one_a_line(places: Places) -> Places:
+    """The first of the places in each line, in order."""
     found: Places = []
+    size = LINE // dtype_of(places[0][1].buffer.dtype).bytes
     for at, place in sorted(places, key=lambda pair: pair[0]):
         if not found or at >= found[-1][0] + size:
             found.append((at, place))
     return found
 
 
+def _spread(nest: Stmt, groups: list[Places], later: dict[Var, PrimExpr]) -> Stmt | None:
+    """The loops `nest` with the fetches of `groups`, a part in each iteration; None if it is not
+    known how many they are."""
+    loops: list[Any] = []
+    body = nest
+    while isinstance(body, For):
+        loops.append(body)
+        body = body.body
+    if _holds_loops(body) or not all(isinstance(loop.extent, IntImm) for loop in loops):
+        return None
+    turn = _Turn(*_position(loops), later)
+    made = stmt_seq(*(fetch for places in groups for fetch in _part(places, turn)), body)
+    for loop in reversed(loops):
+        made = loop.replace(body=made)
+    return made
+
+
+def _position(loops: Sequence[Any]) -> tuple[PrimExpr, int]:
+    """Which iteration of nested loops this is, and how many they have."""
+    number: PrimExpr = IntImm(loops[0].loop_var.dtype, 0)
+    for loop in loops:
+        number = number * loop.extent + (loop.loop_var - loop.min)
+    return number, math.prod(loop.extent.value for loop in loops)
+
+
+def _part(places: Places, turn: _Turn) -> list[Stmt]:
+    """The fetches of those of `places` whose turn it is."""
+    ways = [
+        [places[k::rows] for k in range(rows)]
+        for rows in range(1, len(places))
+        if rows <= MOST_RUNS
+    ]
+    found: list[list[Places]] = [way for way in ways if all(map(_is_even, way))]
+    found.append(_runs(places))
+    runs = min(found, key=lambda way: sum(-(-len(run) // turn.tiles) for run in way))
+    return [fetch for run in runs for fetch in _part_of_run(run, turn)]
+
+
+def _is_even(run: Places) -> bool:
+    """True if the places are equally far apart."""
+    return len({b - a for (a, _), (b, _) in itertools.pairwise(run)}) <= 1
+
+
 def _runs(places: Places) -> list[Places]:
-    """The places in runs that are equally far apart."""
+    """The places, neighbours together, in runs that are equally far apart."""
     found: list[Places] = []
-    for at, place in places:
-        run = found[-1] if found else []
-        if len(run) > 1 and at - run[-1][0] != run[1][0] - run[0][0]:
-            if len(run) == 2:  # what belongs together lies close together
-                found[-1:] = [run[:1], run[1:]]
-                run = found[-1]
-            else:
-                run = []
-        if run:
-            run.append((at, place))
+    for pair in places:
+        if found and _is_even([*found[-1], pair]):
+            found[-1].append(pair)
+        elif found and len(found[-1]) == 2:  # what belongs together lies close together
+            found[-1:] = [found[-1][:1], [found[-1][1], pair]]
         else:
-            found.append([(at, place)])
+            found.append([pair])
     return found
 
 
-def _part(run: Places, turn: _Turn) -> list[Stmt]:
+def _part_of_run(run: Places, turn: _Turn) -> list[Stmt]:
     """The fetches of the lines of `run` whose turn it is."""
     (_, first), lines = run[0], len(run)
     apart = run[1][0] - run[0][0] if lines > 1 else 0
@@ -241,8 +282,8 @@ def _part(run: Places, turn: _Turn) -> list[Stmt]:
     ]
 
 
-def _fetch(place: BufferLoad, write: int = 0, near: int = 3) -> Stmt:
-    return Evaluate(O.call_intrin("int32", "tir.prefetch", place, write, near, 1))
+def _fetch(place: BufferLoad, write: int = 0) -> Stmt:
+    return Evaluate(O.call_intrin("int32", "tir.prefetch", place, write, 3, 1))
 
 
 def _holds_loops(body: Stmt) -> bool:
