@@ -10,8 +10,9 @@ from ..ir.module import IRModule
 from ..ir.transform import PassContext, module_pass
 from ..support.errors import ArgumentError, ScheduleError
 from ..target.target import Target
+from ..tir.analysis.inside import require_inside
 from ..tir.expr import Var
-from ..tir.function import PrimFunc
+from ..tir.function import SCHEDULE_REASON, PrimFunc
 from ..tir.schedule import BlockRV, Schedule
 from ..tir.stmt import Block, BufferStore
 from .own_schedule import has_own_schedule
@@ -20,7 +21,7 @@ from .versions import chosen_by_size, with_size
 LOG = logging.getLogger("tilewright.dlight")
 """Says at level DEBUG which rules and steps did not apply, and why."""
 
-REASON = "tir.schedule_reason"
+REASON = SCHEDULE_REASON
 """The attribute of a scheduled function that says which rule took it, and what it decided."""
 
 AS_WRITTEN = "loops as they were written"
@@ -66,7 +67,8 @@ class ApplyDefaultSchedule:
     """Schedules every loop program by the first of the rules that fits, under a target.
 
     A function that has a schedule (`has_own_schedule`) stays; one with a target of its own is
-    scheduled for that. Without a target in either place, for this machine.
+    scheduled for that. Without a target in either place, for this machine. Raises `CompileError`
+    for an access that surely leaves its buffer, before a split hides it behind a condition.
     """
 
     def __init__(self, *rules: ScheduleRule) -> None:
@@ -85,6 +87,7 @@ class ApplyDefaultSchedule:
         functions = {}
         for var, func in mod.items():
             if isinstance(func, PrimFunc) and not has_own_schedule(func):
+                require_inside(func)
                 func = scheduled(func, _target_of(func, current), self.rules)
             functions[var] = func
         return mod.with_functions(functions)

@@ -15,12 +15,17 @@ from .buffer import Buffer
 from .expr import Var
 from .stmt import Stmt
 
+SCHEDULE_REASON = "tir.schedule_reason"
+"""The attribute of a function that the default schedule has taken, after it was seen that no access
+surely leaves its buffer; it says which rule did, and what it decided."""
+
 
 @node("tir.PrimFunc")
 class PrimFunc(BaseFunc):
     """`body` over `params`; `buffer_map` says which handle parameters are arrays of what shape.
 
-    Attributes in use: `global_symbol`, `target`, `tir.noalias`, `op_pattern`, `tir.is_scheduled`.
+    Attributes in use: `global_symbol`, `target`, `tir.noalias`, `op_pattern`, `tir.is_scheduled`,
+    `tir.schedule_reason` (see `SCHEDULE_REASON`).
     """
 
     params: tuple[Var, ...] = definition()

@@ -21,7 +21,7 @@ from ..arith.iter_map import iter_map_simplify
 from ..arith.vectors import affine
 from ..buffer import Buffer, flat_indices, flattened
 from ..expr import BufferLoad, Call, FloorDiv, FloorMod, Ramp, Var
-from ..function import PrimFunc
+from ..function import SCHEDULE_REASON, PrimFunc
 from ..stmt import (
     Allocate,
     AllocateConst,
@@ -234,7 +234,8 @@ def FlattenBuffer(func: PrimFunc) -> PrimFunc:
     Raises `CompileError` for a block with `match_buffer`, for a buffer of more elements than
     its indices can count, and for a loop that certainly leaves a buffer.
     """
-    require_inside(func)
+    if SCHEDULE_REASON not in func.attrs:  # else it was asked of the loops before their schedule
+        require_inside(func)
     rewriter = _Flatten()
     for param in func.params:
         if isinstance(param, Var):
