@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from ...ir.expr import IntImm, PrimExpr
-from ...support.dtypes import dtype_of
 from ..expr import (
     EQ,
     GE,
@@ -39,9 +38,8 @@ Box: TypeAlias = Mapping[Var, Ends]
 
 NEVER, MAYBE, ALWAYS = (0, 0), (0, 1), (1, 1)
 
-HELD: dict[str, Ends] = {
-    dtype: (dtype_of(dtype).min_value, dtype_of(dtype).max_value) for dtype in ("int32", "int64")
-}
+HELD: dict[str, Ends] = {"int32": (-(1 << 31), (1 << 31) - 1), "int64": (-(1 << 63), (1 << 63) - 1)}
+"""What indices hold."""
 
 
 def ends(expr: PrimExpr, box: Box) -> Ends | None:
@@ -56,12 +54,12 @@ def _two(combine: Callable[[Ends, Ends], Ends | None]) -> Callable[[Any, Box], E
 
     def handler(expr: Any, box: Box) -> Ends | None:
         a, b = ends(expr.a, box), ends(expr.b, box)
-        return None if a is None or b is None else held(combine(a, b), expr.dtype)
+        return None if a is None or b is None else _held(combine(a, b), expr.dtype)
 
     return handler
 
 
-def held(found: Ends | None, dtype: str) -> Ends | None:
+def _held(found: Ends | None, dtype: str) -> Ends | None:
     """`found`, if an index or a condition of type `dtype` can be all of that."""
     if dtype == "bool" or found is None:
         return found
@@ -100,8 +98,8 @@ def _not(a: Ends) -> Ends:
     return 1 - a[1], 1 - a[0]
 
 
-def _cast(cast: Cast, box: Box) -> Ends | None:
-    return None if cast.dtype == "bool" else held(ends(cast.value, box), cast.dtype)
+def _converted(expr: Cast, box: Box) -> Ends | None:
+    return None if expr.dtype == "bool" else _held(ends(expr.value, box), expr.dtype)
 
 
 def _negation(expr: Not, box: Box) -> Ends | None:
@@ -110,10 +108,10 @@ def _negation(expr: Not, box: Box) -> Ends | None:
 
 
 def _call(call: Call, box: Box) -> Ends | None:
-    name = getattr(call.op, "name", "")
+    name, args = getattr(call.op, "name", ""), cast("tuple[PrimExpr, ...]", call.args)
     if name == "tir.likely":
-        return ends(call.args[0], box)
-    return _choice(call.args, box) if name == "tir.if_then_else" else None
+        return ends(args[0], box)
+    return _choice(args, box) if name == "tir.if_then_else" else None
 
 
 def _choice(parts: tuple[PrimExpr, ...], box: Box) -> Ends | None:
@@ -150,7 +148,7 @@ _ENDS: dict[type[PrimExpr], Callable[[Any, Box], Ends | None]] = {
     And: _two(lambda a, b: (min(a[0], b[0]), min(a[1], b[1]))),
     Or: _two(lambda a, b: (max(a[0], b[0]), max(a[1], b[1]))),
     Not: _negation,
-    Cast: _cast,
+    Cast: _converted,
     Call: _call,
     Select: lambda choice, box: _choice(
         (choice.condition, choice.true_value, choice.false_value), box

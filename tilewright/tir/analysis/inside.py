@@ -94,7 +94,7 @@ class _Certain(Visitor):
     def loop(self, loop: For) -> None:
         """The body, if the loop may run."""
         self.visit((loop.min, loop.extent))
-        self._after([LoopStep(loop.loop_var, loop.min, loop.extent)], loop.body)
+        self._after([LoopStep.of(loop)], loop.body)
 
     @on(LetStmt, Let)
     def let(self, let: Any) -> None:

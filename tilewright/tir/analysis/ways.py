@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ...ir.expr import IntImm, PrimExpr
-from ...support.dtypes import dtype_of
 from .. import op as O
 from ..arith.vectors import Parts, affine
 from ..expr import Ramp, Var
+from ..stmt import For
 from .box import ALWAYS, MAYBE, NEVER, Box, Ends, ends
 
 CORNERS = 6
@@ -23,31 +23,35 @@ CORNERS = 6
 
 @dataclass(frozen=True, slots=True)
 class LoopStep:
-    """What follows runs for `count` values of `var`, from `first` on."""
+    """What follows runs for the values of `var` from `first` on, those before `end`."""
 
     var: Var
     first: PrimExpr
-    count: PrimExpr
+    end: PrimExpr
+
+    @classmethod
+    def of(cls, loop: For) -> LoopStep:
+        """The step into a loop's body."""
+        end = O.add(loop.min, loop.extent)
+        is_number = isinstance(loop.min, IntImm)
+        return cls(loop.loop_var, loop.min, end if is_number else O.simplified(end))
 
     def enter(self, box: dict[Var, Ends]) -> Ends | None:
         """Whether what follows surely runs for all of `box[var]`, of which stays what it may run
         for; without such a part, for all values. None if the bounds are not known."""
-        first, count = ends(self.first, box), ends(self.count, box)
-        if first is None or count is None:
+        first, end = ends(self.first, box), ends(self.end, box)
+        if first is None or end is None:
             return None
-        last = first[1] + count[1] - 1
-        if last > dtype_of(self.var.dtype).max_value:
-            return None
-        low, high = box.get(self.var, (first[0], last))
-        low, high = max(low, first[0]), min(high, last)
+        low, high = box.get(self.var, (first[0], end[1] - 1))
+        low, high = max(low, first[0]), min(high, end[1] - 1)
         if low > high:
             return NEVER
         box[self.var] = low, high
-        return ALWAYS if first[1] <= low and high < first[0] + count[0] else MAYBE
+        return ALWAYS if first[1] <= low and high < end[0] else MAYBE
 
     def asks(self) -> tuple[PrimExpr, ...]:
         """What it depends on."""
-        return self.first, self.count
+        return self.first, self.end
 
 
 @dataclass(frozen=True, slots=True)
