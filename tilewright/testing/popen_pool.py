@@ -24,14 +24,17 @@ def after_initializer() -> tuple[Any, Any, Any]:
     return _states[0], _states[1], _states[2]
 
 
+register_func("testing.identity_py", echo, override=True)
+
+
 def register_ffi() -> None:
-    """Registers the global function `testing.identity_py` in the worker."""
-    register_func("testing.identity_py", lambda value: value, override=True)
+    """Registers the global function `testing.nested_identity_py` in the worker."""
+    register_func("testing.nested_identity_py", echo, override=True)
 
 
 def call_py_ffi(arg: Any) -> Any:
     """`arg`, through the function that `register_ffi` registered."""
-    return get_global_func("testing.identity_py")(arg)
+    return get_global_func("testing.nested_identity_py")(arg)
 
 
 def call_cpp_ffi(arg: Any) -> Any:
@@ -45,13 +48,13 @@ def call_cpp_py_ffi(arg: Any) -> Any:
 
 
 def fast_summation(n: int) -> int:
-    """The sum of the numbers below `n`, by formula."""
-    return n * (n - 1) // 2
+    """The sum of the numbers up to `n`, by formula."""
+    return n * (n + 1) // 2
 
 
 def slow_summation(n: int) -> int:
-    """The sum of the numbers below `n`, one by one."""
-    return sum(range(n))
+    """The sum of the numbers up to `n`, one by one."""
+    return sum(range(n + 1))
 
 
 def timeout_job(n: float) -> None:
