@@ -46,9 +46,9 @@ EMBED = CallEffectKind.EmbedInfo
 
 # ---- control ------------------------------------------------------------------------------------
 
-continue_loop = declare("continue_loop()", "int32", JUMP, "Goes on with the next iteration.")
-break_loop = declare("break_loop()", "int32", JUMP, "Leaves the innermost loop.")
-thread_return = declare("thread_return()", "int32", JUMP, "Ends the thread of the device.")
+continue_loop = declare("continue_loop()", "void", JUMP, "Goes on with the next iteration.")
+break_loop = declare("break_loop()", "void", JUMP, "Leaves the innermost loop.")
+thread_return = declare("thread_return()", "void", JUMP, "Ends the thread of the device.")
 assume = declare("assume(cond=True)", "bool", EMBED, "Promises that `cond` holds.")
 undef = declare("undef(dtype='int32')", "dtype", READ, "A value that nobody has set.")
 ignore_loop_partition = declare(
