@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tilewright import te, tir
@@ -13,7 +14,7 @@ from tilewright.ir.structural import assert_structural_equal
 from tilewright.script import from_source
 from tilewright.script import tir as T
 from tilewright.support.errors import ArgumentError
-from tilewright.tir import CallEffectKind
+from tilewright.tir import CallEffectKind, interpreter
 
 h, g = tir.Var("h", "handle"), tir.Var("g", "handle")
 i, x = tir.Var("i", "int32"), tir.Var("x", "float16x4")
@@ -138,6 +139,19 @@ def test_addresses_of_buffers() -> None:
     assert call.dtype == "handle" and call.op is Op.get("tir.tvm_access_ptr")
     assert marker.op is Op.get("tir.type_annotation") and marker.dtype == "float16x2"
     assert data is buffer.data
-    assert [str(a) for a in (start, extent, mask)] == ["20", "n * 8 - 16", "1"]
+    assert [str(a) for a in (start, extent, mask)] == ["10", "(n * 8 - 16) // 2", "1"]
     whole: Any = buffer.access_ptr("wr", extent=3)
     assert [str(a) for a in whole.args[2:]] == ["4", "3", "3"]
+
+
+def test_addresses_of_vectors_are_those_of_their_elements() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((16,), "int32"), B: T.Buffer((4,), "int32")):
+    for i in range(4):
+        B[i] = T.call_extern("int32", "first", A.access_ptr("r", content_lanes=4, offset=i * 4))
+"""
+    out = np.zeros(4, "int32")
+    first = {"first": lambda pointer: pointer.memory.view("int32")[pointer.offset // 4]}
+    interpreter.run(from_source(text), np.arange(16, dtype="int32"), out, externs=first)
+    np.testing.assert_array_equal(out, [0, 4, 8, 12])

@@ -5,13 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any
 
-from ..support.errors import ArgumentError, ArgumentTypeError, NoSuchOptionError, TVMError
-from .expr import BaseFunc, GlobalVar
+from ..support.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    NoSuchOptionError,
+    TVMError,
+    listing,
+)
+from .expr import OPERATORS, BaseFunc, GlobalVar
 from .instrument import PassInstrument, knob_instruments
 from .module import IRModule
 
@@ -357,17 +364,50 @@ def PrintIR(header: str = "") -> Pass:
 
 
 def ApplyPassToFunction(
-    transform: Pass, func_name_regex: str, error_if_no_match: bool = True
+    transform: Pass, func_name_regex: str, error_if_no_function_matches_regex: bool = False
 ) -> Pass:
-    """`transform` on the functions alone whose names match the regular expression."""
-    import re
+    """`transform` on the functions alone whose names begin with what the regular expression
+    matches; `.*` at its start makes that anywhere.
+
+    It sees the others as external functions, and a private function as a public one, so that it
+    removes none. Raises `ArgumentError` where no function matches, if that is asked for.
+    """
 
     def apply(mod: IRModule, _: PassContext) -> IRModule:
-        chosen = {v: f for v, f in mod.items() if re.fullmatch(func_name_regex, v.name_hint)}
-        if not chosen and error_if_no_match:
-            raise ArgumentError(f"no function of the module matches {func_name_regex!r}")
-        done = transform(mod.with_functions(chosen))
-        rest = {v: f for v, f in mod.items() if v not in chosen}
-        return mod.with_functions({**rest, **done.functions})
+        chosen = {v: f for v, f in mod.items() if re.match(func_name_regex, v.name_hint)}
+        if not chosen:
+            if error_if_no_function_matches_regex:
+                raise ArgumentError(
+                    f"no function of the module matches {func_name_regex!r}",
+                    note=f"it has {listing(mod.names())}",
+                )
+            return mod
+        subset = mod.with_functions({v: _seen(v, chosen.get(v)) for v in mod})
+        return _with_changed(mod, subset, transform(subset), chosen)
 
-    return ModulePass(apply, PassInfo(0, "ApplyPassToFunction"))
+    return ModulePass(apply, PassInfo(0, f"ApplyPassTo{func_name_regex}"))
+
+
+def _seen(var: GlobalVar, func: BaseFunc | None) -> BaseFunc:
+    """What a pass sees of a function; of one that it is not to see (None) its name."""
+    if func is None:
+        importlib.import_module("tilewright.relax.expr")  # which knows functions by name
+        made: BaseFunc = OPERATORS["extern_func"](var)
+        return made
+    return func if "global_symbol" in func.attrs else func.with_attr("global_symbol", var.name_hint)
+
+
+def _with_changed(
+    mod: IRModule, subset: IRModule, done: IRModule, chosen: dict[GlobalVar, BaseFunc]
+) -> IRModule:
+    """`mod` with what a pass made of the chosen functions, and those that it added."""
+    if done is subset:
+        return mod
+    private = {v.name_hint for v, f in chosen.items() if "global_symbol" not in f.attrs}
+    kept = set(mod.names()) - {v.name_hint for v in chosen}
+    functions = {v.name_hint: (v, f) for v, f in mod.items()}
+    for var, func in done.items():
+        name = var.name_hint
+        if name not in kept:
+            functions[name] = (var, func.without_attr("global_symbol") if name in private else func)
+    return mod.with_functions(dict(functions.values()))

@@ -482,3 +482,4 @@ def _call_global(gvar: GlobalVar, args: Sequence[Any]) -> Any:
 
 
 OPERATORS["call_global"] = _call_global
+OPERATORS["extern_func"] = lambda var: ExternFunc(var.name_hint, var.struct_info_)

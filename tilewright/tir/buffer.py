@@ -164,7 +164,10 @@ class Buffer(Node):
         offset: object = 0,
         extent: object = None,
     ) -> PrimExpr:
-        """The address of the elements from `offset` on, for a call outside the language."""
+        """The address of the elements from `offset` on, for a call outside the language.
+
+        They are accessed as vectors of `content_lanes`, which `extent` counts.
+        """
         return tvm_access_ptr_of(self, access_mask, ptr_type, content_lanes, offset, extent)
 
     def __getitem__(self, indices: Any) -> Any:

@@ -11,7 +11,7 @@ from ...support.dtypes import dtype_of
 from ...support.errors import ArgumentError
 from .. import expr as E
 from ..expr import Call, CallEffectKind, Ramp, StringImm
-from .arithmetic import add, subtract
+from .arithmetic import add, floordiv, subtract
 from .constant import const
 from .declare import as_argument, intrinsic
 
@@ -84,7 +84,7 @@ _ACCESS = {"r": 1, "w": 2}
 def tvm_access_ptr_of(
     buffer: Any, mask: int | str, kind: str, lanes: int, offset: object, extent: object
 ) -> PrimExpr:
-    """The call behind `Buffer.access_ptr`."""
+    """The call behind `Buffer.access_ptr`: it counts in vectors of `lanes` elements."""
     del kind
     if isinstance(mask, str):
         if not mask or set(mask) - set(_ACCESS):
@@ -95,6 +95,9 @@ def tvm_access_ptr_of(
     flat = buffer.get_flattened_buffer()
     size = subtract(flat.shape[0], as_scalar(offset)) if extent is None else as_scalar(extent)
     start = add(buffer.elem_offset, as_scalar(offset))
+    if lanes > 1:
+        start = floordiv(start, lanes)
+        size = size if extent is not None else floordiv(size, lanes)
     element = dtype_of(buffer.dtype).with_lanes(lanes)
     marker = Call(element, "tir.type_annotation", ())
     return Call("handle", "tir.tvm_access_ptr", (marker, buffer.data, start, size, as_scalar(mask)))
