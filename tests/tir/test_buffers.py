@@ -61,3 +61,32 @@ def test_plain_sizes_beyond_32_bits_make_a_shape_of_int64() -> None:
     assert large.elem_offset.dtype == "int64"
     mixed = tir.decl_buffer((tir.Var("n", "int32"), 1 << 31))
     assert [d.dtype for d in mixed.shape] == ["int32", "int64"]
+
+
+FLAT: list[tuple[dict[str, Any], list[str], list[int]]] = [
+    ({"shape": (4, 8)}, ["32"], []),
+    ({"shape": (4, 8, 2), "axis_separators": (1,)}, ["4", "16"], [1]),
+    ({"shape": (4, 8, 2), "axis_separators": (1, 2)}, ["4", "8", "2"], [1, 2]),
+    ({"shape": (4, 8), "strides": (16, 1)}, ["64"], []),
+    ({"shape": (4, 8, 3), "strides": (32, 3, 1), "axis_separators": (1,)}, ["128", "24"], [1]),
+    ({"shape": ()}, ["1"], []),
+]
+
+
+@pytest.mark.parametrize(("given", "sizes", "separators"), FLAT)
+def test_a_flat_buffer_is_the_same_memory(
+    given: dict[str, Any], sizes: list[str], separators: list[int]
+) -> None:
+    buffer = tir.decl_buffer(dtype="int8", name="A", elem_offset=3, **given)
+    flat = buffer.get_flattened_buffer()
+    assert flat.data is buffer.data and (flat.name, flat.dtype) == ("A", "int8")
+    assert [str(d) for d in flat.shape] == sizes and flat.strides == ()
+    assert [int(s) for s in flat.axis_separators] == separators
+    assert flat.elem_offset is buffer.elem_offset
+
+
+def test_a_buffer_of_one_dimension_is_flat() -> None:
+    n = tir.Var("n", "int32")
+    line = tir.decl_buffer((n,))
+    assert line.get_flattened_buffer() is line
+    assert str(tir.decl_buffer((n, 4)).get_flattened_buffer().shape[0]) == "n * 4"

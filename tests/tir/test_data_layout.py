@@ -40,6 +40,8 @@ def values(made: tuple[tir.PrimExpr, ...]) -> list[int]:
 
 def test_shapes_and_indices() -> None:
     made = tir.bijective_layout("NCHW", "NCHW16c")
+    assert isinstance(made, tir.BijectiveLayout)
+    assert (made.src_layout.name, made.dst_layout.name) == ("NCHW", "NCHW16c")
     assert values(made.forward_shape((1, 32, 7, 7))) == [1, 2, 7, 7, 16]
     assert values(made.backward_shape((1, 2, 7, 7, 16))) == [1, 32, 7, 7]
     assert values(made.forward_index([0, 18, 6, 6])) == [0, 1, 6, 6, 2]

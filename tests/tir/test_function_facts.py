@@ -76,6 +76,7 @@ def test_statements_of_a_sequence_are_listed() -> None:
     one, two = tir.Evaluate(1), tir.Evaluate(2)
     assert tir.stmt_list(tir.SeqStmt([one, two])) == [one, two]
     assert tir.stmt_list(one) == [one]
+    assert tir.stmt_list(tir.SeqStmt([tir.SeqStmt([one, two]), one])) == [one, two, one]
     assert tw.runtime.const(3, "int64").dtype == "int64"
 
 
@@ -91,3 +92,24 @@ def test_index_maps_answer_in_the_type_asked_in() -> None:
     ir.assert_structural_equal(split.map_indices([42]), [T.int32(10), T.int32(2)])
     ir.assert_structural_equal(split.map_indices([T.int64(42)]), [T.int64(10), T.int64(2)])
     ir.assert_structural_equal(split.map_shape([T.int64(14)]), [T.int64(4), T.int64(4)])
+
+
+def test_statements_are_joined_to_one() -> None:
+    x = tir.Var("x", "int32")
+    one, two, three = (tir.Evaluate(x + k) for k in (1, 2, 3))
+    assert tir.stmt_seq(one) is one
+    assert list(tir.stmt_seq(one, two).seq) == [one, two]
+    assert list(tir.stmt_seq(tir.SeqStmt((one, two)), [three]).seq) == [one, two, three]
+    with_call = tir.stmt_seq(tir.call_extern("int32", "f", x), one)
+    ir.assert_structural_equal(with_call.seq[0], tir.Evaluate(tir.call_extern("int32", "f", x)))
+    ir.assert_structural_equal(tir.stmt_seq(), tir.Evaluate(0))
+
+
+def test_variables_are_copied_with_another_name_or_type() -> None:
+    for var in (tir.Var("x", "int32"), tir.SizeVar("n", "int64")):
+        made = [var.copy_with_name("y"), var.copy_with_suffix("_1"), var.copy_with_dtype("int8")]
+        assert [v.name for v in made] == ["y", f"{var.name}_1", var.name]
+        assert [v.dtype for v in made] == [var.dtype, var.dtype, "int8"]
+        assert all(type(v) is type(var) and v is not var for v in made)
+    data = tir.decl_buffer((4,), "float16", name="A").data
+    assert data.copy_with_suffix("_2").type_annotation is data.type_annotation

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tilewright.ir import assert_structural_equal
+from tilewright.ir import Range, assert_structural_equal
 from tilewright.runtime.ndarray import Tensor, tensor
 from tilewright.support.errors import ArgumentError
 from tilewright.tir import IndexMap, Var, const
@@ -188,3 +188,58 @@ def test_shapes_and_inverses_agree_on_what_is_padded():
     reached = {tuple(int(i) for i in m.map_indices([0, k])) for k in range(4)}
     for at in np.ndindex(*outer):
         assert holds(padding, back.initial_indices, at) == (at not in reached)
+
+
+def test_a_map_may_be_the_identity():
+    assert IndexMap.from_func(lambda i, j: [i, j]).is_identity
+    assert IndexMap.from_func(lambda: ()).is_identity
+    for other in (lambda i, j: [j, i], lambda i, j: [i], lambda i: [i, 0], lambda i, j: [i, j + 0]):
+        made = IndexMap.from_func(other)
+        assert made.is_identity == (made.as_python() == "lambda i, j: (i, j,)")
+
+
+def test_variables_of_the_surroundings_may_be_given_values():
+    n, m = Var("n", "int64"), Var("m", "int64")
+    made = IndexMap.from_func(lambda i: [i // n, i % n + m])
+    assert made.free_variables == [n, m]
+    given = made.with_values({n: const(4, "int64")})
+    assert given.free_variables == [m] and made.free_variables == [n, m]
+    assert given.as_python() == "lambda i: (i // 4, i % 4 + m,)"
+    assert made.with_values({}) is made
+    assert IndexMap.from_func(lambda i: [i]).free_variables == []
+
+
+@pytest.mark.parametrize(
+    ("function", "ranges", "expected"),
+    [
+        (lambda i: [i // 4, i % 4], [(0, 16)], [(0, 4), (0, 4)]),
+        (lambda i: [i // 4, i % 4], [(8, 8)], [(2, 2), (0, 4)]),
+        (lambda i: [i * 2 + 1], [(3, 5)], [(7, 9)]),
+        (lambda i: [-i], [(2, 4)], [(-5, 4)]),
+        (lambda i, j: [i + j, j], [(0, 4), (10, 2)], [(10, 5), (10, 2)]),
+    ],
+)  # fmt: skip
+def test_ranges_are_mapped_to_the_box_around_the_results(function, ranges, expected):
+    m = IndexMap.from_func(function)
+    given = [Range.from_min_extent(const(a, "int64"), const(n, "int64")) for a, n in ranges]
+    found = m.map_ranges(given)
+    assert [(r.min.value, r.extent.value) for r in found] == expected
+    met = [m.map_indices([a + k for (a, _), k in zip(ranges, at, strict=True)])
+           for at in np.ndindex(*[n for _, n in ranges])]  # fmt: skip
+    for axis, (low, extent) in enumerate(expected):
+        values = [int(at[axis]) for at in met]
+        assert (min(values), max(values) - min(values) + 1) == (low, extent)
+
+
+def test_as_many_ranges_as_indices():
+    with pytest.raises(ArgumentError, match="takes 2 ranges, given 1"):
+        IndexMap.from_func(lambda i, j: [j, i]).map_ranges([Range(0, 4)])
+
+
+def test_an_array_laid_out_anew_is_filled_where_nothing_goes():
+    m = IndexMap.from_func(lambda i, j: [i, j // 4, j % 4])
+    source = np.arange(10, dtype="int16").reshape(2, 5)
+    out = m.map_array(source, -1)
+    assert out.dtype == np.int16
+    np.testing.assert_array_equal(out[:, 0], source[:, :4])
+    np.testing.assert_array_equal(out[:, 1], [[4, -1, -1, -1], [9, -1, -1, -1]])

@@ -525,8 +525,9 @@ class BlockRealize(Stmt):
             )
 
 
-def stmt_seq(*stmts: Stmt | Sequence[Stmt]) -> Stmt:
-    """The statements as one; sequences within are opened, empty ones dropped."""
+def stmt_seq(*stmts: Stmt | PrimExpr | Sequence[Stmt | PrimExpr]) -> Stmt:
+    """The statements as one; expressions are evaluated, sequences within are opened, empty ones
+    dropped."""
     flat: list[Stmt] = []
     pending: list[Any] = list(stmts)
     while pending:
@@ -535,6 +536,8 @@ def stmt_seq(*stmts: Stmt | Sequence[Stmt]) -> Stmt:
             pending[:0] = first.seq
         elif isinstance(first, (tuple, list)):
             pending[:0] = first
+        elif isinstance(first, PrimExpr):
+            flat.append(Evaluate(first))
         elif not _is_nothing(first):
             flat.append(first)
     if not flat:

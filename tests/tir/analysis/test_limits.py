@@ -6,9 +6,17 @@ import pytest
 
 from tilewright import tir
 from tilewright.ir import IRModule
+from tilewright.ir.transform import Sequential
 from tilewright.script import from_source
 from tilewright.support.errors import CompileError
-from tilewright.tir.analysis import OOBChecker, gpu_usage, verify_gpu_code
+from tilewright.tir.analysis import (
+    OOBChecker,
+    expr_deep_equal,
+    get_vtcm_compaction_passes,
+    gpu_usage,
+    out_of_bounds,
+    verify_gpu_code,
+)
 
 LOOP = """
 @T.prim_func
@@ -89,3 +97,61 @@ def test_masks_of_accesses_and_comparisons_by_name() -> None:
     assert tir.Buffer.READ | tir.Buffer.WRITE == 3
     a = tir.Var("a", "int32")
     assert tir.expr.EqualOp(a, a) and not tir.expr.NotEqualOp(a, a)
+
+
+def test_what_lies_outside_is_listed() -> None:
+    text = LOOP.replace("BODY", "A[i + 1, j] = A[i, j - 1] + A[i, j]")
+    assert out_of_bounds(from_source(text)) == [
+        "index 1 of buffer A, j - 1, may lie outside of [0, 4)",
+        "index 0 of buffer A, i + 1, may lie outside of [0, 10)",
+    ]
+    assert out_of_bounds(from_source(LOOP.replace("BODY", "A[i, j] = A[i, j]"))) == []
+
+
+x, y = tir.Var("x", "int32"), tir.Var("y", "int32")
+memory = tir.decl_buffer((8,), "int32", name="A")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        (x + 1, x + 1, True), (x + 1, tir.Add(tir.const(1), x), False), (x, y, False),
+        (x, tir.Var("x", "int32"), False), (tir.const(1, "int32"), tir.const(1, "int64"), False),
+        (memory[x + y], memory[x + y], True), (memory[x], memory[y], False),
+        (tir.Select(x < y, x, y), tir.Select(x < y, x, y), True),
+        (tir.call_extern("int32", "f", x), tir.call_extern("int32", "g", x), False),
+        (tir.Cast("int64", x), tir.Cast("int64", x), True),
+    ],
+)  # fmt: skip
+def test_expressions_are_deeply_equal_if_written_alike(
+    left: tir.PrimExpr, right: tir.PrimExpr, equal: bool
+) -> None:
+    assert expr_deep_equal(left, right) == expr_deep_equal(right, left) == equal
+
+
+def test_blocks_are_lowered_before_tightly_coupled_memory_is_counted() -> None:
+    text = """
+@T.prim_func
+def main(A: T.Buffer((64, 64), "int8"), B: T.Buffer((64, 64), "int8")):
+    for i in range(64):
+        with T.block("outer"):
+            vi = T.axis.spatial(64, i)
+            V = T.alloc_buffer((64, 64), "int8", scope="global.vtcm")
+            for j in range(64):
+                with T.block("in"):
+                    vj = T.axis.spatial(64, j)
+                    V[vi, vj] = A[vi, vj]
+            for j in range(64):
+                with T.block("out"):
+                    vj = T.axis.spatial(64, j)
+                    B[vi, vj] = V[vi, vj]
+"""
+    passes = get_vtcm_compaction_passes()
+    assert "tir.CompactBufferAllocation" in [p.info.name for p in passes]
+    func = Sequential(passes)(IRModule({"main": from_source(text)}))["main"]
+    found: list[object] = []
+    tir.stmt_functor.post_order_visit(func.body, found.append)
+    assert not any(isinstance(n, tir.Block) for n in found)
+    (allocated,) = [n for n in found if isinstance(n, tir.Allocate)]
+    assert [e.value for e in allocated.extents] == [64]  # type: ignore[attr-defined]
+    assert allocated.buffer_var.type_annotation.storage_scope == "global.vtcm"
