@@ -7,6 +7,7 @@ from tilewright import compile, nd, tir
 from tilewright.ir.structural import assert_structural_equal
 from tilewright.script import from_source
 from tilewright.script import tir as T
+from tilewright.support.errors import ArgumentError
 
 
 def round_trip(func: tir.PrimFunc) -> None:
@@ -205,3 +206,46 @@ def main(A: T.Buffer((4, 5, 6), "float32")):
 """)
     assert "vi, rest_0, rest_1 = T.axis.remap" in func.script()
     assert "A[vi, rest_0, rest_1] = T.float32(1.0)" in func.script()
+
+
+def test_buffers_by_their_older_name() -> None:
+    text = """
+    @T.prim_func
+    def main(A: T.buffer_decl((8, 4), "int8", strides=[4, 1], align=32, offset_factor=4)):
+        V = T.buffer_decl((16,), "int8", data=A.data, elem_offset=8)
+        V[0] = A[1, 2]
+    """
+    func = from_source(text)
+    (buffer,) = func.buffers()
+    assert (buffer.name, buffer.dtype, buffer.data_alignment, buffer.offset_factor) == (
+        "A", "int8", 32, 4,
+    )  # fmt: skip
+    view = func.body.buffer
+    assert view.data is buffer.data and view.elem_offset.value == 8 and view.name == "V"
+    assert_structural_equal(from_source(text.replace("T.buffer_decl", "T.Buffer")), func)
+    made = T.buffer_decl((2, 3), "float16", scope="shared")
+    assert isinstance(made, tir.Buffer) and made.scope() == "shared"
+
+
+def test_axes_are_values() -> None:
+    v = tir.Var("v", "int32")
+    axis = T.iter_var(v, (2, 10), "CommReduce")
+    assert isinstance(axis, tir.IterVar) and axis.var is v
+    assert axis.iter_type == tir.IterVar.CommReduce and axis.thread_tag == ""
+    assert (axis.dom.min.value, axis.dom.extent.value) == (2, 8)
+    assert T.iter_var(v, None, "ThreadIndex", "threadIdx.x").dom is None
+    text = """
+    @T.prim_func
+    def main(A: T.Buffer((32,), "int8")):
+        x = T.int32()
+        with T.attr(T.iter_var(x, T.Range(0, 32), "ThreadIndex", "threadIdx.x"), "mark", 32):
+            A[0] = T.int8(1)
+    """
+    func = from_source(text)
+    thread = func.body.node
+    assert (thread.iter_type, thread.thread_tag) == (tir.IterVar.ThreadIndex, "threadIdx.x")
+    assert thread.dom.extent.value == 32 and func.body.value.value == 32
+    assert_structural_equal(from_source(func.script()), func)
+    with pytest.raises(ArgumentError, match="no kind of axis is called 'Thread'") as found:
+        T.iter_var(v, (0, 4), "Thread")
+    assert "known: DataPar, ThreadIndex, CommReduce, Ordered" in str(found.value)
