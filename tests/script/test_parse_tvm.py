@@ -24,6 +24,8 @@ def test_buffers_and_pointers_outside_of_functions() -> None:
     assert isinstance(made, tir.Buffer) and (list(made.shape), made.dtype) == ([64, 64], "int32")
     pointer = T.handle("int32", "shared").type_annotation
     assert pointer.element_type == PrimType("int32") and pointer.storage_scope == "shared"
+    assert T.ptr("int32", "shared").type_annotation == pointer
+    assert T.void().dtype == "void" and isinstance(T.void(), tir.Var)
     assert {PrimType("int8"): 1}[PrimType("int8")] == 1 and PrimType("int8") != PrimType("int16")
 
 

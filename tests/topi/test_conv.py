@@ -172,3 +172,25 @@ def test_transposed_names():
           lambda *_: expected, x, w, rtol=1e-4, atol=1e-5, shapes=("static",))  # fmt: skip
     with pytest.raises(ArgumentError, match="output_padding"):
         topi.nn.conv2d_transpose_nchw(given(x), given(w), (1, 1), 0, None, (1, 0))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_one_dimension_of_either_layout(groups):
+    x, w = data(2, 4, 9), data(6, 4 // groups, 3)
+    expected = conv_python(
+        x[..., None], w[..., None], [2, 1], [1, 0], [2, 0], [2, 1], groups
+    )[..., 0]  # fmt: skip
+    check(lambda a, b: topi.nn.conv1d(a, b, 2, (1, 2), 2, groups), lambda *_: expected, x, w,
+          rtol=1e-4, atol=1e-5, shapes=("static",))  # fmt: skip
+    turned = np.ascontiguousarray(x.transpose(0, 2, 1)), np.ascontiguousarray(w.transpose(2, 1, 0))
+    check(lambda a, b: topi.nn.conv1d(a, b, 2, (1, 2), 2, groups, "NWC"),
+          lambda *_: expected.transpose(0, 2, 1), *turned, rtol=1e-4, atol=1e-5,
+          shapes=("static",))  # fmt: skip
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_groups_of_channels(groups):
+    x, w = data(1, 4, 6, 5), data(8, 4 // groups, 3, 3)
+    expected = conv_python(x, w, [1, 2], [1, 0], [1, 0], [1, 1], groups)
+    check(lambda a, b: topi.nn.group_conv2d_nchw(a, b, (1, 2), (1, 0), 1, groups),
+          lambda *_: expected, x, w, rtol=1e-4, atol=1e-5, shapes=("static",))  # fmt: skip

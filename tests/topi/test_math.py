@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tests.topi.evaluator import check
+from tests.topi.evaluator import check, evaluate
 from tilewright import topi
 
 rng = np.random.default_rng(1)
@@ -84,3 +84,30 @@ def test_fixed_point_multiply_and_ceil_log2():
 def test_reinterpret():
     x = rng.random(5).astype("float32")
     check(lambda t: topi.reinterpret(t, "int32"), lambda v: v.view("int32"), x)
+
+
+FAST = {
+    "fast_exp": (np.exp, 87, 5e-7), "fast_tanh": (np.tanh, 12, 1e-6), "fast_erf": (erf, 5, 1e-5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_fast_functions_are_close_enough(name):
+    exact, bound, tolerance = FAST[name]
+    x = np.linspace(-bound, bound, 4001, dtype="float32")
+    check(getattr(topi, name), lambda v: exact(v.astype("float64")).astype("float32"), x,
+          rtol=tolerance, atol=1e-7 if name == "fast_exp" else tolerance,
+          shapes=("static",))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_fast_functions_end_where_the_exact_ones_do(name):
+    x = np.float32([-1e30, -200, 200, 1e30])
+    ends = (0, np.inf) if name == "fast_exp" else (-1, 1)
+    np.testing.assert_array_equal(evaluate(getattr(topi, name), x), np.repeat(ends, 2))
+
+
+def test_fast_functions_of_wider_types_are_the_exact_ones():
+    x = np.linspace(-3, 3, 5)
+    for name, (exact, *_) in FAST.items():
+        check(getattr(topi, name), exact, x, rtol=1e-9, atol=1e-12, shapes=("static",))

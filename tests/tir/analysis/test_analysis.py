@@ -384,3 +384,31 @@ def main(A: T.Buffer((8, 4), "float32"), B: T.Buffer((8,), "float32"), P: T.Buff
     found = {str(region) for region in block.reads}
     assert found == {"A[0:8, vi // 2]", "P[vi]"}
     assert_structural_equal(from_source(func.script()), func)
+
+
+HOST = """
+@T.prim_func
+def main(A: T.Buffer((128,), "float32"), B: T.Buffer((128,), "float32")):
+    T.func_attr({"target": T.target("TARGET")})
+    for i in LOOP:
+        B[i] = A[i]
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "loop", "holds"),
+    [
+        ("llvm", "range(128)", True), ("cuda", "range(128)", False),
+        ("opencl", "T.parallel(128)", False),
+        ("cuda", 'T.thread_binding(128, thread="threadIdx.x")', True),
+    ],
+)  # fmt: skip
+def test_code_of_the_host_leaves_the_device_s_memory_alone(
+    target: str, loop: str, holds: bool
+) -> None:
+    func = from_source(HOST.replace("TARGET", target).replace("LOOP", loop))
+    assert verify_memory(func) == holds
+    attributes = "bx = T.launch_thread('blockIdx.x', 128)\n    B[bx] = A[bx]"
+    text = HOST.replace("for i in LOOP:\n        B[i] = A[i]", attributes)
+    assert verify_memory(from_source(text.replace("TARGET", target)))
+    assert verify_memory(func.without_attr("target"))

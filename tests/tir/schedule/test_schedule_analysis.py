@@ -8,7 +8,11 @@ from tilewright import te, tir
 from tilewright.ir import assert_structural_equal
 from tilewright.tir import IndexMap, PrimFunc, Schedule, TensorIntrin
 from tilewright.tir.schedule import analysis
-from tilewright.tir.schedule.analysis import get_auto_tensorize_mapping_info
+from tilewright.tir.schedule.analysis import (
+    AutoTensorizeMappingInfo,
+    TensorizeInfo,
+    get_auto_tensorize_mapping_info,
+)
 from tilewright.tir.schedule.testing import (
     assert_structural_equal_ignore_global_symbol,
     verify_trace_roundtrip,
@@ -27,6 +31,7 @@ def test_has_block_and_output_block():
 def test_tensorize_loop_mapping():
     sch = Schedule(matmul(32, 64, 16))
     info = analysis.get_tensorize_loop_mapping(sch, sch.get_block("C"), matmul(8, 16, 4))
+    assert isinstance(info, TensorizeInfo) and info.block_iter_paddings is None
     names = {ours.loop_var.name: theirs.loop_var.name for ours, theirs in info.loop_map.items()}
     assert names == {"i": "i", "j": "j", "k": "k"}
     small = matmul(5, 16, 4)
@@ -87,7 +92,13 @@ def product() -> PrimFunc:
 def mapping(a: te.Tensor, b: te.Tensor, c: te.Tensor) -> IndexMap | None:
     sch = Schedule(te.create_prim_func([a, b, c]))
     info = get_auto_tensorize_mapping_info(sch, sch.get_block("C"), product())
-    return None if info is None else info.mappings[0]
+    if info is None:
+        return None
+    assert isinstance(info, AutoTensorizeMappingInfo) and len(info.mappings) == 1
+    assert info.lhs_iters == tuple(sch.get(sch.get_block("C")).iter_vars)
+    assert [v.var.name for v in info.rhs_iters] == ["vi", "vj", "vk"]
+    assert [v.iter_type for v in info.rhs_iters] == [0, 0, tir.IterVar.CommReduce]
+    return info.mappings[0]
 
 
 def test_a_convolution_is_a_product_of_joined_axes() -> None:
