@@ -6,7 +6,7 @@ import pytest
 
 from tilewright import tir
 from tilewright.ir import DictAttrs, GlobalVar, IRModule, Op, VDevice
-from tilewright.ir.op import register_op
+from tilewright.ir.op import register_op, register_op_attr
 from tilewright.support.errors import ArgumentError
 
 ONE, TWO, THREE = (tir.PrimFunc((), tir.Evaluate(k)) for k in (1, 2, 3))
@@ -93,3 +93,20 @@ def test_operators_are_listed_and_carry_attributes() -> None:
     assert op.get_attr("size") == 4
     op.reset_attr("size")
     assert not op.has_attr("size") and op.get_attr("size") is None
+
+
+def test_what_is_declared_at_a_higher_level_stays() -> None:
+    op = register_op("tests.ir.levels", kind="first")
+    register_op_attr("tests.ir.levels", "kind", "low", level=5)
+    assert op.get_attr("kind") == "first"
+    op.set_attr("kind", "high", plevel=11)
+    register_op("tests.ir.levels", kind="late")
+    assert op.get_attr("kind") == "high"
+
+    @register_op_attr("tests.ir.levels", "kind", level=12)
+    def best() -> None: ...
+
+    assert op.get_attr("kind") is best
+    op.reset_attr("kind")
+    op.set_attr("kind", "anew", plevel=1)
+    assert op.get_attr("kind") == "anew"

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -332,3 +333,31 @@ def test_groups_of_options_are_dicts_or_instances(name: str) -> None:
     assert PassContext(config={name: fields}).config == {name: made}
     assert PassContext(config={name: made}).config == {name: made}
     assert PassContext.list_configs()[name]["type"] == kind.__name__
+
+
+def test_the_current_context_is_the_innermost_of_its_thread() -> None:
+    default = PassContext.current()
+    assert default.opt_level == 2 and default.config == {} and default.instruments == ()
+    elsewhere: list[PassContext] = []
+    with PassContext(opt_level=3) as outer:
+        with PassContext(opt_level=0, disabled_pass={"Mark"}) as inner:
+            assert PassContext.current() is inner and inner.disabled_pass == ("Mark",)
+            other = threading.Thread(target=lambda: elsewhere.append(PassContext.current()))
+            other.start()
+            other.join()
+        assert PassContext.current() is outer
+        with pytest.raises(ValueError, match="left"), inner:
+            raise ValueError("left")
+        assert PassContext.current() is outer
+    assert PassContext.current() is default and elsewhere == [default]
+
+
+def test_what_a_pass_is_called_and_requires() -> None:
+    @module_pass(opt_level=2, required=["Mark"], traceable=True)
+    def wanted(mod: IRModule, _: PassContext) -> IRModule:
+        return mod
+
+    both = Sequential([mark, wanted], opt_level=1, name="both", required=["Name"])
+    assert wanted.info == PassInfo(2, "wanted", ("Mark",), True)
+    assert both.info == PassInfo(1, "both", ("Name",), False) and both.passes == (mark, wanted)
+    assert str(wanted) == "<pass wanted>"

@@ -40,13 +40,16 @@ class Op(RelaxExpr):
         """True if something was declared under `key`."""
         return key in self.attributes
 
-    def set_attr(self, key: str, value: Any) -> None:
-        """Declares `value` under `key`."""
-        self.attributes[key] = value
+    def set_attr(self, key: str, value: Any, plevel: int = 10) -> None:
+        """Declares `value` under `key`, unless something of a higher `plevel` stands there."""
+        if plevel >= _LEVELS.get((self.name, key), plevel):
+            self.attributes[key] = value
+            _LEVELS[self.name, key] = plevel
 
     def reset_attr(self, key: str) -> None:
         """Takes back what was declared under `key`."""
         self.attributes.pop(key, None)
+        _LEVELS.pop((self.name, key), None)
 
     def __repr__(self) -> str:
         return f'Op.get("{self.name}")'
@@ -55,6 +58,8 @@ class Op(RelaxExpr):
 
 
 _OPS: dict[str, Op] = {}
+_LEVELS: dict[tuple[str, str], int] = {}
+"""The level of what is declared, by operator and key."""
 
 
 @explained("ir.register_op")
@@ -65,18 +70,20 @@ def register_op(name: str, **attributes: Any) -> Op:
         if not isinstance(name, str):
             raise ArgumentTypeError(f"the name of an operator is a string, found {name!r}")
         op = _OPS[name] = Op(name, {})
-    op.attributes.update(attributes)
+    for key, value in attributes.items():
+        op.set_attr(key, value)
     return op
 
 
-def register_op_attr(op_name: str, attr_key: str, value: Any = None) -> Any:
-    """Sets an attribute of an operator, directly or as a decorator of the value."""
+def register_op_attr(op_name: str, attr_key: str, value: Any = None, level: int = 10) -> Any:
+    """Sets an attribute of an operator, directly or as a decorator of the value; one of a higher
+    `level` stays."""
 
     if not isinstance(attr_key, str):
         raise ArgumentTypeError(f"the name of an attribute is a string, found {attr_key!r}")
 
     def declare(what: Any) -> Any:
-        register_op(op_name, **{attr_key: what})
+        register_op(op_name).set_attr(attr_key, what, level)
         return what
 
     return declare if value is None else declare(value)

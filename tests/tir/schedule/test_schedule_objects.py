@@ -201,3 +201,18 @@ def test_what_an_instruction_reads_is_told_from_what_it_says() -> None:
     assert [p.name for p in split.params if not split.is_traced_input(p)] == [
         "preserve_unit_iters", "disable_predication",
     ]  # fmt: skip
+
+
+def test_a_schedule_shows_its_program_and_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    sch = tir.Schedule(matmul())
+    sch.parallel(sch.get_loops("C")[0])
+    sch.show()
+    out = capsys.readouterr().out
+    program, trace = out.split("# from tilewright import tir\n")
+    assert_structural_equal(from_source(program), sch.mod)
+    assert trace == f"{sch.trace}\n".partition("\n")[2] and "sch.parallel(loop=l1)" in trace
+    sch.trace.show()
+    assert capsys.readouterr().out == f"{sch.trace}\n"
+    bare = tir.Schedule._create_non_traced(matmul())
+    bare.show()
+    assert_structural_equal(from_source(capsys.readouterr().out), bare.mod)
