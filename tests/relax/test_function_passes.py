@@ -4,6 +4,7 @@ import numpy as np
 
 from tilewright import relax, te, tir
 from tilewright.ir import IRModule, assert_structural_equal
+from tilewright.ir.transform import ApplyPassToFunction
 from tilewright.relax import interpreter
 from tilewright.relax import transform as T
 from tilewright.relax.analysis import (
@@ -238,3 +239,26 @@ def test_unused_bindings_of_a_sequence_go() -> None:
     binding = relax.VarBinding(tensor_var("y", [n]), relax.op.exp(x))
     seq = relax.SeqExpr([relax.BindingBlock([binding])], x)
     assert remove_all_unused(seq).blocks == ()
+
+
+def operators(func: relax.Function) -> list[str]:
+    """The operators that a function calls, in order."""
+    called: list[str] = []
+    relax.analysis.post_order_visit(
+        func, lambda e: called.append(str(e.op)) if isinstance(e, relax.Call) else None
+    )
+    return called
+
+
+def test_passes_on_some_functions_leave_the_others_as_they_are():
+    mod = two_functions()
+    legal = ApplyPassToFunction(T.LegalizeOps(), "double")(mod)
+    assert legal["main"] is mod["main"] and legal.names() == ["double", "main", "add"]
+    assert operators(mod["double"]) == ['Op.get("relax.add")']
+    assert operators(legal["double"]) == ['Op.get("relax.call_tir")']
+    assert "global_symbol" not in legal["double"].attrs
+    check_well_formed(legal)
+    kept = ApplyPassToFunction(T.DeadCodeElimination(), "double")(mod)
+    assert kept.names() == mod.names()  # though nobody calls it in what the pass sees
+    inlined = ApplyPassToFunction(T.InlinePrivateFunctions(), "main")(mod)
+    assert_structural_equal(inlined, mod)  # it sees a name in place of the body
