@@ -16,6 +16,7 @@ from tilewright.ir.instrument import (
     PassTimingInstrument,
     PrintAfterAll,
     PrintBeforeAll,
+    WellFormedInstrument,
     pass_instrument,
 )
 from tilewright.ir.transform import (
@@ -30,7 +31,7 @@ from tilewright.ir.transform import (
     register_config,
 )
 from tilewright.support import knobs
-from tilewright.support.errors import ArgumentError, ArgumentTypeError
+from tilewright.support.errors import ArgumentError, ArgumentTypeError, IllFormedError
 from tilewright.tir.transform import (
     HoistExpressionConfig,
     HoistIfThenElseConfig,
@@ -361,3 +362,26 @@ def test_what_a_pass_is_called_and_requires() -> None:
     assert wanted.info == PassInfo(2, "wanted", ("Mark",), True)
     assert both.info == PassInfo(1, "both", ("Name",), False) and both.passes == (mark, wanted)
     assert str(wanted) == "<pass wanted>"
+
+
+def test_settings_watch_every_pass(capsys) -> None:
+    with knobs.DIFF.set(True):
+        mark(mark(nothing()))
+    added = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("+", "-"))]
+    assert [line for line in added if "marked" in line] == [
+        '+    I.module_attrs({"marked": 1})', '-    I.module_attrs({"marked": 1})',
+        '+    I.module_attrs({"marked": 2})',
+    ]  # fmt: skip
+    assert added[:2] == ["--- before Mark", "+++ after Mark"]
+
+
+@pytest.mark.parametrize("watch", [lambda: PassContext(instruments=[WellFormedInstrument()]),
+                                   lambda: knobs.VERIFY.set(1)])  # fmt: skip
+def test_what_a_pass_leaves_is_checked(watch) -> None:
+    @module_pass(opt_level=0, name="Break")
+    def spoil(mod: IRModule, _: PassContext) -> IRModule:
+        return IRModule({"f": tir.PrimFunc((), tir.Evaluate(tir.Var("lost", "int32")))})
+
+    with watch(), pytest.raises(IllFormedError, match="lost"):
+        spoil(nothing())
+    assert spoil(nothing()).names() == ["f"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tilewright import te, tir
 from tilewright.support.errors import ArgumentError
+from tilewright.tir import interpreter
 
 n = te.size_var("n")
 A = te.placeholder((n, 4), "float16", "A")
@@ -98,3 +100,39 @@ def test_a_slice_is_indexed_on() -> None:
         row + 1
     with pytest.raises(TypeError):
         iter(row)  # type: ignore[call-overload]
+
+
+OPERATORS: dict[str, Any] = {
+    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b, "//": lambda a, b: a // b, "%": lambda a, b: a % b,
+    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("symbol", OPERATORS)
+def test_operators_of_tensors_work_element_by_element(symbol: str) -> None:
+    function = OPERATORS[symbol]
+    a = np.float32([[3, -4, 7], [0.5, 2, -9]])
+    b = np.float32([2, -4, 4])
+    x, y = te.placeholder((2, 3), name="x"), te.placeholder((3,), name="y")
+    for left, right, expected in (
+        (x, y, function(a, b)), (x, 2.0, function(a, np.float32(2))),
+        (2.0, y, function(np.float32(2), b)),
+    ):  # fmt: skip
+        made = function(left, right)
+        assert isinstance(made, te.Tensor) and made.dtype == str(expected.dtype)
+        out = np.zeros(expected.shape, expected.dtype)
+        given = [t for t in (left, right) if isinstance(t, te.Tensor)]
+        arrays = [{"x": a, "y": b}[t.name] for t in given]
+        interpreter.run(te.create_prim_func([*given, made]), *arrays, out)
+        np.testing.assert_allclose(out, expected, rtol=1e-6)
+
+
+def test_one_tensor_is_turned_and_converted() -> None:
+    a = np.float32([1.5, -2.5, 0])
+    x = te.placeholder((3,), name="x")
+    for made, expected in ((-x, -a), (x.astype("int32"), a.astype("int32"))):
+        out = np.zeros(3, expected.dtype)
+        interpreter.run(te.create_prim_func([x, made]), a, out)
+        np.testing.assert_array_equal(out, expected)

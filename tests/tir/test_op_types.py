@@ -146,3 +146,31 @@ def test_numbers_and_texts_become_constants() -> None:
     assert isinstance(tir.convert("a"), tir.StringImm)
     with pytest.raises(ArgumentError, match="expected a scalar expression"):
         tir.convert(object())
+
+
+REFLECTED: list[tuple[Any, type | str, str]] = [
+    (lambda: 7 + X, tir.Add, "7 + x"), (lambda: 7 - X, tir.Sub, "7 - x"),
+    (lambda: 7 * X, tir.Mul, "7 * x"), (lambda: 7 // X, tir.FloorDiv, "7 // x"),
+    (lambda: 7 % X, tir.FloorMod, "7 % x"), (lambda: 1.5 / F, tir.Div, "T.float32(1.5) / f"),
+    (lambda: X << 2, "shift_left", "T.shift_left(x, 2)"),
+    (lambda: 2 << X, "shift_left", "T.shift_left(2, x)"),
+    (lambda: X >> 2, "shift_right", "T.shift_right(x, 2)"),
+    (lambda: 2 >> X, "shift_right", "T.shift_right(2, x)"),
+    (lambda: X & 6, "bitwise_and", "T.bitwise_and(x, 6)"),
+    (lambda: 6 & X, "bitwise_and", "T.bitwise_and(6, x)"),
+    (lambda: X | 6, "bitwise_or", "T.bitwise_or(x, 6)"),
+    (lambda: 6 | X, "bitwise_or", "T.bitwise_or(6, x)"),
+    (lambda: X ^ 6, "bitwise_xor", "T.bitwise_xor(x, 6)"),
+    (lambda: 6 ^ X, "bitwise_xor", "T.bitwise_xor(6, x)"),
+    (lambda: ~X, "bitwise_not", "T.bitwise_not(x)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "kind", "text"), REFLECTED, ids=[r[2] for r in REFLECTED])
+def test_operators_of_python_on_either_side(make: Any, kind: type | str, text: str) -> None:
+    made = make()
+    if isinstance(kind, str):
+        assert isinstance(made, tir.Call) and made.op.name == f"tir.{kind}"  # type: ignore[union-attr]
+    else:
+        assert type(made) is kind
+    assert str(made) == text and made.dtype == ("float32" if "f" in text[-2:] else "int32")

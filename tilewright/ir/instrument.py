@@ -130,7 +130,7 @@ class PassPrintingInstrument(PassInstrument):
             _print_module("After", mod, info)
 
 
-VERIFIERS: list[Callable[[IRModule], None]] = []
+VERIFIERS: list[Callable[[IRModule], object]] = []
 """What `WellFormedInstrument` calls: each dialect's checker, which raises on a broken promise."""
 
 

@@ -134,8 +134,14 @@ class Tensor(Node):
     def __floordiv__(self, other: object) -> Tensor:
         return _operate("floor_divide", self, other)
 
+    def __rfloordiv__(self, other: object) -> Tensor:
+        return _operate("floor_divide", other, self)
+
     def __mod__(self, other: object) -> Tensor:
         return _operate("floor_mod", self, other)
+
+    def __rmod__(self, other: object) -> Tensor:
+        return _operate("floor_mod", other, self)
 
     def __neg__(self) -> Tensor:
         return _operate("negative", self)
@@ -181,8 +187,8 @@ class TensorSlice:
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _no_element
-    __rtruediv__ = __floordiv__ = __mod__ = __lt__ = __le__ = __gt__ = __ge__ = _no_element
-    __neg__ = astype = _no_element
+    __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _no_element
+    __lt__ = __le__ = __gt__ = __ge__ = __neg__ = astype = _no_element
 
     @property
     def dtype(self) -> str:

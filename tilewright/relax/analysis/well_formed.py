@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ir.expr import GlobalVar, PrimExpr
+from ...ir.instrument import VERIFIERS
 from ...ir.module import IRModule
 from ...support.errors import CompileError, TVMError
 from ...tir.expr import Var as TirVar
@@ -328,3 +329,6 @@ def check_well_formed(obj: IRModule | Function, check_struct_info: bool = True) 
     found = problems(obj, check_struct_info)
     if found:
         raise CompileError("the program is not well formed:\n  " + "\n  ".join(found[:20]))
+
+
+VERIFIERS.append(check_well_formed)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...ir.functor import Visitor, on, post_order_visit
+from ...ir.instrument import VERIFIERS
 from ...ir.module import IRModule
 from ...ir.node import nodes_in
 from ...support.errors import IllFormedError
@@ -335,3 +336,6 @@ class _OutsideThreads(Visitor):
         """An access on the host."""
         self.found[access.buffer] = None
         self.visit_children(access)
+
+
+VERIFIERS.append(verify_well_formed)
