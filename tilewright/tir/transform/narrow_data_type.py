@@ -22,6 +22,7 @@ from ..expr import (
     FloorDiv,
     FloorMod,
     IterVar,
+    Let,
     Max,
     Min,
     Mod,
@@ -32,7 +33,7 @@ from ..expr import (
     Var,
 )  # fmt: skip
 from ..function import PrimFunc
-from ..stmt import Allocate, AttrStmt, BlockRealize, BufferStore, DeclBuffer, For
+from ..stmt import Allocate, AttrStmt, BlockRealize, BufferStore, DeclBuffer, For, LetStmt
 from .base import prim_func_pass
 from .scoped import ScopedRewriter
 
@@ -181,6 +182,18 @@ class _Narrow(ScopedRewriter):
             block=block.replace(iter_vars=tuple(axes)),
         )  # fmt: skip
 
+    @on(LetStmt, Let)
+    def named(self, let: Any) -> Any:
+        """let j: int64 = i   ->   let j: int32 = i"""
+        value = self.rewrite(let.value)
+        self._learn(let.var, let.value)
+        fits = self._define(let.var, let.value)
+        return let.replace(
+            var=self.narrow.get(let.var, let.var),
+            value=self._typed(value) if fits else _like(value, let.var.dtype),
+            body=self.rewrite(let.body),
+        )
+
     @on(Range)
     def range(self, range_: Range) -> Range:
         """Both ends in one type."""
@@ -248,9 +261,14 @@ class _Narrow(ScopedRewriter):
 
     @on(Select)
     def select(self, expr: Select) -> PrimExpr:
-        """Both values in one type."""
+        """Both values in one type, narrow if they fit."""
         yes, no = self.rewrite(expr.true_value), self.rewrite(expr.false_value)
-        return O.select(self.rewrite(expr.condition), _like(yes, expr.dtype), _like(no, expr.dtype))
+        narrow = self._is_wide(expr.dtype) and self._can(yes) and self._can(no)
+        if narrow and self._fits(expr.true_value) and self._fits(expr.false_value):
+            yes, no = self._typed(yes), self._typed(no)
+        else:
+            yes, no = _like(yes, expr.dtype), _like(no, expr.dtype)
+        return O.select(self.rewrite(expr.condition), yes, no)
 
     @on(Call)
     def call(self, expr: Call) -> PrimExpr:
