@@ -108,3 +108,12 @@ def test_one_index_counts_the_elements_of_an_array_row_by_row() -> None:
     data, found = np.arange(6, dtype="float32").reshape(2, 3), np.zeros((2, 3), "float32")
     interpreter.run(tir.PrimFunc([given, out], ib.get()), data, found)
     np.testing.assert_array_equal(found, data[::-1, ::-1])
+
+
+def test_views_know_their_memory_and_conditions_are_likely() -> None:
+    ib = tir.ir_builder.create()
+    n = tir.Var("n", "int32")
+    a = ib.pointer("float16", name="A")
+    assert a.dtype == "float16" and a.data is a.asobject().data and a.data.name == "A"
+    made = ib.likely(n < 4)
+    assert isinstance(made, tir.Call) and str(made) == "T.likely(n < 4)" and made.dtype == "bool"

@@ -138,6 +138,21 @@ def test_layouts_of_fragments_go_back(to: str, back: str, rows: int, columns: in
     assert places == {(t, p) for t in range(32) for p in range(rows * columns // 32)}
 
 
+@pytest.mark.parametrize(
+    ("name", "rows", "columns"),
+    [("ldmatrix_32x16_to_shared_16x32_layout_b", 16, 32),
+     ("ldmatrix_32x4_to_shared_16x8_layout_a", 16, 8),
+     ("mma_store_32x8_to_shared_16x16_layout", 16, 16)],
+)  # fmt: skip
+def test_every_element_of_a_fragment_has_one_place(name: str, rows: int, columns: int) -> None:
+    layout, count = getattr(cuda_layouts, name), rows * columns // 32
+    places = {(t, p): layout(t, p) for t in range(32) for p in range(count)}
+    assert sorted(places.values()) == [(i, j) for i in range(rows) for j in range(columns)]
+    assert all(i % 8 == t // 4 for (t, _), (i, _) in places.items())  # a row of 8 by 4 threads
+    index_map = tir.IndexMap.from_func(layout)
+    assert [int(d) for d in index_map.map_shape([32, count])] == [rows, columns]
+
+
 def test_the_functions_of_an_intrinsic_are_loop_programs() -> None:
     with pytest.raises(ArgumentTypeError, match="`impl` of a tensor intrinsic is a PrimFunc"):
         tir.TensorIntrin.register("not_one", tir.TensorIntrin.get("dot_4x4_i8i8s32_neon").desc, 3)

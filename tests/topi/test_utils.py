@@ -125,3 +125,13 @@ def test_regions_of_the_other_layout(mode: bytes) -> None:
     )
     flat = ref.roi_align_nhwc_python(np.full((1, 5, 5, 1), 7, "float32"), rois[:1] * 0.5, *options)
     np.testing.assert_array_equal(flat, np.full((1, 2, 3, 1), 7))
+
+
+def test_tags_say_how_much_an_element_needs() -> None:
+    tag = topi.tag
+    kinds = (tag.ELEMWISE, tag.BROADCAST, tag.INJECTIVE, tag.COMM_REDUCE, "matmul")
+    assert [tag.is_broadcast(kind) for kind in kinds] == [True, True, False, False, False]
+    assert [tag.is_injective(kind) for kind in kinds] == [True, True, True, False, False]
+    x = te.placeholder((2, 3), name="x")
+    assert topi.exp(x).op.tag == tag.ELEMWISE and topi.add(x, x).op.tag == tag.BROADCAST
+    assert topi.transpose(x).op.tag == tag.INJECTIVE and topi.sum(x, 1).op.tag == tag.COMM_REDUCE

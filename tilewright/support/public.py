@@ -124,6 +124,8 @@ NAMES = {
     "tir.function.TensorIntrin": "tir.tensor_intrin:TensorIntrin",
     "tir.bijective_layout": "tir.data_layout:bijective_layout",
     "tir.build": "driver:build_tir",
+    "tir.get_default_tir_pipeline": "tir.pipeline:get_default_tir_pipeline",
+    "tir.get_tir_pipeline": "tir.pipeline:get_tir_pipeline",
     "tir.layout": "tir.data_layout:layout",
     "tir.transform.DefaultGPUSchedule": "tir.schedule.default_gpu:DefaultGPUSchedule",
     **{f"tir.transform.{name}": f"tir.transform.config:{name}" for name in _CONFIGS},

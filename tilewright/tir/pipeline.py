@@ -8,6 +8,7 @@ from typing import Any
 from ..ir.expr import BaseFunc, GlobalVar
 from ..ir.module import IRModule
 from ..ir.transform import Pass, PassContext, Sequential
+from ..script.parser.arguments import explained
 from ..support.errors import ArgumentError, ArgumentTypeError
 from . import transform as T
 from .function import PrimFunc
@@ -65,6 +66,7 @@ def _added(entries: Sequence[Any]) -> list[list[Pass]]:
     return added
 
 
+@explained("tir.get_tir_pipeline")
 def get_tir_pipeline(name: str = "default", **options: Any) -> Pass:
     """The pipeline called `name`: `default`, which lowers all the way."""
     if name not in ("default", "tir"):
@@ -72,6 +74,7 @@ def get_tir_pipeline(name: str = "default", **options: Any) -> Pass:
     return Sequential(default_passes(**options), name="tir.pipeline.default")
 
 
+@explained("tir.get_default_tir_pipeline")
 def get_default_tir_pipeline(target: Any = None) -> Pass:
     """The pipeline for `target`; all share one."""
     del target

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tilewright as tw
 from tilewright import tir
 from tilewright.ir import IRModule
 from tilewright.ir.functor import post_order_visit
+from tilewright.ir.structural import assert_structural_equal
+from tilewright.support.errors import ArgumentError
 from tilewright.tir import interpreter
 from tilewright.tir.pipeline import default_passes, lower
 from tilewright.tir.transform.make_unpacked_api import kernel_params
@@ -99,3 +102,19 @@ def test_buffers_shrink_to_what_is_used() -> None:
 def test_shape_variables_become_parameters() -> None:
     func = PROGRAMS["symbolic_elementwise_3"]().func
     assert [param.name for param in kernel_params(func)] == ["A", "out", "n"]
+
+
+def test_the_pipeline_is_found_by_its_name_and_by_the_target() -> None:
+    program = PROGRAMS["two_stages"]()
+    mod = IRModule({"main": program.func.with_attr("global_symbol", "main")})
+    named, of_target = tir.get_tir_pipeline("default"), tir.get_default_tir_pipeline("llvm")
+    assert [p.info.name for p in named.passes] == [p.info.name for p in of_target.passes]
+    assert_structural_equal(named(mod), lower(mod))
+    assert_structural_equal(of_target(mod), lower(mod))
+    built = tw.build(program.func, "llvm", pipeline=of_target)
+    arrays = program.arrays()
+    tensors = [tw.nd.array(a) for a in arrays]
+    built(*tensors)
+    np.testing.assert_allclose(tensors[-1].numpy(), outputs(program, program.func)[-1], rtol=1e-5)
+    with pytest.raises(ArgumentError, match="unknown pipeline 'mine'"):
+        tir.get_tir_pipeline("mine")
