@@ -6,7 +6,7 @@ import pytest
 
 from tilewright.tir import transform as T
 
-from .cases import check
+from .cases import applied, check
 
 
 def loop(body: str, extent: int = 12) -> str:
@@ -118,3 +118,42 @@ def test_the_last_vector_of_a_row_is_not_a_loop() -> None:
         "                    B[r, n // 4 * 4 + l] = A[n // 4 * 4 + l]\n"
     )
     check([T.LoopPartition(cuts_constant=True), T.Simplify()], before, after)
+
+
+NAMED = """
+@T.prim_func
+def main(a: T.Buffer(64, "float32"), b: T.Buffer(64, "int32")):
+    for i in range(9):
+        j: T.int32 = {value}
+        if i + j < 4:
+            a[i] = T.float32(1)
+"""
+
+
+@pytest.mark.parametrize("value", ["i * i % 3", "b[i]"])
+def test_a_name_within_a_loop_is_not_known_before_it(value: str) -> None:
+    text = NAMED.format(value=value)
+    check(T.LoopPartition(cuts_constant=True), text, text)
+
+
+def test_a_name_for_what_the_loop_says_is_cut_at() -> None:
+    within = """
+@T.prim_func
+def main(a: T.Buffer(64, "float32"), b: T.Buffer(64, "int32")):
+    for i in range(2):
+        a[i] = T.float32(1)
+"""
+    passes = [T.LoopPartition(cuts_constant=True), T.Simplify()]
+    check(passes, NAMED.format(value="i"), within)
+
+
+def test_what_is_said_of_a_name_may_be_said_again_of_its_copies() -> None:
+    text = """
+@T.prim_func
+def main(c: T.Buffer(8, "float32"), n: T.int32):
+    for i in range(7):
+        j: T.int32 = i // 2 % 5
+        c[j] = T.if_then_else(i * 3 + j * 2 > 4 and n > 3, c[j % 3], T.float32(0))
+"""
+    simplified = applied([T.LoopPartition(cuts_constant=True), T.Simplify()], text)
+    assert "j: T.int32" in simplified.script()

@@ -15,8 +15,8 @@ from ..arith.int_set import Ends, Evaluator, mentions
 from ..arith.linear import linear_coefficients
 from ..arith.simplifier import FALSE, TRUE
 from ..arith.terms import Split, Sum
-from ..expr import EQ, GE, GT, LE, LT, Add, Call, Max, Min, Select, Sub, Var
-from ..stmt import BufferStore, Evaluate, For, ForKind, IfThenElse, Stmt
+from ..expr import EQ, GE, GT, LE, LT, Add, Call, Let, Max, Min, Select, Sub, Var
+from ..stmt import BufferStore, Evaluate, For, ForKind, IfThenElse, LetStmt, Stmt
 
 _SMALL = 400
 """Nodes of a body up to which it may be written several times, each with fewer choices."""
@@ -78,6 +78,15 @@ class Conditions(Visitor):
         self.analyzer.bind(loop.loop_var, Range(loop.min, loop.extent), override=True)
         self.inner[loop.loop_var] = (evaluator.of(low)[0], evaluator.of(last)[1])
         self.visit(loop.body)
+
+    @on(LetStmt, Let)
+    def let(self, let: Any) -> None:
+        """A name is whatever its value may be: it is not known before the loop."""
+        self.visit(let.value)
+        known = let.var.dtype in INDEX_TYPES and not reads_memory(let.value)
+        within = Evaluator(self.analyzer, self.inner)
+        self.inner[let.var] = within.of(self.analyzer.sum(let.value)) if known else (None, None)
+        self.visit(let.body)
 
     @on(IfThenElse)
     def branch(self, branch: IfThenElse) -> None:

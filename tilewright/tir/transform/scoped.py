@@ -161,7 +161,7 @@ class ScopedRewriter(Rewriter):
 
     def _learn(self, var: Var, value: PrimExpr) -> None:
         if var.dtype in INDEX_TYPES:
-            self.analyzer.update(var, self.analyzer.const_int_bound(value))
+            self.analyzer.update(var, self.analyzer.const_int_bound(value), override=True)
 
     @on(Block)
     def block(self, block: Block) -> Any:
