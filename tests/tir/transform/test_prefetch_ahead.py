@@ -135,14 +135,14 @@ PANELS = """
 def main(a: T.Buffer(1280, "float32"), b: T.Buffer(640, "float32"), c: T.Buffer(512, "float32")):
     for i in range(10):
         for j in range(4):
-            for k in T.serial(4, annotations={"prefetch_next": True}):
+            for k in T.serial(4, annotations={"prefetch_next": 4}):
                 b[i * 64 + j * 16:i * 64 + j * 16 + 16] += a[i * 128 + k * 32:i * 128 + k * 32 + 16]
                 b[i * 64 + j * 16:i * 64 + j * 16 + 16] += (
                     a[i * 128 + k * 32 + 16:i * 128 + k * 32 + 32] * c[j * 128 + k]
                 )
 """
 
-QUARTERS = PANELS.replace(', annotations={"prefetch_next": True}', "").replace(
+QUARTERS = PANELS.replace(', annotations={"prefetch_next": 4}', "").replace(
     "(4):\n                b[",
     """(4):
                 T.prefetch(a[T.min(i + 1, 9) * 128 + k * 32 + j * 2 // 4 * 16], 0, 3, 1)
@@ -158,7 +158,7 @@ FUSED = """
 @T.prim_func
 def main(a: T.Buffer(320, "float32"), b: T.Buffer(480, "float32")):
     for f in T.parallel(30):
-        for k in T.serial(2, annotations={"prefetch_next": True}):
+        for k in T.serial(2, annotations={"prefetch_next": 3}):
             b[f * 16:f * 16 + 16] += a[f // 3 * 32 + k * 16:f // 3 * 32 + k * 16 + 16]
 """
 
@@ -179,9 +179,16 @@ def test_iterations_of_one_loop_share_what_they_read() -> None:
 def test_what_no_other_iteration_reads_is_fetched_by_the_one_before() -> None:
     once = FUSED.replace("f // 3", "f").replace("320", "960")
     fetched = LATER.replace("T.min(f + 3, 29) // 3", "T.min(f + 1, 29)")
-    check(T.PrefetchAhead(), once, fetched.replace("f // 3", "f").replace("320", "960"))
+    fetched = fetched.replace("f // 3", "f").replace("320", "960")
+    check(T.PrefetchAhead(), once.replace('"prefetch_next": 3', '"prefetch_next": 1'), fetched)
+    # where three were expected, this is what a loop over tiles leaves for its end
+    check(T.PrefetchAhead(), once, once.replace(', annotations={"prefetch_next": 3}', ""))
 
 
-def test_nothing_is_fetched_in_loops_of_unknown_length() -> None:
-    unknown = PANELS.replace("main(", "main(n: T.int32, ").replace("range(4)", "range(n)")
-    check(T.PrefetchAhead(), unknown, unknown.replace(', annotations={"prefetch_next": True}', ""))
+def test_of_an_unknown_number_the_first_ones_fetch() -> None:
+    for name, fetch in (("4", "4"), ("n", "n")):
+        text = PANELS.replace("main(", "main(n: T.int32, ").replace("range(4)", f"range({name})")
+        lines = applied(T.PrefetchAhead(), text).script().splitlines()
+        found = [line.strip() for line in lines if "prefetch" in line]
+        line = "j * 2 // 4 * 16" if fetch == "4" else "T.min(j, 1) * 16"
+        assert found == [f"T.prefetch(a[T.min(i + 1, 9) * 128 + k * 32 + {line}], 0, 3, 1)"]

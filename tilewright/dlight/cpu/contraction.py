@@ -34,6 +34,7 @@ from .roles import (
     plan,
     row_block,
     rows_around_columns,
+    tiles_of_rows,
 )
 from .stages import (
     TOO_LITTLE,
@@ -133,7 +134,7 @@ def schedule_contraction(sch: Schedule, info: BlockInfo, machine: MachineModel) 
     copied = "" if packed is None else f", `{roles.right.buffer.name}` in panels"
     ahead = _fetch_ahead(sch, machine, roles, tile, nest)
     if packed is None and fetches_panels(machine, roles, tile):
-        sch.annotate(nest.reduction, PREFETCH_NEXT, True)
+        sch.annotate(nest.reduction, PREFETCH_NEXT, tiles_of_rows(roles, tile))
         ahead += ", panels fetched one ahead"
     note(sch, info.block_rv, f"{words}{copied}{ahead}, {threads}")
     return [(info.block_rv, nest.reduction)]

@@ -230,12 +230,17 @@ def fetches_panels(machine: MachineModel, roles: Roles, tile: RegisterTile) -> b
     """Whether each panel of columns is to be fetched while the tiles of the one before it are
     computed. A single row streams its matrix: that the machine does by itself."""
     right, steps = bytes_read(roles, roles.right), _steps(roles)
-    rows = [i.extent for i in roles.rows]
-    if right is None or steps is None or None in rows:
+    if right is None or steps is None:
         return False
-    sizes = (*[1] * (len(rows) - len(tile.rows)), *tile.rows)
-    tiles = math.prod(-(-(e or 1) // size) for e, size in zip(rows, sizes, strict=True))
+    tiles = tiles_of_rows(roles, tile)
     return fetches_next(machine, tile, roles.right.buffer.dtype, steps, tiles, right)
+
+
+def tiles_of_rows(roles: Roles, tile: RegisterTile) -> int:
+    """How many tiles of rows there are; 0 if that is not known."""
+    rows = [i.extent for i in roles.rows]
+    sizes = (*[1] * (len(rows) - len(tile.rows)), *tile.rows)
+    return math.prod(-(-(e or 0) // size) for e, size in zip(rows, sizes, strict=True))
 
 
 def _traffic(machine: MachineModel, roles: Roles, tile: RegisterTile, outer: int) -> float:

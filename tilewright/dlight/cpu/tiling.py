@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ...support.dtypes import dtype_of
 from ...target.machine import MachineModel
 from ...tir.transform.partial_tiles import MOST_ROWS
+from ...tir.transform.prefetch_ahead import USUAL_TILES
 
 LOAD_PORTS = 2
 FMA_LATENCY = 4
@@ -219,8 +220,8 @@ def tiles_ahead(machine: MachineModel, tile: RegisterTile, steps: int, run: int)
 def fetches_next(
     machine: MachineModel, tile: RegisterTile, dtype: str, steps: int, tiles: int, right: int
 ) -> bool:
-    """Whether the next panel of the vector operand is to be fetched while `tiles` of rows, each of
-    so many `steps`, go through the one before it.
+    """Whether the next panel of the vector operand is to be fetched while `tiles` of rows (0: it is
+    not known how many), each of so many `steps`, go through the one before it.
 
     What a network reads once, all of its weights, comes from memory or the third cache. A panel's
     first tile waits for its lines: of `right` bytes that the first cache does not keep, in panels
@@ -230,7 +231,7 @@ def fetches_next(
     if right <= machine.l1d.size or 2 * steps * step > machine.l2.size:
         return False
     cycles = step_cycles(machine, math.prod(tile.rows), tile.vectors)
-    return step / MEMORY_BYTES > WORTH_FETCHING * tiles * cycles
+    return step / MEMORY_BYTES > WORTH_FETCHING * (tiles or USUAL_TILES) * cycles
 
 
 def worth_parallel(machine: MachineModel, dtype: str, steps: int | None) -> bool:

@@ -139,7 +139,8 @@ class Sizes:
 class WinogradPlan:
     """`rows` tile rows of `images` images in each of `blocks` blocks; `by_point`: whether the
     product goes through all channels for a point, or through all points for a group of channels;
-    `fetches`: whether the weights of the next point or group are fetched meanwhile."""
+    `tiles`: how many register tiles go through the weights of a point and group while those of the
+    next are fetched; None if that is not worth it."""
 
     tile: int
     images: int
@@ -148,7 +149,7 @@ class WinogradPlan:
     by_point: bool
     registers: RegisterTile
     cycles: float
-    fetches: bool
+    tiles: int | None
 
 
 def sizes_of(product: BlockInfo) -> Sizes | None:
@@ -198,7 +199,8 @@ def _plan(
     kernels = sizes.bytes_of(sizes.channels, sizes.blocks * sizes.lanes)
     count = -(-tiles // math.prod(tile.rows))
     fetches = fetches_next(machine, tile, sizes.dtype, sizes.channels, count, kernels)
-    return WinogradPlan(sizes.side - 2, images, rows, blocks, by_point, tile, each, fetches)
+    fetching = count if fetches else None
+    return WinogradPlan(sizes.side - 2, images, rows, blocks, by_point, tile, each, fetching)
 
 
 def _register_tile(machine: MachineModel, sizes: Sizes, extents: list[int]) -> RegisterTile:
@@ -267,8 +269,8 @@ def _scheduled(
     if height_is_open:
         sch.annotate(block, UNCUT, 1)
     ahead = ""
-    if plan.fetches:
-        sch.annotate(product.reduction, PREFETCH_NEXT, True)
+    if plan.tiles is not None:
+        sch.annotate(product.reduction, PREFETCH_NEXT, plan.tiles)
         ahead = ", panels fetched one ahead"
     note(sch, stages.product, f"{_in_words(plan, dtype)}{ahead}, {threads}")
     sch.decompose_reduction(stages.product, product.reduction)

@@ -29,11 +29,14 @@ PREFETCH_FIRST = "prefetch_first"
 it, reads after its own inner loops; those fetch them, a part in each iteration."""
 
 PREFETCH_NEXT = "prefetch_next"
-"""The annotation of a loop: the vectors that it reads, and that several iterations of the loops
+"""The annotation of a loop: the vectors that it reads, and that so many iterations of the loops
 around it read alike, are fetched for the iteration that reads others next, each of those that share
-them fetching its part."""
+them fetching its part. The number says what is expected, 0 that it is not known."""
 
 OWN = {PREFETCH_AHEAD, PREFETCH_FIRST, PREFETCH_NEXT}
+
+USUAL_TILES = 4
+"""Iterations that share what they read, where it is not known how many they are."""
 
 MOST_RUNS = 8
 """Of how many rows lines may be, each fetched by itself."""
@@ -48,20 +51,20 @@ class _Prefetch(Rewriter):
         self.around: list[tuple[For, int]] = []
         self.first: list[tuple[For, int]] = []
         self.loops: list[For] = []
-        self.shared: list[int] = []
+        self.shared: list[tuple[int, int]] = []
 
     @on(For)
     def loop(self, loop: For) -> Stmt:
         """Fetches in the innermost loops of one that is annotated."""
-        is_shared = PREFETCH_NEXT in loop.annotations
-        if is_shared:
-            self.shared.append(len(self.loops))
+        tiles = loop.annotations.get(PREFETCH_NEXT)
+        if tiles is not None:
+            self.shared.append((len(self.loops), int(tiles)))
         self.loops.append(loop)
         made: Any = self._loop(loop)
         if self.shared and not _holds_loops(loop.body):
             made = made.replace(body=stmt_seq(*self._next(loop.body), made.body))
         self.loops.pop()
-        if is_shared:
+        if tiles is not None:
             self.shared.pop()
         if loop.annotations.keys() & OWN:
             notes = {k: v for k, v in made.annotations.items() if k not in OWN}
@@ -109,22 +112,22 @@ class _Prefetch(Rewriter):
 
     def _turn(self, index: PrimExpr) -> _Turn | None:
         """Whose turn it is to fetch, and what changes in `index` then; None of what the annotated
-        loop reads again and again, and where it is not known how many iterations share it."""
-        start, used = self.shared[-1], set(undefined_vars(index))
+        loop reads again and again, and in the one iteration that a loop leaves for its end."""
+        (start, expected), used = self.shared[-1], set(undefined_vars(index))
         around = self.loops[:start]
         at = max((k for k, loop in enumerate(around) if loop.loop_var in used), default=None)
         if at is None or not any(loop.loop_var in used for loop in self.loops[start:]):
             return None
-        outer = around[at]
+        outer, inner = around[at], around[at + 1 :]
         alike = self._alike(index, outer.loop_var)
-        number, count = O.floormod(outer.loop_var, alike), alike
-        for inner in around[at + 1 :]:
-            if not isinstance(inner.extent, IntImm):
-                return None
-            number = number * inner.extent + (inner.loop_var - inner.min)
-            count *= inner.extent.value
+        number, tiles = O.floormod(outer.loop_var, alike), alike
+        for loop in inner:
+            number = number * loop.extent + (loop.loop_var - loop.min)
+            tiles *= loop.extent.value if isinstance(loop.extent, IntImm) else 0
+        if tiles == 1 < expected:
+            return None
         last = outer.min + outer.extent - 1
-        return _Turn(number, count, {outer.loop_var: O.min(outer.loop_var + alike, last)})
+        return _Turn(number, tiles, {outer.loop_var: O.min(outer.loop_var + alike, last)})
 
     def _alike(self, index: PrimExpr, var: Var) -> int:
         """For how many values of `var` in a row, counted from a multiple of them, `index` stays."""
@@ -197,11 +200,23 @@ Places = list[tuple[int, BufferLoad]]
 
 
 class _Turn(NamedTuple):
-    """Which of `tiles` iterations this is, and the variable that is another in the next ones."""
+    """Which of `tiles` iterations this is (0: of how many is not known), and the variable that is
+    another in the next ones."""
 
     number: PrimExpr
     tiles: int
     later: dict[Var, PrimExpr]
+
+    def each(self, lines: int) -> int:
+        """How many of so many lines fall to an iteration."""
+        return -(-lines // (self.tiles or USUAL_TILES))
+
+    def first(self, lines: int) -> PrimExpr:
+        """The first of them."""
+        if self.tiles:
+            return O.floordiv(self.number * lines, self.tiles)
+        each = self.each(lines)
+        return O.min(self.number * each, lines - each)
 
 
 def _one_a_line(places: Places) -> Places:
@@ -248,7 +263,7 @@ def _part(places: Places, turn: _Turn) -> list[Stmt]:
     ]
     found: list[list[Places]] = [way for way in ways if all(map(_is_even, way))]
     found.append(_runs(places))
-    runs = min(found, key=lambda way: sum(-(-len(run) // turn.tiles) for run in way))
+    runs = min(found, key=lambda way: sum(turn.each(len(run)) for run in way))
     return [fetch for run in runs for fetch in _part_of_run(run, turn)]
 
 
@@ -275,10 +290,10 @@ def _part_of_run(run: Places, turn: _Turn) -> list[Stmt]:
     (_, first), lines = run[0], len(run)
     apart = run[1][0] - run[0][0] if lines > 1 else 0
     start = substitute(first, turn.later)
-    line = O.floordiv(turn.number * lines, turn.tiles)
+    line = turn.first(lines)
     return [
         _fetch(BufferLoad(first.buffer, (start.indices[0] + (line + k) * apart,)))
-        for k in range(-(-lines // turn.tiles))
+        for k in range(turn.each(lines))
     ]
 
 
@@ -322,7 +337,7 @@ def PrefetchAhead(func: PrimFunc) -> PrimFunc:
     So for the lines of `a` that are written. Of neighbouring elements one a line is fetched, of
     vectors the first line. Fetching changes nothing but time.
 
-    for i in range(n): for j in range(4): for k in T.serial(m, annotations={"prefetch_next": True}):
+    for i in range(n): for j in range(4): for k in T.serial(m, annotations={"prefetch_next": 4}):
         f(a[i * m + k])
     ->   .. the lines of `a[min(i + 1, n - 1) * m + k]`, a quarter of them in each iteration of `j`
     """
