@@ -81,9 +81,9 @@ def plain_depthwise():
     return [x, w, topi.nn.conv(x, w, 1, 1, 1, 64)]
 
 
-def from_blocks():
-    x = tensor(1, 8, 28, 28, 16)
-    return [x, te.compute((1, 128, 28, 28), lambda n, c, h, w: x[n, c // 16, h, w, c % 16], "out")]
+def from_blocks(s=28):
+    x = tensor(1, 8, s, s, 16)
+    return [x, te.compute((1, 128, s, s), lambda n, c, h, w: x[n, c // 16, h, w, c % 16], "out")]
 
 
 def softmax():
@@ -339,8 +339,13 @@ parallel 61, for 4, for 33:
   for 125, unroll 2, unroll 10, unroll 2, vector 16, T_matmul_NN_update where
   unroll 10, unroll 2, vector 16, T_matmul_NN_local where
 """),
-    "whole lines are read": (from_blocks, AVX512, """
-for 1, parallel 392, for 16, vector 16, out
+    "blocks of channels are turned": (from_blocks, AVX512, """
+for 1, parallel 224, for 2:
+  unroll 16, vector 16, x_local where
+  unroll 16, vector 16, out where
+"""),
+    "whole lines are read": (lambda: from_blocks(12), AVX512, """
+for 1, for 8, for 9, for 16, vector 16, out
 """),
 }  # fmt: skip
 

@@ -64,9 +64,12 @@ def _turn(info: BlockInfo, access: Access, column: IterInfo, lanes: int) -> Turn
         return None
     reads = [k for k, r in enumerate(info.block.reads) if r.buffer is access.buffer]
     along = [
-        i for i in info.spatial
-        if i is not column and access.is_unit(i.var) and access.period(i.var) is None
-    ]  # fmt: skip
+        i
+        for i in info.spatial
+        if i is not column
+        and access.is_unit(i.var)
+        and (access.period(i.var) or lanes) % lanes == 0  # tiles do not cross from chunk to chunk
+    ]
     if len(reads) != 1 or len(along) != 1 or not _is_long(along[0], lanes):
         return None
     return reads[0], along[0], column

@@ -18,6 +18,7 @@ runs in parallel.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -52,6 +53,10 @@ SHARED = 0.25
 PASSES = 4
 """How often all points of a tile cross the second cache's border when they do not fit: V and M are
 written and read, each point in a place of its own."""
+
+SCALES = (1, 2, 4)
+"""How many times a usual image's height and width those images have that a plan is made for where
+they are not known."""
 
 USUAL_NUMBERS = 16 * USUAL_IMAGE
 """Channels times the height, or the width, of a usual image in the middle of a network."""
@@ -130,6 +135,11 @@ class Sizes:
     dtype: str
     is_open: bool = False
 
+    def scaled(self, by: int) -> Sizes:
+        """The sizes of an image `by` times as high and wide, known."""
+        rows, columns = (math.ceil((n - 0.5) * by) for n in (self.rows, self.columns))
+        return replace(self, rows=rows, columns=columns, is_open=False)
+
     def bytes_of(self, each: int, channels: int) -> int:
         """The memory of all points of `each` x `channels` numbers."""
         return bytes_of(self.dtype, self.side**2 * each * channels)
@@ -170,11 +180,47 @@ def sizes_of(product: BlockInfo) -> Sizes | None:
 def plan_of(machine: MachineModel, sizes: Sizes) -> WinogradPlan:
     """The plan of the fewest cycles among those whose blocks are of equal size: some rows of an
     image, or some images."""
-    each = [(1, n) for n in _divisors(sizes.rows)]
-    if not sizes.is_open:
-        each += [(n, sizes.rows) for n in _divisors(sizes.batch or 1) if n > 1]
-    plans = [_plan(machine, sizes, *block, way) for block in each for way in (False, True)]
-    return min(plans, key=lambda plan: (plan.cycles, -plan.rows if sizes.is_open else 0))
+    if sizes.is_open:
+        return _plan_of_open(machine, sizes)
+    blocks = [(1, n) for n in _divisors(sizes.rows)]
+    blocks += [(n, sizes.rows) for n in _divisors(sizes.batch or 1) if n > 1]
+    plans = []
+    for images, rows in blocks:
+        extents = (images, rows, sizes.columns)
+        tile = _register_tile(machine, sizes, extents)
+        plans += [_plan(machine, sizes, images, rows, way, tile) for way in (False, True)]
+    return min(plans, key=lambda plan: plan.cycles)
+
+
+def _plan_of_open(machine: MachineModel, sizes: Sizes) -> WinogradPlan:
+    """The plan that loses least, in the mean over a usual image and larger ones, to the plan that
+    each of these would have if it were known. Its tiles are of one row."""
+    images = [sizes.scaled(by) for by in SCALES]
+    best = [plan_of(machine, image).cycles for image in images]
+    tiles: set[RegisterTile] = set()
+    for image in images:
+        tile = register_tile(machine, sizes.lanes, (1, 1, image.columns), sizes.blocks, whole=True)
+        wide = replace(tile, vectors=2 * tile.vectors)
+        fitting = fits(machine, math.prod(tile.rows), wide.vectors)
+        tiles |= {tile, wide} if fitting and sizes.blocks % wide.vectors == 0 else {tile}
+    heights = sorted({n for image in images for n in _divisors(image.rows)})
+
+    def loss(way: tuple[int, bool, RegisterTile]) -> float:
+        plans = (_plan(machine, image, 1, *way) for image in images)
+        return sum(plan.cycles / known for plan, known in zip(plans, best, strict=True))
+
+    ordered = sorted(tiles, key=lambda tile: (tile.rows, tile.vectors))
+    found = min(itertools.product(heights, (False, True), ordered), key=loss)
+    return _plan(machine, images[0], 1, *found)
+
+
+def _register_tile(
+    machine: MachineModel, sizes: Sizes, extents: tuple[int, int, int]
+) -> RegisterTile:
+    """The register tile for blocks of so many images, tile rows and columns."""
+    return register_tile(
+        machine, sizes.lanes, extents, sizes.blocks, whole=True, steps=sizes.channels
+    )
 
 
 def _divisors(extent: int) -> list[int]:
@@ -183,15 +229,14 @@ def _divisors(extent: int) -> list[int]:
 
 
 def _plan(
-    machine: MachineModel, sizes: Sizes, images: int, rows: int, by_point: bool
+    machine: MachineModel, sizes: Sizes, images: int, rows: int, by_point: bool, tile: RegisterTile
 ) -> WinogradPlan:
     """The plan for blocks of so many images and rows of tiles, with the cycles that it takes."""
-    blocks = (sizes.batch or machine.cores) // images * (sizes.rows // rows)
-    extents = [images, rows, sizes.columns]
-    tile = _register_tile(machine, sizes, extents)
-    steps = tile_cycles(machine, extents, sizes.blocks, tile.rows, tile.vectors)
-    work = blocks * steps * sizes.side**2 * sizes.channels
-    tiles = images * rows * sizes.columns
+    blocks = (sizes.batch or machine.cores) // images * math.ceil(sizes.rows / rows)
+    extents = (images, sizes.rows, sizes.columns)
+    steps = tile_cycles(machine, extents, sizes.blocks, tile.rows, tile.vectors, sizes.channels)
+    work = (sizes.batch or machine.cores) // images * steps * sizes.side**2 * sizes.channels
+    tiles = images * min(rows, sizes.rows) * sizes.columns
     weights, spilled = _traffic(machine, sizes, tiles, blocks, by_point, tile.vectors)
     cycles = max(work, weights) + SHARED * min(work, weights) + spilled
     idle = math.ceil(blocks / machine.cores) * machine.cores / blocks
@@ -201,20 +246,6 @@ def _plan(
     fetches = fetches_next(machine, tile, sizes.dtype, sizes.channels, count, kernels)
     fetching = count if fetches else None
     return WinogradPlan(sizes.side - 2, images, rows, blocks, by_point, tile, each, fetching)
-
-
-def _register_tile(machine: MachineModel, sizes: Sizes, extents: list[int]) -> RegisterTile:
-    """The register tile for blocks of these images, tile rows and columns.
-
-    Where the columns are not known it has only those of one row, and as many vectors as fit: fewer
-    columns than usual are to keep multiply-adds busy too.
-    """
-    if not sizes.is_open:
-        return register_tile(machine, sizes.lanes, extents, sizes.blocks, whole=True)
-    tile = register_tile(machine, sizes.lanes, [1, 1, extents[2]], sizes.blocks, whole=True)
-    wide = replace(tile, vectors=2 * tile.vectors)
-    fitting = fits(machine, extents[2], wide.vectors) and sizes.blocks % wide.vectors == 0
-    return wide if fitting else tile
 
 
 def _traffic(
