@@ -230,7 +230,8 @@ def fetches_panels(machine: MachineModel, roles: Roles, tile: RegisterTile) -> b
     """Whether each panel of columns is to be fetched while the tiles of the one before it are
     computed. A single row streams its matrix: that the machine does by itself."""
     right, steps = bytes_read(roles, roles.right), _steps(roles)
-    if right is None or steps is None:
+    in_groups = any(roles.right.period(i.var) for i in roles.rows)  # each reads panels of its own
+    if right is None or steps is None or in_groups:
         return False
     tiles = tiles_of_rows(roles, tile)
     return fetches_next(machine, tile, roles.right.buffer.dtype, steps, tiles, right)
