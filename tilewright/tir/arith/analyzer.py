@@ -25,6 +25,9 @@ EVALUATE_SET: list[Callable[..., Any]] = []
 """What `int_set` calls, put here by the module of sets, which stands above this one."""
 
 
+STEPS = 4
+"""How often what was simplified is simplified again, at most."""
+
 Meaning: TypeAlias = "tuple[float | int, float | int] | PrimExpr"
 """What is said of a variable: the ends of its values, or its value."""
 
@@ -84,7 +87,7 @@ class Analyzer:
 
     # ---- simplification ---------------------------------------------------------------------
 
-    def simplify(self, expr: PrimExpr, steps: int = 4) -> PrimExpr:
+    def simplify(self, expr: PrimExpr, steps: int = STEPS) -> PrimExpr:
         """`expr` in its simplest form; the same object if it has that form already.
 
         Conditions are simplified under one another; what that yields is simplified again, `steps`
@@ -95,7 +98,8 @@ class Analyzer:
             for _ in range(max(steps, 1)):
                 engine.scopes = 0
                 again = engine.simplify(made)
-                if again is made or not (engine.scopes or engine.is_informed()):
+                learns = engine.scopes or engine.is_informed() or made.dtype == "bool"
+                if again is made or not learns:
                     return again
                 made = again
                 engine.reset()
@@ -274,10 +278,14 @@ def _as(value: PrimExpr, dtype: str) -> PrimExpr:
 
 def simplify(expr: PrimExpr) -> PrimExpr:
     """`expr` simplified, knowing nothing about its variables."""
-    analyzer = Analyzer()
-    made = analyzer.simplify(expr)
-    ordered = analyzer.engine.terms.products  # factors stand in the order of the text
-    return Analyzer().simplify(made) if ordered else made
+    made = expr
+    for _ in range(STEPS):
+        analyzer = Analyzer()
+        before, made = made, analyzer.simplify(made)
+        engine = analyzer.engine  # factors stand in the order of the text; choices meet others
+        if made is before or not (engine.terms.products or engine.scopes):
+            break
+    return made
 
 
 O.SIMPLIFY[:] = [simplify]
