@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tilewright.support.errors import CompileError
 from tilewright.tir import transform as T
 
 from .cases import applied, check
@@ -192,3 +195,26 @@ def test_of_an_unknown_number_the_first_ones_fetch() -> None:
         found = [line.strip() for line in lines if "prefetch" in line]
         line = "j * 2 // 4 * 16" if fetch == "4" else "T.min(j, 1) * 16"
         assert found == [f"T.prefetch(a[T.min(i + 1, 9) * 128 + k * 32 + {line}], 0, 3, 1)"]
+
+
+@pytest.mark.parametrize("index", ["p[i] * 64", "i * 64 // n"])
+def test_what_only_a_guarded_index_may_compute_is_not_computed_before(index: str) -> None:
+    text = f"""
+@T.prim_func
+def main(a: T.Buffer(640, "float32"), b: T.Buffer(640, "float32"), p: T.Buffer(16, "int32"),
+         n: T.int32):
+    for i in range(10):
+        for j in range(4):
+            for k in T.serial(4, annotations={{"prefetch_next": 4}}):
+                if n > i:
+                    b[k * 16:k * 16 + 16] = a[{index} + k * 16:{index} + k * 16 + 16]
+"""
+    check(T.PrefetchAhead(), text, text.replace(', annotations={"prefetch_next": 4}', ""))
+
+
+@pytest.mark.parametrize("name", ["prefetch_ahead", "prefetch_first", "prefetch_next"])
+@pytest.mark.parametrize("value", ['"abc"', "-3", "2.5", "True", "[1, 2]"])
+def test_annotations_that_are_no_numbers(name: str, value: str) -> None:
+    text = BEFORE.replace('"prefetch_ahead": 2', f'"{name}": {value}')
+    with pytest.raises(CompileError, match=f"'{name}' of loop `i` is a number of iterations, f"):
+        applied(T.PrefetchAhead(), text)

@@ -45,8 +45,8 @@ def require_inside(func: PrimFunc) -> None:
 
     That is so if one iteration of the loops around it surely takes place, as their bounds and the
     conditions on the way say, and the index, worked out for that iteration, is outside of an extent
-    that is constant. What depends on an argument or on memory, or stands in a function that
-    `break` or `continue` may cut short, is left to `InstrumentBoundCheckers`.
+    that is constant. What depends on an argument, on memory or on single bits, or stands in a
+    function that `break` or `continue` may cut short, is left to `InstrumentBoundCheckers`.
     """
     finder = _Certain()
     finder.walk(func.body)

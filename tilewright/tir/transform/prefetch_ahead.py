@@ -11,9 +11,11 @@ from ...ir.expr import IntImm, PrimExpr, Range
 from ...ir.functor import Rewriter, on, post_order_visit
 from ...ir.node import Node
 from ...support.dtypes import dtype_of
+from ...support.errors import CompileError
 from .. import op as O
 from ..analysis import undefined_vars
 from ..arith import Analyzer
+from ..arith.canonical import is_movable
 from ..expr import BufferLoad, FloorDiv, Ramp, Var
 from ..function import PrimFunc
 from ..stmt import Allocate, BufferStore, DeclBuffer, Evaluate, For, SeqStmt, Stmt, stmt_seq
@@ -56,9 +58,9 @@ class _Prefetch(Rewriter):
     @on(For)
     def loop(self, loop: For) -> Stmt:
         """Fetches in the innermost loops of one that is annotated."""
-        tiles = loop.annotations.get(PREFETCH_NEXT)
+        tiles = _number(loop, PREFETCH_NEXT)
         if tiles is not None:
-            self.shared.append((len(self.loops), int(tiles)))
+            self.shared.append((len(self.loops), tiles))
         self.loops.append(loop)
         made: Any = self._loop(loop)
         if self.shared and not _holds_loops(loop.body):
@@ -72,12 +74,12 @@ class _Prefetch(Rewriter):
         return made  # type: ignore[no-any-return]
 
     def _loop(self, loop: For) -> Stmt:
-        ahead = loop.annotations.get(PREFETCH_AHEAD)
-        first = loop.annotations.get(PREFETCH_FIRST)
+        ahead = _number(loop, PREFETCH_AHEAD)
+        first = _number(loop, PREFETCH_FIRST)
         if ahead is not None:
-            self.around.append((loop, int(ahead)))
+            self.around.append((loop, ahead))
         if first is not None:
-            self.first.append((loop, int(first)))
+            self.first.append((loop, first))
         made: Any = self.rewrite_children(loop)
         if ahead is not None:
             self.around.pop()
@@ -143,7 +145,7 @@ class _Prefetch(Rewriter):
             analyzer = Analyzer()
             analyzer.bind(rest, Range(IntImm(var.dtype, 0), IntImm(var.dtype, count)))
             made = analyzer.simplify(substitute(index, {var: multiple * count + rest}))
-            if rest not in undefined_vars(made):
+            if rest not in set(undefined_vars(made)):
                 return count
         return 1
 
@@ -301,6 +303,22 @@ def _fetch(place: BufferLoad, write: int = 0) -> Stmt:
     return Evaluate(O.call_intrin("int32", "tir.prefetch", place, write, 3, 1))
 
 
+def _number(loop: For, name: str) -> int | None:
+    """The value of an annotation; None without it. Raises `CompileError` for no natural number."""
+    if name not in loop.annotations:
+        return None
+    given = loop.annotations[name]
+    value = given.value if isinstance(given, IntImm) else given
+    if type(value) is not int or value < 0:
+        raise CompileError(
+            f"the annotation {name!r} of loop `{loop.loop_var.name}` is a number of iterations, "
+            f"found {given!r}",
+            loop.span,
+            hint="write an integer that is not negative",
+        )
+    return value
+
+
 def _holds_loops(body: Stmt) -> bool:
     found: list[For] = []
     post_order_visit(body, lambda node: found.append(node) if isinstance(node, For) else None)
@@ -322,7 +340,7 @@ def _places(body: Stmt, *, vectors: bool = False) -> list[tuple[BufferLoad, int]
             first = first.base
         elif vectors:
             return
-        if dtype_of(first.dtype).lanes == 1:
+        if dtype_of(first.dtype).lanes == 1 and is_movable(first):  # it is computed before guards
             found.append((BufferLoad(node.buffer, (first,)), int(isinstance(node, BufferStore))))
 
     post_order_visit(body, look)
@@ -344,4 +362,4 @@ def PrefetchAhead(func: PrimFunc) -> PrimFunc:
     return func.replace(body=_Prefetch().rewrite(func.body))
 
 
-__all__ = ["PREFETCH_AHEAD", "PREFETCH_FIRST", "PrefetchAhead"]
+__all__ = ["PREFETCH_AHEAD", "PREFETCH_FIRST", "PREFETCH_NEXT", "PrefetchAhead"]
