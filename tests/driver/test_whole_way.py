@@ -260,3 +260,21 @@ def test_indices_outside_stay_inside_the_array() -> None:
     rows = np.arange(12, dtype="float32").reshape(4, 3)
     wild = np.array([0, 3, 4, 10**12, -(10**12)])
     assert np.array_equal(vm["main"](rows, wild).numpy(), rows[[0, 3, 3, 3, 0]])
+
+
+def test_a_sum_of_thousands_of_terms() -> None:
+    count = 2000
+    source = te.placeholder((3, count), name="A")
+
+    def total(i: Any) -> Any:
+        made = source[i, 0]
+        for k in range(1, count):
+            made = made + source[i, k]
+        return made
+
+    func = te.create_prim_func([source, te.compute((3,), total)])
+    given = np.ones((3, count), "float32")
+    found = tw.nd.empty((3,), "float32")
+    tw.compile(func)["main"](tw.nd.array(given), found)
+    np.testing.assert_array_equal(found.numpy(), count)
+    assert "float" in tw.compile(func, target="c").inspect_source()

@@ -176,6 +176,32 @@ def test_winograd_of_plain_layouts(tile):
         np.testing.assert_allclose(found.transpose(0, 3, 1, 2), expected, 1e-3, 1e-4)
 
 
+@pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (2, 0), (4, 1), (5, 2), (6, 3), (7, 3)])
+def test_winograd_of_other_windows(kernel, padding):
+    data, weight = rand(1, 3, 9, 11), rand(2, 3, kernel, kernel)
+    expected = ref.conv2d_nchw_python(data, weight, 1, padding)
+    last = (1, padding, 1, "float32")
+    near = {"rtol": 0, "atol": 1e-4 * np.abs(expected).max()}
+    found = evaluate(lambda x, w: topi.nn.conv2d_winograd_nchw(x, w, *last), data, weight)
+    np.testing.assert_allclose(found, expected, **near)
+
+    def ready(x, w):
+        made = topi.nn.conv2d_winograd_weight_transform(w, 4)
+        return topi.nn.conv2d_winograd_nhwc_without_weight_transform(x, made, *last)
+
+    if kernel > 1:  # the side of F(4, 1) is taken for F(2, 3)'s
+        found = evaluate(ready, data.transpose(0, 2, 3, 1), weight)
+        np.testing.assert_allclose(found.transpose(0, 3, 1, 2), expected, **near)
+
+
+def test_winograd_of_windows_that_are_not_square_or_too_large():
+    data = given(rand(1, 1, 12, 12))
+    for kernel, said in [((3, 5), r"kernels of one extent, found \(3, 5\)"),
+                         ((8, 8), "tiles of 4 outputs by kernels of 8")]:  # fmt: skip
+        with pytest.raises(ArgumentError, match=said):
+            topi.nn.conv2d_winograd_nchw(data, given(rand(1, 1, *kernel), "w"), 1, 1, 1, "float32")
+
+
 def test_winograd_matrices_do_what_they_say():
     a, b, g = (
         evaluate(lambda m=m: m) for m in topi.nn.winograd_transform_matrices(2, 3, "float64")

@@ -13,6 +13,7 @@ from ..ir.transform import Pass
 from ..relax.transform.bind_params import BindParams
 from ..support.errors import ArgumentError
 from ..support.garbage import rare_collections
+from ..support.stack import deep_recursion
 from ..target import Target
 from ..tir.function import PrimFunc
 from . import cache
@@ -55,7 +56,7 @@ def compile(
     def make() -> CompiledExecutable:
         from .whole import compile_whole  # the whole compiler: not loaded for what the cache holds
 
-        with rare_collections():
+        with rare_collections(), deep_recursion():
             return compile_whole(whole, chosen, relax_pipeline, tir_pipeline)
 
     if found is not None:

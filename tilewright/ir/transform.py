@@ -18,6 +18,7 @@ from ..support.errors import (
     TVMError,
     listing,
 )
+from ..support.stack import deep_recursion
 from .expr import OPERATORS, BaseFunc, GlobalVar
 from .instrument import PassInstrument, knob_instruments
 from .module import IRModule
@@ -202,7 +203,8 @@ class Pass:
 
     def _named(self, mod: IRModule, context: PassContext) -> IRModule:
         try:
-            result = self.transform_module(mod, context)
+            with deep_recursion():
+                result = self.transform_module(mod, context)
         except TVMError as error:
             error.passes = [*getattr(error, "passes", ()), self.info.name]  # type: ignore[attr-defined]
             raise

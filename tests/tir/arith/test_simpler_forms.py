@@ -386,3 +386,15 @@ def test_what_a_multiple_leaves_of_a_rest_is_a_rest_of_the_whole() -> None:
     rest = tmod(x, 8)
     check(rest - tdiv(rest, 4) * 4, tmod(x, 4))
     check(rest < tdiv(rest, -4) * -4, tmod(x, 4) < 0)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+@pytest.mark.parametrize("choose", [tir.Select, tir.if_then_else])
+def test_choices_within_one_another_are_each_read_once(choose: Any, dtype: str) -> None:
+    """A table of forty entries, each behind what the one before is not."""
+    made = tir.const(0, dtype)
+    for k in range(40):
+        made = choose(x > k, tir.const(k, dtype), made + tir.const(1, dtype))
+    simpler = Analyzer().simplify(made)
+    for value in (-3, 0, 1, 20, 40, 100):
+        assert evaluate(simpler, {"x": value}) == evaluate(made, {"x": value})

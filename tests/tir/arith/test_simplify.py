@@ -33,12 +33,14 @@ def evaluate(expr: Any, env: dict[str, int]) -> Any:
     kind = type(expr)
     if isinstance(expr, tir.Var):
         return env[expr.name]
-    if kind is tir.IntImm:
+    if kind in (tir.IntImm, tir.FloatImm):
         return expr.value
     if kind is tir.Not:
         return not evaluate(expr.a, env)
     if kind is tir.Select:
         return evaluate(expr.true_value if evaluate(expr.condition, env) else expr.false_value, env)
+    if kind is tir.Call and expr.op.name == "tir.if_then_else":
+        return evaluate(expr.args[1 if evaluate(expr.args[0], env) else 2], env)
     if kind in (tir.Div, tir.Mod):
         a, b = evaluate(expr.a, env), evaluate(expr.b, env)
         quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)

@@ -10,7 +10,7 @@ from ...ir.expr import FloatImm, IntImm, PrimExpr
 from ...ir.functor import post_order_visit
 from ...support.dtypes import dtype_of
 from .. import op as O
-from ..expr import BufferLoad, Call, Div, FloorDiv, FloorMod, Mod, ProducerLoad
+from ..expr import BufferLoad, Call, Div, FloorDiv, FloorMod, Mod, ProducerLoad, Select
 
 
 def conditional_args(value: PrimExpr) -> tuple[Any, ...] | None:
@@ -38,6 +38,18 @@ def has_guard(value: PrimExpr) -> bool:
 
     post_order_visit(value, look_for_choice)
     return bool(found)
+
+
+def choices_in(values: list[PrimExpr]) -> list[PrimExpr]:
+    """Each `Select` and `if_then_else` in `values`."""
+    found: list[PrimExpr] = []
+
+    def look(part: Any) -> None:
+        if isinstance(part, Select) or conditional_args(part) is not None:
+            found.append(part)
+
+    post_order_visit(values, look)
+    return found
 
 
 def fold_call(name: str, call: Any) -> PrimExpr:

@@ -39,7 +39,7 @@ from ..expr import (
     Var,
 )  # fmt: skip
 from .bounds import EVERYTHING
-from .calls import conditional_args, fold_call, has_guard
+from .calls import choices_in, conditional_args, fold_call, has_guard
 from .canonical import INDEX_TYPES, Canonical, is_movable
 from .conditions import fixes_quotient, inequality_of, is_least_rest, sides, tightened
 from .divide import is_negated
@@ -440,11 +440,13 @@ class Simplifier(Canonical):
     ) -> tuple[PrimExpr, PrimExpr]:
         if condition.dtype != "bool":
             return self.simplify(yes), self.simplify(no)
-        with self.scope(condition):
-            yes = self.simplify(yes)
-        with self.scope(Not(condition)):
-            no = self.simplify(no)
-        return yes, no
+        made = []
+        for known, side in ((condition, yes), (Not(condition), no)):
+            with self.scope(known):
+                made.append(self.simplify(side))
+        for choice in choices_in(made):  # else read again, and those inside of them twice as often
+            self.others.setdefault(id(choice), (choice, choice))
+        return made[0], made[1]
 
     def _call_expr(self, expr: Any) -> PrimExpr:
         name = getattr(expr.op, "name", "")
@@ -453,10 +455,8 @@ class Simplifier(Canonical):
         args = tuple(self.simplify(a) if isinstance(a, PrimExpr) else a for a in expr.args)
         if name == "tir.likely" and isinstance(args[0], IntImm):
             return args[0]
-        if all(a is b for a, b in zip(args, expr.args, strict=True)):
-            made: PrimExpr = expr
-        else:
-            made = rebuild(expr, {"args": args})
+        kept = all(a is b for a, b in zip(args, expr.args, strict=True))
+        made: PrimExpr = expr if kept else rebuild(expr, {"args": args})
         return fold_call(name, made)
 
     def _cast_expr(self, expr: Any) -> PrimExpr:
@@ -477,10 +477,8 @@ class Simplifier(Canonical):
         if inner is not None and same(inner[2], no) and is_movable(inner[0]):
             condition, yes = self.simplify(And(condition, inner[0])), inner[1]
         args = (condition, yes, no)
-        if all(a is b for a, b in zip(args, expr.args, strict=True)):
-            made: PrimExpr = expr
-        else:
-            made = rebuild(expr, {"args": args})
+        kept = all(a is b for a, b in zip(args, expr.args, strict=True))
+        made: PrimExpr = expr if kept else rebuild(expr, {"args": args})
         return made
 
     # ---- everything else --------------------------------------------------------------------

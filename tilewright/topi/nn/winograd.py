@@ -1,7 +1,8 @@
-"""Convolutions by 3 x 3 windows as products of transformed tiles (Winograd's algorithm).
+"""Convolutions by square windows as products of transformed tiles (Winograd's algorithm).
 
 Of the polynomials that a tile and a kernel are, the product is known by its values at a few points
-(Toom and Cook): an output tile of m x m takes (m + 2)^2 multiplications a channel, not 9 m^2.
+(Toom and Cook): an output tile of m x m by windows of k x k takes (m + k - 1)^2 multiplications a
+channel, not k^2 m^2.
 
     V = B^T d B,  U = G g G^T,  M = sum over input channels of U * V,  Y = A^T M A
 """
@@ -35,10 +36,14 @@ POINTS: dict[int, tuple[float, ...]] = {
     5: (0, 5 / 8, -5 / 8, 3 / 2, -3 / 2),
     6: (0, 1, -1, 2, -2, 1 / 2),
     7: (0, 1, -1, 2, -2, 1 / 2, -1 / 2),
+    8: (0, 1, -1, 2, -2, 1 / 2, -1 / 2, 6 / 7),
+    9: (0, 7 / 6, -7 / 6, 5 / 2, -5 / 2, 1 / 2, -1 / 2, 4 / 5, -4 / 5),
 }
 """Where the polynomials are evaluated, infinity apart, by how many places they need.
 
-Those for five places lose the least accuracy: about 3e-6 of the largest value in float32.
+Those for five places lose the least accuracy: about 3e-6 of the largest value in float32 in two
+dimensions. Those for eight and nine are fractions a / b up to 8 that were searched one pair at a
+time for the least error along one dimension, 2e-6; ten lose 8e-6, and in two dimensions too much.
 """
 
 
@@ -49,7 +54,7 @@ def winograd_matrices(tile: int, kernel: int = 3) -> tuple[Matrix, Matrix, Matri
     if points is None or min(tile, kernel) < 1:
         raise ArgumentError(
             f"Winograd: tiles of {tile} outputs by kernels of {kernel}",
-            hint=f"their sum is from {min(POINTS) + 2} to {max(POINTS) + 2}",
+            hint=f"both are positive, and their sum is from {min(POINTS) + 2} to {max(POINTS) + 2}",
         )
     others = [[q for q in points if q != p] for p in points]
     last = [float(i == tile - 1) for i in range(tile)]
@@ -64,33 +69,40 @@ def winograd_matrices(tile: int, kernel: int = 3) -> tuple[Matrix, Matrix, Matri
 
 
 def pack_winograd(weight: Matrix, tile: int, inner: int, outer: int) -> Matrix:
-    """OIHW (3 x 3) transformed and in blocks, channels padded with zeros to whole blocks:
-    (O / outer, tile + 2, tile + 2, I / inner, inner, outer). Computed in float64."""
-    out, channels = weight.shape[:2]
+    """OIHW (k x k) transformed and in blocks, channels padded with zeros to whole blocks:
+    (O / outer, tile + k - 1, tile + k - 1, I / inner, inner, outer). Computed in float64."""
+    out, channels, kernel, _ = weight.shape
     whole = np.pad(weight, [(0, -out % outer), (0, -channels % inner), (0, 0), (0, 0)])
-    side, taps = tile + 2, whole.reshape(-1, outer, whole.shape[1], 9)
-    g = winograd_matrices(tile)[1]
+    taps = whole.reshape(-1, outer, whole.shape[1], kernel * kernel)
+    g = winograd_matrices(tile, kernel)[1]
+    side = len(g)
     both = np.kron(g, g)
     made = np.empty((len(taps), side * side, taps.shape[2] * outer), weight.dtype)
     for block, source in zip(made, taps, strict=True):  # one at a time: they stay in cache
-        block[:] = both @ source.transpose(2, 1, 0).reshape(9, -1).astype(np.float64)
+        block[:] = both @ source.transpose(2, 1, 0).reshape(kernel * kernel, -1).astype(np.float64)
     return made.reshape(len(taps), side, side, -1, inner, outer)
 
 
-def conv2d_winograd_NCHWc(data: Tensor, weight: Tensor, padding: Padding = 0) -> Tensor:
-    """The convolution of NCHW[x]c with 3 x 3 windows, stride 1, giving NCHW[y]c.
+def conv2d_winograd_NCHWc(
+    data: Tensor, weight: Tensor, padding: Padding = 0, kernel: int = 3
+) -> Tensor:
+    """The convolution of NCHW[x]c with windows of `kernel` x `kernel`, stride 1, giving NCHW[y]c.
 
-    `weight`: as `pack_winograd` makes it, (O / y, tile + 2, tile + 2, I / x, x, y).
+    `weight`: as `pack_winograd` makes it, (O / y, side, side, I / x, x, y) where the side is
+    tile + kernel - 1.
     """
     require_rank(data, 5, "conv2d_winograd_NCHWc")
     require_rank(weight, 6, "conv2d_winograd_NCHWc")
     side = get_const_int(weight.shape[1])
-    tile = side - 2
-    at, _, bt = winograd_matrices(tile)
+    tile = side - kernel + 1
+    at, _, bt = winograd_matrices(tile, kernel)
     dtype = index_dtype(data, weight)
     batch, _, height, width, _ = data.shape
-    before, after = get_pad_tuple_generic(padding, [3, 3], [1, 1])
-    extents = [offset(d, b + a - 2) for d, b, a in zip((height, width), before, after, strict=True)]
+    before, after = get_pad_tuple_generic(padding, [kernel, kernel], [1, 1])
+    extents = [
+        offset(d, b + a - kernel + 1)
+        for d, b, a in zip((height, width), before, after, strict=True)
+    ]
     counts = [op.floordiv(offset(e, tile - 1), tile) for e in extents]
     source = _padded_to_tiles(data, before, after, extents, counts, tile)
     products = _products(_transformed(source, bt, counts, tile), weight, counts, dtype)
@@ -129,7 +141,7 @@ def _padded_to_tiles(
 def _transformed(source: Tensor, bt: Matrix, counts: Sequence[Any], tile: int) -> Tensor:
     """B^T d B of each tile: (batch, side, side, blocks, tile rows, tile columns, block)."""
     batch, blocks, _, _, block = source.shape
-    side = tile + 2
+    side = len(bt)
 
     def along_rows(n: Any, c: Any, h: Any, w: Any, y: Operand, x: Operand, b: Any) -> PrimExpr:
         column = op.add(op.multiply(w, tile), x)
