@@ -428,20 +428,21 @@ class Simplifier(Canonical):
         condition = self.simplify(expr.condition)
         if isinstance(condition, IntImm):
             return self.simplify(expr.true_value if condition.value else expr.false_value)
-        yes, no = self._branches(condition, expr.true_value, expr.false_value)
-        if yes is not expr.true_value and has_guard(expr.true_value):
-            yes = self.simplify(expr.true_value)  # both sides are computed, whatever holds
-        if no is not expr.false_value and has_guard(expr.false_value):
-            no = self.simplify(expr.false_value)
+        yes, no = self._branches(
+            condition, expr.true_value, expr.false_value, are_both_computed=True
+        )
         return self._ruled(self._rebuilt(expr, (condition, yes, no)))
 
     def _branches(
-        self, condition: PrimExpr, yes: PrimExpr, no: PrimExpr
+        self, condition: PrimExpr, yes: PrimExpr, no: PrimExpr, *, are_both_computed: bool = False
     ) -> tuple[PrimExpr, PrimExpr]:
         if condition.dtype != "bool":
             return self.simplify(yes), self.simplify(no)
         made = []
         for known, side in ((condition, yes), (Not(condition), no)):
+            if are_both_computed and has_guard(side):  # whatever the condition
+                made.append(self.simplify(side))
+                continue
             with self.scope(known):
                 made.append(self.simplify(side))
         for choice in choices_in(made):  # else read again, and those inside of them twice as often
