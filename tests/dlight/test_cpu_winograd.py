@@ -1,5 +1,6 @@
 """Winograd convolutions: the plan from sizes, and that its schedule computes the same."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from tilewright import te, topi
 from tilewright.dlight.cpu.winograd import Sizes, plan_of
-from tilewright.target import MachineModel
+from tilewright.target import MachineModel, Target
 from tilewright.tir.expr import Var
 from tilewright.topi.nn.winograd import pack_winograd
 from tilewright.topi.testing import conv_python
@@ -45,6 +46,7 @@ def is_fused(func):
         {"n": 3, "channels": 1, "out": 4, "height": 8, "width": 5, "tile": 2},
         {"n": 1, "channels": 2, "out": 2, "height": 40, "width": 36},
         {"n": 6, "channels": 32, "out": 32, "height": 4, "width": 7},
+        {"n": 1, "channels": 3, "out": 5, "height": 40, "width": 40},
     ],
     ids=str,
 )
@@ -94,6 +96,18 @@ def test_height_and_width_known_at_run_time(tile, batch, padding):
         want = conv_python(plain, weight, [1, 1], zeros, zeros, [1, 1], 1)
         want = want.reshape(n, 4, 16, height, width).transpose(0, 1, 3, 4, 2)
         np.testing.assert_allclose(got, np.maximum(want + bias, 0), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["znver5", "znver4", "skylake-avx512", "x86-64-v3", "cortex-a76"])
+def test_blocks_within_an_image_are_whole_register_tiles(name):
+    """Else a tile at the end of a block would reach into the next."""
+    machine = MachineModel.of(Target(f"llvm -mcpu={name}"))
+    lanes = machine.lanes("float32")
+    for batch, blocks, rows, channels in itertools.product((1, 6), (2, 5), range(1, 16), (33, 64)):
+        plan = plan_of(machine, Sizes(batch, blocks, 6, rows, rows, lanes, channels, "float32"))
+        images, height, _ = plan.registers.rows
+        assert plan.rows == rows or plan.rows % height == 0, (batch, blocks, rows, channels)
+        assert plan.images == batch or plan.images % images == 0, (batch, blocks, rows, channels)
 
 
 def test_few_columns_that_are_not_known_are_multiplied_by_more_vectors():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import platform
 import resource
 import subprocess
 import sys
@@ -278,3 +279,45 @@ def test_a_sum_of_thousands_of_terms() -> None:
     tw.compile(func)["main"](tw.nd.array(given), found)
     np.testing.assert_array_equal(found.numpy(), count)
     assert "float" in tw.compile(func, target="c").inspect_source()
+
+
+def agrees(
+    op: str, x: np.ndarray[Any, Any], outputs: list[str], weights: Any = (), **how: Any
+) -> None:
+    """A model of one node agrees with ONNX Runtime."""
+    names = [f"w{k}" for k in range(len(weights))]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(op, ["x", *names], outputs, **how)],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, x.shape)],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
+        [onnx.numpy_helper.from_array(w, n) for n, w in zip(names, weights, strict=True)],
+    )
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    made.ir_version = 8
+    found: Any = machine(made)["main"](x)
+    ours = list(found) if len(outputs) > 1 else [found]
+    for mine, theirs in zip(ours, reference(made, x), strict=True):
+        assert gap(mine.numpy(), theirs) < 1e-5
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (5, 6)])
+def test_places_of_largest_elements_in_windows_that_reach_beyond(size: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, *size)).astype("float32")
+    how = {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}
+    agrees("MaxPool", x, ["y", "i"], **how)
+    agrees("MaxPool", x, ["y", "i"], pads=[0, 1, 1, 0], storage_order=1, **how)
+
+
+@pytest.mark.parametrize(("scale", "bias"), [((33,), (33,)), ((1,), (3, 1)), ((3, 33), (1,))])
+def test_scales_of_a_norm_are_broadcast(scale: tuple[int, ...], bias: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x, s, b = (rng.standard_normal(k).astype("float32") for k in ((2, 3, 33), scale, bias))
+    agrees("LayerNormalization", x, ["y"], [s, b], axis=1)
+
+
+def test_code_of_another_architecture_is_not_run() -> None:
+    other = "x86_64-linux-gnu" if platform.machine() == "aarch64" else "aarch64-linux-gnu"
+    made = tw.compile(from_onnx(convolution_model()), {"kind": "llvm", "mtriple": other})
+    with pytest.raises(ArgumentError, match=f"compiled for {other}, not for this machine"):
+        relax.VirtualMachine(made, tw.cpu())["main"](image())

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ..codegen.llvm.compile import Machine
 from ..codegen.llvm.inspect import BINARY_FORMATS, binary, source_text
 from ..codegen.llvm.link import export_library
+from ..codegen.llvm.linkers import is_native
 from ..codegen.llvm.native_module import load_executable
 from ..ir.module import IRModule
 from ..runtime.executable import Executable
@@ -55,7 +56,15 @@ class CompiledExecutable(ExecutableModule):
 
     @cached_property
     def executable(self) -> Executable:
-        """The executable, its native code loaded into this process at first use."""
+        """The executable, its native code loaded into this process at first use.
+
+        Raises `ArgumentError` for code of another architecture.
+        """
+        if not is_native(self.machine):
+            raise ArgumentError(
+                f"this was compiled for {self.machine.triple}, not for this machine",
+                hint="write it with export_library and load it there",
+            )
         loaded = load_executable(self.plain, self.objects)
         self.plain.native = loaded
         self.plain.kernels = loaded

@@ -189,6 +189,11 @@ IMAGE = {"x": [1, 1, 4, 4]}
         ("MaxPool", {"kernel_shape": [2, 2], "strides": [0, 1]}, "'strides' must be at least 1"),
         ("MaxPool", {"kernel_shape": [0, 2]}, "'kernel_shape' must be at least 1, found [0, 2]"),
         ("AveragePool", {"kernel_shape": [2, 2], "pads": [0, 2, 0, 0]}, "smaller than the window"),
+        ("AveragePool", {"kernel_shape": [9, 9]}, "[9, 9] is larger than data of [4, 4]"),
+        ("MaxPool", {"kernel_shape": [2, 2], "pads": [1, 1]}, "pads [1, 1] for 2 dimensions"),
+        ("LpPool", {"kernel_shape": [2, 2], "p": 0}, "'p' must be at least 1, found 0"),
+        ("DepthToSpace", {"blocksize": 0}, "'blocksize' must be at least 1, found 0"),
+        ("Flatten", {"axis": 9}, "axis 9 for data of rank 4"),
         ("ArgMax", {"axis": 7}, "axis 7 is out of range"),
     ],
 )
@@ -201,6 +206,7 @@ def test_windows(op: str, attributes: dict[str, Any], words: str) -> None:
     [
         ({"dilations": [0, 1]}, "'dilations' must be at least 1"),
         ({"group": 0}, "'group' must be at least 1, found 0"),
+        ({"pads": [1, 1]}, "pads [1, 1] for 2 dimensions, expected 4 numbers"),
         ({"kernel_shape": [2, 2]}, "kernel_shape is [2, 2], the weight has [3, 3]"),
     ],
 )
@@ -214,6 +220,10 @@ def test_convolutions(attributes: dict[str, Any], words: str) -> None:
     ("op", "constant", "words"),
     [
         ("Tile", [1, -1, 1, 1], "repeats must be at least 0, found [1, -1, 1, 1]"),
+        ("Tile", [9], "1 repeats for data of rank 4"),
+        ("Pad", [1, 2, 3], "3 pads for 4 axes, expected two for each"),
+        ("ReverseSequence", [9], "sequence_lens [9] must be 0 to 1"),
+        ("ReverseSequence", [1, 1], "sequence_lens of shape [2], expected [1]"),
         ("Pad", [0, 0, 0, 0, 0, 0, -5, 0], "axis 2 of size 4 cannot lose 0 and -5"),
         ("GatherND", [[0, 0, 7]], "index 7 is out of range for axis 2 of size 4"),
         ("Expand", [1, 1, 3, 4], "[1, 1, 4, 4] does not broadcast to [1, 1, 3, 4]"),
@@ -222,6 +232,13 @@ def test_convolutions(attributes: dict[str, Any], words: str) -> None:
 def test_constant_arguments(op: str, constant: list[Any], words: str) -> None:
     given = numpy_helper.from_array(np.array(constant, "int64"), "c")
     failure(model([node(op, ["x", "c"], ["y"])], IMAGE, ["y"], [given]), words, f"the_{op}")
+
+
+@pytest.mark.parametrize("op", ["Gemm", "GridSample"])
+def test_shapes_of_two_inputs(op: str) -> None:
+    since = 17 if op == "Gemm" else 20
+    made = model([node(op, ["x", "y"], ["z"])], IMAGE | {"y": [1, 1, 4, 4]}, ["z"], opset=since)
+    failure(made, "4", f"the_{op}")
 
 
 def test_scattered_indices_out_of_range() -> None:

@@ -217,10 +217,19 @@ def _plan_of_open(machine: MachineModel, sizes: Sizes) -> WinogradPlan:
 def _register_tile(
     machine: MachineModel, sizes: Sizes, extents: tuple[int, int, int]
 ) -> RegisterTile:
-    """The register tile for blocks of so many images, tile rows and columns."""
-    return register_tile(
+    """The register tile for blocks of so many images, tile rows and columns. Blocks that are a part
+    of the batch or of an image are whole tiles: one that reached into the next would write
+    there."""
+    tile = register_tile(
         machine, sizes.lanes, extents, sizes.blocks, whole=True, steps=sizes.channels
     )
+    images, rows, columns = extents
+    cuts_images = images < (sizes.batch or 1) and images % tile.rows[0] != 0
+    cuts_rows = rows < sizes.rows and rows % tile.rows[1] != 0
+    if not (cuts_images or cuts_rows):
+        return tile
+    smaller = (1 if cuts_images else images, 1 if cuts_rows else rows, columns)
+    return _register_tile(machine, sizes, smaller)
 
 
 def _divisors(extent: int) -> list[int]:

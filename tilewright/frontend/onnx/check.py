@@ -61,7 +61,10 @@ def _check_attributes(context: NodeContext, schema: Any) -> None:
         raise context.error(f"{context.op_type} needs the attribute {listing(sorted(missing))}")
 
 
-_LEAST = {"kernel_shape": 1, "strides": 1, "dilations": 1, "group": 1, "pads": 0}
+_LEAST = {
+    "blocksize": 1, "dilations": 1, "group": 1, "kernel_shape": 1, "num_groups": 1, "p": 1,
+    "pads": 0, "strides": 1,
+}  # fmt: skip
 """What the numbers of these attributes are at least, whatever the operator; `Pad` may crop."""
 
 

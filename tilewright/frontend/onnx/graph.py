@@ -194,7 +194,7 @@ class GraphImporter:
             raise ImportModelError(
                 error.message, error.span or context.span, note=error.note, hint=error.hint
             ) from error
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
+        except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
             raise context.error(
                 f"the node cannot be imported: {type(error).__name__}: {error}",
                 hint="its inputs or attributes may not fit its operator",

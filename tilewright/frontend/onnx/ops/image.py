@@ -188,6 +188,12 @@ def _combined(
 def grid_sample(n: NodeContext) -> Result:
     """The input at the points of a grid."""
     rank = n.rank(0)
+    grid_shape = n.shape(1)
+    if rank not in (4, 5) or len(grid_shape) != rank or grid_shape[-1] != rank - 2:
+        raise n.error(
+            f"a grid of shape {grid_shape} for data of rank {rank}",
+            hint="a grid has the data's rank, 4 or 5, and ends in one coordinate a dimension",
+        )
     method = "bi" + n.attr("mode", "linear").removeprefix("bi")
     grid = n.emit(R.permute_dims(n[1], [0, rank - 1, *range(1, rank - 1)]))
     return R.image.grid_sample(

@@ -24,6 +24,8 @@ def matmul(n: NodeContext) -> Result:
 @onnx_op("Gemm")
 def gemm(n: NodeContext) -> Result:
     """`alpha * a b + beta * c`, either matrix transposed first."""
+    if n.rank(0) != 2 or n.rank(1) != 2:
+        raise n.error(f"Gemm multiplies matrices, found ranks {n.rank(0)} and {n.rank(1)}")
     dtype = n.dtype(0)
     a = n.emit(R.permute_dims(n[0])) if n.attr("transA", 0) else n[0]
     b = n.emit(R.permute_dims(n[1])) if n.attr("transB", 0) else n[1]
@@ -47,6 +49,13 @@ _LAYOUTS = {1: ("NCW", "OIW"), 2: ("NCHW", "OIHW"), 3: ("NCDHW", "OIDHW")}
 _CONV: dict[int, Any] = {1: R.nn.conv1d, 2: R.nn.conv2d, 3: R.nn.conv3d}
 
 
+def _pads(n: NodeContext, rank: int) -> list[int]:
+    pads = [int(p) for p in n.attr("pads", [])] or [0] * (2 * rank)
+    if len(pads) != 2 * rank:
+        raise n.error(f"pads {pads} for {rank} dimensions, expected {2 * rank} numbers")
+    return pads
+
+
 def spatial_padding(
     n: NodeContext, kernel: list[int], strides: list[int], dilations: list[int]
 ) -> list[Any]:
@@ -54,7 +63,7 @@ def spatial_padding(
     rank = len(kernel)
     auto = n.attr("auto_pad", "NOTSET")
     if auto in ("NOTSET", ""):
-        return [int(p) for p in n.attr("pads", [0] * (2 * rank))]
+        return _pads(n, rank)
     if auto == "VALID":
         return [0] * (2 * rank)
     begins, ends = [], []
@@ -166,7 +175,7 @@ def _transposed_padding(
     wanted = n.attr("output_shape")
     auto = n.attr("auto_pad", "NOTSET")
     if wanted is None and auto in ("NOTSET", "", "VALID"):
-        return [int(p) for p in n.attr("pads", [0] * (2 * rank))]
+        return _pads(n, rank)
     sizes = n.static_shape(0)[2:]
     begins, ends = [], []
     for i in range(rank):

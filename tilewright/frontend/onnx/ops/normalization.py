@@ -35,13 +35,14 @@ def layer_normalization(n: NodeContext) -> Result:
     """Over all axes from `axis` on."""
     rank = n.rank(0)
     axes = list(range(n.axis(default=-1), rank))
-    scale = n[1]
-    if n.has(2):
-        bias = n[2]
-    else:
-        bias = n.emit(R.zeros(n.shape(1), n.dtype(1)))
-    epsilon = n.attr("epsilon", 1e-5)
+    shape, epsilon = n.shape(0)[axes[0] :], n.attr("epsilon", 1e-5)
+    is_plain = n.shape(1) == shape and (not n.has(2) or n.shape(2) == shape)
+    scale = n[1] if is_plain else n.emit(R.ones(shape, n.dtype(1)))
+    bias = n[2] if is_plain and n.has(2) else n.emit(R.zeros(shape, n.dtype(1)))
     made = n.emit(R.nn.layer_norm(n[0], scale, bias, axes=axes, epsilon=epsilon))
+    if not is_plain:  # they are broadcast
+        made = n.emit(R.multiply(made, n[1]))
+        made = n.emit(R.add(made, n[2])) if n.has(2) else made
     if n.num_outputs == 1:
         return made
     mean = n.emit(R.mean(n[0], axes, keepdims=True))
@@ -64,7 +65,11 @@ def group_normalization(n: NodeContext) -> Result:
 def rms_normalization(n: NodeContext) -> Result:
     """Divided by the root of the mean square over all axes from `axis` on."""
     axes = list(range(n.axis(default=-1), n.rank(0)))
-    return R.nn.rms_norm(n[0], n[1], axes=axes, epsilon=n.attr("epsilon", 1e-5))
+    shape, epsilon = n.shape(0)[axes[0] :], n.attr("epsilon", 1e-5)
+    if n.shape(1) == shape:
+        return R.nn.rms_norm(n[0], n[1], axes=axes, epsilon=epsilon)
+    ones = n.emit(R.ones(shape, n.dtype(1)))
+    return R.multiply(n.emit(R.nn.rms_norm(n[0], ones, axes=axes, epsilon=epsilon)), n[1])
 
 
 @onnx_op("SkipLayerNormalization", domain="com.microsoft")

@@ -131,6 +131,11 @@ def reverse_sequence(n: NodeContext) -> Result:
     """The first part of each sequence of a batch backwards."""
     batch, time = int(n.attr("batch_axis", 1)), int(n.attr("time_axis", 0))
     rank, size = n.rank(0), n.static_shape(0)[time]
+    known = n.known(1)
+    if known is not None and not ((known >= 0) & (known <= size)).all():
+        raise n.error(f"sequence_lens {known.tolist()} must be 0 to {size}")
+    if n.shape(1) != [n.shape(0)[batch]]:
+        raise n.error(f"sequence_lens of shape {n.shape(1)}, expected {[n.shape(0)[batch]]}")
     shape = [1] * rank
     shape[batch] = -1
     lengths = n.emit(R.reshape(n.emit(R.astype(n[1], "int64")), shape))

@@ -29,6 +29,10 @@ def _window(n: NodeContext, kernel: list[int]) -> tuple[list[int], list[int], li
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
     if any(p >= r for p, r in zip(padding, reach * 2, strict=True) if isinstance(p, int)):
         raise n.error(f"pads {padding} must be smaller than the window of {reach}")
+    sizes, rank = n.shape(0)[2:], len(kernel)
+    for size, before, after, r in zip(sizes, padding[:rank], padding[rank:], reach, strict=True):
+        if all(isinstance(v, int) for v in (size, before, after)) and size + before + after < r:
+            raise n.error(f"a window of {reach} is larger than data of {sizes} with pads {padding}")
     return strides, dilations, padding
 
 
@@ -37,12 +41,18 @@ def max_pool(n: NodeContext) -> Result:
     """The largest of each window."""
     kernel = _kernel(n)
     strides, dilations, padding = _window(n, kernel)
-    if n.num_outputs > 1:
-        return max_pool_with_indices(n, kernel, strides, dilations, padding, None)
-    return _MAX[len(kernel)](
-        n[0], kernel, strides, padding, dilations, bool(n.attr("ceil_mode", 0)),
-        layout=_LAYOUTS[len(kernel)],
+    made = n.emit(
+        _MAX[len(kernel)](
+            n[0], kernel, strides, padding, dilations, bool(n.attr("ceil_mode", 0)),
+            layout=_LAYOUTS[len(kernel)],
+        )
     )  # fmt: skip
+    if n.num_outputs == 1:
+        return made
+    n.static_shape(0)  # whose places are counted
+    shape: Any = made.struct_info
+    outs = [int(size) for size in shape.shape[2:]]
+    return max_pool_with_indices(n, kernel, strides, dilations, padding, outs)
 
 
 @onnx_op("AveragePool")

@@ -117,6 +117,8 @@ def flatten(n: NodeContext) -> Result:
     dims = n.shape(0)
     axis = int(n.attr("axis", 1))
     axis = axis + len(dims) if axis < 0 else axis
+    if not 0 <= axis <= len(dims):
+        raise n.error(f"axis {n.attr('axis', 1)} for data of rank {len(dims)}")
     rows: Any = 1
     for d in dims[:axis]:
         rows = rows * d

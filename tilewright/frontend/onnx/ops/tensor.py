@@ -269,6 +269,8 @@ def scatter_nd(n: NodeContext) -> Result:
 def tile(n: NodeContext) -> Result:
     """Repeated along each axis."""
     repeats = n.require_constant(1, "repeats").reshape(-1)
+    if len(repeats) != n.rank(0):
+        raise n.error(f"{len(repeats)} repeats for data of rank {n.rank(0)}")
     return R.tile(n[0], [int(r) for r in repeats])
 
 
@@ -317,6 +319,8 @@ def pad(n: NodeContext) -> Result:
         value = 0.0 if fill is None or fill.size == 0 else fill.reshape(-1)[0].item()
     axes = n.require_constant(3, "axes").reshape(-1) if n.has(3) else np.arange(rank)
     begin, end = [0] * rank, [0] * rank
+    if len(pads) != 2 * len(axes):
+        raise n.error(f"{len(pads)} pads for {len(axes)} axes, expected two for each")
     for position, axis in enumerate(axes):
         where = n.normalize_axis(int(axis), rank)
         begin[where], end[where] = pads[position], pads[position + len(pads) // 2]
