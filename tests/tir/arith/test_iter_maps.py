@@ -345,3 +345,19 @@ def test_digits_of_one_iterator_that_begin_at_different_places() -> None:
             assert [value(e, env) for e in maps] == [value(e, env) for e in order]
     both = [iterator % 4, (iterator + 1) % 4]
     assert not arith.detect_iter_map(both, domain, True, "surjective").indices
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_a_rest_does_not_shorten_what_another_index_shares(k):
+    base, fused = x * 4 + y, y * 2 + x
+    indices = [
+        [base % 8, base], [fused % 8 % 4, fused], [fused + 4, fused % 6 % 3 * 2],
+        [(y * 4 + x) % 8 % 3, (y * 4 + x) // 6 + 4],
+    ][k]  # fmt: skip
+    domain = {x: ir.Range(0, 6), y: ir.Range(0, 4)}
+    found = arith.detect_iter_map(indices, domain, True, arith.IterMapLevel.NoCheck)
+    assert found.indices
+    made = [arith.normalize_iter_map_to_expr(index) for index in found.indices]
+    for at in points(domain):
+        assert [value(e, at) for e in made] == [value(e, at) for e in indices], at
+    assert not arith.detect_iter_map(indices, domain, True, arith.IterMapLevel.Bijective).indices

@@ -398,3 +398,14 @@ def test_choices_within_one_another_are_each_read_once(choose: Any, dtype: str) 
     simpler = Analyzer().simplify(made)
     for value in (-3, 0, 1, 20, 40, 100):
         assert evaluate(simpler, {"x": value}) == evaluate(made, {"x": value})
+
+
+def test_a_condition_that_holds_the_choice_that_it_decides() -> None:
+    """The interval of a choice asks its condition, which knows of that interval."""
+    least = tir.min(y, z)
+    inner = tir.Select(least <= 1, 0, tir.Select(x < least, x, 0))
+    whole = tir.Select(inner <= z, inner, y)
+    made = Analyzer().simplify(whole)
+    for values in itertools.product(VALUES, repeat=3):
+        env = dict(zip("xyz", values, strict=True))
+        assert evaluate(made, env) == evaluate(whole, env), env

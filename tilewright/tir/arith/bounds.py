@@ -68,6 +68,8 @@ class Bounds:
         self.known: dict[Any, Interval] = {}
         self.facts: list[Sum] = []
         self.cache: dict[Atom, Interval] = {}
+        self.asked: set[Atom] = set()
+        """Those whose intervals are being worked out."""
         self.interval_of: Callable[[PrimExpr], Interval] = lambda _: EVERYTHING
 
     # ---- constant intervals -----------------------------------------------------------------
@@ -98,8 +100,13 @@ class Bounds:
         """The constants between which `atom` lies."""
         found = self.cache.get(atom)
         if found is None:
-            self.cache[atom] = EVERYTHING  # for conditions within that ask for their own value
-            found = self.cache[atom] = self._atom(atom)
+            if atom in self.asked:  # by a condition within, maybe in a scope of its own
+                return EVERYTHING
+            self.asked.add(atom)
+            try:
+                found = self.cache[atom] = self._atom(atom)
+            finally:
+                self.asked.discard(atom)
         return found
 
     def _atom(self, atom: Atom) -> Interval:

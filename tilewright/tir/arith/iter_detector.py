@@ -439,8 +439,9 @@ class Detector:
         )
         extent = self._divided(reach, unit)
         inner = IterSumExpr(parts, IntImm(total.dtype, 0))
+        summed = self.analyzer.sum
         key = tuple(
-            (id(s.source), self.analyzer.sum(s.lower_factor).key, self.analyzer.sum(s.scale).key)
+            (id(s.source), *(summed(n).key for n in (s.lower_factor, s.extent, s.scale)))
             for s in parts
         )
         mark = self.marks.get(key)
